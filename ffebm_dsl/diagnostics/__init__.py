@@ -1,0 +1,32 @@
+"""What is said to the user: source spans, diagnostics, their rendering, and errors.
+
+Nothing in this package imports torch or any other package of ffebm.
+"""
+
+from ffebm_dsl.diagnostics.diagnostic import Diagnostic, Label, Severity
+from ffebm_dsl.diagnostics.errors import (
+    FfebmError,
+    InputError,
+    NegativeResult,
+    SpecError,
+    StorageError,
+    Stopped,
+)
+from ffebm_dsl.diagnostics.render import render, to_record
+from ffebm_dsl.diagnostics.source import SourceFile, Span
+
+__all__ = [
+    "Diagnostic",
+    "FfebmError",
+    "InputError",
+    "Label",
+    "NegativeResult",
+    "Severity",
+    "SourceFile",
+    "Span",
+    "SpecError",
+    "Stopped",
+    "StorageError",
+    "render",
+    "to_record",
+]

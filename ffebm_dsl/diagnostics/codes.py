@@ -1,0 +1,73 @@
+"""The table of diagnostic codes: stable code -> title.
+
+``FFE0xxx`` syntax, ``FFE1xxx`` names and values, ``FFE2xxx`` shapes, ``FFE3xxx`` energy
+and couplings, ``FFE4xxx`` relaxation and gradients, ``FFE5xxx`` training, ``FFEWxxx``
+warnings. A code is never given a second meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "FFE0001": "unexpected text",
+        "FFE0002": "unexpected character",
+        "FFE0003": "unexpected end of the text",
+        "FFE0004": "string not closed",
+        "FFE0005": "brackets nested too deep",
+        "FFE0006": "malformed number",
+        "FFE0007": "unknown version of the language",
+        "FFE1001": "unknown value name",
+        "FFE1002": "unknown port",
+        "FFE1003": "name declared twice",
+        "FFE1004": "reserved word as a name",
+        "FFE1005": "unknown op, activation or other entry",
+        "FFE1006": "unknown argument or key",
+        "FFE1007": "missing argument or key",
+        "FFE1008": "argument given twice or one too many",
+        "FFE1009": "wrong type",
+        "FFE1010": "value out of range",
+        "FFE1011": "not a whole number",
+        "FFE1012": "arithmetic fault",
+        "FFE1013": "unknown template",
+        "FFE1014": "missing statement",
+        "FFE1015": "statement stated twice",
+        "FFE1016": "param defined by itself",
+        "FFE1017": "unknown type",
+        "FFE1018": "unknown layer",
+        "FFE1019": "unknown override",
+        "FFE2001": "op does not take this shape",
+        "FFE2002": "op does not fit its input",
+        "FFE2003": "coupling does not fit its layer",
+        "FFE2004": "drive does not fit its layer",
+        "FFE2005": "not a shape",
+        "FFE2006": "loss does not fit its target",
+        "FFE3001": "one-way arrow between two layers",
+        "FFE3002": "coupling to something that is no layer",
+        "FFE3003": "op that a coupling cannot have",
+        "FFE3004": "block without an energy",
+        "FFE3005": "energy without a layer",
+        "FFE3006": "block without an output",
+        "FFE3007": "block without a drive",
+        "FFE3008": "drive with ops",
+        "FFE3009": "output that no drive reaches",
+        "FFE4001": "nudge=loss in an inner block",
+        "FFE4002": "nudge=loss where the loss is not the block's alone",
+        "FFE4003": "nudge=loss with an op that mixes samples or is random",
+        "FFE5001": "loss of this target",
+        "FFE5002": "data that do not fit the input",
+        "FFE5003": "data that do not fit the target",
+        "FFE5004": "path that leaves the data directory",
+        "FFE5005": "optimizer arguments that do not fit together",
+        "FFE5006": "loss that does not read the readout",
+        "FFEW001": "no version line",
+        "FFEW002": "value never used",
+        "FFEW003": "map never used",
+        "FFEW004": "template never used",
+        "FFEW005": "block never used",
+        "FFEW006": "layer that no drive reaches",
+        "FFEW007": "layer that does not affect any output",
+    }
+)

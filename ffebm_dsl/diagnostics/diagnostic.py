@@ -1,0 +1,49 @@
+"""The one record in which every fault of a spec is reported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ffebm_dsl.diagnostics.codes import CODES
+from ffebm_dsl.diagnostics.source import SourceFile, Span
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Label:
+    """A secondary place that explains the primary one: a declaration, a first use."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One fault, with its place, what it concerns, and what to do about it.
+
+    ``code`` is a key of :data:`ffebm_dsl.diagnostics.codes.CODES`; its prefix gives
+    the severity (``FFEW`` is a warning, every other code an error). ``message`` is one
+    line. ``text`` is written beside the caret. ``notes`` state facts that led to the
+    fault; ``help`` says what to change.
+    """
+
+    code: str
+    message: str
+    source: SourceFile
+    span: Span
+    text: str = ""
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: str = ""
+    severity: Severity = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise KeyError(f"diagnostic code {self.code} is not in the table of codes")
+        warning = self.code.startswith("FFEW")
+        object.__setattr__(self, "severity", Severity.WARNING if warning else Severity.ERROR)

@@ -1,0 +1,53 @@
+"""The name that a misspelt one was probably meant to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """The candidate closest to ``name``, or ``""`` where none is close.
+
+    Equality but for case wins; after it the smallest edit distance, if it is at most a
+    third of the name's length (and at least 1).
+    """
+    known = sorted(set(candidates))
+    for candidate in known:
+        if candidate.lower() == name.lower():
+            return candidate
+    limit = max(len(name) // 3, 1)
+    close = [c for c in known if abs(len(c) - len(name)) <= limit]
+    ranked = sorted((_distance(name.lower(), c.lower()), not _letters_left_out(name, c), c) for c in close)
+    return ranked[0][2] if ranked and ranked[0][0] <= limit else ""
+
+
+def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+    """A sentence for a diagnostic's help: the nearest name, else the few names there are."""
+    known = sorted(set(candidates))
+    close = nearest(name, known)
+    if close:
+        return f"did you mean `{close}`?"
+    if 0 < len(known) <= 12:
+        return f"known here: {', '.join(known)}"
+    return ""
+
+
+def _letters_left_out(name: str, candidate: str) -> bool:
+    """Whether ``name`` is ``candidate`` with letters left out: the likelier slip of two."""
+    letters = iter(candidate)
+    return all(letter in letters for letter in name)
+
+
+def _distance(a: str, b: str) -> int:
+    """Edit distance in which swapping two neighbours counts as one edit."""
+    before: list[int] = []
+    above = list(range(len(b) + 1))
+    for i, char in enumerate(a, start=1):
+        row = [i]
+        for j, other in enumerate(b, start=1):
+            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (char != other))
+            if i > 1 and j > 1 and char == b[j - 2] and a[i - 2] == other:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, above = above, row
+    return above[-1]

@@ -1,0 +1,57 @@
+"""Diagnostics as text with carets, and as plain records for JSON."""
+
+from __future__ import annotations
+
+from ffebm_dsl.diagnostics.diagnostic import Diagnostic, Label
+from ffebm_dsl.diagnostics.source import SourceFile, Span
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """A diagnostic as a terminal shows it: heading, place, excerpt with carets, notes, help.
+
+    The lines of all labelled places are shown in the order of the text, each
+    underlined with ``-``; the primary place is underlined with ``^``. Tabs of the source
+    are repeated in the underline, so that it lines up at any tab width.
+    """
+    source = diagnostic.source
+    line, column = source.position(diagnostic.span.start)
+    head = f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"
+    rows = [head, f"  --> {source.name}:{line}:{column}"]
+    marks = [(Label(diagnostic.span, diagnostic.text), "^")]
+    marks += [(label, "-") for label in diagnostic.labels]
+    marks.sort(key=lambda mark: mark[0].span.start)
+    numbers = [source.position(mark[0].span.start)[0] for mark in marks]
+    gutter = len(str(max(numbers)))
+    shown = 0
+    for (label, char), number in zip(marks, numbers, strict=True):
+        if number != shown:
+            rows.append(f"{number:>{gutter}} | {source.line(number)}".rstrip())
+            shown = number
+        rows.append(f"{'':>{gutter}} | {_underline(source, label, char)}")
+    rows += [f"   = note: {note}" for note in diagnostic.notes]
+    if diagnostic.help:
+        rows.append(f"   = help: {diagnostic.help}")
+    return "\n".join(rows)
+
+
+def _underline(source: SourceFile, label: Label, char: str) -> str:
+    span: Span = label.span
+    line, column = source.position(span.start)
+    text = source.line(line)
+    indent = "".join("\t" if c == "\t" else " " for c in text[: column - 1])
+    width = max(1, min(span.end - span.start, len(text) - column + 1))
+    return f"{indent}{char * width} {label.text}".rstrip()
+
+
+def to_record(diagnostic: Diagnostic) -> dict[str, str | int]:
+    """A diagnostic as the flat record that ``--json`` prints."""
+    line, column = diagnostic.source.position(diagnostic.span.start)
+    return {
+        "code": diagnostic.code,
+        "severity": str(diagnostic.severity),
+        "message": diagnostic.message,
+        "help": diagnostic.help,
+        "file": diagnostic.source.name,
+        "line": line,
+        "column": column,
+    }

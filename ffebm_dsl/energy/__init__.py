@@ -1,0 +1,49 @@
+"""Energies of analog blocks: activations, couplings, phi, and the update rules they imply."""
+
+from ffebm_dsl.energy.activation import (
+    Activation,
+    HardSigmoid,
+    Identity,
+    Relu,
+    Sigmoid,
+    Tanh,
+)
+from ffebm_dsl.energy.coupling import (
+    AvgPool2d,
+    Conv2d,
+    Coupling,
+    Flatten,
+    Identical,
+    Linear,
+    LinearOp,
+    MaxPool2d,
+    Routing,
+)
+from ffebm_dsl.energy.dynamics import AdjointDynamics, Force, HopfieldDynamics
+from ffebm_dsl.energy.hopfield import HopfieldEnergy, Layer, Routings, State, inner
+
+__all__ = [
+    "Activation",
+    "AdjointDynamics",
+    "AvgPool2d",
+    "Conv2d",
+    "Coupling",
+    "Flatten",
+    "Force",
+    "HardSigmoid",
+    "HopfieldDynamics",
+    "HopfieldEnergy",
+    "Identical",
+    "Identity",
+    "Layer",
+    "Linear",
+    "LinearOp",
+    "MaxPool2d",
+    "Relu",
+    "Routing",
+    "Routings",
+    "Sigmoid",
+    "State",
+    "Tanh",
+    "inner",
+]

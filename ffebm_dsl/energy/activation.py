@@ -1,0 +1,123 @@
+"""Activations and the potentials they come from.
+
+A layer's potential ``G`` and its activation ``sigma`` are one thing seen twice:
+``sigma = (grad G)^-1``. The fixed point ``s = sigma(d phi / d s)`` is therefore where
+the energy ``G(s) - phi(s)`` is stationary, and for a clipped activation where it is
+minimal subject to the clip. With a slope ``a``, ``sigma_a(v) = sigma(a v)`` and
+``G_a = G / a``.
+
+All methods work element by element on tensors of any shape.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Activation(ABC):
+    """``sigma`` of a layer, with its derivative and its potential.
+
+    ``slope`` multiplies the pre-activation ``v`` (which has the units of
+    ``d phi / d s``) and is positive.
+    """
+
+    slope: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.slope > 0:
+            raise ValueError(f"an activation's slope must be positive, not {self.slope}")
+
+    @abstractmethod
+    def __call__(self, v: Tensor) -> Tensor:
+        """``sigma(v)``: the state at which the layer rests under the pre-activation ``v``."""
+
+    @abstractmethod
+    def derivative(self, v: Tensor) -> Tensor:
+        """``d sigma / d v``; at a kink the value that PyTorch's autograd takes."""
+
+    @abstractmethod
+    def potential(self, s: Tensor) -> Tensor:
+        """``G(s)``, for ``s`` in the closed range of the activation."""
+
+    def kink_distance(self, v: Tensor) -> Tensor:
+        """Distance from ``v`` to the nearest point where sigma is not differentiable."""
+        return torch.full_like(v, torch.inf)
+
+
+class Identity(Activation):
+    """``sigma(v) = a v``; ``G(s) = s^2 / 2a``."""
+
+    def __call__(self, v: Tensor) -> Tensor:
+        return v if self.slope == 1.0 else self.slope * v
+
+    def derivative(self, v: Tensor) -> Tensor:
+        return torch.full_like(v, self.slope)
+
+    def potential(self, s: Tensor) -> Tensor:
+        return s.square() / (2 * self.slope)
+
+
+class HardSigmoid(Activation):
+    """``sigma(v) = clamp(a v, 0, 1)``; ``G(s) = s^2 / 2a`` on [0, 1]."""
+
+    def __call__(self, v: Tensor) -> Tensor:
+        return (v if self.slope == 1.0 else self.slope * v).clamp(0.0, 1.0)
+
+    def derivative(self, v: Tensor) -> Tensor:
+        u = self.slope * v
+        return self.slope * ((u >= 0) & (u <= 1)).to(v.dtype)
+
+    def potential(self, s: Tensor) -> Tensor:
+        return s.square() / (2 * self.slope)
+
+    def kink_distance(self, v: Tensor) -> Tensor:
+        return torch.minimum(v.abs(), (v - 1 / self.slope).abs())
+
+
+class Relu(Activation):
+    """``sigma(v) = max(a v, 0)``; ``G(s) = s^2 / 2a`` on [0, inf)."""
+
+    def __call__(self, v: Tensor) -> Tensor:
+        return (v if self.slope == 1.0 else self.slope * v).relu()
+
+    def derivative(self, v: Tensor) -> Tensor:
+        return self.slope * (v > 0).to(v.dtype)
+
+    def potential(self, s: Tensor) -> Tensor:
+        return s.square() / (2 * self.slope)
+
+    def kink_distance(self, v: Tensor) -> Tensor:
+        return v.abs()
+
+
+class Tanh(Activation):
+    """``sigma(v) = tanh(a v)``; ``G(s) = ((1+s) log(1+s) + (1-s) log(1-s)) / 2a``."""
+
+    def __call__(self, v: Tensor) -> Tensor:
+        return torch.tanh(self.slope * v)
+
+    def derivative(self, v: Tensor) -> Tensor:
+        return self.slope * (1 - torch.tanh(self.slope * v).square())
+
+    def potential(self, s: Tensor) -> Tensor:
+        up, down = 1 + s, 1 - s
+        return (torch.xlogy(up, up) + torch.xlogy(down, down)) / (2 * self.slope)
+
+
+class Sigmoid(Activation):
+    """``sigma(v) = 1 / (1 + exp(-a v))``; ``G(s) = (s log s + (1-s) log(1-s)) / a``."""
+
+    def __call__(self, v: Tensor) -> Tensor:
+        return torch.sigmoid(self.slope * v)
+
+    def derivative(self, v: Tensor) -> Tensor:
+        s = torch.sigmoid(self.slope * v)
+        return self.slope * s * (1 - s)
+
+    def potential(self, s: Tensor) -> Tensor:
+        return (torch.xlogy(s, s) + torch.xlogy(1 - s, 1 - s)) / self.slope

@@ -1,0 +1,27 @@
+"""Gradient estimators for energy blocks, behind one interface."""
+
+from ffebm_dsl.gradients.eqprop import VARIANTS, EquilibriumPropagation, nudged_phases
+from ffebm_dsl.gradients.estimator import (
+    Cost,
+    Equilibrium,
+    Estimator,
+    GradientEstimate,
+    LinearCost,
+    LossCost,
+)
+from ffebm_dsl.gradients.implicit import Implicit
+from ffebm_dsl.gradients.unrolled import Unrolled
+
+__all__ = [
+    "VARIANTS",
+    "Cost",
+    "Equilibrium",
+    "EquilibriumPropagation",
+    "Estimator",
+    "GradientEstimate",
+    "Implicit",
+    "LinearCost",
+    "LossCost",
+    "Unrolled",
+    "nudged_phases",
+]

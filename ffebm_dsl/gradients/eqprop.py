@@ -1,0 +1,147 @@
+"""Equilibrium propagation (Scellier & Bengio 2017; centered: Laborieux et al. 2021).
+
+With the total energy ``F = E + beta C``, relaxed to ``s(beta)`` from the free state, the
+gradient of ``C(s*)`` for a parameter or a drive is::
+
+    (dF/dtheta at (beta_1, s(beta_1))  -  dF/dtheta at (beta_2, s(beta_2))) / (beta_1 - beta_2)
+
+with (beta_1, beta_2) = (beta, -beta) centered, (beta, 0) positive, (0, -beta) negative.
+``dF/dtheta`` is the explicit derivative at a fixed state, so no phase needs a graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.energy import HopfieldDynamics, Routings
+from ffebm_dsl.gradients.estimator import (
+    Cost,
+    Equilibrium,
+    Estimator,
+    GradientEstimate,
+    LinearCost,
+    per_sample,
+)
+from ffebm_dsl.relaxation import Solution, relax
+
+VARIANTS = ("centered", "positive", "negative")
+
+
+@dataclass(frozen=True)
+class EquilibriumPropagation(Estimator):
+    """EP with nudging strength ``beta`` > 0 in one of ``VARIANTS``.
+
+    The cost of both nudged phases of ``centered`` is one relaxation of a doubled batch.
+
+    Raises:
+        ValueError: beta not positive, or an unknown variant.
+    """
+
+    beta: float = 0.2
+    variant: str = "centered"
+
+    def __post_init__(self) -> None:
+        if not self.beta > 0:
+            raise ValueError(f"the nudging strength beta must be positive, not {self.beta}")
+        if self.variant not in VARIANTS:
+            raise ValueError(f"unknown variant {self.variant!r}; known: {', '.join(VARIANTS)}")
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """(beta_1, beta_2)."""
+        first = 0.0 if self.variant == "negative" else self.beta
+        second = 0.0 if self.variant == "positive" else -self.beta
+        return first, second
+
+    def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
+        betas = self.betas
+        solutions = nudged_phases(equilibrium, cost, [beta for beta in betas if beta != 0])
+        by_beta = {0.0: equilibrium.state} | {b: s.state for b, s in solutions.items()}
+        first, second = (by_beta[beta] for beta in betas)
+        return self.contrast(equilibrium, cost, weights, first, second, list(solutions.values()))
+
+    def contrast(
+        self,
+        equilibrium: Equilibrium,
+        cost: Cost,
+        weights: Tensor,
+        first: Sequence[Tensor],
+        second: Sequence[Tensor],
+        solutions: list[Solution],
+    ) -> GradientEstimate:
+        """The estimate from the two states ``s(beta_1)`` and ``s(beta_2)``."""
+        energy, (beta_1, beta_2) = equilibrium.energy, self.betas
+        scale = weights / (beta_1 - beta_2)
+        stacked = [torch.cat(pair) for pair in zip(first, second, strict=True)]
+        # dF/dtheta = -dphi/dtheta, hence the minus on the first phase.
+        signs = torch.cat([-scale, scale])
+        parameters = energy.phi_gradient(stacked, signs, _repeat(equilibrium.routings, 2))
+        drives = [(second[i] - first[i]) * per_sample(scale, first[i]) for i in energy.driven]
+        # C stands in F as beta C: beta_1 C(s_1) - beta_2 C(s_2), over beta_1 - beta_2.
+        cost_weights = torch.cat([beta_1 * scale, -beta_2 * scale])
+        cost_parameters = cost.stacked(2).parameter_gradient(stacked, cost_weights)
+        return GradientEstimate(parameters, drives, cost_parameters, {"nudged": solutions})
+
+
+def nudged_phases(
+    equilibrium: Equilibrium, cost: Cost, betas: Sequence[float]
+) -> dict[float, Solution]:
+    """Relax from the free state under ``-beta dC/ds``, for all ``betas`` in one batch."""
+    copies, batch = len(betas), len(equilibrium.state[0])
+    like = equilibrium.state[0]
+    strengths = torch.tensor(betas, dtype=like.dtype, device=like.device).repeat_interleave(batch)
+    force = _Nudge(cost.stacked(copies), strengths)
+    dynamics = HopfieldDynamics(
+        equilibrium.energy,
+        [torch.cat([u] * copies) for u in equilibrium.drives],
+        force,
+        _repeat(equilibrium.routings, copies),
+    )
+    start = [torch.cat([s] * copies) for s in equilibrium.state]
+    with torch.no_grad():
+        solution = relax(dynamics, start, equilibrium.nudged)
+    return {beta: _part(solution, k, batch) for k, beta in enumerate(betas)}
+
+
+class _Nudge:
+    """``-beta dC/ds`` on the output layers; ``strengths`` holds beta per sample."""
+
+    def __init__(self, cost: Cost, strengths: Tensor) -> None:
+        self._cost, self._strengths = cost, strengths
+        self._constant = (
+            {i: self._weaken(c) for i, c in cost.cotangents.items()}
+            if isinstance(cost, LinearCost)
+            else None
+        )
+
+    def on(self, layer: int, state: Sequence[Tensor]) -> Tensor | None:
+        if self._constant is not None:
+            return self._constant.get(layer)
+        gradient = self._cost.gradient(state).get(layer)
+        return None if gradient is None else self._weaken(gradient)
+
+    def _weaken(self, gradient: Tensor) -> Tensor:
+        return -per_sample(self._strengths, gradient) * gradient
+
+
+def _repeat(routings: Routings | None, copies: int) -> Routings | None:
+    if routings is None:
+        return None
+    return {
+        index: tuple(torch.cat([choice] * copies) for choice in routing)
+        for index, routing in routings.items()
+    }
+
+
+def _part(solution: Solution, index: int, batch: int) -> Solution:
+    rows = slice(index * batch, (index + 1) * batch)
+    return Solution(
+        [s[rows] for s in solution.state],
+        solution.residual[rows],
+        solution.sweeps[rows],
+        solution.status[rows],
+    )

@@ -1,0 +1,195 @@
+"""The resolved network: what a spec means, complete and without the text it came from.
+
+Every name is bound, every template expanded, every default filled in, every shape
+known. There is no ``None`` that stands for a default. Two specs that mean the same
+network have equal ``SpecIR``.
+
+**Ports.** A tensor that flows between digital maps and energy blocks is named by a
+string: an input or a model-level feedforward map by its name (``"x"``), a feedforward
+map inside block ``b1`` by ``"b1.u"``, and an output of block ``b1`` by ``"b1.out"`` (the
+unnamed one) or ``"b1.skip"`` (a named one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+Shape = tuple[int, ...]
+"""Shape of one sample, without the batch dimension."""
+
+Value = "bool | int | float | str | tuple[Value, ...] | CallIR"
+"""What an argument can be once it is resolved."""
+
+
+@dataclass(frozen=True)
+class CallIR:
+    """A registry entry by name, with every one of its arguments filled in."""
+
+    name: str
+    arguments: dict[str, Value] = field(default_factory=dict)  # type: ignore[valid-type]
+
+
+@dataclass(frozen=True)
+class OpIR(CallIR):
+    """One op of a chain, between known shapes (a conv2d knows both its channel counts)."""
+
+    in_shape: Shape = ()
+    out_shape: Shape = ()
+
+
+@dataclass(frozen=True)
+class FeedforwardIR:
+    """A digital map: a chain of ops on the tensor at port ``source``. ``ops`` may be empty."""
+
+    name: str
+    source: str
+    ops: tuple[OpIR, ...]
+    in_shape: Shape
+    out_shape: Shape
+
+
+@dataclass(frozen=True)
+class LayerIR:
+    """A layer of an energy block: its state's shape and its activation."""
+
+    name: str
+    shape: Shape
+    activation: CallIR
+
+
+@dataclass(frozen=True)
+class CouplingIR:
+    """A symmetric coupling: adds ``<ops(s_source), s_target>`` to phi.
+
+    ``name`` is unique in the block: ``s1_s2``, and ``s1_s2_2`` for a second coupling of
+    the same pair. ``source == target`` is a lateral coupling.
+    """
+
+    name: str
+    source: str
+    target: str
+    ops: tuple[OpIR, ...]
+
+
+@dataclass(frozen=True)
+class DriveIR:
+    """A one-way drive: adds ``<u, s_layer>`` to phi, with u the tensor at port ``source``."""
+
+    source: str
+    layer: str
+
+
+@dataclass(frozen=True)
+class OutputIR:
+    """A layer's state handed on by the block; ``name`` is ``"out"`` for the unnamed output."""
+
+    name: str
+    layer: str
+
+
+@dataclass(frozen=True)
+class RelaxIR:
+    """How a phase is relaxed.
+
+    ``tolerance`` 0 means: always ``sweeps`` sweeps. ``routing_after`` -1 means that max
+    pooling follows the state throughout; n >= 0 freezes its choices after n sweeps.
+    """
+
+    sweeps: int
+    tolerance: float
+    order: str
+    damping: float
+    routing_after: int
+
+
+@dataclass(frozen=True)
+class BlockIR:
+    """An energy block with the feedforward maps that drive it.
+
+    ``gradient`` is one of ``ep(beta, estimator, nudge)``, ``implicit(tolerance, sweeps)``,
+    ``unrolled(sweeps)``.
+    """
+
+    name: str
+    feedforwards: tuple[FeedforwardIR, ...]
+    energy: str
+    layers: tuple[LayerIR, ...]
+    couplings: tuple[CouplingIR, ...]
+    drives: tuple[DriveIR, ...]
+    outputs: tuple[OutputIR, ...]
+    free: RelaxIR
+    nudged: RelaxIR
+    gradient: CallIR
+    init: CallIR
+
+
+@dataclass(frozen=True)
+class InputIR:
+    """``image(channels, height, width)`` or ``vector(features)``."""
+
+    name: str
+    kind: str
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class TargetIR:
+    """``label(size)``: class indices below ``size``; ``vector(size)``: that many real numbers."""
+
+    name: str
+    kind: str
+    size: int
+
+
+@dataclass(frozen=True)
+class ModelIR:
+    """A whole network: stages in order of computation, then readout and loss.
+
+    ``loss`` is ``cross_entropy`` or ``mse`` of the readout's output against the target.
+    A spec without a readout has one of no ops whose source is what the loss is taken of.
+    ``init`` serves the readout and the model-level feedforward maps.
+    """
+
+    name: str
+    input: InputIR
+    target: TargetIR
+    stages: tuple[FeedforwardIR | BlockIR, ...]
+    readout: FeedforwardIR
+    loss: CallIR
+    init: CallIR
+
+    @property
+    def blocks(self) -> Iterator[BlockIR]:
+        return (stage for stage in self.stages if isinstance(stage, BlockIR))
+
+
+@dataclass(frozen=True)
+class TrainIR:
+    """How the network is trained: data, optimizer and schedule are registry calls.
+
+    ``eval_every`` and ``checkpoint_every`` count epochs; ``diagnose_every`` counts steps
+    between gradient diagnostics, 0 for none.
+    """
+
+    data: CallIR
+    optimizer: CallIR
+    schedule: CallIR
+    epochs: int
+    seed: int
+    eval_every: int
+    checkpoint_every: int
+    diagnose_every: int
+
+
+@dataclass(frozen=True)
+class SpecIR:
+    """A resolved spec. ``train`` is None where the text has no train section.
+
+    ``parameters`` are the values of the spec's ``param`` declarations, overrides applied.
+    """
+
+    version: str
+    parameters: dict[str, bool | int | float]
+    model: ModelIR
+    train: TrainIR | None

@@ -1,0 +1,52 @@
+"""Ordered containers of modules under names of the user's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor, nn
+
+
+class NamedModules(nn.Module):
+    """Modules by name, in order.
+
+    ``nn.ModuleDict`` refuses names that are also attributes of a module (``half``,
+    ``keys``, ``training``), which are ordinary names for a block or a layer in a spec.
+    Names may be any string without a dot. Iteration gives the modules, not the names.
+    """
+
+    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        for name, module in modules.items():
+            if not name or "." in name:
+                raise ValueError(f"a module's name must be non-empty and without dots: {name!r}")
+            self._modules[name] = module
+
+    def __getitem__(self, name: str) -> nn.Module:
+        module = self._modules[name]
+        assert module is not None
+        return module
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._modules
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter([self[name] for name in self._modules])
+
+    def __reversed__(self) -> Iterator[nn.Module]:
+        return reversed(list(self))
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._modules)
+
+
+class Chain(NamedModules):
+    """Modules applied one after the other; no modules are the identity."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for module in self:
+            x = module(x)
+        return x
