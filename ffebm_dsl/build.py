@@ -7,7 +7,7 @@ the registry's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Generator, nn
@@ -100,9 +100,7 @@ FEEDFORWARD_OPS: dict[str, Callable[[OpIR], nn.Module]] = {
     "layer_norm": lambda op: nn.LayerNorm(
         op.in_shape, eps=op.arguments["eps"], elementwise_affine=op.arguments["affine"]
     ),
-    "linear": lambda op: nn.Linear(
-        op.in_shape[0], op.out_shape[0], bias=op.arguments["bias"]
-    ),
+    "linear": lambda op: nn.Linear(op.in_shape[0], op.out_shape[0], bias=op.arguments["bias"]),
     "max_pool2d": _pool(nn.MaxPool2d),
     "relu": lambda op: nn.ReLU(),
     "sigmoid": lambda op: nn.Sigmoid(),
@@ -110,7 +108,7 @@ FEEDFORWARD_OPS: dict[str, Callable[[OpIR], nn.Module]] = {
     "tanh": lambda op: nn.Tanh(),
 }
 
-COUPLING_OPS: dict[str, Callable[[OpIR], nn.Module]] = {
+COUPLING_OPS: dict[str, Callable[[OpIR], en.CouplingOp]] = {
     "avg_pool2d": lambda op: en.AvgPool2d(op.in_shape, **op.arguments),
     "conv2d": lambda op: en.Conv2d(
         op.in_shape, op.out_shape[0], **_without(op.arguments, "out_channels")
@@ -216,11 +214,12 @@ def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> Relax
     )
 
 
-def _named(
-    ops: tuple[OpIR, ...], table: Mapping[str, Callable[[OpIR], nn.Module]]
-) -> dict[str, nn.Module]:
+Op = TypeVar("Op", bound=nn.Module)
+
+
+def _named(ops: tuple[OpIR, ...], table: Mapping[str, Callable[[OpIR], Op]]) -> dict[str, Op]:
     """The ops of a chain under their own names: ``conv2d``, ``relu``, ``conv2d_2``."""
-    named: dict[str, nn.Module] = {}
+    named: dict[str, Op] = {}
     count: dict[str, int] = {}
     for op in ops:
         count[op.name] = count.get(op.name, 0) + 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Generic, TypeVar, cast
 
 from torch import Tensor, nn
 
+M = TypeVar("M", bound=nn.Module)
 
-class NamedModules(nn.Module):
+
+class NamedModules(nn.Module, Generic[M]):
     """Modules by name, in order.
 
     ``nn.ModuleDict`` refuses names that are also attributes of a module (``half``,
@@ -15,17 +18,15 @@ class NamedModules(nn.Module):
     Names may be any string without a dot. Iteration gives the modules, not the names.
     """
 
-    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
+    def __init__(self, modules: Mapping[str, M]) -> None:
         super().__init__()
         for name, module in modules.items():
             if not name or "." in name:
                 raise ValueError(f"a module's name must be non-empty and without dots: {name!r}")
             self._modules[name] = module
 
-    def __getitem__(self, name: str) -> nn.Module:
-        module = self._modules[name]
-        assert module is not None
-        return module
+    def __getitem__(self, name: str) -> M:
+        return cast(M, self._modules[name])
 
     def __contains__(self, name: str) -> bool:
         return name in self._modules
@@ -33,17 +34,17 @@ class NamedModules(nn.Module):
     def __len__(self) -> int:
         return len(self._modules)
 
-    def __iter__(self) -> Iterator[nn.Module]:
+    def __iter__(self) -> Iterator[M]:
         return iter([self[name] for name in self._modules])
 
-    def __reversed__(self) -> Iterator[nn.Module]:
+    def __reversed__(self) -> Iterator[M]:
         return reversed(list(self))
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._modules)
 
 
-class Chain(NamedModules):
+class Chain(NamedModules[nn.Module]):
     """Modules applied one after the other; no modules are the identity."""
 
     def forward(self, x: Tensor) -> Tensor:

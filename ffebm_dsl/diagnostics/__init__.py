@@ -9,8 +9,8 @@ from ffebm_dsl.diagnostics.errors import (
     InputError,
     NegativeResult,
     SpecError,
-    StorageError,
     Stopped,
+    StorageError,
 )
 from ffebm_dsl.diagnostics.render import render, to_record
 from ffebm_dsl.diagnostics.source import SourceFile, Span

@@ -2,7 +2,8 @@
 
 ``FFE0xxx`` syntax, ``FFE1xxx`` names and values, ``FFE2xxx`` shapes, ``FFE3xxx`` energy
 and couplings, ``FFE4xxx`` relaxation and gradients, ``FFE5xxx`` training, ``FFEWxxx``
-warnings. A code is never given a second meaning.
+warnings. A code is never given a second meaning. ``MEASURED`` are those that no text shows
+by itself: the gradient check finds them in the network that was built.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE4001": "nudge=loss in an inner block",
         "FFE4002": "nudge=loss where the loss is not the block's alone",
         "FFE4003": "nudge=loss with an op that mixes samples or is random",
+        "FFE4004": "wrong gradient",
+        "FFE4005": "block that does not relax to a fixed point",
         "FFE5001": "loss of this target",
         "FFE5002": "data that do not fit the input",
         "FFE5003": "data that do not fit the target",
@@ -69,5 +72,9 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFEW005": "block never used",
         "FFEW006": "layer that no drive reaches",
         "FFEW007": "layer that does not affect any output",
+        "FFEW008": "max pooling that keeps a block from converging",
+        "FFEW009": "states on a kink of their activation",
     }
 )
+
+MEASURED = frozenset({"FFE4004", "FFE4005", "FFEW008", "FFEW009"})

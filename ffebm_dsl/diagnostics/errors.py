@@ -5,7 +5,7 @@
     FfebmError
     ├── InputError         2   the user's input is wrong: options, data, a resume that does not fit
     │   └── SpecError      2   the spec is wrong; carries its diagnostics
-    ├── NegativeResult     1   the work was done and the answer is no: a check failed, training diverged
+    ├── NegativeResult     1   the work was done, and the answer is no: a check failed
     ├── StorageError      74   the disk is full or refuses
     └── Stopped     128 + n   a signal asked for the end and the run was left resumable
 

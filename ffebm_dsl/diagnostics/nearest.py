@@ -9,16 +9,19 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     """The candidate closest to ``name``, or ``""`` where none is close.
 
     Equality but for case wins; after it the smallest edit distance, if it is at most a
-    third of the name's length (and at least 1).
+    third of the name's length (and at least 1, but less than the whole name).
     """
     known = sorted(set(candidates))
     for candidate in known:
         if candidate.lower() == name.lower():
             return candidate
-    limit = max(len(name) // 3, 1)
+    limit = min(max(len(name) // 3, 1), len(name) - 1)
     close = [c for c in known if abs(len(c) - len(name)) <= limit]
-    ranked = sorted((_distance(name.lower(), c.lower()), not _letters_left_out(name, c), c) for c in close)
-    return ranked[0][2] if ranked and ranked[0][0] <= limit else ""
+    distance, _, best = min(
+        ((_distance(name.lower(), c.lower()), not _letters_left_out(name, c), c) for c in close),
+        default=(limit + 1, True, ""),
+    )
+    return best if distance <= limit else ""
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ All methods work element by element on tensors of any shape.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -44,9 +45,20 @@ class Activation(ABC):
     def potential(self, s: Tensor) -> Tensor:
         """``G(s)``, for ``s`` in the closed range of the activation."""
 
+    @property
+    def clip(self) -> tuple[float, float]:
+        """The states at which sigma is cut off, and where it therefore has its kinks."""
+        return -math.inf, math.inf
+
     def kink_distance(self, v: Tensor) -> Tensor:
-        """Distance from ``v`` to the nearest point where sigma is not differentiable."""
-        return torch.full_like(v, torch.inf)
+        """Distance from the pre-activation ``v`` to the nearest kink of sigma."""
+        low, high = self.clip
+        return torch.minimum((v - low / self.slope).abs(), (v - high / self.slope).abs())
+
+    def crossed(self, s: Tensor, other: Tensor) -> Tensor:
+        """Where exactly one of two states is cut off: a kink lies between them."""
+        low, high = self.clip
+        return ((s <= low) != (other <= low)) | ((s >= high) != (other >= high))
 
 
 class Identity(Activation):
@@ -75,8 +87,9 @@ class HardSigmoid(Activation):
     def potential(self, s: Tensor) -> Tensor:
         return s.square() / (2 * self.slope)
 
-    def kink_distance(self, v: Tensor) -> Tensor:
-        return torch.minimum(v.abs(), (v - 1 / self.slope).abs())
+    @property
+    def clip(self) -> tuple[float, float]:
+        return 0.0, 1.0
 
 
 class Relu(Activation):
@@ -91,8 +104,9 @@ class Relu(Activation):
     def potential(self, s: Tensor) -> Tensor:
         return s.square() / (2 * self.slope)
 
-    def kink_distance(self, v: Tensor) -> Tensor:
-        return v.abs()
+    @property
+    def clip(self) -> tuple[float, float]:
+        return 0.0, math.inf
 
 
 class Tanh(Activation):

@@ -80,9 +80,7 @@ class Conv2d(LinearOp):
         )
 
     def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        return F.conv2d(
-            x, self.weight, bias, self.stride, self.padding, self.dilation, self.groups
-        )
+        return F.conv2d(x, self.weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
 
 class Linear(LinearOp):
@@ -167,6 +165,9 @@ class MaxPool2d(nn.Module):
         )
 
 
+CouplingOp = LinearOp | MaxPool2d
+
+
 class Coupling(nn.Module):
     """``<op(s_source), s_target>`` between the layers with these indices.
 
@@ -174,7 +175,7 @@ class Coupling(nn.Module):
     identity. ``source == target`` is a lateral coupling.
     """
 
-    def __init__(self, source: int, target: int, ops: NamedModules) -> None:
+    def __init__(self, source: int, target: int, ops: NamedModules[CouplingOp]) -> None:
         super().__init__()
         self.source, self.target, self.ops = source, target, ops
 

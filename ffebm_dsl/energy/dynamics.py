@@ -44,7 +44,7 @@ class HopfieldDynamics:
         self._drive: dict[int, Tensor] = {}
         for u, i in zip(drives, energy.driven, strict=True):
             self._drive[i] = self._drive[i] + u if i in self._drive else u
-        self._couplings: list = list(energy.couplings)  # type: ignore[type-arg]
+        self._couplings = list(energy.couplings)
         self._forwards: dict[int, tuple[Tensor, Routing]] = {}
 
     def update(self, state: State, layer: int) -> Tensor:

@@ -68,7 +68,9 @@ class HopfieldEnergy(nn.Module):
 
     def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
         """The primitive function, (B,)."""
-        total = sum(inner(u, state[i]) for u, i in zip(drives, self.driven, strict=True))
+        total = state[0].new_zeros(len(state[0]))
+        for u, i in zip(drives, self.driven, strict=True):
+            total = total + inner(u, state[i])
         for coupling in self.couplings:
             total = total + inner(coupling(state[coupling.source])[0], state[coupling.target])
         return total
@@ -92,7 +94,7 @@ class HopfieldEnergy(nn.Module):
     def phi_gradient(
         self, state: State, weights: Tensor, routings: Routings | None = None
     ) -> list[Tensor]:
-        """``sum over samples of weights * d phi / d parameter``, one tensor for each of :meth:`trainable`.
+        """``sum over samples of weights * d phi / d parameter``, as :meth:`trainable`.
 
         ``weights`` is (B,). With ``routings`` the max poolings are made by them, else by
         the state. Samples of several phases may be stacked along the batch: one pass

@@ -39,9 +39,7 @@ class Unrolled(Estimator):
 
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         energy = equilibrium.energy
-        settings = replace(
-            equilibrium.free, sweeps=self.sweeps, tolerance=0.0, routing_after=-1
-        )
+        settings = replace(equilibrium.free, sweeps=self.sweeps, tolerance=0.0, routing_after=-1)
         with torch.enable_grad():
             drives = [u.detach().requires_grad_() for u in equilibrium.drives]
             dynamics = HopfieldDynamics(energy, drives, routings=equilibrium.routings)

@@ -14,20 +14,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 Shape = tuple[int, ...]
 """Shape of one sample, without the batch dimension."""
 
-Value = "bool | int | float | str | tuple[Value, ...] | CallIR"
+Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | CallIR"
 """What an argument can be once it is resolved."""
 
 
 @dataclass(frozen=True)
 class CallIR:
-    """A registry entry by name, with every one of its arguments filled in."""
+    """A registry entry by name, with every one of its arguments filled in.
+
+    ``arguments`` are :data:`Value`; the registry's signature says which type each has,
+    and code that consumes an argument relies on it.
+    """
 
     name: str
-    arguments: dict[str, Value] = field(default_factory=dict)  # type: ignore[valid-type]
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ outputs into gradients for its parameters and its drives, by further relaxation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -52,7 +52,8 @@ class PhaseReport:
 
     ``phase`` is ``free``, ``nudged`` (one report for each sign of beta) or ``adjoint``;
     ``residual``, ``sweeps`` and ``status`` are those of the ``Solution``, (B,).
-    ``state`` is kept only where the block's ``keep_states`` is set.
+    ``state`` and the ``routings`` that were frozen are kept only where the block's
+    ``keep_states`` is set.
     """
 
     block: str
@@ -61,6 +62,7 @@ class PhaseReport:
     sweeps: Tensor
     status: Tensor
     state: tuple[Tensor, ...] | None = None
+    routings: Routings | None = None
 
 
 class EnergyBlock(nn.Module):
@@ -140,7 +142,7 @@ class EnergyBlock(nn.Module):
         with torch.no_grad():
             start = self.energy.zero_state(len(drives[0]), drives[0])
             solution = relax(dynamics, start, self.free)
-        self.reports = [self._report("free", solution)]
+        self.reports = [self._report("free", solution, dynamics.routings)]
         return solution, dynamics.routings
 
     def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
@@ -154,13 +156,18 @@ class EnergyBlock(nn.Module):
         """What the reduction and the loss scale multiply each sample's cost by, (B,)."""
         factor = 1.0 / batch if self.reduction == "mean" else 1.0
         value = torch.as_tensor(scale.value, dtype=like.dtype, device=like.device)
-        # A loss multiplied by zero has zero cotangents; any factor undoes it.
-        return torch.where(value == 0, 1.0, value).mul(factor).expand(batch)
+        return value.mul(factor).expand(batch)
 
-    def _report(self, phase: str, solution: Solution) -> PhaseReport:
-        state = tuple(s.detach() for s in solution.state) if self.keep_states else None
-        residual = solution.residual.detach()
-        return PhaseReport(self.name, phase, residual, solution.sweeps, solution.status, state)
+    def _report(
+        self, phase: str, solution: Solution, routings: Routings | None = None
+    ) -> PhaseReport:
+        report = PhaseReport(
+            self.name, phase, solution.residual.detach(), solution.sweeps, solution.status
+        )
+        if not self.keep_states:
+            return report
+        state = tuple(s.detach() for s in solution.state)
+        return replace(report, state=state, routings=routings)
 
 
 @dataclass(frozen=True)
@@ -227,8 +234,10 @@ def _linear_cost(
 ) -> LinearCost:
     """Per-sample cotangents by layer; a layer that is two outputs receives both."""
     by_layer: dict[int, Tensor] = {}
+    # A loss multiplied by zero has zero cotangents, which any factor undoes.
+    undo = torch.where(weights == 0, 1.0, weights)
     for i, cotangent in zip(outputs, cotangents, strict=True):
-        c = cotangent.to(weights.dtype) / weights.view(-1, *[1] * (cotangent.dim() - 1))
+        c = cotangent.to(undo.dtype) / undo.view(-1, *[1] * (cotangent.dim() - 1))
         by_layer[i] = by_layer[i] + c if i in by_layer else c
     return LinearCost(by_layer)
 

@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ffebm_dsl.gradients import Estimator
-from ffebm_dsl.modules import NamedModules
+from ffebm_dsl.modules import Chain, NamedModules
 from ffebm_dsl.network.block import EnergyBlock, LossScale, PhaseReport
 
 Probe = Callable[[str, Tensor], Tensor]
-"""Sees, and may replace, what enters each block: ``probe("b2(b1.out)", tensor)``."""
+"""Sees, and may replace, what enters each block: ``probe("b2.input(b1.out)", tensor)``."""
 
 
 class Outcome(NamedTuple):
@@ -50,7 +50,9 @@ class Wiring:
 class HybridBlock(nn.Module):
     """The feedforward maps of a block and the energy block that they drive."""
 
-    def __init__(self, name: str, maps: NamedModules, energy: EnergyBlock, wiring: Wiring) -> None:
+    def __init__(
+        self, name: str, maps: NamedModules[Chain], energy: EnergyBlock, wiring: Wiring
+    ) -> None:
         super().__init__()
         self.name, self.maps, self.core, self.wiring = name, maps, energy, wiring
 
@@ -76,7 +78,7 @@ class HybridBlock(nn.Module):
 
     def _probed(self, probe: Probe, port: str, tensor: Tensor) -> Tensor:
         # A view, so that each block's share of a port read by several is seen alone.
-        return probe(f"{self.name}({port})", tensor.view_as(tensor))
+        return probe(f"{self.name}.input({port})", tensor.view_as(tensor))
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class HybridNetwork(nn.Module):
 
     def __init__(
         self,
-        stages: NamedModules,
+        stages: NamedModules[nn.Module],
         wiring: Mapping[str, MapWiring],
         readout: nn.Module,
         loss: Callable[[Tensor, Tensor], Tensor],

@@ -169,10 +169,16 @@ class _Progress:
     ) -> None:
         """Brent's method: compare with a state that is replaced at every power of two."""
         if self._snapshot is not None:
-            apart = _total([s.detach() - old for s, old in zip(states, self._snapshot, strict=True)])
+            apart = _total(
+                [s.detach() - old for s, old in zip(states, self._snapshot, strict=True)]
+            )
             distance = apart.sqrt() / size.sqrt().clamp_min(torch.finfo(size.dtype).tiny)
-            near = torch.minimum(RECURRENCE * residual, residual.new_tensor(self.settings.tolerance))
-            self.cycling = self.cycling | ((distance < near) & (residual >= self.settings.tolerance))
+            near = torch.minimum(
+                RECURRENCE * residual, residual.new_tensor(self.settings.tolerance)
+            )
+            self.cycling = self.cycling | (
+                (distance < near) & (residual >= self.settings.tolerance)
+            )
         if sweep & (sweep - 1) == 0:
             self._snapshot = [s.detach() for s in states]
 

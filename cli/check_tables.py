@@ -1,0 +1,130 @@
+"""The result of ``ffebm check`` as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ffebm_dsl.checking import CheckReport, GradientRow
+from ffebm_dsl.cli.console import emit
+
+REFERENCES = {
+    "ep": ("implicit", "unrolled", "finite_differences"),
+    "implicit": ("finite_differences",),
+    "unrolled": ("finite_differences",),
+}
+
+
+def print_report(report: CheckReport, name: str, samples: int, seed: int) -> None:
+    """Four tables: gradients by tensor, the beta sweep, relaxation, kinks; then the verdict."""
+    emit(f"{name}: gradients in float64, {samples} random samples, seed {seed}")
+    emit("\nRelative error of each gradient against its references, the worst of each")
+    emit(
+        _table(
+            ["tensor", "EP", "implicit", "unrolled", "worst cosine", "as configured"],
+            _gradients(report),
+        )
+    )
+    emit(
+        "\nEP: against implicit, unrolled and finite differences; the others: against finite\n"
+        "differences. As configured: cosine of the spec's own estimator, beta and sweeps with\n"
+        "the converged implicit gradient; for information."
+    )
+    emit("\nBias of EP over beta")
+    emit(_table(["estimator", "observed order", "relative errors", "at beta"], _sweeps(report)))
+    emit("\nRelaxation")
+    emit(
+        _table(
+            ["block", "phase", "settings", "statuses", "max residual", "sweeps"],
+            _relaxation(report),
+        )
+    )
+    emit("\nKinks")
+    emit(
+        _table(
+            ["block", "states", "on a kink", "beta of the check", "crossings at the spec's beta"],
+            _kinks(report),
+        )
+    )
+    if report.ok:
+        tensors = len({row.tensor for row in report.gradients})
+        emit(f"\nok: {len(report.gradients)} comparisons of {tensors} tensors agree")
+
+
+def _gradients(report: CheckReport) -> list[list[str]]:
+    rows: dict[str, list[GradientRow]] = {}
+    for row in report.gradients:
+        rows.setdefault(row.tensor, []).append(row)
+    configured = {row.tensor: row.comparison.cosine for row in report.as_configured}
+    table = []
+    for tensor, group in rows.items():
+        errors = [
+            max(row.comparison.relative_error for row in group if _counts(row, estimator))
+            for estimator in REFERENCES
+        ]
+        cosines = [row.comparison.cosine for row in group if not row.comparison.vanishes]
+        worst = _cosine(min(cosines, default=math.nan))
+        mark = "" if all(row.agrees for row in group) else "  WRONG"
+        table.append(
+            [tensor, *(f"{e:.1e}" for e in errors), worst, _cosine(configured[tensor]) + mark]
+        )
+    return table
+
+
+def _counts(row: GradientRow, estimator: str) -> bool:
+    return row.estimator == estimator and row.reference in REFERENCES[estimator]
+
+
+def _cosine(value: float) -> str:
+    return "vanishes" if math.isnan(value) else f"{value:.6f}"
+
+
+def _sweeps(report: CheckReport) -> list[list[str]]:
+    return [
+        [
+            sweep.estimator,
+            "exact" if sweep.observed_order is None else f"{sweep.observed_order:.2f}",
+            " ".join(f"{error:.1e}" for error in sweep.relative_errors),
+            " ".join(f"{beta:.2g}" for beta in sweep.betas),
+        ]
+        for sweep in report.beta_sweep
+    ]
+
+
+def _relaxation(report: CheckReport) -> list[list[str]]:
+    return [
+        [
+            row.block,
+            row.phase,
+            row.settings,
+            ", ".join(f"{count} {status}" for status, count in row.statuses.items()),
+            f"{row.max_residual:.1e}",
+            str(row.sweeps),
+        ]
+        for row in report.relaxation
+    ]
+
+
+def _kinks(report: CheckReport) -> list[list[str]]:
+    return [
+        [
+            kink.block,
+            str(kink.units),
+            str(kink.on_kink),
+            f"{kink.beta:.1e}",
+            f"{kink.configured_crossings} at {kink.configured_beta:g}"
+            if kink.configured_beta
+            else "-",
+        ]
+        for kink in report.kinks
+    ]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to their widest cell, two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [head, *rows]
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,37 @@
+"""What the commands write: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from typing import Any
+
+_KEPT = "\n\t"
+
+
+def printable(text: str) -> str:
+    """``text`` without control characters, which could rewrite what a terminal shows.
+
+    Escape sequences, carriage returns and the characters that turn the writing
+    direction are replaced by U+FFFD; newlines and tabs stay.
+    """
+    return "".join(
+        char if char in _KEPT or unicodedata.category(char) not in ("Cc", "Cf", "Cs") else "\ufffd"
+        for char in text
+    )
+
+
+def say(text: str) -> None:
+    """A line for the user, on stderr."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def emit(text: str) -> None:
+    """A result, on stdout."""
+    print(printable(text), flush=True)
+
+
+def emit_json(value: Any) -> None:
+    """A result as one JSON object on one line, on stdout. NaN and infinity are refused."""
+    print(json.dumps(value, allow_nan=False), flush=True)

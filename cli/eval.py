@@ -1,0 +1,44 @@
+"""``ffebm eval``: how well a trained network does, from its run directory."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ffebm_dsl.cli.console import emit, emit_json, say
+from ffebm_dsl.cli.train import DataDirOption, DeviceOption, ThreadsOption, figures
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    checkpoint: Annotated[
+        str, typer.Option(metavar="FILE|best|last", help="Which checkpoint to evaluate.")
+    ] = "last",
+    data_dir: DataDirOption = None,
+    device: DeviceOption = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Samples at once. [default: as in training]")
+    ] = None,
+    threads: ThreadsOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Evaluate a checkpoint of a run on its test set."""
+    from ffebm_dsl.training import Options, evaluate_run
+
+    options = Options(data_dir=data_dir, device=device, threads=threads)
+    found = evaluate_run(run, checkpoint, options, batch, say)
+    result = found.result
+    if as_json:
+        values = {"run": str(run), "checkpoint": str(found.path), "step": found.step}
+        emit_json({**values, **figures(result)})
+        return
+    emit(f"checkpoint {found.path} (step {found.step}), {result.samples} test samples")
+    for name, value in (("top-1", result.top1), ("top-5", result.top5)):
+        if not math.isnan(value):
+            emit(f"{name} accuracy {value:.2%}")
+    emit(f"loss {result.loss:.4f}")
+    for block, sweeps in result.sweeps.items():
+        emit(f"block {block}: {sweeps:.1f} sweeps in the free phase")

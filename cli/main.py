@@ -1,0 +1,120 @@
+"""The ``ffebm`` command: its subcommands, and how each way of ending becomes an exit code.
+
+==== ====================================================================
+0    done
+1    the answer is no: a check failed, training diverged
+2    the user's input is wrong: spec, options, data
+3    a bug in ffebm
+74   the disk is full or refuses
+130  stopped by Ctrl-C; 143 by SIGTERM
+==== ====================================================================
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ffebm_dsl import __version__
+from ffebm_dsl.cli.check import check
+from ffebm_dsl.cli.console import emit, say
+from ffebm_dsl.cli.eval import evaluate
+from ffebm_dsl.cli.show import show
+from ffebm_dsl.cli.train import train
+from ffebm_dsl.diagnostics import Diagnostic, FfebmError, Severity, SpecError, Stopped
+
+STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
+EXIT_INTERNAL, EXIT_STORAGE, EXIT_INTERRUPTED = 3, 74, 130
+
+# Plain help text: rich would cost the start of every command 0.1 s.
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command()(train)
+app.command()(check)
+app.command("eval")(evaluate)
+app.command()(show)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        emit(f"ffebm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Compile, check and train feedforward-tied energy-based models."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``ffebm`` with these arguments (the process's own by default).
+
+    Returns the exit code; prints what went wrong to stderr and raises nothing.
+    """
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+        return 1
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except FfebmError as error:
+        return _report(error)
+    except OSError as error:
+        if error.errno not in STORAGE_FAULTS:
+            return _report_bug(error)
+        say(f"error: {error.strerror}: {error.filename or 'while writing'}")
+        return EXIT_STORAGE
+    except Exception as error:
+        return _report_bug(error)
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        app(args=arguments, prog_name="ffebm")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+def _report(error: FfebmError) -> int:
+    if isinstance(error, SpecError):
+        say(f"{error}\n\n{tally(error.diagnostics)}")
+    else:
+        say(f"{'stopped' if isinstance(error, Stopped) else 'error'}: {error}")
+    return error.status if isinstance(error, Stopped) else error.exit_code
+
+
+def tally(diagnostics: Sequence[Diagnostic]) -> str:
+    """``2 errors, 1 warning``."""
+    counts = [
+        (sum(d.severity is severity for d in diagnostics), str(severity)) for severity in Severity
+    ]
+    return ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n)
+
+
+def _report_bug(error: Exception) -> int:
+    if os.environ.get("FFEBM_DEBUG") == "1":
+        traceback.print_exception(error)
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    say(f"internal error: {what}; please report it, with what FFEBM_DEBUG=1 prints")
+    return EXIT_INTERNAL
+
+
+def _silence_stdout() -> None:
+    """Whoever read the output has gone: let the interpreter's last flush go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

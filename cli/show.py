@@ -1,0 +1,57 @@
+"""``ffebm show``: a network's blocks, shapes and costs, without building it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ffebm_dsl.cli.console import emit_json
+from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec
+
+if TYPE_CHECKING:
+    from ffebm_dsl.ir.count import ModelCount
+    from ffebm_dsl.ir.model import SpecIR
+
+
+def show(
+    spec: SpecArgument,
+    settings: SetOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show what a network is made of and what it costs."""
+    from ffebm_dsl.ir.count import count
+
+    compiled = load_spec(spec, settings)
+    counts = count(compiled.spec.model)
+    if as_json:
+        emit_json({"file": compiled.source.name, **to_record(compiled.spec, counts)})
+        return
+    from ffebm_dsl.cli.show_tables import print_model
+
+    print_model(compiled.spec, counts, compiled.source.name)
+
+
+def to_record(spec: SpecIR, counts: ModelCount) -> dict[str, Any]:
+    """The resolved spec and what its model costs, as plain values for JSON."""
+    from ffebm_dsl.ir.dump import to_json_dict
+
+    return {
+        **to_json_dict(spec),
+        "counts": {**asdict(counts), "totals": _totals(counts)},
+    }
+
+
+def _totals(counts: ModelCount) -> dict[str, Any]:
+    return {
+        "parameters": counts.parameters,
+        "digital_parameters": counts.digital_parameters,
+        "analog_parameters": counts.analog_parameters,
+        "digital_macs": counts.digital_macs,
+        "free_phases": asdict(counts.free),
+        "all_phases": asdict(counts.step),
+        "parameter_bytes": counts.weight_bytes,
+        "gradient_bytes": counts.weight_bytes,
+        "bytes_per_sample": counts.sample_bytes,
+    }

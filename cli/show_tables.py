@@ -1,0 +1,190 @@
+"""The tables of ``ffebm show``, as wide as the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ffebm_dsl.cli import notation
+from ffebm_dsl.cli.console import printable
+from ffebm_dsl.ir.count import BlockCount, MapCount, ModelCount, PhaseCount
+from ffebm_dsl.ir.model import BlockIR, CouplingIR, FeedforwardIR, ModelIR, RelaxIR, SpecIR
+from ffebm_dsl.ir.shapes import show_shape
+
+Row = tuple[str, str, str, str, str]
+"""Statement, shape, parameters, MACs, crossings."""
+
+_NOTE = (
+    "MACs and crossings are per sample. MACs of a map: its forward pass; of a coupling: one of "
+    "its two uses in a sweep; of a phase: all its sweeps, if none ends early. Crossings into "
+    "the analog side, and out of it. Memory at float32, without optimizer and workspace."
+)
+
+
+def print_model(spec: SpecIR, counts: ModelCount, file: str) -> None:
+    """Print the model and its costs to stdout."""
+    console = Console(highlight=False)
+    with console.capture() as capture:
+        console.print(_page(spec, counts, file))
+    # Rich fills every line of a table up to its width; a file or a pipe need not carry that.
+    print("\n".join(line.rstrip() for line in capture.get().rstrip().split("\n")), flush=True)
+
+
+def _page(spec: SpecIR, counts: ModelCount, file: str) -> RenderableType:
+    blank = Text("")
+    header = Text(f"{printable(file)}\n{_header(spec)}")
+    return Group(header, _stages(spec.model, counts), _totals(counts), blank, Text(_NOTE))
+
+
+def _header(spec: SpecIR) -> str:
+    model = spec.model
+    lines = [
+        f"model {model.name}",
+        f"input {model.input.name}: {model.input.kind} {show_shape(model.input.shape)}",
+        f"target {model.target.name}: {model.target.kind}({model.target.size})",
+    ]
+    lines += [f"param {name} = {notation.written(v)}" for name, v in spec.parameters.items()]
+    return "\n".join(lines)
+
+
+def _stages(model: ModelIR, counts: ModelCount) -> Table:
+    """A section for each stage, in order of computation; the readout is the last."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("stage", overflow="fold")
+    table.add_column("shape", no_wrap=True)
+    for heading in ("params", "MACs", "crossings"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for section in _sections(model, counts):
+        for row in section:
+            statement, *cells = row
+            table.add_row(_indented(statement), *map(Text, cells))
+        table.add_section()
+    return table
+
+
+def _indented(statement: str) -> Padding:
+    """The statement, with its indentation kept on every line that it is wrapped to."""
+    text = statement.lstrip(" ")
+    return Padding(Text(text), (0, 0, 0, len(statement) - len(text)))
+
+
+def _sections(model: ModelIR, counts: ModelCount) -> Iterator[list[Row]]:
+    blocks, maps = iter(counts.blocks), iter(counts.maps)
+    for stage in model.stages:
+        if isinstance(stage, BlockIR):
+            yield list(_block_rows(stage, next(blocks)))
+        else:
+            yield [_map_row("feedforward", stage, next(maps))]
+    loss = f"loss = {model.loss.name}({model.readout.name}, {model.target.name})"
+    yield [_map_row("readout", model.readout, counts.readout), (loss, "", "", "", "")]
+
+
+def _block_rows(block: BlockIR, counts: BlockCount) -> Iterator[Row]:
+    shapes = {layer.name: show_shape(layer.shape) for layer in block.layers}
+    yield f"block {block.name}: {block.energy}", "", "", "", ""
+    for feedforward, cost in zip(block.feedforwards, counts.maps, strict=True):
+        yield _map_row("  feedforward", feedforward, cost)
+    for layer in block.layers:
+        activation = notation.written_briefly(layer.activation, "activations")
+        yield f"  layer {layer.name}: {activation}", shapes[layer.name], "", "", ""
+    for drive, values in zip(block.drives, counts.drives, strict=True):
+        crossing = f"{values:,} in"
+        yield f"  {drive.source} -> {drive.layer}", shapes[drive.layer], "", "", crossing
+    for coupling, share in zip(block.couplings, counts.couplings, strict=True):
+        ends = f"{shapes[coupling.source]}\n<-> {shapes[coupling.target]}"
+        yield _coupling(coupling), ends, f"{share.parameters:,}", _short(share.macs), ""
+    for output, values in zip(block.outputs, counts.outputs, strict=True):
+        crossing = f"{values:,} out"
+        yield f"  {output.name} = {output.layer}", shapes[output.layer], "", "", crossing
+    free, backward = counts.phases
+    yield _phase_row(f"free phase: {_relaxation(block.free)}", free)
+    yield _phase_row(_backward(block, backward), backward)
+    yield f"  gradient {notation.written_in_full(block.gradient)}", "", "", "", ""
+
+
+def _map_row(keyword: str, feedforward: FeedforwardIR, cost: MapCount) -> Row:
+    chain = notation.feedforward_chain(feedforward.ops)
+    statement = f"{keyword} {feedforward.name} = {feedforward.source}"
+    shapes = f"{show_shape(feedforward.in_shape)}\n-> {show_shape(feedforward.out_shape)}"
+    return (
+        f"{statement} |> {chain}" if chain else statement,
+        shapes,
+        f"{cost.parameters:,}",
+        _short(cost.macs),
+        "",
+    )
+
+
+def _coupling(coupling: CouplingIR) -> str:
+    ends = f"  {coupling.source} <-> {coupling.target}"
+    return f"{ends} : {notation.coupling_chain(coupling.ops)}" if coupling.ops else ends
+
+
+def _phase_row(statement: str, phase: PhaseCount) -> Row:
+    times = f"{phase.runs} x " if phase.runs > 1 else ""
+    crossings = f"{times}{phase.to_analog:,} in\n{times}{phase.to_digital:,} out"
+    return f"  {statement}", "", "", _short(phase.macs), crossings
+
+
+def _backward(block: BlockIR, phase: PhaseCount) -> str:
+    if phase.name == "nudged":
+        times = "2 nudged phases, each" if phase.runs == 2 else "nudged phase:"
+        return f"{times} {_relaxation(block.nudged)}"
+    if phase.name == "adjoint":
+        return f"adjoint solve: at most {phase.sweeps} sweeps"
+    return f"unrolled: {phase.sweeps} sweeps, forward and backward"
+
+
+def _relaxation(relax: RelaxIR) -> str:
+    sweeps = f"{relax.sweeps} sweeps"
+    parts = [
+        f"at most {sweeps}, tolerance {relax.tolerance:g}" if relax.tolerance else sweeps,
+        relax.order,
+    ]
+    if relax.damping:
+        parts.append(f"damping {relax.damping:g}")
+    if relax.routing_after >= 0:
+        parts.append(f"routing frozen after {relax.routing_after}")
+    return ", ".join(parts)
+
+
+def _totals(counts: ModelCount) -> Table:
+    free, step, weights = counts.free, counts.step, _short(counts.weight_bytes)
+    table = Table.grid(padding=(0, 2))
+    for label, text in (
+        (
+            "parameters",
+            f"{counts.parameters:,}: {counts.digital_parameters:,} digital, "
+            f"{counts.analog_parameters:,} analog",
+        ),
+        (
+            "MACs",
+            f"{_short(counts.digital_macs)} digital; analog {_short(free.macs)} in free phases, "
+            f"{_short(step.macs)} in all phases of a step",
+        ),
+        (
+            "crossings",
+            f"into analog {free.to_analog:,} in free phases, {step.to_analog:,} in all; "
+            f"out of it {free.to_digital:,} and {step.to_digital:,}",
+        ),
+        (
+            "memory",
+            f"parameters {weights}B, gradients {weights}B, "
+            f"{_short(counts.sample_bytes)}B for each sample of a batch",
+        ),
+    ):
+        table.add_row(label, Text(text))
+    return table
+
+
+def _short(value: float) -> str:
+    """Three digits and a prefix: ``35.4 M``."""
+    prefix, *larger = ("", "k", "M", "G", "T", "P")
+    while value >= 1000 and larger:
+        value, prefix = value / 1000, larger.pop(0)
+    return f"{value:.3g} {prefix}" if prefix else f"{value:g} "

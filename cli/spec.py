@@ -1,0 +1,61 @@
+"""The spec argument and the ``--set`` option that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ffebm_dsl.cli.console import say
+from ffebm_dsl.diagnostics import InputError, render
+
+if TYPE_CHECKING:
+    from ffebm_dsl.ir import Compiled
+
+SpecArgument = Annotated[Path, typer.Argument(help="An .ffe file.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Give a `param` or a key of `train` another value, such as width=64 or "
+        "optimizer.lr=1e-3. May be repeated.",
+    ),
+]
+
+
+def parse_settings(settings: Iterable[str] | None) -> dict[str, str]:
+    """``["width=64"]`` as ``{"width": "64"}``; the values stay text for the compiler.
+
+    Raises:
+        InputError: an entry without ``=``, without key or value, or a key given twice.
+    """
+    overrides: dict[str, str] = {}
+    for setting in settings or ():
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if not (key and equals and value):
+            raise InputError(
+                f"--set {setting}: not of the form KEY=VALUE", help="for example --set width=64"
+            )
+        if key in overrides:
+            raise InputError(f"--set gives `{key}` twice", help="keep one of them")
+        overrides[key] = value
+    return overrides
+
+
+def load_spec(path: Path, settings: Iterable[str] | None = None) -> Compiled:
+    """Read and compile the spec at ``path``; its warnings go to stderr.
+
+    Raises:
+        InputError: the file cannot be read, or ``settings`` are malformed.
+        SpecError: the spec, or a value set in it, is wrong.
+    """
+    from ffebm_dsl.ir import compile_spec, read_source
+
+    overrides = parse_settings(settings)
+    compiled = compile_spec(read_source(path), overrides)
+    for warning in compiled.warnings:
+        say(render(warning) + "\n")
+    return compiled

@@ -1,0 +1,124 @@
+"""``ffebm train``: train a spec, or go on with a run."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ffebm_dsl.cli.console import emit, emit_json, say
+from ffebm_dsl.cli.spec import SetOption, load_spec, parse_settings
+from ffebm_dsl.diagnostics import InputError
+
+if TYPE_CHECKING:
+    from ffebm_dsl.training import Evaluation, Options, Session
+
+DataDirOption = Annotated[
+    Path | None, typer.Option(help="Folder that data sets are read from.", show_default=False)
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(help="auto, cpu, cuda or cuda:N. [default: auto, or the run's]"),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads. [default: torch's, or the run's]")
+]
+
+
+def train(
+    spec: Annotated[
+        Path | None, typer.Argument(help="An .ffe file; may be left out with --resume.")
+    ] = None,
+    data_dir: DataDirOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory to make. [default: runs/SPEC-TIME-RANDOM]")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with the run in this directory.")
+    ] = None,
+    device: DeviceOption = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="float32 or float64. [default: float32, or the run's]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
+    settings: SetOption = None,
+    max_steps: Annotated[
+        int | None, typer.Option(min=0, help="End when the run has made this many steps.")
+    ] = None,
+    threads: ThreadsOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Train a network and leave a run directory with record and checkpoints.
+
+    Ctrl-C ends after the step in progress and leaves a run that --resume continues.
+    """
+    from ffebm_dsl.training import Controls, Options, Progress, progress_on, stop_on_signals
+    from ffebm_dsl.training import train as run_training
+
+    overrides = parse_settings(settings)
+    if seed is not None:
+        if "seed" in overrides:
+            raise InputError("--seed and --set give `seed` twice", help="keep one of them")
+        overrides["seed"] = str(seed)
+    options = Options(overrides, data_dir, device, dtype, threads)
+    with stop_on_signals() as stop:
+        session = _open(spec, options, out, resume)
+        progress = Progress() if quiet else progress_on(sys.stderr)
+        limit = -1 if max_steps is None else max_steps
+        result = run_training(session, Controls(stop, progress, limit))
+    _summarise(session, result, as_json)
+
+
+def _open(spec: Path | None, options: Options, out: Path | None, resume: Path | None) -> Session:
+    """The run that the arguments ask for, new or taken up again."""
+    from ffebm_dsl.ir import read_source
+    from ffebm_dsl.training import resume as take_up
+    from ffebm_dsl.training import start
+
+    if resume is not None:
+        if out is not None:
+            raise InputError(
+                "--out and --resume exclude each other", help="a resumed run stays in its directory"
+            )
+        return take_up(resume, options, say, read_source(spec) if spec is not None else None)
+    if spec is None:
+        raise InputError("no spec is given", help="ffebm train SPEC, or ffebm train --resume RUN")
+    texts = [f"{key}={value}" for key, value in options.overrides.items()]
+    return start(load_spec(spec, texts), options, out)
+
+
+def _summarise(session: Session, result: Evaluation, as_json: bool) -> None:
+    from ffebm_dsl.training.loop import describe
+
+    if not as_json:
+        emit(f"{describe(result)}\nrun {session.directory.path}")
+        return
+    emit_json(
+        {
+            "run": str(session.directory.path),
+            "status": session.record.attributes["status"],
+            "epoch": session.position.epoch,
+            "step": session.position.step,
+            "seconds": session.position.seconds,
+            **figures(result),
+        }
+    )
+
+
+def figures(result: Evaluation) -> dict[str, object]:
+    """An evaluation as plain values for JSON; null where a figure has no meaning."""
+    return {
+        "samples": result.samples,
+        "loss": finite(result.loss),
+        "top1": finite(result.top1),
+        "top5": finite(result.top5),
+        "sweeps": result.sweeps,
+    }
+
+
+def finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,126 @@
+"""ffebm: a compiler for feedforward-tied energy-based models.
+
+>>> import ffebm_dsl
+>>> network = ffebm_dsl.load("digits.ffe", width=64)      # a torch.nn.Module
+
+Importing this package imports neither torch nor the parser: the functions below do when
+they are called.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from ffebm_dsl.diagnostics import (
+    Diagnostic,
+    FfebmError,
+    InputError,
+    NegativeResult,
+    SourceFile,
+    SpecError,
+    Stopped,
+    StorageError,
+    render,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+    from ffebm_dsl.ir import Compiled
+    from ffebm_dsl.network import HybridNetwork
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Diagnostic",
+    "FfebmError",
+    "InputError",
+    "NegativeResult",
+    "SourceFile",
+    "SpecError",
+    "Stopped",
+    "StorageError",
+    "__version__",
+    "compile_spec",
+    "load",
+    "read_source",
+    "render",
+]
+
+
+def read_source(path: str | os.PathLike[str]) -> SourceFile:
+    """The text of a spec.
+
+    Raises:
+        InputError: no such file, a directory, not UTF-8 text, or larger than a spec may be.
+    """
+    from ffebm_dsl import ir
+
+    return ir.read_source(path)
+
+
+def compile_spec(
+    source: SourceFile, overrides: Mapping[str, str] = MappingProxyType({})
+) -> Compiled:
+    """Parse, resolve and check a spec; nothing is built.
+
+    Args:
+        source: the text.
+        overrides: values, in the language's own notation, for ``param`` declarations and
+            keys of ``train``: ``{"width": "64", "optimizer.lr": "1e-3"}``.
+
+    Raises:
+        SpecError: with every fault that was found.
+    """
+    from ffebm_dsl import ir
+
+    return ir.compile_spec(source, overrides)
+
+
+def load(
+    spec: str | os.PathLike[str],
+    /,
+    *,
+    seed: int = 0,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+    **params: bool | int | float | str,
+) -> HybridNetwork:
+    """The network of a spec, freshly initialised.
+
+    ``network(x)`` gives logits (B, K) for ``x`` (B, *input shape); a loss taken of them
+    and averaged over the batch backpropagates through the maps and, by each block's
+    gradient estimator, through the energy blocks.
+
+    Args:
+        spec: path of an ``.ffe`` file, or the text of a spec if it contains a newline.
+        seed: from which the weights are drawn.
+        dtype: of parameters and states; None for ``torch.float32``.
+        device: where parameters and states live.
+        params: values for the spec's ``param`` declarations.
+
+    Raises:
+        InputError: the file cannot be read.
+        SpecError: the spec is wrong, or a value is outside its ``param``'s domain.
+
+    The spec's warnings are issued as Python warnings.
+    """
+    import torch
+
+    from ffebm_dsl.build import build
+
+    is_text = isinstance(spec, str) and "\n" in spec
+    source = SourceFile("<string>", str(spec)) if is_text else read_source(spec)
+    compiled = compile_spec(source, {name: _literal(value) for name, value in params.items()})
+    for warning in compiled.warnings:
+        warnings.warn(render(warning), stacklevel=2)
+    return build(compiled.spec, seed=seed, dtype=dtype or torch.float32, device=device)
+
+
+def _literal(value: bool | int | float | str) -> str:
+    """A Python value as the language writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,10 @@
+"""The meaning of a spec: names, values, shapes and checks, up to the resolved IR.
+
+The IR's classes are in :mod:`ffebm_dsl.ir.model`, its plain-data form in
+:mod:`ffebm_dsl.ir.dump`.
+"""
+
+from ffebm_dsl.ir.passes import PASSES, Compiled, Stage, compile_spec, compile_stages
+from ffebm_dsl.ir.reading import read_source
+
+__all__ = ["PASSES", "Compiled", "Stage", "compile_spec", "compile_stages", "read_source"]

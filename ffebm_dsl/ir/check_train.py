@@ -1,0 +1,104 @@
+"""What makes sense in a train section, and against the model: data, paths, optimizers."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath, PureWindowsPath
+
+from ffebm_dsl.ir.log import Log
+from ffebm_dsl.ir.model import CallIR
+from ffebm_dsl.ir.resolved import End, Spec, Train
+from ffebm_dsl.ir.shapes import show_shape
+from ffebm_dsl.registry import AUGMENTATIONS, DATA
+
+
+def check_train(spec: Spec, log: Log) -> Spec:
+    """Report what the train section cannot mean; the spec itself is passed on."""
+    train = spec.train
+    if train is None:
+        return spec
+    _check_path(train, log)
+    _check_optimizer(train, log)
+    if spec.model and spec.model.input and spec.model.input.shape:
+        _check_input(train, spec.model.input, spec.model.input.shape, log)
+    if spec.model and spec.model.target and spec.model.target.shape:
+        _check_target(train, spec.model.target, log)
+    return spec
+
+
+def _report(code: str, message: str, key: str, train: Train, log: Log, help: str = "") -> None:
+    source, span = train.places[key]
+    log.report(code, message, span, help=help, source=source)
+
+
+def _check_path(train: Train, log: Log) -> None:
+    path = train.data.arguments.get("path")
+    if not isinstance(path, str):
+        return
+    outside = (
+        PurePosixPath(path).is_absolute()
+        or bool(PureWindowsPath(path).drive)
+        or ".." in PurePosixPath(path).parts
+        or "\\" in path
+    )
+    if outside or not PurePosixPath(path).name:
+        _report(
+            "FFE5004",
+            f'"{path}" is not the path of a file below the data directory',
+            "data",
+            train,
+            log,
+            "give a path relative to --data-dir, with `/` between folders and without `..`",
+        )
+
+
+def _check_optimizer(train: Train, log: Log) -> None:
+    arguments = train.optimizer.arguments
+    if arguments.get("nesterov") is True and arguments.get("momentum") == 0.0:
+        _report(
+            "FFE5005",
+            "`nesterov` needs a `momentum` above 0",
+            "optimizer",
+            train,
+            log,
+            "add `momentum=0.9`",
+        )
+
+
+def _check_input(train: Train, input_: End, shape: tuple[int, ...], log: Log) -> None:
+    known = DATA[train.data.name].shape
+    if known and known != shape:
+        wanted = ", ".join(str(size) for size in known)
+        _report(
+            "FFE5002",
+            f"{train.data.name} has images of {show_shape(known)}, and the model's input is "
+            f"{show_shape(shape)}",
+            "data",
+            train,
+            log,
+            f"write `input {input_.name}: image({wanted})`",
+        )
+    for name in ("mean", "std"):
+        entries = train.data.arguments[name]
+        if isinstance(entries, tuple) and len(entries) not in (1, shape[0]):
+            message = f"`{name}` has {len(entries)} entries, and the input has {shape[0]} channels"
+            _report("FFE5002", message, "data", train, log, "give one, or one per channel")
+    augmentations = train.data.arguments["augment"]
+    for call in augmentations if isinstance(augmentations, tuple) else ():
+        if isinstance(call, CallIR) and AUGMENTATIONS[call.name].image_only and len(shape) != 3:
+            message = f"`{call.name}` needs an image, and the input is a {input_.kind}"
+            _report("FFE5002", message, "data", train, log)
+
+
+def _check_target(train: Train, target: End, log: Log) -> None:
+    classes = DATA[train.data.name].classes
+    size = (target.shape or (0,))[0]
+    if classes and (target.kind != "label" or size != classes):
+        _report(
+            "FFE5003",
+            f"{train.data.name} has {classes} classes, and the model's target is "
+            f"{target.kind}({size})",
+            "data",
+            train,
+            log,
+            f"write `target {target.name}: label({classes})`",
+        )

@@ -1,0 +1,82 @@
+"""The front end's passes, in order, and what runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ffebm_dsl.diagnostics import Diagnostic, SourceFile, Span, SpecError
+from ffebm_dsl.ir.check import check_model
+from ffebm_dsl.ir.check_train import check_train
+from ffebm_dsl.ir.infer_shapes import infer_shapes
+from ffebm_dsl.ir.log import Log
+from ffebm_dsl.ir.lower import lower
+from ffebm_dsl.ir.model import SpecIR
+from ffebm_dsl.ir.places import places
+from ffebm_dsl.ir.resolve import resolve
+from ffebm_dsl.ir.resolved import Spec
+from ffebm_dsl.syntax import ast, parse
+
+Pass = Callable[[Spec, Log], Spec]
+
+PASSES: tuple[tuple[str, Pass], ...] = (
+    # Shapes first: the checks compare them.
+    ("infer_shapes", infer_shapes),
+    ("check_model", check_model),
+    # After the model's own checks, so that a fault of the model is not blamed on the data.
+    ("check_train", check_train),
+)
+"""What happens between :func:`~ffebm_dsl.ir.resolve.resolve` and lowering. Every pass runs
+on every spec, faulty ones too, and stays quiet about parts that are known to be faulty."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A spec that compiled: its IR, its text, and what is worth a warning.
+
+    ``places`` says where each part stands in the text (:func:`~ffebm_dsl.ir.places.places`).
+    """
+
+    spec: SpecIR
+    source: SourceFile
+    warnings: tuple[Diagnostic, ...]
+    places: Mapping[str, Span]
+
+
+class Stage(NamedTuple):
+    """The spec after one stage, for whoever wants to look: AST, resolved spec or IR."""
+
+    name: str
+    result: ast.Program | Spec | SpecIR
+
+
+def compile_spec(source: SourceFile, overrides: Mapping[str, str] | None = None) -> Compiled:
+    """Text -> IR. ``overrides`` are the values of ``--set``, as text, by key.
+
+    Raises SpecError with every diagnostic, warnings included, if there is an error among
+    them; of syntax errors the first.
+    """
+    *_, checked, last = _run(source, overrides or {}, log := Log(source))
+    assert isinstance(checked.result, Spec) and checked.result.model is not None
+    assert isinstance(last.result, SpecIR)
+    return Compiled(last.result, source, log.sorted(), places(checked.result.model))
+
+
+def compile_stages(
+    source: SourceFile, overrides: Mapping[str, str] | None = None
+) -> tuple[Stage, ...]:
+    """The spec after every stage, in order; raises as :func:`compile_spec` does."""
+    return _run(source, overrides or {}, Log(source))
+
+
+def _run(source: SourceFile, overrides: Mapping[str, str], log: Log) -> tuple[Stage, ...]:
+    program = parse(source)
+    spec = resolve(program, overrides, log)
+    stages = [Stage("parse", program), Stage("resolve", spec)]
+    for name, run in PASSES:
+        spec = run(spec, log)
+        stages.append(Stage(name, spec))
+    if log.failed:
+        raise SpecError(log.sorted())
+    return (*stages, Stage("lower", lower(spec)))

@@ -1,0 +1,45 @@
+"""The run record: its schema, its form in memory, and HDF5 files written in one rename."""
+
+from ffebm_dsl.records.atomic import publish, sync_directory
+from ffebm_dsl.records.reader import read
+from ffebm_dsl.records.record import Record, Table
+from ffebm_dsl.records.schema import (
+    EVAL,
+    EVENTS,
+    FORMAT,
+    FORMAT_VERSION,
+    GRADIENTS,
+    GROUPS,
+    PROVENANCE,
+    RELAXATION,
+    SEGMENTS,
+    STATUSES,
+    TRAIN,
+    Field,
+    Group,
+)
+from ffebm_dsl.records.writer import image, utc_now, write
+
+__all__ = [
+    "EVAL",
+    "EVENTS",
+    "FORMAT",
+    "FORMAT_VERSION",
+    "GRADIENTS",
+    "GROUPS",
+    "PROVENANCE",
+    "RELAXATION",
+    "SEGMENTS",
+    "STATUSES",
+    "TRAIN",
+    "Field",
+    "Group",
+    "Record",
+    "Table",
+    "image",
+    "publish",
+    "read",
+    "sync_directory",
+    "utc_now",
+    "write",
+]

@@ -1,0 +1,213 @@
+"""The schema ``ffebm-log 1.0`` as data.
+
+The writer, the reader's checks and the tables of ``docs/record.md`` all come from here.
+A dataset named like one of its group's dimensions is that dimension's scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+FORMAT = "ffebm-log"
+FORMAT_VERSION = "1.0"
+
+STATUSES = ("converged", "exhausted", "cycling", "diverged")
+"""How the relaxation of a sample can end, in the order of the codes of relaxation.Status."""
+
+RUN_STATES = ("running", "finished", "stopped", "diverged")
+"""What the attribute ``status`` of ``/run`` can say."""
+
+DTYPES = MappingProxyType(
+    {"f8": "<f8", "f4": "<f4", "i8": "<i8", "i4": "<i4", "i2": "<i2", "u1": "|u1", "str": "UTF-8"}
+)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One dataset: its name, type (a key of ``DTYPES``), dimensions, units and meaning."""
+
+    name: str
+    dtype: str
+    dims: tuple[str, ...]
+    units: str
+    long_name: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group below ``/run``.
+
+    ``rows`` is the dimension that grows while a run goes on ("" where none does): every
+    field that has it as its first dimension is a column. The other fields are set once.
+    """
+
+    name: str
+    nx_class: str
+    title: str
+    rows: str
+    fields: tuple[Field, ...]
+    signal: str = ""
+
+    @property
+    def columns(self) -> tuple[Field, ...]:
+        return tuple(f for f in self.fields if self.rows and f.dims[:1] == (self.rows,))
+
+    @property
+    def constants(self) -> tuple[Field, ...]:
+        return tuple(f for f in self.fields if not self.rows or f.dims[:1] != (self.rows,))
+
+
+_STEP = Field("step", "i8", ("step",), "1", "training steps done")
+_GRID = ("step", "solve")
+_PER_TENSOR = ("step", "parameter")
+
+PROVENANCE = Group(
+    "provenance",
+    "NXcollection",
+    "what was run, on what, by which program",
+    "",
+    (
+        Field("spec_name", "str", (), "1", "file name of the spec"),
+        Field("spec_text", "str", (), "1", "source text of the spec"),
+        Field("spec_sha256", "str", (), "1", "SHA-256 of the spec's text in UTF-8"),
+        Field("spec_resolved", "str", (), "1", "resolved spec as JSON, overrides applied"),
+        Field("override", "str", ("override",), "1", "overrides given as key=value"),
+        Field("argv", "str", ("argv",), "1", "command line that started the run"),
+        Field("package", "str", ("package",), "1", "versions of the packages in use"),
+        Field("environment", "str", (), "1", "machine and settings as JSON"),
+        Field("seed", "i8", (), "1", "seed of initial weights, data order and augmentation"),
+        Field("rng_scheme", "str", (), "1", "how random numbers follow from the seed"),
+        Field("dtype", "str", (), "1", "floating-point type of the network"),
+        Field("device", "str", (), "1", "device at the start of the run"),
+        Field("threads", "i4", (), "1", "CPU threads of torch at the start of the run"),
+        Field("dataset_name", "str", (), "1", "name of the data set"),
+        Field("dataset_file", "str", ("dataset_file",), "1", "files the data set was read from"),
+        Field("dataset_sha256", "str", (), "1", "SHA-256 of the data set's arrays"),
+        Field("train_samples", "i8", (), "1", "samples in the training set"),
+        Field("test_samples", "i8", (), "1", "samples in the test set"),
+        Field("parameter_count", "i8", (), "1", "trainable parameters"),
+    ),
+)
+
+TRAIN = Group(
+    "train",
+    "NXdata",
+    "one row per training step",
+    "step",
+    (
+        _STEP,
+        Field("epoch", "i4", ("step",), "1", "epoch of the step, counted from 1"),
+        Field("batch_size", "i4", ("step",), "1", "samples in the batch"),
+        Field("loss", "f8", ("step",), "nat", "mean loss of the batch"),
+        Field("accuracy", "f8", ("step",), "1", "part of the batch classified rightly"),
+        Field("learning_rate", "f8", ("step",), "1", "learning rate of the step"),
+        Field("gradient_norm", "f8", ("step",), "1", "Euclidean norm of the whole gradient"),
+        Field("free_sweeps", "f8", ("step",), "1", "mean sweeps of the free phases"),
+        Field("wall_time", "f8", ("step",), "s", "time spent in training up to the step's end"),
+    ),
+    signal="loss",
+)
+
+EVAL = Group(
+    "eval",
+    "NXdata",
+    "one row per evaluation on the test set",
+    "step",
+    (
+        _STEP,
+        Field("epoch", "i4", ("step",), "1", "epoch of the last step before, counted from 1"),
+        Field("samples", "i8", ("step",), "1", "samples evaluated"),
+        Field("loss", "f8", ("step",), "nat", "mean loss over the test set"),
+        Field("top1", "f8", ("step",), "1", "part of the test set classified rightly"),
+        Field("top5", "f8", ("step",), "1", "part whose label is among the five largest outputs"),
+        Field("block", "str", ("block",), "1", "energy block"),
+        Field("sweeps", "f8", ("step", "block"), "1", "mean sweeps of the free phase"),
+        Field("wall_time", "f8", ("step",), "s", "time spent in training up to the evaluation"),
+    ),
+    signal="top1",
+)
+
+RELAXATION = Group(
+    "relaxation",
+    "NXdata",
+    "one row per training step, one column per solve (a phase of a block)",
+    "step",
+    (
+        _STEP,
+        Field("solve", "str", ("solve",), "1", "solve, as block.phase"),
+        Field("block", "str", ("solve",), "1", "block of the solve"),
+        Field("phase", "str", ("solve",), "1", "phase of the solve: free, nudged or adjoint"),
+        Field("residual_max", "f4", _GRID, "1", "largest relative change in the last sweep"),
+        Field("residual_median", "f4", _GRID, "1", "median relative change in the last sweep"),
+        Field("sweeps_mean", "f4", _GRID, "1", "mean sweeps used"),
+        Field("sweeps_max", "i4", _GRID, "1", "most sweeps used"),
+        *(Field(name, "i4", _GRID, "1", f"samples that ended {name}") for name in STATUSES),
+    ),
+    signal="residual_max",
+)
+
+GRADIENTS = Group(
+    "gradients",
+    "NXdata",
+    "one row per gradient diagnostic, one column per parameter tensor",
+    "step",
+    (
+        _STEP,
+        Field("parameter", "str", ("parameter",), "1", "parameter tensor"),
+        Field("norm", "f8", _PER_TENSOR, "1", "Euclidean norm of the gradient used in training"),
+        Field("norm_implicit", "f8", _PER_TENSOR, "1", "Euclidean norm of the implicit gradient"),
+        Field("cosine", "f8", _PER_TENSOR, "1", "cosine between the two gradients"),
+        Field("relative_error", "f8", _PER_TENSOR, "1", "norm of the difference / norm_implicit"),
+    ),
+    signal="cosine",
+)
+
+EVENTS = Group(
+    "events",
+    "NXcollection",
+    "what happened, in order",
+    "event",
+    (
+        Field("event", "i8", ("event",), "1", "number of the event"),
+        Field("step", "i8", ("event",), "1", "training steps done"),
+        Field("time", "str", ("event",), "1", "UTC time in ISO 8601"),
+        Field("kind", "str", ("event",), "1", "start, resume, warning, signal, diverged or finish"),
+        Field("message", "str", ("event",), "1", "one line of text"),
+    ),
+)
+
+SEGMENTS = Group(
+    "segments",
+    "NXcollection",
+    "one row per process that worked on the run",
+    "segment",
+    (
+        Field("segment", "i8", ("segment",), "1", "number of the segment"),
+        Field("start_step", "i8", ("segment",), "1", "training steps done at its start"),
+        Field("start_time", "str", ("segment",), "1", "UTC time of its start in ISO 8601"),
+        Field("exact", "u1", ("segment",), "1", "1 if its environment equals the first segment's"),
+        Field("environment", "str", ("segment",), "1", "machine and settings as JSON"),
+    ),
+)
+
+GROUPS = (PROVENANCE, TRAIN, EVAL, RELAXATION, GRADIENTS, EVENTS, SEGMENTS)
+
+ROOT_ATTRIBUTES = MappingProxyType(
+    {
+        "format": f"`{FORMAT}`",
+        "format_version": f"`{FORMAT_VERSION}`; readers refuse another major version",
+        "creator": "program and version that wrote the file",
+        "file_time": "UTC time of writing in ISO 8601",
+    }
+)
+
+RUN_ATTRIBUTES = MappingProxyType(
+    {
+        "run_id": "name of the run directory",
+        "title": "name of the model in the spec",
+        "start_time": "UTC time of the run's start in ISO 8601",
+        "end_time": "UTC time of the last change of `status`, empty while running",
+        "status": "one of " + ", ".join(f"`{state}`" for state in RUN_STATES),
+    }
+)

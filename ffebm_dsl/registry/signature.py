@@ -1,0 +1,136 @@
+"""What a registry entry is: a name, its parameters, a line of documentation. Plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import TypeVar
+
+
+class Kind(StrEnum):
+    """What type of value a parameter takes."""
+
+    INT = "int"
+    REAL = "real"
+    BOOL = "bool"
+    STRING = "string"
+    CHOICE = "word"
+    REALS = "list of reals"
+    CALL = "call"
+    CALLS = "list of calls"
+    PORT = "port"
+
+
+class Required(Enum):
+    """The default of a parameter that has none."""
+
+    REQUIRED = "required"
+
+
+REQUIRED = Required.REQUIRED
+
+
+@dataclass(frozen=True)
+class SameAs:
+    """A default that repeats another parameter's value."""
+
+    parameter: str
+
+
+Default = bool | int | float | str | tuple[float, ...] | SameAs | Required
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """An interval of numbers; ``open_low`` and ``open_high`` leave the end itself out."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+
+    def admits(self, value: float) -> bool:
+        above = value > self.low if self.open_low else value >= self.low
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below
+
+    def __str__(self) -> str:
+        parts = []
+        if self.low > -math.inf:
+            parts.append(f"{'above' if self.open_low else 'at least'} {self.low:g}")
+        if self.high < math.inf:
+            parts.append(f"{'below' if self.open_high else 'at most'} {self.high:g}")
+        return " and ".join(parts)
+
+
+ANY = Bounds()
+POSITIVE = Bounds(low=0, open_low=True)
+NOT_NEGATIVE = Bounds(low=0)
+AT_LEAST_ONE = Bounds(low=1)
+FRACTION = Bounds(low=0, high=1, open_high=True)
+PROBABILITY = Bounds(low=0, high=1)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One argument of an entry.
+
+    ``choices`` are the words of a CHOICE; ``table`` names the registry table whose
+    entries a CALL or CALLS takes (the default of a CALL is such an entry's name).
+    ``bounds`` hold for every number of REALS.
+    """
+
+    name: str
+    kind: Kind
+    doc: str
+    default: Default = REQUIRED
+    bounds: Bounds = ANY
+    choices: tuple[str, ...] = ()
+    table: str = ""
+
+    @property
+    def required(self) -> bool:
+        return self.default is REQUIRED
+
+
+@dataclass(frozen=True)
+class Signature:
+    """An entry; ``parameters`` in the order of positional arguments."""
+
+    name: str
+    doc: str
+    parameters: tuple[Parameter, ...] = ()
+
+    def parameter(self, name: str) -> Parameter:
+        return next(p for p in self.parameters if p.name == name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(p.name for p in self.parameters)
+
+
+SignatureT = TypeVar("SignatureT", bound=Signature)
+
+
+def table(*signatures: SignatureT) -> Mapping[str, SignatureT]:
+    """Signatures by name, read-only."""
+    return MappingProxyType({signature.name: signature for signature in signatures})
+
+
+def describe_default(parameter: Parameter) -> str:
+    """The default as it would be written in a spec; ``""`` where there is none."""
+    default = parameter.default
+    if default is REQUIRED:
+        return ""
+    if isinstance(default, SameAs):
+        return default.parameter
+    if parameter.kind is Kind.CALL or parameter.kind is Kind.CHOICE:
+        return str(default)
+    if isinstance(default, bool):
+        return "true" if default else "false"
+    if isinstance(default, tuple):
+        return f"[{', '.join(f'{entry:g}' for entry in default)}]"
+    return str(default)

@@ -1,0 +1,26 @@
+"""Training: data, the loop, evaluation, checkpoints and run directories."""
+
+from ffebm_dsl.training.evaluate_run import EvaluatedCheckpoint, evaluate_run
+from ffebm_dsl.training.evaluation import Evaluation, evaluate
+from ffebm_dsl.training.job import Options
+from ffebm_dsl.training.loop import Controls, train
+from ffebm_dsl.training.progress import Progress, progress_on
+from ffebm_dsl.training.session import Session, resume, start
+from ffebm_dsl.training.stop import StopRequest, stop_on_signals
+
+__all__ = [
+    "Controls",
+    "EvaluatedCheckpoint",
+    "Evaluation",
+    "Options",
+    "Progress",
+    "Session",
+    "StopRequest",
+    "evaluate",
+    "evaluate_run",
+    "progress_on",
+    "resume",
+    "start",
+    "stop_on_signals",
+    "train",
+]

@@ -1,0 +1,69 @@
+"""Randomness as a function of its place: seed, epoch, sample, step.
+
+Numbers come from a hash of a key, not from a generator whose state must be kept. What a
+sample or a step gets therefore does not depend on batches, on workers, on what was drawn
+before, or on where a run was stopped.
+
+The hash chains the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SCHEME = "splitmix64 of (stream, seed, epoch or step, index); torch seeded per step"
+"""Named in the record: a change of the numbers below is a change of this text."""
+
+U64 = NDArray[np.uint64]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
+
+
+class Stream(IntEnum):
+    """What random numbers are for; equal keys in different streams are unrelated."""
+
+    PERMUTATION = 1
+    AUGMENTATION = 2
+    STEP = 3
+
+
+def bits(stream: Stream, *key: ArrayLike) -> U64:
+    """64 random bits for every entry of the key, whose parts (integers) are broadcast."""
+    parts = np.broadcast_arrays(*(_words(part) for part in key))
+    state = np.full(parts[0].shape, int(stream), np.uint64)
+    for part in parts:
+        state = _mix(state + _GOLDEN + part)
+    return state
+
+
+def uniform(stream: Stream, *key: ArrayLike) -> NDArray[np.float64]:
+    """Numbers in [0, 1), with 53 random bits each."""
+    mantissa = bits(stream, *key) >> np.uint64(11)
+    return mantissa.astype(np.float64) * 2.0**-53
+
+
+def permutation(seed: int, epoch: int, size: int) -> NDArray[np.int64]:
+    """The order in which an epoch visits its samples: indices 0 to size - 1, (size,)."""
+    keys = bits(Stream.PERMUTATION, seed, epoch, np.arange(size))
+    return np.argsort(keys, kind="stable").astype(np.int64)
+
+
+def step_seed(seed: int, step: int) -> int:
+    """The seed of torch's generators for one training step."""
+    return int(bits(Stream.STEP, seed, step)[0] >> np.uint64(1))
+
+
+def _words(part: ArrayLike) -> U64:
+    """Integers of any sign as 64-bit words, at least one-dimensional so that sums wrap silently."""
+    return np.atleast_1d(np.asarray(part, np.int64)).astype(np.uint64)
+
+
+def _mix(z: U64) -> U64:
+    z = (z ^ (z >> _SHIFTS[0])) * _MULTIPLIERS[0]
+    z = (z ^ (z >> _SHIFTS[1])) * _MULTIPLIERS[1]
+    return z ^ (z >> _SHIFTS[2])

@@ -1,0 +1,49 @@
+"""Signals that ask a run to end: they are noted, and the run ends after its step."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StopRequest:
+    """Whether a signal has asked for the end; ``signal_number`` is 0 as long as none has."""
+
+    def __init__(self) -> None:
+        self.signal_number = 0
+
+    def requested(self) -> bool:
+        return self.signal_number != 0
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Note SIGINT, SIGTERM and SIGHUP for the length of the context.
+
+    The first one is noted. A second one acts as it would without this context, so that a
+    run that hangs can still be ended. Outside the main thread no signal is noted, for
+    Python delivers them there.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        request.signal_number = number
+        for other, handler in before.items():
+            signal.signal(other, handler)
+
+    try:
+        for number in SIGNALS:
+            signal.signal(number, note)
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""The grammar of the ffe language: ``ffe.lark`` and nothing else."""

@@ -1,0 +1,190 @@
+"""How the command ends: exit codes and messages for every way out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import typer
+
+from ffebm_dsl import __version__
+from ffebm_dsl.cli import main as command
+from ffebm_dsl.cli.console import printable
+from ffebm_dsl.cli.spec import parse_settings
+from ffebm_dsl.diagnostics import (
+    Diagnostic,
+    InputError,
+    NegativeResult,
+    SourceFile,
+    Span,
+    SpecError,
+    Stopped,
+    StorageError,
+)
+
+SPEC = Path(__file__).parents[2] / "specs" / "small" / "digits.ffe"
+
+
+def fault() -> Diagnostic:
+    source = SourceFile("a\x1b[2J.ffe", "moodel")
+    return Diagnostic("FFE0001", "unexpected text", source, Span(0, 6))
+
+
+@pytest.fixture
+def ending_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
+    """Runs ``ffebm`` with one command, which raises the error given."""
+
+    def run(error: BaseException) -> int:
+        app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+
+        @app.command()
+        def fail() -> NoReturn:
+            raise error
+
+        monkeypatch.setattr(command, "app", app)
+        return command.main([])
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (InputError("no such file", help="check the path"), 2, "error: no such file\n  = help: c"),
+        (NegativeResult("gradients are wrong"), 1, "error: gradients are wrong"),
+        (StorageError("disk full"), 74, "error: disk full"),
+        (Stopped(signal.SIGINT, "saved at step 3"), 130, "stopped: saved at step 3"),
+        (Stopped(signal.SIGTERM, "saved at step 3"), 143, "stopped: saved at step 3"),
+        (OSError(errno.ENOSPC, "No space left on device", "run.h5"), 74, "No space left"),
+        (OSError(errno.EDQUOT, "Quota exceeded"), 74, "Quota exceeded: while writing"),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), 3, "internal error: Permission"),
+        (KeyboardInterrupt(), 130, ""),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, ""),
+    ],
+)
+def test_exit_codes(
+    ending_with: Callable[[BaseException], int],
+    capfd: pytest.CaptureFixture[str],
+    error: BaseException,
+    status: int,
+    message: str,
+) -> None:
+    assert ending_with(error) == status
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith(message) or message in err
+    assert "Traceback" not in err
+
+
+def test_a_spec_error_prints_its_diagnostics_and_counts_them(
+    ending_with: Callable[[BaseException], int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert ending_with(SpecError([fault(), fault()])) == 2
+    err = capfd.readouterr().err
+    assert err.count("error[FFE0001]: unexpected text") == 2
+    assert err.endswith("\n2 errors\n")
+    assert "\x1b" not in err
+
+
+def test_a_bug_is_one_line_without_traceback(
+    ending_with: Callable[[BaseException], int],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("FFEBM_DEBUG", raising=False)
+    assert ending_with(ValueError("shapes\ndiffer")) == 3
+    err = capfd.readouterr().err
+    assert err.startswith("internal error: ValueError: shapes differ; please report it")
+    assert err.count("\n") == 1
+
+
+def test_a_bug_shows_its_traceback_for_debugging(
+    ending_with: Callable[[BaseException], int],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FFEBM_DEBUG", "1")
+    assert ending_with(ValueError("shapes differ")) == 3
+    assert "Traceback (most recent call last)" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["shwo"], "show"),
+        (["show", "--jsn", "a.ffe"], "--json"),
+        (["show"], "SPEC"),
+        (["show", "a.ffe", "b.ffe"], "b.ffe"),
+        (["--nonsense"], "--nonsense"),
+    ],
+)
+def test_usage_errors(capfd: pytest.CaptureFixture[str], arguments: list[str], named: str) -> None:
+    assert command.main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert named.lower() in err.lower()
+    assert "Traceback" not in err
+
+
+def test_version_and_help(capfd: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--version"]) == 0
+    assert capfd.readouterr().out == f"ffebm {__version__}\n"
+    assert command.main(["--help"]) == 0
+    text = capfd.readouterr().out
+    assert all(name in text for name in ("train", "check", "eval", "show"))
+
+
+def test_python_m_is_the_same_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ffebm_dsl", "shwo"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "'show'" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_reader_that_leaves_is_no_error() -> None:
+    """``ffebm show ... | head -0``: quiet, whatever is still to be written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "ffebm_dsl", "show", str(SPEC)],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "parsed"),
+    [
+        (None, {}),
+        (["width=64"], {"width": "64"}),
+        (["optimizer.lr = 1e-3", "a=b=c"], {"optimizer.lr": "1e-3", "a": "b=c"}),
+    ],
+)
+def test_settings(settings: list[str] | None, parsed: dict[str, str]) -> None:
+    assert parse_settings(settings) == parsed
+
+
+@pytest.mark.parametrize("settings", [["width"], ["=3"], ["width="], [""], ["a=1", "a=2"]])
+def test_malformed_settings(settings: list[str]) -> None:
+    with pytest.raises(InputError, match="--set"):
+        parse_settings(settings)
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    assert printable("a\x1b[31m\r\u202eb\n\tc\x9b") == "a\ufffd[31m\ufffd\ufffdb\n\tc\ufffd"

@@ -1,0 +1,187 @@
+"""``ffebm train``: what it prints, what it leaves, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ffebm_dsl.cli.main import main
+from ffebm_dsl.records import read
+
+SPEC = """ffe 1.0
+param width: int = 8 in [4, 8]
+
+model small {
+  input  x: image(1, 4, 4)
+  target y: label(6)
+  relax free   { sweeps = 6  tolerance = 1e-4 }
+  relax nudged { sweeps = 3 }
+  gradient ep(beta=0.2, estimator=centered)
+
+  block b1 {
+    feedforward u = x |> flatten() |> linear(width)
+    energy hopfield {
+      layer s1: [width] hard_sigmoid
+      layer s2: [8]     hard_sigmoid
+      u  ->  s1
+      s1 <-> s2 : linear()
+    }
+    out = s2
+  }
+  readout logits = b1 |> linear(6)
+  loss = cross_entropy(logits, y)
+}
+
+train {
+  data      = npz("data.npz", batch=8)
+  optimizer = adam(lr=1e-2)
+  epochs = 2
+}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a spec and its data."""
+    generator = np.random.default_rng(0)
+    arrays = {"x": ((4, 4), 256), "y": ((), 6)}
+    np.savez(
+        tmp_path / "data.npz",
+        **{
+            f"{name}_{split}": generator.integers(0, high, (size, *shape), np.uint8)
+            for split, size in (("train", 20), ("test", 10))
+            for name, (shape, high) in arrays.items()
+        },
+    )
+    (tmp_path / "small.ffe").write_text(SPEC)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def train(*arguments: str) -> int:
+    return main(["train", "--device", "cpu", "--threads", "1", *arguments])
+
+
+def only_run(folder: Path) -> Path:
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
+def test_a_run_and_its_summary(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("small.ffe", "--data-dir", ".") == 0
+    run = only_run(folder)
+    assert sorted(path.name for path in run.iterdir()) == ["ckpt", "run.h5", "spec.ffe"]
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    accuracy = read(run / "run.h5")["eval"]["top1"][-1]
+    assert shown.out.startswith(f"test accuracy {accuracy:.2%}, test loss ")
+    assert shown.out.endswith(f"\nrun runs/{run.name}\n")
+
+
+def test_json_is_one_object(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("small.ffe", "--data-dir", ".", "--json", "--out", "here") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["run"], result["status"]) == ("here", "finished")
+    assert (result["epoch"], result["step"], result["samples"]) == (2, 6, 10)
+    assert 0 <= result["top1"] <= result["top5"] <= 1 and result["sweeps"].keys() == {"b1"}
+
+
+def test_options_reach_the_run(folder: Path) -> None:
+    options = ["--seed", "7", "--set", "width=4", "--set", "optimizer.lr=0.5"]
+    options += ["--dtype", "float64", "--max-steps", "1", "--quiet", "--out", "here"]
+    assert train("small.ffe", "--data-dir", ".", *options) == 0
+    record = read(folder / "here" / "run.h5")
+    provenance = record["provenance"]
+    assert set(provenance["override"]) == {"seed=7", "width=4", "optimizer.lr=0.5"}
+    assert provenance["seed"] == 7 and provenance["dtype"] == "float64"
+    assert record["train"]["learning_rate"].tolist() == [0.5]
+    assert record.attributes["status"] == "stopped"
+
+
+def test_resume_goes_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("small.ffe", "--data-dir", ".", "--out", "whole") == 0
+    whole = capsys.readouterr().out.splitlines()[0]
+    assert train("small.ffe", "--data-dir", ".", "--out", "parts", "--max-steps", "2") == 0
+    assert main(["train", "--resume", "parts", "--max-steps", "4"]) == 0
+    assert main(["train", "small.ffe", "--resume", "parts"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2] == whole
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no spec is given"),
+        (["absent.ffe"], "absent.ffe"),
+        (["small.ffe"], "needs a data directory"),
+        (["small.ffe", "--data-dir", "absent"], "absent is not a folder"),
+        (["small.ffe", "--data-dir", "runs"], "is not a folder"),
+        (["small.ffe", "--data-dir", ".", "--out", "."], "exists and is not an empty folder"),
+        (["small.ffe", "--data-dir", ".", "--out", "a/b"], "there is no folder a"),
+        (["small.ffe", "--data-dir", ".", "--out", "/proc/run"], "cannot create /proc/run"),
+        (["small.ffe", "--data-dir", ".", "--device", "abacus"], "unknown device 'abacus'"),
+        (["small.ffe", "--data-dir", ".", "--device", "cuda:99"], "device cuda:99 is not there"),
+        (["small.ffe", "--data-dir", ".", "--dtype", "float16"], "unknown dtype 'float16'"),
+        (["small.ffe", "--data-dir", ".", "--threads", "0"], "threads"),
+        (["small.ffe", "--data-dir", ".", "--max-steps", "-1"], "max-steps"),
+        (["small.ffe", "--data-dir", ".", "--set", "depth=3"], "depth"),
+        (["small.ffe", "--data-dir", ".", "--set", "width=5"], "width"),
+        (["small.ffe", "--data-dir", ".", "--set", "width"], "not of the form KEY=VALUE"),
+        (["small.ffe", "--seed", "1", "--set", "seed=2"], "twice"),
+        (["--resume", "absent"], "is not a run directory"),
+        (["--resume", "x", "--out", "y"], "exclude each other"),
+    ],
+)
+def test_mistakes_end_with_2_and_leave_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    before = sorted(folder.iterdir())
+    assert main(["train", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err and "Traceback" not in shown.err and shown.out == ""
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_changed_spec_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("small.ffe", "--data-dir", ".", "--out", "here", "--max-steps", "1") == 0
+    (folder / "small.ffe").write_text(SPEC.replace("lr=1e-2", "lr=1e-3"))
+    assert main(["train", "small.ffe", "--resume", "here"]) == 2
+    shown = capsys.readouterr().err
+    assert "-  optimizer = adam(lr=1e-2)\n+  optimizer = adam(lr=1e-3)" in shown
+
+
+def test_divergence_ends_with_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "small.ffe").write_text(SPEC.replace("hard_sigmoid", "relu"))
+    options = ["--set", "optimizer.lr=1e30", "--out", "here"]
+    assert train("small.ffe", "--data-dir", ".", *options) == 1
+    assert "is not finite" in capsys.readouterr().err
+    assert read(folder / "here" / "run.h5").attributes["status"] == "diverged"
+
+
+def test_ctrl_c_leaves_a_run_that_resumes(folder: Path) -> None:
+    """The real process: the signal comes while it trains, from outside."""
+    command = [sys.executable, "-m", "ffebm_dsl", "train", "small.ffe", "--data-dir", "."]
+    command += ["--out", "here", "--device", "cpu", "--threads", "1", "--set", "epochs=100000"]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    )
+    # A second checkpoint shows that training is under way.
+    while process.poll() is None and len(list(folder.glob("here/ckpt/*.pt"))) < 2:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, shown = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped by SIGINT after step" in shown and "--resume here" in shown
+    assert "Traceback" not in shown
+    record = read(folder / "here" / "run.h5")
+    assert record.attributes["status"] == "stopped"
+    done = int(record["train"]["step"][-1])
+    assert main(["train", "--resume", "here", "--max-steps", str(done + 1)]) == 0
+    assert read(folder / "here" / "run.h5")["train"]["step"][-1] == done + 1

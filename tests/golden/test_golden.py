@@ -1,0 +1,73 @@
+"""Specs and what the compiler makes of them: the IR of good ones, the diagnostics of bad ones.
+
+``NAME.expected`` stands beside ``NAME.ffe``; ``pytest --update-golden`` writes it anew. Lines
+``#! set key=value`` of a spec are overrides.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ffebm_dsl.diagnostics import Diagnostic, SourceFile, SpecError, render
+from ffebm_dsl.diagnostics.codes import CODES, MEASURED
+from ffebm_dsl.ir import compile_spec
+from ffebm_dsl.ir.dump import to_json
+
+HERE = Path(__file__).parent
+GOOD = sorted((HERE / "good").glob("*.ffe"))
+BAD = sorted((HERE / "bad").glob("*.ffe"))
+
+
+def overrides_of(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^#! set ([^=\n]+)=(.*)$", text, re.MULTILINE))
+
+
+def diagnostics_of(path: Path) -> tuple[Diagnostic, ...]:
+    text = path.read_text(encoding="utf-8")
+    try:
+        return compile_spec(SourceFile(path.name, text), overrides_of(text)).warnings
+    except SpecError as fault:
+        return fault.diagnostics
+
+
+def compare(path: Path, found: str, update: bool) -> None:
+    expected = path.with_suffix(".expected")
+    if update:
+        expected.write_text(found, encoding="utf-8")
+    assert expected.is_file(), f"{expected} is missing: run pytest --update-golden"
+    assert found == expected.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_bad(path: Path, update_golden: bool) -> None:
+    diagnostics = diagnostics_of(path)
+    assert diagnostics, "the spec is meant to be faulty"
+    compare(path, "\n\n".join(map(render, diagnostics)) + "\n", update_golden)
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_bad_file_is_named_after_its_first_code(path: Path) -> None:
+    code = path.stem.partition("_")[0]
+    assert code in {d.code for d in diagnostics_of(path)} or path.stem == "many_faults"
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_good(path: Path, update_golden: bool) -> None:
+    text = path.read_text(encoding="utf-8")
+    compiled = compile_spec(SourceFile(path.name, text), overrides_of(text))
+    assert compiled.warnings == ()
+    compare(path, to_json(compiled.spec), update_golden)
+
+
+def test_every_code_has_a_bad_spec() -> None:
+    seen = {diagnostic.code for path in BAD for diagnostic in diagnostics_of(path)}
+    assert seen == set(CODES) - MEASURED
+
+
+def test_no_expectation_is_left_over() -> None:
+    specs = {path.with_suffix("") for path in (*GOOD, *BAD)}
+    expected = {path.with_suffix("") for path in HERE.glob("*/*.expected")}
+    assert expected == specs

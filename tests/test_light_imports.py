@@ -1,0 +1,57 @@
+"""Commands that only read a spec start without torch, numpy and h5py."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SPEC = str(Path(__file__).parents[1] / "specs" / "small" / "digits.ffe")
+HEAVY = {"h5py", "numpy", "scipy", "sklearn", "torch"}
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """The top-level packages that ``python ARGUMENTS`` imports, by ``-X importtime``."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=True
+    )
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["train", "--help"],
+        ["check", "--help"],
+        ["eval", "--help"],
+        ["show", SPEC],
+        ["show", SPEC, "--json"],
+        ["check", SPEC, "--static"],
+        ["check", SPEC, "--static", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_the_command_is_light(arguments: list[str]) -> None:
+    packages = imported_by("-m", "ffebm_dsl", *arguments)
+    assert "typer" in packages
+    assert not packages & HEAVY
+
+
+def test_the_package_is_light() -> None:
+    code = f"import ffebm_dsl; ffebm_dsl.compile_spec(ffebm_dsl.read_source({SPEC!r}))"
+    packages = imported_by("-c", code)
+    assert "lark" in packages
+    assert not packages & (HEAVY | {"rich", "typer"})
+
+
+def test_help_loads_neither_the_parser_nor_rich() -> None:
+    assert not imported_by("-m", "ffebm_dsl", "--help") & {"lark", "rich"}
+
+
+def test_a_heavy_import_would_be_seen() -> None:
+    assert "numpy" in imported_by("-c", "import numpy.linalg")

@@ -1,0 +1,76 @@
+"""Places, rendering, nearest names."""
+
+from __future__ import annotations
+
+import pytest
+
+from ffebm_dsl.diagnostics import Diagnostic, Label, SourceFile, Span, render, to_record
+from ffebm_dsl.diagnostics.nearest import did_you_mean, nearest
+
+SOURCE = SourceFile("a.ffe", "first\n\tsecond line\r\nthird")
+
+
+@pytest.mark.parametrize(("offset", "place"), [(0, (1, 1)), (6, (2, 1)), (7, (2, 2)), (25, (3, 6))])
+def test_position(offset: int, place: tuple[int, int]) -> None:
+    assert SOURCE.position(offset) == place
+
+
+def test_render_shows_every_labelled_line_once_and_repeats_tabs() -> None:
+    diagnostic = Diagnostic(
+        "FFE0001",
+        "the message",
+        SOURCE,
+        Span(7, 13),
+        "here",
+        labels=(Label(Span(14, 18), "there"), Label(Span(0, 5), "before")),
+        notes=("a note",),
+        help="a remedy",
+    )
+    assert render(diagnostic).split("\n") == [
+        "error[FFE0001]: the message",
+        "  --> a.ffe:2:2",
+        "1 | first",
+        "  | ----- before",
+        "2 | \tsecond line",
+        "  | \t^^^^^^ here",
+        "  | \t       ---- there",
+        "   = note: a note",
+        "   = help: a remedy",
+    ]
+
+
+def test_span_over_several_lines_is_underlined_on_its_first() -> None:
+    assert render(Diagnostic("FFEW001", "m", SOURCE, Span(7, 25))).split("\n")[-1] == (
+        "  | \t^^^^^^^^^^^"
+    )
+
+
+def test_record() -> None:
+    record = to_record(Diagnostic("FFEW001", "m", SOURCE, Span(21, 22)))
+    assert (record["severity"], record["line"], record["column"]) == ("warning", 3, 2)
+
+
+def test_unknown_code_is_a_bug() -> None:
+    with pytest.raises(KeyError):
+        Diagnostic("FFE9999", "m", SOURCE, Span(0, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("Conv2d", "conv2d"),
+        ("covn2d", "conv2d"),
+        ("inpt", "input"),
+        ("conv", ""),
+        ("q", ""),
+        ("", ""),
+        ("LAYER", "layer"),
+    ],
+)
+def test_nearest(name: str, found: str) -> None:
+    assert nearest(name, ["conv2d", "linear", "input", "init", "layer"]) == found
+
+
+def test_help_lists_the_few_names_there_are() -> None:
+    assert did_you_mean("zzz", ["b", "a"]) == "known here: a, b"
+    assert did_you_mean("zzz", [f"name{i}" for i in range(20)]) == ""

@@ -1,0 +1,78 @@
+"""The comparison must be able to fail, in each of the ways in which a gradient can be wrong."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from ffebm_dsl.gradients.compare import compare
+from ffebm_dsl.gradients.finite_differences import directional_derivatives, directions, project
+
+G = torch.tensor([3.0, -4.0], dtype=torch.float64)
+
+
+def test_equal_gradients_agree() -> None:
+    result = compare(G, G)
+    assert result.cosine == pytest.approx(1.0)
+    assert result.relative_error == 0
+    assert result.agrees(0.999)
+
+
+def test_a_flipped_sign_is_seen() -> None:
+    assert compare(-G, G).cosine == pytest.approx(-1.0)
+    assert not compare(-G, G).agrees(0.999)
+
+
+def test_a_scale_is_seen_by_the_relative_error_alone() -> None:
+    result = compare(2 * G, G)
+    assert result.cosine == pytest.approx(1.0)
+    assert result.relative_error == pytest.approx(1.0)
+
+
+def test_a_vanishing_estimate_of_a_real_gradient_is_wrong() -> None:
+    result = compare(torch.zeros_like(G), G)
+    assert result.cosine == 0
+    assert not result.agrees(0.999)
+
+
+def test_a_real_estimate_of_a_vanishing_gradient_is_wrong() -> None:
+    result = compare(G, torch.zeros_like(G))
+    assert not result.agrees(0.999)
+    assert result.relative_error == math.inf
+
+
+def test_both_vanish() -> None:
+    result = compare(1e-12 * G, -1e-12 * G, floor=1e-9)
+    assert result.vanishes and result.agrees(0.999)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_what_is_not_finite_never_agrees(bad: float) -> None:
+    broken = torch.tensor([bad, 1.0])
+    assert not compare(broken, G).agrees(0.999)
+    assert not compare(G, broken).agrees(0.999)
+    assert not compare(broken, broken).agrees(0.999)
+
+
+def test_small_gradients_do_not_underflow() -> None:
+    assert compare(1e-100 * G, 1e-100 * G).cosine == pytest.approx(1.0)
+
+
+def test_shapes_must_match() -> None:
+    with pytest.raises(ValueError, match="shapes"):
+        compare(G, G[None])
+
+
+def test_few_entries_are_probed_one_by_one() -> None:
+    rows = directions(torch.zeros(2, 2, dtype=torch.float64), 8, torch.Generator())
+    assert torch.equal(rows.flatten(1), torch.eye(4, dtype=torch.float64))
+
+
+def test_directional_derivatives_of_a_known_function() -> None:
+    point = torch.linspace(0, 1, 30, dtype=torch.float64)
+    rows = directions(point, 5, torch.Generator().manual_seed(0))
+    assert rows.abs().eq(1).all() and rows.shape == (5, 30)
+    slopes = directional_derivatives(lambda d: float(torch.sin(point + d).sum()), rows)
+    assert torch.allclose(slopes, project(torch.cos(point), rows), rtol=1e-7)

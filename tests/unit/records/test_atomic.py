@@ -1,0 +1,67 @@
+"""Published files are whole or absent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ffebm_dsl.diagnostics import StorageError
+from ffebm_dsl.records import publish
+
+
+def test_content_is_replaced(tmp_path: Path) -> None:
+    for content in (b"one", b"", b"three" * 1000):
+        publish(tmp_path / "a", content)
+        assert (tmp_path / "a").read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_the_order_of_calls_is_the_durable_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for name in ("write", "fsync", "replace"):
+        call = getattr(os, name)
+
+        def noted(*arguments: object, call: object = call, name: str = name) -> object:
+            calls.append(name)
+            return call(*arguments)  # type: ignore[operator]
+
+        monkeypatch.setattr(os, name, noted)
+    publish(tmp_path / "a", b"content")
+    assert calls == ["write", "fsync", "replace", "fsync"]
+
+
+def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, content: write(fd, bytes(content)[:3]))
+    publish(tmp_path / "a", b"0123456789")
+    assert (tmp_path / "a").read_bytes() == b"0123456789"
+
+
+@pytest.mark.parametrize("name", ["open", "write", "fsync", "replace"])
+def test_a_failing_call_leaves_the_old_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    publish(tmp_path / "a", b"old")
+
+    def fail(*arguments: object, **named: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, name, fail)
+        with pytest.raises(StorageError, match="No space left on device") as caught:
+            publish(tmp_path / "a", b"new")
+    assert caught.value.exit_code == 74
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_leftover_temporary_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"mine")
+    (tmp_path / ".a.tmp").symlink_to(tmp_path / "elsewhere")
+    publish(tmp_path / "a", b"new")
+    assert (tmp_path / "elsewhere").read_bytes() == b"mine"
+    assert not (tmp_path / "a").is_symlink()

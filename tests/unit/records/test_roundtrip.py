@@ -1,0 +1,113 @@
+"""Records survive the way through a file, and open with plain HDF5 readers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+
+from ffebm_dsl.diagnostics import InputError
+from ffebm_dsl.records import GROUPS, RELAXATION, TRAIN, Record, image, read, write
+
+from .sample import sample_record, train_row
+
+
+def test_what_is_read_equals_what_was_written(tmp_path: Path) -> None:
+    record = sample_record(steps=300)
+    write(record, tmp_path / "run.h5")
+    again = read(tmp_path / "run.h5")
+    assert again.attributes == record.attributes
+    assert again.tables.keys() == record.tables.keys()
+    for group in GROUPS:
+        for field in group.fields:
+            np.testing.assert_array_equal(
+                again[group.name][field.name], record[group.name][field.name]
+            )
+
+
+def test_a_record_that_was_read_can_grow(tmp_path: Path) -> None:
+    record = sample_record(steps=3)
+    write(record, tmp_path / "run.h5")
+    again = read(tmp_path / "run.h5")
+    again["train"].append(train_row(4))
+    again["train"].append(train_row(5))
+    assert list(again["train"]["step"]) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("steps", [0, 1, 64, 65])
+def test_every_length_can_be_written(tmp_path: Path, steps: int) -> None:
+    write(sample_record(steps=steps), tmp_path / "run.h5")
+    assert len(read(tmp_path / "run.h5")["train"]) == steps
+
+
+def test_cut_drops_the_steps_after_a_checkpoint() -> None:
+    record = sample_record(steps=10)
+    events = len(record["events"])
+    record.cut(6, evaluated=5)
+    assert list(record["train"]["step"]) == [1, 2, 3, 4, 5, 6]
+    assert list(record["relaxation"]["step"]) == [1, 2, 3, 4, 5, 6]
+    assert list(record["eval"]["step"]) == [5]
+    assert len(record["events"]) == events
+
+
+def test_a_row_must_fit_the_schema() -> None:
+    record = sample_record(steps=1)
+    with pytest.raises(ValueError, match="loss"):
+        record["train"].append({k: v for k, v in train_row(2).items() if k != "loss"})
+    with pytest.raises(ValueError, match="residual_max"):
+        row = {column.name: 0 for column in RELAXATION.columns}
+        record["relaxation"].append(row)
+
+
+def test_the_file_carries_default_plots_scales_and_checksums(tmp_path: Path) -> None:
+    write(sample_record(steps=5), tmp_path / "run.h5")
+    with h5py.File(tmp_path / "run.h5") as file:
+        assert file[file.attrs["default"]].attrs["default"] == "train"
+        train = file["run/train"]
+        assert train.attrs["NX_class"] == "NXdata"
+        assert train.attrs["signal"] in train
+        assert train["loss"].dims[0]["step"] == train["step"]
+        for group in GROUPS:
+            for field in group.fields:
+                dataset = file["run"][group.name][field.name]
+                assert dataset.attrs["units"] and dataset.attrs["long_name"]
+                assert dataset.fletcher32 == (field.dtype != "str" and bool(field.dims))
+
+
+@pytest.mark.parametrize("group", [group.name for group in GROUPS])
+def test_xarray_opens_every_group(tmp_path: Path, group: str) -> None:
+    write(sample_record(steps=5), tmp_path / "run.h5")
+    with xarray.open_dataset(tmp_path / "run.h5", group=f"run/{group}", engine="h5netcdf") as data:
+        assert data.sizes.get("step", 5) in (1, 5)
+        if group == "relaxation":
+            assert data["sweeps_mean"].dims == ("step", "solve")
+            assert list(data["solve"].values) == ["b1.free", "b1.nudged"]
+
+
+def test_equal_records_give_equal_bytes_apart_from_the_time_of_writing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ffebm_dsl.records.writer.utc_now", lambda: "2026-01-01T00:00:00Z")
+    assert image(sample_record(steps=70)) == image(sample_record(steps=70))
+
+
+def test_a_record_without_its_first_row_has_no_such_group(tmp_path: Path) -> None:
+    full = sample_record(steps=1)
+    early = Record(full.attributes, dict(full.tables))
+    for name in ("relaxation", "gradients", "eval"):
+        del early.tables[name]
+    write(early, tmp_path / "run.h5")
+    assert "relaxation" not in read(tmp_path / "run.h5").tables
+
+
+def test_missing_file_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a file"):
+        read(tmp_path / "absent.h5")
+
+
+def test_columns_are_the_fields_along_the_rows() -> None:
+    assert {f.name for f in TRAIN.columns} == {f.name for f in TRAIN.fields}
+    assert {f.name for f in RELAXATION.constants} == {"solve", "block", "phase"}

@@ -1,0 +1,221 @@
+"""A run that was stopped and taken up again is the run that was not."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ffebm_dsl.diagnostics import InputError, SourceFile, Stopped
+from ffebm_dsl.records import read
+from ffebm_dsl.training import Controls, Options, StopRequest, resume, train
+from ffebm_dsl.training.checkpoint import path_of, steps
+
+from .runs import SPEC, STEPS, StopAt, controls, new_session, parameters, rows, write_data
+
+DIAGNOSED = {"diagnose_every": "3"}
+
+
+Whole = tuple[dict[str, bytes], dict[str, list[object]]]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """Final bits and record of the run that nothing interrupts."""
+    folder = tmp_path_factory.mktemp("whole")
+    session = new_session(folder, DIAGNOSED)
+    train(session, controls())
+    return parameters(session), rows(folder / "run")
+
+
+@pytest.mark.parametrize("stop", [0, 3, 4, 6, 11])
+def test_a_stop_at_any_step_leaves_no_trace(tmp_path: Path, whole: Whole, stop: int) -> None:
+    train(new_session(tmp_path, DIAGNOSED), controls(max_steps=stop))
+    torch.manual_seed(99)
+    np.random.seed(99)
+    session = resume(tmp_path / "run", Options(), pytest.fail)
+    assert session.position.step == stop
+    train(session, controls())
+    assert parameters(session) == whole[0]
+    assert same(rows(tmp_path / "run"), whole[1])
+
+
+def test_many_stops_leave_no_trace(tmp_path: Path, whole: Whole) -> None:
+    train(new_session(tmp_path, DIAGNOSED), controls(max_steps=1))
+    for step in range(3, STEPS + 1, 4):
+        session = resume(tmp_path / "run", Options(), pytest.fail)
+        train(session, controls(max_steps=step))
+    session = resume(tmp_path / "run", Options(), pytest.fail)
+    train(session, controls())
+    assert parameters(session) == whole[0]
+    assert same(rows(tmp_path / "run"), whole[1])
+    record = read(tmp_path / "run" / "run.h5")
+    assert record["segments"]["start_step"].tolist() == [0, 1, 3, 7, 11]
+    assert record["segments"]["exact"].all()
+    assert record.attributes["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("number", "step"), [(signal.SIGINT, 3), (signal.SIGTERM, 4), (signal.SIGTERM, 12)]
+)
+def test_a_signal_ends_after_the_step_and_can_be_resumed(
+    tmp_path: Path,
+    whole: Whole,
+    number: signal.Signals,
+    step: int,
+) -> None:
+    request = StopRequest()
+    session = new_session(tmp_path, DIAGNOSED)
+    with pytest.raises(Stopped, match=f"{number.name} after step {step}") as caught:
+        train(session, Controls(request, StopAt(request, number, step)))
+    assert caught.value.status == 128 + number
+    assert f"--resume {tmp_path / 'run'}" in caught.value.help
+    assert read(tmp_path / "run" / "run.h5").attributes["status"] == "stopped"
+    session = resume(tmp_path / "run", Options(), pytest.fail)
+    train(session, controls())
+    assert parameters(session) == whole[0]
+    assert same(rows(tmp_path / "run"), whole[1])
+
+
+def test_a_stop_while_evaluating_repeats_the_evaluation(
+    tmp_path: Path,
+    whole: Whole,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    request = StopRequest()
+    session = new_session(tmp_path, DIAGNOSED)
+    from ffebm_dsl.training import loop
+
+    evaluate = loop.evaluate
+
+    def interrupted(*arguments: object, **named: object) -> object:
+        request.signal_number = signal.SIGTERM
+        return evaluate(*arguments, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "evaluate", interrupted)
+        with pytest.raises(Stopped, match="after step 4"):
+            train(session, Controls(request, controls().progress))
+    assert "eval" not in read(tmp_path / "run" / "run.h5").tables
+    session = resume(tmp_path / "run", Options(), pytest.fail)
+    train(session, controls())
+    assert parameters(session) == whole[0]
+    assert same(rows(tmp_path / "run"), whole[1])
+
+
+def test_diagnostics_and_evaluation_do_not_touch_training(tmp_path: Path, whole: Whole) -> None:
+    session = new_session(tmp_path, {"diagnose_every": "0", "eval_every": "3"})
+    train(session, controls())
+    assert parameters(session) == whole[0]
+    ours = rows(tmp_path / "run")
+    assert ours["train/loss"] == whole[1]["train/loss"]
+    assert "gradients/cosine" not in ours
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path, whole: Whole) -> None:
+    train(new_session(tmp_path, DIAGNOSED), controls(max_steps=10))
+    folder = tmp_path / "run" / "ckpt"
+    newest, before = steps(folder)[:2]
+    content = bytearray(path_of(folder, newest).read_bytes())
+    content[len(content) // 2] ^= 1
+    path_of(folder, newest).write_bytes(content)
+    warnings: list[str] = []
+    session = resume(tmp_path / "run", Options(), warnings.append)
+    assert session.position.step == before
+    assert len(warnings) == 1 and "does not fit its checksum" in warnings[0]
+    train(session, controls())
+    assert parameters(session) == whole[0]
+    assert same(rows(tmp_path / "run"), whole[1])
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
+    first = train(new_session(tmp_path), controls())
+    before = rows(tmp_path / "run")
+    assert train(resume(tmp_path / "run", Options(), pytest.fail), controls()) == first
+    assert rows(tmp_path / "run") == before
+
+
+class TestRefusals:
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        train(new_session(tmp_path, {"width": "8"}), controls(max_steps=2))
+        return tmp_path / "run"
+
+    def test_another_override(self, run: Path) -> None:
+        with pytest.raises(InputError, match="other overrides: width was 8, is 16"):
+            resume(run, Options({"width": "16"}), pytest.fail)
+
+    def test_another_seed(self, run: Path) -> None:
+        with pytest.raises(InputError, match="seed was not set, is 6"):
+            resume(run, Options({"seed": "6"}), pytest.fail)
+
+    def test_an_override_without_effect_is_none(self, run: Path) -> None:
+        assert resume(run, Options({"seed": "5", "width": "8"}), pytest.fail).position.step == 2
+
+    def test_another_type(self, run: Path) -> None:
+        with pytest.raises(InputError, match="dtype: was float32, is float64"):
+            resume(run, Options(dtype="float64"), pytest.fail)
+
+    def test_another_spec(self, run: Path) -> None:
+        other = SourceFile("other.ffe", SPEC.replace("tolerance = 1e-4", "tolerance = 1e-3"))
+        with pytest.raises(InputError, match="is not the spec") as caught:
+            resume(run, Options(), pytest.fail, other)
+        assert "-  relax free   { sweeps = 8  tolerance = 1e-4 }" in caught.value.message
+        assert "+  relax free   { sweeps = 8  tolerance = 1e-3 }" in caught.value.message
+
+    def test_a_spec_changed_in_the_run(self, run: Path) -> None:
+        (run / "spec.ffe").write_text(SPEC.replace("lr=1e-2", "lr=1e-3"))
+        with pytest.raises(InputError, match=r"spec\.ffe is not the spec"):
+            resume(run, Options(), pytest.fail)
+
+    def test_other_data(self, run: Path) -> None:
+        write_data(run.parent, seed=1)
+        with pytest.raises(InputError, match="other data: sha256 was"):
+            resume(run, Options(), pytest.fail)
+
+    def test_more_data(self, run: Path) -> None:
+        write_data(run.parent, train=31)
+        with pytest.raises(InputError, match="train_samples was 30, is 31"):
+            resume(run, Options(), pytest.fail)
+
+    def test_an_older_record(self, run: Path, tmp_path: Path) -> None:
+        old = (run / "run.h5").read_bytes()
+        train(resume(run, Options(), pytest.fail), controls(max_steps=3))
+        (run / "run.h5").write_bytes(old)
+        with pytest.raises(InputError, match=r"run\.h5 ends before step 3"):
+            resume(run, Options(), pytest.fail)
+
+    def test_no_checkpoint_left(self, run: Path) -> None:
+        for path in (run / "ckpt").iterdir():
+            path.unlink()
+        with pytest.raises(InputError, match="holds no checkpoint that verifies"):
+            resume(run, Options(), pytest.fail)
+
+    @pytest.mark.parametrize("name", ["spec.ffe", "run.h5", "ckpt"])
+    def test_no_run_directory(self, tmp_path: Path, name: str) -> None:
+        for present in {"spec.ffe", "run.h5", "ckpt"} - {name}:
+            (tmp_path / present).mkdir()
+        with pytest.raises(InputError, match=f"is not a run directory: it has no {name}"):
+            resume(tmp_path, Options(), pytest.fail)
+
+    def test_a_changed_environment_is_told_and_recorded(
+        self, run: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ffebm_dsl.training.environment.device_name", lambda device: "abacus")
+        warnings: list[str] = []
+        session = resume(run, Options(), warnings.append)
+        assert "device was cpu, is abacus" in warnings[0]
+        assert session.record["segments"]["exact"].tolist() == [1, 0]
+        assert "warning" in session.record["events"]["kind"].tolist()
+
+
+def same(a: dict[str, list[object]], b: dict[str, list[object]]) -> bool:
+    """Whether two records hold the same values, NaN counting as equal to itself."""
+    return a.keys() == b.keys() and all(
+        np.array_equal(np.asarray(a[key], object), np.asarray(b[key], object))
+        or np.array_equal(np.asarray(a[key], float), np.asarray(b[key], float), equal_nan=True)
+        for key in a
+    )

@@ -1,0 +1,40 @@
+"""The first signal is noted, the second one acts."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from ffebm_dsl.training.stop import SIGNALS, stop_on_signals
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_is_noted_once(number: signal.Signals) -> None:
+    before = [signal.getsignal(other) for other in SIGNALS]
+    with stop_on_signals() as stop:
+        assert not stop.requested()
+        signal.raise_signal(number)
+        assert stop.requested() and stop.signal_number == number
+        assert [signal.getsignal(other) for other in SIGNALS] == before
+    assert [signal.getsignal(other) for other in SIGNALS] == before
+
+
+def test_a_second_interrupt_interrupts() -> None:
+    with stop_on_signals(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_other_threads_note_nothing() -> None:
+    seen: list[bool] = []
+
+    def work() -> None:
+        with stop_on_signals() as stop:
+            seen.append(stop.requested())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False]
