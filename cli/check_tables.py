@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ffebm_dsl.checking import CheckReport, GradientRow
 from ffebm_dsl.cli.console import emit
+
+if TYPE_CHECKING:
+    from ffebm_dsl.checking import CheckReport, GradientRow
 
 REFERENCES = {
     "ep": ("implicit", "unrolled", "finite_differences"),

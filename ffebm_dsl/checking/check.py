@@ -60,7 +60,7 @@ class CheckSettings:
     seed: int = 0
     directions: int = 6
     cosine: float = 0.999
-    relative_error: float = 0.05
+    relative_error: float = 0.01
     sweeps: int = 5000
 
 
@@ -86,7 +86,8 @@ class _Checker:
         self.captured = problem.capture(self.implicit)
         self.estimators = {name: core.estimator for name, core in problem.cores().items()}
         self.reference = problem.gradients(self._everywhere(self.implicit))
-        self.relaxation = relaxation_rows(problem.network.phases(), "check")
+        solves = [r for r in problem.network.phases() if r.phase != "free"]
+        self.relaxation = relaxation_rows([*problem.free_reports, *solves], "check")
         self.scale = max(float(g.norm()) for g in self.reference.values())
         probes = sum(min(g.numel(), settings.directions) for g in self.reference.values())
         self._done = 0
@@ -193,13 +194,13 @@ class _Checker:
         self.advance("gradients as configured")
         cores, tight = self.problem.cores(), {}
         for name, core in cores.items():
-            tight[name] = (core.free, core.nudged, core.pinned_routings)
+            tight[name] = (core.free, core.nudged, core.pinned_routings, core.start)
             core.free, core.nudged = self.problem.configured[name]
-            core.pinned_routings = None
+            core.pinned_routings = core.start = None
         gradients = self.problem.gradients(self.estimators)
         rows = relaxation_rows(self.problem.network.phases(), "spec")
         for name, core in cores.items():
-            core.free, core.nudged, core.pinned_routings = tight[name]
+            core.free, core.nudged, core.pinned_routings, core.start = tight[name]
         compared = [
             self._row(tensor, "as configured", "implicit", gradient, self.reference[tensor])
             for tensor, gradient in gradients.items()

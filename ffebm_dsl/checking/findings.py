@@ -16,10 +16,11 @@ def findings(
 ) -> list[Diagnostic]:
     """One diagnostic per wrong tensor, unconverged block, frozen pooling and kink.
 
-    Of a tensor that disagrees in several comparisons the worst is told.
+    Of a tensor that disagrees in several comparisons the worst is told. Where a block has
+    no fixed point, its gradients are not told: they mean nothing, wrong or right.
     """
     return [
-        *_wrong_gradients(report, source, places),
+        *([] if report.unconverged else _wrong_gradients(report, source, places)),
         *_convergence(report, source, places),
         *(d for kink in report.kinks for d in _kinks(kink, source, places[kink.block])),
     ]

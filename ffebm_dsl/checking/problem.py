@@ -21,7 +21,7 @@ from ffebm_dsl.ir.model import SpecIR
 from ffebm_dsl.network import EnergyBlock, HybridNetwork, PhaseReport
 from ffebm_dsl.relaxation import Relaxation, Status
 
-TOLERANCE = 1e-14
+TOLERANCE = 1e-13
 """Relative change per sweep below which a float64 state does not move any more."""
 
 REMEDY_DAMPING = 0.5
@@ -40,6 +40,7 @@ class Problem:
         frozen: blocks whose max pooling had to be frozen to converge.
         damped: blocks that had to be damped to converge.
         unconverged: blocks whose free phase does not converge all the same.
+        free_reports: how each block's free phase went, from zeros to convergence.
     """
 
     network: HybridNetwork
@@ -49,6 +50,7 @@ class Problem:
     frozen: list[str] = field(default_factory=list)
     damped: list[str] = field(default_factory=list)
     unconverged: list[str] = field(default_factory=list)
+    free_reports: list[PhaseReport] = field(default_factory=list)
 
     def cores(self) -> dict[str, EnergyBlock]:
         return {block.name: block.core for block in self.network.blocks}
@@ -182,6 +184,9 @@ def _converge(problem: Problem) -> None:
         # Nudged phases start next to their end: the free phase's count is ample for them.
         needed = 2 * int(report.sweeps.max()) + 50
         core.nudged = replace(core.nudged, sweeps=needed, tolerance=TOLERANCE)
+        problem.free_reports.append(report)
+        # From here on a free phase has only to follow a small change.
+        core.start = report.state
 
 
 def _free_report(problem: Problem, name: str) -> PhaseReport:

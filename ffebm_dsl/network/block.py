@@ -105,6 +105,8 @@ class EnergyBlock(nn.Module):
         self.loss_scale = LossScale()
         self.pinned_routings: Routings | None = None
         """Choices of the max poolings to use throughout, instead of the state's own."""
+        self.start: tuple[Tensor, ...] | None = None
+        """Where free phases start, instead of at zeros; of the batch that will come."""
         self.keep_states = False
         self.reports: list[PhaseReport] = []
 
@@ -140,7 +142,7 @@ class EnergyBlock(nn.Module):
         drives = tuple(u.detach() for u in drives)
         dynamics = HopfieldDynamics(self.energy, drives, routings=self.pinned_routings)
         with torch.no_grad():
-            start = self.energy.zero_state(len(drives[0]), drives[0])
+            start = self.start or self.energy.zero_state(len(drives[0]), drives[0])
             solution = relax(dynamics, start, self.free)
         self.reports = [self._report("free", solution, dynamics.routings)]
         return solution, dynamics.routings

@@ -167,7 +167,13 @@ class _Progress:
     def _watch_for_cycles(
         self, sweep: int, states: list[Tensor], residual: Tensor, size: Tensor
     ) -> None:
-        """Brent's method: compare with a state that is replaced at every power of two."""
+        """Brent's method over the second half of the sweeps: a cycle at the end is one there.
+
+        The state is compared with a snapshot that is replaced after 1, 2, 4, ... sweeps.
+        """
+        late = sweep - self.settings.sweeps // 2
+        if late <= 0:
+            return
         if self._snapshot is not None:
             apart = _total(
                 [s.detach() - old for s, old in zip(states, self._snapshot, strict=True)]
@@ -179,7 +185,7 @@ class _Progress:
             self.cycling = self.cycling | (
                 (distance < near) & (residual >= self.settings.tolerance)
             )
-        if sweep & (sweep - 1) == 0:
+        if late & (late - 1) == 0:
             self._snapshot = [s.detach() for s in states]
 
     def solution(self, states: list[Tensor]) -> Solution:

@@ -1,0 +1,129 @@
+"""``ffebm check``: its verdicts, its JSON, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ffebm_dsl.cli.main import main
+from ffebm_dsl.energy import Linear
+
+SMALL = """ffe 1.0
+model small {
+  input  x: image(1, 4, 4)
+  target y: label(3)
+  block b {
+    feedforward u = x |> flatten() |> linear(6)
+    energy hopfield {
+      layer s1: [6] tanh(0.5)
+      layer s2: [4] tanh(0.5)
+      u -> s1
+      s1 <-> s2 : linear()
+    }
+    out = s2
+  }
+  readout logits = b |> linear(3)
+  loss = cross_entropy(logits, y)
+}
+"""
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> str:
+    path = tmp_path / "small.ffe"
+    path.write_text(SMALL, encoding="utf-8")
+    return str(path)
+
+
+def test_a_right_spec(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", spec, "--threads", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert "b.s1_s2.linear.weight" in out and "b.input(x)" in out
+    assert "comparisons of 7 tensors agree" in out
+    assert "Traceback" not in err
+
+
+def test_json_is_one_object_with_everything(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", spec, "--json", "--samples", "2"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["ok"] is True
+    assert result["diagnostics"] == []
+    assert {"tensor", "estimator", "reference", "cosine", "relative_error"} <= set(
+        result["gradients"][0]
+    )
+    for sweep in result["beta_sweep"]:
+        expected = 2.0 if sweep["estimator"] == "centered" else 1.0
+        assert sweep["observed_order"] == pytest.approx(expected, abs=0.2)
+        assert len(sweep["betas"]) == len(sweep["relative_errors"])
+    for row in result["relaxation"]:
+        assert {"block", "phase", "statuses", "max_residual", "sweeps"} <= set(row)
+
+
+def test_a_wrong_gradient_ends_with_1_and_is_named(
+    spec: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def adjoint(self: Linear, y: torch.Tensor) -> torch.Tensor:
+        return y @ self.weight.detach()
+
+    monkeypatch.setattr(Linear, "adjoint", adjoint)
+    assert main(["check", spec]) == 1
+    out, err = capsys.readouterr()
+    assert "WRONG" in out
+    assert "FFE4004" in err and "`b.s1_s2.linear.weight` in block `b`" in err
+    assert "small.ffe:11:7" in err
+    assert main(["check", spec, "--json"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["ok"] is False
+    assert {"FFE4004"} == {d["code"] for d in result["diagnostics"]}
+    assert {d["line"] for d in result["diagnostics"]} == {11}
+
+
+def test_static_computes_nothing(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", spec, "--static"]) == 0
+    assert capsys.readouterr().out == f"{spec}: ok\n"
+    assert main(["check", spec, "--static", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result == {
+        "ok": True,
+        "gradients": [],
+        "beta_sweep": [],
+        "relaxation": [],
+        "diagnostics": [],
+    }
+
+
+@pytest.mark.parametrize("options", [[], ["--static"]])
+def test_an_invalid_spec_ends_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    path = tmp_path / "bad.ffe"
+    path.write_text(SMALL.replace("tanh(0.5)", "tahn(0.5)"), encoding="utf-8")
+    assert main(["check", str(path), *options]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "FFE1005" in err and "2 errors" in err
+    assert main(["check", str(path), *options, "--json"]) == 2
+    result = json.loads(capsys.readouterr().out)
+    assert result["ok"] is False
+    assert [(d["code"], d["line"]) for d in result["diagnostics"]] == [
+        ("FFE1005", 8),
+        ("FFE1005", 9),
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--set", "width=3"], ["--set", "width"], ["--samples", "1"], ["--bogus"]]
+)
+def test_wrong_options_end_with_2(
+    spec: str, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert main(["check", spec, *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err and "Traceback" not in err
+
+
+def test_a_missing_file_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "nowhere.ffe", "--json"]) == 2
+    assert "nowhere.ffe does not exist" in capsys.readouterr().err
