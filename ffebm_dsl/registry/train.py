@@ -111,6 +111,16 @@ SCHEDULES = table(
         (Parameter("eta_min", Kind.REAL, "learning rate at the end", 0.0, NOT_NEGATIVE),),
     ),
     Signature(
+        "cosine_restarts",
+        "a half cosine over every period, step by step, then back up",
+        (
+            Parameter("period", Kind.INT, "epochs between restarts", 1, AT_LEAST_ONE),
+            Parameter(
+                "eta_min", Kind.REAL, "learning rate at the end of a period", 0.0, NOT_NEGATIVE
+            ),
+        ),
+    ),
+    Signature(
         "step",
         "a factor every few epochs",
         (

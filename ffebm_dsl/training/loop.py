@@ -66,8 +66,7 @@ def train(session: Session, controls: Controls) -> Evaluation:
 def _train_epoch(session: Session, controls: Controls) -> bool:
     """The steps that are left of an epoch; False if asked to end before or after one."""
     plan, position, data = session.job.plan, session.position, session.job.data
-    rate = learning_rate(plan.schedule, base_rate(plan.optimizer), position.epoch, plan.epochs)
-    set_learning_rate(session.job.optimizer, rate)
+    base = base_rate(plan.optimizer)
     order = keyed.permutation(plan.seed, position.epoch, len(data.train))
     batches = [order[i : i + data.batch] for i in range(0, len(order), data.batch)]
     controls.progress.start_epoch(
@@ -77,6 +76,9 @@ def _train_epoch(session: Session, controls: Controls) -> bool:
     for indices in batches[position.step_in_epoch :]:
         if controls.enough(session.position.step):
             return False
+        part = session.position.step_in_epoch / len(batches)
+        rate = learning_rate(plan.schedule, base, position.epoch, plan.epochs, part)
+        set_learning_rate(session.job.optimizer, rate)
         _train_step(session, indices, rate, controls.progress)
         if controls.stop.requested():
             return False

@@ -39,11 +39,14 @@ def base_rate(optimizer: CallIR) -> float:
     return float(values["lr"])
 
 
-def learning_rate(schedule: CallIR, base: float, epoch: int, epochs: int) -> float:
-    """The learning rate of an epoch (counted from 0) out of ``epochs``.
+def learning_rate(
+    schedule: CallIR, base: float, epoch: int, epochs: int, part: float = 0.0
+) -> float:
+    """The learning rate in an epoch (counted from 0) of which ``part`` (below 1) is done.
 
-    The values are those of torch's ``CosineAnnealingLR`` over all epochs and ``StepLR``. A
-    function of the epoch alone leaves no state that a resumed run could miss.
+    The values are those of torch's ``CosineAnnealingLR`` over all ``epochs``,
+    ``CosineAnnealingWarmRestarts`` and ``StepLR``. A function of the position alone leaves
+    no state that a resumed run could miss.
     """
     values: Mapping[str, Any] = schedule.arguments
     match schedule.name:
@@ -51,11 +54,18 @@ def learning_rate(schedule: CallIR, base: float, epoch: int, epochs: int) -> flo
             return base
         case "cosine":
             floor = float(values["eta_min"])
-            return floor + (base - floor) * (1 + math.cos(math.pi * epoch / epochs)) / 2
+            return _half_cosine(base, floor, epoch / epochs)
+        case "cosine_restarts":
+            period = int(values["period"])
+            return _half_cosine(base, float(values["eta_min"]), (epoch % period + part) / period)
         case "step":
             drops = epoch // int(values["size"])
             return base * float(values["gamma"]) ** drops
     raise KeyError(f"the registry offers a schedule {schedule.name!r} that training does not know")
+
+
+def _half_cosine(top: float, floor: float, part: float) -> float:
+    return floor + (top - floor) * (1 + math.cos(math.pi * part)) / 2
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

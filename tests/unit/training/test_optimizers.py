@@ -32,6 +32,17 @@ def test_cosine_is_torchs() -> None:
     assert [learning_rate(call, 0.1, e, 20) for e in range(20)] == pytest.approx(theirs, rel=1e-12)
 
 
+def test_restarts_are_torchs_step_by_step() -> None:
+    scheduler = lr_scheduler.CosineAnnealingWarmRestarts(sgd(), T_0=2, eta_min=0.003)
+    call = CallIR("cosine_restarts", {"period": 2, "eta_min": 0.003})
+    for epoch in range(5):
+        for part in (0.0, 0.25, 0.5, 0.75):
+            scheduler.optimizer.step()
+            scheduler.step(epoch + part)
+            theirs = scheduler.get_last_lr()[0]
+            assert learning_rate(call, 0.1, epoch, 5, part) == pytest.approx(theirs, rel=1e-12)
+
+
 def test_step_is_torchs() -> None:
     theirs = rates(lr_scheduler.StepLR(sgd(), 3, gamma=0.5), 10)
     call = CallIR("step", {"size": 3, "gamma": 0.5})
