@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, say
-from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec, parse_settings
+from ffebm_dsl.cli.spec import SetOption, SpecArgument, compile_file, load_spec
 from ffebm_dsl.diagnostics import (
     Diagnostic,
     InputError,
@@ -60,11 +60,8 @@ def _check_as_json(
     spec: Path, settings: list[str] | None, static: bool, measure: tuple[int, int, int]
 ) -> None:
     """Print the one JSON object, for faulty specs too; then end as the text form does."""
-    from ffebm_dsl.ir import compile_spec, read_source
-
-    overrides = parse_settings(settings)
     try:
-        compiled = compile_spec(read_source(spec), overrides)
+        compiled = compile_file(spec, settings)
     except SpecError as error:
         emit_json({"ok": False, **_empty(), "diagnostics": _records(error.diagnostics)})
         raise typer.Exit(error.exit_code) from None
