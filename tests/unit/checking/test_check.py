@@ -115,6 +115,7 @@ def test_observed_orders(right: tuple[Compiled, CheckReport]) -> None:
 def test_a_fit_needs_two_errors_above_rounding() -> None:
     assert observed_order([0.1, 0.05], [1e-12, 1e-13]) is None
     assert observed_order([0.1, 0.05], [1e-2, 1e-12]) is None
+    assert observed_order([1e-4, 5e-5], [1e-9, 2e-9]) is None  # grows as 1 / beta: rounding
     assert observed_order([0.4, 0.2, 0.1], [4.0, 1.0, 0.25]) == pytest.approx(2.0)
 
 
