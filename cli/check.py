@@ -116,8 +116,7 @@ def _measure(
 
 
 def _verdict(report: CheckReport) -> str:
-    wrong = {row.tensor for row in report.gradients if not row.agrees}
-    parts = [f"the gradients of {len(wrong)} tensors are wrong"] if wrong else []
     if report.unconverged:
-        parts.append(f"{', '.join(report.unconverged)} did not converge")
-    return "; ".join(parts)
+        return f"{', '.join(report.unconverged)} did not converge"
+    wrong = {row.tensor for row in report.gradients if not row.agrees}
+    return f"the gradients of {len(wrong)} tensors are wrong"

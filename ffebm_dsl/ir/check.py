@@ -22,6 +22,14 @@ def check_model(spec: Spec, log: Log) -> Spec:
     if model.loss:
         _check_loss(model, model.loss, log)
     check_nudge(model, log)
+    if not log.failed and not blocks_of(model):
+        # Last: a block that could not be read is missing for a reason already told.
+        log.report(
+            "FFE1014",
+            f"model `{model.name}` has no block, so that nothing in it relaxes",
+            model.span,
+            help="add `block b { ... }`; a network of digital maps alone needs no ffebm",
+        )
     if not log.failed:
         _warn_of_unused(model, log)
     return spec

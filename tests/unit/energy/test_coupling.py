@@ -106,7 +106,7 @@ def test_adjoint_is_differentiable_in_the_weight() -> None:
     op = Conv2d((1, 4, 4), 2, 3, padding=1).double()
     torch.nn.init.normal_(op.weight)
     b = normal(2, 2, 4, 4)
-    torch.autograd.gradcheck(
+    assert torch.autograd.gradcheck(
         lambda w: torch.func.functional_call(_Adjoint(op), {"op.weight": w}, (b,)),
         (op.weight.detach().clone().requires_grad_(),),
     )

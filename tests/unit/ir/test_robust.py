@@ -82,5 +82,6 @@ def test_any_override(key: str, value: str) -> None:
     try:
         compile_spec(source, {key: value})
     except SpecError as fault:
+        assert fault.diagnostics
         for diagnostic in fault.diagnostics:
             render(diagnostic)
