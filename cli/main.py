@@ -22,22 +22,17 @@ from typing import Annotated
 import typer
 
 from ffebm_dsl import __version__
-from ffebm_dsl.cli.check import check
+from ffebm_dsl.cli.commands import Commands
 from ffebm_dsl.cli.console import emit, say
-from ffebm_dsl.cli.eval import evaluate
-from ffebm_dsl.cli.show import show
-from ffebm_dsl.cli.train import train
 from ffebm_dsl.diagnostics import Diagnostic, FfebmError, Severity, SpecError, Stopped
 
 STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 EXIT_INTERNAL, EXIT_STORAGE, EXIT_INTERRUPTED = 3, 74, 130
 
 # Plain help text: rich would cost the start of every command 0.1 s.
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-app.command()(train)
-app.command()(check)
-app.command("eval")(evaluate)
-app.command()(show)
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 
 
 def _print_version(wanted: bool) -> None:
