@@ -90,7 +90,7 @@ def _check_input(train: Train, input_: End, shape: tuple[int, ...], log: Log) ->
 
 
 def _check_target(train: Train, target: End, log: Log) -> None:
-    classes = DATA[train.data.name].classes
+    classes = DATA[train.data.name].classes_with(train.data.arguments)
     size = (target.shape or (0,))[0]
     if classes and (target.kind != "label" or size != classes):
         _report(

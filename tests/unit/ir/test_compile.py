@@ -155,7 +155,7 @@ def test_layout_means_nothing() -> None:
 def test_unknown_data_set_is_the_only_fault_of_a_spec_for_other_data() -> None:
     text = (GOLDEN / "good" / "hybrid3.ffe").read_text(encoding="utf-8")
     with pytest.raises(SpecError) as caught:
-        compile_spec(SourceFile("a", text.replace('npz("cifar10.npz", ', "cifar10(")))
+        compile_spec(SourceFile("a", text.replace('npz("cifar10.npz", ', "svhn(")))
     assert [d.code for d in caught.value.diagnostics] == ["FFE1005"]
 
 
