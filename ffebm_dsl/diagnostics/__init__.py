@@ -12,12 +12,15 @@ from ffebm_dsl.diagnostics.errors import (
     Stopped,
     StorageError,
 )
+from ffebm_dsl.diagnostics.fix import Edit, Fix
 from ffebm_dsl.diagnostics.render import render, to_record
 from ffebm_dsl.diagnostics.source import SourceFile, Span
 
 __all__ = [
     "Diagnostic",
+    "Edit",
     "FfebmError",
+    "Fix",
     "InputError",
     "Label",
     "NegativeResult",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ffebm_dsl.diagnostics.codes import CODES
+from ffebm_dsl.diagnostics.fix import Fix
 from ffebm_dsl.diagnostics.source import SourceFile, Span
 
 
@@ -29,7 +30,7 @@ class Diagnostic:
     ``code`` is a key of :data:`ffebm_dsl.diagnostics.codes.CODES`; its prefix gives
     the severity (``FFEW`` is a warning, every other code an error). ``message`` is one
     line. ``text`` is written beside the caret. ``notes`` state facts that led to the
-    fault; ``help`` says what to change.
+    fault; ``help`` says what to change, and ``fix`` is that change where it is certain.
     """
 
     code: str
@@ -40,6 +41,7 @@ class Diagnostic:
     labels: tuple[Label, ...] = ()
     notes: tuple[str, ...] = ()
     help: str = ""
+    fix: Fix | None = None
     severity: Severity = field(init=False)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ffebm_dsl.diagnostics.diagnostic import Diagnostic, Label
+from ffebm_dsl.diagnostics.fix import Fix
 from ffebm_dsl.diagnostics.source import SourceFile, Span
 
 
@@ -43,15 +46,30 @@ def _underline(source: SourceFile, label: Label, char: str) -> str:
     return f"{indent}{char * width} {label.text}".rstrip()
 
 
-def to_record(diagnostic: Diagnostic) -> dict[str, str | int]:
-    """A diagnostic as the flat record that ``--json`` prints."""
-    line, column = diagnostic.source.position(diagnostic.span.start)
+def to_record(diagnostic: Diagnostic) -> dict[str, Any]:
+    """A diagnostic as the flat record that ``--json`` prints; ``fix`` is null where there is none.
+
+    Lines and columns are counted from 1; an end is the place behind the last character.
+    """
+    source = diagnostic.source
     return {
         "code": diagnostic.code,
         "severity": str(diagnostic.severity),
         "message": diagnostic.message,
+        "notes": list(diagnostic.notes),
         "help": diagnostic.help,
-        "file": diagnostic.source.name,
-        "line": line,
-        "column": column,
+        "fix": _fix_record(diagnostic.fix, source) if diagnostic.fix else None,
+        "file": source.name,
+        **_place(diagnostic.span, source),
     }
+
+
+def _fix_record(fix: Fix, source: SourceFile) -> dict[str, Any]:
+    edits = [{"text": edit.text, **_place(edit.span, source)} for edit in fix.edits]
+    return {"title": fix.title, "edits": edits}
+
+
+def _place(span: Span, source: SourceFile) -> dict[str, int]:
+    line, column = source.position(span.start)
+    end_line, end_column = source.position(span.end)
+    return {"line": line, "column": column, "end_line": end_line, "end_column": end_column}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ffebm_dsl.diagnostics import Span
+from ffebm_dsl.diagnostics.fix import replace, respell
 from ffebm_dsl.diagnostics.nearest import did_you_mean, nearest
 from ffebm_dsl.ir.evaluate import evaluate
 from ffebm_dsl.ir.log import Log
@@ -62,6 +63,7 @@ def bind_call(
             f"no {NOUNS[table]} is called `{call.name.text}`",
             call.name.span,
             help=did_you_mean(call.name.text, entries),
+            fix=respell(call.name.span, call.name.text, entries),
             source=scope.source,
         )
         return None
@@ -69,7 +71,11 @@ def bind_call(
     values = bind(signature, given, call.name.span, scope, log, optional=optional)
     if values is None:
         return None
-    places = {a.name.text: a.span for a in call.arguments if a.name}
+    names = signature.names
+    places = {
+        a.name.text if a.name else names[position]: a.span
+        for position, a in enumerate(call.arguments)
+    }
     known = facts(tuple(a.value for a in call.arguments), scope)
     return BoundCall(signature.name, values, call.span, places, known)
 
@@ -166,6 +172,7 @@ def _parameter(
             f"`{signature.name}` has nothing called `{name}`",
             span,
             help=did_you_mean(name, signature.names),
+            fix=respell(span, name, signature.names),
             source=source,
         )
         return None
@@ -311,6 +318,7 @@ def _choice(
         f"`{parameter.name}` is one of {', '.join(parameter.choices)}",
         expression.span,
         help=f"did you mean `{close}`?" if close else "",
+        fix=replace(expression.span, close) if close else None,
         source=scope.source,
     )
     return None

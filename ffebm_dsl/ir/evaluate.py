@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ffebm_dsl.diagnostics import Span
+from ffebm_dsl.diagnostics.fix import respell
 from ffebm_dsl.diagnostics.nearest import did_you_mean
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.scope import MAX_INT, Number, Scalar, Scope, show
@@ -93,6 +94,7 @@ def _look_up(reference: ast.Reference, scope: Scope, log: Log) -> Scalar | None:
         f"no value is called `{reference}`",
         reference.span,
         help=did_you_mean(str(reference), scope.values) or "declare it: `param name: int = 1`",
+        fix=respell(reference.span, str(reference), scope.values),
         source=scope.source,
     )
     return None

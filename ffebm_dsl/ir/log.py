@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from ffebm_dsl.diagnostics import Diagnostic, Label, Severity, SourceFile, Span
+from ffebm_dsl.diagnostics import Diagnostic, Fix, Label, Severity, SourceFile, Span
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Log:
         labels: Iterable[Label] = (),
         notes: Iterable[str] = (),
         help: str = "",
+        fix: Fix | None = None,
         source: SourceFile | None = None,
     ) -> None:
         """Keep a diagnostic. ``source`` is given where the fault is not in the spec itself."""
@@ -50,6 +51,7 @@ class Log:
             labels=places,
             notes=tuple(note for note in notes if note),
             help=help,
+            fix=fix,
         )
         if not any(_same_fault(diagnostic, other) for other in self.found):
             self.found.append(diagnostic)

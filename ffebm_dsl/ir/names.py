@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ffebm_dsl.diagnostics import Label, Span
+from ffebm_dsl.diagnostics.fix import replace, respell
 from ffebm_dsl.diagnostics.nearest import did_you_mean, nearest
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.resolved import Port
@@ -81,6 +82,7 @@ class Ports:
             reference.span,
             notes=(why,),
             help="" if why else did_you_mean(name, known),
+            fix=None if why else respell(reference.name.span, name, known),
         )
 
     def _report_no_output(
@@ -98,4 +100,5 @@ class Ports:
             if close
             else f"it has {', '.join(f'`{n}`' for n in named)}; a block declares its outputs: "
             "`out = layer`, `out name = layer`",
+            fix=replace(reference.span, close) if close else None,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ffebm_dsl.diagnostics import SourceFile, Span, SpecError
+from ffebm_dsl.diagnostics.fix import respell
 from ffebm_dsl.diagnostics.nearest import did_you_mean
 from ffebm_dsl.ir.bind import value_of
 from ffebm_dsl.ir.log import Log
@@ -46,6 +47,7 @@ def read_overrides(
                 f"the spec has nothing called `{key}` to set",
                 Span(0, len(key)),
                 help=did_you_mean(key, heads),
+                fix=respell(Span(0, len(key)), key, heads),
                 source=source,
             )
             continue
@@ -71,6 +73,7 @@ def as_parameter(
         f"no type is called `{type_.text}`",
         type_.span,
         help=did_you_mean(type_.text, (*VALUE_TYPES, *extra)),
+        fix=respell(type_.span, type_.text, (*VALUE_TYPES, *extra)),
     )
     return None
 

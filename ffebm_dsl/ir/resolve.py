@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ffebm_dsl.diagnostics import Span
+from ffebm_dsl.diagnostics.fix import insert
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.names import declare
 from ffebm_dsl.ir.params import read_overrides, resolve_params
@@ -52,6 +53,7 @@ def _check_version(program: ast.Program, log: Log) -> None:
             "the spec does not say which version of the language it is written in",
             Span(0, 0),
             help=f"make `ffe {VERSION}` the first line",
+            fix=insert(0, f"ffe {VERSION}\n"),
         )
     elif program.version.text != VERSION:
         log.report(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ffebm_dsl.diagnostics import Label, Span
+from ffebm_dsl.diagnostics.fix import respell
 from ffebm_dsl.diagnostics.nearest import did_you_mean
 from ffebm_dsl.ir.bind import bind_call
 from ffebm_dsl.ir.evaluate import evaluate
@@ -82,6 +83,7 @@ def _energy_kind(energy: ast.Energy | None, log: Log) -> str | None:
         f"no {NOUNS['energies']} is called `{energy.kind.text}`",
         energy.kind.span,
         help=did_you_mean(energy.kind.text, ENERGIES),
+        fix=respell(energy.kind.span, energy.kind.text, ENERGIES),
     )
     return None
 
@@ -189,6 +191,7 @@ class _Ends(NamedTuple):
                 f"{role} `{text}` is not a layer of this block",
                 name.span,
                 help=did_you_mean(text, self.layers),
+                fix=respell(name.span, text, self.layers),
             )
         return None
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ffebm_dsl.diagnostics import Span
+from ffebm_dsl.diagnostics.fix import replace, respell
 from ffebm_dsl.diagnostics.nearest import did_you_mean
 from ffebm_dsl.ir.bind import bind_call
 from ffebm_dsl.ir.log import Log
@@ -172,6 +173,7 @@ def _loss(statement: ast.Loss, ports: Ports, target: ast.Target | None, log: Log
             f"no loss is called `{call.name.text}`",
             call.name.span,
             help=did_you_mean(call.name.text, LOSSES),
+            fix=respell(call.name.span, call.name.text, LOSSES),
         )
         return None
     values = [argument.value for argument in call.arguments]
@@ -191,6 +193,7 @@ def _loss(statement: ast.Loss, ports: Ports, target: ast.Target | None, log: Log
             f"`{truth}` is not the model's target",
             truth.span,
             help=f"the target is `{target.name.text}`",
+            fix=replace(truth.span, target.name.text),
         )
     port = ports.resolve(prediction, log)
     return Loss(call.name.text, Port(port.name, prediction.span), call.span)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ffebm_dsl.diagnostics import SourceFile, Span
+from ffebm_dsl.diagnostics.fix import respell
 from ffebm_dsl.diagnostics.nearest import did_you_mean
 from ffebm_dsl.ir.bind import Given, bind, value_of
 from ffebm_dsl.ir.log import Log
@@ -75,6 +76,7 @@ def _override_argument(
             f"`{call.name}` has nothing called `{name}` to set",
             Span(0, len(key)),
             help=did_you_mean(name, signature.names),
+            fix=respell(Span(len(head) + 1, len(key)), name, signature.names),
             source=source,
         )
         return calls

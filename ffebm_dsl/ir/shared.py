@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ffebm_dsl.diagnostics import Label, Span
+from ffebm_dsl.diagnostics.fix import respell
 from ffebm_dsl.diagnostics.nearest import did_you_mean
 from ffebm_dsl.ir.bind import BoundCall, Given, Values, bind_call, bind_given, fill_defaults
 from ffebm_dsl.ir.log import Log
@@ -62,6 +63,7 @@ def override_settings(
                 f"no phase is called `{phase}`",
                 relax.phase.span,
                 help=did_you_mean(phase, PHASES),
+                fix=respell(relax.phase.span, phase, PHASES),
             )
         elif phase in stated:
             report_twice(f"relax {phase}", relax, stated[phase], log)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ffebm_dsl.diagnostics import Label, Span
+from ffebm_dsl.diagnostics.fix import respell
 from ffebm_dsl.diagnostics.nearest import did_you_mean
 from ffebm_dsl.ir.bind import value_of
 from ffebm_dsl.ir.log import Log
@@ -40,6 +41,7 @@ def expand(
             f"no template is called `{name.text}`",
             name.span,
             help=did_you_mean(name.text, templates),
+            fix=respell(name.span, name.text, templates),
         )
         return None
     log.used.add(template.name.span)
@@ -96,6 +98,7 @@ def _arguments(
                 f"template `{template.name.text}` has nothing called `{name}`",
                 argument.span,
                 help=did_you_mean(name, names),
+                fix=respell(argument.name.span, name, names) if argument.name else None,
             )
         elif name in given:
             log.report("FFE1008", f"`{name}` is given twice", argument.span)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ffebm_dsl.diagnostics import Diagnostic, Label, SourceFile, Span, render, to_record
+from ffebm_dsl.diagnostics import Diagnostic, Edit, Fix, Label, SourceFile, Span, render, to_record
+from ffebm_dsl.diagnostics.fix import replace, respell
 from ffebm_dsl.diagnostics.nearest import did_you_mean, nearest
 
 SOURCE = SourceFile("a.ffe", "first\n\tsecond line\r\nthird")
@@ -48,6 +49,25 @@ def test_span_over_several_lines_is_underlined_on_its_first() -> None:
 def test_record() -> None:
     record = to_record(Diagnostic("FFEW001", "m", SOURCE, Span(21, 22)))
     assert (record["severity"], record["line"], record["column"]) == ("warning", 3, 2)
+
+
+def test_record_of_a_fix() -> None:
+    fix = Fix("write `2nd`", (Edit(Span(7, 13), "2nd"), Edit(Span(0, 0), "# ")))
+    record = to_record(Diagnostic("FFE0001", "m", SOURCE, Span(7, 13), fix=fix))
+    assert record["fix"]["title"] == "write `2nd`"
+    assert record["fix"]["edits"][0] == {
+        "text": "2nd",
+        "line": 2,
+        "column": 2,
+        "end_line": 2,
+        "end_column": 8,
+    }
+    assert fix.apply(SOURCE.text) == "# first\n\t2nd line\r\nthird"
+
+
+def test_no_fix_without_a_near_name() -> None:
+    assert respell(Span(0, 3), "zzz", ["conv2d"]) is None
+    assert respell(Span(0, 6), "covn2d", ["conv2d"]) == replace(Span(0, 6), "conv2d")
 
 
 def test_unknown_code_is_a_bug() -> None:

@@ -1,0 +1,59 @@
+"""Every fix that a golden spec's diagnostics carry is made, and mends what it is said to mend."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from ffebm_dsl.diagnostics import Diagnostic, SourceFile, SpecError
+from ffebm_dsl.ir import compile_spec
+
+HERE = Path(__file__).parent
+BAD = sorted((HERE / "bad").glob("*.ffe"))
+
+
+def diagnostics_of(path: Path, text: str) -> tuple[Diagnostic, ...]:
+    try:
+        return compile_spec(SourceFile(path.name, text)).warnings
+    except SpecError as fault:
+        return fault.diagnostics
+
+
+def mends(diagnostic: Diagnostic, before: tuple[Diagnostic, ...], path: Path) -> bool:
+    """Whether the fix makes its diagnostic disappear, in a text that has no new syntax error."""
+    assert diagnostic.fix is not None
+    after = diagnostics_of(path, diagnostic.fix.apply(diagnostic.source.text))
+    faults = [Counter((d.code, d.message) for d in found) for found in (before, after)]
+    key = (diagnostic.code, diagnostic.message)
+    broken = any(d.code.startswith("FFE0") for d in after if d.code not in {b.code for b in before})
+    return faults[1][key] < faults[0][key] and not broken
+
+
+def fixable(path: Path) -> list[Diagnostic]:
+    found = diagnostics_of(path, path.read_text(encoding="utf-8"))
+    return [d for d in found if d.fix is not None]
+
+
+@pytest.mark.parametrize("path", [p for p in BAD if fixable(p)], ids=lambda path: path.stem)
+def test_a_fix_mends_its_fault(path: Path) -> None:
+    before = diagnostics_of(path, path.read_text(encoding="utf-8"))
+    for diagnostic in fixable(path):
+        assert mends(diagnostic, before, path), diagnostic
+
+
+def test_a_help_that_names_another_spelling_has_a_fix() -> None:
+    for path in BAD:
+        for d in diagnostics_of(path, path.read_text(encoding="utf-8")):
+            assert not d.help.startswith("did you mean") or d.fix or d.code.startswith("FFE0")
+
+
+def test_a_fix_that_mends_nothing_is_found() -> None:
+    path = HERE / "bad" / "FFE1006_argument.ffe"
+    before = diagnostics_of(path, path.read_text(encoding="utf-8"))
+    diagnostic = fixable(path)[0]
+    assert diagnostic.fix is not None
+    useless = dataclasses.replace(diagnostic, fix=diagnostic.fix._replace(edits=()))
+    assert not mends(useless, before, path)
