@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,13 +36,17 @@ def check(
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, inputs, directions.")] = 0,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: torch decides.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_sarif: Annotated[bool, typer.Option("--sarif", help="Print a SARIF 2.1.0 log.")] = False,
 ) -> None:
     """Prove a spec's gradients right: EP against implicit, unrolled and finite differences.
 
     Exit code 0: right; 1: a gradient is wrong or a block does not converge; 2: invalid spec.
     """
-    if as_json:
-        _check_as_json(spec, settings, static, (samples, seed, threads))
+    if as_json and as_sarif:
+        raise InputError("--json and --sarif exclude each other", help="keep one of them")
+    if as_json or as_sarif:
+        write = partial(_emit_sarif, spec) if as_sarif else _emit_record
+        _check_as_record(spec, settings, static, (samples, seed, threads), write)
         return
     compiled = load_spec(spec, settings)
     if static:
@@ -56,31 +62,43 @@ def check(
         raise NegativeResult(_verdict(report))
 
 
-def _check_as_json(
-    spec: Path, settings: list[str] | None, static: bool, measure: tuple[int, int, int]
+_Write = Callable[[bool, Sequence[Diagnostic], "CheckReport | None"], None]
+
+
+def _check_as_record(
+    spec: Path,
+    settings: list[str] | None,
+    static: bool,
+    measure: tuple[int, int, int],
+    write: _Write,
 ) -> None:
-    """Print the one JSON object, for faulty specs too; then end as the text form does."""
+    """Write the one JSON object, for faulty specs too; then end as the text form does."""
     try:
         compiled = compile_file(spec, settings)
     except SpecError as error:
-        emit_json({"ok": False, **_empty(), "diagnostics": _records(error.diagnostics)})
+        write(False, error.diagnostics, None)
         raise typer.Exit(error.exit_code) from None
     if static:
-        emit_json({"ok": True, **_empty(), "diagnostics": _records(compiled.warnings)})
+        write(True, compiled.warnings, None)
         return
     report, found = _measure(compiled, *measure)
-    diagnostics = _records([*compiled.warnings, *found])
-    emit_json({"ok": report.ok, "diagnostics": diagnostics, **report.to_dict()})
+    write(report.ok, [*compiled.warnings, *found], report)
     if not report.ok:
         raise typer.Exit(NegativeResult.exit_code)
 
 
-def _empty() -> dict[str, Any]:
-    return {"gradients": [], "beta_sweep": [], "relaxation": []}
+def _emit_record(ok: bool, found: Sequence[Diagnostic], report: CheckReport | None) -> None:
+    measured = report.to_dict() if report else {"gradients": [], "beta_sweep": [], "relaxation": []}
+    emit_json({**measured, "ok": ok, "diagnostics": [to_record(d) for d in found]})
 
 
-def _records(diagnostics: tuple[Diagnostic, ...] | list[Diagnostic]) -> list[dict[str, Any]]:
-    return [to_record(diagnostic) for diagnostic in diagnostics]
+def _emit_sarif(
+    spec: Path, ok: bool, found: Sequence[Diagnostic], report: CheckReport | None
+) -> None:
+    from ffebm_dsl import __version__
+    from ffebm_dsl.diagnostics.sarif import to_sarif
+
+    emit_json(to_sarif(found, str(spec), __version__))
 
 
 def _measure(

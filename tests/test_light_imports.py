@@ -33,6 +33,7 @@ def imported_by(*arguments: str) -> set[str]:
         ["show", SPEC, "--json"],
         ["check", SPEC, "--static"],
         ["check", SPEC, "--static", "--json"],
+        ["check", SPEC, "--static", "--sarif"],
     ],
     ids=" ".join,
 )

@@ -14,6 +14,11 @@ class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
 
+    @classmethod
+    def of(cls, code: str) -> Severity:
+        """The severity of a code, which its prefix says."""
+        return cls.WARNING if code.startswith("FFEW") else cls.ERROR
+
 
 @dataclass(frozen=True)
 class Label:
@@ -47,5 +52,4 @@ class Diagnostic:
     def __post_init__(self) -> None:
         if self.code not in CODES:
             raise KeyError(f"diagnostic code {self.code} is not in the table of codes")
-        warning = self.code.startswith("FFEW")
-        object.__setattr__(self, "severity", Severity.WARNING if warning else Severity.ERROR)
+        object.__setattr__(self, "severity", Severity.of(self.code))

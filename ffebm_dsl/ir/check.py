@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from ffebm_dsl.diagnostics import Label
+from ffebm_dsl.diagnostics import Fix, Label, Span
+from ffebm_dsl.diagnostics.fix import replace
+from ffebm_dsl.ir.edits import set_argument
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.resolved import Block, Drive, End, Loss, Map, Model, Port, Spec
 from ffebm_dsl.ir.shapes import show_shape
@@ -120,6 +122,7 @@ def _check_loss(model: Model, loss: Loss, log: Log) -> None:
             loss.prediction.span,
             labels=[Label(readout.span, "the readout")],
             help=f"write `loss = {loss.name}({readout.name}, ...)`, or remove the readout",
+            fix=replace(loss.prediction.span, readout.name),
         )
         return
     target = model.target
@@ -133,9 +136,10 @@ def _check_loss(model: Model, loss: Loss, log: Log) -> None:
             loss.span,
             labels=[Label(target.span, "the target")],
             help="use mse for vectors",
+            fix=replace(Span(loss.span.start, loss.span.start + len(loss.name)), "mse"),
         )
     elif shape is not None:
-        _check_loss_shape(shape, target, loss, log)
+        _check_loss_shape(shape, target, loss, readout, log)
 
 
 def _prediction_shape(model: Model, loss: Loss) -> tuple[int, ...] | None:
@@ -152,7 +156,9 @@ def _prediction_shape(model: Model, loss: Loss) -> tuple[int, ...] | None:
     return model.input.shape if model.input and model.input.name == name else None
 
 
-def _check_loss_shape(shape: tuple[int, ...], target: End, loss: Loss, log: Log) -> None:
+def _check_loss_shape(
+    shape: tuple[int, ...], target: End, loss: Loss, readout: Map | None, log: Log
+) -> None:
     size = (target.shape or (0,))[0]
     flat = loss.name == "mse"
     if (prod(shape) if flat else shape) == (size if flat else (size,)):
@@ -167,7 +173,16 @@ def _check_loss_shape(shape: tuple[int, ...], target: End, loss: Loss, log: Log)
         help=f"end the readout with `linear({size})`"
         if vector
         else f"end the readout with `flatten() |> linear({size})`",
+        fix=_resized(readout, size, log) if vector and readout else None,
     )
+
+
+def _resized(readout: Map, size: int, log: Log) -> Fix | None:
+    """Let a readout that ends with a linear op give ``size`` numbers."""
+    last = readout.chain.ops[-1] if readout.chain.ops else None
+    if last is None or last.name != "linear":
+        return None
+    return set_argument(last, "out_features", str(size), log.source)
 
 
 # Nudging by the loss ---------------------------------------------------------------------
@@ -201,6 +216,7 @@ def check_nudge(model: Model, log: Log) -> None:
                 block.gradient.call.span,
                 help="write `nudge=cotangent`; only the block that the readout reads can be "
                 "nudged by the loss",
+                fix=set_argument(block.gradient.call, "nudge", "cotangent", log.source),
             )
     if not stating:
         return

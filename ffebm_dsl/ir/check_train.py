@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath, PureWindowsPath
 
+from ffebm_dsl.diagnostics import Fix
+from ffebm_dsl.diagnostics.fix import replace
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.model import CallIR
 from ffebm_dsl.ir.resolved import End, Spec, Train
@@ -25,9 +27,19 @@ def check_train(spec: Spec, log: Log) -> Spec:
     return spec
 
 
-def _report(code: str, message: str, key: str, train: Train, log: Log, help: str = "") -> None:
+def _report(
+    code: str,
+    message: str,
+    key: str,
+    train: Train,
+    log: Log,
+    help: str = "",
+    fix: Fix | None = None,
+) -> None:
+    """``fix`` is of the spec's text: an override that is at fault goes without."""
     source, span = train.places[key]
-    log.report(code, message, span, help=help, source=source)
+    fix = fix if source is log.source else None
+    log.report(code, message, span, help=help, fix=fix, source=source)
 
 
 def _check_path(train: Train, log: Log) -> None:
@@ -76,6 +88,7 @@ def _check_input(train: Train, input_: End, shape: tuple[int, ...], log: Log) ->
             train,
             log,
             f"write `input {input_.name}: image({wanted})`",
+            replace(input_.span, f"image({wanted})"),
         )
     for name in ("mean", "std"):
         entries = train.data.arguments[name]
@@ -101,4 +114,5 @@ def _check_target(train: Train, target: End, log: Log) -> None:
             train,
             log,
             f"write `target {target.name}: label({classes})`",
+            replace(target.span, f"label({classes})"),
         )

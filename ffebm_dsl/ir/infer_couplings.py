@@ -7,7 +7,10 @@ from dataclasses import replace
 from math import prod
 from typing import NamedTuple
 
+from ffebm_dsl.diagnostics import Fix, SourceFile
+from ffebm_dsl.diagnostics.fix import insert
 from ffebm_dsl.ir.bind import BoundCall
+from ffebm_dsl.ir.edits import rewrite, set_argument
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.model import OpIR, Shape
 from ffebm_dsl.ir.resolved import Block, Coupling
@@ -122,6 +125,7 @@ def _report_coupling(
     facts = [*traced.notes, *(fact for op in ops for fact in op.facts)]
     facts += [*source.facts, *target.facts]
     span = coupling.chain.span
+    remedy = _remedy(coupling, ops, source.shape or (), target.shape or (), log.source)
     log.report(
         "FFE2003",
         f"coupling `{coupling.text}` does not fit layer `{target.name}` in block `{block.name}`",
@@ -129,11 +133,20 @@ def _report_coupling(
         text if ops else f"{start} is not {end}",
         labels=[layer_label(target)],
         notes=joined(tuple(facts)),
-        help=_remedy(coupling, ops, source.shape or (), target.shape or ()),
+        help=remedy.help,
+        # In a template, what makes one expansion fit may break another.
+        fix=None if log.context else remedy.fix,
     )
 
 
-def _remedy(coupling: Coupling, ops: list[BoundCall], source: Shape, target: Shape) -> str:
+class _Remedy(NamedTuple):
+    help: str = ""
+    fix: Fix | None = None
+
+
+def _remedy(
+    coupling: Coupling, ops: list[BoundCall], source: Shape, target: Shape, text: SourceFile
+) -> _Remedy:
     """The smallest change of one argument that makes the coupling fit, if there is one."""
     for position, op in enumerate(ops):
         for name, value in _changes(op, target):
@@ -141,19 +154,24 @@ def _remedy(coupling: Coupling, ops: list[BoundCall], source: Shape, target: Sha
             traced = _trace(changed, source)
             if traced.misfit or traced.ops[-1].out_shape != target:
                 continue
+            fix = set_argument(op, name, str(value), text)
             if name == OPS[op.name].counted:
-                return f"write `{name}={value}` in {op.name}, or leave it out"
+                return _Remedy(f"write `{name}={value}` in {op.name}, or leave it out", fix)
             if name in op.places:
-                return f"write `{name}={value}` in {op.name}"
-            return f"add `{name}={value}` to {op.name}"
+                return _Remedy(f"write `{name}={value}` in {op.name}", fix)
+            return _Remedy(f"add `{name}={value}` to {op.name}", fix)
     if len(source) == 3 and len(target) == 1 and not ops:
-        return "add `: flatten() |> linear()`"
+        chain = " : flatten() |> linear()"
+        return _Remedy(f"add `{chain.strip()}`", insert(coupling.span.end, chain))
     if len(source) == 1 and len(target) == 3:
-        return (
-            "no op makes an image of a vector; write it the other way round: "
-            f"`{coupling.target} <-> {coupling.source} : flatten() |> linear()`"
+        turned = f"{coupling.target} <-> {coupling.source} : flatten() |> linear()"
+        return _Remedy(
+            f"no op makes an image of a vector; write it the other way round: `{turned}`",
+            rewrite(coupling.span, turned, text),
         )
-    return "" if ops else "a coupling without ops joins layers of one shape; add ops after `:`"
+    if ops:
+        return _Remedy()
+    return _Remedy("a coupling without ops joins layers of one shape; add ops after `:`")
 
 
 def _changes(op: BoundCall, target: Shape) -> Iterator[tuple[str, int]]:

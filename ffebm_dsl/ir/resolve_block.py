@@ -8,6 +8,7 @@ from ffebm_dsl.diagnostics import Label, Span
 from ffebm_dsl.diagnostics.fix import respell
 from ffebm_dsl.diagnostics.nearest import did_you_mean
 from ffebm_dsl.ir.bind import bind_call
+from ffebm_dsl.ir.edits import rewrite, set_arrow
 from ffebm_dsl.ir.evaluate import evaluate
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.model import Shape
@@ -219,6 +220,7 @@ class _Ends(NamedTuple):
             statement.span,
             notes=("one-way drives come from feedforward maps and other ports",),
             help=f"write `{statement.source} <-> {statement.target}`",
+            fix=set_arrow(statement, "<->", self.log.source),
         )
 
     def coupling(self, statement: ast.Coupling, scope: Scope) -> Coupling | None:
@@ -234,11 +236,13 @@ class _Ends(NamedTuple):
         if self.is_layer(end) or name not in self.ports.outputs:
             return self.layer(end, "the coupling's end")
         other = statement.target if end is statement.source else statement.source
+        drive, is_drive = f"{end} -> {other}", self.is_layer(other) and not statement.ops
         self.log.report(
             "FFE3002",
             f"a coupling joins layers, and `{end}` is a port",
             end.span,
-            help=f"a port drives a layer one way: `{end} -> {other}`",
+            help=f"a port drives a layer one way: `{drive}`",
+            fix=rewrite(statement.span, drive, self.log.source) if is_drive else None,
         )
         return None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ffebm_dsl.diagnostics import Label
+from ffebm_dsl.diagnostics.fix import insert
 from ffebm_dsl.ir.bind import BoundCall
+from ffebm_dsl.ir.edits import set_name
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.resolved import Layer
 from ffebm_dsl.ir.shapes import Misfit, show_shape
@@ -12,7 +14,10 @@ from ffebm_dsl.ir.shapes import Misfit, show_shape
 def report_misfit(misfit: Misfit, op: BoundCall, log: Log) -> None:
     """Say why ``op`` cannot take its input."""
     code = "FFE2001" if misfit.wrong_rank else "FFE2002"
-    log.report(code, misfit.message, op.span, notes=joined(op.facts), help=misfit.help)
+    fix = set_name(op, misfit.instead) if misfit.instead else None
+    if misfit.before:
+        fix = insert(op.span.start, f"{misfit.before} |> ")
+    log.report(code, misfit.message, op.span, notes=joined(op.facts), help=misfit.help, fix=fix)
 
 
 def joined(facts: tuple[str, ...]) -> tuple[str, ...]:

@@ -21,11 +21,16 @@ class Fit(NamedTuple):
 
 
 class Misfit(NamedTuple):
-    """Why an op cannot take a shape. ``wrong_rank``: it takes none of that many sizes."""
+    """Why an op cannot take a shape. ``wrong_rank``: it takes none of that many sizes.
+
+    ``before`` is an op after which it would fit, ``instead`` one that takes the shape.
+    """
 
     message: str
     help: str = ""
     wrong_rank: bool = False
+    before: str = ""
+    instead: str = ""
 
 
 Rule = Callable[[Arguments, Shape], Fit | Misfit]
@@ -53,7 +58,7 @@ def _needs_vector(name: str, shape: Shape) -> Misfit | None:
     if len(shape) == 1:
         return None
     message = f"`{name}` takes a vector, and gets {show_shape(shape)}"
-    return Misfit(message, help="put `flatten()` before it", wrong_rank=True)
+    return Misfit(message, "put `flatten()` before it", wrong_rank=True, before="flatten()")
 
 
 class _Window(NamedTuple):
@@ -144,12 +149,17 @@ def _flatten(arguments: Arguments, shape: Shape) -> Fit | Misfit:
 
 def _batch_norm1d(arguments: Arguments, shape: Shape) -> Fit | Misfit:
     wrong = _needs_vector("batch_norm1d", shape)
-    return Misfit(wrong.message, "use `batch_norm2d`", True) if wrong else Fit(shape)
+    return _use("batch_norm2d", wrong, 3, shape) if wrong else Fit(shape)
 
 
 def _batch_norm2d(arguments: Arguments, shape: Shape) -> Fit | Misfit:
     wrong = _needs_image("batch_norm2d", shape)
-    return Misfit(wrong.message, "use `batch_norm1d`", True) if wrong else Fit(shape)
+    return _use("batch_norm1d", wrong, 1, shape) if wrong else Fit(shape)
+
+
+def _use(other: str, wrong: Misfit, rank: int, shape: Shape) -> Misfit:
+    """``wrong``, with the op to use instead, which takes ``rank`` sizes."""
+    return Misfit(wrong.message, f"use `{other}`", True, instead=other * (len(shape) == rank))
 
 
 def _group_norm(arguments: Arguments, shape: Shape) -> Fit | Misfit:

@@ -113,8 +113,40 @@ def test_an_invalid_spec_ends_with_2(
     ]
 
 
+def test_sarif(spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", spec, "--static", "--sarif"]) == 0
+    assert json.loads(capsys.readouterr().out)["runs"][0]["results"] == []
+    for old, new, code in [("tanh", "tahn", "FFE1005"), ("loss =", "loss", "FFE0001")]:
+        path = tmp_path / "bad.ffe"
+        path.write_text(SMALL.replace(old, new, 1), encoding="utf-8")
+        assert main(["check", str(path), "--sarif"]) == 2
+        out, err = capsys.readouterr()
+        (run,) = json.loads(out)["runs"]
+        assert [result["ruleId"] for result in run["results"]] == [code]
+        assert err == ""
+
+
+def test_sarif_of_what_was_measured(
+    spec: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def adjoint(self: Linear, y: torch.Tensor) -> torch.Tensor:
+        return y @ self.weight.detach()
+
+    monkeypatch.setattr(Linear, "adjoint", adjoint)
+    assert main(["check", spec, "--sarif"]) == 1
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert {result["ruleId"] for result in run["results"]} == {"FFE4004"}
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--set", "width=3"], ["--set", "width"], ["--samples", "1"], ["--bogus"]]
+    "arguments",
+    [
+        ["--json", "--sarif"],
+        ["--set", "width=3"],
+        ["--set", "width"],
+        ["--samples", "1"],
+        ["--bogus"],
+    ],
 )
 def test_wrong_options_end_with_2(
     spec: str, capsys: pytest.CaptureFixture[str], arguments: list[str]
