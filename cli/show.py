@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ffebm_dsl.cli.console import emit_json
-from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec
+from ffebm_dsl.cli.show_stages import After, print_stage
+from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec, parse_settings
+from ffebm_dsl.diagnostics import InputError
 
 if TYPE_CHECKING:
     from ffebm_dsl.ir.count import ModelCount
@@ -19,10 +21,18 @@ def show(
     spec: SpecArgument,
     settings: SetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    after: Annotated[
+        After | None, typer.Option(help="Print what the compiler has after this stage.")
+    ] = None,
 ) -> None:
     """Show what a network is made of and what it costs."""
     from ffebm_dsl.ir.count import count
 
+    if after is not None:
+        if as_json:
+            raise InputError("--after prints text", help="leave --json out")
+        print_stage(spec, after, parse_settings(settings))
+        return
     compiled = load_spec(spec, settings)
     counts = count(compiled.spec.model)
     if as_json:

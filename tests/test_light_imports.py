@@ -31,6 +31,7 @@ def imported_by(*arguments: str) -> set[str]:
         ["eval", "--help"],
         ["show", SPEC],
         ["show", SPEC, "--json"],
+        ["show", SPEC, "--after", "ir"],
         ["check", SPEC, "--static"],
         ["check", SPEC, "--static", "--json"],
         ["check", SPEC, "--static", "--sarif"],

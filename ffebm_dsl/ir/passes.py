@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ def compile_spec(source: SourceFile, overrides: Mapping[str, str] | None = None)
     Raises SpecError with every diagnostic, warnings included, if there is an error among
     them; of syntax errors the first.
     """
-    *_, checked, last = _run(source, overrides or {}, log := Log(source))
+    *_, checked, last = run_stages(source, overrides or {}, log := Log(source))
     assert isinstance(checked.result, Spec) and checked.result.model is not None
     assert isinstance(last.result, SpecIR)
     return Compiled(last.result, source, log.sorted(), places(checked.result.model))
@@ -67,16 +67,22 @@ def compile_stages(
     source: SourceFile, overrides: Mapping[str, str] | None = None
 ) -> tuple[Stage, ...]:
     """The spec after every stage, in order; raises as :func:`compile_spec` does."""
-    return _run(source, overrides or {}, Log(source))
+    return tuple(run_stages(source, overrides or {}, Log(source)))
 
 
-def _run(source: SourceFile, overrides: Mapping[str, str], log: Log) -> tuple[Stage, ...]:
+def run_stages(source: SourceFile, overrides: Mapping[str, str], log: Log) -> Iterator[Stage]:
+    """The spec after each stage, worked out when it is asked for; what is found goes to ``log``.
+
+    Raises SpecError for a text that does not parse, and in the place of the last stage, the
+    IR, where ``log`` holds an error.
+    """
     program = parse(source)
+    yield Stage("parse", program)
     spec = resolve(program, overrides, log)
-    stages = [Stage("parse", program), Stage("resolve", spec)]
+    yield Stage("resolve", spec)
     for name, run in PASSES:
         spec = run(spec, log)
-        stages.append(Stage(name, spec))
+        yield Stage(name, spec)
     if log.failed:
         raise SpecError(log.sorted())
-    return (*stages, Stage("lower", lower(spec)))
+    yield Stage("lower", lower(spec))

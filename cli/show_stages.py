@@ -1,0 +1,74 @@
+"""``ffebm show --after STAGE``: what the compiler has in hand at that point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from ffebm_dsl.cli.console import emit
+from ffebm_dsl.diagnostics import SourceFile, SpecError
+
+
+class After(StrEnum):
+    """The stages, in order. See docs/show.md."""
+
+    TOKENS = "tokens"
+    AST = "ast"
+    RESOLVED = "resolved"
+    SHAPES = "shapes"
+    IR = "ir"
+    MODULES = "modules"
+
+
+_PASSES = {
+    After.AST: "parse",
+    After.RESOLVED: "resolve",
+    After.SHAPES: "infer_shapes",
+    After.IR: "lower",
+}
+"""Stage -> the pass after which it stands, by the name that the compiler gives it."""
+
+
+def print_stage(path: Path, after: After, overrides: Mapping[str, str]) -> None:
+    """Print the stage, of a faulty spec too where there is one.
+
+    Raises:
+        SpecError: the spec has errors up to this stage.
+    """
+    from ffebm_dsl.ir import read_source
+
+    source = read_source(path)
+    if after is After.TOKENS:
+        from ffebm_dsl.ir.outline import outline_tokens
+
+        emit(outline_tokens(source).rstrip("\n"))
+    elif after is After.MODULES:
+        emit(_modules(source, overrides))
+    else:
+        _print_pass(source, _PASSES[after], overrides)
+
+
+def _print_pass(source: SourceFile, name: str, overrides: Mapping[str, str]) -> None:
+    from ffebm_dsl.ir.log import Log
+    from ffebm_dsl.ir.outline import outline
+    from ffebm_dsl.ir.passes import run_stages
+
+    log = Log(source)
+    stages = run_stages(source, overrides, log)
+    emit(outline(next(s.result for s in stages if s.name == name), source).rstrip("\n"))
+    if log.failed:
+        raise SpecError(log.sorted())
+
+
+def _modules(source: SourceFile, overrides: Mapping[str, str]) -> str:
+    """Every module by its dotted name, with its class and the shapes of its own parameters."""
+    from ffebm_dsl.build import build
+    from ffebm_dsl.ir import compile_spec
+
+    lines = []
+    for name, module in build(compile_spec(source, overrides).spec).named_modules():
+        parameters = module.named_parameters(recurse=False)
+        shapes = "".join(f"  {key}{list(value.shape)}" for key, value in parameters)
+        lines.append(f"{name or '(network)'}  {type(module).__name__}{shapes}")
+    return "\n".join(lines)
