@@ -41,10 +41,16 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("ffebm needs Python 3.11 or later: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
+# An editable install leaves compiling to the first start of each module, and where
+# PYTHONDONTWRITEBYTECODE is set to every start: 0.1 s of the 0.3 s of a static check.
+COMPILE := $(BIN)/python -m compileall -q ffebm_dsl cli grammar specs
+
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e '.[test]'
+	@$(COMPILE)
 	@touch $(VENV)/.installed $@

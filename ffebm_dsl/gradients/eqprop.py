@@ -93,7 +93,7 @@ def nudged_phases(
     """Relax from the free state under ``-beta dC/ds``, for all ``betas`` in one batch."""
     copies, batch = len(betas), len(equilibrium.state[0])
     like = equilibrium.state[0]
-    strengths = torch.tensor(betas, dtype=like.dtype, device=like.device).repeat_interleave(batch)
+    strengths = torch.cat([like.new_full((batch,), beta) for beta in betas])
     force = _Nudge(cost.stacked(copies), strengths)
     dynamics = HopfieldDynamics(
         equilibrium.energy,

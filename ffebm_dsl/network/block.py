@@ -8,11 +8,13 @@ outputs into gradients for its parameters and its drives, by further relaxation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp.autocast_mode import is_autocast_available
 from torch.autograd.function import once_differentiable
 
 from ffebm_dsl.energy import HopfieldDynamics, HopfieldEnergy, Routing, Routings
@@ -157,8 +159,7 @@ class EnergyBlock(nn.Module):
     def batch_weights(self, batch: int, scale: LossScale, like: Tensor) -> Tensor:
         """What the reduction and the loss scale multiply each sample's cost by, (B,)."""
         factor = 1.0 / batch if self.reduction == "mean" else 1.0
-        value = torch.as_tensor(scale.value, dtype=like.dtype, device=like.device)
-        return value.mul(factor).expand(batch)
+        return like.new_full((batch,), factor).mul(scale.value)
 
     def _report(
         self, phase: str, solution: Solution, routings: Routings | None = None
@@ -193,7 +194,7 @@ class _Equilibrate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple[Tensor, ...]:
         block = call.block
-        with torch.autocast(tensors[0].device.type, enabled=False):
+        with _without_autocast(tensors[0]):
             dtype = next((p.dtype for p in block.parameters()), tensors[0].dtype)
             drives = [u.to(dtype) for u in tensors[: call.drives]]
             solution, routings = block.solve(*drives)
@@ -224,11 +225,17 @@ class _Equilibrate(torch.autograd.Function):
         else:
             weights = call.block.batch_weights(len(state[0]), call.scale, state[0])
             cost = _linear_cost(call.block.outputs, cotangents, weights)
-        with torch.autocast(state[0].device.type, enabled=False):
+        with _without_autocast(state[0]):
             estimate = call.block.gradient(equilibrium, cost, weights)
         gradients = [*estimate.drives, *estimate.parameters, *estimate.cost_parameters]
         typed = [g.to(dtype) for g, dtype in zip(gradients, ctx.input_dtypes, strict=True)]
         return None, *typed
+
+
+def _without_autocast(like: Tensor) -> AbstractContextManager[object]:
+    """A block relaxes in its own precision; devices that know no autocast need no switch."""
+    kind = like.device.type
+    return torch.autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext()
 
 
 def _linear_cost(

@@ -179,9 +179,7 @@ class _Progress:
                 [s.detach() - old for s, old in zip(states, self._snapshot, strict=True)]
             )
             distance = apart.sqrt() / size.sqrt().clamp_min(torch.finfo(size.dtype).tiny)
-            near = torch.minimum(
-                RECURRENCE * residual, residual.new_tensor(self.settings.tolerance)
-            )
+            near = (RECURRENCE * residual).clamp_max(self.settings.tolerance)
             self.cycling = self.cycling | (
                 (distance < near) & (residual >= self.settings.tolerance)
             )
