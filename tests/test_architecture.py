@@ -36,9 +36,11 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "network": "modules energy relaxation gradients",
         "build": "ir registry network energy relaxation gradients modules",
         "records": "diagnostics",
+        "datasets": "records diagnostics",
         "checking": "build network gradients relaxation energy modules ir registry diagnostics",
-        "training": "build network gradients relaxation records ir registry diagnostics",
-        "cli": "training checking build records ir registry syntax diagnostics network specs",
+        "training": "build network gradients relaxation records datasets ir registry diagnostics",
+        "cli": "training checking build datasets records ir registry syntax diagnostics "
+        "network specs",
         "__main__": "cli",
         "": "build ir network diagnostics",
     }.items()
@@ -48,13 +50,14 @@ HOUSE: Mapping[str, frozenset[str]] = {
 HEAVY = frozenset({"h5py", "numpy", "scipy", "sklearn", "torch"})
 BANNED_FROM: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("diagnostics", "syntax", "registry", "ir"), HEAVY | {"rich", "typer"}),
-    "records": frozenset({"torch", "typer"}),
+    **dict.fromkeys(("records", "datasets"), frozenset({"torch", "typer"})),
     **dict.fromkeys(("energy", "relaxation", "gradients", "network"), frozenset({"h5py", "typer"})),
 }
 """Libraries that a part may not import anywhere."""
 
 DEFERRED_IN: Mapping[str, frozenset[str]] = {
-    part: HEAVY | {f"ffebm_dsl.{name}" for name in ("build", "checking", "network", "training")}
+    part: HEAVY
+    | {f"ffebm_dsl.{name}" for name in ("build", "checking", "datasets", "network", "training")}
     for part in ("cli", "", "__main__")
 }
 """What a part may import only inside the function that needs it."""

@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ffebm_dsl.datasets.raw import Split, fingerprint
+from ffebm_dsl.datasets.read import read_data
 from ffebm_dsl.diagnostics import InputError
 from ffebm_dsl.ir.model import CallIR, ModelIR
 from ffebm_dsl.training.augment import Augmentation, augment, from_calls
-from ffebm_dsl.training.data import sources
-from ffebm_dsl.training.data.arrays import Split, check_split, fingerprint
+from ffebm_dsl.training.data.fit import check_split
 
 Indices = NDArray[np.int64]
 
@@ -101,7 +102,7 @@ def load(
     if data_dir is not None and not data_dir.is_dir():
         raise InputError(f"{data_dir} is not a folder", help="give --data-dir an existing folder")
     values: Mapping[str, Any] = call.arguments
-    raw = _raw(call, data_dir)
+    raw = read_data(call.name, values, data_dir)
     train = check_split(raw.train, model.input, model.target)
     test = check_split(raw.test, model.input, model.target)
     normalisation = _normalisation(call, model, raw.integer_maximum)
@@ -121,21 +122,8 @@ def load(
         int(values["batch"]),
         call.name,
         raw.files,
-        fingerprint((train, test)),
+        raw.sha256 or fingerprint((train, test)),
     )
-
-
-def _raw(call: CallIR, data_dir: Path | None) -> sources.Raw:
-    match call.name:
-        case "digits":
-            return sources.digits()
-        case "mnist":
-            return sources.mnist(data_dir)
-        case "npz":
-            return sources.npz(str(call.arguments["path"]), data_dir)
-        case "hdf5":
-            return sources.hdf5(str(call.arguments["path"]), data_dir)
-    raise KeyError(f"the registry offers a data set {call.name!r} that training does not know")
 
 
 def _normalisation(call: CallIR, model: ModelIR, maximum: float) -> Normalisation:

@@ -1,32 +1,14 @@
-"""Arrays of samples and targets, and the checks that they must pass before they are used."""
+"""The checks that samples and targets must pass before a spec's network sees them."""
 
 from __future__ import annotations
 
-import hashlib
 import math
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ffebm_dsl.datasets.raw import AT_ONCE, Array, Split
 from ffebm_dsl.diagnostics import InputError
 from ffebm_dsl.ir.model import InputIR, TargetIR
-
-Array = NDArray[Any]
-
-CHECKED_AT_ONCE = 1 << 22
-"""Elements checked for finite values at once, so that a memory map is never read whole."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """Samples and targets of one split, with the names that messages call them by."""
-
-    x: Array
-    y: Array
-    x_name: str
-    y_name: str
 
 
 def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
@@ -51,18 +33,6 @@ def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
     _check_finite(x, split.x_name)
     y = _labels(split, target) if target.kind == "label" else _vectors(split, target)
     return Split(_native(x), _native(y), split.x_name, split.y_name)
-
-
-def fingerprint(splits: tuple[Split, ...]) -> str:
-    """SHA-256 over types, shapes and bytes of all arrays: equal for equal data."""
-    digest = hashlib.sha256()
-    for split in splits:
-        for array in (split.x, split.y):
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            rows = max(1, CHECKED_AT_ONCE // max(1, math.prod(array.shape[1:])))
-            for start in range(0, len(array), rows):
-                digest.update(np.ascontiguousarray(array[start : start + rows]).data)
-    return digest.hexdigest()
 
 
 def _shaped(split: Split, image: InputIR) -> Array:
@@ -99,7 +69,7 @@ def _check_numeric(x: Array, name: str) -> None:
 def _check_finite(array: Array, name: str) -> None:
     if array.dtype.kind != "f":
         return
-    rows = max(1, CHECKED_AT_ONCE // max(1, math.prod(array.shape[1:])))
+    rows = max(1, AT_ONCE // max(1, math.prod(array.shape[1:])))
     for start in range(0, len(array), rows):
         bad = np.argwhere(~np.isfinite(array[start : start + rows]))
         if len(bad):

@@ -1,10 +1,7 @@
-"""Where data sets come from: bundled with scikit-learn, or files in the data directory."""
+"""Data sets of arrays: bundled with scikit-learn, or of a file that the spec names."""
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,33 +9,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ffebm_dsl.datasets.npz import names, open_npz, read
+from ffebm_dsl.datasets.raw import Raw, Split, damaged
 from ffebm_dsl.diagnostics import InputError
-from ffebm_dsl.training.data.arrays import Split
-from ffebm_dsl.training.data.idx import read_idx
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
-MNIST_FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
-
 DIGITS_TEST_EVERY = 5
 
-NPZ_FAULTS = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, TypeError)
-"""What NumPy raises for a damaged archive; TypeError for a bare array in place of one."""
-
-
-@dataclass(frozen=True)
-class Raw:
-    """A data set as found: its splits, the files it came from, and the largest integer value."""
-
-    train: Split
-    test: Split
-    files: tuple[str, ...]
-    integer_maximum: float = 255.0
+UNSUSPECTED, MAX_RATIO = 1 << 28, 200
+"""An HDF5 dataset beyond so many bytes may not be so many times what the file stores of it."""
 
 
 def digits() -> Raw:
@@ -62,40 +42,15 @@ def digits() -> Raw:
     )
 
 
-def mnist(data_dir: Path | None) -> Raw:
-    """The four original MNIST files, plain or ``.gz``.
-
-    Looked for in ``data_dir`` itself, in ``mnist/`` and in ``MNIST/raw/`` below it.
-    """
-    if data_dir is None:
-        raise InputError(
-            "data set mnist needs a data directory",
-            help="give --data-dir DIR, with the four files of MNIST in DIR or in DIR/mnist: "
-            + ", ".join(MNIST_FILES),
-        )
-    places = (data_dir, data_dir / "mnist", data_dir / "MNIST" / "raw")
-    paths = [_find(name, places) for name in MNIST_FILES]
-    arrays = [read_idx(path, 3 if "images" in path.name else 1) for path in paths]
-    names = [str(path) for path in paths]
-    return Raw(
-        Split(arrays[0], arrays[1], names[0], names[1]),
-        Split(arrays[2], arrays[3], names[2], names[3]),
-        tuple(path.name for path in paths),
-    )
-
-
 def npz(path: str, data_dir: Path | None) -> Raw:
     """Arrays x_train, y_train, x_test, y_test of a NumPy archive; no pickled objects."""
     found = _file(path, data_dir, "npz")
-    try:
-        with found.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = [_member(archive, name, found) for name in ARRAYS]
-    except NPZ_FAULTS as error:
-        raise InputError(
-            f"{found} cannot be read as an npz archive: {error}",
-            help="write it with numpy.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)"
-            ", from arrays of numbers",
-        ) from error
+    with open_npz(found) as archive:
+        present = names(archive)
+        for name in ARRAYS:
+            if name not in present:
+                raise _missing(name, found, present)
+        arrays = [read(archive, name, found) for name in ARRAYS]
     return _named(arrays, found)
 
 
@@ -122,15 +77,6 @@ def _named(arrays: list[NDArray[Any]], path: Path) -> Raw:
     )
 
 
-def _member(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> NDArray[Any]:
-    if name not in archive.files:
-        raise _missing(name, path, archive.files)
-    array = archive[name]
-    if not array.ndim:
-        raise InputError(f"{name} of {path} is a single number", help="give one row per sample")
-    return array
-
-
 def _dataset(file: h5py.File, name: str, path: Path) -> NDArray[Any]:
     link = file.get(name, getlink=True)
     if link is None:
@@ -145,6 +91,11 @@ def _dataset(file: h5py.File, name: str, path: Path) -> NDArray[Any]:
         raise InputError(
             f"{name} of {path} has shape {list(dataset.shape)} and type {dataset.dtype}",
             help="give an array of numbers with one row per sample",
+        )
+    if dataset.nbytes > UNSUSPECTED and dataset.nbytes > MAX_RATIO * dataset.id.get_storage_size():
+        raise damaged(
+            f"{name} of {path} declares {dataset.nbytes} bytes, and the file stores "
+            f"{dataset.id.get_storage_size()} of them"
         )
     values: NDArray[Any] = dataset[()]
     return values
@@ -173,15 +124,3 @@ def _file(path: str, data_dir: Path | None, source: str) -> Path:
     if not found.is_file():
         raise InputError(f"there is no file {found}", help="check --data-dir and the spec's path")
     return found
-
-
-def _find(name: str, places: tuple[Path, ...]) -> Path:
-    for place in places:
-        for candidate in (place / name, place / f"{name}.gz"):
-            if candidate.is_file():
-                return candidate
-    looked = ", ".join(str(place) for place in places)
-    raise InputError(
-        f"MNIST file {name} (or {name}.gz) is not there; looked in {looked}",
-        help="put the four original files into one of these folders: " + ", ".join(MNIST_FILES),
-    )

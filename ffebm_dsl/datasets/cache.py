@@ -1,0 +1,243 @@
+"""A data set too large for memory, as files that are mapped into it.
+
+A cache is a folder ``NAME.cache``: one file of bytes per array, and ``manifest.json`` with
+their types and shapes, a fingerprint of all bytes, and name, size and time of the files it
+was made from. It is made in a folder of another name, made durable, and renamed: it is whole
+or not there. Every time it is opened, its bytes are held against the fingerprint, by reading
+the files once, so that nothing stays in memory.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import mmap
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ffebm_dsl.datasets.progress import say
+from ffebm_dsl.datasets.raw import Array, hash_arrays
+from ffebm_dsl.diagnostics import StorageError
+from ffebm_dsl.records import sync_directory
+
+FORMAT, VERSION = "ffebm-data-cache", 1
+MANIFEST = "manifest.json"
+MANIFEST_BYTES = 1 << 20
+AT_ONCE = 1 << 22
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that a cache was made from."""
+
+    name: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Cached:
+    """The arrays of a cache, mapped and read-only, and their fingerprint."""
+
+    arrays: Mapping[str, Array]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Why a cache cannot be used."""
+
+    reason: str
+
+
+class Writer:
+    """The arrays of a cache in the making; rows are appended."""
+
+    def __init__(self, folder: Path, kinds: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
+        """``kinds``: type and shape of one row, for every array."""
+        self._folder, self._kinds = folder, kinds
+        self._rows = dict.fromkeys(kinds, 0)
+        self._files: dict[str, IO[bytes]] = {}
+        for name in kinds:
+            self._files[name] = (folder / f"{name}.bin").open("xb")
+
+    def append(self, name: str, rows: Array) -> None:
+        """Rows (n, *shape of one), converted to the array's type."""
+        dtype, shape = self._kinds[name]
+        values = np.ascontiguousarray(rows.reshape(-1, *shape), dtype)
+        self._files[name].write(values.data)
+        self._rows[name] += len(values)
+
+    def close(self) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def finish(self, sources: tuple[Source, ...]) -> None:
+        """Make the arrays durable, then write the manifest."""
+        for file in self._files.values():
+            file.flush()
+            os.fsync(file.fileno())
+        arrays = {
+            name: {"dtype": dtype, "shape": [self._rows[name], *shape]}
+            for name, (dtype, shape) in self._kinds.items()
+        }
+        manifest = {
+            "format": FORMAT,
+            "version": VERSION,
+            "sources": [asdict(source) for source in sources],
+            "arrays": arrays,
+            "sha256": _fingerprint(self._folder, arrays),
+        }
+        with (self._folder / MANIFEST).open("x") as text:
+            json.dump(manifest, text, indent=1)
+            text.flush()
+            os.fsync(text.fileno())
+
+
+def sources_of(paths: list[Path]) -> tuple[Source, ...]:
+    """Name, size and time of files."""
+    facts = [(path.name, path.stat()) for path in paths]
+    return tuple(Source(name, stat.st_size, stat.st_mtime_ns) for name, stat in facts)
+
+
+def place(data_dir: Path, name: str) -> Path:
+    """The folder of a cache: in the data directory, or in the user's own cache folder where
+    that cannot be written to."""
+    if os.access(data_dir, os.W_OK):
+        return data_dir / f"{name}.cache"
+    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ffebm"
+    of = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
+    return own / f"{name}-{of}.cache"
+
+
+def open_or_make(
+    folder: Path,
+    sources: tuple[Source, ...],
+    kinds: Mapping[str, tuple[str, tuple[int, ...]]],
+    fill: Callable[[Writer], None],
+) -> Cached:
+    """The cache in ``folder``, made by ``fill`` if there is none that fits and verifies.
+
+    Raises:
+        StorageError: it cannot be written.
+        InputError: from ``fill``. Nothing is left behind in either case.
+    """
+    with _locked(folder):
+        found = open_cache(folder, sources)
+        if isinstance(found, Cached):
+            return found
+        say(f"{found.reason}; it is made now, once, as a memory map for all runs: {folder}")
+        try:
+            _make(folder, sources, kinds, fill)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write the cache {folder}: {error.strerror}",
+                help="free space on the disk of the data directory; nothing was left there",
+            ) from error
+        made = open_cache(folder, sources)
+        if isinstance(made, Unfit):
+            raise StorageError(
+                f"{made.reason}, though it was just written", help="check the disk; then try again"
+            )
+        say(f"{folder} is complete and verified")
+        return made
+
+
+def open_cache(folder: Path, sources: tuple[Source, ...]) -> Cached | Unfit:
+    """The arrays of a cache, if it is whole and was made from these files."""
+    try:
+        with (folder / MANIFEST).open("rb") as file:
+            manifest = json.loads(file.read(MANIFEST_BYTES))
+        if (manifest["format"], manifest["version"]) != (FORMAT, VERSION):
+            return Unfit(f"the cache {folder} is of another version")
+        if manifest["sources"] != [asdict(source) for source in sources]:
+            return Unfit(f"the cache {folder} was made from other files")
+        declared = manifest["arrays"]
+        arrays = {name: _map(folder / f"{name}.bin", **declared[name]) for name in declared}
+        if _fingerprint(folder, declared) != manifest["sha256"]:
+            return Unfit(f"the cache {folder} does not match its checksum")
+    except FileNotFoundError:
+        return Unfit(f"there is no cache {folder} yet")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return Unfit(f"the cache {folder} is damaged")
+    return Cached(arrays, str(manifest["sha256"]))
+
+
+def _make(
+    folder: Path,
+    sources: tuple[Source, ...],
+    kinds: Mapping[str, tuple[str, tuple[int, ...]]],
+    fill: Callable[[Writer], None],
+) -> None:
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        writer = Writer(unfinished, kinds)
+        try:
+            fill(writer)
+            writer.finish(sources)
+        finally:
+            writer.close()
+        sync_directory(unfinished)
+        if folder.exists():
+            shutil.rmtree(folder)
+        unfinished.rename(folder)
+        sync_directory(folder.parent)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _map(path: Path, dtype: str, shape: list[int]) -> Array:
+    """A file of exactly so many values, mapped; ValueError where it is not."""
+    kind = np.dtype(dtype)
+    if kind.hasobject or not all(type(side) is int and side > 0 for side in shape):
+        raise ValueError("no such array")
+    size = int(np.prod(shape, dtype=object)) * kind.itemsize
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size != size:
+            raise ValueError("another size than declared")
+        mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    return np.frombuffer(mapped, kind).reshape(shape)
+
+
+def _fingerprint(folder: Path, declared: Mapping[str, Any]) -> str:
+    return hash_arrays(
+        (array["dtype"], tuple(array["shape"]), _chunks(folder / f"{name}.bin"))
+        for name, array in declared.items()
+    )
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(AT_ONCE):
+            yield chunk
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time: whoever comes second finds the cache made."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = folder.with_name(f".{folder.name}.lock").open("w")
+    except OSError as error:
+        raise StorageError(
+            f"cannot write the cache {folder}: {error.strerror}",
+            help="make the data directory writable, or set XDG_CACHE_HOME to a folder that is",
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another process works on the cache {folder}; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
