@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ffebm_dsl.cli import notation
 from ffebm_dsl.cli.console import printable
+from ffebm_dsl.ir import notation
 from ffebm_dsl.ir.count import BlockCount, MapCount, ModelCount, PhaseCount
 from ffebm_dsl.ir.model import BlockIR, CouplingIR, FeedforwardIR, ModelIR, RelaxIR, SpecIR
 from ffebm_dsl.ir.shapes import show_shape
