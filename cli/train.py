@@ -27,6 +27,29 @@ ThreadsOption = Annotated[
     int | None, typer.Option(min=1, help="CPU threads. [default: torch's, or the run's]")
 ]
 
+KeepOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Newest checkpoints to keep, besides the best. [default: 2, or the run's]"
+    ),
+]
+SaveEveryOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="Save inside an epoch too, after so long. [default: 600, or the run's]",
+    ),
+]
+AllowInexactOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-inexact",
+        help="With --resume: go on although train section, data or environment are not the "
+        "run's. The record says so.",
+    ),
+]
+
 
 def train(
     spec: Annotated[
@@ -49,6 +72,9 @@ def train(
         int | None, typer.Option(min=0, help="End when the run has made this many steps.")
     ] = None,
     threads: ThreadsOption = None,
+    keep: KeepOption = None,
+    save_every: SaveEveryOption = None,
+    allow_inexact: AllowInexactOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -64,16 +90,22 @@ def train(
         if "seed" in overrides:
             raise InputError("--seed and --set give `seed` twice", help="keep one of them")
         overrides["seed"] = str(seed)
-    options = Options(overrides, data_dir, device, dtype, threads)
+    options = Options(overrides, data_dir, device, dtype, threads, keep, save_every)
     with stop_on_signals() as stop:
-        session = _open(spec, options, out, resume)
+        session = _open(spec, options, out, resume, allow_inexact)
         progress = Progress() if quiet else progress_on(sys.stderr)
         limit = -1 if max_steps is None else max_steps
         result = run_training(session, Controls(stop, progress, limit))
     _summarise(session, result, as_json)
 
 
-def _open(spec: Path | None, options: Options, out: Path | None, resume: Path | None) -> Session:
+def _open(
+    spec: Path | None,
+    options: Options,
+    out: Path | None,
+    resume: Path | None,
+    allow_inexact: bool,
+) -> Session:
     """The run that the arguments ask for, new or taken up again."""
     from ffebm_dsl.ir import read_source
     from ffebm_dsl.training import resume as take_up
@@ -84,7 +116,10 @@ def _open(spec: Path | None, options: Options, out: Path | None, resume: Path | 
             raise InputError(
                 "--out and --resume exclude each other", help="a resumed run stays in its directory"
             )
-        return take_up(resume, options, say, read_source(spec) if spec is not None else None)
+        source = read_source(spec) if spec is not None else None
+        return take_up(resume, options, say, source, allowed=allow_inexact)
+    if allow_inexact:
+        raise InputError("--allow-inexact goes with --resume", help="leave it out")
     if spec is None:
         raise InputError("no spec is given", help="ffebm train SPEC, or ffebm train --resume RUN")
     texts = [f"{key}={value}" for key, value in options.overrides.items()]

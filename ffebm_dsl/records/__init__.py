@@ -1,6 +1,12 @@
 """The run record: its schema, its form in memory, and HDF5 files written in one rename."""
 
-from ffebm_dsl.records.atomic import publish, sync_directory
+from ffebm_dsl.records.atomic import (
+    publish,
+    read_regular,
+    remove_leftovers,
+    storing,
+    sync_directory,
+)
 from ffebm_dsl.records.reader import read
 from ffebm_dsl.records.record import Record, Table
 from ffebm_dsl.records.schema import (
@@ -39,6 +45,9 @@ __all__ = [
     "image",
     "publish",
     "read",
+    "read_regular",
+    "remove_leftovers",
+    "storing",
     "sync_directory",
     "utc_now",
     "write",

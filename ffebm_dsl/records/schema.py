@@ -18,6 +18,9 @@ STATUSES = ("converged", "exhausted", "cycling", "diverged")
 RUN_STATES = ("running", "finished", "stopped", "diverged")
 """What the attribute ``status`` of ``/run`` can say."""
 
+EVENT_KINDS = ("start", "resume", "change", "warning", "signal", "diverged", "finish")
+"""What can happen to a run; ``change``: something its results depend on, as the user allowed."""
+
 DTYPES = MappingProxyType(
     {"f8": "<f8", "f4": "<f4", "i8": "<i8", "i4": "<i4", "i2": "<i2", "u1": "|u1", "str": "UTF-8"}
 )
@@ -172,8 +175,8 @@ EVENTS = Group(
         Field("event", "i8", ("event",), "1", "number of the event"),
         Field("step", "i8", ("event",), "1", "training steps done"),
         Field("time", "str", ("event",), "1", "UTC time in ISO 8601"),
-        Field("kind", "str", ("event",), "1", "start, resume, warning, signal, diverged or finish"),
-        Field("message", "str", ("event",), "1", "one line of text"),
+        Field("kind", "str", ("event",), "1", ", ".join(EVENT_KINDS)),
+        Field("message", "str", ("event",), "1", "what there is to say of it"),
     ),
 )
 
@@ -186,7 +189,7 @@ SEGMENTS = Group(
         Field("segment", "i8", ("segment",), "1", "number of the segment"),
         Field("start_step", "i8", ("segment",), "1", "training steps done at its start"),
         Field("start_time", "str", ("segment",), "1", "UTC time of its start in ISO 8601"),
-        Field("exact", "u1", ("segment",), "1", "1 if its environment equals the first segment's"),
+        Field("exact", "u1", ("segment",), "1", "1 if it computes what the first segment would"),
         Field("environment", "str", ("segment",), "1", "machine and settings as JSON"),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 
 import h5py
@@ -12,6 +13,9 @@ from ffebm_dsl import __version__
 from ffebm_dsl.diagnostics import InputError
 
 Environment = dict[str, str | int]
+
+KERNEL_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
+"""Variables of the environment that choose which kernels the libraries below torch use."""
 
 
 def environment(device: torch.device) -> Environment:
@@ -25,6 +29,7 @@ def environment(device: torch.device) -> Environment:
         "threads": torch.get_num_threads(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }
+    facts |= {name: os.environ[name] for name in KERNEL_VARIABLES if name in os.environ}
     if device.type == "cuda":
         facts["cuda"] = str(torch.version.cuda)
         facts["cudnn"] = str(torch.backends.cudnn.version())

@@ -9,10 +9,10 @@ from pathlib import Path
 from ffebm_dsl.diagnostics import InputError
 from ffebm_dsl.ir import compile_spec, read_source
 from ffebm_dsl.training import checkpoint as checkpoints
-from ffebm_dsl.training.checkpoint import Checkpoint
 from ffebm_dsl.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.training.job import Options, assemble, settle
 from ffebm_dsl.training.run_directory import RunDirectory, open_run
+from ffebm_dsl.training.state import Checkpoint, restore_network
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def evaluate_run(
     job = assemble(compiled, found.identity.overrides, found.identity.dtype, settings)
     if asdict(job.identity)["data"] != found.identity.data:
         warn("the data are not those that the run was trained with")
-    checkpoints.restore_network(job.network, found, path)
+    restore_network(job.network, found.network, path)
     result = evaluate(job.network, job.data.test, batch or job.data.batch)
     assert result is not None
     return EvaluatedCheckpoint(path, found.position.step, result)

@@ -15,11 +15,14 @@ from ffebm_dsl.diagnostics import InputError
 from ffebm_dsl.ir import Compiled
 from ffebm_dsl.ir.model import SpecIR, TrainIR
 from ffebm_dsl.network import HybridNetwork
-from ffebm_dsl.training.checkpoint import Identity, Settings
 from ffebm_dsl.training.data import Data, load
 from ffebm_dsl.training.environment import choose_device, choose_dtype
 from ffebm_dsl.training.measures import trainable
 from ffebm_dsl.training.optimizers import build_optimizer
+from ffebm_dsl.training.state import Identity, Settings
+
+KEPT, SAVE_EVERY = 2, 600.0
+"""Checkpoints kept, and seconds between those inside an epoch, unless the user says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Options:
     device: str | None = None
     dtype: str | None = None
     threads: int | None = None
+    keep: int | None = None
+    save_every: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,4 +117,8 @@ def settle(options: Options, known: Settings | None = None) -> Settings:
     if options.data_dir is not None:
         # Absolute, so that the run can be resumed from another working directory.
         data_dir = str(options.data_dir.absolute())
-    return Settings(str(device), torch.get_num_threads(), data_dir)
+    keep = options.keep or (known.keep if known else KEPT)
+    save_every = known.save_every if known else SAVE_EVERY
+    if options.save_every is not None:
+        save_every = options.save_every
+    return Settings(str(device), torch.get_num_threads(), data_dir, keep, float(save_every))

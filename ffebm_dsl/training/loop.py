@@ -14,11 +14,11 @@ from ffebm_dsl.diagnostics import NegativeResult, Stopped
 from ffebm_dsl.network import Outcome
 from ffebm_dsl.records import EVAL, GRADIENTS, RELAXATION
 from ffebm_dsl.training import keyed, measures
-from ffebm_dsl.training.checkpoint import Best
 from ffebm_dsl.training.evaluation import Evaluation, evaluate, hits
 from ffebm_dsl.training.optimizers import base_rate, learning_rate, set_learning_rate
 from ffebm_dsl.training.progress import Progress
 from ffebm_dsl.training.session import Session
+from ffebm_dsl.training.state import Best
 from ffebm_dsl.training.stop import StopRequest
 
 Indices = NDArray[np.int64]
@@ -50,17 +50,17 @@ def train(session: Session, controls: Controls) -> Evaluation:
     """
     last: Evaluation | None = None
     device = session.job.device
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with session.claim, torch.random.fork_rng([device] if device.type == "cuda" else []):
         try:
             while session.position.epoch < session.job.plan.epochs:
-                if not _train_epoch(session, controls):
+                if controls.stop.requested() or not _train_epoch(session, controls):
                     return _halt(session, controls)
                 ended, last = _end_epoch(session, controls)
                 if not ended:
                     return _halt(session, controls)
+            return _finish(session, last)
         finally:
             controls.progress.close()
-    return _finish(session, last)
 
 
 def _train_epoch(session: Session, controls: Controls) -> bool:
@@ -82,6 +82,8 @@ def _train_epoch(session: Session, controls: Controls) -> bool:
         _train_step(session, indices, rate, controls.progress)
         if controls.stop.requested():
             return False
+        if session.save_is_due():
+            session.save()
     return True
 
 

@@ -26,6 +26,15 @@ def new_record(job: Job, source: SourceFile, run_id: str) -> Record:
             "status": "running",
         }
     )
+    describe(record, job, source)
+    for group in (TRAIN, EVENTS, SEGMENTS):
+        record.add(group)
+    add_segment(record, job, start_step=0, exact=True)
+    return record
+
+
+def describe(record: Record, job: Job, source: SourceFile) -> None:
+    """Set what the record says of spec, settings and data."""
     record.add(
         PROVENANCE,
         {
@@ -33,7 +42,7 @@ def new_record(job: Job, source: SourceFile, run_id: str) -> Record:
             "spec_text": source.text,
             "spec_sha256": job.identity.spec_sha256,
             "spec_resolved": json.dumps(to_json_dict(job.spec)),
-            "override": [f"{key}={value}" for key, value in job.identity.overrides.items()],
+            "override": _overrides(job),
             "argv": sys.argv,
             "package": packages(),
             "environment": json.dumps(environment(job.device)),
@@ -50,10 +59,20 @@ def new_record(job: Job, source: SourceFile, run_id: str) -> Record:
             "parameter_count": sum(p.numel() for p in trainable(job.network).values()),
         },
     )
-    for group in (TRAIN, EVENTS, SEGMENTS):
-        record.add(group)
-    add_segment(record, job, start_step=0, exact=True)
-    return record
+
+
+def is_described(record: Record, job: Job) -> bool:
+    """Whether the record says of spec, settings and data what holds for ``job``."""
+    table, identity = record["provenance"], job.identity
+    return (
+        table["spec_sha256"][()] == identity.spec_sha256
+        and table["override"].tolist() == _overrides(job)
+        and table["dataset_sha256"][()] == job.data.sha256
+    )
+
+
+def _overrides(job: Job) -> list[str]:
+    return [f"{key}={value}" for key, value in job.identity.overrides.items()]
 
 
 def add_segment(record: Record, job: Job, *, start_step: int, exact: bool) -> None:

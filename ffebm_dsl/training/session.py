@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ffebm_dsl.diagnostics import FfebmError, InputError, SourceFile
 from ffebm_dsl.ir import Compiled, compile_spec, read_source
-from ffebm_dsl.records import Record, read, utc_now, write
+from ffebm_dsl.records import Record, publish, read, remove_leftovers, utc_now, write
 from ffebm_dsl.training import checkpoint as checkpoints
-from ffebm_dsl.training import run_directory
-from ffebm_dsl.training.agreement import require_agreement, require_same_text
-from ffebm_dsl.training.checkpoint import Best, Checkpoint, Position
+from ffebm_dsl.training import run_directory, state
+from ffebm_dsl.training.agreement import Agreement
+from ffebm_dsl.training.claim import Claim
 from ffebm_dsl.training.environment import environment
 from ffebm_dsl.training.job import Job, Options, assemble, settle
-from ffebm_dsl.training.provenance import add_segment, new_record
+from ffebm_dsl.training.measures import trainable
+from ffebm_dsl.training.provenance import add_segment, describe, is_described, new_record
 from ffebm_dsl.training.run_directory import RunDirectory
+from ffebm_dsl.training.state import Best, Checkpoint, Position
 
 
 @dataclass
 class Session:
-    """A job with its place on disk, its record, and how far it has come."""
+    """A job with its place on disk, its record, and how far it has come.
+
+    ``claim`` keeps other processes from the run; training gives it up at its end.
+    """
 
     job: Job
+    source: SourceFile
     directory: RunDirectory
+    claim: Claim
     record: Record
     position: Position = field(default_factory=Position)
     best: Best = field(default_factory=Best)
@@ -35,6 +42,10 @@ class Session:
     def seconds(self) -> float:
         """Time spent in training, by all processes that worked on the run."""
         return self.position.seconds + time.monotonic() - self.started
+
+    def save_is_due(self) -> bool:
+        """Whether the last save is so long ago that the user wants the next."""
+        return time.monotonic() - self.started >= self.job.settings.save_every
 
     def save(self) -> None:
         """Publish the record, then the checkpoint: a checkpoint's steps are always on record.
@@ -45,7 +56,7 @@ class Session:
         self.position = replace(self.position, seconds=self.seconds())
         self.started = time.monotonic()
         self.publish_record()
-        checkpoints.save(self.directory.checkpoints, self._checkpoint())
+        checkpoints.save(self.directory.checkpoints, self._checkpoint(), self.job.settings.keep)
 
     def publish_record(self) -> None:
         """Publish the record alone, where the state is not one to go on from."""
@@ -70,9 +81,12 @@ class Session:
         self.record.attributes["end_time"] = "" if status == "running" else utc_now()
 
     def _checkpoint(self) -> Checkpoint:
+        parameters = trainable(self.job.network)
         return Checkpoint(
+            self.record.attributes["run_id"],
+            self.source.text,
             self.job.network.state_dict(),
-            self.job.optimizer.state_dict(),
+            state.optimizer_state(self.job.optimizer, parameters),
             self.position,
             self.best,
             self.job.identity,
@@ -84,6 +98,8 @@ class Session:
 def start(compiled: Compiled, options: Options, out: Path | None = None) -> Session:
     """A new run. Spec, options and data are checked before its directory is made.
 
+    The directory appears at its place when the first checkpoint is durable.
+
     Raises:
         InputError: the spec has no train section; data or options are unfit; ``out`` is not
             empty or cannot be made.
@@ -91,80 +107,126 @@ def start(compiled: Compiled, options: Options, out: Path | None = None) -> Sess
     """
     source = compiled.source
     job = assemble(compiled, options.overrides, options.dtype or "float32", settle(options))
-    directory = run_directory.create(out, Path(source.name).stem, source.text)
+    directory, claim = run_directory.create(out, Path(source.name).stem, source.text)
     try:
-        session = Session(job, directory, new_record(job, source, directory.path.name))
+        session = Session(job, source, directory, claim, new_record(job, source, directory.name))
         session.event("start", f"{job.plan.epochs} epochs")
         session.save()
+        session.directory = run_directory.reveal(directory)
+        claim.folder = session.directory.path
     except FfebmError:
+        claim.release()
         run_directory.discard(directory)
         raise
     return session
 
 
 def resume(
-    run: Path, options: Options, warn: checkpoints.Warn, source: SourceFile | None = None
+    run: Path,
+    options: Options,
+    warn: checkpoints.Warn,
+    source: SourceFile | None = None,
+    *,
+    allowed: bool = False,
 ) -> Session:
     """The run in directory ``run``, as it was at its newest checkpoint that verifies.
 
     ``source``, if given, must be the run's spec. The record is cut to the checkpoint's step.
+    If differences are ``allowed``, the run goes on with what is given now, except that its
+    model and type must be the same; ``warn`` hears of each, and the record holds them.
 
     Raises:
-        InputError: no run directory, no checkpoint that verifies, a damaged record, or a
-            spec, override, seed, type or data set that differs from the run's.
+        InputError: no run directory, one that another process works on, no checkpoint that
+            verifies, a damaged record, or a spec, override, seed, type, data set or
+            environment that differs from the run's.
+        StorageError: the run directory cannot be written.
     """
     directory = run_directory.open_run(run)
-    path, found = checkpoints.newest(directory.checkpoints, warn)
-    identity = found.identity
-    require_agreement("dtype", identity.dtype, options.dtype or identity.dtype)
-    record = read(directory.record)
-    kept = recorded_spec(record, directory)
-    for other in (read_source(directory.spec), *([source] if source is not None else [])):
-        require_same_text(kept, other)
-    compiled = compile_spec(kept, identity.overrides)
-    given = {**identity.overrides, **options.overrides}
-    if compile_spec(kept, given).spec != compiled.spec:
-        require_agreement("overrides", identity.overrides, given)
-    settings = settle(options, found.settings)
-    job = assemble(compiled, identity.overrides, identity.dtype, settings)
-    for name, now in asdict(job.identity).items():
-        require_agreement(name, asdict(identity)[name], now)
-    session = Session(job, directory, record)
-    _take_up(session, found, path, warn)
+    claim = Claim(directory.path)
+    with claim:
+        for folder in (directory.path, directory.checkpoints):
+            remove_leftovers(folder)
+        path, found = checkpoints.newest(directory.checkpoints, warn)
+        agreement = Agreement(allowed)
+        others = [read_source(directory.spec), *([source] if source is not None else [])]
+        compiled, overrides, same_optimizer = _agree(found, options, others, agreement)
+        settings = settle(options, found.settings)
+        job = assemble(compiled, overrides, found.identity.dtype, settings)
+        agreement.values("data", found.identity.data, job.identity.data)
+        agreement.values("environment", found.environment, environment(job.device))
+        session = Session(job, compiled.source, directory, claim, _record(directory, found, path))
+        state.restore_network(job.network, found.network, path)
+        if same_optimizer:
+            parameters = trainable(job.network)
+            state.restore_optimizer(job.optimizer, parameters, found.optimizer, path)
+        _take_up(session, found, path, agreement.differences)
+        for difference in agreement.differences:
+            warn(f"the run goes on, but not bit for bit: {difference}")
+        claim.keep()
     return session
 
 
-def recorded_spec(record: Record, directory: RunDirectory) -> SourceFile:
-    """The spec's text as the record holds it, under the path of the run's own copy."""
-    return SourceFile(str(directory.spec), str(record["provenance"]["spec_text"][()]))
+def _agree(
+    found: Checkpoint, options: Options, others: list[SourceFile], agreement: Agreement
+) -> tuple[Compiled, dict[str, str], bool]:
+    """What to go on with: the compiled spec, its overrides, and whether its optimiser is the same.
 
-
-def _take_up(session: Session, found: Checkpoint, path: Path, warn: checkpoints.Warn) -> None:
-    """Bring a session to the state of a checkpoint."""
-    checkpoints.restore_network(session.job.network, found, path)
-    checkpoints.restore_optimizer(session.job.optimizer, found, path)
-    session.position, session.best = found.position, found.best
-    steps = session.record["train"]["step"]
-    if found.position.step > (steps[-1] if len(steps) else 0):
+    ``others`` are specs that should be the run's; the last one counts.
+    """
+    identity = found.identity
+    Agreement().values("dtype", identity.dtype, options.dtype or identity.dtype)
+    kept = SourceFile(others[0].name, found.spec_text)
+    for other in others:
+        agreement.text(kept, other)
+    was = compile_spec(kept, identity.overrides)
+    overrides = {**identity.overrides, **options.overrides}
+    if compile_spec(kept, overrides).spec != was.spec:
+        agreement.values("overrides", identity.overrides, overrides)
+    else:
+        overrides = dict(identity.overrides)
+    now = compile_spec(others[-1], overrides)
+    if now.spec.model != was.spec.model:
         raise InputError(
-            f"{session.directory.record} ends before step {found.position.step} of {path.name}",
+            f"{others[-1].name} is another model than the run's: its parameters and its record "
+            "do not fit",
+            help="only the train section of a run can change; start a new run for another model",
+        )
+    plans = was.spec.train, now.spec.train
+    return now, overrides, len({plan.optimizer.name for plan in plans if plan is not None}) == 1
+
+
+def _record(directory: RunDirectory, found: Checkpoint, path: Path) -> Record:
+    """The run's record, cut to its checkpoint."""
+    record = read(directory.record)
+    if record.attributes["run_id"] != found.run_id:
+        raise InputError(
+            f"{directory.record} is the record of run {record.attributes['run_id']}, "
+            f"{path.name} a checkpoint of run {found.run_id}",
+            help="put the run's own files back",
+        )
+    recorded = record["train"]["step"]
+    if found.position.step > (recorded[-1] if len(recorded) else 0):
+        raise InputError(
+            f"{directory.record} ends before step {found.position.step} of {path.name}",
             help="the record was replaced by an older one; put the right one back",
         )
-    session.record.cut(found.position.step, evaluated=found.position.evaluated)
-    changes = _changes(found.environment, environment(session.job.device))
-    if changes:
-        message = f"the run goes on, but not bit for bit: {'; '.join(changes)}"
-        warn(message)
-        session.event("warning", message)
-    exact = not changes and bool(np.all(session.record["segments"]["exact"]))
-    add_segment(session.record, session.job, start_step=found.position.step, exact=exact)
+    record.cut(found.position.step, evaluated=found.position.evaluated)
+    return record
+
+
+def _take_up(session: Session, found: Checkpoint, path: Path, differences: list[str]) -> None:
+    """Bring a session to the position of a checkpoint, and note what is different now."""
+    session.position, session.best = found.position, found.best
+    record = session.record
+    if not is_described(record, session.job):
+        describe(record, session.job, session.source)
+    exact = not differences and bool(np.all(record["segments"]["exact"]))
+    add_segment(record, session.job, start_step=found.position.step, exact=exact)
     session.event("resume", f"from {path.name}")
+    for difference in differences:
+        session.event("change", difference)
     session.status("running")
-
-
-def _changes(was: dict[str, str | int], now: dict[str, str | int]) -> list[str]:
-    return [
-        f"{name} was {was.get(name)}, is {now.get(name)}"
-        for name in sorted({*was, *now})
-        if was.get(name) != now.get(name)
-    ]
+    if differences:
+        # The checkpoint is last: until it is durable, the change has not taken place.
+        publish(session.directory.spec, session.source.text.encode())
+        session.save()

@@ -26,14 +26,16 @@ def stop_on_signals() -> Iterator[StopRequest]:
     """Note SIGINT, SIGTERM and SIGHUP for the length of the context.
 
     The first one is noted. A second one acts as it would without this context, so that a
-    run that hangs can still be ended. Outside the main thread no signal is noted, for
-    Python delivers them there.
+    run that hangs can still be ended. A signal that is ignored at the start, as nohup does
+    with SIGHUP, stays ignored. Outside the main thread no signal is noted, for Python
+    delivers them there.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    found = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in found.items() if handler != signal.SIG_IGN}
 
     def note(number: int, frame: FrameType | None) -> None:
         request.signal_number = number
@@ -41,7 +43,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
             signal.signal(other, handler)
 
     try:
-        for number in SIGNALS:
+        for number in before:
             signal.signal(number, note)
         yield request
     finally:

@@ -78,7 +78,7 @@ def only_run(folder: Path) -> Path:
 def test_a_run_and_its_summary(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train("small.ffe", "--data-dir", ".") == 0
     run = only_run(folder)
-    assert sorted(path.name for path in run.iterdir()) == ["ckpt", "run.h5", "spec.ffe"]
+    assert sorted(path.name for path in run.iterdir()) == [".lock", "ckpt", "run.h5", "spec.ffe"]
     shown = capsys.readouterr()
     assert shown.err == ""
     accuracy = read(run / "run.h5")["eval"]["top1"][-1]
@@ -185,3 +185,42 @@ def test_ctrl_c_leaves_a_run_that_resumes(folder: Path) -> None:
     done = int(record["train"]["step"][-1])
     assert main(["train", "--resume", "here", "--max-steps", str(done + 1)]) == 0
     assert read(folder / "here" / "run.h5")["train"]["step"][-1] == done + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["small.ffe", "--keep", "0"], "keep"), (["small.ffe", "--save-every", "-1"], "save-every")],
+)
+def test_unfit_saving(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(["train", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_saving_inside_an_epoch_is_remembered(folder: Path) -> None:
+    options = ["--save-every", "0", "--keep", "4", "--max-steps", "2", "--out", "here"]
+    assert train("small.ffe", "--data-dir", ".", *options) == 0
+    assert main(["train", "--resume", "here", "--max-steps", "5"]) == 0
+    names = sorted(path.stem for path in (folder / "here" / "ckpt").glob("*.pt"))
+    assert [int(name.removeprefix("step-")) for name in names] == [2, 3, 4, 5]
+
+
+def test_an_allowed_change_is_told_and_recorded(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("small.ffe", "--data-dir", ".", "--out", "here", "--max-steps", "1") == 0
+    more = ["train", "--resume", "here", "--set", "epochs=3"]
+    assert main(more) == 2
+    assert "epochs was not set, is 3" in capsys.readouterr().err
+    assert main([*more, "--allow-inexact"]) == 0
+    assert "not bit for bit" in capsys.readouterr().err
+    record = read(folder / "here" / "run.h5")
+    assert record["segments"]["exact"].tolist() == [1, 0] and len(record["train"]) == 9
+
+
+def test_changes_are_allowed_on_resume_only(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "small.ffe", "--allow-inexact"]) == 2
+    assert "goes with --resume" in capsys.readouterr().err

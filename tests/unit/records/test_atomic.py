@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ffebm_dsl.diagnostics import StorageError
-from ffebm_dsl.records import publish
+from ffebm_dsl.diagnostics import InputError, StorageError
+from ffebm_dsl.records import publish, read_regular, remove_leftovers
 
 
 def test_content_is_replaced(tmp_path: Path) -> None:
@@ -65,3 +65,37 @@ def test_a_leftover_temporary_file_is_not_followed(tmp_path: Path) -> None:
     publish(tmp_path / "a", b"new")
     assert (tmp_path / "elsewhere").read_bytes() == b"mine"
     assert not (tmp_path / "a").is_symlink()
+
+
+def test_leftovers_go_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".run.h5.tmp", "run.h5", ".lock", "notes.tmp"):
+        (tmp_path / name).touch()
+    (tmp_path / ".a.tmp").symlink_to(tmp_path / "run.h5")
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "notes.tmp", "run.h5"]
+
+
+def test_a_leftover_that_cannot_be_removed_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".a.tmp").mkdir()
+    with pytest.raises(StorageError, match="cannot write"):
+        remove_leftovers(tmp_path)
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    assert read_regular(tmp_path / "file", 7) == b"content"
+    with pytest.raises(InputError, match="has 7 bytes; at most 6"):
+        read_regular(tmp_path / "file", 6)
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    os.mkfifo(tmp_path / "pipe")
+    for name, message in (
+        ("link", "cannot be read"),
+        ("pipe", "is not a regular file"),
+        ("absent", "No such file"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_regular(tmp_path / name, 100)
+    with pytest.raises(InputError, match="is not a regular file"):
+        read_regular(Path("/dev/zero"), 100)
+    with pytest.raises(InputError, match="is not a regular file"):
+        read_regular(tmp_path, 100)

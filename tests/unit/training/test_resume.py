@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 import torch
 
 from ffebm_dsl.diagnostics import InputError, SourceFile, Stopped
+from ffebm_dsl.ir import compile_spec
 from ffebm_dsl.records import read
-from ffebm_dsl.training import Controls, Options, StopRequest, resume, train
+from ffebm_dsl.training import Controls, Options, StopRequest, resume, start, train
 from ffebm_dsl.training.checkpoint import path_of, steps
 
 from .runs import SPEC, STEPS, StopAt, controls, new_session, parameters, rows, write_data
@@ -196,20 +198,122 @@ class TestRefusals:
 
     @pytest.mark.parametrize("name", ["spec.ffe", "run.h5", "ckpt"])
     def test_no_run_directory(self, tmp_path: Path, name: str) -> None:
-        for present in {"spec.ffe", "run.h5", "ckpt"} - {name}:
-            (tmp_path / present).mkdir()
+        (tmp_path / "ckpt").mkdir()
+        for file in ("spec.ffe", "run.h5"):
+            (tmp_path / file).touch()
+        (tmp_path / name).rename(tmp_path / "elsewhere")
         with pytest.raises(InputError, match=f"is not a run directory: it has no {name}"):
             resume(tmp_path, Options(), pytest.fail)
 
-    def test_a_changed_environment_is_told_and_recorded(
-        self, run: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_another_environment(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ffebm_dsl.training.environment.device_name", lambda device: "abacus")
+        with pytest.raises(InputError, match="device was cpu, is abacus") as caught:
+            resume(run, Options(), pytest.fail)
+        assert "--allow-inexact" in caught.value.help
+
+    def test_other_kernels(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
+        with pytest.raises(InputError, match="ONEDNN_MAX_CPU_ISA was not set, is SSE41"):
+            resume(run, Options(), pytest.fail)
+
+    def test_other_threads(self, run: Path) -> None:
+        try:
+            with pytest.raises(InputError, match="threads was 1, is 2"):
+                resume(run, Options(threads=2), pytest.fail)
+        finally:
+            torch.set_num_threads(1)
+
+    def test_the_record_of_another_run(self, run: Path, tmp_path: Path) -> None:
+        (tmp_path / "other").mkdir()
+        compiled = compile_spec(SourceFile("small.ffe", SPEC), {"width": "8"})
+        options = Options({"width": "8"}, tmp_path, "cpu", threads=1)
+        other = start(compiled, options, tmp_path / "other")
+        train(other, controls(max_steps=3))
+        (run / "run.h5").write_bytes((tmp_path / "other" / "run.h5").read_bytes())
+        with pytest.raises(InputError, match="is the record of run other"):
+            resume(run, Options(), pytest.fail)
+
+    def test_a_run_that_another_session_holds(self, run: Path) -> None:
+        held = resume(run, Options(), pytest.fail)
+        with pytest.raises(InputError, match=f"in use by another trainer: process {os.getpid()} "):
+            resume(run, Options(), pytest.fail)
+        train(held, controls(max_steps=3))
+        resume(run, Options(), pytest.fail)
+
+    def test_a_refusal_gives_the_run_free(self, run: Path) -> None:
+        with pytest.raises(InputError, match="width was 8, is 16"):
+            resume(run, Options({"width": "16"}), pytest.fail)
+        resume(run, Options(), pytest.fail)
+
+
+class TestAllowedChanges:
+    """What ``--allow-inexact`` lets through, and that it never goes unsaid."""
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Path:
+        train(new_session(tmp_path), controls(max_steps=6))
+        return tmp_path / "run"
+
+    def test_the_train_section(self, run: Path) -> None:
+        text = SPEC.replace("adam(lr=1e-2)", "sgd(lr=1e-3)").replace("epochs = 3", "epochs = 4")
+        warnings: list[str] = []
+        other = SourceFile("other.ffe", text)
+        session = resume(run, Options(), warnings.append, other, allowed=True)
+        assert len(warnings) == 1 and "+  optimizer = sgd(lr=1e-3)" in warnings[0]
+        train(session, controls())
+        record = read(run / "run.h5")
+        assert len(record["train"]) == 16
+        assert record["train"]["learning_rate"][6] < 1e-3 < record["train"]["learning_rate"][5]
+        assert record["segments"]["exact"].tolist() == [1, 0]
+        assert record["events"]["kind"].tolist() == ["start", "resume", "change", "finish"]
+        assert "-  optimizer = adam(lr=1e-2)" in record["events"]["message"][2]
+        assert record["provenance"]["spec_text"][()] == text == (run / "spec.ffe").read_text()
+        assert resume(run, Options(), pytest.fail).record["segments"]["exact"].tolist()[2:] == [0]
+
+    def test_an_override(self, run: Path) -> None:
+        session = resume(run, Options({"epochs": "2"}), [].append, allowed=True)
+        train(session, controls())
+        assert session.position.step == 8
+        assert read(run / "run.h5")["provenance"]["override"].tolist() == ["epochs=2"]
+
+    def test_data_and_environment(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write_data(run.parent, seed=1)
         monkeypatch.setattr("ffebm_dsl.training.environment.device_name", lambda device: "abacus")
         warnings: list[str] = []
-        session = resume(run, Options(), warnings.append)
-        assert "device was cpu, is abacus" in warnings[0]
-        assert session.record["segments"]["exact"].tolist() == [1, 0]
-        assert "warning" in session.record["events"]["kind"].tolist()
+        session = resume(run, Options(), warnings.append, allowed=True)
+        assert "sha256 was" in warnings[0] and "device was cpu, is abacus" in warnings[1]
+        assert session.record["provenance"]["dataset_sha256"][()] == session.job.data.sha256
+
+    def test_without_a_change_the_run_stays_exact(self, run: Path) -> None:
+        session = resume(run, Options(), pytest.fail, allowed=True)
+        assert session.record["segments"]["exact"].tolist() == [1, 1]
+
+    @pytest.mark.parametrize("change", [("width", "8"), ("sweeps = 8", "sweeps = 9")])
+    def test_another_model_is_refused_all_the_same(
+        self, run: Path, change: tuple[str, str]
+    ) -> None:
+        overrides = {"width": "8"} if change[0] == "width" else {}
+        other = SourceFile("other.ffe", SPEC if overrides else SPEC.replace(*change))
+        with pytest.raises(InputError, match="is another model than the run's"):
+            resume(run, Options(overrides), [].append, other, allowed=True)
+
+    def test_a_change_that_was_cut_short_has_not_taken_place(
+        self, run: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Killed between the record and the checkpoint: the checkpoint's spec counts."""
+
+        def killed(*arguments: object) -> None:
+            raise KeyboardInterrupt
+
+        other = SourceFile("other.ffe", SPEC.replace("lr=1e-2", "lr=1e-3"))
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr("ffebm_dsl.training.checkpoint.save", killed)
+            resume(run, Options(), [].append, other, allowed=True)
+        with pytest.raises(InputError, match="is not the spec"):
+            resume(run, Options(), pytest.fail)
+        (run / "spec.ffe").write_text(SPEC)
+        session = resume(run, Options(), pytest.fail)
+        assert session.record["provenance"]["spec_text"][()] == SPEC
 
 
 def same(a: dict[str, list[object]], b: dict[str, list[object]]) -> bool:

@@ -27,6 +27,18 @@ def test_a_second_interrupt_interrupts() -> None:
         signal.raise_signal(signal.SIGINT)
 
 
+def test_an_ignored_signal_stays_ignored() -> None:
+    """A run under nohup does not end with the terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signals() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop.requested()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_other_threads_note_nothing() -> None:
     seen: list[bool] = []
 
