@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ffebm_dsl.cli.check_transients import (
+    BetaOption,
+    DataDirOption,
+    DtypeOption,
+    OutOption,
+    SweepsOption,
+    Wanted,
+    print_transients,
+)
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.spec import SetOption, SpecArgument, compile_file, load_spec
 from ffebm_dsl.diagnostics import (
@@ -35,6 +44,17 @@ def check(
     samples: Annotated[int, typer.Option(min=2, help="Batch size of the gradient check.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, inputs, directions.")] = 0,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: torch decides.")] = 0,
+    transients: Annotated[
+        bool,
+        typer.Option(
+            "--transients", help="Compare EP with autodiff sweep by sweep; judge nothing."
+        ),
+    ] = False,
+    out: OutOption = None,
+    data_dir: DataDirOption = None,
+    dtype: DtypeOption = None,
+    beta: BetaOption = None,
+    sweeps: SweepsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     as_sarif: Annotated[bool, typer.Option("--sarif", help="Print a SARIF 2.1.0 log.")] = False,
 ) -> None:
@@ -44,6 +64,15 @@ def check(
     """
     if as_json and as_sarif:
         raise InputError("--json and --sarif exclude each other", help="keep one of them")
+    only_transients = Wanted(out, data_dir, dtype, beta, sweeps)
+    if transients:
+        if static:
+            raise InputError("--static and --transients exclude each other", help="keep one")
+        if as_sarif:
+            raise InputError("--transients finds nothing for --sarif", help="use --json")
+        print_transients(spec, settings, only_transients, (samples, seed, threads), as_json)
+        return
+    only_transients.refuse()
     if as_json or as_sarif:
         write = partial(_emit_sarif, spec) if as_sarif else _emit_record
         _check_as_record(spec, settings, static, (samples, seed, threads), write)

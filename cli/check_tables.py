@@ -23,7 +23,7 @@ def print_report(report: CheckReport, name: str, samples: int, seed: int) -> Non
     emit(f"{name}: gradients in float64, {samples} random samples, seed {seed}")
     emit("\nRelative error of each gradient against its references, the worst of each")
     emit(
-        _table(
+        table(
             ["tensor", "EP", "implicit", "unrolled", "worst cosine", "as configured"],
             _gradients(report),
         )
@@ -34,17 +34,17 @@ def print_report(report: CheckReport, name: str, samples: int, seed: int) -> Non
         "the converged implicit gradient; for information."
     )
     emit("\nBias of EP over beta")
-    emit(_table(["estimator", "observed order", "relative errors", "at beta"], _sweeps(report)))
+    emit(table(["estimator", "observed order", "relative errors", "at beta"], _sweeps(report)))
     emit("\nRelaxation")
     emit(
-        _table(
+        table(
             ["block", "phase", "settings", "statuses", "max residual", "sweeps"],
             _relaxation(report),
         )
     )
     emit("\nKinks")
     emit(
-        _table(
+        table(
             ["block", "states", "on a kink", "beta of the check", "crossings at the spec's beta"],
             _kinks(report),
         )
@@ -66,10 +66,10 @@ def _gradients(report: CheckReport) -> list[list[str]]:
             for estimator in REFERENCES
         ]
         cosines = [row.comparison.cosine for row in group if not row.comparison.vanishes]
-        worst = _cosine(min(cosines, default=math.nan))
+        worst = cosine_text(min(cosines, default=math.nan))
         mark = "" if all(row.agrees for row in group) else "  WRONG"
         table.append(
-            [tensor, *(f"{e:.1e}" for e in errors), worst, _cosine(configured[tensor]) + mark]
+            [tensor, *(f"{e:.1e}" for e in errors), worst, cosine_text(configured[tensor]) + mark]
         )
     return table
 
@@ -78,7 +78,7 @@ def _counts(row: GradientRow, estimator: str) -> bool:
     return row.estimator == estimator and row.reference in REFERENCES[estimator]
 
 
-def _cosine(value: float) -> str:
+def cosine_text(value: float) -> str:
     return "vanishes" if math.isnan(value) else f"{value:.6f}"
 
 
@@ -123,7 +123,7 @@ def _kinks(report: CheckReport) -> list[list[str]]:
     ]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns padded to their widest cell, two spaces apart."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [

@@ -37,7 +37,8 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "build": "ir registry network energy relaxation gradients modules",
         "records": "diagnostics",
         "datasets": "records diagnostics",
-        "checking": "build network gradients relaxation energy modules ir registry diagnostics",
+        "checking": "build network gradients relaxation energy modules ir registry diagnostics "
+        "training records",
         "training": "build network gradients relaxation records datasets ir registry diagnostics",
         "cli": "training checking build datasets records ir registry syntax diagnostics "
         "network specs",

@@ -1,16 +1,28 @@
-"""The gradient check: EP against implicit, unrolled and finite differences, in float64."""
+"""What ``ffebm check`` computes: the gradient check, and the static gradient analysis."""
 
 from ffebm_dsl.checking.check import CheckSettings, check, observed_order
 from ffebm_dsl.checking.findings import findings
 from ffebm_dsl.checking.report import BetaSweep, CheckReport, GradientRow, RelaxationRow
+from ffebm_dsl.checking.transient_record import Analysis, Batch, analyse, draw_batch, record_of
+from ffebm_dsl.checking.transient_table import BlockFacts, Transients
+from ffebm_dsl.checking.transients import TransientSettings, transients
 
 __all__ = [
+    "Analysis",
+    "Batch",
     "BetaSweep",
+    "BlockFacts",
     "CheckReport",
     "CheckSettings",
     "GradientRow",
     "RelaxationRow",
+    "TransientSettings",
+    "Transients",
+    "analyse",
     "check",
+    "draw_batch",
     "findings",
     "observed_order",
+    "record_of",
+    "transients",
 ]

@@ -91,7 +91,7 @@ class Problem:
 
     def capture(self, estimator: Estimator) -> dict[str, Captured]:
         """What each block's estimator is given in a backward pass made by ``estimator``."""
-        spies = {name: _Spy(estimator) for name in self.cores()}
+        spies = {name: Spy(estimator) for name in self.cores()}
         self.gradients(spies)
         return {name: spy.seen for name, spy in spies.items() if spy.seen is not None}
 
@@ -105,7 +105,7 @@ class Captured:
     weights: Tensor
 
 
-class _Spy(Estimator):
+class Spy(Estimator):
     """Delegates to another estimator and remembers what it was given."""
 
     def __init__(self, estimator: Estimator) -> None:
@@ -138,14 +138,8 @@ def make_problem(spec: SpecIR, *, samples: int, seed: int, sweeps: int) -> Probl
     ``sweeps`` is the most that a free phase may take.
     """
     network = build(spec, seed=seed, dtype=torch.float64)
-    network.train()
-    for module in network.modules():
-        if isinstance(module, nn.Dropout):
-            module.eval()
-    generator = torch.Generator().manual_seed(seed)
-    shape = (samples, *spec.model.input.shape)
-    x = torch.randn(shape, dtype=torch.float64, generator=generator)
-    target = _target(spec, samples, generator)
+    train_without_dropout(network)
+    x, target = random_batch(spec, samples, seed)
     configured = {b.name: (b.core.free, b.core.nudged) for b in network.blocks}
     problem = Problem(network, x, target, configured)
     for core in problem.cores().values():
@@ -155,11 +149,22 @@ def make_problem(spec: SpecIR, *, samples: int, seed: int, sweeps: int) -> Probl
     return problem
 
 
-def _target(spec: SpecIR, samples: int, generator: torch.Generator) -> Tensor:
-    size = spec.model.target.size
+def random_batch(spec: SpecIR, samples: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Inputs, standard normal, (B, *input shape), and targets: labels (B,) or vectors (B, K)."""
+    generator = torch.Generator().manual_seed(seed)
+    shape, size = (samples, *spec.model.input.shape), spec.model.target.size
+    x = torch.randn(shape, dtype=torch.float64, generator=generator)
     if spec.model.target.kind == "label":
-        return torch.randint(0, size, (samples,), generator=generator)
-    return torch.randn((samples, size), dtype=torch.float64, generator=generator)
+        return x, torch.randint(0, size, (samples,), generator=generator)
+    return x, torch.randn((samples, size), dtype=torch.float64, generator=generator)
+
+
+def train_without_dropout(network: nn.Module) -> None:
+    """Training mode, in which batch norm takes the batch's statistics, but nothing is random."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.eval()
 
 
 def _converge(problem: Problem) -> None:

@@ -10,6 +10,7 @@ from ffebm_dsl.gradients.estimator import (
     LossCost,
 )
 from ffebm_dsl.gradients.implicit import Implicit
+from ffebm_dsl.gradients.transients import ep_transients, unrolled_transients
 from ffebm_dsl.gradients.unrolled import Unrolled
 
 __all__ = [
@@ -23,5 +24,7 @@ __all__ = [
     "LinearCost",
     "LossCost",
     "Unrolled",
+    "ep_transients",
     "nudged_phases",
+    "unrolled_transients",
 ]

@@ -91,20 +91,30 @@ def nudged_phases(
     equilibrium: Equilibrium, cost: Cost, betas: Sequence[float]
 ) -> dict[float, Solution]:
     """Relax from the free state under ``-beta dC/ds``, for all ``betas`` in one batch."""
+    dynamics, start = nudged_dynamics(equilibrium, cost, betas)
+    with torch.no_grad():
+        solution = relax(dynamics, start, equilibrium.nudged)
+    batch = len(equilibrium.state[0])
+    return {beta: _part(solution, k, batch) for k, beta in enumerate(betas)}
+
+
+def nudged_dynamics(
+    equilibrium: Equilibrium, cost: Cost, betas: Sequence[float]
+) -> tuple[HopfieldDynamics, list[Tensor]]:
+    """The dynamics under ``-beta dC/ds`` and the free state, once for each of ``betas``.
+
+    All stand in one batch: sample n under the k-th beta is row ``k * B + n``.
+    """
     copies, batch = len(betas), len(equilibrium.state[0])
     like = equilibrium.state[0]
     strengths = torch.cat([like.new_full((batch,), beta) for beta in betas])
-    force = _Nudge(cost.stacked(copies), strengths)
     dynamics = HopfieldDynamics(
         equilibrium.energy,
         [torch.cat([u] * copies) for u in equilibrium.drives],
-        force,
+        _Nudge(cost.stacked(copies), strengths),
         _repeat(equilibrium.routings, copies),
     )
-    start = [torch.cat([s] * copies) for s in equilibrium.state]
-    with torch.no_grad():
-        solution = relax(dynamics, start, equilibrium.nudged)
-    return {beta: _part(solution, k, batch) for k, beta in enumerate(betas)}
+    return dynamics, [torch.cat([s] * copies) for s in equilibrium.state]
 
 
 class _Nudge:

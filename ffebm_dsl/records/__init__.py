@@ -21,6 +21,7 @@ from ffebm_dsl.records.schema import (
     SEGMENTS,
     STATUSES,
     TRAIN,
+    TRANSIENTS,
     Field,
     Group,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "SEGMENTS",
     "STATUSES",
     "TRAIN",
+    "TRANSIENTS",
     "Field",
     "Group",
     "Record",

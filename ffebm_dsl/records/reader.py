@@ -21,8 +21,8 @@ from ffebm_dsl.records.schema import (
     Group,
 )
 
-OPTIONAL = ("eval", "relaxation", "gradients")
-"""Groups that are absent until their first row is known."""
+OPTIONAL = ("eval", "relaxation", "gradients", "transients")
+"""Groups that are absent until there is something to hold."""
 
 
 def read(path: Path) -> Record:

@@ -166,6 +166,63 @@ GRADIENTS = Group(
     signal="cosine",
 )
 
+_OVER_SWEEPS = ("sweep", "parameter")
+_ENTRIES = ("sweep", "parameter", "entry")
+
+TRANSIENTS = Group(
+    "transients",
+    "NXdata",
+    "EP against autodiff after each nudged sweep, one column per parameter tensor",
+    "",
+    (
+        Field("sweep", "i8", ("sweep",), "1", "nudged sweeps made, t = 0 ... T"),
+        Field("parameter", "str", ("parameter",), "1", "parameter tensor"),
+        Field("parameter_block", "str", ("parameter",), "1", "block whose sweeps decide it"),
+        Field("norm", "f8", _OVER_SWEEPS, "1", "Euclidean norm of the EP gradient after t sweeps"),
+        Field(
+            "norm_unrolled",
+            "f8",
+            _OVER_SWEEPS,
+            "1",
+            "Euclidean norm of the gradient unrolled through the last t sweeps",
+        ),
+        Field("cosine", "f8", _OVER_SWEEPS, "1", "cosine between the two gradients"),
+        Field("relative_error", "f8", _OVER_SWEEPS, "1", "norm of the difference / norm_unrolled"),
+        Field("entry", "i8", ("entry",), "1", "number of the entry that is followed"),
+        Field(
+            "entry_index",
+            "i8",
+            ("parameter", "entry"),
+            "1",
+            "flat index of the entry in its tensor, -1 where the tensor has fewer",
+        ),
+        Field("value", "f8", _ENTRIES, "1", "EP gradient of the entry after t sweeps"),
+        Field("value_unrolled", "f8", _ENTRIES, "1", "unrolled gradient of the entry"),
+        Field("block", "str", ("block",), "1", "energy block"),
+        Field("beta", "f8", ("block",), "1", "nudging strength"),
+        Field("sweeps", "i8", ("block",), "1", "nudged sweeps of the block, the rest is NaN"),
+        Field(
+            "free_residual", "f8", ("block",), "1", "largest relative change in the last free sweep"
+        ),
+        Field("diverged", "i8", ("block",), "1", "samples whose free phase diverged"),
+        Field(
+            "crossings",
+            "i8",
+            ("block",),
+            "1",
+            "units that the nudged phases end on different sides of a kink",
+        ),
+        Field(
+            "mirrored",
+            "u1",
+            ("block",),
+            "1",
+            "1 if the nudged phase is the free phase's sweep in reverse",
+        ),
+    ),
+    signal="cosine",
+)
+
 EVENTS = Group(
     "events",
     "NXcollection",
@@ -194,7 +251,7 @@ SEGMENTS = Group(
     ),
 )
 
-GROUPS = (PROVENANCE, TRAIN, EVAL, RELAXATION, GRADIENTS, EVENTS, SEGMENTS)
+GROUPS = (PROVENANCE, TRAIN, EVAL, RELAXATION, GRADIENTS, TRANSIENTS, EVENTS, SEGMENTS)
 
 ROOT_ATTRIBUTES = MappingProxyType(
     {

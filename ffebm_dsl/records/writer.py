@@ -54,7 +54,8 @@ def _write_file(file: h5py.File, record: Record) -> None:
     file.attrs["file_time"] = utc_now()
     run = file.create_group("run")
     run.attrs["NX_class"] = "NXentry"
-    run.attrs["default"] = "train"
+    analysis = "transients" in record.tables and not len(record["train"])
+    run.attrs["default"] = "transients" if analysis else "train"
     for name, value in record.attributes.items():
         run.attrs[name] = value
     for table in record.tables.values():

@@ -10,6 +10,7 @@ import torch
 
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.energy import Linear
+from ffebm_dsl.records import read
 
 SMALL = """ffe 1.0
 model small {
@@ -159,3 +160,72 @@ def test_wrong_options_end_with_2(
 def test_a_missing_file_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "nowhere.ffe", "--json"]) == 2
     assert "nowhere.ffe does not exist" in capsys.readouterr().err
+
+
+def test_transients_are_printed_and_recorded(
+    spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "t.h5"
+    options = ["--transients", "--samples", "2", "--threads", "1", "--sweeps", "4"]
+    assert main(["check", spec, *options, "--beta", "0.001", "--out", str(out)]) == 0
+    printed, err = capsys.readouterr()
+    assert "2 samples of random" in printed and "b.s1_s2.linear.weight" in printed
+    assert "WRONG" not in printed and "Traceback" not in err
+    record = read(out)
+    assert record["transients"]["sweep"].tolist() == [0, 1, 2, 3, 4]
+    assert record["transients"]["beta"].tolist() == [0.001]
+    assert main(["check", spec, *options, "--dtype", "float32", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["ok"] is True and result["blocks"][0]["sweeps"] == 4
+    row = result["parameters"][0]
+    assert row["parameter"] == "b.u.linear.weight" and row["cosine"][0] is None
+    assert len(row["norm"]) == 5 and row["cosine"][4] > 0.99
+
+
+def test_an_order_that_is_not_mirrored_is_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "odd.ffe"
+    order = "  relax nudged { order = asynchronous }\n  block b {"
+    path.write_text(SMALL.replace("  block b {", order), encoding="utf-8")
+    assert main(["check", str(path), "--transients"]) == 0
+    assert "note: block b: its nudged phase is not its free phase" in capsys.readouterr().err
+
+
+def test_transients_of_a_diverging_block_end_with_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "wild.ffe"
+    text = SMALL.replace("tanh(0.5)", "identity").replace(
+        "  block", "  init normal(std=9)\n  block"
+    )
+    path.write_text(text.replace("  init", "  relax free { sweeps = 400 }\n  init"))
+    assert main(["check", str(path), "--transients"]) == 1
+    assert "the free phase of b diverges" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "t.h5"], "--out is an option of --transients"),
+        (["--dtype", "float32"], "--dtype is an option of --transients"),
+        (["--data-dir", "."], "--data-dir is an option of --transients"),
+        (["--beta", "0.1"], "--beta is an option of --transients"),
+        (["--sweeps", "3"], "--sweeps is an option of --transients"),
+        (["--transients", "--static"], "exclude each other"),
+        (["--transients", "--sarif"], "nothing for --sarif"),
+        (["--transients", "--beta", "-1"], "must be positive"),
+        (["--transients", "--beta", "nan"], "must be positive"),
+        (["--transients", "--dtype", "float16"], "unknown dtype 'float16'"),
+        (["--transients", "--out", "t.txt"], "not named *.h5"),
+        (["--transients", "--out", "nowhere/t.h5"], "there is no folder nowhere"),
+        (["--transients", "--data-dir", "."], "has no train section"),
+        (["--transients", "--sweeps", "0"], "sweeps"),
+    ],
+)
+def test_options_that_make_no_sense_end_with_2(
+    spec: str, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(["check", spec, *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and message in err and "Traceback" not in err

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from ffebm_dsl.build import build
+from ffebm_dsl.checking import TransientSettings, transients
 from ffebm_dsl.ir import compile_spec, read_source
 from ffebm_dsl.network import HybridNetwork
 
@@ -128,3 +129,22 @@ def test_gradient_after_few_nudged_sweeps(sweeps: int, truncated: str) -> None:
         if label.startswith(truncated) or (label.startswith("readout") and truncated == "b1"):
             theirs = reference[f"truncated_ep/{reference.path(label)}"][sweeps]
             assert_close(gradient, theirs, GRADIENT_TOLERANCE, label)
+
+
+def test_truncated_gradients_by_the_static_analysis() -> None:
+    """Every entry of every parameter's EP gradient after every number of nudged sweeps."""
+    reference = Reference("truncated_gradients")
+    network = load("truncated_gradients", reference)
+    everything = TransientSettings(entries=max(p.numel() for p in network.parameters()))
+    found = transients(network, reference["x"], reference["y"], everything)
+    assert set(found.parameters) == set(network.labels().values())
+    assert len(found.values) == 13
+    for p, label in enumerate(found.parameters):
+        theirs = reference[f"truncated_ep/{reference.path(label)}"].flatten(1)
+        for t in range(13):
+            ours = torch.as_tensor(found.values[t, p, : theirs.shape[1]])
+            if t == 0 and not label.startswith("readout"):
+                assert ours.abs().max() < 1e-9 and theirs[t].abs().max() < 1e-9
+            else:
+                assert_close(ours, theirs[t], GRADIENT_TOLERANCE, f"{label} at t = {t}")
+    assert found.measures["cosine"][1:].min() > 0.99999999

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import numpy as np
+
 from ffebm_dsl.records import (
     EVAL,
     EVENTS,
@@ -13,6 +15,7 @@ from ffebm_dsl.records import (
     RELAXATION,
     SEGMENTS,
     TRAIN,
+    TRANSIENTS,
     Group,
     Record,
 )
@@ -38,6 +41,7 @@ def sample_record(steps: int) -> Record:
         {"solve": ["b1.free", "b1.nudged"], "block": ["b1"] * 2, "phase": ["free", "nudged"]},
     )
     record.add(GRADIENTS, {"parameter": ["b1.u.weight", "b1.u.bias", "readout.weight"]})
+    record.add(TRANSIENTS, transients())
     record.add(EVENTS)
     record.add(SEGMENTS)
     for step in range(1, steps + 1):
@@ -71,3 +75,14 @@ def provenance() -> dict[str, Any]:
     values["spec_text"] = SPEC
     values["spec_sha256"] = hashlib.sha256(SPEC.encode()).hexdigest()
     return values
+
+
+def transients() -> dict[str, Any]:
+    """Three sweeps, two parameters in one block, four entries of each."""
+    sizes = {"sweep": 3, "parameter": 2, "entry": 4, "block": 1}
+    names = {"parameter": ["b1.u.weight", "b1.s1_s2.weight"], "block": ["b1"]}
+    names["parameter_block"] = ["b1", "b1"]
+    values: dict[str, Any] = {
+        field.name: np.ones([sizes[dim] for dim in field.dims]) for field in TRANSIENTS.fields
+    }
+    return values | names

@@ -97,7 +97,7 @@ def test_equal_records_give_equal_bytes_apart_from_the_time_of_writing(
 def test_a_record_without_its_first_row_has_no_such_group(tmp_path: Path) -> None:
     full = sample_record(steps=1)
     early = Record(full.attributes, dict(full.tables))
-    for name in ("relaxation", "gradients", "eval"):
+    for name in ("relaxation", "gradients", "eval", "transients"):
         del early.tables[name]
     write(early, tmp_path / "run.h5")
     assert "relaxation" not in read(tmp_path / "run.h5").tables

@@ -1,0 +1,185 @@
+"""``ffebm check --transients``: EP against autodiff, sweep by sweep, on the spec as it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ffebm_dsl.cli.check_tables import cosine_text, table
+from ffebm_dsl.cli.console import emit, emit_json, say
+from ffebm_dsl.cli.spec import load_spec
+from ffebm_dsl.diagnostics import InputError, NegativeResult
+
+if TYPE_CHECKING:
+    from ffebm_dsl.checking import Analysis, Transients
+    from ffebm_dsl.ir import Compiled
+
+OutOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.h5", help="--transients: write the record there."),
+]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(help="--transients: folder of the spec's data set. [default: random inputs]"),
+]
+DtypeOption = Annotated[
+    str | None, typer.Option(help="--transients: float32 or float64. [default: float64]")
+]
+BetaOption = Annotated[
+    float | None, typer.Option(help="--transients: nudging strength. [default: the spec's]")
+]
+SweepsOption = Annotated[
+    int | None, typer.Option(min=1, help="--transients: nudged sweeps. [default: the spec's]")
+]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The options that serve ``--transients`` alone; None where one was not given."""
+
+    out: Path | None
+    data_dir: Path | None
+    dtype: str | None
+    beta: float | None
+    sweeps: int | None
+
+    def validate(self) -> None:
+        """Refuse what would fail only after all the work.
+
+        Raises:
+            InputError: a beta that is not positive, or a file that cannot be made there.
+        """
+        if self.beta is not None and not (0 < self.beta < math.inf):
+            raise InputError(
+                f"--beta {self.beta}: must be positive", help="for example --beta 0.02"
+            )
+        if self.out is not None and self.out.suffix != ".h5":
+            raise InputError(f"--out {self.out}: not named *.h5", help="for example --out t.h5")
+        if self.out is not None and not self.out.parent.is_dir():
+            raise InputError(
+                f"--out {self.out}: there is no folder {self.out.parent}", help="make it first"
+            )
+
+    def refuse(self) -> None:
+        """Refuse options that the gradient check would have to ignore.
+
+        Raises:
+            InputError: one was given.
+        """
+        for field in fields(self):
+            if getattr(self, field.name) is not None:
+                option = f"--{field.name.replace('_', '-')}"
+                raise InputError(
+                    f"{option} is an option of --transients",
+                    help=f"add --transients, or drop {option}",
+                )
+
+
+def print_transients(
+    spec: Path,
+    settings: list[str] | None,
+    wanted: Wanted,
+    measure: tuple[int, int, int],
+    as_json: bool,
+) -> None:
+    """Run the analysis, write its record where asked, print what it found.
+
+    Raises:
+        NegativeResult: a block diverges, or a gradient is not finite.
+    """
+    from ffebm_dsl.records import utc_now, write
+
+    wanted.validate()
+    compiled = load_spec(spec, settings)
+    start = utc_now()
+    analysis = _analyse(compiled, tuple(settings or ()), wanted, measure)
+    if wanted.out is not None:
+        from ffebm_dsl.checking import record_of
+
+        write(record_of(analysis, wanted.out.stem, start), wanted.out)
+    if as_json:
+        emit_json({"ok": analysis.found.sound, **analysis.found.to_dict()})
+    else:
+        _print(analysis, wanted.out)
+    if not analysis.found.sound:
+        raise NegativeResult(_verdict(analysis.found))
+
+
+def _analyse(
+    compiled: Compiled, overrides: tuple[str, ...], wanted: Wanted, measure: tuple[int, int, int]
+) -> Analysis:
+    import torch
+    from tqdm import tqdm
+
+    from ffebm_dsl.checking import TransientSettings, analyse, draw_batch
+
+    samples, seed, threads = measure
+    if threads:
+        torch.set_num_threads(threads)
+    dtype = wanted.dtype or "float64"
+    batch = draw_batch(compiled, wanted.data_dir, samples=samples, seed=seed, dtype=dtype)
+    settings = TransientSettings(wanted.sweeps, wanted.beta, seed=seed)
+    with tqdm(desc="transients", unit="sweep", leave=False, disable=None) as bar:
+
+        def progress(done: int, total: int, block: str) -> None:
+            bar.total = total
+            bar.set_postfix_str(block, refresh=False)
+            bar.update(done - bar.n)
+
+        return analyse(compiled, overrides, batch, dtype, settings, progress)
+
+
+def _print(analysis: Analysis, out: Path | None) -> None:
+    found, batch = analysis.found, analysis.batch
+    emit(
+        f"{analysis.compiled.source.name}: EP against autodiff after each nudged sweep, "
+        f"{analysis.dtype}, {len(batch.x)} samples of {batch.name}, seed {analysis.seed}\n"
+    )
+    emit(table(["block", "beta", "sweeps", "free residual", "kinks crossed"], _blocks(found)))
+    emit("\nAfter the last sweep; the worst cosine is over all sweeps\n")
+    head = ["tensor", "norm", "cosine", "worst cosine", "relative error"]
+    emit(table(head, _parameters(found)))
+    for block in found.blocks:
+        if not block.mirrored:
+            say(
+                f"note: block {block.name}: its nudged phase is not its free phase in reverse "
+                "(order, damping), so the two gradients need agree after many sweeps only"
+            )
+    if out is not None:
+        emit(f"\nwritten to {out}")
+
+
+def _verdict(found: Transients) -> str:
+    diverged = [block.name for block in found.blocks if block.diverged]
+    if diverged:
+        return f"the free phase of {', '.join(diverged)} diverges: no gradient means anything"
+    return "a gradient is not finite"
+
+
+def _blocks(found: Transients) -> list[list[str]]:
+    return [
+        [b.name, f"{b.beta:g}", str(b.sweeps), f"{b.free_residual:.1e}", str(b.crossings)]
+        for b in found.blocks
+    ]
+
+
+def _parameters(found: Transients) -> list[list[str]]:
+    norm, cosine, error = (found.last(name) for name in ("norm", "cosine", "relative_error"))
+    rows = []
+    for p, parameter in enumerate(found.parameters):
+        cosines = [c for c in found.measures["cosine"][:, p].tolist() if not math.isnan(c)]
+        worst = min(cosines, default=math.nan)
+        rows.append(
+            [
+                parameter,
+                f"{norm[p]:.3g}",
+                cosine_text(cosine[p]),
+                cosine_text(worst),
+                f"{error[p]:.1e}",
+            ]
+        )
+    return rows
