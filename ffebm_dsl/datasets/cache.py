@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -65,16 +65,25 @@ class Writer:
         """``kinds``: type and shape of one row, for every array."""
         self._folder, self._kinds = folder, kinds
         self._rows = dict.fromkeys(kinds, 0)
-        self._files: dict[str, IO[bytes]] = {}
-        for name in kinds:
-            self._files[name] = (folder / f"{name}.bin").open("xb")
+        # Unbuffered: whatever the disk refuses is refused in `append`, not when closing.
+        self._files = {name: (folder / f"{name}.bin").open("xb", 0) for name in kinds}
 
     def append(self, name: str, rows: Array) -> None:
-        """Rows (n, *shape of one), converted to the array's type."""
+        """Rows (n, *shape of one), converted to the array's type.
+
+        Raises:
+            StorageError: the disk is full or refuses. Not OSError, which a reader that
+                called this would take for a fault of its own file.
+        """
         dtype, shape = self._kinds[name]
         values = np.ascontiguousarray(rows.reshape(-1, *shape), dtype)
-        self._files[name].write(values.data)
         self._rows[name] += len(values)
+        view = values.reshape(-1).view(np.uint8).data
+        try:
+            while view:
+                view = view[self._files[name].write(view) :]
+        except OSError as error:
+            raise _refused(self._folder, error) from error
 
     def close(self) -> None:
         for file in self._files.values():
@@ -83,7 +92,6 @@ class Writer:
     def finish(self, sources: tuple[Source, ...]) -> None:
         """Make the arrays durable, then write the manifest."""
         for file in self._files.values():
-            file.flush()
             os.fsync(file.fileno())
         arrays = {
             name: {"dtype": dtype, "shape": [self._rows[name], *shape]}
@@ -138,10 +146,7 @@ def open_or_make(
         try:
             _make(folder, sources, kinds, fill)
         except OSError as error:
-            raise StorageError(
-                f"cannot write the cache {folder}: {error.strerror}",
-                help="free space on the disk of the data directory; nothing was left there",
-            ) from error
+            raise _refused(folder, error) from error
         made = open_cache(folder, sources)
         if isinstance(made, Unfit):
             raise StorageError(
@@ -166,9 +171,16 @@ def open_cache(folder: Path, sources: tuple[Source, ...]) -> Cached | Unfit:
             return Unfit(f"the cache {folder} does not match its checksum")
     except FileNotFoundError:
         return Unfit(f"there is no cache {folder} yet")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Unfit(f"the cache {folder} is damaged")
     return Cached(arrays, str(manifest["sha256"]))
+
+
+def _refused(folder: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"cannot write the cache {folder}: {error.strerror}",
+        help="free space on the disk of the data directory; nothing unfinished is left there",
+    )
 
 
 def _make(

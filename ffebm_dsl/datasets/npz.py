@@ -153,6 +153,6 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         # Headers written by Python 2 are read as well as any.
         warnings.simplefilter("ignore")
         shape, fortran, dtype = read_header(file, max_header_size=HEADER_BYTES)
-    if not all(isinstance(side, int) and side >= 0 for side in shape):
+    if not all(type(side) is int and side >= 0 for side in shape):
         raise ValueError(f"an array declares the shape {shape}")
     return tuple(shape), bool(fortran), dtype

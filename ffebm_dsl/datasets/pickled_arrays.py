@@ -28,6 +28,7 @@ class Name(Enum):
     DTYPE = "a type"
     FROMBUFFER = "an array over bytes"
     ENCODE = "text as bytes"
+    BYTES = "no bytes"
 
 
 _CORES = ("numpy.core", "numpy._core")
@@ -37,6 +38,7 @@ NAMES: Mapping[tuple[str, str], Name] = {
     ("numpy", "ndarray"): Name.NDARRAY,
     ("numpy", "dtype"): Name.DTYPE,
     ("_codecs", "encode"): Name.ENCODE,
+    ("__builtin__", "bytes"): Name.BYTES,
 }
 
 _CODE = re.compile(r"[uif][1248]")

@@ -2,7 +2,7 @@
 
 A pickle is a program, and Python's own reader runs it. This one is another machine for the
 same instructions: it knows those that data need, imports nothing, calls nothing, and knows
-five names, which stand for what it does itself (make a type, make an array, take text as
+six names, which stand for what it does itself (make a type, make an array, take text as
 bytes). Any other name or instruction is an error with its place in the file. A length is
 compared with what is left of the file before anything of that length is made, and arrays
 are views of the file's own bytes. Protocols 1 to 5, as written by Python 2 and 3.
@@ -122,10 +122,13 @@ class Machine:
             self.fault("text is not UTF-8")
 
     def line(self) -> str:
-        ends = self.content[self.position : self.position + SHORT].tobytes().find(b"\n")
-        if ends < 0:
+        ahead = self.content[self.position : self.position + SHORT].tobytes()
+        ends = ahead.find(b"\n")
+        if ends < 0 and len(ahead) == SHORT:
             self.fault("a name does not end")
-        return str(self.take(ends + 1)[:-1], "ascii", "replace")
+        # Where the file ends first, this asks for one byte too many.
+        line = self.take(ends + 1 if ends >= 0 else len(ahead) + 1)
+        return str(line[:-1], "ascii", "replace")
 
     def blob(self, length: int) -> bytes | memoryview:
         if length < 0:
@@ -258,6 +261,8 @@ def _reduce(machine: Machine) -> None:
     match name, arguments:
         case Name.ENCODE, (str() as text, "latin1" | "latin-1"):
             machine.push(_encode(machine, text))
+        case Name.BYTES, ():
+            machine.push(b"")
         case _:
             machine.push(call(name, arguments, machine.fault))
 
