@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "check:check",
     "eval": "eval:evaluate",
     "show": "show:show",
+    "diff": "diff:diff",
 }
 """Name -> ``module:object`` in ``ffebm_dsl.cli``, in the order that the help lists them.
 

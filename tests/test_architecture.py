@@ -30,6 +30,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "syntax": "diagnostics",
         "registry": "diagnostics",
         "ir": "syntax registry diagnostics",
+        "comparison": "ir registry",
         "energy": "modules relaxation",
         "relaxation": "modules energy",
         "gradients": "modules energy relaxation",
@@ -40,7 +41,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "checking": "build network gradients relaxation energy modules ir registry diagnostics "
         "training records",
         "training": "build network gradients relaxation records datasets ir registry diagnostics",
-        "cli": "training checking build datasets records ir registry syntax diagnostics "
+        "cli": "training checking comparison build datasets records ir registry syntax diagnostics "
         "network specs",
         "__main__": "cli",
         "": "build ir network diagnostics",
@@ -50,7 +51,9 @@ HOUSE: Mapping[str, frozenset[str]] = {
 
 HEAVY = frozenset({"h5py", "numpy", "scipy", "sklearn", "torch"})
 BANNED_FROM: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(("diagnostics", "syntax", "registry", "ir"), HEAVY | {"rich", "typer"}),
+    **dict.fromkeys(
+        ("diagnostics", "syntax", "registry", "ir", "comparison"), HEAVY | {"rich", "typer"}
+    ),
     **dict.fromkeys(("records", "datasets"), frozenset({"torch", "typer"})),
     **dict.fromkeys(("energy", "relaxation", "gradients", "network"), frozenset({"h5py", "typer"})),
 }
