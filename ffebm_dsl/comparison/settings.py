@@ -68,7 +68,8 @@ def compare_calls(head: str, a: CallIR, b: CallIR) -> Iterator[tuple[str, str, s
     for name in dict.fromkeys((*a.arguments, *b.arguments)):
         values = [call.arguments.get(name) for call in (a, b)]
         if values[0] != values[1]:
-            yield f"{head}.{name}", *("none" if v is None else written(v) for v in values)
+            texts = ["none" if value is None else written(value) for value in values]
+            yield f"{head}.{name}", texts[0], texts[1]
 
 
 def compare_models(a: ModelIR, b: ModelIR) -> list[Setting]:
@@ -76,7 +77,7 @@ def compare_models(a: ModelIR, b: ModelIR) -> list[Setting]:
     found = [Setting(*keys) for keys in compare_calls("init of the readout", a.init, b.init)]
     nudges = [_nudge(model) for model in (a, b)]
     if nudges[0] != nudges[1]:
-        found.append(Setting("gradient.nudge of the last block", *nudges))
+        found.append(Setting("gradient.nudge of the last block", nudges[0], nudges[1]))
     return found
 
 
@@ -89,7 +90,7 @@ def compare_training(a: TrainIR | None, b: TrainIR | None) -> list[Setting]:
     """Every key of the train sections that differs."""
     if a is None or b is None:
         texts = ["none" if plan is None else "a train section" for plan in (a, b)]
-        return [] if a is b else [Setting("train", *texts)]
+        return [] if a is b else [Setting("train", texts[0], texts[1])]
     found: list[Setting] = []
     for field in fields(TrainIR):
         value_a, value_b = getattr(a, field.name), getattr(b, field.name)
