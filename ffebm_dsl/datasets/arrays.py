@@ -5,20 +5,17 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.datasets.npz import names, open_npz, read
-from ffebm_dsl.datasets.raw import Raw, Split, damaged
+from ffebm_dsl.datasets.raw import Raw, Split
 from ffebm_dsl.diagnostics import InputError
+from ffebm_dsl.records.foreign import UnfitFile, load
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 DIGITS_TEST_EVERY = 5
-
-UNSUSPECTED, MAX_RATIO = 1 << 28, 200
-"""An HDF5 dataset beyond so many bytes may not be so many times what the file stores of it."""
 
 
 def digits() -> Raw:
@@ -55,17 +52,26 @@ def npz(path: str, data_dir: Path | None) -> Raw:
 
 
 def hdf5(path: str, data_dir: Path | None) -> Raw:
-    """Datasets x_train, y_train, x_test, y_test of an HDF5 file; no links to other files."""
+    """Datasets x_train, y_train, x_test, y_test of an HDF5 file; nothing from other files."""
     found = _file(path, data_dir, "hdf5")
     try:
-        with h5py.File(found, "r") as file:
-            arrays = [_dataset(file, name, found) for name in ARRAYS]
-    except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:
+        content = load(found, ARRAYS)
+    except UnfitFile as error:
         raise InputError(
-            f"{found} cannot be read as HDF5: {error}",
-            help="write x_train, y_train, x_test and y_test with h5py, as arrays of numbers",
+            error.message,
+            help="write x_train, y_train, x_test and y_test into one file with h5py, as arrays "
+            "of numbers; links, external storage and virtual datasets are refused",
         ) from error
-    return _named(arrays, found)
+    for name in ARRAYS:
+        if name not in content.arrays:
+            raise _missing(name, found, list(content.names))
+        array = content.arrays[name]
+        if not array.ndim or array.dtype.kind not in "iuf":
+            raise InputError(
+                f"{name} of {found} has shape {list(array.shape)} and type {array.dtype}",
+                help="give an array of numbers with one row per sample",
+            )
+    return _named([content.arrays[name] for name in ARRAYS], found)
 
 
 def _named(arrays: list[NDArray[Any]], path: Path) -> Raw:
@@ -75,30 +81,6 @@ def _named(arrays: list[NDArray[Any]], path: Path) -> Raw:
         Split(arrays[2], arrays[3], names[2], names[3]),
         (path.name,),
     )
-
-
-def _dataset(file: h5py.File, name: str, path: Path) -> NDArray[Any]:
-    link = file.get(name, getlink=True)
-    if link is None:
-        raise _missing(name, path, list(file))
-    dataset = file[name] if isinstance(link, h5py.HardLink) else None
-    if not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
-        raise InputError(
-            f"{name} of {path} is not a dataset held in the file itself",
-            help="write the values into the file; links and external storage are refused",
-        )
-    if not dataset.ndim or dataset.dtype.kind not in "iuf":
-        raise InputError(
-            f"{name} of {path} has shape {list(dataset.shape)} and type {dataset.dtype}",
-            help="give an array of numbers with one row per sample",
-        )
-    if dataset.nbytes > UNSUSPECTED and dataset.nbytes > MAX_RATIO * dataset.id.get_storage_size():
-        raise damaged(
-            f"{name} of {path} declares {dataset.nbytes} bytes, and the file stores "
-            f"{dataset.id.get_storage_size()} of them"
-        )
-    values: NDArray[Any] = dataset[()]
-    return values
 
 
 def _missing(name: str, path: Path, present: list[str]) -> InputError:

@@ -1,4 +1,4 @@
-"""HDF5 to records: everything is validated before it is read."""
+"""HDF5 to records: everything is validated before it is believed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from ffebm_dsl.diagnostics import InputError
-from ffebm_dsl.records.record import STEP_GROUPS, Record, Table
+from ffebm_dsl.records import seal
+from ffebm_dsl.records.foreign import Content, UnfitFile, load
+from ffebm_dsl.records.record import STEP_GROUPS, Record, Table, numpy_dtype
 from ffebm_dsl.records.schema import (
     FORMAT,
     FORMAT_VERSION,
@@ -24,25 +26,39 @@ from ffebm_dsl.records.schema import (
 OPTIONAL = ("eval", "relaxation", "gradients", "transients")
 """Groups that are absent until there is something to hold."""
 
+WITHOUT_SEAL = "1.0"
+"""The version of the format that had no checksum over the whole file."""
 
-def read(path: Path) -> Record:
+
+def read(path: Path, *, trusted: bool = False) -> Record:
     """Read a record of format ``ffebm-log`` 1.x.
+
+    The file is opened by a process of its own, for HDF5 files can crash or hang the library
+    that reads them. ``trusted`` says that this program wrote it and nobody else could change
+    it: then it is opened here, which saves the start of a process.
 
     Raises:
         InputError: no such file, no HDF5, another format or version, or content that the
             schema does not allow (missing or unequally long datasets, wrong types, links,
-            steps that do not increase, a spec that does not fit its checksum).
+            steps that do not increase, a checksum that does not fit).
     """
     if not path.is_file():
         raise InputError(f"{path} is not a file", help="name the run.h5 of a run directory")
+    names = [_place(group, field) for group in GROUPS for field in group.fields]
+    wanted = {"": ("format", "format_version"), "run": tuple(RUN_ATTRIBUTES)}
     try:
-        with h5py.File(path, "r") as file:
-            record = _read_file(file, path)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        # h5py raises any of these for a damaged file, whichever call meets the damage.
-        raise _refuse(path, f"cannot be read as HDF5: {error}") from error
+        content = load(path, [*names, seal.NAME], wanted, trusted=trusted)
+    except UnfitFile as error:
+        raise _refuse(path, error.reason) from error
+    record, version = _record(content, path)
     _check_content(record, path)
+    if content.whole is not True and (content.whole is False or version != WITHOUT_SEAL):
+        raise _refuse(path, "the file does not fit its checksum")
     return record
+
+
+def _place(group: Group, field: Field) -> str:
+    return f"/run/{group.name}/{field.name}"
 
 
 def _refuse(path: Path, reason: str) -> InputError:
@@ -51,72 +67,52 @@ def _refuse(path: Path, reason: str) -> InputError:
     )
 
 
-def _read_file(file: h5py.File, path: Path) -> Record:
-    if _text(file.attrs.get("format")) != FORMAT:
+def _record(content: Content, path: Path) -> tuple[Record, str]:
+    """The record, and the version of its format."""
+    if content.attributes[""].get("format") != FORMAT:
         raise _refuse(path, f"is not a record of format {FORMAT}")
-    version = _text(file.attrs.get("format_version"))
+    version = content.attributes[""].get("format_version", "")
     if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
         raise _refuse(path, f"has format version {version!r}, this program reads {FORMAT_VERSION}")
-    run = _child(file, "run", h5py.Group, path)
-    attributes = {name: _text(run.attrs.get(name)) for name in RUN_ATTRIBUTES}
+    if "run" not in content.names:
+        raise _refuse(path, "/run is missing")
+    attributes = {name: content.attributes["run"].get(name, "") for name in RUN_ATTRIBUTES}
     if attributes["status"] not in RUN_STATES:
         raise _refuse(path, f"/run has the unknown status {attributes['status']!r}")
     record = Record(attributes)
     for group in GROUPS:
-        if group.name in run or group.name not in OPTIONAL:
-            node = _child(run, group.name, h5py.Group, path)
-            record.tables[group.name] = _read_group(node, group, path)
-    return record
+        present = any(_place(group, field) in content.arrays for field in group.fields)
+        if present or group.name not in OPTIONAL:
+            if not present:
+                raise _refuse(path, f"/run/{group.name} is missing")
+            record.tables[group.name] = _table(content, group, path)
+    return record, version
 
 
-def _read_group(node: h5py.Group, group: Group, path: Path) -> Table:
+def _table(content: Content, group: Group, path: Path) -> Table:
     lengths: dict[str, int] = {}
-    datasets = {}
+    values = {}
     for field in group.fields:
-        dataset = _child(node, field.name, h5py.Dataset, path)
-        _check_dataset(dataset, field, lengths, path)
-        datasets[field.name] = dataset
-    constants = {field.name: _values(datasets[field.name], field) for field in group.constants}
-    table = Table(group, constants)
-    columns = {field.name: _values(datasets[field.name], field) for field in group.columns}
-    table.extend(columns)
+        place = _place(group, field)
+        if place not in content.arrays:
+            raise _refuse(path, f"{place} is missing")
+        _check_array(content.arrays[place], field, place, lengths, path)
+        values[field.name] = content.arrays[place]
+    table = Table(group, {field.name: values[field.name] for field in group.constants})
+    table.extend({field.name: values[field.name] for field in group.columns})
     return table
 
 
-def _child(node: h5py.Group, name: str, kind: type, path: Path) -> Any:
-    where = f"{node.name.rstrip('/')}/{name}"
-    link = node.get(name, getlink=True)
-    if link is None:
-        raise _refuse(path, f"{where} is missing")
-    if not isinstance(link, h5py.HardLink):
-        raise _refuse(path, f"{where} is a link to another place")
-    child = node[name]
-    if not isinstance(child, kind):
-        raise _refuse(path, f"{where} is not a {kind.__name__.lower()}")
-    return child
-
-
-def _check_dataset(
-    dataset: h5py.Dataset, field: Field, lengths: dict[str, int], path: Path
+def _check_array(
+    array: NDArray[Any], field: Field, place: str, lengths: dict[str, int], path: Path
 ) -> None:
-    if dataset.is_virtual or dataset.external:
-        raise _refuse(path, f"{dataset.name} takes its values from another file")
-    is_text = h5py.check_string_dtype(dataset.dtype) is not None
-    if is_text != (field.dtype == "str") or not (is_text or dataset.dtype == field.dtype):
-        raise _refuse(path, f"{dataset.name} has type {dataset.dtype}, not {field.dtype}")
-    if dataset.ndim != len(field.dims):
-        raise _refuse(path, f"{dataset.name} has {dataset.ndim} dimensions")
-    for dim, length in zip(field.dims, dataset.shape, strict=True):
+    if array.dtype != numpy_dtype(field.dtype):
+        raise _refuse(path, f"{place} has type {array.dtype}, not {field.dtype}")
+    if array.ndim != len(field.dims):
+        raise _refuse(path, f"{place} has {array.ndim} dimensions")
+    for dim, length in zip(field.dims, array.shape, strict=True):
         if lengths.setdefault(dim, length) != length:
-            raise _refuse(
-                path, f"{dataset.name} has {length} entries along {dim}, others {lengths[dim]}"
-            )
-
-
-def _values(dataset: h5py.Dataset, field: Field) -> Any:
-    if field.dtype == "str":
-        return dataset.asstr("utf-8")[()]
-    return dataset[()]
+            raise _refuse(path, f"{place} has {length} entries along {dim}, others {lengths[dim]}")
 
 
 def _check_content(record: Record, path: Path) -> None:
@@ -129,7 +125,3 @@ def _check_content(record: Record, path: Path) -> None:
     text = str(provenance["spec_text"][()])
     if hashlib.sha256(text.encode()).hexdigest() != str(provenance["spec_sha256"][()]):
         raise _refuse(path, "the spec's text does not fit its checksum")
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

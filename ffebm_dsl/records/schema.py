@@ -1,4 +1,4 @@
-"""The schema ``ffebm-log 1.0`` as data.
+"""The schema ``ffebm-log 1.1`` as data.
 
 The writer, the reader's checks and the tables of ``docs/record.md`` all come from here.
 A dataset named like one of its group's dimensions is that dimension's scale.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 FORMAT = "ffebm-log"
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 
 STATUSES = ("converged", "exhausted", "cycling", "diverged")
 """How the relaxation of a sample can end, in the order of the codes of relaxation.Status."""

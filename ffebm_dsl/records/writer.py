@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from ffebm_dsl import __version__
+from ffebm_dsl.records import seal
 from ffebm_dsl.records.atomic import publish
 from ffebm_dsl.records.record import Array, Record, Table
 from ffebm_dsl.records.schema import FORMAT, FORMAT_VERSION, Field, Group
@@ -35,9 +36,13 @@ def image(record: Record) -> bytes:
         "image", "w", driver="core", backing_store=False, libver=("v110", "v110")
     ) as file:
         _write_file(file, record)
+        mark = file.create_dataset(seal.NAME, data=np.bytes_(seal.EMPTY), dtype="S64")
+        mark.attrs["long_name"] = "SHA-256 of this file with zeros for these 64 characters"
+        mark.attrs["units"] = "1"
         file.flush()
         content: bytes = file.id.get_file_image()
-    return content
+        offset = mark.id.get_offset()
+    return seal.sealed(content, offset)
 
 
 def utc_now() -> str:

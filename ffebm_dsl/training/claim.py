@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ffebm_dsl.diagnostics import InputError, StorageError
+from ffebm_dsl.records import storing
 
 NAME = ".lock"
 BUSY = (errno.EWOULDBLOCK, errno.EACCES)
@@ -79,10 +80,8 @@ def _open(path: Path) -> int:
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
             raise _planted(path) from error
-        raise StorageError(
-            f"cannot write {path}: {error.strerror}",
-            help="make the run directory writable, or free space on its disk",
-        ) from error
+        with storing(path):
+            raise
     # Another name of a file elsewhere must not be written to.
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
@@ -112,8 +111,6 @@ def _lock(descriptor: int, folder: Path) -> None:
             f"{folder} is in use by another trainer: {holder or 'unknown'}",
             help="wait for it to end, or stop it; one process at a time works on a run",
         ) from error
-    try:
+    with storing(folder / NAME):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)
-    except OSError:
-        return  # Only the message to a second trainer is poorer for it.

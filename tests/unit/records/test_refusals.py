@@ -68,6 +68,14 @@ def swap_steps(steps: Any) -> Any:
         (set_attribute("/", "format", "other"), "is not a record of format ffebm-log"),
         (set_attribute("/", "format", 3), "is not a record of format ffebm-log"),
         (set_attribute("/", "format_version", "2.0"), "has format version '2.0'"),
+        (set_attribute("/", "format_version", "1.0"), "does not fit its checksum"),
+        (remove("file_sha256"), "does not fit its checksum"),
+        (replace_dataset("file_sha256", lambda x: x), "does not fit its checksum"),
+        (set_attribute("run/train/loss", "units", "m"), "does not fit its checksum"),
+        (set_attribute("run", "title", "n"), "does not fit its checksum"),
+        (set_attribute("run", "title", "m" * 70000), "does not fit its checksum"),
+        (replace_dataset("run/train/loss", lambda x: x + 1), "does not fit its checksum"),
+        (replace_dataset("run/events/message", lambda x: ["e"]), "does not fit its checksum"),
         (set_attribute("run", "status", "asleep"), "unknown status 'asleep'"),
         (remove("run"), "/run is missing"),
         (remove("run/train"), "/run/train is missing"),
@@ -101,7 +109,7 @@ def test_what_the_schema_does_not_allow(
     with h5py.File(path, "r+") as file:
         damage(file)
     with pytest.raises(InputError, match=message) as caught:
-        read(path)
+        read(path, trusted=True)
     assert str(path) in caught.value.message and caught.value.help
 
 
@@ -110,6 +118,21 @@ def test_truncated_files(tmp_path: Path, content: bytes, size: int) -> None:
     (tmp_path / "run.h5").write_bytes(content[:size])
     with pytest.raises(InputError, match="cannot be read as HDF5"):
         read(tmp_path / "run.h5")
+
+
+@pytest.mark.parametrize("place", range(0, 100, 7))
+def test_every_flipped_bit_is_noticed(tmp_path: Path, content: bytes, place: int) -> None:
+    damaged = bytearray(content)
+    damaged[len(content) * place // 100] ^= 1 << place % 8
+    (tmp_path / "run.h5").write_bytes(damaged)
+    with pytest.raises(InputError):
+        read(tmp_path / "run.h5", trusted=True)
+
+
+def test_what_is_added_to_a_file_is_noticed(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.h5").write_bytes(content + b"\0")
+    with pytest.raises(InputError, match="does not fit its checksum"):
+        read(tmp_path / "run.h5", trusted=True)
 
 
 def test_files_of_another_kind(tmp_path: Path) -> None:
@@ -126,3 +149,20 @@ def test_a_flipped_bit_in_a_column_is_noticed(tmp_path: Path, content: bytes) ->
     (tmp_path / "run.h5").write_bytes(damaged)
     with pytest.raises(InputError, match="cannot be read as HDF5"):
         read(tmp_path / "run.h5")
+
+
+def test_a_record_of_the_first_version_needs_no_checksum(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.h5").write_bytes(content)
+    with h5py.File(tmp_path / "run.h5", "r+") as file:
+        file.attrs["format_version"] = "1.0"
+        del file["file_sha256"]
+    assert len(read(tmp_path / "run.h5", trusted=True)["train"]) == 20
+
+
+def test_both_ways_of_opening_give_the_same(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.h5").write_bytes(content)
+    ours, foreign = (read(tmp_path / "run.h5", trusted=trusted) for trusted in (True, False))
+    assert ours.attributes == foreign.attributes and ours.tables.keys() == foreign.tables.keys()
+    for name, table in ours.tables.items():
+        for field in table.group.fields:
+            np.testing.assert_array_equal(table[field.name], foreign[name][field.name])

@@ -15,7 +15,8 @@ import torch
 
 from ffebm_dsl.diagnostics import SourceFile
 from ffebm_dsl.ir import compile_spec
-from ffebm_dsl.records import GROUPS, read
+from ffebm_dsl.records import GROUPS, Record
+from ffebm_dsl.records import read as read_record
 from ffebm_dsl.training import Controls, Options, Progress, Session, StopRequest, start
 from ffebm_dsl.training.progress import Progress as Silent
 
@@ -113,6 +114,11 @@ def parameters(session: Session) -> dict[str, bytes]:
         for name, value in state.items():
             bits[f"{index}.{name}"] = torch.as_tensor(value).numpy().tobytes()
     return bits
+
+
+def read(path: Path) -> Record:
+    """A record that the test itself wrote, without a process of its own to open it."""
+    return read_record(path, trusted=True)
 
 
 def rows(run: Path) -> dict[str, list[Any]]:

@@ -12,13 +12,13 @@ import torch
 from ffebm_dsl.diagnostics import InputError, NegativeResult, SourceFile, StorageError
 from ffebm_dsl.gradients import Implicit
 from ffebm_dsl.ir import compile_spec
-from ffebm_dsl.records import STATUSES, read
+from ffebm_dsl.records import STATUSES
 from ffebm_dsl.relaxation import Status
 from ffebm_dsl.training import Options, evaluate, evaluate_run, start, train
 from ffebm_dsl.training.checkpoint import steps
 from ffebm_dsl.training.loop import describe
 
-from .runs import SPEC, STEPS, STEPS_PER_EPOCH, controls, new_session, write_data
+from .runs import SPEC, STEPS, STEPS_PER_EPOCH, controls, new_session, read, write_data
 
 
 def test_the_record_holds_every_step_and_evaluation(tmp_path: Path) -> None:

@@ -12,11 +12,10 @@ import torch
 
 from ffebm_dsl.diagnostics import InputError, SourceFile, Stopped
 from ffebm_dsl.ir import compile_spec
-from ffebm_dsl.records import read
 from ffebm_dsl.training import Controls, Options, StopRequest, resume, start, train
 from ffebm_dsl.training.checkpoint import path_of, steps
 
-from .runs import SPEC, STEPS, StopAt, controls, new_session, parameters, rows, write_data
+from .runs import SPEC, STEPS, StopAt, controls, new_session, parameters, read, rows, write_data
 
 DIAGNOSED = {"diagnose_every": "3"}
 
