@@ -20,6 +20,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE0005": "brackets nested too deep",
         "FFE0006": "malformed number",
         "FFE0007": "unknown version of the language",
+        "FFE0008": "brace not closed",
+        "FFE0009": "brace that closes nothing",
         "FFE1001": "unknown value name",
         "FFE1002": "unknown port",
         "FFE1003": "name declared twice",

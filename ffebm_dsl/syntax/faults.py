@@ -1,14 +1,19 @@
-"""Lark's exceptions -> diagnostics in words."""
+"""Faults of a text -> diagnostics in words."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence
+from dataclasses import replace
 
-from lark import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
-
-from ffebm_dsl.diagnostics import Diagnostic, SourceFile, Span
+from ffebm_dsl.diagnostics import Diagnostic, Edit, Fix, Label, SourceFile, Span
+from ffebm_dsl.diagnostics.fix import insert
+from ffebm_dsl.diagnostics.fix import replace as respelt
 from ffebm_dsl.diagnostics.nearest import nearest
-from ffebm_dsl.syntax.terminals import KEYWORDS, RESERVED, expectation
+from ffebm_dsl.syntax.automaton import Automaton
+from ffebm_dsl.syntax.recover import Fault
+from ffebm_dsl.syntax.repairs import LIKELY, LOOK_AHEAD, Repair
+from ffebm_dsl.syntax.scan import BAD_NUMBER, END, OPEN_STRING, STRAY, Word
+from ffebm_dsl.syntax.terminals import KEYWORDS, RESERVED, SYMBOLS, english, expectation
 
 _REMEDIES = {
     ";": "statements need no terminator: remove it",
@@ -17,111 +22,151 @@ _REMEDIES = {
     ">": "a coupling is written `s1 <-> s2`, a drive `u -> s1`",
     "|": "ops are chained with `|>`",
     "/": "comments start with `#`",
+    ".": "a number has digits on both sides of its point: 0.5",
+    "ffe": "the version line is the first of a text and stands once",
 }
 
-_MAX_ALLOWED = 12
-"""A stray character's ``allowed`` is not narrowed by the parser; a longer list is no help."""
+_MAX_EXPECTED = 6
+"""A longer list of what could stand at a place is no help."""
 
 
-def describe_fault(fault: UnexpectedInput, source: SourceFile) -> Diagnostic:
-    """The diagnostic of a syntax error: what stands there, and what could."""
-    if isinstance(fault, UnexpectedToken):
-        if fault.token.type == "$END":
-            return _unexpected_end(_accepted(fault), source)
-        return _unexpected_token(fault, source)
-    if isinstance(fault, UnexpectedCharacters):
-        return _unexpected_character(fault, source)
-    raise AssertionError(f"a fault that this parser cannot have: {fault!r}")
-
-
-def _accepted(fault: UnexpectedToken) -> Set[str]:
-    """Terminals that could really stand here; ``fault.expected`` holds many that could not."""
-    return fault.accepts or fault.expected
-
-
-def _expected(accepted: Set[str]) -> str:
-    words = expectation(accepted)
-    return f"expected {words}" if words else ""
-
-
-def _unexpected_end(accepted: Set[str], source: SourceFile) -> Diagnostic:
-    end = len(source.text.rstrip())
-    missing = "a `{` is not closed" if "_RBRACE" in accepted else ""
-    return Diagnostic(
-        "FFE0003",
-        "the text ends too early",
-        source,
-        Span(end, end),
-        _expected(accepted),
-        notes=(missing,) if missing else (),
+def describe(
+    fault: Fault, words: Sequence[Word], automaton: Automaton, source: SourceFile
+) -> Diagnostic:
+    """The diagnostic of a syntax error: what stands there, what could, and the repair."""
+    span = _place(fault, words, source)
+    diagnostic = (
+        _lexical(fault, source, span)
+        or _brace(fault, source, span)
+        or _misplaced(fault, words, automaton, source, span)
     )
+    return replace(diagnostic, fix=_fix(fault, words, span))
 
 
-def _unexpected_token(fault: UnexpectedToken, source: SourceFile) -> Diagnostic:
-    word = str(fault.token)
-    start = fault.token.start_pos or 0
-    accepted = _accepted(fault)
-    return Diagnostic(
-        "FFE0001",
-        f"unexpected `{word}`",
-        source,
-        Span(start, start + len(word)),
-        _expected(accepted),
-        help=_remedy(word, accepted),
-    )
+def _place(fault: Fault, words: Sequence[Word], source: SourceFile) -> Span:
+    """The word that is wrong; for one that a line lacks at its end, that end."""
+    word, repair = fault.word, fault.repair
+    at = words.index(word) if repair is None else repair.at
+    here, before = words[at], words[at - 1] if at else None
+    inserted = repair.insert if repair is not None and repair.skip == 0 else ""
+    if before is None or not (inserted or here.kind == END):
+        return Span(here.start, here.end)
+    if inserted == "_RBRACE" or (here.kind == END and fault.opening is not None):
+        return _place_of_brace(fault.opening, before, source)
+    if here.kind == END or (here.leads and not fault.begins):
+        return Span(before.end, before.end)
+    return Span(word.start, word.end)
 
 
-def _remedy(word: str, accepted: Set[str]) -> str:
-    if word in RESERVED and "NAME" in accepted:
-        return f"`{word}` is a word of the language and cannot be a name"
+def _place_of_brace(opening: Word | None, before: Word, source: SourceFile) -> Span:
+    """A missing `}` stands on the next line, unless its `{` is on the line before."""
+    line, _ = source.position(before.end)
+    if (opening is not None and opening.line == line) or line == source.line_count:
+        return Span(before.end, before.end)
+    start = source.text.index("\n", before.end) + 1
+    indent = min(opening.indent if opening else 0, len(source.line(line + 1)))
+    return Span(start + indent, start + indent)
+
+
+def _lexical(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
+    """A word that the language has not."""
+    word = fault.word
+    here = Span(word.start, word.end)
+    if word.kind == OPEN_STRING:
+        message, help = "this string is not closed on its line", 'add `"` where the string ends'
+        return Diagnostic("FFE0004", message, source, here, help=help)
+    if word.kind == BAD_NUMBER:
+        message = f"`{word.text}` is not a number"
+        help = "numbers are written 3, 0.5 or 1e-4; a name cannot start with a digit"
+        return Diagnostic("FFE0006", message, source, here, help=help)
+    if word.kind == STRAY:
+        shown = f"`{word.text}`" if word.text.isprintable() else f"U+{ord(word.text):04X}"
+        message = f"unexpected character {shown}"
+        return Diagnostic("FFE0002", message, source, here, help=_REMEDIES.get(word.text, ""))
+    return None
+
+
+def _brace(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
+    repair, opening = fault.repair, fault.opening
+    missing = repair is not None and repair.skip == 0 and repair.insert == "_RBRACE"
+    if opening is not None and (missing or (repair is None and fault.word.kind == END)):
+        label = Label(Span(opening.start, opening.end), "opened here")
+        message = "a `{` is not closed"
+        return Diagnostic(
+            "FFE0008", message, source, span, "`}` is missing here", (label,), help="add `}`"
+        )
+    if fault.word.kind == "_RBRACE" and repair is not None and not repair.insert and repair.skip:
+        return Diagnostic("FFE0009", "this `}` closes nothing", source, span, help="leave it out")
+    return None
+
+
+def _misplaced(
+    fault: Fault, words: Sequence[Word], automaton: Automaton, source: SourceFile, span: Span
+) -> Diagnostic:
+    """A word of the language where it cannot stand, or the end of the text."""
+    accepted = automaton.accepted(fault.stack)
+    word, repair = fault.word, fault.repair
+    if word.kind == END:
+        text = _expected(accepted)
+        return Diagnostic("FFE0003", "the text ends too early", source, span, text)
+    if repair is None or repair.skip == 0 or words[repair.at] is word:
+        help = _remedy(word, accepted) or _help(repair, word)
+        message = f"unexpected `{word.text}`"
+        if repair is not None and span.start == span.end:
+            message = f"{english(repair.insert)} is missing"
+        return Diagnostic("FFE0001", message, source, span, _expected(accepted), help=help)
+    changed = words[repair.at]
+    message, help = f"unexpected `{changed.text}`", _help(repair, changed)
+    if changed.text in RESERVED and repair.insert == "NAME":
+        help = _reserved(changed)
+    return Diagnostic("FFE0001", message, source, span, help=help)
+
+
+def _expected(accepted: frozenset[str]) -> str:
+    phrase = expectation(accepted)
+    return f"expected {phrase}" if phrase and phrase.count(",") < _MAX_EXPECTED else ""
+
+
+def _reserved(word: Word) -> str:
+    return f"`{word.text}` is a word of the language and cannot be a name"
+
+
+def _remedy(word: Word, accepted: frozenset[str]) -> str:
+    if word.text in RESERVED and "NAME" in accepted:
+        return _reserved(word)
     keywords = [KEYWORDS[terminal] for terminal in accepted if terminal in KEYWORDS]
-    close = nearest(word, keywords) if word.isidentifier() else ""
+    close = nearest(word.text, keywords) if word.text.isidentifier() else ""
     if close:
         return f"did you mean `{close}`?"
     if {"_ARROW", "_BOTH"} <= accepted:
-        return _REMEDIES["<"]
-    if word == "ffe":
-        return "the version line is the first of a text and stands once"
-    if word == ".":
-        return "a number has digits on both sides of its point: 0.5"
-    return _REMEDIES.get(word, "")
+        return "a coupling is written `s1 <-> s2`, a drive `u -> s1`"
+    return _REMEDIES.get(word.text, "")
 
 
-def _unexpected_character(fault: UnexpectedCharacters, source: SourceFile) -> Diagnostic:
-    start = fault.pos_in_stream or 0
-    char = source.text[start]
-    if char == '"':
-        end = source.text.find("\n", start)
-        end = len(source.text) if end < 0 else end
-        return Diagnostic(
-            "FFE0004",
-            "this string is not closed on its line",
-            source,
-            Span(start, end),
-            help='add `"` where the string ends',
-        )
-    if char.isdigit():
-        return _malformed_number(start, source)
-    allowed = set(fault.allowed or ())
-    shown = f"`{char}`" if char.isprintable() else f"U+{ord(char):04X}"
-    return Diagnostic(
-        "FFE0002",
-        f"unexpected character {shown}",
-        source,
-        Span(start, start + 1),
-        _expected(allowed) if len(allowed) <= _MAX_ALLOWED else "",
-        help=_REMEDIES.get(char, ""),
-    )
+def _help(repair: Repair | None, word: Word) -> str:
+    """The repair as an advice."""
+    if repair is None or repair.cost >= LIKELY:
+        return ""
+    if not repair.insert:
+        return f"leave `{word.text}` out"
+    missing = english(repair.insert)
+    if repair.skip:
+        return f"write {missing} instead of `{word.text}`"
+    return f"add {missing}" if missing.startswith("`") else f"{missing} is missing"
 
 
-def _malformed_number(start: int, source: SourceFile) -> Diagnostic:
-    end = start
-    while end < len(source.text) and (source.text[end].isalnum() or source.text[end] in "._"):
-        end += 1
-    return Diagnostic(
-        "FFE0006",
-        f"`{source.text[start:end]}` is not a number",
-        source,
-        Span(start, end),
-        help="numbers are written 3, 0.5 or 1e-4; a name cannot start with a digit",
-    )
+def _fix(fault: Fault, words: Sequence[Word], span: Span) -> Fix | None:
+    """The repair as an edit, where nothing else can be meant."""
+    repair = fault.repair
+    if repair is None or repair.reach < LOOK_AHEAD or repair.cost >= LIKELY:
+        return None
+    spelling = KEYWORDS.get(repair.insert) or SYMBOLS.get(repair.insert)
+    if repair.insert in ("_ARROW", "_BOTH") or (repair.insert and not spelling):
+        return None
+    word = words[repair.at]
+    if not repair.skip:
+        return insert(span.start if span.start == span.end else word.start, f"{spelling} ")
+    here = Span(word.start, word.end)
+    if spelling:
+        return respelt(here, spelling)
+    return Fix(f"remove `{word.text}`", (Edit(here, ""),))

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import NamedTuple, cast
 
 from ffebm_dsl.diagnostics import Diagnostic, SourceFile, Span, SpecError
 from ffebm_dsl.syntax.ast import Override, Program
-
-if TYPE_CHECKING:
-    from lark import Token, Tree
 
 MAX_NESTING = 32
 """Brackets inside brackets. Deeper texts are refused before the parser sees them."""
@@ -17,39 +14,60 @@ MAX_NESTING = 32
 _STRING_COMMENT_OR_BRACKET = re.compile(r'"[^"\n]*"|#[^\n]*|([\[({])|([\])}])')
 
 
+class Recovered(NamedTuple):
+    """What was understood of a text, and every syntax error in it.
+
+    ``program`` is the AST of the text without its faulty parts, with what they lack put in;
+    None where the text was given up. ``damaged`` are the places that were changed or left
+    out: what the program says there is not what the text says. Where ``names_lost``, a name
+    may have been declared there that the program does not declare.
+    """
+
+    program: Program | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    damaged: tuple[Span, ...] = ()
+    names_lost: bool = False
+
+
 def parse(source: SourceFile) -> Program:
     """The AST of a whole spec.
 
-    Raises SpecError with the first syntax error of the text.
+    Raises SpecError with every syntax error of the text.
     """
-    from ffebm_dsl.syntax.to_ast import to_ast
-
-    program: Program = to_ast(_tree(source, "start"), source)
+    program, diagnostics, *_ = parse_with_recovery(source)
+    if diagnostics or program is None:
+        raise SpecError(diagnostics)
     return program
+
+
+def parse_with_recovery(source: SourceFile) -> Recovered:
+    """As much of a whole spec as can be understood; raises nothing."""
+    return _recovered(source, "start")
 
 
 def parse_override(source: SourceFile) -> Override:
     """The AST of ``key=value`` as ``--set`` gives it. Raises SpecError on a syntax error."""
-    from ffebm_dsl.syntax.to_ast import to_ast
+    override, diagnostics, *_ = _recovered(source, "override")
+    if diagnostics:
+        raise SpecError(diagnostics)
+    return cast(Override, override)
 
-    override: Override = to_ast(_tree(source, "override"), source)
-    return override
 
-
-def _tree(source: SourceFile, start: str) -> Tree[Token]:
+def _recovered(source: SourceFile, start: str) -> Recovered:
     from lark import UnexpectedInput
 
-    from ffebm_dsl.syntax.faults import describe_fault
     from ffebm_dsl.syntax.tables import parser
+    from ffebm_dsl.syntax.to_ast import to_ast
 
     too_deep = _nesting_fault(source)
     if too_deep:
-        raise SpecError([too_deep])
+        return Recovered(None, (too_deep,))
     try:
-        return parser().parse(source.text, start=start)
-    except UnexpectedInput as fault:
-        # Recovery would go here: repair the parser's state and parse on, gathering faults.
-        raise SpecError([describe_fault(fault, source)]) from None
+        return Recovered(to_ast(parser().parse(source.text, start=start), source))
+    except UnexpectedInput:
+        from ffebm_dsl.syntax.mending import mended
+
+        return mended(source, start)
 
 
 def _nesting_fault(source: SourceFile) -> Diagnostic | None:

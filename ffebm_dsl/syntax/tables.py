@@ -15,7 +15,7 @@ from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lark
 from lark.grammar import Rule
@@ -39,12 +39,12 @@ def parser() -> lark.Lark:
     return build_parser()
 
 
-def build_parser() -> lark.Lark:
-    """The parser, from the grammar."""
+def build_parser(lexer: Literal["contextual", "basic"] = "contextual") -> lark.Lark:
+    """The parser, from the grammar; a ``basic`` lexer knows keywords wherever they stand."""
     return lark.Lark(
         grammar_text(),
         parser="lalr",
-        lexer="contextual",
+        lexer=lexer,
         start=list(STARTS),
         propagate_positions=True,
         maybe_placeholders=True,

@@ -113,6 +113,6 @@ def test_first_syntax_fault(text: str, code: str, place: str) -> None:
 
 def test_end_of_text_is_where_the_text_ends() -> None:
     with pytest.raises(SpecError) as caught:
-        program("model m {\n\n")
+        program("param a: int =\n\n")
     (fault,) = caught.value.diagnostics
-    assert fault.code == "FFE0003" and fault.span == Span(9, 9)
+    assert fault.code == "FFE0003" and fault.span == Span(14, 14)

@@ -1,0 +1,114 @@
+"""Real specs with faults put into them: what the tests of error recovery measure on.
+
+Everything is drawn from a seed, so that a figure can be measured again.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ffebm_dsl.diagnostics import Diagnostic, SourceFile, SpecError
+from ffebm_dsl.ir import compile_spec
+
+ROOT = Path(__file__).parents[1]
+TOKEN = re.compile(r'#[^\n]*|"[^"\n]*"|[A-Za-z_]\w*|[0-9][\w.]*|<->|->|\|>|[^\w\s]')
+STRAY = "$@;!?&%~"
+JUNK = ("foo", "layers", "42", "3.5", "=", "->", ")", "{", "|>", '"text"', ",")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A text with faults at these lines, each of a kind."""
+
+    origin: str
+    text: str
+    lines: tuple[int, ...]
+    kinds: tuple[str, ...]
+
+
+def real_specs() -> list[tuple[str, str]]:
+    """Name and text of every spec of the repository that is right."""
+    paths = [
+        *sorted((ROOT / "specs").rglob("*.ffe")),
+        *sorted((ROOT / "tests/golden/good").glob("*.ffe")),
+    ]
+    return [(path.name, path.read_text(encoding="utf-8")) for path in paths]
+
+
+def tokens(text: str) -> list[tuple[int, int]]:
+    """Where the tokens of ``text`` are, comments left out."""
+    return [m.span() for m in TOKEN.finditer(text) if not m.group().startswith("#")]
+
+
+Change = Callable[[str, random.Random], str]
+
+FAULTS: dict[str, Change] = {
+    "deleted": lambda token, rng: "",
+    "doubled": lambda token, rng: f"{token} {token}",
+    "stray character": lambda token, rng: f"{rng.choice(STRAY)} {token}",
+    "replaced": lambda token, rng: rng.choice([word for word in JUNK if word != token]),
+    "cut short": lambda token, rng: token[:-1],
+}
+"""What becomes of one token."""
+
+
+def single_token_faults(text: str, origin: str, count: int, rng: random.Random) -> Mutant:
+    """``text`` with ``count`` tokens spoiled, on as many lines that are not neighbours."""
+    places = tokens(text)
+    chosen: list[tuple[int, int]] = []
+    while len(chosen) < count:
+        place = rng.choice(places)
+        line = line_of(text, place[0])
+        if all(abs(line_of(text, other[0]) - line) > 1 for other in chosen):
+            chosen.append(place)
+    kinds = [rng.choice([*FAULTS]) for _ in chosen]
+    faulty = text
+    for (start, end), kind in sorted(zip(chosen, kinds, strict=True), reverse=True):
+        faulty = faulty[:start] + FAULTS[kind](text[start:end], rng) + faulty[end:]
+    lines = tuple(line_of(text, start) for start, _ in chosen)
+    return Mutant(origin, faulty, lines, tuple(kinds))
+
+
+def line_of(text: str, offset: int) -> int:
+    return text.count("\n", 0, offset) + 1
+
+
+def errors_of(text: str) -> tuple[Diagnostic, ...]:
+    """The errors, without warnings, that compiling ``text`` gives."""
+    try:
+        compile_spec(SourceFile("mutant.ffe", text))
+    except SpecError as fault:
+        return tuple(d for d in fault.diagnostics if d.severity == "error")
+    return ()
+
+
+def line_of_report(diagnostic: Diagnostic) -> int:
+    return diagnostic.source.position(diagnostic.span.start)[0]
+
+
+def found(lines: Sequence[int], reports: Sequence[int]) -> int:
+    """How many of the faults at ``lines`` are reported on their line or the next."""
+    return sum(line in reports or line + 1 in reports for line in lines)
+
+
+def spurious(lines: Sequence[int], reports: Sequence[int]) -> int:
+    """How many reports are of no fault, or of one that was reported already."""
+    left = [*reports]
+    for line in lines:
+        for near in (line, line + 1):
+            if near in left:
+                left.remove(near)
+                break
+    return len(left)
+
+
+def draw(count: int, faults: int, seed: int) -> Iterator[Mutant]:
+    rng = random.Random(seed)
+    specs = real_specs()
+    for _ in range(count):
+        origin, text = rng.choice(specs)
+        yield single_token_faults(text, origin, faults, rng)
