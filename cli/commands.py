@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "eval": "eval:evaluate",
     "show": "show:show",
     "diff": "diff:diff",
+    "data": "data:app",
 }
 """Name -> ``module:object`` in ``ffebm_dsl.cli``, in the order that the help lists them.
 

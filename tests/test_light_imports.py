@@ -34,6 +34,8 @@ def imported_by(*arguments: str) -> set[str]:
         ["show", SPEC, "--after", "ir"],
         ["check", SPEC, "--static"],
         ["check", SPEC, "--static", "--json"],
+        ["data", "list"],
+        ["data", "fetch", "--help"],
         ["check", SPEC, "--static", "--sarif"],
     ],
     ids=" ".join,

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ffebm_dsl.datasets.durable import write_all, writing
 from ffebm_dsl.datasets.progress import say
 from ffebm_dsl.datasets.raw import Array, hash_arrays
 from ffebm_dsl.diagnostics import StorageError
@@ -78,12 +79,8 @@ class Writer:
         dtype, shape = self._kinds[name]
         values = np.ascontiguousarray(rows.reshape(-1, *shape), dtype)
         self._rows[name] += len(values)
-        view = values.reshape(-1).view(np.uint8).data
-        try:
-            while view:
-                view = view[self._files[name].write(view) :]
-        except OSError as error:
-            raise _refused(self._folder, error) from error
+        with writing(self._folder):
+            write_all(self._files[name], values.reshape(-1).view(np.uint8).data)
 
     def close(self) -> None:
         for file in self._files.values():
@@ -143,10 +140,8 @@ def open_or_make(
         if isinstance(found, Cached):
             return found
         say(f"{found.reason}; it is made now, once, as a memory map for all runs: {folder}")
-        try:
+        with writing(folder):
             _make(folder, sources, kinds, fill)
-        except OSError as error:
-            raise _refused(folder, error) from error
         made = open_cache(folder, sources)
         if isinstance(made, Unfit):
             raise StorageError(
@@ -174,13 +169,6 @@ def open_cache(folder: Path, sources: tuple[Source, ...]) -> Cached | Unfit:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Unfit(f"the cache {folder} is damaged")
     return Cached(arrays, str(manifest["sha256"]))
-
-
-def _refused(folder: Path, error: OSError) -> StorageError:
-    return StorageError(
-        f"cannot write the cache {folder}: {error.strerror}",
-        help="free space on the disk of the data directory; nothing unfinished is left there",
-    )
 
 
 def _make(

@@ -78,6 +78,7 @@ class DataFiles:
         layouts: what can be read; the first is what ``fetch`` gets.
         downloads: what ``fetch`` gets; empty where the data cannot be had without a login.
         origin: the page of the data set.
+        balanced: every class has as many images as every other, in both sets.
     """
 
     name: str
@@ -89,6 +90,7 @@ class DataFiles:
     layouts: tuple[Layout, ...]
     downloads: tuple[Download, ...]
     origin: str
+    balanced: bool = False
 
 
 _IDX_TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
@@ -172,6 +174,7 @@ FASHION_MNIST = DataFiles(
         (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
     ),
     origin="https://github.com/zalandoresearch/fashion-mnist",
+    balanced=True,
 )
 
 _TEN, _HUNDRED = "cifar-10-batches-bin", "cifar-100-binary"
@@ -220,6 +223,7 @@ CIFAR10 = DataFiles(
         ),
     ),
     origin="https://www.cs.toronto.edu/~kriz/cifar.html",
+    balanced=True,
 )
 
 CIFAR100 = DataFiles(
@@ -264,6 +268,7 @@ CIFAR100 = DataFiles(
         ),
     ),
     origin="https://www.cs.toronto.edu/~kriz/cifar.html",
+    balanced=True,
 )
 
 

@@ -55,13 +55,36 @@ def read_imagenet32(data_dir: Path | None, known: DataFiles = IMAGENET32) -> Raw
     )
 
 
+class Counter:
+    """Takes what a cache would, and counts labels in place of keeping images."""
+
+    def __init__(self, classes: int) -> None:
+        self.counts = {which: np.zeros(classes, np.int64) for which in ("train", "test")}
+
+    def append(self, name: str, rows: NDArray[Any]) -> None:
+        if name.startswith("y_"):
+            counts = self.counts[name.removeprefix("y_")]
+            counts += np.bincount(rows, minlength=len(counts))
+
+
+def count_imagenet32(located: Located) -> dict[str, NDArray[np.int64]]:
+    """How often each class occurs in both sets, after reading everything; no cache is made.
+
+    Raises:
+        InputError: as :func:`read_imagenet32`.
+    """
+    counter = Counter(located.known.classes)
+    _copy(located, counter)
+    return counter.counts
+
+
 def _split(cached: Cached, folder: Path, which: str) -> Split:
     names = [f"{kind}_{which}" for kind in "xy"]
     x, y = (cached.arrays[name] for name in names)
     return Split(x, y, *(f"{name} of {folder}" for name in names))
 
 
-def _copy(located: Located, writer: Writer) -> None:
+def _copy(located: Located, writer: Writer | Counter) -> None:
     """All batches into the cache, in order."""
     known = located.known
     read = _copy_npz if located.layout.form is Form.NPZ else _copy_pickle
@@ -72,7 +95,7 @@ def _copy(located: Located, writer: Writer) -> None:
 
 
 def _copy_npz(
-    path: Path, which: str, writer: Writer, classes: int, progress: tqdm[NoReturn]
+    path: Path, which: str, writer: Writer | Counter, classes: int, progress: tqdm[NoReturn]
 ) -> None:
     with npz.open_npz(path) as archive:
         for name in ("data", "labels"):
@@ -98,7 +121,7 @@ def _copy_npz(
 
 
 def _copy_pickle(
-    path: Path, which: str, writer: Writer, classes: int, progress: tqdm[NoReturn]
+    path: Path, which: str, writer: Writer | Counter, classes: int, progress: tqdm[NoReturn]
 ) -> None:
     batch = read_pickle(path)
     rows = pixel_rows(path, batch)

@@ -70,6 +70,19 @@ def _chunks(array: Array) -> Iterator[memoryview]:
         yield np.ascontiguousarray(array[start : start + rows]).data
 
 
+def check_counts(split: Split) -> None:
+    """One target for each sample.
+
+    Raises:
+        InputError: more of one than of the other.
+    """
+    if len(split.x) != len(split.y):
+        raise InputError(
+            f"{split.x_name} holds {len(split.x)} samples, {split.y_name} {len(split.y)} targets",
+            help="give one target for each sample, in the same order",
+        )
+
+
 def damaged(message: str) -> InputError:
     """A file is not what its name says."""
     return InputError(message, help="fetch the file again; it may be damaged")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ffebm_dsl.datasets import arrays
-from ffebm_dsl.datasets.catalogue import FASHION_MNIST, MNIST
+from ffebm_dsl.datasets.catalogue import CATALOGUE, DataFiles
 from ffebm_dsl.datasets.cifar import read_cifar10, read_cifar100
 from ffebm_dsl.datasets.imagenet import read_imagenet32
 from ffebm_dsl.datasets.mnist import read_mnist
@@ -20,21 +20,27 @@ def read_data(name: str, arguments: Mapping[str, Any], data_dir: Path | None) ->
     Raises:
         InputError: missing or damaged files; the message says which, where and what to do.
     """
+    if name in CATALOGUE:
+        return read_files(CATALOGUE[name], arguments, data_dir)
     match name:
         case "digits":
             return arrays.digits()
-        case "mnist":
-            return read_mnist(MNIST, data_dir)
-        case "fashion_mnist":
-            return read_mnist(FASHION_MNIST, data_dir)
-        case "cifar10":
-            return read_cifar10(data_dir)
-        case "cifar100":
-            return read_cifar100(data_dir, str(arguments["labels"]))
-        case "imagenet32":
-            return read_imagenet32(data_dir)
         case "npz":
             return arrays.npz(str(arguments["path"]), data_dir)
         case "hdf5":
             return arrays.hdf5(str(arguments["path"]), data_dir)
     raise KeyError(f"the registry offers a data set {name!r} that has no reader")
+
+
+def read_files(known: DataFiles, arguments: Mapping[str, Any], data_dir: Path | None) -> Raw:
+    """The same, of a data set that comes as files of its own."""
+    match known.name:
+        case "mnist" | "fashion_mnist":
+            return read_mnist(known, data_dir)
+        case "cifar10":
+            return read_cifar10(data_dir, known)
+        case "cifar100":
+            return read_cifar100(data_dir, str(arguments["labels"]), known)
+        case "imagenet32":
+            return read_imagenet32(data_dir, known)
+    raise KeyError(f"the catalogue offers a data set {known.name!r} that has no reader")

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ffebm_dsl.datasets.raw import AT_ONCE, Array, Split
+from ffebm_dsl.datasets.raw import AT_ONCE, Array, Split, check_counts
 from ffebm_dsl.diagnostics import InputError
 from ffebm_dsl.ir.model import InputIR, TargetIR
 
@@ -23,11 +23,7 @@ def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
     """
     if not len(split.x):
         raise InputError(f"{split.x_name} holds no samples", help="give at least one sample")
-    if len(split.x) != len(split.y):
-        raise InputError(
-            f"{split.x_name} holds {len(split.x)} samples, {split.y_name} {len(split.y)} targets",
-            help="give one target for each sample, in the same order",
-        )
+    check_counts(split)
     x = _shaped(split, image)
     _check_numeric(x, split.x_name)
     _check_finite(x, split.x_name)
