@@ -213,6 +213,10 @@ def value_of(
         case Kind.STRING:
             if isinstance(expression, ast.String):
                 return expression.value
+        case Kind.PART:
+            # A name of the model, which is looked up where the model is known.
+            if isinstance(expression, ast.Reference):
+                return str(expression)
     _wrong_type(expression, parameter, scope, log)
     return None
 
@@ -235,6 +239,7 @@ _WANTED = {
     Kind.REAL: "a number",
     Kind.REALS: "a list of numbers",
     Kind.STRING: 'a string such as "name"',
+    Kind.PART: "the name of a part, such as b1 or b1.u",
 }
 
 

@@ -8,9 +8,9 @@ from ffebm_dsl.diagnostics import Fix
 from ffebm_dsl.diagnostics.fix import replace
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.model import CallIR
-from ffebm_dsl.ir.resolved import End, Spec, Train
+from ffebm_dsl.ir.resolved import Chain, End, Map, Model, Spec, Train
 from ffebm_dsl.ir.shapes import show_shape
-from ffebm_dsl.registry import AUGMENTATIONS, DATA
+from ffebm_dsl.registry import AUGMENTATIONS, DATA, OPS
 
 
 def check_train(spec: Spec, log: Log) -> Spec:
@@ -20,6 +20,8 @@ def check_train(spec: Spec, log: Log) -> Spec:
         return spec
     _check_path(train, log)
     _check_optimizer(train, log)
+    if spec.model:
+        _check_groups(train, spec.model, log)
     if spec.model and spec.model.input and spec.model.input.shape:
         _check_input(train, spec.model.input, spec.model.input.shape, log)
     if spec.model and spec.model.target and spec.model.target.shape:
@@ -74,6 +76,46 @@ def _check_optimizer(train: Train, log: Log) -> None:
             log,
             "add `momentum=0.9`",
         )
+
+
+def _check_groups(train: Train, model: Model, log: Log) -> None:
+    """Every group is of a part that is there, has weights, and is named once."""
+    groups = train.optimizer.arguments["groups"]
+    known = _parts(model)
+    seen: set[str] = set()
+    for group in groups if isinstance(groups, tuple) else ():
+        part = str(group.arguments["part"]) if isinstance(group, CallIR) else ""
+        trouble, help = "", ""
+        if part not in known:
+            weighted = ", ".join(name for name in known if known[name])
+            trouble, help = f"the model has no part `{part}`", f"with weights: {weighted}"
+        elif not known[part]:
+            trouble = f"`{part}` has no weights to train"
+        elif part in seen:
+            trouble, help = f"`{part}` is in two groups", "keep one of them"
+        if trouble:
+            _report("FFE5005", trouble, "optimizer", train, log, help)
+        seen.add(part)
+
+
+def _parts(model: Model) -> dict[str, bool]:
+    """What a group may name, and whether it has weights: blocks, their maps and couplings."""
+    found: dict[str, bool] = {}
+    for stage in (*model.stages, *([model.readout] if model.readout else ())):
+        if isinstance(stage, Map):
+            found[stage.name] = _has_weights(stage.chain)
+            continue
+        inside = {part.name: _has_weights(part.chain) for part in (*stage.maps, *stage.couplings)}
+        found[stage.name] = any(inside.values())
+        found |= {f"{stage.name}.{name}": weighted for name, weighted in inside.items()}
+    return found
+
+
+def _has_weights(chain: Chain) -> bool:
+    """Also for a chain with a faulty op, of which nothing is known."""
+    return any(
+        op is None or OPS[op.name].counted or op.arguments.get("affine") is True for op in chain.ops
+    )
 
 
 def _check_input(train: Train, input_: End, shape: tuple[int, ...], log: Log) -> None:

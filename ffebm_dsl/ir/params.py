@@ -21,6 +21,10 @@ MAX_REFERENCES = 64
 """Params that refer to later params, one after the other."""
 
 
+MODEL_KEYS = ("gradient", "init")
+"""Statements of the model that an override may replace: how it learns, not what it is."""
+
+
 class Override(NamedTuple):
     """One ``--set``: the value, in a scope without names and a text of its own."""
 
@@ -34,10 +38,11 @@ def read_overrides(
 ) -> dict[str, Override]:
     """Overrides by key. Unknown keys and values that do not parse are reported, and left out.
 
-    A key is a ``param``, a key of the train section, or ``key.argument`` of one.
+    A key is a ``param``, a key of the train section, one of :data:`MODEL_KEYS`, or
+    ``key.argument`` of one of the latter two.
     """
     overrides = {}
-    heads = (*params, *TRAIN.names)
+    heads = (*params, *TRAIN.names, *MODEL_KEYS)
     for key, text in texts.items():
         source = SourceFile("--set", f"{key}={text}")
         head, dot, _ = key.partition(".")

@@ -8,7 +8,7 @@ from ffebm_dsl.diagnostics import Span
 from ffebm_dsl.diagnostics.fix import insert
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.names import declare
-from ffebm_dsl.ir.params import read_overrides, resolve_params
+from ffebm_dsl.ir.params import MODEL_KEYS, read_overrides, resolve_params
 from ffebm_dsl.ir.resolve_model import resolve_model
 from ffebm_dsl.ir.resolve_train import resolve_train
 from ffebm_dsl.ir.resolved import Spec
@@ -30,9 +30,11 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
     templates = _templates(program, log)
     section = at_most_one(program.items, ast.Train, "train", log)
     keys = {key: override for key, override in given.items() if key not in values}
-    train = resolve_train(section, keys, scope, log)
+    of_model = {key: o for key, o in keys.items() if key.partition(".")[0] in MODEL_KEYS}
+    of_train = {key: o for key, o in keys.items() if key not in of_model}
+    train = resolve_train(section, of_train, scope, log)
     text = at_most_one(program.items, ast.Model, "model", log)
-    model = resolve_model(text, templates, scope, log) if text else None
+    model = resolve_model(text, templates, of_model, scope, log) if text else None
     if text is None:
         log.report(
             "FFE1014",

@@ -11,9 +11,11 @@ from ffebm_dsl.diagnostics.nearest import did_you_mean
 from ffebm_dsl.ir.bind import bind_call
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.names import Ports, declare
+from ffebm_dsl.ir.params import Override
 from ffebm_dsl.ir.resolve_block import BlockText, resolve_block
 from ffebm_dsl.ir.resolved import Block, End, Loss, Map, Model, Port
 from ffebm_dsl.ir.scope import Scope
+from ffebm_dsl.ir.set_calls import set_statements
 from ffebm_dsl.ir.shared import Settings, at_most_one, override_settings, resolve_chain
 from ffebm_dsl.ir.templates import Templates, expand
 from ffebm_dsl.registry import LOSSES
@@ -29,8 +31,17 @@ class _Stages:
     ports: Ports
 
 
-def resolve_model(model: ast.Model, templates: Templates, scope: Scope, log: Log) -> Model:
-    """Bind every name of the model; faulty parts are reported and become None."""
+def resolve_model(
+    model: ast.Model,
+    templates: Templates,
+    overrides: Mapping[str, Override],
+    scope: Scope,
+    log: Log,
+) -> Model:
+    """Bind every name of the model; faulty parts are reported and become None.
+
+    ``overrides`` are those of its gradient and initialiser.
+    """
     names: dict[str, Span] = {}
     input_ = at_most_one(model.statements, ast.Input, "input", log)
     target = at_most_one(model.statements, ast.Target, "target", log)
@@ -41,6 +52,7 @@ def resolve_model(model: ast.Model, templates: Templates, scope: Scope, log: Log
             declare(names, end.name, log)
     _report_missing(model, {"input": input_, "target": target, "loss": loss}, log)
     settings = override_settings(Settings(), model.statements, scope, log)
+    settings = set_statements(settings, overrides, model.name.span, log)
     ports = Ports(hidden=_not_yet(model, target, log), silent=input_ is None)
     if input_ is not None:
         ports = ports.with_map(input_.name.text, input_.name.text)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ffebm_dsl.diagnostics import SourceFile, Span
-from ffebm_dsl.diagnostics.fix import respell
-from ffebm_dsl.diagnostics.nearest import did_you_mean
-from ffebm_dsl.ir.bind import Given, bind, value_of
+from ffebm_dsl.ir.bind import Given, bind
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.model import CallIR
 from ffebm_dsl.ir.params import Override
 from ffebm_dsl.ir.resolved import Train
 from ffebm_dsl.ir.scope import Scope
-from ffebm_dsl.registry import TABLES, TRAIN, Kind
+from ffebm_dsl.ir.set_calls import set_argument_of
+from ffebm_dsl.registry import TRAIN, Kind
 from ffebm_dsl.syntax import ast
 
 Places = dict[str, tuple[SourceFile, Span]]
@@ -57,7 +56,7 @@ def _override_argument(
     key: str, override: Override, calls: dict[str, CallIR], places: Places, log: Log
 ) -> dict[str, CallIR]:
     """``calls`` with the argument that ``key`` names, such as ``optimizer.lr``, replaced."""
-    head, _, name = key.partition(".")
+    head = key.partition(".")[0]
     source = override.scope.source
     if head not in calls:
         log.report(
@@ -68,23 +67,11 @@ def _override_argument(
             source=source,
         )
         return calls
-    call = calls[head]
-    signature = TABLES[_table(head)][call.name]
-    if name not in signature.names:
-        log.report(
-            "FFE1019",
-            f"`{call.name}` has nothing called `{name}` to set",
-            Span(0, len(key)),
-            help=did_you_mean(name, signature.names),
-            fix=respell(Span(len(head) + 1, len(key)), name, signature.names),
-            source=source,
-        )
-        return calls
-    value = value_of(override.value, signature.parameter(name), override.scope, log)
-    if value is None:
+    call = set_argument_of(calls[head], _table(head), override, log)
+    if call is None:
         return calls
     places[head] = (source, override.value.span)
-    return calls | {head: CallIR(call.name, {**call.arguments, name: value})}
+    return calls | {head: call}
 
 
 def _table(key: str) -> str:

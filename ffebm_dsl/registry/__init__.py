@@ -33,6 +33,7 @@ from ffebm_dsl.registry.signature import (
 from ffebm_dsl.registry.train import (
     AUGMENTATIONS,
     DATA,
+    GROUPS,
     OPTIMIZERS,
     SCHEDULES,
     TRAIN,
@@ -56,6 +57,7 @@ TABLES: Mapping[str, Mapping[str, Signature]] = MappingProxyType(
         "augmentations": AUGMENTATIONS,
         "optimizers": OPTIMIZERS,
         "schedules": SCHEDULES,
+        "groups": GROUPS,
     }
 )
 """Every table by name; :attr:`Parameter.table` refers to these names."""
@@ -76,6 +78,7 @@ NOUNS: Mapping[str, str] = MappingProxyType(
         "augmentations": "augmentation",
         "optimizers": "optimizer",
         "schedules": "schedule",
+        "groups": "parameter group",
     }
 )
 """What one entry of each table is called in a message."""
@@ -86,6 +89,7 @@ __all__ = [
     "DATA",
     "ENERGIES",
     "GRADIENTS",
+    "GROUPS",
     "INITIALISERS",
     "INPUTS",
     "LOSSES",

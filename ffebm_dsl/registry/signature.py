@@ -22,6 +22,7 @@ class Kind(StrEnum):
     CALL = "call"
     CALLS = "list of calls"
     PORT = "port"
+    PART = "part of the model"
 
 
 class Required(Enum):

@@ -128,6 +128,21 @@ AUGMENTATIONS = table(
 )
 
 
+GROUPS = table(
+    Signature(
+        "scale",
+        "factors of the optimizer's settings for a part of the model",
+        (
+            Parameter("part", Kind.PART, "a block, a map or coupling of one, a map, the readout"),
+            Parameter("lr", Kind.REAL, "factor of the learning rate", 1.0, POSITIVE),
+            Parameter("weight_decay", Kind.REAL, "factor of the decay", 1.0, NOT_NEGATIVE),
+        ),
+    ),
+)
+
+_GROUPS = Parameter("groups", Kind.CALLS, "parts with settings of their own", (), table="groups")
+
+
 def _adam(weight_decay: float) -> tuple[Parameter, ...]:
     return (
         Parameter("lr", Kind.REAL, "learning rate", 1e-3, POSITIVE),
@@ -135,6 +150,7 @@ def _adam(weight_decay: float) -> tuple[Parameter, ...]:
         Parameter("beta2", Kind.REAL, "decay of the mean squared gradient", 0.999, FRACTION),
         Parameter("eps", Kind.REAL, "added to the denominator", 1e-8, POSITIVE),
         Parameter("weight_decay", Kind.REAL, "pull towards zero", weight_decay, NOT_NEGATIVE),
+        _GROUPS,
     )
 
 
@@ -147,6 +163,7 @@ OPTIMIZERS = table(
             Parameter("momentum", Kind.REAL, "part of the last step repeated", 0.0, FRACTION),
             Parameter("nesterov", Kind.BOOL, "Nesterov's momentum", False),
             Parameter("weight_decay", Kind.REAL, "pull towards zero", 0.0, NOT_NEGATIVE),
+            _GROUPS,
         ),
     ),
     Signature("adam", "Adam; weight decay added to the gradient", _adam(0.0)),

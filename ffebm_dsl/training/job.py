@@ -77,7 +77,9 @@ def assemble(
     data = load(plan.data, spec.model, data_dir, device, dtype)
     network = build(spec, seed=plan.seed, dtype=dtype, device=device)
     _check_last_batch(data, network)
-    optimizer = build_optimizer(plan.optimizer, trainable(network).values())
+    labels = network.labels()
+    named = {labels[name]: parameter for name, parameter in trainable(network).items()}
+    optimizer = build_optimizer(plan.optimizer, named, spec.model.readout.name)
     fingerprint: dict[str, str | int] = {
         "name": data.name,
         "sha256": data.sha256,

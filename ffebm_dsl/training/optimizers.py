@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,10 +12,19 @@ from torch import nn
 from ffebm_dsl.ir.model import CallIR
 
 
-def build_optimizer(call: CallIR, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser that a spec names, over ``parameters``."""
+def build_optimizer(
+    call: CallIR, named: Mapping[str, nn.Parameter], readout: str = "readout"
+) -> torch.optim.Optimizer:
+    """The optimiser that a spec names.
+
+    Args:
+        call: the optimiser, with its groups.
+        named: every parameter by its label, ``b1.s1_s2.conv2d.weight``.
+        readout: the spec's name of the readout, whose labels begin with ``readout``.
+    """
     values: Mapping[str, Any] = call.arguments
     rate, decay = float(values["lr"]), float(values["weight_decay"])
+    parameters = _grouped(values["groups"], named, readout, decay)
     if call.name == "sgd":
         return torch.optim.SGD(
             parameters,
@@ -31,6 +40,35 @@ def build_optimizer(call: CallIR, parameters: Iterable[nn.Parameter]) -> torch.o
     if call.name == "adamw":
         return torch.optim.AdamW(parameters, lr=rate, betas=betas, eps=eps, weight_decay=decay)
     raise KeyError(f"the registry offers an optimizer {call.name!r} that training does not know")
+
+
+def _grouped(
+    groups: Sequence[CallIR], named: Mapping[str, nn.Parameter], readout: str, decay: float
+) -> list[dict[str, Any]]:
+    """Torch's parameter groups: those without a group of their own first, if there are any.
+
+    A parameter in two parts, a block and one of its maps, belongs to the smaller one.
+    ``lr_factor`` is a key of our own, which torch keeps and :func:`set_learning_rate` reads.
+    """
+    parts: dict[str, list[nn.Parameter]] = {"": []}
+    parts |= {str(group.arguments["part"]): [] for group in groups}
+    for label, parameter in named.items():
+        holds = [part for part in parts if part and _is_in(label, part, readout)]
+        parts[max(holds, key=len, default="")].append(parameter)
+    settings = {"": {"lr_factor": 1.0, "weight_decay": decay}}
+    for group in groups:
+        values: Mapping[str, Any] = group.arguments
+        factor = float(values["weight_decay"])
+        settings[values["part"]] = {
+            "lr_factor": float(values["lr"]),
+            "weight_decay": decay * factor,
+        }
+    return [{"params": parts[part], **settings[part]} for part in parts if parts[part]]
+
+
+def _is_in(label: str, part: str, readout: str) -> bool:
+    stem = "readout" if part == readout else part
+    return label.startswith(f"{stem}.")
 
 
 def base_rate(optimizer: CallIR) -> float:
@@ -69,5 +107,7 @@ def _half_cosine(top: float, floor: float, part: float) -> float:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate, times the factor of each group."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        # A checkpoint from before there were groups brings a group without a factor.
+        group["lr"] = rate * group.get("lr_factor", 1.0)

@@ -119,9 +119,28 @@ def test_overrides_change_train_keys_and_arguments() -> None:
     assert train.data.arguments["batch"] == 8
 
 
+def test_overrides_change_the_models_gradient_and_initialiser() -> None:
+    plain = spec(first="gradient ep(beta=0.4)")
+    ir = spec(
+        first="gradient ep(beta=0.4)",
+        **{"gradient.sweeps": "7", "gradient": "implicit()", "init": "goe(variance=1)"},
+    )
+    first, second = blocks(ir)
+    assert first.gradient == blocks(plain)[0].gradient, "a block keeps what it states itself"
+    assert (second.gradient.name, second.gradient.arguments["sweeps"]) == ("implicit", 7)
+    assert ir.model.init.name == second.init.name == "goe"
+    nudged = blocks(spec(**{"gradient.nudge": "loss"}))
+    assert [block.gradient.arguments["nudge"] for block in nudged] == ["cotangent", "loss"]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "code"),
     [
+        ("gradient", "ipm()", "FFE1005"),
+        ("gradient", "3", "FFE1009"),
+        ("gradient.bet", "1", "FFE1019"),
+        ("init", "goe()", "FFE1007"),
+        ("optimizer.groups", "[scale(c)]", "FFE5005"),
         ("epoch", "3", "FFE1019"),
         ("epochs", "1.5", "FFE1011"),
         ("epochs", "0", "FFE1010"),
