@@ -129,7 +129,7 @@ def test_a_step_of_a_group_is_as_long_as_its_factor_says() -> None:
     for parameter in named.values():
         parameter.grad = torch.ones(1)
     optimizer.step()
-    steps = [1 - float(parameter) for parameter in named.values()]
+    steps = [1 - float(parameter.detach()) for parameter in named.values()]
     assert steps == pytest.approx([0.1, 0.1, 0.44, 0.44])
 
 
