@@ -120,7 +120,7 @@ GRADIENTS = table(
         "the adjoint fixed point at the free equilibrium",
         (
             Parameter(
-                "tolerance", Kind.REAL, "relative change that ends the solve", 1e-8, NOT_NEGATIVE
+                "tolerance", Kind.REAL, "relative change that ends the solve", 1e-8, POSITIVE
             ),
             Parameter("sweeps", Kind.INT, "most sweeps of the solve", 500, AT_LEAST_ONE),
         ),

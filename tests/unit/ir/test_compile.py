@@ -138,6 +138,7 @@ def test_overrides_change_the_models_gradient_and_initialiser() -> None:
     [
         ("gradient", "ipm()", "FFE1005"),
         ("gradient", "3", "FFE1009"),
+        ("gradient", "implicit(tolerance=0)", "FFE1010"),
         ("gradient.bet", "1", "FFE1019"),
         ("init", "goe()", "FFE1007"),
         ("optimizer.groups", "[scale(c)]", "FFE5005"),
