@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ffebm_dsl.cli.console import emit_json
+from ffebm_dsl.cli.show_graph import write_graph
 from ffebm_dsl.cli.show_stages import After, print_stage
 from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec, parse_settings
 from ffebm_dsl.diagnostics import InputError
@@ -24,16 +26,23 @@ def show(
     after: Annotated[
         After | None, typer.Option(help="Print what the compiler has after this stage.")
     ] = None,
+    graph: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the network as SVG to this file; - is stdout."),
+    ] = None,
 ) -> None:
-    """Show what a network is made of and what it costs."""
+    """Show what a network is made of and what it costs, its picture, or a compiler stage."""
     from ffebm_dsl.ir.count import count
 
+    if sum((as_json, after is not None, graph is not None)) > 1:
+        raise InputError("--json, --after and --graph exclude each other", help="keep one of them")
     if after is not None:
-        if as_json:
-            raise InputError("--after prints text", help="leave --json out")
         print_stage(spec, after, parse_settings(settings))
         return
     compiled = load_spec(spec, settings)
+    if graph is not None:
+        write_graph(compiled.spec.model, graph)
+        return
     counts = count(compiled.spec.model)
     if as_json:
         emit_json({"file": compiled.source.name, **to_record(compiled.spec, counts)})

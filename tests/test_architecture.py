@@ -31,6 +31,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "registry": "diagnostics",
         "ir": "syntax registry diagnostics",
         "comparison": "ir registry",
+        "drawing": "ir",
         "energy": "modules relaxation",
         "relaxation": "modules energy",
         "gradients": "modules energy relaxation",
@@ -42,7 +43,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "training records",
         "training": "build network gradients relaxation records datasets ir registry diagnostics",
         "cli": "training checking comparison build datasets records ir registry syntax diagnostics "
-        "network specs",
+        "network specs drawing",
         "__main__": "cli",
         "": "build ir network diagnostics",
     }.items()
@@ -52,7 +53,8 @@ HOUSE: Mapping[str, frozenset[str]] = {
 HEAVY = frozenset({"h5py", "numpy", "scipy", "sklearn", "torch"})
 BANNED_FROM: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
-        ("diagnostics", "syntax", "registry", "ir", "comparison"), HEAVY | {"rich", "typer"}
+        ("diagnostics", "syntax", "registry", "ir", "comparison", "drawing"),
+        HEAVY | {"rich", "typer"},
     ),
     **dict.fromkeys(("records", "datasets"), frozenset({"torch", "typer"})),
     **dict.fromkeys(("energy", "relaxation", "gradients", "network"), frozenset({"h5py", "typer"})),

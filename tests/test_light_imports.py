@@ -32,6 +32,7 @@ def imported_by(*arguments: str) -> set[str]:
         ["show", SPEC],
         ["show", SPEC, "--json"],
         ["show", SPEC, "--after", "ir"],
+        ["show", SPEC, "--graph", "-"],
         ["check", SPEC, "--static"],
         ["check", SPEC, "--static", "--json"],
         ["data", "list"],

@@ -64,4 +64,4 @@ def test_no_ir_of_a_faulty_spec(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 def test_json_and_after_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(HERE / "tiny.ffe"), "--after", "ir", "--json"]) == 2
-    assert "leave --json out" in capsys.readouterr().err
+    assert "exclude each other" in capsys.readouterr().err
