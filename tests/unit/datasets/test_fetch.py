@@ -26,6 +26,7 @@ from ffebm_dsl.datasets.download import Policy, download
 from ffebm_dsl.datasets.fetch import fetch
 from ffebm_dsl.datasets.unpack import unpack
 from ffebm_dsl.diagnostics import InputError, StorageError
+from ffebm_dsl.registry import DATA
 
 from .sets import SMALL_CIFAR100, write_cifar100_binary, write_cifar100_python, write_idx
 from .web import Page, Web, item, serving
@@ -404,3 +405,16 @@ def test_the_catalogue_is_sound() -> None:
             assert set(layout.checksums) <= set(layout.files)
             assert not (layout.form is Form.IDX and len(layout.files) != 4)
     assert sum(CIFAR100.downloads[0].members.values()) == 60_000 * 3074
+
+
+def test_the_page_says_what_the_catalogue_says() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
+    for known in CATALOGUE.values():
+        assert f"| `{known.name}` |" in page and f"{known.train:,} + {known.test:,} of" in page
+        assert all(f"`{layout.folder}`" in page for layout in known.layouts)
+        if known.downloads:
+            assert f"| {sum(wanted.size for wanted in known.downloads):,} |" in page
+        for name in ("mean", "std"):
+            values = DATA[known.name].parameter(name).default
+            assert isinstance(values, tuple)
+            assert len(values) == 1 or ", ".join(f"{value:g}" for value in values) in page
