@@ -38,19 +38,20 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "network": "modules energy relaxation gradients",
         "build": "ir registry network energy relaxation gradients modules",
         "records": "diagnostics",
+        "report": "records diagnostics",
         "datasets": "records diagnostics",
         "checking": "build network gradients relaxation energy modules ir registry diagnostics "
         "training records",
         "training": "build network gradients relaxation records datasets ir registry diagnostics",
-        "cli": "training checking comparison build datasets records ir registry syntax diagnostics "
-        "network specs drawing",
+        "cli": "training checking report comparison build datasets records ir registry syntax "
+        "diagnostics network specs drawing",
         "__main__": "cli",
         "": "build ir network diagnostics",
     }.items()
 }
 """Part of the package -> the parts it may import; ``""`` is ``ffebm_dsl/__init__.py``."""
 
-HEAVY = frozenset({"h5py", "numpy", "scipy", "sklearn", "torch"})
+HEAVY = frozenset({"h5py", "jinja2", "matplotlib", "numpy", "scipy", "sklearn", "torch"})
 BANNED_FROM: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         ("diagnostics", "syntax", "registry", "ir", "comparison", "drawing"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SPEC = str(Path(__file__).parents[1] / "specs" / "small" / "digits.ffe")
-HEAVY = {"h5py", "numpy", "scipy", "sklearn", "torch"}
+HEAVY = {"h5py", "jinja2", "matplotlib", "numpy", "scipy", "sklearn", "torch"}
 
 
 def imported_by(*arguments: str) -> set[str]:

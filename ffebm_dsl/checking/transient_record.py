@@ -186,6 +186,7 @@ def _add_transients(record: Record, found: Transients) -> None:
             "sweep": range(len(found.values)),
             "parameter": found.parameters,
             "parameter_block": found.owners,
+            "parameter_shape": [" x ".join(map(str, shape)) for shape in found.shapes],
             **found.measures,
             "entry": range(found.entries.shape[1]),
             "entry_index": found.entries,

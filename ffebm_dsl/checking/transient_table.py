@@ -56,6 +56,7 @@ class Transients:
     Attributes:
         parameters: labels, (P,).
         owners: the block whose sweeps decide each, (P,).
+        shapes: of the tensors, (P,).
         measures: by each of ``MEASURES``, (T + 1, P): norm of the EP gradient, norm of the
             unrolled one, their cosine and relative error. NaN after a block's last sweep,
             for a cosine with a gradient that vanishes, and for cosine and error before the
@@ -69,6 +70,7 @@ class Transients:
 
     parameters: tuple[str, ...]
     owners: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
     measures: dict[str, Floats]
     entries: NDArray[np.int64]
     values: Floats
@@ -164,6 +166,7 @@ class Series:
         return Transients(
             self.parameters,
             self.owners,
+            tuple(tuple(self._gradients[label].shape) for label in self.parameters),
             self.measures,
             self.entries,
             self.values,

@@ -178,6 +178,7 @@ TRANSIENTS = Group(
         Field("sweep", "i8", ("sweep",), "1", "nudged sweeps made, t = 0 ... T"),
         Field("parameter", "str", ("parameter",), "1", "parameter tensor"),
         Field("parameter_block", "str", ("parameter",), "1", "block whose sweeps decide it"),
+        Field("parameter_shape", "str", ("parameter",), "1", "shape of the tensor, as 64 x 3 x 3"),
         Field("norm", "f8", _OVER_SWEEPS, "1", "Euclidean norm of the EP gradient after t sweeps"),
         Field(
             "norm_unrolled",

@@ -241,6 +241,8 @@ def test_the_record_holds_it_all(right: Transients, tmp_path: Path) -> None:
     assert list(table["parameter"]) == list(right.parameters)
     np.testing.assert_array_equal(table["cosine"], right.measures["cosine"])
     np.testing.assert_array_equal(table["value_unrolled"], right.values_unrolled)
+    shapes = dict(zip(table["parameter"], table["parameter_shape"], strict=True))
+    assert shapes["b1.s1_s2.conv2d.weight"] == "3 x 2 x 3 x 3"
     assert list(table["beta"]) == [0.001] * 3 and list(table["mirrored"]) == [1, 1, 1]
     assert record["provenance"]["dataset_name"] == "random" and len(record["train"]) == 0
     assert record.attributes["status"] == "finished"

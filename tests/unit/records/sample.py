@@ -81,7 +81,7 @@ def transients() -> dict[str, Any]:
     """Three sweeps, two parameters in one block, four entries of each."""
     sizes = {"sweep": 3, "parameter": 2, "entry": 4, "block": 1}
     names = {"parameter": ["b1.u.weight", "b1.s1_s2.weight"], "block": ["b1"]}
-    names["parameter_block"] = ["b1", "b1"]
+    names |= {"parameter_block": ["b1", "b1"], "parameter_shape": ["2 x 2", "4 x 4"]}
     values: dict[str, Any] = {
         field.name: np.ones([sizes[dim] for dim in field.dims]) for field in TRANSIENTS.fields
     }

@@ -1,0 +1,56 @@
+"""``ffebm report``: a page about runs, from their records alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ffebm_dsl.cli.console import emit
+from ffebm_dsl.diagnostics import InputError
+
+PAGE = "report.html"
+
+
+def report(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run directories, or record files of `ffebm check --transients`.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            help=f"The page. [default: {PAGE} in the run's folder, of several runs here]",
+        ),
+    ] = None,
+) -> None:
+    """Make one HTML page with the figures and tables of runs, side by side.
+
+    The page needs no network and no script. It is made from the records alone.
+    """
+    target = _target(runs, out)
+    from ffebm_dsl.records import publish
+    from ffebm_dsl.report import load, page
+
+    publish(target, page([load(run) for run in runs]).encode())
+    emit(f"{target}")
+
+
+def _target(runs: list[Path], out: Path | None) -> Path:
+    """Where the page goes.
+
+    Raises:
+        InputError: a place where no page can be made.
+    """
+    if out is None:
+        return runs[0] / PAGE if len(runs) == 1 and runs[0].is_dir() else Path(PAGE)
+    if out.suffix not in (".html", ".htm"):
+        raise InputError(f"--out {out}: not named *.html", help=f"for example --out {PAGE}")
+    if not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}", help="make it first")
+    return out

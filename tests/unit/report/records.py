@@ -1,0 +1,129 @@
+"""Records for pages: of a run that trained, and of an analysis."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+from ffebm_dsl.records import (
+    EVAL,
+    EVENTS,
+    GRADIENTS,
+    PROVENANCE,
+    RELAXATION,
+    SEGMENTS,
+    TRAIN,
+    TRANSIENTS,
+    Group,
+    Record,
+)
+from ffebm_dsl.report import Run
+
+BLOCKS = ["b1", "b2"]
+PARAMETERS = ["b1.u.conv2d.weight", "b1.s1_s2.conv2d.bias", "readout.linear.weight"]
+
+
+def resolved(seed: int = 0, beta: float = 0.2, layers: tuple[int, ...] = (2, 2)) -> dict[str, Any]:
+    gradient = {"name": "ep", "arguments": {"beta": beta, "estimator": "centered"}}
+    stages = [
+        {"kind": "block", "name": f"b{k}", "layers": [{}] * count, "gradient": gradient}
+        for k, count in enumerate(layers, 1)
+    ]
+    train = {"data": {"name": "digits"}, "epochs": 2, "seed": seed}
+    return {"model": {"name": "m", "stages": stages}, "train": train}
+
+
+def record(name: str, spec: dict[str, Any] | str, seed: int = 0) -> Record:
+    """Provenance and nothing else."""
+    text = "ffe 1.0\n"
+    values: dict[str, Any] = {
+        field.name: ([] if field.dims else "x") if field.dtype == "str" else 1
+        for field in PROVENANCE.fields
+    }
+    values |= {
+        "spec_text": text,
+        "spec_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "spec_resolved": spec if isinstance(spec, str) else json.dumps(spec),
+        "seed": seed,
+        "train_samples": 100,
+        "environment": json.dumps({"python": "3.13"}),
+    }
+    times = {"start_time": "2026-01-01T00:00:00Z", "end_time": ""}
+    found = Record({"run_id": name, "title": "m", "status": "finished", **times})
+    found.add(PROVENANCE, values)
+    for group in (TRAIN, EVENTS, SEGMENTS):
+        found.add(group)
+    found["segments"].append(row(SEGMENTS, segment=0, start_time="t", environment="{}", exact=1))
+    return found
+
+
+def trained(
+    name: str = "run-1", seed: int = 0, top1: float = 0.9, steps: int = 20, **spec: Any
+) -> Run:
+    """A run of 20 steps of 10 samples, two evaluations and two diagnostics."""
+    found = record(name, resolved(seed, **spec), seed)
+    found.add(EVAL, {"block": BLOCKS})
+    solves = [(block, phase) for block in BLOCKS for phase in ("free", "nudged")]
+    columns = {
+        "solve": [".".join(solve) for solve in solves],
+        "block": [block for block, _ in solves],
+        "phase": [phase for _, phase in solves],
+    }
+    found.add(RELAXATION, columns)
+    found.add(GRADIENTS, {"parameter": PARAMETERS})
+    for step in range(1, steps + 1):
+        train = {"epoch": (step - 1) // 10 + 1, "batch_size": 10, "wall_time": 0.5 * step}
+        found["train"].append(row(TRAIN, step=step, loss=2 / step, accuracy=0.5, **train))
+        ends = {"converged": [9, 10] * 2, "exhausted": [1, 0] * 2}
+        relaxed = {"residual_max": [1e-3 / step] * 4, **ends}
+        found["relaxation"].append(row(RELAXATION, step=step, **relaxed))
+        if step % 10 == 0:
+            measured = {"top1": top1 * step / steps, "top5": np.nan, "wall_time": 0.5 * step}
+            found["eval"].append(row(EVAL, step=step, loss=1 / step, sweeps=[5, 6], **measured))
+            cosines = {"cosine": [0.999, np.nan, 1.0], "relative_error": [0.01, 0.0, 1e-9]}
+            found["gradients"].append(row(GRADIENTS, step=step, norm=[1, 0, 2], **cosines))
+    found["events"].append(row(EVENTS, event=0, time="t", kind="start", message="begun"))
+    return Run(name, found)
+
+
+def analysed(name: str = "analysis", sweeps: int = 4) -> Run:
+    """Three parameters of one block over some sweeps."""
+    found = record(name, resolved())
+    t = np.arange(sweeps + 1.0)[:, None] * np.ones(3)
+    followed = np.stack([t, -t], 2) * 1e-3
+    values: dict[str, Any] = {
+        "sweep": range(sweeps + 1),
+        "parameter": PARAMETERS,
+        "parameter_block": ["b1"] * 3,
+        "parameter_shape": ["4 x 1 x 3 x 3", "4", "10 x 4"],
+        "norm": t,
+        "norm_unrolled": t,
+        "cosine": np.where(t > 0, 0.9995, np.nan),
+        "relative_error": np.where(t > 0, 0.01, np.nan),
+        "entry": range(2),
+        "entry_index": [[0, 7], [1, -1], [2, 3]],
+        "value": 1.01 * followed,
+        "value_unrolled": followed,
+        "block": ["b1"],
+        "beta": [0.02],
+        "sweeps": [sweeps],
+        "free_residual": [1e-6],
+        "diverged": [0],
+        "crossings": [3],
+        "mirrored": [1],
+    }
+    found.add(TRANSIENTS, values)
+    return Run(name, found)
+
+
+def row(group: Group, **known: Any) -> dict[str, Any]:
+    """A row of a group: what is known, and zeros of the right shape."""
+    widths = {"block": 2, "solve": 4, "parameter": 3}
+    blank = {
+        field.name: "" if field.dtype == "str" else np.zeros([widths[d] for d in field.dims[1:]])
+        for field in group.columns
+    }
+    return blank | known

@@ -1,0 +1,211 @@
+"""The page: whole, harmless, the same for the same records, and plain about what is missing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+
+from ffebm_dsl.records import Record
+from ffebm_dsl.report import Run, page
+from ffebm_dsl.report import runs as runs_module
+
+from .records import analysed, record, resolved, trained
+
+VOID = {"meta", "link", "br"}
+SELF_CLOSED_IN_SVG = {"path", "use", "line", "rect", "clipPath"}
+
+
+class Page(HTMLParser):
+    """The page's elements, its texts, and what is wrong with how they nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.elements)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+@pytest.fixture(scope="module")
+def everything() -> str:
+    return page([trained("run-1", 0), trained("run-2", 1, top1=0.8), analysed()])
+
+
+def test_it_is_one_whole_document(everything: str) -> None:
+    found = Page(everything)
+    assert not found.faults and not found.open
+    assert everything.startswith("<!doctype html>")
+    ids = [attributes["id"] for _, attributes in found.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    anchors = {a["href"] for tag, a in found.elements if tag == "a"}
+    assert anchors == {
+        "#comparison",
+        "#learning",
+        "#transients",
+        "#cosine",
+        "#convergence",
+        "#wall-clock",
+        "#provenance",
+    }
+    assert {anchor and anchor[1:] for anchor in anchors} <= set(ids)
+
+
+def test_it_asks_nothing_of_the_network_and_runs_nothing(everything: str) -> None:
+    found = Page(everything)
+    assert found.count("script") == 0
+    for tag, attributes in found.elements:
+        assert not any(name.startswith("on") for name in attributes)
+        for name in ("src", "href", "xlink:href", "action", "data"):
+            value = attributes.get(name) or "#"
+            assert value.startswith(("#", "data:,")), f"{tag} {name}={value}"
+    references = re.findall(r"url\(([^)]*)\)", everything)
+    assert references and all(reference.startswith("#f") for reference in references)
+    policies = [a["content"] for _, a in found.elements if "http-equiv" in a]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+
+
+def test_every_reference_inside_a_figure_is_met(everything: str) -> None:
+    ids = {a["id"] for _, a in Page(everything).elements if "id" in a}
+    used = set(re.findall(r"url\(#([^)]*)\)", everything))
+    used |= set(re.findall(r'href="#(f[^"]*)"', everything))
+    assert used and used <= ids
+
+
+def test_every_figure_speaks(everything: str) -> None:
+    found = Page(everything)
+    figures = [a for tag, a in found.elements if tag == "svg" and a.get("role") == "img"]
+    assert len(figures) == found.count("figure") > 20
+    assert found.count("title") == len(figures) + 1
+    assert "b1.u.conv2d.weight, gradient over nudged sweeps; after 4: entry 0 EP" in found.text
+
+
+def test_figures_take_the_pages_colours(everything: str) -> None:
+    assert "#fe00" not in everything
+    assert "var(--series-0)" in everything and "var(--ink)" in everything
+    assert "prefers-color-scheme: dark" in everything
+
+
+def test_equal_records_give_equal_pages(everything: str) -> None:
+    again = page([trained("run-1", 0), trained("run-2", 1, top1=0.8), analysed()])
+    assert again == everything
+
+
+@pytest.mark.parametrize(
+    ("runs", "present", "missing"),
+    [
+        ([analysed], {"transients", "cosine"}, {"learning", "convergence", "wall-clock"}),
+        ([trained], {"learning", "cosine", "convergence", "wall-clock"}, {"transients"}),
+        ([lambda: Run("bare", record("bare", resolved()))], {"provenance"}, {"cosine"}),
+    ],
+)
+def test_what_is_missing_is_said_and_left_out(
+    runs: list[Callable[[], Run]], present: set[str], missing: set[str]
+) -> None:
+    text = page([make() for make in runs])
+    found = Page(text)
+    anchors = {attributes.get("id") for tag, attributes in found.elements if tag == "section"}
+    assert present <= anchors and not missing & anchors
+    assert "Not in these records" in found.text
+
+
+def test_a_run_of_one_step_and_one_without_finite_numbers() -> None:
+    one = trained(steps=1)
+    table = one.record["train"]
+    table["loss"][:] = float("nan")
+    assert not Page(page([one])).faults
+    endless = trained()
+    endless.record["train"]["loss"][:] = float("inf")
+    endless.record["relaxation"]["residual_max"][:] = float("nan")
+    assert not Page(page([endless])).faults
+
+
+HOSTILE = (
+    "</title></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;$x^{$\x00\x1b\u202e"
+)
+
+
+def spoiled(found: Record) -> Record:
+    """The record with every text in it replaced."""
+    attributes = dict.fromkeys(found.attributes, HOSTILE)
+    for table in found.tables.values():
+        for field in table.group.fields:
+            if field.dtype == "str" and field.name != "spec_resolved":
+                values = table[field.name]
+                values[...] = HOSTILE
+    return Record(attributes, found.tables)
+
+
+def test_hostile_texts_stay_texts() -> None:
+    runs = [Run(HOSTILE, spoiled(trained().record)), Run("x", spoiled(analysed().record))]
+    text = page(runs)
+    found = Page(text)
+    assert not found.faults and not found.open
+    assert found.count("script") == found.count("img") == 0
+    assert not any(name.startswith("on") for _, a in found.elements for name in a)
+    assert "alert(1)" in found.text
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", text)
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "",
+        "nothing",
+        "[]",
+        "3",
+        DEEP,
+        json.dumps({"model": {"stages": [3, {"kind": "block", "layers": 7, "gradient": []}]}}),
+        json.dumps({"model": [], "train": "x"}),
+        json.dumps({"model": {"name": {"a": HOSTILE}}, "train": {"epochs": None, "seed": []}}),
+    ],
+)
+def test_a_resolved_spec_may_be_anything(spec: str) -> None:
+    run = Run("odd", record("odd", spec))
+    assert not Page(page([run])).faults
+    assert run.spec.layers in ((), (0,))
+
+
+def test_runs_of_one_name_are_told_apart() -> None:
+    text = Page(page([trained("same"), trained("same", 1)])).text
+    assert "same (1)" in text and "same (2)" in text
+
+
+def test_the_number_of_figures_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ffebm_dsl.report.sections.MOST_FIGURES", 1)
+    found = Page(page([analysed()]))
+    assert "The first 1 of 2 are shown." in found.text
+
+
+def test_no_run_needs_more_of_a_record_than_reading_gives() -> None:
+    assert runs_module.RECORD == "run.h5"
