@@ -9,7 +9,6 @@ the files once, so that nothing stays in memory.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import mmap
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ffebm_dsl.datasets.durable import write_all, writing
+from ffebm_dsl.datasets.durable import lock, write_all, writing
 from ffebm_dsl.datasets.progress import say
 from ffebm_dsl.datasets.raw import Array, hash_arrays
 from ffebm_dsl.diagnostics import StorageError
@@ -228,16 +227,14 @@ def _locked(folder: Path) -> Iterator[None]:
     """One process at a time: whoever comes second finds the cache made."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = folder.with_name(f".{folder.name}.lock").open("w")
+        file = folder.with_name(f".{folder.name}.lock").open("w")
     except OSError as error:
         raise StorageError(
             f"cannot write the cache {folder}: {error.strerror}",
             help="make the data directory writable, or set XDG_CACHE_HOME to a folder that is",
         ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with file:
+        if not lock(file, folder):
             say(f"another process works on the cache {folder}; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock(file, folder, wait=True)
         yield

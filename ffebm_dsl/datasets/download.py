@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import http.client
 import os
 import ssl
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 from ffebm_dsl import __version__
 from ffebm_dsl.datasets.catalogue import Download
 from ffebm_dsl.datasets.checksums import digest
-from ffebm_dsl.datasets.durable import put, write_all, writing
+from ffebm_dsl.datasets.durable import lock, put, write_all, writing
 from ffebm_dsl.datasets.progress import bar, say
 from ffebm_dsl.diagnostics import InputError
 
@@ -84,12 +83,10 @@ def _held(part: Path) -> Iterator[IO[bytes]]:
         part.parent.mkdir(parents=True, exist_ok=True)
         file = part.open("ab", buffering=0)
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock(file, part):
             raise InputError(
                 f"another process is downloading to {part}", help="wait for it, or stop it"
-            ) from None
+            )
         try:
             yield file
         finally:

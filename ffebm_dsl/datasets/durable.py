@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ffebm_dsl.diagnostics import StorageError
 from ffebm_dsl.records import sync_directory
@@ -50,3 +51,17 @@ def write_all(file: IO[bytes], content: bytes | memoryview) -> None:
     view = memoryview(content)
     while view:
         view = view[file.write(view) :]
+
+
+def lock(file: IO[Any], path: Path, *, wait: bool = False) -> bool:
+    """Hold an open file against other processes until it is closed; False: another holds it.
+
+    Raises:
+        StorageError: its file system has no locks.
+    """
+    with writing(path):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+    return True

@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ffebm_dsl.datasets.raw import damaged
 from ffebm_dsl.diagnostics import InputError
 
 MAX_BYTES = 1 << 31
 """No array of this format in use comes near; a bound for what a header may declare."""
+
+MAX_RATIO = 1032
+"""No gzip file unpacks to more than so many times its size."""
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[Any]:
@@ -28,20 +32,27 @@ def read_idx(path: Path, dimensions: int) -> NDArray[Any]:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             header = file.read(4 + 4 * dimensions)
             shape = _shape(path, header, dimensions)
+            _check_size(path, len(header) + math.prod(shape))
             content = file.read(math.prod(shape) + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(
-            f"{path} cannot be read: {error}", help="fetch the file again; it may be damaged"
-        ) from error
+        raise damaged(f"{path} cannot be read: {error}") from error
     if len(content) != math.prod(shape):
         place = len(header) + min(len(content), math.prod(shape))
         fault = "ends" if len(content) < math.prod(shape) else "goes on"
-        raise InputError(
+        raise damaged(
             f"{path} {fault} at byte {place}, its header declares "
-            f"{len(header) + math.prod(shape)} bytes",
-            help="fetch the file again; it may be damaged",
+            f"{len(header) + math.prod(shape)} bytes"
         )
     return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _check_size(path: Path, declared: int) -> None:
+    """Nothing is read into memory that the file cannot hold."""
+    size = path.stat().st_size
+    if path.suffix == ".gz" and declared > MAX_RATIO * size:
+        raise damaged(f"{path} declares {declared} bytes at byte 4, and has {size}, zipped")
+    if path.suffix != ".gz" and declared > size:
+        raise damaged(f"{path} ends at byte {size}, its header declares {declared} bytes")
 
 
 def _shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
@@ -52,14 +63,8 @@ def _shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
             help=f"this must be an IDX file of unsigned bytes with {dimensions} dimensions",
         )
     if len(header) != 4 + 4 * dimensions:
-        raise InputError(
-            f"{path} ends at byte {len(header)}, inside its header",
-            help="fetch the file again; it may be damaged",
-        )
+        raise damaged(f"{path} ends at byte {len(header)}, inside its header")
     shape = tuple(int(side) for side in np.frombuffer(header[4:], ">u4"))
     if math.prod(shape) > MAX_BYTES:
-        raise InputError(
-            f"{path} declares an array of shape {list(shape)} at byte 4",
-            help="fetch the file again; it may be damaged",
-        )
+        raise damaged(f"{path} declares an array of shape {list(shape)} at byte 4")
     return shape

@@ -153,6 +153,14 @@ class TestMnist:
             load(call("mnist"), model(), tmp_path, CPU, torch.float32)
         assert str(path) in caught.value.message and caught.value.help
 
+    def test_memory_is_not_given_for_what_a_header_declares(self, tmp_path: Path) -> None:
+        write_mnist(tmp_path)
+        header = b"\x00\x00\x08\x03" + (1 << 10).to_bytes(4, "big") * 3
+        path = tmp_path / f"{MNIST_FILES[0]}.gz"
+        path.write_bytes(gzip.compress(header))
+        with pytest.raises(InputError, match="declares 1073741840 bytes at byte 4, and has"):
+            load(call("mnist"), model(), tmp_path, CPU, torch.float32)
+
     @pytest.mark.parametrize("damage", [lambda b: b[:-9], lambda b: b[:20], lambda b: b"no gzip"])
     def test_damaged_gzip(self, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
         write_mnist(tmp_path)
