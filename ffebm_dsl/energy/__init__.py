@@ -8,20 +8,19 @@ from ffebm_dsl.energy.activation import (
     Sigmoid,
     Tanh,
 )
-from ffebm_dsl.energy.coupling import (
+from ffebm_dsl.energy.coupling import Coupling, Routing
+from ffebm_dsl.energy.dynamics import AdjointDynamics, Force, HopfieldDynamics
+from ffebm_dsl.energy.hopfield import HopfieldEnergy, Layer, Routings, State, inner
+from ffebm_dsl.energy.ops import (
     AvgPool2d,
     Conv2d,
-    Coupling,
     CouplingOp,
     Flatten,
     Identical,
     Linear,
     LinearOp,
     MaxPool2d,
-    Routing,
 )
-from ffebm_dsl.energy.dynamics import AdjointDynamics, Force, HopfieldDynamics
-from ffebm_dsl.energy.hopfield import HopfieldEnergy, Layer, Routings, State, inner
 
 __all__ = [
     "Activation",

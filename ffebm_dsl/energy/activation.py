@@ -37,6 +37,10 @@ class Activation(ABC):
     def __call__(self, v: Tensor) -> Tensor:
         """``sigma(v)``: the state at which the layer rests under the pre-activation ``v``."""
 
+    def overwrite(self, v: Tensor) -> Tensor:
+        """``sigma(v)``, in the memory of ``v`` where that saves time; no graph may need ``v``."""
+        return self(v)
+
     @abstractmethod
     def derivative(self, v: Tensor) -> Tensor:
         """``d sigma / d v``; at a kink the value that PyTorch's autograd takes."""
@@ -67,6 +71,9 @@ class Identity(Activation):
     def __call__(self, v: Tensor) -> Tensor:
         return v if self.slope == 1.0 else self.slope * v
 
+    def overwrite(self, v: Tensor) -> Tensor:
+        return v if self.slope == 1.0 else v.mul_(self.slope)
+
     def derivative(self, v: Tensor) -> Tensor:
         return torch.full_like(v, self.slope)
 
@@ -79,6 +86,9 @@ class HardSigmoid(Activation):
 
     def __call__(self, v: Tensor) -> Tensor:
         return (v if self.slope == 1.0 else self.slope * v).clamp(0.0, 1.0)
+
+    def overwrite(self, v: Tensor) -> Tensor:
+        return (v if self.slope == 1.0 else v.mul_(self.slope)).clamp_(0.0, 1.0)
 
     def derivative(self, v: Tensor) -> Tensor:
         u = self.slope * v
@@ -98,6 +108,9 @@ class Relu(Activation):
     def __call__(self, v: Tensor) -> Tensor:
         return (v if self.slope == 1.0 else self.slope * v).relu()
 
+    def overwrite(self, v: Tensor) -> Tensor:
+        return (v if self.slope == 1.0 else v.mul_(self.slope)).relu_()
+
     def derivative(self, v: Tensor) -> Tensor:
         return self.slope * (v > 0).to(v.dtype)
 
@@ -115,6 +128,9 @@ class Tanh(Activation):
     def __call__(self, v: Tensor) -> Tensor:
         return torch.tanh(self.slope * v)
 
+    def overwrite(self, v: Tensor) -> Tensor:
+        return v.mul_(self.slope).tanh_()
+
     def derivative(self, v: Tensor) -> Tensor:
         return self.slope * (1 - torch.tanh(self.slope * v).square())
 
@@ -128,6 +144,9 @@ class Sigmoid(Activation):
 
     def __call__(self, v: Tensor) -> Tensor:
         return torch.sigmoid(self.slope * v)
+
+    def overwrite(self, v: Tensor) -> Tensor:
+        return v.mul_(self.slope).sigmoid_()
 
     def derivative(self, v: Tensor) -> Tensor:
         s = torch.sigmoid(self.slope * v)

@@ -14,158 +14,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ffebm_dsl.energy.kernels import Convolution
+from ffebm_dsl.energy.ops import Conv2d, CouplingOp, MaxPool2d, WeightedOp, blank
 from ffebm_dsl.modules import NamedModules
 
 Routing = tuple[Tensor, ...]
 """One index tensor per max pooling of a chain, in the order of the chain."""
-
-
-class LinearOp(nn.Module):
-    """One linear op of a coupling: ``forward`` is affine, ``tangent`` its linear part.
-
-    ``adjoint`` is the transpose of ``tangent``. Subclasses may add a bias in ``forward``.
-    """
-
-    def __init__(self, in_shape: Sequence[int]) -> None:
-        super().__init__()
-        self.in_shape = tuple(in_shape)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.tangent(x)
-
-    def tangent(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        raise NotImplementedError
-
-
-class Conv2d(LinearOp):
-    """``conv2d`` with square kernels; weight (out, in / groups, k, k), bias (out,)."""
-
-    def __init__(
-        self,
-        in_shape: Sequence[int],
-        out_channels: int,
-        kernel: int,
-        *,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
-        groups: int = 1,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(in_shape)
-        self.stride, self.padding = stride, padding
-        self.dilation, self.groups = dilation, groups
-        shape = (out_channels, self.in_shape[0] // groups, kernel, kernel)
-        self.weight = nn.Parameter(torch.empty(shape))
-        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        # Rows and columns that a strided convolution never reads: its transpose must restore them.
-        reach = dilation * (kernel - 1) + 1 - 2 * padding
-        self.unread = tuple((size - reach) % stride for size in self.in_shape[1:])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self._convolve(x, self.bias)
-
-    def tangent(self, x: Tensor) -> Tensor:
-        return self._convolve(x, None)
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        return F.conv_transpose2d(
-            y, self.weight, None, self.stride, self.padding, self.unread, self.groups, self.dilation
-        )
-
-    def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        return F.conv2d(x, self.weight, bias, self.stride, self.padding, self.dilation, self.groups)
-
-
-class Linear(LinearOp):
-    """``linear``; weight (out, in), bias (out,)."""
-
-    def __init__(self, in_shape: Sequence[int], out_features: int, *, bias: bool = True) -> None:
-        super().__init__(in_shape)
-        self.weight = nn.Parameter(torch.empty(out_features, self.in_shape[0]))
-        self.bias = nn.Parameter(torch.empty(out_features)) if bias else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
-
-    def tangent(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight)
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        return F.linear(y, self.weight.t())
-
-
-class AvgPool2d(LinearOp):
-    """``avg_pool2d``, zero padding counted."""
-
-    def __init__(
-        self, in_shape: Sequence[int], kernel: int, *, stride: int, padding: int = 0
-    ) -> None:
-        super().__init__(in_shape)
-        self.kernel, self.stride, self.padding = [kernel] * 2, [stride] * 2, [padding] * 2
-
-    def tangent(self, x: Tensor) -> Tensor:
-        return torch.ops.aten.avg_pool2d(x, self.kernel, self.stride, self.padding)
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        like = y.new_empty(len(y), *self.in_shape)
-        return torch.ops.aten.avg_pool2d_backward(
-            y, like, self.kernel, self.stride, self.padding, False, True, None
-        )
-
-
-class Flatten(LinearOp):
-    """``flatten``: (B, C, H, W) to (B, C H W)."""
-
-    def tangent(self, x: Tensor) -> Tensor:
-        return x.flatten(1)
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        return y.reshape(len(y), *self.in_shape)
-
-
-class Identical(LinearOp):
-    """``identity``: the layers are coupled unit by unit."""
-
-    def tangent(self, x: Tensor) -> Tensor:
-        return x
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        return y
-
-
-class MaxPool2d(nn.Module):
-    """``max_pool2d``; its routing is the flat index of each maximum in its input plane."""
-
-    def __init__(
-        self, in_shape: Sequence[int], kernel: int, *, stride: int, padding: int = 0
-    ) -> None:
-        super().__init__()
-        self.in_shape = tuple(in_shape)
-        self.kernel, self.stride, self.padding = [kernel] * 2, [stride] * 2, [padding] * 2
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The pooled tensor and the routing that was taken."""
-        return torch.ops.aten.max_pool2d_with_indices(x, self.kernel, self.stride, self.padding)
-
-    def tangent(self, x: Tensor, routing: Tensor) -> Tensor:
-        """Pool by a given routing instead of by the maxima of ``x``."""
-        return x.flatten(2).gather(2, routing.flatten(2)).view_as(routing)
-
-    def adjoint(self, y: Tensor, routing: Tensor) -> Tensor:
-        like = y.new_empty(len(y), *self.in_shape)
-        return torch.ops.aten.max_pool2d_with_indices_backward(
-            y, like, self.kernel, self.stride, self.padding, [1, 1], False, routing
-        )
-
-
-CouplingOp = LinearOp | MaxPool2d
 
 
 class Coupling(nn.Module):
@@ -186,32 +42,174 @@ class Coupling(nn.Module):
 
     def forward(self, a: Tensor) -> tuple[Tensor, Routing]:
         """``op(a)`` and the routing that its max poolings took."""
-        routing = []
-        for op in self.ops:
-            if isinstance(op, MaxPool2d):
-                a, choice = op(a)
-                routing.append(choice)
-            else:
-                a = op(a)
-        return a, tuple(routing)
+        return _forward(list(self.ops), a)
 
     def along(self, a: Tensor, routing: Routing) -> Tensor:
         """``op(a)`` with its max poolings made by ``routing``: the frozen chain."""
-        choices = iter(routing)
-        for op in self.ops:
-            a = op.tangent(a, next(choices)) if isinstance(op, MaxPool2d) else op(a)
-        return a
+        return _along(list(self.ops), a, routing)
 
     def tangent(self, a: Tensor, routing: Routing) -> Tensor:
         """The derivative of ``op`` in direction ``a``: :meth:`along` without the biases."""
-        choices = iter(routing)
-        for op in self.ops:
-            a = op.tangent(a, next(choices)) if isinstance(op, MaxPool2d) else op.tangent(a)
-        return a
+        return _along(list(self.ops), a, routing, tangent=True)
 
-    def adjoint(self, b: Tensor, routing: Routing) -> Tensor:
-        """``op^T b`` at ``routing``: the field of this coupling on its source layer."""
+    def adjoint(self, b: Tensor, routing: Routing, onto: Tensor | None = None) -> Tensor:
+        """``op^T b`` at ``routing``: the field of this coupling on its source layer.
+
+        With ``onto`` the sum of both, in a tensor of its own.
+        """
         choices = iter(reversed(routing))
         for op in reversed(self.ops):
             b = op.adjoint(b, next(choices)) if isinstance(op, MaxPool2d) else op.adjoint(b)
-        return b
+        return b if onto is None else onto + b
+
+    def parameter_gradient(self, a: Tensor, b: Tensor, routing: Routing) -> list[Tensor]:
+        """``d <along(a), b> / d parameter`` of those that require a gradient, summed over B."""
+        ops = list(self.ops)
+        with torch.no_grad():
+            inputs, cotangents = _entering(ops, a, routing), _leaving(ops, b, routing)
+            return _gradients(ops, inputs, cotangents, cotangents)
+
+    def mixed_gradient(
+        self, a: Tensor, b: Tensor, moved: tuple[Tensor, Tensor], routing: Routing
+    ) -> list[Tensor]:
+        """The same of ``<along(a), db> + <tangent(da), b>``, with ``moved = (da, db)``."""
+        ops = list(self.ops)
+        with torch.no_grad():
+            inputs, cotangents = _entering(ops, a, routing), _leaving(ops, moved[1], routing)
+            others = _entering(ops, moved[0], routing, tangent=True)
+            back = _leaving(ops, b, routing)
+            return _gradients(
+                ops,
+                {k: torch.cat([inputs[k], others[k]]) for k in inputs},
+                {k: torch.cat([cotangents[k], back[k]]) for k in cotangents},
+                cotangents,
+            )
+
+    def prepared(self, batch: int) -> PreparedCoupling:
+        """The coupling at its present weights, for the sweeps of ``batch`` samples."""
+        return PreparedCoupling(self, batch)
+
+
+class PreparedCoupling:
+    """A coupling for the sweeps of one phase: fixed weights, packed; no graph.
+
+    The convolutions come from :mod:`ffebm_dsl.energy.kernels`. What an adjoint spreads out
+    behind a convolution is kept in a buffer that the next adjoint overwrites.
+    """
+
+    def __init__(self, coupling: Coupling, batch: int) -> None:
+        self.source, self.target = coupling.source, coupling.target
+        self.routed = coupling.routed
+        self._ops: list[PreparedOp] = [
+            op.prepared(batch) if isinstance(op, Conv2d) else op for op in coupling.ops
+        ]
+        self._buffers: dict[int, Tensor] = {}
+
+    def forward(self, a: Tensor) -> tuple[Tensor, Routing]:
+        return _forward(self._ops, a)
+
+    def along(self, a: Tensor, routing: Routing) -> Tensor:
+        return _along(self._ops, a, routing)
+
+    def tangent(self, a: Tensor, routing: Routing) -> Tensor:
+        return _along(self._ops, a, routing, tangent=True)
+
+    def adjoint(self, b: Tensor, routing: Routing, onto: Tensor | None = None) -> Tensor:
+        choices = iter(reversed(routing))
+        for k in reversed(range(len(self._ops))):
+            op = self._ops[k]
+            if isinstance(op, MaxPool2d):
+                b = op.adjoint(b, next(choices), self._buffer(k, op, b))
+            elif k == 0 and onto is not None and isinstance(op, Convolution):
+                return op.adjoint_onto(b, onto)
+            else:
+                b = op.adjoint(b)
+        return b if onto is None else onto + b
+
+    def _buffer(self, k: int, op: MaxPool2d, like: Tensor) -> Tensor | None:
+        """Where op ``k`` puts its adjoint; None where no convolution behind it uses it up."""
+        if not any(isinstance(before, Convolution) for before in self._ops[:k]):
+            return None
+        kept = self._buffers.get(k)
+        if kept is None or len(kept) != len(like):
+            kept = self._buffers[k] = blank(like, op.in_shape)
+        return kept
+
+
+PreparedOp = CouplingOp | Convolution
+
+
+def _forward(ops: Sequence[PreparedOp], a: Tensor) -> tuple[Tensor, Routing]:
+    routing = []
+    for op in ops:
+        if isinstance(op, MaxPool2d):
+            a, choice = op(a)
+            routing.append(choice)
+        else:
+            a = op(a)
+    return a, tuple(routing)
+
+
+def _along(
+    ops: Sequence[PreparedOp], a: Tensor, routing: Routing, *, tangent: bool = False
+) -> Tensor:
+    choices = iter(routing)
+    for op in ops:
+        if isinstance(op, MaxPool2d):
+            a = op.tangent(a, next(choices))
+        else:
+            a = op.tangent(a) if tangent else op(a)
+    return a
+
+
+def _entering(
+    ops: Sequence[CouplingOp], a: Tensor, routing: Routing, *, tangent: bool = False
+) -> dict[int, Tensor]:
+    """What enters each op that has weights, as ``a`` enters the chain."""
+    inputs: dict[int, Tensor] = {}
+    weighted = [k for k, op in enumerate(ops) if isinstance(op, WeightedOp)]
+    choices = iter(routing)
+    for k in range(max(weighted, default=-1) + 1):
+        op = ops[k]
+        if k in weighted:
+            inputs[k] = a
+        if k == weighted[-1]:
+            break
+        if isinstance(op, MaxPool2d):
+            a = op.tangent(a, next(choices))
+        else:
+            a = op.tangent(a) if tangent else op(a)
+    return inputs
+
+
+def _leaving(ops: Sequence[CouplingOp], b: Tensor, routing: Routing) -> dict[int, Tensor]:
+    """The cotangent of what leaves each op that has weights, ``b`` being the chain's."""
+    cotangents: dict[int, Tensor] = {}
+    weighted = [k for k, op in enumerate(ops) if isinstance(op, WeightedOp)]
+    choices = iter(reversed(routing))
+    for k in reversed(range(min(weighted, default=len(ops)), len(ops))):
+        op = ops[k]
+        if k in weighted:
+            cotangents[k] = b
+        if k == weighted[0]:
+            break
+        b = op.adjoint(b, next(choices)) if isinstance(op, MaxPool2d) else op.adjoint(b)
+    return cotangents
+
+
+def _gradients(
+    ops: Sequence[CouplingOp],
+    inputs: dict[int, Tensor],
+    cotangents: dict[int, Tensor],
+    affine: dict[int, Tensor],
+) -> list[Tensor]:
+    """The gradients of weights and biases; ``affine`` are the cotangents that biases feel."""
+    gradients = []
+    for k, op in enumerate(ops):
+        if not isinstance(op, WeightedOp):
+            continue
+        if op.weight.requires_grad:
+            gradients.append(op.weight_gradient(inputs[k], cotangents[k]))
+        if op.bias is not None and op.bias.requires_grad:
+            gradients.append(op.bias_gradient(affine[k]))
+    return gradients

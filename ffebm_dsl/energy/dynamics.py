@@ -6,14 +6,16 @@ given the current states, ``update(state, i)`` is the new state of layer ``i``.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ffebm_dsl.energy.coupling import Routing
+from ffebm_dsl.energy.coupling import Coupling, PreparedCoupling, Routing
 from ffebm_dsl.energy.hopfield import HopfieldEnergy, Routings, State
+from ffebm_dsl.energy.kernels import channels_last, take_rows
 
 
 class Force(Protocol):
@@ -22,13 +24,24 @@ class Force(Protocol):
     def on(self, layer: int, state: State) -> Tensor | None:
         """``-beta dC/ds`` of that layer at ``state``, (B, *layer shape); None where absent."""
 
+    def select(self, rows: Tensor) -> Force:
+        """The force on these samples alone."""
+
 
 class HopfieldDynamics:
     """``s_i <- sigma_i(d phi / d s_i + force_i)``, drives held fixed.
 
     Each coupling costs one forward and one adjoint per sweep: a forward's result and
-    routing are kept until its source layer moves. With ``routings`` given the max
-    poolings are frozen from the start.
+    routing are kept until its source layer moves.
+
+    Args:
+        energy: the block's energy.
+        drives: as the energy's, (B, *layer shape) each.
+        force: what nudges it, if anything.
+        routings: choices of the max poolings to hold from the start.
+        graph: record what is computed for autograd. Without, no gradient is enabled,
+            weights are packed and buffers reused.
+        resting: the state to come is zero, and nothing need be computed from it.
     """
 
     def __init__(
@@ -37,36 +50,39 @@ class HopfieldDynamics:
         drives: Sequence[Tensor],
         force: Force | None = None,
         routings: Routings | None = None,
+        *,
+        graph: bool = False,
+        resting: bool = False,
     ) -> None:
         self.energy = energy
         self.force = force
         self.routings = routings
+        self._graph = graph
+        self._resting = set(range(len(energy.layers))) if resting else set()
         self._drive: dict[int, Tensor] = {}
         for u, i in zip(drives, energy.driven, strict=True):
+            u = u if graph else channels_last(u)
             self._drive[i] = self._drive[i] + u if i in self._drive else u
-        self._couplings = list(energy.couplings)
+        batch = len(drives[0]) if drives else 1
+        self._couplings: list[Coupling | PreparedCoupling] = [
+            c if graph else c.prepared(batch) for c in energy.couplings
+        ]
         self._forwards: dict[int, tuple[Tensor, Routing]] = {}
 
     def update(self, state: State, layer: int) -> Tensor:
-        v = self.pre_activation(state, layer)
-        return self.energy.layers[layer].activation(v)
+        activation = self.energy.layers[layer].activation
+        with self._grad_mode():
+            v, own = self._pre_activation(state, layer)
+            return activation.overwrite(v) if own and not self._graph else activation(v)
 
     def pre_activation(self, state: State, layer: int) -> Tensor:
         """``d phi / d s_layer`` plus the force, (B, *layer shape)."""
-        terms = [self._drive[layer]] if layer in self._drive else []
-        for index, coupling in enumerate(self._couplings):
-            if coupling.target == layer:
-                terms.append(self._forward(state, index)[0])
-            if coupling.source == layer:
-                routing = self._forward(state, index)[1] if coupling.routed else ()
-                terms.append(coupling.adjoint(state[coupling.target], routing))
-        if self.force is not None:
-            force = self.force.on(layer, state)
-            terms += [] if force is None else [force]
-        return _sum(terms, state[layer])
+        with self._grad_mode():
+            return self._pre_activation(state, layer)[0]
 
     def moved(self, layer: int) -> None:
         """Forget what was computed from the old state of ``layer``."""
+        self._resting.discard(layer)
         for index, coupling in enumerate(self._couplings):
             if coupling.source == layer:
                 self._forwards.pop(index, None)
@@ -74,8 +90,52 @@ class HopfieldDynamics:
     def freeze_routing(self, state: State) -> None:
         """From now on keep the max poolings' choices at ``state``."""
         if self.routings is None:
-            self.routings = self.energy.routings(state)
+            self.routings = self.routings_at(state)
             self._forwards.clear()
+
+    def routings_at(self, state: State) -> Routings:
+        """The choices of every max pooling at ``state``, or the ones that are held."""
+        if self.routings is not None:
+            return self.routings
+        routed = [index for index, c in enumerate(self._couplings) if c.routed]
+        with self._grad_mode():
+            return {index: self._forward(state, index)[1] for index in routed}
+
+    def select(self, rows: Tensor) -> HopfieldDynamics:
+        """The dynamics of these samples alone, where the present ones stand."""
+        part = copy.copy(self)
+        part.force = None if self.force is None else self.force.select(rows)
+        part.routings = (
+            None
+            if self.routings is None
+            else {index: _rows_of(routing, rows) for index, routing in self.routings.items()}
+        )
+        part._resting = set(self._resting)
+        part._drive = {i: take_rows(u, rows) for i, u in self._drive.items()}
+        part._forwards = {
+            index: (take_rows(value, rows), _rows_of(routing, rows))
+            for index, (value, routing) in self._forwards.items()
+        }
+        return part
+
+    def _grad_mode(self) -> torch.set_grad_enabled:
+        return torch.set_grad_enabled(self._graph and torch.is_grad_enabled())
+
+    def _pre_activation(self, state: State, layer: int) -> tuple[Tensor, bool]:
+        """The pre-activation, and whether nothing else uses its memory."""
+        total = _Sum(in_place=not self._graph)
+        if layer in self._drive:
+            total.add(self._drive[layer])
+        for index, coupling in enumerate(self._couplings):
+            if coupling.target == layer:
+                total.add(self._forward(state, index)[0])
+            if coupling.source == layer and coupling.target not in self._resting:
+                routing = self._forward(state, index)[1] if coupling.routed else ()
+                total.add_adjoint(coupling, state[coupling.target], routing)
+        force = None if self.force is None else self.force.on(layer, state)
+        if force is not None:
+            total.add(force)
+        return total.value(state[layer])
 
     def _forward(self, state: State, index: int) -> tuple[Tensor, Routing]:
         if index not in self._forwards:
@@ -84,8 +144,14 @@ class HopfieldDynamics:
             if self.routings is not None and coupling.routed:
                 routing = self.routings[index]
                 self._forwards[index] = (coupling.along(a, routing), routing)
+            elif coupling.source in self._resting:
+                value, routing = coupling.forward(a[:1])
+                self._forwards[index] = (
+                    _repeated(value, len(a)),
+                    tuple(_repeated(choice, len(a)) for choice in routing),
+                )
             else:
-                self._forwards[index] = coupling(a)
+                self._forwards[index] = coupling.forward(a)
         return self._forwards[index]
 
 
@@ -94,7 +160,8 @@ class AdjointDynamics:
 
     ``D`` is sigma' at the equilibrium's pre-activations, ``H`` the Hessian of phi there and
     ``c`` the cotangent. Its fixed point ``w = D (I - H D)^-1 c`` is the response of the
-    equilibrium to a nudge, and exists and attracts exactly where the free phase does.
+    equilibrium to a nudge, and exists and attracts exactly where the free phase does. It is
+    to be started at zero, and without gradients enabled.
     """
 
     def __init__(
@@ -106,34 +173,77 @@ class AdjointDynamics:
         routings: Routings,
     ) -> None:
         dynamics = HopfieldDynamics(energy, drives, routings=routings)
-        self.energy, self.cotangent, self.routings = energy, cotangent, routings
+        self.cotangent, self.routings = list(cotangent), routings
         self.derivative = [
             layer.activation.derivative(dynamics.pre_activation(state, i))
             for i, layer in enumerate(energy.layers)
         ]
+        self._couplings = [c.prepared(len(state[0])) for c in energy.couplings]
+        self._resting = set(range(len(energy.layers)))
 
     def update(self, state: State, layer: int) -> Tensor:
+        total = _Sum(in_place=True)
         c = self.cotangent[layer]
-        terms = [] if c is None else [c]
-        for index, coupling in enumerate(self.energy.couplings):
+        if c is not None:
+            total.add(c)
+        for index, coupling in enumerate(self._couplings):
             routing = self.routings.get(index, ())
-            if coupling.target == layer:
-                terms.append(coupling.tangent(state[coupling.source], routing))
-            if coupling.source == layer:
-                terms.append(coupling.adjoint(state[coupling.target], routing))
-        return self.derivative[layer] * _sum(terms, state[layer])
+            if coupling.target == layer and coupling.source not in self._resting:
+                total.add(coupling.tangent(state[coupling.source], routing))
+            if coupling.source == layer and coupling.target not in self._resting:
+                total.add_adjoint(coupling, state[coupling.target], routing)
+        value, own = total.value(state[layer])
+        return value.mul_(self.derivative[layer]) if own else value * self.derivative[layer]
 
     def moved(self, layer: int) -> None:
-        """Nothing is kept between updates."""
+        """``layer`` is no longer at rest; nothing else is kept between updates."""
+        self._resting.discard(layer)
 
     def freeze_routing(self, state: State) -> None:
         """The routing is frozen already."""
 
+    def select(self, rows: Tensor) -> AdjointDynamics:
+        part = copy.copy(self)
+        part._resting = set(self._resting)
+        part.cotangent = [None if c is None else take_rows(c, rows) for c in self.cotangent]
+        part.derivative = [take_rows(d, rows) for d in self.derivative]
+        part.routings = {i: _rows_of(routing, rows) for i, routing in self.routings.items()}
+        return part
 
-def _sum(terms: list[Tensor], like: Tensor) -> Tensor:
-    if not terms:
-        return torch.zeros_like(like)
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+
+class _Sum:
+    """A sum of terms, from left to right, that overwrites none of them."""
+
+    def __init__(self, *, in_place: bool) -> None:
+        self._in_place = in_place
+        self._total: Tensor | None = None
+        self._own = False
+
+    def add(self, term: Tensor) -> None:
+        if self._total is None:
+            self._total = term
+        elif self._own and self._in_place:
+            self._total.add_(term)
+        else:
+            self._total, self._own = self._total + term, True
+
+    def add_adjoint(
+        self, coupling: Coupling | PreparedCoupling, b: Tensor, routing: Routing
+    ) -> None:
+        self._own = self._total is not None
+        self._total = coupling.adjoint(b, routing, self._total)
+
+    def value(self, like: Tensor) -> tuple[Tensor, bool]:
+        """The sum, and whether its memory is its own; zeros of ``like`` without a term."""
+        if self._total is None:
+            return torch.zeros_like(like), True
+        return self._total, self._own
+
+
+def _repeated(x: Tensor, count: int) -> Tensor:
+    """(1, ...) to (count, ...), in the memory layout of ``x``."""
+    return torch.cat([x] * count)
+
+
+def _rows_of(routing: Routing, rows: Tensor) -> Routing:
+    return tuple(take_rows(choice, rows) for choice in routing)

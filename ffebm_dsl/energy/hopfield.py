@@ -14,7 +14,7 @@ Shapes: a state is a sequence with one tensor per layer, (B, *layer shape); driv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ffebm_dsl.energy.activation import Activation
 from ffebm_dsl.energy.coupling import Coupling, Routing
+from ffebm_dsl.energy.kernels import channels_last
 from ffebm_dsl.modules import NamedModules
 
 State = Sequence[Tensor]
@@ -60,7 +61,7 @@ class HopfieldEnergy(nn.Module):
 
     def zero_state(self, batch: int, like: Tensor) -> list[Tensor]:
         """The state at which a free phase starts: zeros of ``like``'s dtype and device."""
-        return [like.new_zeros(batch, *layer.shape) for layer in self.layers]
+        return [channels_last(like.new_zeros(batch, *layer.shape)) for layer in self.layers]
 
     def trainable(self) -> list[nn.Parameter]:
         """The parameters that require a gradient, in the order of the couplings."""
@@ -100,12 +101,16 @@ class HopfieldEnergy(nn.Module):
         the state. Samples of several phases may be stacked along the batch: one pass
         serves them all.
         """
-        return self._parameter_gradient(
-            lambda index, coupling: inner(
-                _through(coupling, state[coupling.source], (routings or {}).get(index)),
-                state[coupling.target],
-            ).mul(weights)
-        )
+        gradients: list[Tensor] = []
+        for index, coupling in enumerate(self.couplings):
+            a = state[coupling.source]
+            routing = (routings or {}).get(index)
+            if routing is None and coupling.routed:
+                with torch.no_grad():
+                    routing = coupling(a)[1]
+            b = _weighted(state[coupling.target], weights)
+            gradients += coupling.parameter_gradient(a, b, routing or ())
+        return gradients
 
     def field_gradient(
         self, state: State, direction: State, weights: Tensor, routings: Routings
@@ -115,26 +120,17 @@ class HopfieldEnergy(nn.Module):
         The mixed second derivative that implicit differentiation needs. The direction
         meets each coupling on both sides: as its target and as its source.
         """
-
-        def term(index: int, coupling: Coupling) -> Tensor:
-            a, b = coupling.source, coupling.target
-            routing = routings.get(index, ())
-            forward = inner(coupling.along(state[a], routing), direction[b])
-            return (forward + inner(coupling.tangent(direction[a], routing), state[b])) * weights
-
-        return self._parameter_gradient(term)
-
-    def _parameter_gradient(self, term: Callable[[int, Coupling], Tensor]) -> list[Tensor]:
-        """Gradient of the summed ``term`` of every coupling, aligned with :meth:`trainable`."""
         gradients: list[Tensor] = []
         for index, coupling in enumerate(self.couplings):
-            parameters = [p for p in coupling.parameters() if p.requires_grad]
-            if parameters:
-                with torch.enable_grad():
-                    value = term(index, coupling).sum()
-                gradients += torch.autograd.grad(value, parameters)
+            a, b = coupling.source, coupling.target
+            gradients += coupling.mixed_gradient(
+                state[a],
+                _weighted(state[b], weights),
+                (direction[a], _weighted(direction[b], weights)),
+                routings.get(index, ()),
+            )
         return gradients
 
 
-def _through(coupling: Coupling, a: Tensor, routing: Routing | None) -> Tensor:
-    return coupling(a)[0] if routing is None else coupling.along(a, routing)
+def _weighted(x: Tensor, weights: Tensor) -> Tensor:
+    return x * weights.view(-1, *[1] * (x.dim() - 1))

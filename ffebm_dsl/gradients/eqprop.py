@@ -11,6 +11,7 @@ with (beta_1, beta_2) = (beta, -beta) centered, (beta, 0) positive, (0, -beta) n
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.energy import HopfieldDynamics, Routings
+from ffebm_dsl.energy.kernels import take_rows
 from ffebm_dsl.gradients.estimator import (
     Cost,
     Equilibrium,
@@ -58,11 +60,19 @@ class EquilibriumPropagation(Estimator):
         return first, second
 
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
-        betas = self.betas
-        solutions = nudged_phases(equilibrium, cost, [beta for beta in betas if beta != 0])
-        by_beta = {0.0: equilibrium.state} | {b: s.state for b, s in solutions.items()}
-        first, second = (by_beta[beta] for beta in betas)
-        return self.contrast(equilibrium, cost, weights, first, second, list(solutions.values()))
+        nudges, batch = [beta for beta in self.betas if beta != 0], len(weights)
+        dynamics, start = nudged_dynamics(equilibrium, cost, nudges)
+        with torch.no_grad():
+            nudged = relax(dynamics, start, equilibrium.nudged)
+            # Most are known from the last sweep.
+            routings = dynamics.routings_at(nudged.state)
+        solutions = [_part(nudged, k, batch) for k in range(len(nudges))]
+        by_beta = {0.0: equilibrium.state} | {
+            beta: solution.state for beta, solution in zip(nudges, solutions, strict=True)
+        }
+        first, second = (by_beta[beta] for beta in self.betas)
+        known = routings if len(nudges) == 2 else None
+        return self.contrast(equilibrium, cost, weights, first, second, solutions, known)
 
     def contrast(
         self,
@@ -72,15 +82,21 @@ class EquilibriumPropagation(Estimator):
         first: Sequence[Tensor],
         second: Sequence[Tensor],
         solutions: list[Solution],
+        routings: Routings | None = None,
     ) -> GradientEstimate:
-        """The estimate from the two states ``s(beta_1)`` and ``s(beta_2)``."""
+        """The estimate from the two states ``s(beta_1)`` and ``s(beta_2)``.
+
+        ``routings`` are the max poolings' choices at the two, one after the other along the
+        batch, where they are known; else those that the free phase froze, if any.
+        """
         energy, (beta_1, beta_2) = equilibrium.energy, self.betas
         scale = weights / (beta_1 - beta_2)
         stacked = [torch.cat(pair) for pair in zip(first, second, strict=True)]
         # dF/dtheta = -dphi/dtheta, hence the minus on the first phase.
         signs = torch.cat([-scale, scale])
-        parameters = energy.phi_gradient(stacked, signs, _repeat(equilibrium.routings, 2))
-        drives = [(second[i] - first[i]) * per_sample(scale, first[i]) for i in energy.driven]
+        known = _repeat(equilibrium.routings, 2) if routings is None else routings
+        parameters = energy.phi_gradient(stacked, signs, known)
+        drives = [(second[i] - first[i]).mul_(per_sample(scale, first[i])) for i in energy.driven]
         # C stands in F as beta C: beta_1 C(s_1) - beta_2 C(s_2), over beta_1 - beta_2.
         cost_weights = torch.cat([beta_1 * scale, -beta_2 * scale])
         cost_parameters = cost.stacked(2).parameter_gradient(stacked, cost_weights)
@@ -118,10 +134,14 @@ def nudged_dynamics(
 
 
 class _Nudge:
-    """``-beta dC/ds`` on the output layers; ``strengths`` holds beta per sample."""
+    """``-beta dC/ds`` on the output layers; ``strengths`` holds beta per sample.
+
+    ``rows`` are the samples it is asked for, of the batch that the cost knows; None: all.
+    """
 
     def __init__(self, cost: Cost, strengths: Tensor) -> None:
         self._cost, self._strengths = cost, strengths
+        self._rows: Tensor | None = None
         self._constant = (
             {i: self._weaken(c) for i, c in cost.cotangents.items()}
             if isinstance(cost, LinearCost)
@@ -131,8 +151,25 @@ class _Nudge:
     def on(self, layer: int, state: Sequence[Tensor]) -> Tensor | None:
         if self._constant is not None:
             return self._constant.get(layer)
-        gradient = self._cost.gradient(state).get(layer)
-        return None if gradient is None else self._weaken(gradient)
+        if layer not in self._cost.layers():
+            return None
+        gradient = self._cost.gradient(self._whole(state))[layer]
+        force = self._weaken(gradient)
+        return force if self._rows is None else force[self._rows]
+
+    def select(self, rows: Tensor) -> _Nudge:
+        part = copy.copy(self)
+        if self._constant is not None:
+            part._constant = {i: take_rows(c, rows) for i, c in self._constant.items()}
+        part._rows = rows if self._rows is None else self._rows[rows]
+        return part
+
+    def _whole(self, state: Sequence[Tensor]) -> list[Tensor]:
+        """The state in the batch that the cost knows, zero where nobody will look."""
+        if self._rows is None:
+            return list(state)
+        batch = len(self._strengths)
+        return [s.new_zeros(batch, *s.shape[1:]).index_copy_(0, self._rows, s) for s in state]
 
     def _weaken(self, gradient: Tensor) -> Tensor:
         return -per_sample(self._strengths, gradient) * gradient

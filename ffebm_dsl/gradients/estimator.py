@@ -49,6 +49,10 @@ class Cost(ABC):
         return []
 
     @abstractmethod
+    def layers(self) -> frozenset[int]:
+        """The layers that C depends on."""
+
+    @abstractmethod
     def gradient(self, state: Sequence[Tensor]) -> dict[int, Tensor]:
         """``dC/ds`` per sample at ``state``, for the layers that C depends on."""
 
@@ -66,6 +70,9 @@ class LinearCost(Cost):
     """``C(s) = <cotangent, s>``: cotangents per output layer, (B, *layer shape)."""
 
     cotangents: dict[int, Tensor]
+
+    def layers(self) -> frozenset[int]:
+        return frozenset(self.cotangents)
 
     def gradient(self, state: Sequence[Tensor]) -> dict[int, Tensor]:
         return self.cotangents
@@ -89,6 +96,9 @@ class LossCost(Cost):
 
     def parameters(self) -> list[nn.Parameter]:
         return [parameter for parameter in self.readout.parameters() if parameter.requires_grad]
+
+    def layers(self) -> frozenset[int]:
+        return frozenset({self.layer})
 
     def gradient(self, state: Sequence[Tensor]) -> dict[int, Tensor]:
         with torch.enable_grad():

@@ -115,7 +115,7 @@ def _pull_back(
     with torch.enable_grad():
         start = [s.detach().requires_grad_() for s in state]
         drives = [u.detach().requires_grad_() for u in equilibrium.drives]
-        dynamics = HopfieldDynamics(energy, drives, routings=equilibrium.routings)
+        dynamics = HopfieldDynamics(energy, drives, routings=equilibrium.routings, graph=True)
         end = relax(dynamics, start, step).state
     pairs = [(s, c) for s, c in zip(end, cotangent, strict=True) if s.requires_grad]
     inputs = [*start, *energy.trainable(), *drives]

@@ -42,7 +42,7 @@ class Unrolled(Estimator):
         settings = replace(equilibrium.free, sweeps=self.sweeps, tolerance=0.0, routing_after=-1)
         with torch.enable_grad():
             drives = [u.detach().requires_grad_() for u in equilibrium.drives]
-            dynamics = HopfieldDynamics(energy, drives, routings=equilibrium.routings)
+            dynamics = HopfieldDynamics(energy, drives, routings=equilibrium.routings, graph=True)
             solution = relax(dynamics, equilibrium.state, settings)
         end = [s.detach() for s in solution.state]
         outputs, cotangents = [], []

@@ -142,8 +142,10 @@ class EnergyBlock(nn.Module):
     def solve(self, *drives: Tensor) -> tuple[Solution, Routings | None]:
         """The free phase alone, without a graph, and the routings it froze, if any."""
         drives = tuple(u.detach() for u in drives)
-        dynamics = HopfieldDynamics(self.energy, drives, routings=self.pinned_routings)
         with torch.no_grad():
+            dynamics = HopfieldDynamics(
+                self.energy, drives, routings=self.pinned_routings, resting=self.start is None
+            )
             start = self.start or self.energy.zero_state(len(drives[0]), drives[0])
             solution = relax(dynamics, start, self.free)
         self.reports = [self._report("free", solution, dynamics.routings)]

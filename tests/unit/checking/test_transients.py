@@ -201,8 +201,8 @@ def test_a_detached_adjoint_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_flipped_contrast_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     right = EquilibriumPropagation.contrast
 
-    def contrast(self, e, c, w, first, second, s):  # type: ignore[no-untyped-def]
-        return right(self, e, c, w, second, first, s)
+    def contrast(self, e, c, w, first, second, *rest):  # type: ignore[no-untyped-def]
+        return right(self, e, c, w, second, first, *rest)
 
     monkeypatch.setattr(EquilibriumPropagation, "contrast", contrast)
     found = analysed()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ffebm_dsl.energy import HopfieldDynamics, Tanh
 from ffebm_dsl.relaxation import Relaxation, Status, relax
-from tests.problems import chain_energy, max_pooled_energy, normal, settings
+from tests.problems import chain_energy, convolutional_energy, max_pooled_energy, normal, settings
 
 ONE_LAYER = ((0,),)
 
@@ -32,6 +32,9 @@ class Affine:
 
     def freeze_routing(self, state: Sequence[Tensor]) -> None:
         raise AssertionError("nothing to freeze here")
+
+    def select(self, rows: Tensor) -> Affine:
+        return Affine(self.rate[rows], self.offset)
 
 
 def affine(*rates: float) -> tuple[Affine, list[Tensor]]:
@@ -135,3 +138,50 @@ def test_the_start_is_not_changed() -> None:
     start = energy.zero_state(2, normal(1))
     relax(HopfieldDynamics(energy, [normal(2, 3)]), start, settings(energy))
     assert all((s == 0).all() for s in start)
+
+
+def spread(batch: int) -> list[Tensor]:
+    """Drives of very different strengths, so that samples take unlike numbers of sweeps."""
+    strengths = torch.logspace(-2, 0.7, batch, dtype=torch.float64).view(-1, 1, 1, 1)
+    return [normal(batch, 2, 6, 6) * strengths]
+
+
+@pytest.mark.parametrize("frozen_after", [-1, 4])
+def test_rows_that_ended_are_gathered_and_change_nothing(frozen_after: int) -> None:
+    """Samples that converge at different sweeps, in one batch and each alone."""
+    energy = convolutional_energy() if frozen_after < 0 else max_pooled_energy()
+    drives = spread(6)
+    plan = settings(energy, 200, 1e-9, routing_after=frozen_after)
+    together = relax(HopfieldDynamics(energy, drives), energy.zero_state(6, drives[0]), plan)
+    assert len(set(together.sweeps.tolist())) > 1
+    assert (together.status == Status.CONVERGED).all()
+    for k in range(6):
+        row = [drives[0][k : k + 1]]
+        alone = relax(HopfieldDynamics(energy, row), energy.zero_state(1, row[0]), plan)
+        assert together.sweeps[k] == alone.sweeps[0]
+        for s, reference in zip(together.state, alone.state, strict=True):
+            assert torch.allclose(s[k : k + 1], reference, rtol=1e-12, atol=1e-14)
+
+
+def test_routing_is_frozen_at_the_state_where_a_sample_ended() -> None:
+    energy, drives = max_pooled_energy(Tanh(0.3)), spread(6)
+    dynamics = HopfieldDynamics(energy, drives)
+    plan = settings(energy, 60, 3e-3, routing_after=9)
+    solution = relax(dynamics, energy.zero_state(6, drives[0]), plan)
+    early = solution.sweeps < 9
+    assert early.any()
+    assert not early.all()
+    assert dynamics.routings is not None
+    for index, routing in energy.routings(solution.state).items():
+        for frozen, choice in zip(dynamics.routings[index], routing, strict=True):
+            assert torch.equal(frozen[early], choice[early])
+
+
+def test_a_start_at_zero_may_be_announced() -> None:
+    energy = max_pooled_energy()
+    drives = [normal(3, 2, 6, 6)]
+    start = energy.zero_state(3, drives[0])
+    told = relax(HopfieldDynamics(energy, drives, resting=True), start, settings(energy, 5, 0.0))
+    untold = relax(HopfieldDynamics(energy, drives), start, settings(energy, 5, 0.0))
+    for s, reference in zip(told.state, untold.state, strict=True):
+        assert torch.equal(s, reference)

@@ -1,0 +1,117 @@
+"""The convolution floor: what one EP step would cost if it consisted of convolutions alone.
+
+For a network and a batch it is the time of, each on tensors of the step's own shapes,
+dtype, layout and threads:
+
+- one forward and one adjoint of every weighted op (convolution, dense layer) of every
+  coupling for every sweep of the free phase (B samples) and of the nudged phases (as many
+  copies of B as there are signs of beta, in one batch);
+- the gradients of each weighted op's parameters for all of those phases, in one call;
+- one forward and one backward pass of every digital map, readout and loss (whole, with
+  their norms and poolings: they are not what is measured).
+
+Not in it: poolings between layers, sums, activations, stopping tests, everything that
+holds the step together. The convolutions are the fastest form at hand
+(``ffebm_dsl.energy.kernels``), so the floor is a hard one; ``plain=True`` gives those of
+``torch.nn.functional`` on contiguous tensors, which a straightforward implementation pays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ffebm_dsl.energy import Conv2d, Linear
+from ffebm_dsl.gradients import EquilibriumPropagation
+from ffebm_dsl.network import EnergyBlock, HybridNetwork
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The calls of one step. ``digital`` is called once, each of ``calls`` count times."""
+
+    calls: tuple[tuple[int, Call], ...]
+    digital: Call
+
+    def __call__(self) -> None:
+        self.digital()
+        with torch.no_grad():
+            for count, call in self.calls:
+                for _ in range(count):
+                    call()
+
+
+def floor(network: HybridNetwork, x: Tensor, y: Tensor, *, plain: bool = False) -> Floor:
+    """The floor of one EP step of ``network`` on the batch ``x``, ``y``."""
+    calls = [call for block in network.blocks for call in _block(block.core, len(x), x, plain)]
+    return Floor(tuple(calls), _digital(network, x, y))
+
+
+def _block(core: EnergyBlock, batch: int, like: Tensor, plain: bool) -> Iterator[tuple[int, Call]]:
+    estimator = core.estimator
+    if not isinstance(estimator, EquilibriumPropagation):
+        raise ValueError(f"the floor is that of ep, not of {type(estimator).__name__}")
+    copies = sum(beta != 0 for beta in estimator.betas)
+    for coupling in core.energy.couplings:
+        for op in coupling.ops:
+            if not isinstance(op, Conv2d | Linear):
+                continue
+            for count, size in ((core.free.sweeps, batch), (core.nudged.sweeps, copies * batch)):
+                forward, adjoint = _pair(op, size, like, plain)
+                yield count, forward
+                yield count, adjoint
+            yield 1, _gradients(op, 2 * batch, like, plain)
+
+
+def _pair(op: Conv2d | Linear, batch: int, like: Tensor, plain: bool) -> tuple[Call, Call]:
+    """A forward and an adjoint of ``op`` on ``batch`` samples."""
+    x, y = _ends(op, batch, like, plain)
+    prepared = op.prepared(batch) if isinstance(op, Conv2d) and not plain else op
+    return lambda: prepared(x), lambda: prepared.adjoint(y)
+
+
+def _gradients(op: Conv2d | Linear, batch: int, like: Tensor, plain: bool) -> Call:
+    x, y = _ends(op, batch, like, plain)
+    return lambda: op.weight_gradient(x, y)
+
+
+def _ends(op: Conv2d | Linear, batch: int, like: Tensor, plain: bool) -> tuple[Tensor, Tensor]:
+    """Tensors of ``batch`` samples before and behind ``op``, in the range of states."""
+    x = torch.rand(batch, *op.in_shape, dtype=like.dtype, device=like.device)
+    with torch.no_grad():
+        y = torch.rand_like(op(x))
+    if x.dim() == 4 and not plain:
+        return tuple(t.contiguous(memory_format=torch.channels_last) for t in (x, y))  # type: ignore[return-value]
+    return x, y
+
+
+def _digital(network: HybridNetwork, x: Tensor, y: Tensor) -> Call:
+    """Forward and backward of each map and of the readout with the loss, on recorded inputs."""
+    inputs: list[tuple[nn.Module, Tensor]] = []
+
+    def record(module: nn.Module, arguments: tuple[Tensor, ...], _: Tensor) -> None:
+        inputs.append((module, arguments[0].detach()))
+
+    maps = [module for block in network.blocks for module in block.maps]
+    hooks = [m.register_forward_hook(record) for m in [*maps, network.readout]]
+    with torch.no_grad():
+        network(x)
+    for hook in hooks:
+        hook.remove()
+    first = inputs[0][0]
+
+    def run() -> None:
+        for module, tensor in inputs:
+            leaf = tensor.requires_grad_(module is not first)
+            out = module(leaf)
+            loss = F.cross_entropy(out, y) if module is network.readout else out.sum()
+            wanted = [p for p in module.parameters() if p.requires_grad]
+            torch.autograd.grad(loss, [*wanted, *([leaf] if leaf.requires_grad else [])])
+
+    return run

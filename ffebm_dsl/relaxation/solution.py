@@ -1,0 +1,61 @@
+"""What a relaxation is told, and what it tells of every sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from torch import Tensor
+
+from ffebm_dsl.relaxation.order import Schedule
+
+
+class Status(IntEnum):
+    """How the relaxation of a sample ended."""
+
+    CONVERGED = 0
+    """The relative change of a sweep fell below the tolerance."""
+    EXHAUSTED = 1
+    """All sweeps were used; with tolerance 0 every finite sample ends so."""
+    CYCLING = 2
+    """All sweeps were used and the state came back, within the tolerance, to an earlier one."""
+    DIVERGED = 3
+    """The state is not finite, or beyond ``DIVERGED_RMS``."""
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """How to relax: the settings of one phase.
+
+    Attributes:
+        sweeps: at most this many sweeps (exactly this many where ``tolerance`` is 0).
+        tolerance: relative change per sample, ``|s' - s| / |s'|`` over the whole state of
+            the block, below which a sample has converged.
+        schedule: the groups of layers that a sweep updates (``order.schedule``).
+        damping: part of the old state that is kept, ``s <- damping s + (1 - damping) s'``.
+        routing_after: freeze the choices of max poolings after this many sweeps; -1: never.
+    """
+
+    sweeps: int
+    tolerance: float
+    schedule: Schedule
+    damping: float = 0.0
+    routing_after: int = -1
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The result of a relaxation.
+
+    Attributes:
+        state: one tensor per layer, (B, *layer shape).
+        residual: relative change in the last sweep that the sample took part in, (B,);
+            NaN where no sweep was made.
+        sweeps: sweeps used, (B,), int64.
+        status: a :class:`Status` per sample, (B,), int8.
+    """
+
+    state: list[Tensor]
+    residual: Tensor
+    sweeps: Tensor
+    status: Tensor
