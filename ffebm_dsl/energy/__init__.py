@@ -8,7 +8,7 @@ from ffebm_dsl.energy.activation import (
     Sigmoid,
     Tanh,
 )
-from ffebm_dsl.energy.coupling import Coupling, Routing
+from ffebm_dsl.energy.coupling import Coupling, PreparedCoupling, Routing
 from ffebm_dsl.energy.dynamics import AdjointDynamics, Force, HopfieldDynamics
 from ffebm_dsl.energy.hopfield import HopfieldEnergy, Layer, Routings, State, inner
 from ffebm_dsl.energy.ops import (
@@ -40,6 +40,7 @@ __all__ = [
     "Linear",
     "LinearOp",
     "MaxPool2d",
+    "PreparedCoupling",
     "Relu",
     "Routing",
     "Routings",

@@ -11,6 +11,7 @@ Shapes: ``a`` is (B, *source shape), ``b`` is (B, *target shape).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -104,6 +105,12 @@ class PreparedCoupling:
             op.prepared(batch) if isinstance(op, Conv2d) else op for op in coupling.ops
         ]
         self._buffers: dict[int, Tensor] = {}
+
+    def reused(self) -> PreparedCoupling:
+        """The same, packed weights and all, with buffers of its own."""
+        other = copy.copy(self)
+        other._buffers = {}
+        return other
 
     def forward(self, a: Tensor) -> tuple[Tensor, Routing]:
         return _forward(self._ops, a)

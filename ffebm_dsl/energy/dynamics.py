@@ -42,6 +42,7 @@ class HopfieldDynamics:
         graph: record what is computed for autograd. Without, no gradient is enabled,
             weights are packed and buffers reused.
         resting: the state to come is zero, and nothing need be computed from it.
+        prepared: the energy's couplings, if they were prepared before at these weights.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class HopfieldDynamics:
         *,
         graph: bool = False,
         resting: bool = False,
+        prepared: Sequence[PreparedCoupling] | None = None,
     ) -> None:
         self.energy = energy
         self.force = force
@@ -63,11 +65,16 @@ class HopfieldDynamics:
         for u, i in zip(drives, energy.driven, strict=True):
             u = u if graph else channels_last(u)
             self._drive[i] = self._drive[i] + u if i in self._drive else u
-        batch = len(drives[0]) if drives else 1
-        self._couplings: list[Coupling | PreparedCoupling] = [
-            c if graph else c.prepared(batch) for c in energy.couplings
-        ]
+        if graph:
+            self._couplings: Sequence[Coupling | PreparedCoupling] = list(energy.couplings)
+        else:
+            self._couplings = prepared or energy.prepared(len(drives[0]) if drives else 1)
         self._forwards: dict[int, tuple[Tensor, Routing]] = {}
+
+    @property
+    def prepared(self) -> list[PreparedCoupling]:
+        """The couplings ready for another phase at the same weights; none with a graph."""
+        return [c.reused() for c in self._couplings if isinstance(c, PreparedCoupling)]
 
     def update(self, state: State, layer: int) -> Tensor:
         activation = self.energy.layers[layer].activation
@@ -171,14 +178,15 @@ class AdjointDynamics:
         drives: Sequence[Tensor],
         cotangent: Sequence[Tensor | None],
         routings: Routings,
+        prepared: Sequence[PreparedCoupling] | None = None,
     ) -> None:
-        dynamics = HopfieldDynamics(energy, drives, routings=routings)
+        dynamics = HopfieldDynamics(energy, drives, routings=routings, prepared=prepared)
         self.cotangent, self.routings = list(cotangent), routings
         self.derivative = [
             layer.activation.derivative(dynamics.pre_activation(state, i))
             for i, layer in enumerate(energy.layers)
         ]
-        self._couplings = [c.prepared(len(state[0])) for c in energy.couplings]
+        self._couplings = dynamics.prepared
         self._resting = set(range(len(energy.layers)))
 
     def update(self, state: State, layer: int) -> Tensor:

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from ffebm_dsl.energy.activation import Activation
-from ffebm_dsl.energy.coupling import Coupling, Routing
-from ffebm_dsl.energy.kernels import channels_last
+from ffebm_dsl.energy.coupling import Coupling, PreparedCoupling, Routing
+from ffebm_dsl.energy.kernels import zeros
 from ffebm_dsl.modules import NamedModules
 
 State = Sequence[Tensor]
@@ -61,7 +61,11 @@ class HopfieldEnergy(nn.Module):
 
     def zero_state(self, batch: int, like: Tensor) -> list[Tensor]:
         """The state at which a free phase starts: zeros of ``like``'s dtype and device."""
-        return [channels_last(like.new_zeros(batch, *layer.shape)) for layer in self.layers]
+        return [zeros(batch, layer.shape, like) for layer in self.layers]
+
+    def prepared(self, batch: int) -> list[PreparedCoupling]:
+        """The couplings at their present weights, for the sweeps of about ``batch`` samples."""
+        return [coupling.prepared(batch) for coupling in self.couplings]
 
     def trainable(self) -> list[nn.Parameter]:
         """The parameters that require a gradient, in the order of the couplings."""

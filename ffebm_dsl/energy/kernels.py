@@ -14,7 +14,7 @@ an installation lacks them, PyTorch's own convolutions serve.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import torch
 import torch.nn.functional as F
@@ -50,6 +50,19 @@ def channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
+def zeros(batch: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Zeros (batch, *shape) of the dtype and device of ``like``, laid out to be convolved."""
+    if len(shape) != 3 or like.dtype == torch.float64:
+        return like.new_zeros(batch, *shape)
+    empty = torch.empty(
+        (batch, *shape),
+        dtype=like.dtype,
+        device=like.device,
+        memory_format=torch.channels_last,
+    )
+    return empty.zero_()
+
+
 def take_rows(x: Tensor, rows: Tensor) -> Tensor:
     """The samples ``rows`` of ``x``, (B, ...), in its memory layout."""
     if x.dim() == 4 and not x.is_contiguous():
@@ -61,9 +74,14 @@ class Convolution:
     """``conv2d`` with weight (out, in / groups, k, k), bias (out,), and its adjoint."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:
-        self.weight = channels_last(weight.detach())
+        self._weight = weight.detach()
         self.bias = None if bias is None else bias.detach()
         self.geometry = geometry
+
+    @cached_property
+    def weight(self) -> Tensor:
+        """In the layout of what it meets."""
+        return channels_last(self._weight)
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._convolve(x, self.bias)
@@ -99,14 +117,14 @@ class PackedConvolution(Convolution):
     ) -> None:
         super().__init__(weight, bias, geometry)
         g = geometry
-        self._forward = _Packed(self.weight, g, g.padding, (batch, *in_shape))
+        self._forward = _Packed(self._weight, g, g.padding, (batch, *in_shape))
         self._adjoint: _Packed | None = None
         reach = g.dilation * (weight.shape[-1] - 1)
         if g.stride == 1 and reach >= g.padding:
             # Then the transpose is a convolution too, with flipped weights.
             sizes = [size + 2 * g.padding - reach for size in in_shape[1:]]
             self._adjoint = _Packed(
-                _flipped(self.weight, g.groups), g, reach - g.padding, (batch, len(weight), *sizes)
+                _flipped(self._weight, g.groups), g, reach - g.padding, (batch, len(weight), *sizes)
             )
 
     def adjoint(self, y: Tensor) -> Tensor:

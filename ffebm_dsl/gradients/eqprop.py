@@ -64,15 +64,31 @@ class EquilibriumPropagation(Estimator):
         dynamics, start = nudged_dynamics(equilibrium, cost, nudges)
         with torch.no_grad():
             nudged = relax(dynamics, start, equilibrium.nudged)
-            # Most are known from the last sweep.
-            routings = dynamics.routings_at(nudged.state)
         solutions = [_part(nudged, k, batch) for k in range(len(nudges))]
         by_beta = {0.0: equilibrium.state} | {
             beta: solution.state for beta, solution in zip(nudges, solutions, strict=True)
         }
         first, second = (by_beta[beta] for beta in self.betas)
-        known = routings if len(nudges) == 2 else None
-        return self.contrast(equilibrium, cost, weights, first, second, solutions, known)
+        routings = self.routings(equilibrium, dynamics.routings_at(nudged.state))
+        return self.contrast(equilibrium, cost, weights, first, second, solutions, routings)
+
+    @torch.no_grad()
+    def routings(self, equilibrium: Equilibrium, nudged: Routings) -> Routings:
+        """The max poolings' choices at ``s(beta_1)`` and ``s(beta_2)``, along the batch.
+
+        ``nudged`` are those of the nudged phases: frozen ones belong to the energy that was
+        relaxed, and so to its derivative.
+        """
+        if 0.0 not in self.betas:
+            return nudged
+        free = equilibrium.routings or equilibrium.energy.routings(equilibrium.state)
+        pair = (free, nudged) if self.betas[0] == 0 else (nudged, free)
+        return {
+            index: tuple(
+                torch.cat(choices) for choices in zip(*(r[index] for r in pair), strict=True)
+            )
+            for index in nudged
+        }
 
     def contrast(
         self,
@@ -82,20 +98,15 @@ class EquilibriumPropagation(Estimator):
         first: Sequence[Tensor],
         second: Sequence[Tensor],
         solutions: list[Solution],
-        routings: Routings | None = None,
+        routings: Routings,
     ) -> GradientEstimate:
-        """The estimate from the two states ``s(beta_1)`` and ``s(beta_2)``.
-
-        ``routings`` are the max poolings' choices at the two, one after the other along the
-        batch, where they are known; else those that the free phase froze, if any.
-        """
+        """The estimate from the states ``s(beta_1)`` and ``s(beta_2)`` and their routings."""
         energy, (beta_1, beta_2) = equilibrium.energy, self.betas
         scale = weights / (beta_1 - beta_2)
         stacked = [torch.cat(pair) for pair in zip(first, second, strict=True)]
         # dF/dtheta = -dphi/dtheta, hence the minus on the first phase.
         signs = torch.cat([-scale, scale])
-        known = _repeat(equilibrium.routings, 2) if routings is None else routings
-        parameters = energy.phi_gradient(stacked, signs, known)
+        parameters = energy.phi_gradient(stacked, signs, routings)
         drives = [(second[i] - first[i]).mul_(per_sample(scale, first[i])) for i in energy.driven]
         # C stands in F as beta C: beta_1 C(s_1) - beta_2 C(s_2), over beta_1 - beta_2.
         cost_weights = torch.cat([beta_1 * scale, -beta_2 * scale])
@@ -129,6 +140,7 @@ def nudged_dynamics(
         [torch.cat([u] * copies) for u in equilibrium.drives],
         _Nudge(cost.stacked(copies), strengths),
         _repeat(equilibrium.routings, copies),
+        prepared=equilibrium.prepared,
     )
     return dynamics, [torch.cat([s] * copies) for s in equilibrium.state]
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.energy import HopfieldEnergy, Routings
+from ffebm_dsl.energy import HopfieldEnergy, PreparedCoupling, Routings
 from ffebm_dsl.relaxation import Relaxation, Solution
 
 
@@ -31,6 +31,7 @@ class Equilibrium:
         free: settings of the free phase.
         nudged: settings of the nudged phases.
         routings: the max poolings' choices, where the free phase froze them.
+        prepared: the couplings as the free phase used them, weights packed; None: not kept.
     """
 
     energy: HopfieldEnergy
@@ -39,6 +40,7 @@ class Equilibrium:
     free: Relaxation
     nudged: Relaxation
     routings: Routings | None = None
+    prepared: Sequence[PreparedCoupling] | None = None
 
 
 class Cost(ABC):

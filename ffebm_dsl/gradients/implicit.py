@@ -47,7 +47,9 @@ class Implicit(Estimator):
         with torch.no_grad():
             routings = equilibrium.routings or energy.routings(state)
             cotangent = cotangents_by_layer(cost, state, torch.ones_like(weights))
-            dynamics = AdjointDynamics(energy, state, equilibrium.drives, cotangent, routings)
+            dynamics = AdjointDynamics(
+                energy, state, equilibrium.drives, cotangent, routings, equilibrium.prepared
+            )
             settings = replace(
                 equilibrium.nudged,
                 sweeps=self.sweeps,

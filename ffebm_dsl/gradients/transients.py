@@ -58,7 +58,9 @@ def ep_transients(
         for k, beta in enumerate(nudges):
             by_beta[beta] = [s[k * batch : (k + 1) * batch] for s in state]
         first, second = (by_beta[beta] for beta in betas)
-        yield Nudged(estimator.contrast(equilibrium, cost, weights, first, second, []), state)
+        routings = estimator.routings(equilibrium, dynamics.routings_at(state))
+        estimate = estimator.contrast(equilibrium, cost, weights, first, second, [], routings)
+        yield Nudged(estimate, state)
 
 
 def unrolled_transients(

@@ -141,6 +141,11 @@ class EnergyBlock(nn.Module):
 
     def solve(self, *drives: Tensor) -> tuple[Solution, Routings | None]:
         """The free phase alone, without a graph, and the routings it froze, if any."""
+        solution, dynamics = self.free_phase(*drives)
+        return solution, dynamics.routings
+
+    def free_phase(self, *drives: Tensor) -> tuple[Solution, HopfieldDynamics]:
+        """The free phase, and its dynamics: routings that it froze, weights that it packed."""
         drives = tuple(u.detach() for u in drives)
         with torch.no_grad():
             dynamics = HopfieldDynamics(
@@ -149,7 +154,7 @@ class EnergyBlock(nn.Module):
             start = self.start or self.energy.zero_state(len(drives[0]), drives[0])
             solution = relax(dynamics, start, self.free)
         self.reports = [self._report("free", solution, dynamics.routings)]
-        return solution, dynamics.routings
+        return solution, dynamics
 
     def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         """The estimator's answer; its solves are added to ``reports``."""
@@ -199,13 +204,15 @@ class _Equilibrate(torch.autograd.Function):
         with _without_autocast(tensors[0]):
             dtype = next((p.dtype for p in block.parameters()), tensors[0].dtype)
             drives = [u.to(dtype) for u in tensors[: call.drives]]
-            solution, routings = block.solve(*drives)
+            solution, dynamics = block.free_phase(*drives)
+            routings = dynamics.routings
             state = solution.state
             outputs: tuple[Tensor, ...] = tuple(state[i].detach() for i in block.outputs)
             if call.cost is not None:
                 outputs = (call.cost.loss(outputs[0], 1), outputs[0])
                 ctx.mark_non_differentiable(outputs[1])
         ctx.call, ctx.sizes, ctx.routing_layout = call, (len(drives), len(state)), None
+        ctx.prepared = dynamics.prepared
         ctx.input_dtypes = [u.dtype for u in tensors]
         choices: list[Tensor] = []
         if routings is not None:
@@ -264,7 +271,9 @@ def _restore(ctx: Any) -> Equilibrium:
         routings = {
             index: tuple(next(saved) for _ in range(count)) for index, count in ctx.routing_layout
         }
-    return Equilibrium(block.energy, drive_tensors, state, block.free, block.nudged, routings)
+    return Equilibrium(
+        block.energy, drive_tensors, state, block.free, block.nudged, routings, ctx.prepared
+    )
 
 
 class _Tie(torch.autograd.Function):

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ffebm_dsl.energy.kernels import channels_last
 from ffebm_dsl.gradients import Estimator
 from ffebm_dsl.modules import Chain, NamedModules
 from ffebm_dsl.network.block import EnergyBlock, LossScale, PhaseReport
@@ -127,7 +128,8 @@ class HybridNetwork(nn.Module):
     ) -> Tensor | Outcome:
         """Logits of ``x``, or with a target (labels (B,) or vectors (B, K)) the outcome."""
         scale = LossScale()
-        ports = {self._input: x}
+        # Laid out as blocks lay out their states, so that maps and blocks need not convert.
+        ports = {self._input: channels_last(x)}
         for name, stage in zip(self.stages.names(), self.stages, strict=True):
             if not isinstance(stage, HybridBlock):
                 ports[self._wiring[name].port] = stage(ports[self._wiring[name].source])
