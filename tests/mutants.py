@@ -56,21 +56,32 @@ FAULTS: dict[str, Change] = {
 """What becomes of one token."""
 
 
-def single_token_faults(text: str, origin: str, count: int, rng: random.Random) -> Mutant:
-    """``text`` with ``count`` tokens spoiled, on as many lines that are not neighbours."""
+def single_token_faults(
+    text: str,
+    origin: str,
+    count: int,
+    rng: random.Random,
+    stays_legal: Callable[[str], bool] = lambda text: False,
+) -> Mutant:
+    """``text`` with ``count`` tokens spoiled, on as many lines that are not neighbours.
+
+    A change after which, made alone, the text ``stays_legal`` is no fault and drawn anew.
+    """
     places = tokens(text)
-    chosen: list[tuple[int, int]] = []
+    chosen: list[tuple[int, int, str, str]] = []
     while len(chosen) < count:
-        place = rng.choice(places)
-        line = line_of(text, place[0])
-        if all(abs(line_of(text, other[0]) - line) > 1 for other in chosen):
-            chosen.append(place)
-    kinds = [rng.choice([*FAULTS]) for _ in chosen]
+        start, end = rng.choice(places)
+        kind = rng.choice([*FAULTS])
+        new = FAULTS[kind](text[start:end], rng)
+        line = line_of(text, start)
+        apart = all(abs(line_of(text, other) - line) > 1 for other, *_ in chosen)
+        if apart and not stays_legal(text[:start] + new + text[end:]):
+            chosen.append((start, end, new, kind))
     faulty = text
-    for (start, end), kind in sorted(zip(chosen, kinds, strict=True), reverse=True):
-        faulty = faulty[:start] + FAULTS[kind](text[start:end], rng) + faulty[end:]
-    lines = tuple(line_of(text, start) for start, _ in chosen)
-    return Mutant(origin, faulty, lines, tuple(kinds))
+    for start, end, new, _ in sorted(chosen, reverse=True):
+        faulty = faulty[:start] + new + faulty[end:]
+    lines = tuple(line_of(text, start) for start, *_ in chosen)
+    return Mutant(origin, faulty, lines, tuple(kind for *_, kind in chosen))
 
 
 def line_of(text: str, offset: int) -> int:
@@ -106,9 +117,12 @@ def spurious(lines: Sequence[int], reports: Sequence[int]) -> int:
     return len(left)
 
 
-def draw(count: int, faults: int, seed: int) -> Iterator[Mutant]:
+def draw(
+    count: int, faults: int, seed: int, stays_legal: Callable[[str], bool] = lambda text: False
+) -> Iterator[Mutant]:
+    """``count`` mutants of specs drawn at random; the same ones for the same seed."""
     rng = random.Random(seed)
     specs = real_specs()
     for _ in range(count):
         origin, text = rng.choice(specs)
-        yield single_token_faults(text, origin, faults, rng)
+        yield single_token_faults(text, origin, faults, rng, stays_legal)

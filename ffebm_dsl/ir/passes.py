@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ffebm_dsl.diagnostics import Diagnostic, SourceFile, Span, SpecError
+from ffebm_dsl.ir.certain import certain_faults
 from ffebm_dsl.ir.check import check_model
 from ffebm_dsl.ir.check_train import check_train
 from ffebm_dsl.ir.infer_shapes import infer_shapes
@@ -16,7 +17,7 @@ from ffebm_dsl.ir.model import SpecIR
 from ffebm_dsl.ir.places import places
 from ffebm_dsl.ir.resolve import resolve
 from ffebm_dsl.ir.resolved import Spec
-from ffebm_dsl.syntax import ast, parse
+from ffebm_dsl.syntax import Recovered, ast, parse_with_recovery
 
 Pass = Callable[[Spec, Log], Spec]
 
@@ -55,7 +56,8 @@ def compile_spec(source: SourceFile, overrides: Mapping[str, str] | None = None)
     """Text -> IR. ``overrides`` are the values of ``--set``, as text, by key.
 
     Raises SpecError with every diagnostic, warnings included, if there is an error among
-    them; of syntax errors the first.
+    them. Of a text with syntax errors these, and what is surely wrong besides
+    (:mod:`ffebm_dsl.ir.certain`).
     """
     *_, checked, last = run_stages(source, overrides or {}, log := Log(source))
     assert isinstance(checked.result, Spec) and checked.result.model is not None
@@ -76,7 +78,10 @@ def run_stages(source: SourceFile, overrides: Mapping[str, str], log: Log) -> It
     Raises SpecError for a text that does not parse, and in the place of the last stage, the
     IR, where ``log`` holds an error.
     """
-    program = parse(source)
+    recovered = parse_with_recovery(source)
+    program = recovered.program
+    if recovered.diagnostics or program is None:
+        raise SpecError(_all_faults(recovered, overrides, source))
     yield Stage("parse", program)
     spec = resolve(program, overrides, log)
     yield Stage("resolve", spec)
@@ -86,3 +91,17 @@ def run_stages(source: SourceFile, overrides: Mapping[str, str], log: Log) -> It
     if log.failed:
         raise SpecError(log.sorted())
     yield Stage("lower", lower(spec))
+
+
+def _all_faults(
+    recovered: Recovered, overrides: Mapping[str, str], source: SourceFile
+) -> tuple[Diagnostic, ...]:
+    """The syntax errors of a text, and what is surely wrong with it besides."""
+    if recovered.program is None:
+        return recovered.diagnostics
+    log = Log(source)
+    spec = resolve(recovered.program, overrides, log)
+    for _, run in PASSES:
+        spec = run(spec, log)
+    log.found[:] = (*recovered.diagnostics, *certain_faults(recovered, log.found))
+    return log.sorted()

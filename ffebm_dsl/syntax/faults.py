@@ -10,6 +10,7 @@ from ffebm_dsl.diagnostics.fix import insert
 from ffebm_dsl.diagnostics.fix import replace as respelt
 from ffebm_dsl.diagnostics.nearest import nearest
 from ffebm_dsl.syntax.automaton import Automaton
+from ffebm_dsl.syntax.messages import message_for
 from ffebm_dsl.syntax.recover import Fault
 from ffebm_dsl.syntax.repairs import LIKELY, LOOK_AHEAD, Repair
 from ffebm_dsl.syntax.scan import BAD_NUMBER, END, OPEN_STRING, STRAY, Word
@@ -38,6 +39,7 @@ def describe(
     diagnostic = (
         _lexical(fault, source, span)
         or _brace(fault, source, span)
+        or _stray(fault, automaton, source, span)
         or _misplaced(fault, words, automaton, source, span)
     )
     return replace(diagnostic, fix=_fix(fault, words, span))
@@ -79,11 +81,20 @@ def _lexical(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
         message = f"`{word.text}` is not a number"
         help = "numbers are written 3, 0.5 or 1e-4; a name cannot start with a digit"
         return Diagnostic("FFE0006", message, source, here, help=help)
-    if word.kind == STRAY:
-        shown = f"`{word.text}`" if word.text.isprintable() else f"U+{ord(word.text):04X}"
-        message = f"unexpected character {shown}"
-        return Diagnostic("FFE0002", message, source, here, help=_REMEDIES.get(word.text, ""))
     return None
+
+
+def _stray(fault: Fault, automaton: Automaton, source: SourceFile, span: Span) -> Diagnostic | None:
+    word = fault.word
+    if word.kind != STRAY:
+        return None
+    shown = f"`{word.text}`" if word.text.isprintable() else f"U+{ord(word.text):04X}"
+    help = _REMEDIES.get(word.text, "")
+    known = message_for(automaton.situation(fault.stack), STRAY)
+    notes = (known.text,) if known and not help else ()
+    here = Span(word.start, word.end)
+    message = f"unexpected character {shown}"
+    return Diagnostic("FFE0002", message, source, here, notes=notes, help=help)
 
 
 def _brace(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
@@ -104,22 +115,30 @@ def _misplaced(
     fault: Fault, words: Sequence[Word], automaton: Automaton, source: SourceFile, span: Span
 ) -> Diagnostic:
     """A word of the language where it cannot stand, or the end of the text."""
-    accepted = automaton.accepted(fault.stack)
-    word, repair = fault.word, fault.repair
+    situation = automaton.situation(fault.stack)
+    accepted, word, repair = situation.accepted, fault.word, fault.repair
+    if repair is not None and repair.skip and words[repair.at] is not word:
+        return _earlier(words[repair.at], repair, source, span)
+    code, message = "FFE0001", f"unexpected `{word.text}`"
+    help = _remedy(word, accepted) or _help(repair, word)
     if word.kind == END:
-        text = _expected(accepted)
-        return Diagnostic("FFE0003", "the text ends too early", source, span, text)
-    if repair is None or repair.skip == 0 or words[repair.at] is word:
-        help = _remedy(word, accepted) or _help(repair, word)
-        message = f"unexpected `{word.text}`"
-        if repair is not None and span.start == span.end:
-            message = f"{english(repair.insert)} is missing"
-        return Diagnostic("FFE0001", message, source, span, _expected(accepted), help=help)
-    changed = words[repair.at]
-    message, help = f"unexpected `{changed.text}`", _help(repair, changed)
+        code, message, help = "FFE0003", "the text ends too early", ""
+    elif repair is not None and span.start == span.end:
+        message = f"{english(repair.insert)} is missing"
+    misspelt = repair is not None and repair.skip == 1 and repair.cost == 0.0
+    known = None if misspelt else message_for(situation, word.kind)
+    if known is None:
+        return Diagnostic(code, message, source, span, _expected(accepted), help=help)
+    notes = (known.note,) if known.note else ()
+    return Diagnostic(code, known.text, source, span, notes=notes, help=help)
+
+
+def _earlier(changed: Word, repair: Repair, source: SourceFile, span: Span) -> Diagnostic:
+    """A word before the one where the fault was noticed."""
+    help = _help(repair, changed)
     if changed.text in RESERVED and repair.insert == "NAME":
         help = _reserved(changed)
-    return Diagnostic("FFE0001", message, source, span, help=help)
+    return Diagnostic("FFE0001", f"unexpected `{changed.text}`", source, span, help=help)
 
 
 def _expected(accepted: frozenset[str]) -> str:

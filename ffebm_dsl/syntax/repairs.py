@@ -20,6 +20,9 @@ UNDONE = 2
 """Words before a fault that a repair may change."""
 
 _CLOSERS = frozenset({"_RPAR", "_RSQB", "_RBRACE", "_COLON", "_EQUAL", "_LBRACE"})
+_BEGINNERS = frozenset(KEYWORDS) - {"_IN", "TRUE", "FALSE"}
+"""Keywords that begin a statement."""
+
 _RARE = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "_DOT"})
 """Symbols that are seldom what is missing."""
 
@@ -116,9 +119,10 @@ def _candidates(
     accepted = sorted(automaton.accepted(stack) - {END})
     between_lines = word.leads and not automaton.may_end(stack)
     for kind in accepted:
-        if kind not in KEYWORDS or word.leads:
+        if kind not in _BEGINNERS or word.leads:
             yield Repair(place, 0, kind, _cost_of_insert(kind, word, between_lines) + later)
-    if word.kind == END or (place < at and words[at].leads):
+    earlier_is_right = place < at and (words[at].leads or word.kind not in SYMBOLS)
+    if word.kind == END or (earlier_is_right and word.text != words[place - 1].text):
         return
     for kind in accepted:
         cost = _cost_of_respelling(word, kind, accepted)
@@ -128,11 +132,11 @@ def _candidates(
 
 
 def _cost_of_insert(kind: str, word: Word, between_lines: bool) -> float:
-    if kind in KEYWORDS:
+    if kind in _BEGINNERS:
         return 1.5
     if kind in _RARE:
         return 1.75
-    if kind in SYMBOLS:
+    if kind in SYMBOLS or kind == "_IN":
         return 0.5 if word.leads and kind in _CLOSERS else 1.0
     return 1.0 if between_lines else 1.25
 
