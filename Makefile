@@ -8,7 +8,7 @@ DEMO := specs/small/digits.ffe
 # Installing applies constraints.txt every time; see the note at its top.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: demo test test-all lint format clean
+.PHONY: demo test test-all soak lint format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ffebm train $(DEMO)
@@ -18,6 +18,11 @@ test: lint
 
 test-all: lint
 	$(BIN)/python -m pytest -q
+
+# Every crash point of a run, 200 kills, 1,000 damaged files: docs/reliability.md.
+# make soak SOAK="--mnist DIR" also kills runs of the MNIST spec.
+soak: $(VENV)/.installed-test
+	$(BIN)/python -m tests.faults.soak $(SOAK)
 
 # mypy does not follow the package-dir table of pyproject.toml, so it is shown the tree
 # as it is installed: ffebm_dsl with cli, grammar and specs inside it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import unicodedata
@@ -23,8 +24,9 @@ def printable(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """A line for the user, on stderr."""
-    print(printable(text), file=sys.stderr, flush=True)
+    """A line for the user, on stderr; if that cannot be written, there is nobody to tell."""
+    with contextlib.suppress(OSError):
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def emit(text: str) -> None:

@@ -72,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in STORAGE_FAULTS:
             return _report_bug(error)
         say(f"error: {error.strerror}: {error.filename or 'while writing'}")
+        _silence_stdout()
         return EXIT_STORAGE
     except Exception as error:
         return _report_bug(error)

@@ -39,13 +39,13 @@ class Content:
         names: what lies at the root of the file.
         arrays: by path, as in "/run/train/loss"; texts are Python strings in arrays of
             objects.
-        whole: whether the file fits its seal; None where it has none, or it was not asked for.
+        sealed: whether the file has a seal, which then it fits.
     """
 
     attributes: Mapping[str, Mapping[str, str]]
     names: tuple[str, ...]
     arrays: Mapping[str, Array]
-    whole: bool | None
+    sealed: bool
 
 
 class UnfitFile(InputError):
@@ -61,9 +61,12 @@ def load(
     datasets: Sequence[str],
     attributes: Mapping[str, Sequence[str]] | None = None,
     *,
+    seal: bool = False,
     trusted: bool = False,
 ) -> Content:
     """Those of the named datasets and attributes that the HDF5 file at ``path`` has.
+
+    With ``seal``, a file that has a seal must fit it; that is looked at first.
 
     A ``trusted`` file, one that this program wrote and nobody else could change, is read
     by this process: that saves the start of another.
@@ -71,7 +74,7 @@ def load(
     Raises:
         UnfitFile: no regular file, no HDF5, damaged, or not plain data in the file itself:
             links, external storage, virtual datasets, other filters than deflate, shuffle
-            and fletcher32, more than the memory of this machine.
+            and fletcher32, more than the memory of this machine. Or a seal that does not fit.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -84,6 +87,7 @@ def load(
             "descriptor": descriptor,
             "datasets": list(datasets),
             "attributes": {node: list(names) for node, names in (attributes or {}).items()},
+            "seal": seal,
             "most": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         }
         return (_read_here if trusted else _ask)(request, path)
@@ -94,8 +98,8 @@ def load(
 def _read_here(request: Mapping[str, Any], path: Path) -> Content:
     content = io.BytesIO()
     try:
-        with inside.open_file(request["descriptor"]) as file:
-            found, heading = inside.look(file, request)
+        file, found, heading = inside.look(request)
+        with file:
             content.write(heading)
             inside.send(found, content)
     except guard.Refused as error:
@@ -181,8 +185,8 @@ def _understand(answer: IO[bytes], path: Path) -> Content:
             arrays[str(entry["name"])] = _texts(entry["texts"], shape)
         else:
             arrays[str(entry["name"])] = _numbers(answer, str(entry["dtype"]), shape)
-    whole = values["seal"][0] == values["seal"][1] if values["seal"] else None
-    return Content(values["attributes"], tuple(map(str, values["names"])), arrays, whole)
+    names = tuple(map(str, values["names"]))
+    return Content(values["attributes"], names, arrays, values["sealed"] is True)
 
 
 def _texts(texts: Sequence[object], shape: tuple[int, ...]) -> Array:

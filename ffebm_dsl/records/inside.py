@@ -20,7 +20,7 @@ from ffebm_dsl.records import guard, seal
 MEMORY_BYTES = 2 << 30
 """Address space beyond the largest array."""
 
-SECONDS, BYTES_PER_SECOND = 30, 20_000_000
+SECONDS, BYTES_PER_SECOND = 10, 20_000_000
 """Time of the processor: so much, and more by what the arrays declare."""
 
 FAULTS = (
@@ -38,20 +38,33 @@ FAULTS = (
 Expect = Callable[[list[guard.Found]], None]
 
 
-def open_file(descriptor: int) -> h5py.File:
-    """The file behind a descriptor, whatever its path leads to by now."""
-    return h5py.File(f"/dev/fd/{descriptor}", "r")
-
-
 def look(
-    file: h5py.File, request: Mapping[str, Any], expect: Expect | None = None
-) -> tuple[list[guard.Found], bytes]:
-    """The datasets of a request and the heading of the answer; ``expect`` hears of them first.
+    request: Mapping[str, Any], expect: Expect | None = None
+) -> tuple[h5py.File, list[guard.Found], bytes]:
+    """The file, the datasets of a request, and the heading of the answer.
+
+    The caller closes the file. ``expect`` hears of the datasets before they are read.
 
     Raises:
-        guard.Refused: the file holds what is not taken.
+        guard.Refused: the file holds what is not taken, or does not fit its seal.
         one of FAULTS: the file is damaged.
     """
+    descriptor = request["descriptor"]
+    sealed = seal.fits(descriptor) if request["seal"] else None
+    if sealed is False:
+        raise guard.Refused("the file does not fit its checksum")
+    # By its descriptor: whatever its path leads to by now.
+    file = h5py.File(f"/dev/fd/{descriptor}", "r")
+    try:
+        return file, *_look(file, request, sealed, expect)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _look(
+    file: h5py.File, request: Mapping[str, Any], sealed: bool | None, expect: Expect | None
+) -> tuple[list[guard.Found], bytes]:
     found = guard.find(file, request["datasets"], request["most"])
     if expect is not None:
         expect(found)
@@ -62,19 +75,9 @@ def look(
         },
         "names": sorted(file),
         "datasets": [_described(entry) for entry in found],
-        "seal": _seal(found, request),
+        "sealed": sealed,
     }
     return found, json.dumps(heading).encode() + b"\n"
-
-
-def _seal(found: list[guard.Found], request: Mapping[str, Any]) -> list[str]:
-    """The seal of the file, and what it should be; empty where it has none."""
-    for entry in found:
-        offset = entry.dataset.id.get_offset()
-        if entry.name == seal.NAME and entry.is_text and offset is not None:
-            texts = guard.texts(entry).ravel().tolist()
-            return ["".join(texts), seal.measured(request["descriptor"], offset)]
-    return []
 
 
 def send(found: list[guard.Found], out: BinaryIO) -> None:
@@ -100,7 +103,7 @@ def main(request: Mapping[str, Any], out: BinaryIO) -> int:
     """Answer one request within limits; 0 if the answer is complete."""
     _limit(MEMORY_BYTES, SECONDS)
     try:
-        found, heading = look(open_file(request["descriptor"]), request, _allow)
+        _, found, heading = look(request, _allow)
     except (guard.Refused, *FAULTS) as error:
         kind = "refused" if isinstance(error, guard.Refused) else "damaged"
         out.write(json.dumps({kind: str(error)}).encode() + b"\n")

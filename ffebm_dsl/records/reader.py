@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.diagnostics import InputError
-from ffebm_dsl.records import seal
 from ffebm_dsl.records.foreign import Content, UnfitFile, load
 from ffebm_dsl.records.record import STEP_GROUPS, Record, Table, numpy_dtype
 from ffebm_dsl.records.schema import (
@@ -47,13 +46,13 @@ def read(path: Path, *, trusted: bool = False) -> Record:
     names = [_place(group, field) for group in GROUPS for field in group.fields]
     wanted = {"": ("format", "format_version"), "run": tuple(RUN_ATTRIBUTES)}
     try:
-        content = load(path, [*names, seal.NAME], wanted, trusted=trusted)
+        content = load(path, names, wanted, seal=True, trusted=trusted)
     except UnfitFile as error:
         raise _refuse(path, error.reason) from error
     record, version = _record(content, path)
     _check_content(record, path)
-    if content.whole is not True and (content.whole is False or version != WITHOUT_SEAL):
-        raise _refuse(path, "the file does not fit its checksum")
+    if not content.sealed and version != WITHOUT_SEAL:
+        raise _refuse(path, "the file has lost its checksum")
     return record
 
 

@@ -1,35 +1,48 @@
 """A checksum over a file that stands in the file itself.
 
-HDF5 gives checksums to arrays of numbers, and to text none. The seal is a dataset of 64
-characters: the SHA-256 of the whole file with zeros in the place of these characters. So a
-record can be verified wherever it was copied to, and is still a plain HDF5 file.
+HDF5 gives checksums to arrays of numbers, and to text none. The seal is a dataset of fixed
+text: a mark, then the SHA-256 of the whole file with zeros in the place of its 64 digits.
+The mark is found among the bytes, so a damaged file is known before HDF5 looks at it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
+import mmap
+import re
 
 NAME = "/file_sha256"
-EMPTY = b"\0" * 64
-BLOCK_BYTES = 1 << 20
+MARK = b"ffebm sha256 "
+EMPTY = b"0" * 64
+TEXT = MARK + EMPTY
+
+_SEAL = re.compile(re.escape(MARK) + rb"([0-9a-f]{64})")
 
 
-def sealed(content: bytes, offset: int) -> bytes:
-    """``content`` with its seal put in at ``offset``, where zeros are."""
-    end = offset + len(EMPTY)
-    if content[offset:end] != EMPTY:
-        raise ValueError(f"no room for a seal at {offset}")
-    return content[:offset] + hashlib.sha256(content).hexdigest().encode() + content[end:]
+def sealed(content: bytes) -> bytes:
+    """``content``, which holds ``TEXT`` once, with the digits put in."""
+    if content.count(TEXT) != 1:
+        raise ValueError("there must be one place for the seal")
+    place = content.index(TEXT) + len(MARK)
+    digits = hashlib.sha256(content).hexdigest().encode()
+    return content[:place] + digits + content[place + len(digits) :]
 
 
-def measured(descriptor: int, offset: int) -> str:
-    """The seal that an open file should have at ``offset``."""
-    total = hashlib.sha256()
-    place = 0
-    while block := bytearray(os.pread(descriptor, BLOCK_BYTES, place)):
-        first, end = (min(max(at - place, 0), len(block)) for at in (offset, offset + len(EMPTY)))
-        block[first:end] = bytes(end - first)
-        total.update(block)
-        place += len(block)
-    return total.hexdigest()
+def fits(descriptor: int) -> bool | None:
+    """Whether an open file is what its seal says; None: it has no seal.
+
+    Raises:
+        ValueError, OSError: the file is empty, or cannot be mapped into memory.
+    """
+    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
+        found = _SEAL.search(content)
+        if found is None:
+            return None
+        digits, (first, end) = found[1], found.span(1)
+        found = None  # it holds on to the map
+        total = hashlib.sha256()
+        with memoryview(content) as view:
+            total.update(view[:first])
+            total.update(EMPTY)
+            total.update(view[end:])
+        return total.hexdigest().encode() == digits

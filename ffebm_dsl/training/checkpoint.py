@@ -103,16 +103,21 @@ def _digests(path: Path) -> list[str]:
         text = read_regular(_sidecar(path), MAX_SIDECAR_BYTES)
     except InputError:
         return []
-    lines = text.decode("ascii", errors="replace").splitlines()
-    return [line.split()[0] for line in lines if line.split()]
+    line = re.compile(rf"([0-9a-f]{{64}})  {re.escape(path.name)}")
+    matches = [line.fullmatch(row) for row in text.decode("ascii", "replace").split("\n")[:-1]]
+    # A damaged line spoils them all: who knows what else was.
+    return [match[1] for match in matches if match] if all(matches) else []
 
 
 def _prune(folder: Path, step: int, keep: int, best: int) -> None:
-    """Delete what is too old, and what comes after ``step``: the run went back behind it."""
+    """Delete what is too old, and what comes after ``step``: the run went back behind it.
+
+    A checkpoint goes before its checksum, so that none is ever there without one.
+    """
     recent = [other for other in steps(folder) if other <= step][:keep]
     kept = {path_of(folder, other).name for other in (*recent, best)}
     with storing(folder):
-        for path in folder.iterdir():
+        for path in sorted(folder.iterdir()):
             name = path.name.removesuffix(".sha256")
             if _NAME.fullmatch(name) and name not in kept:
                 path.unlink()

@@ -178,7 +178,7 @@ def test_damaged_files(tmp_path: Path, damage: str, trusted: bool) -> None:
         load(path, ["rows"], trusted=trusted)
 
 
-HEADING = {"attributes": {}, "names": [], "datasets": [], "seal": []}
+HEADING = {"attributes": {}, "names": [], "datasets": [], "sealed": None}
 NINE = {"name": "x", "dtype": "<i8", "shape": [9]}
 
 

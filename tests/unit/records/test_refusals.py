@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ffebm_dsl.diagnostics import InputError
-from ffebm_dsl.records import image, read
+from ffebm_dsl.records import image, read, seal
 
 from .sample import sample_record
 
@@ -19,6 +19,12 @@ from .sample import sample_record
 @pytest.fixture(scope="module")
 def content() -> bytes:
     return image(sample_record(steps=20))
+
+
+def resealed(content: bytes) -> bytes:
+    """The file as a forger would leave it: with a seal that fits."""
+    place = content.index(seal.MARK) + len(seal.MARK)
+    return seal.sealed(content[:place] + seal.EMPTY + content[place + 64 :])
 
 
 def replace_dataset(name: str, change: Callable[[Any], Any]) -> Callable[[h5py.File], None]:
@@ -68,14 +74,6 @@ def swap_steps(steps: Any) -> Any:
         (set_attribute("/", "format", "other"), "is not a record of format ffebm-log"),
         (set_attribute("/", "format", 3), "is not a record of format ffebm-log"),
         (set_attribute("/", "format_version", "2.0"), "has format version '2.0'"),
-        (set_attribute("/", "format_version", "1.0"), "does not fit its checksum"),
-        (remove("file_sha256"), "does not fit its checksum"),
-        (replace_dataset("file_sha256", lambda x: x), "does not fit its checksum"),
-        (set_attribute("run/train/loss", "units", "m"), "does not fit its checksum"),
-        (set_attribute("run", "title", "n"), "does not fit its checksum"),
-        (set_attribute("run", "title", "m" * 70000), "does not fit its checksum"),
-        (replace_dataset("run/train/loss", lambda x: x + 1), "does not fit its checksum"),
-        (replace_dataset("run/events/message", lambda x: ["e"]), "does not fit its checksum"),
         (set_attribute("run", "status", "asleep"), "unknown status 'asleep'"),
         (remove("run"), "/run is missing"),
         (remove("run/train"), "/run/train is missing"),
@@ -108,6 +106,9 @@ def test_what_the_schema_does_not_allow(
     path.write_bytes(content)
     with h5py.File(path, "r+") as file:
         damage(file)
+    with pytest.raises(InputError, match="does not fit its checksum"):
+        read(path, trusted=True)
+    path.write_bytes(resealed(path.read_bytes()))
     with pytest.raises(InputError, match=message) as caught:
         read(path, trusted=True)
     assert str(path) in caught.value.message and caught.value.help
@@ -141,21 +142,17 @@ def test_files_of_another_kind(tmp_path: Path) -> None:
         read(tmp_path / "run.h5")
 
 
-def test_a_flipped_bit_in_a_column_is_noticed(tmp_path: Path, content: bytes) -> None:
-    record = sample_record(steps=20)
-    place = content.index(record["train"]["loss"].tobytes())
-    damaged = bytearray(content)
-    damaged[place + 11] ^= 4
-    (tmp_path / "run.h5").write_bytes(damaged)
-    with pytest.raises(InputError, match="cannot be read as HDF5"):
-        read(tmp_path / "run.h5")
+def test_a_seal_that_is_gone_is_missed(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.h5").write_bytes(content.replace(seal.MARK, b"other sha256 "))
+    with pytest.raises(InputError, match="has lost its checksum"):
+        read(tmp_path / "run.h5", trusted=True)
 
 
 def test_a_record_of_the_first_version_needs_no_checksum(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.h5").write_bytes(content)
     with h5py.File(tmp_path / "run.h5", "r+") as file:
         file.attrs["format_version"] = "1.0"
-        del file["file_sha256"]
+        file["file_sha256"][()] = b"none"
     assert len(read(tmp_path / "run.h5", trusted=True)["train"]) == 20
 
 

@@ -1,0 +1,113 @@
+"""Processes to be killed, forked from one that has torch in memory already.
+
+``python -m tests.faults.worker FOLDER [MODULE ...]`` reads requests, one JSON object a line,
+and answers each with the process it forked and then with how that process ended. A forked
+process runs the ``ffebm`` command as the user would; starting Python and torch anew for
+every kill would take seconds, and a kill is wanted at every system call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.faults import patches, state
+
+SCOUT = [*("train", "tiny.ffe", "--data-dir", ".", "--out", "scout", "--device", "cpu"), "--quiet"]
+
+
+def preload(folder: Path, modules: Sequence[str]) -> None:
+    """Import all that a run needs, as a process that is forked for a run tells it.
+
+    Nothing is run here: threads do not survive a fork.
+    """
+    import torch
+
+    import ffebm_dsl.cli.main
+    import ffebm_dsl.cli.train
+    import ffebm_dsl.training  # noqa: F401
+
+    torch.set_num_threads(1)
+    listing = folder / "modules"
+    if os.fork() == 0:
+        request = dict.fromkeys(("stdout", "stderr"), os.devnull) | {"folder": str(folder)}
+        child({"task": "scout", **request, "arguments": SCOUT, "result": str(listing)})
+    os.wait()
+    for name in [*json.loads(listing.read_text()), *modules]:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
+
+def run_scout(request: Mapping[str, Any]) -> int:
+    code = run_command(request)
+    Path(request["result"]).write_text(json.dumps(list(sys.modules)))
+    return code
+
+
+def run_command(request: Mapping[str, Any]) -> int:
+    from ffebm_dsl.cli.main import main
+
+    patches.install(request.get("patch", ""))
+    return main(request["arguments"])
+
+
+def run_inspection(request: Mapping[str, Any]) -> int:
+    found = state.inspect(Path(request["run"]))
+    Path(request["result"]).write_text(json.dumps(found))
+    return 0
+
+
+def run_reading(request: Mapping[str, Any]) -> int:
+    outcome = state.read_damaged(Path(request["file"]), request["digest"])
+    Path(request["result"]).write_text(json.dumps(outcome))
+    return 0
+
+
+TASKS: Mapping[str, Callable[[Mapping[str, Any]], int]] = {
+    "scout": run_scout,
+    "command": run_command,
+    "inspect": run_inspection,
+    "read": run_reading,
+}
+
+
+def child(request: Mapping[str, Any]) -> None:
+    """Run one task and end this process; what it prints goes to files."""
+    code = 70
+    try:
+        for stream, name in ((1, "stdout"), (2, "stderr")):
+            opened = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            os.dup2(opened, stream)
+            os.close(opened)
+        os.chdir(request["folder"])
+        if request.get("stopped"):
+            os.kill(os.getpid(), signal.SIGSTOP)  # until the tracer is there
+        code = TASKS[request["task"]](request)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def serve(folder: Path, modules: Sequence[str]) -> None:
+    preload(folder, modules)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            child(json.loads(line))
+        print(pid, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), sys.argv[2:])
