@@ -14,6 +14,8 @@ import numpy as np
 
 from tests.faults.harness import Workers
 
+PART_OF_A_RUN = 0.15
+
 
 @dataclass(frozen=True)
 class Job:
@@ -54,23 +56,19 @@ def kill_at_random(
 ) -> Tally:
     """Kill runs of ``job`` so many times. ``savings`` are values of --save-every to draw from.
 
-    The instants are drawn evenly from a stretch of time that is long enough to come forward,
-    measured on the run that nothing disturbs.
+    The instants are drawn evenly from a stretch of time: a part of what the run takes that
+    nothing disturbs, and more where that is too short to come forward.
     """
-    ended = workers.command(*job.new("run-nothing", "--max-steps=0"))
-    started = time.monotonic()
-    workers.command("train", "--resume", "run-nothing", "--quiet", "--max-steps=0")
-    loading = time.monotonic() - started
     started = time.monotonic()
     whole = workers.command(*job.new("run-whole"))
-    working = time.monotonic() - started
-    if ended.code or whole.code:
-        raise RuntimeError(f"{job.name} does not run: {ended.said}{whole.said}")
+    stretch = (time.monotonic() - started) * PART_OF_A_RUN
+    if whole.code:
+        raise RuntimeError(f"{job.name} does not run: {whole.said}")
     bits = workers.inspect("run-whole")["bits"]
     tally = Tally(job.name)
     while tally.kills < kills:
         saving = str(generator.choice(savings))
-        _one_run(workers, job, tally, bits, f"--save-every={saving}", generator, (loading, working))
+        _one_run(workers, job, tally, bits, f"--save-every={saving}", generator, stretch)
         progress(f"{job.name}: {tally.kills} of {kills} kills, {tally.identical} runs identical")
     return tally
 
@@ -82,18 +80,17 @@ def _one_run(
     bits: str,
     saving: str,
     generator: np.random.Generator,
-    times: tuple[float, float],
+    stretch: float,
 ) -> None:
     """One run, killed until it comes to its end; its state must be that of the whole run."""
     run = workers.folder / "run"
     shutil.rmtree(run, ignore_errors=True)
     newest, stalled = -1, 0
     while True:
-        # Other work on the machine can make a stretch too short to come forward in.
-        stretch = (times[0] + times[1] / 8) * 1.3**stalled
         tally.resumes += run.exists()
         arguments = job.again("run") if run.exists() else job.new("run", saving)
-        code = _killed(workers, arguments, generator.uniform(0, stretch))
+        # Longer after kills that came too early for the run to come forward.
+        code = _killed(workers, arguments, generator.uniform(0, stretch * 1.3**stalled))
         if code == 0:
             break
         if code != -signal.SIGKILL:
