@@ -1,12 +1,16 @@
-"""One network, split and trained in different ways, side by side: CIFAR-10.
+"""One network, trained in different ways, side by side: EP and implicit, and three splits.
 
     python benchmarks/splitting.py --data-dir DATA --out RUNS
 
-Trains the six-layer network of the paper, reduced in width, as one energy block of six
-layers, two of three and three of two by EP, and the last by implicit differentiation too.
-Everything but the split, the sweeps that it needs and the estimator is the same. Each
-training is a run directory below ``--out``: what is finished is not done again, what was
-interrupted goes on. A table goes to stderr, JSON to stdout.
+Two comparisons, both of the paper's network of six layers, reduced in width:
+
+- ``estimators``: three blocks of two layers on CIFAR-10, by EP and by implicit differentiation;
+- ``splits``: one block of six layers, two of three, three of two, on MNIST (padded to 32 x 32,
+  in three equal channels), by EP.
+
+Within a comparison everything but what it compares is the same. Each training is a run
+directory below ``--out``: what is finished is not done again, what was interrupted goes on. A
+table goes to stderr, JSON to stdout.
 """
 
 from __future__ import annotations
@@ -15,55 +19,78 @@ import argparse
 import json
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ffebm_dsl.datasets.read import read_data
 from ffebm_dsl.records import Record, read
 
 SPECS = Path(__file__).parents[1] / "specs" / "paper"
-
-SETTINGS = {
-    "width": "16",
-    "slope": "0.5",
-    "variance": "6e-3",
-    "data.batch": "64",
-    "data.augment": "[hflip()]",
-    "optimizer.lr": "3e-3",
-}
-"""Of every training; ``--set`` on the command line adds to them."""
+WIDE_MNIST = "mnist32.npz"
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training: its split, its estimator, and the sweeps that its blocks need.
+    """One training: the size of its blocks, and what is its own beside the comparison's settings.
 
-    In a sweep a signal passes two layers, so deeper blocks are given more of them.
+    ``own_data``: the data set is made below ``--out``, not found in ``--data-dir``.
     """
 
     name: str
+    comparison: str
     block_size: int
-    sweeps: int
-    nudged: int
-    gradient: str = ""
+    settings: Mapping[str, str]
+    own: Mapping[str, str] = field(default_factory=dict)
+    own_data: bool = False
 
     @property
     def spec(self) -> Path:
         return SPECS / f"split_l6_bs{self.block_size}.ffe"
 
-    def settings(self, epochs: int) -> dict[str, str]:
-        # One half cosine over all epochs, step by step: short trainings have few epochs.
-        schedule = f"cosine_restarts(period={epochs}, eta_min=1e-5)"
-        own = {"sweeps": str(self.sweeps), "nudged": str(self.nudged)}
-        own |= {"gradient": self.gradient} if self.gradient else {}
-        return {**SETTINGS, "epochs": str(epochs), "schedule": schedule, **own}
+    @property
+    def overrides(self) -> dict[str, str]:
+        """What ``--set`` says of it."""
+        return {**self.settings, **self.own}
 
 
+def _cosine(epochs: int) -> dict[str, str]:
+    """One half cosine over all epochs, step by step: short trainings have few epochs."""
+    schedule = f"cosine_restarts(period={epochs}, eta_min=1e-5)"
+    return {"epochs": str(epochs), "schedule": schedule}
+
+
+ON_CIFAR10 = {
+    "width": "16",
+    "slope": "0.5",
+    "variance": "6e-3",
+    "sweeps": "5",
+    "nudged": "3",
+    "data.batch": "32",
+    "data.augment": "[hflip()]",
+    "optimizer.lr": "2e-3",
+    **_cosine(5),
+}
+ON_MNIST = {
+    "width": "8",
+    "slope": "0.5",
+    "variance": "4e-3",
+    "sweeps": "12",
+    "nudged": "6",
+    "data": f'npz("{WIDE_MNIST}", batch=64, mean=[0.1], std=[0.275])',
+    "optimizer.lr": "2e-3",
+    **_cosine(2),
+}
+IMPLICIT = {"gradient": "implicit(tolerance=1e-3, sweeps=10)"}
 TRAININGS = (
-    Training("bs2-ep", 2, 5, 3),
-    Training("bs2-implicit", 2, 5, 3, "implicit(tolerance=1e-3, sweeps=10)"),
-    Training("bs3-ep", 3, 6, 3),
-    Training("bs6-ep", 6, 8, 4),
+    Training("cifar10-bs2-ep", "estimators", 2, ON_CIFAR10),
+    Training("cifar10-bs2-implicit", "estimators", 2, ON_CIFAR10, IMPLICIT),
+    *(Training(f"mnist-bs{n}", "splits", n, ON_MNIST, own_data=True) for n in (6, 3, 2)),
 )
+COMPARISONS = ("estimators", "splits")
 
 
 @dataclass(frozen=True)
@@ -71,8 +98,7 @@ class Result:
     """What a run's record says: test accuracy after each epoch, and the time spent."""
 
     name: str
-    block_size: int
-    estimator: str
+    comparison: str
     status: str
     steps: int
     seconds: float
@@ -81,54 +107,68 @@ class Result:
 
 def main() -> int:
     options = _options()
-    chosen = [t for t in TRAININGS if not options.only or t.name in options.only]
-    settings = dict(setting.split("=", 1) for setting in options.settings)
+    chosen = [t for t in TRAININGS if options.only in (None, t.comparison)]
     for training in chosen:
-        _train(training, options, settings)
-    results = [r for t in TRAININGS if (r := _result(t, options.out)) is not None]
+        _train(training, options)
+    results = [r for t in TRAININGS if (r := result(t, options.out)) is not None]
     print(table(results), file=sys.stderr)
-    print(json.dumps({"settings": {**SETTINGS, **settings}, "results": [*map(asdict, results)]}))
+    print(json.dumps([asdict(r) for r in results]))
     return 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--data-dir", type=Path, required=True, help="folder with CIFAR-10")
+    parser.add_argument("--data-dir", type=Path, required=True, help="CIFAR-10 and MNIST")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run directories")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--only", choices=COMPARISONS, help="one of the comparisons")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
-        "--only", action="append", choices=[t.name for t in TRAININGS], help="may be repeated"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], dest="settings", metavar="KEY=VALUE",
-        help="as of ffebm train; for every training",
-    )  # fmt: skip
     return parser.parse_args()
 
 
-def _train(training: Training, options: argparse.Namespace, settings: dict[str, str]) -> None:
+def _train(training: Training, options: argparse.Namespace) -> None:
     """Start a training, or go on with it; nothing where it is done.
 
     Raises:
         CalledProcessError: ``ffebm train`` failed, or was interrupted.
     """
-    run = options.out / training.name
-    known = _result(training, options.out)
+    known = result(training, options.out)
     if known is not None and known.status == "finished":
         return
-    common = ["--data-dir", str(options.data_dir), "--threads", str(options.threads), "--json"]
+    data_dir = options.out if training.own_data else options.data_dir
+    if training.own_data and not (options.out / WIDE_MNIST).is_file():
+        options.out.mkdir(parents=True, exist_ok=True)
+        write_wide_mnist(options.data_dir, options.out / WIDE_MNIST)
+    run = options.out / training.name
+    common = ["--data-dir", str(data_dir), "--threads", str(options.threads), "--json"]
     if known is not None:
         arguments = ["--resume", str(run), *common]
     else:
-        values = {**training.settings(options.epochs), **settings}
-        sets = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+        overrides = training.overrides.items()
+        sets = [word for key, value in overrides for word in ("--set", f"{key}={value}")]
         arguments = [str(training.spec), "--out", str(run), *common, *sets]
     command = [sys.executable, "-m", "ffebm_dsl", "train", *arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def _result(training: Training, out: Path) -> Result | None:
+def write_wide_mnist(data_dir: Path, path: Path) -> None:
+    """MNIST in the shape of CIFAR: padded with zeros to 32 x 32, three equal channels."""
+    raw = read_data("mnist", {}, data_dir)
+    np.savez(
+        path,
+        x_train=wide(raw.train.x),
+        y_train=raw.train.y,
+        x_test=wide(raw.test.x),
+        y_test=raw.test.y,
+    )
+
+
+def wide(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(n, 28, 28) to (n, 3, 32, 32)."""
+    padded = np.pad(np.asarray(images), ((0, 0), (2, 2), (2, 2)))
+    return np.repeat(padded[:, None], 3, axis=1)
+
+
+def result(training: Training, out: Path) -> Result | None:
     """What the training has come to; None where it has not begun."""
     path = out / training.name / "run.h5"
     if not path.is_file():
@@ -137,8 +177,7 @@ def _result(training: Training, out: Path) -> Result | None:
     seconds = record["train"]["wall_time"]
     return Result(
         training.name,
-        training.block_size,
-        training.gradient.split("(")[0] or "ep",
+        training.comparison,
         str(record.attributes["status"]),
         len(record["train"]),
         float(seconds[-1]) if len(seconds) else 0.0,
@@ -153,22 +192,21 @@ def _accuracies(record: Record) -> list[float]:
     return [float(value) for value in record["eval"]["top1"]]
 
 
-def table(results: list[Result]) -> str:
-    """A line for each training, and how far the accuracies lie apart."""
-    lines = [f"{'training':<14}{'blocks':>8}{'steps':>8}{'seconds':>9}  test accuracy by epoch"]
+def table(results: Sequence[Result]) -> str:
+    """A line for each training, and for each finished comparison how far apart it ends."""
+    lines = [f"{'training':<22}{'steps':>7}{'seconds':>9}  test accuracy by epoch"]
     for r in results:
         accuracies = " ".join(f"{value:.2%}" for value in r.top1)
-        blocks = f"{6 // r.block_size} x {r.block_size}"
-        lines.append(f"{r.name:<14}{blocks:>8}{r.steps:>8}{r.seconds:>9.0f}  {accuracies}")
-    last = {r.name: r.top1[-1] for r in results if r.top1 and r.status == "finished"}
-    for what, names in (
-        ("EP against implicit", ("bs2-ep", "bs2-implicit")),
-        ("splits by EP", ("bs2-ep", "bs3-ep", "bs6-ep")),
-    ):
-        if all(name in last for name in names):
-            values = [last[name] for name in names]
-            lines.append(f"{what}: {100 * (max(values) - min(values)):.2f} points apart")
+        lines.append(f"{r.name:<22}{r.steps:>7}{r.seconds:>9.0f}  {accuracies}")
+    for comparison in COMPARISONS:
+        last = [r.top1[-1] for r in results if r.comparison == comparison and _done(r)]
+        if len(last) == sum(t.comparison == comparison for t in TRAININGS):
+            lines.append(f"{comparison}: {100 * (max(last) - min(last)):.2f} points apart")
     return "\n".join(lines)
+
+
+def _done(result: Result) -> bool:
+    return result.status == "finished" and bool(result.top1)
 
 
 if __name__ == "__main__":

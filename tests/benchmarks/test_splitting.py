@@ -4,36 +4,47 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.splitting import TRAININGS, Result, _result, table
+import numpy as np
+
+from benchmarks.splitting import COMPARISONS, TRAININGS, Result, result, table, wide
 from ffebm_dsl.comparison import compare
 from ffebm_dsl.ir import compile_spec, read_source
 
 
-def test_every_training_is_one_network_split_differently() -> None:
-    specs = [
-        compile_spec(read_source(t.spec), t.settings(epochs=4)).spec for t in TRAININGS
-    ]  # fmt: skip
-    assert all(compare(specs[0], spec).verdict.same for spec in specs[1:])
-    assert [next(s.model.blocks).gradient.name for s in specs] == ["ep", "implicit", "ep", "ep"]
-    assert all(spec.train == specs[0].train for spec in specs)
+def test_a_comparison_is_of_one_network_trained_alike() -> None:
+    for comparison in COMPARISONS:
+        trainings = [t for t in TRAININGS if t.comparison == comparison]
+        specs = [compile_spec(read_source(t.spec), t.overrides).spec for t in trainings]
+        assert len(specs) > 1
+        assert all(compare(specs[0], spec).verdict.same for spec in specs[1:])
+        assert all(spec.train == specs[0].train for spec in specs)
+        gradients = {next(spec.model.blocks).gradient.name for spec in specs}
+        assert gradients == ({"ep", "implicit"} if comparison == "estimators" else {"ep"})
 
 
-def result(name: str, size: int, top1: list[float], status: str = "finished") -> Result:
-    return Result(name, size, "ep", status, 10, 1.0, top1)
+def test_mnist_in_the_shape_of_cifar() -> None:
+    images = np.arange(2 * 28 * 28).reshape(2, 28, 28).astype(np.uint8)
+    found = wide(images)
+    assert (found.shape, found.dtype) == ((2, 3, 32, 32), np.dtype(np.uint8))
+    assert all(np.array_equal(found[:, c, 2:30, 2:30], images) for c in range(3))
+    assert not found[:, :, :2].any() and not found[..., 30:].any()
 
 
-def test_the_table_says_how_far_apart_finished_runs_are() -> None:
-    runs = [result("bs2-ep", 2, [0.3, 0.61]), result("bs2-implicit", 2, [0.4, 0.6])]
-    assert "EP against implicit: 1.00 points apart" in table(runs)
-    assert "splits by EP" not in table(runs)
-    runs += [result("bs3-ep", 3, [0.62]), result("bs6-ep", 6, [0.585])]
-    assert "splits by EP: 3.50 points apart" in table(runs)
+def runs(*top1: float, comparison: str = "splits", status: str = "finished") -> list[Result]:
+    return [Result(f"r{i}", comparison, status, 10, 1.0, [0.3, a]) for i, a in enumerate(top1)]
+
+
+def test_the_table_says_how_far_apart_finished_runs_end() -> None:
+    assert "splits: 3.50 points apart" in table(runs(0.61, 0.62, 0.585))
+    both = runs(0.61, 0.6, comparison="estimators")
+    assert "estimators: 1.00 points apart" in table(both)
+    assert "splits:" not in table(both)
 
 
 def test_what_is_not_finished_is_not_compared() -> None:
-    runs = [result("bs2-ep", 2, [0.61]), result("bs2-implicit", 2, [0.6], "running")]
-    assert "points apart" not in table(runs)
+    assert "apart" not in table(runs(0.61, 0.62))
+    assert "apart" not in table([*runs(0.6, 0.6), *runs(0.5, status="running")])
 
 
 def test_what_has_not_begun_has_no_result(tmp_path: Path) -> None:
-    assert _result(TRAININGS[0], tmp_path) is None
+    assert result(TRAININGS[0], tmp_path) is None
