@@ -38,6 +38,7 @@ def imported_by(*arguments: str) -> set[str]:
         ["data", "list"],
         ["data", "fetch", "--help"],
         ["check", SPEC, "--static", "--sarif"],
+        ["diff", SPEC, SPEC],
     ],
     ids=" ".join,
 )
