@@ -21,8 +21,8 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Give a `param` or a key of `train` another value, such as width=64 or "
-        "optimizer.lr=1e-3. May be repeated.",
+        help="Give a `param`, a key of `train`, or the model's `gradient` or `init` another "
+        "value, such as width=64 or optimizer.lr=1e-3. May be repeated.",
     ),
 ]
 
