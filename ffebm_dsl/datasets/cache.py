@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import mmap
 import os
 import shutil
@@ -32,6 +33,9 @@ FORMAT, VERSION = "ffebm-data-cache", 1
 MANIFEST = "manifest.json"
 MANIFEST_BYTES = 1 << 20
 AT_ONCE = 1 << 22
+
+Kinds = Mapping[str, tuple[str, tuple[int, ...]]]
+"""Type and shape of one row, by the name of an array."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,7 @@ class Unfit:
 class Writer:
     """The arrays of a cache in the making; rows are appended."""
 
-    def __init__(self, folder: Path, kinds: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
-        """``kinds``: type and shape of one row, for every array."""
+    def __init__(self, folder: Path, kinds: Kinds) -> None:
         self._folder, self._kinds = folder, kinds
         self._rows = dict.fromkeys(kinds, 0)
         # Unbuffered: whatever the disk refuses is refused in `append`, not when closing.
@@ -89,10 +92,7 @@ class Writer:
         """Make the arrays durable, then write the manifest."""
         for file in self._files.values():
             os.fsync(file.fileno())
-        arrays = {
-            name: {"dtype": dtype, "shape": [self._rows[name], *shape]}
-            for name, (dtype, shape) in self._kinds.items()
-        }
+        arrays = _declare(self._kinds, self._rows)
         manifest = {
             "format": FORMAT,
             "version": VERSION,
@@ -112,36 +112,41 @@ def sources_of(paths: list[Path]) -> tuple[Source, ...]:
     return tuple(Source(name, stat.st_size, stat.st_mtime_ns) for name, stat in facts)
 
 
-def place(data_dir: Path, name: str) -> Path:
-    """The folder of a cache: in the data directory, or in the user's own cache folder where
-    that cannot be written to."""
-    if os.access(data_dir, os.W_OK):
-        return data_dir / f"{name}.cache"
+def places(data_dir: Path, name: str) -> tuple[Path, Path]:
+    """Where a cache may be: in the data directory, or in the user's own cache folder, for
+    data directories that cannot be written to."""
     own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ffebm"
     of = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
-    return own / f"{name}-{of}.cache"
+    return data_dir / f"{name}.cache", own / f"{name}-{of}.cache"
 
 
 def open_or_make(
-    folder: Path,
+    folders: tuple[Path, Path],
     sources: tuple[Source, ...],
-    kinds: Mapping[str, tuple[str, tuple[int, ...]]],
+    kinds: Kinds,
     fill: Callable[[Writer], None],
 ) -> Cached:
-    """The cache in ``folder``, made by ``fill`` if there is none that fits and verifies.
+    """The first cache in ``folders`` that fits and verifies; else one made by ``fill``, in the
+    first folder that can be written to.
 
     Raises:
         StorageError: it cannot be written.
         InputError: from ``fill``. Nothing is left behind in either case.
     """
+    for folder in folders:
+        found = open_cache(folder, sources, kinds)
+        if isinstance(found, Cached):
+            return found
+    folder = folders[0] if os.access(folders[0].parent, os.W_OK) else folders[1]
     with _locked(folder):
-        found = open_cache(folder, sources)
+        # Another process may have made it while this one waited.
+        found = open_cache(folder, sources, kinds)
         if isinstance(found, Cached):
             return found
         say(f"{found.reason}; it is made now, once, as a memory map for all runs: {folder}")
         with writing(folder):
             _make(folder, sources, kinds, fill)
-        made = open_cache(folder, sources)
+        made = open_cache(folder, sources, kinds)
         if isinstance(made, Unfit):
             raise StorageError(
                 f"{made.reason}, though it was just written", help="check the disk; then try again"
@@ -150,8 +155,8 @@ def open_or_make(
         return made
 
 
-def open_cache(folder: Path, sources: tuple[Source, ...]) -> Cached | Unfit:
-    """The arrays of a cache, if it is whole and was made from these files."""
+def open_cache(folder: Path, sources: tuple[Source, ...], kinds: Kinds) -> Cached | Unfit:
+    """The arrays of a cache, if it is whole, of these kinds, and was made from these files."""
     try:
         with (folder / MANIFEST).open("rb") as file:
             manifest = json.loads(file.read(MANIFEST_BYTES))
@@ -159,21 +164,32 @@ def open_cache(folder: Path, sources: tuple[Source, ...]) -> Cached | Unfit:
             return Unfit(f"the cache {folder} is of another version")
         if manifest["sources"] != [asdict(source) for source in sources]:
             return Unfit(f"the cache {folder} was made from other files")
-        declared = manifest["arrays"]
-        arrays = {name: _map(folder / f"{name}.bin", **declared[name]) for name in declared}
+        rows = {name: manifest["arrays"][name]["shape"][0] for name in kinds}
+        declared = _declare(kinds, rows)
+        if manifest["arrays"] != declared:
+            return Unfit(f"the cache {folder} is damaged")
+        arrays = {name: _map(folder / f"{name}.bin", **declared[name]) for name in kinds}
         if _fingerprint(folder, declared) != manifest["sha256"]:
             return Unfit(f"the cache {folder} does not match its checksum")
     except FileNotFoundError:
         return Unfit(f"there is no cache {folder} yet")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return Unfit(f"the cache {folder} is damaged")
     return Cached(arrays, str(manifest["sha256"]))
+
+
+def _declare(kinds: Kinds, rows: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """Types and shapes as the manifest has them."""
+    return {
+        name: {"dtype": dtype, "shape": [rows[name], *shape]}
+        for name, (dtype, shape) in kinds.items()
+    }
 
 
 def _make(
     folder: Path,
     sources: tuple[Source, ...],
-    kinds: Mapping[str, tuple[str, tuple[int, ...]]],
+    kinds: Kinds,
     fill: Callable[[Writer], None],
 ) -> None:
     unfinished = folder.with_name(f".{folder.name}.unfinished")
@@ -199,9 +215,9 @@ def _make(
 def _map(path: Path, dtype: str, shape: list[int]) -> Array:
     """A file of exactly so many values, mapped; ValueError where it is not."""
     kind = np.dtype(dtype)
-    if kind.hasobject or not all(type(side) is int and side > 0 for side in shape):
+    if type(shape[0]) is not int or shape[0] < 1:
         raise ValueError("no such array")
-    size = int(np.prod(shape, dtype=object)) * kind.itemsize
+    size = math.prod(shape) * kind.itemsize
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size != size:
             raise ValueError("another size than declared")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ffebm_dsl.datasets import npz
-from ffebm_dsl.datasets.cache import Cached, Writer, open_or_make, place, sources_of
+from ffebm_dsl.datasets.cache import Cached, Writer, open_or_make, places, sources_of
 from ffebm_dsl.datasets.catalogue import IMAGENET32, DataFiles, Form
 from ffebm_dsl.datasets.cifar import PIXELS, SIDE, label_list, pixel_rows
 from ffebm_dsl.datasets.pickles import read_pickle
@@ -44,12 +44,12 @@ def read_imagenet32(data_dir: Path | None, known: DataFiles = IMAGENET32) -> Raw
     """
     located = locate(known, data_dir)
     assert data_dir is not None
-    folder = place(data_dir, known.name)
+    folders = places(data_dir, known.name)
     sources = sources_of([*located.train, *located.test])
-    cached = open_or_make(folder, sources, KINDS, lambda writer: _copy(located, writer))
+    cached = open_or_make(folders, sources, KINDS, lambda writer: _copy(located, writer))
     return Raw(
-        _split(cached, folder, "train"),
-        _split(cached, folder, "test"),
+        _split(cached, known.title, "train"),
+        _split(cached, known.title, "test"),
         located.names,
         sha256=cached.sha256,
     )
@@ -78,10 +78,9 @@ def count_imagenet32(located: Located) -> dict[str, NDArray[np.int64]]:
     return counter.counts
 
 
-def _split(cached: Cached, folder: Path, which: str) -> Split:
-    names = [f"{kind}_{which}" for kind in "xy"]
-    x, y = (cached.arrays[name] for name in names)
-    return Split(x, y, *(f"{name} of {folder}" for name in names))
+def _split(cached: Cached, title: str, which: str) -> Split:
+    x, y = (cached.arrays[f"{kind}_{which}"] for kind in "xy")
+    return Split(x, y, f"{title}, {which} images", f"{title}, {which} labels")
 
 
 def _copy(located: Located, writer: Writer | Counter) -> None:

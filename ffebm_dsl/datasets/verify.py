@@ -52,6 +52,11 @@ class Report:
     counts: tuple[int, int]
     problems: tuple[str, ...]
 
+    @property
+    def compared(self) -> bool:
+        """Whether a checksum is known of every file."""
+        return all(file.sum is not Sum.UNKNOWN for file in self.files)
+
 
 def verify(known: DataFiles, data_dir: Path) -> Report:
     """Read all files, compare checksums where any are known, count images and labels.

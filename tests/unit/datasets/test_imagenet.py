@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -72,6 +73,15 @@ def test_the_cache_is_made_once_and_says_so(
     assert {path.name for path in tmp_path.glob(".*")} == {f".{CACHE}.lock"}
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    write_imagenet(tmp_path)
+    left = tmp_path / f".{CACHE}.unfinished"
+    left.mkdir()
+    (left / "x_train.bin").write_bytes(b"half")
+    assert len(read_imagenet32(tmp_path).train.x) == 30
+    assert not left.exists()
+
+
 def test_other_files_make_another_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_imagenet(tmp_path)
     first = read_imagenet32(tmp_path)
@@ -115,7 +125,8 @@ def shape(sides: Any, dtype: str = "|u1") -> dict[str, Any]:
         (rewrite(arrays=shape([-1, -92160])), "is damaged"),
         (rewrite(arrays=shape("ab")), "is damaged"),
         (rewrite(arrays=shape([30], "|O")), "is damaged"),
-        (rewrite(arrays={"../../x": {"dtype": "|u1", "shape": [1]}}), "there is no cache"),
+        (rewrite(arrays={"../../x": {"dtype": "|u1", "shape": [1]}}), "is damaged"),
+        (rewrite(arrays={}, sha256=hashlib.sha256().hexdigest()), "is damaged"),
         (rewrite(arrays=[]), "is damaged"),
         (rewrite(sha256=3), "does not match its checksum"),
     ],
@@ -144,6 +155,18 @@ def test_a_data_directory_that_cannot_be_written_to(
     read_imagenet32(data)
     assert not (data / CACHE).exists()
     assert str(tmp_path / "own" / "ffebm") in capsys.readouterr().err
+
+
+def test_a_cache_in_a_data_directory_that_cannot_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_imagenet(tmp_path)
+    made = read_imagenet32(tmp_path).sha256
+    (tmp_path / f".{CACHE}.lock").unlink()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    capsys.readouterr()
+    assert read_imagenet32(tmp_path).sha256 == made
+    assert not capsys.readouterr().err and not (tmp_path / f".{CACHE}.lock").exists()
 
 
 def test_no_place_for_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ def test_labels_and_counts_as_published(tmp_path: Path) -> None:
     known = balanced_cifar10(tmp_path / "cifar10")
     report = verify(known, tmp_path)
     assert (report.name, report.form, report.counts) == ("cifar10", Form.BINARY, (20, 10))
-    assert not report.problems
+    assert not report.problems and not report.compared
     assert {file.sum for file in report.files} == {Sum.UNKNOWN}
     assert [file.size for file in report.files] == [4 * 3073] * 5 + [10 * 3073]
 
@@ -108,7 +108,8 @@ def test_what_was_fetched_is_held_against_its_list(tmp_path: Path) -> None:
     write_cifar100_binary(folder)
     names = ("train.bin", "test.bin")
     write_sums(folder, {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in names})
-    assert {file.sum for file in verify(SMALL_CIFAR100, tmp_path).files} == {Sum.FETCHED}
+    report = verify(SMALL_CIFAR100, tmp_path)
+    assert {file.sum for file in report.files} == {Sum.FETCHED} and report.compared
     content = bytearray((folder / "train.bin").read_bytes())
     content[500] ^= 1
     (folder / "train.bin").write_bytes(content)
