@@ -86,7 +86,10 @@ def verify(
     else:
         _print(reports)
     if faults:
-        raise InputError(f"{', '.join(faults)}: files are missing or damaged")
+        raise InputError(
+            f"{', '.join(faults)}: files are missing or damaged",
+            help="the messages above say which, and what to do",
+        )
     problems = [problem for report in reports for problem in report.problems]
     if problems:
         raise NegativeResult(

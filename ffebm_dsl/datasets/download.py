@@ -103,12 +103,15 @@ def _get(item: Download, url: str, file: IO[bytes], policy: Policy) -> None:
         return
     with closing(_open(url, done, policy)) as response:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
-            done = file.truncate(0)
+            done = 0
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
             raise Failure("the server goes on at another byte than was asked for")
         announced = response.headers.get("Content-Length", "")
         if announced.isdigit() and done + int(announced) != item.size:
             raise Failure(f"the server announces {announced} bytes, not {item.size - done}")
+        if not done:
+            # Only now: a page of some other kind must not cost what an earlier try got.
+            file.truncate(0)
         say(f"{item.name}: {item.size:,} bytes from {url}" + (f", from {done:,}" * bool(done)))
         with bar(item.name, item.size, "B", done) as progress:
             for chunk in _chunks(response):

@@ -111,6 +111,15 @@ class TestDownload:
         download(item(web, CONTENT), target, HTTP)
         assert target.read_bytes() == CONTENT
 
+    def test_another_page_does_not_cost_what_is_there(self, tmp_path: Path, web: Web) -> None:
+        target = tmp_path / "file.gz"
+        part(target).write_bytes(CONTENT[:1000])
+        wanted = item(web, CONTENT)
+        web.pages["/file.gz"] = Page(b"<html>log in to this network</html>", ranges=False)
+        with pytest.raises(InputError, match="announces 35 bytes"):
+            download(wanted, target, HTTP)
+        assert part(target).read_bytes() == CONTENT[:1000]
+
     def test_a_server_that_goes_on_elsewhere(self, tmp_path: Path, web: Web) -> None:
         target = tmp_path / "file.gz"
         part(target).write_bytes(CONTENT[:1000])
