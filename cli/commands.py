@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "report:report",
     "diff": "diff:diff",
     "data": "data:app",
+    "lsp": "lsp:lsp",
 }
 """Name -> ``module:object`` in ``ffebm_dsl.cli``, in the order that the help lists them.
 

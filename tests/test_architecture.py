@@ -32,6 +32,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "ir": "syntax registry diagnostics",
         "comparison": "ir registry",
         "drawing": "ir",
+        "editor": "ir syntax registry diagnostics",
         "energy": "modules relaxation",
         "relaxation": "modules energy",
         "gradients": "modules energy relaxation",
@@ -44,7 +45,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "training records",
         "training": "build network gradients relaxation records datasets ir registry diagnostics",
         "cli": "training checking report comparison build datasets records ir registry syntax "
-        "diagnostics network specs drawing",
+        "diagnostics network specs drawing editor",
         "__main__": "cli",
         "": "build ir network diagnostics",
     }.items()
@@ -54,7 +55,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
 HEAVY = frozenset({"h5py", "jinja2", "matplotlib", "numpy", "scipy", "sklearn", "torch"})
 BANNED_FROM: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
-        ("diagnostics", "syntax", "registry", "ir", "comparison", "drawing"),
+        ("diagnostics", "syntax", "registry", "ir", "comparison", "drawing", "editor"),
         HEAVY | {"rich", "typer"},
     ),
     **dict.fromkeys(("records", "datasets"), frozenset({"torch", "typer"})),

@@ -15,7 +15,11 @@ HEAVY = {"h5py", "jinja2", "matplotlib", "numpy", "scipy", "sklearn", "torch"}
 def imported_by(*arguments: str) -> set[str]:
     """The top-level packages that ``python ARGUMENTS`` imports, by ``-X importtime``."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=True
+        [sys.executable, "-X", "importtime", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        stdin=subprocess.DEVNULL,
     )
     lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     return {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines}
@@ -29,6 +33,7 @@ def imported_by(*arguments: str) -> set[str]:
         ["train", "--help"],
         ["check", "--help"],
         ["eval", "--help"],
+        ["lsp", "--help"],
         ["show", SPEC],
         ["show", SPEC, "--json"],
         ["show", SPEC, "--after", "ir"],
@@ -57,6 +62,22 @@ def test_the_package_is_light() -> None:
 
 def test_help_loads_neither_the_parser_nor_rich() -> None:
     assert not imported_by("-m", "ffebm_dsl", "--help") & {"lark", "rich"}
+
+
+def test_the_language_server_is_light() -> None:
+    """It is asked about a spec, over its own protocol, until its input ends."""
+    code = (
+        "from ffebm_dsl.cli.lsp import lsp; from ffebm_dsl.editor import *; import ffebm_dsl as f;"
+        f"a = analyse(f.read_source({SPEC!r})); complete(a, 99), hover(a, 99), symbols(a); lsp()"
+    )
+    packages = imported_by("-c", code)
+    assert {"lark", "pygls"} <= packages
+    assert not packages & (HEAVY | {"rich", "typer"})
+
+
+def test_only_the_language_server_loads_its_protocol() -> None:
+    assert not imported_by("-m", "ffebm_dsl", "--help") & {"pygls", "lsprotocol"}
+    assert not imported_by("-m", "ffebm_dsl", "check", SPEC, "--static") & {"pygls", "lsprotocol"}
 
 
 def test_a_heavy_import_would_be_seen() -> None:

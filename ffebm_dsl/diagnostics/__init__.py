@@ -13,7 +13,7 @@ from ffebm_dsl.diagnostics.errors import (
     StorageError,
 )
 from ffebm_dsl.diagnostics.fix import Edit, Fix
-from ffebm_dsl.diagnostics.render import render, to_record
+from ffebm_dsl.diagnostics.render import in_words, render, to_record
 from ffebm_dsl.diagnostics.source import SourceFile, Span
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "SpecError",
     "Stopped",
     "StorageError",
+    "in_words",
     "render",
     "to_record",
 ]

@@ -46,6 +46,13 @@ def _underline(source: SourceFile, label: Label, char: str) -> str:
     return f"{indent}{char * width} {label.text}".rstrip()
 
 
+def in_words(diagnostic: Diagnostic) -> str:
+    """All that a diagnostic says but for its code and places, for viewers that show those."""
+    lines = [diagnostic.message, diagnostic.text, *(f"note: {note}" for note in diagnostic.notes)]
+    lines.append(f"help: {diagnostic.help}" if diagnostic.help else "")
+    return "\n".join(line for line in lines if line)
+
+
 def to_record(diagnostic: Diagnostic) -> dict[str, Any]:
     """A diagnostic as the flat record that ``--json`` prints; ``fix`` is null where there is none.
 

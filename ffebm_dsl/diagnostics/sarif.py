@@ -15,6 +15,7 @@ from urllib.parse import quote
 from ffebm_dsl.diagnostics.codes import CODES
 from ffebm_dsl.diagnostics.diagnostic import Diagnostic, Label, Severity
 from ffebm_dsl.diagnostics.fix import Fix
+from ffebm_dsl.diagnostics.render import in_words
 from ffebm_dsl.diagnostics.source import SourceFile, Span
 
 SCHEMA = (
@@ -59,7 +60,7 @@ def _result(diagnostic: Diagnostic, file: str) -> Record:
         "ruleId": diagnostic.code,
         "ruleIndex": list(CODES).index(diagnostic.code),
         "level": str(diagnostic.severity),
-        "message": _message(_words(diagnostic)),
+        "message": _message(in_words(diagnostic)),
     }
     if source.name != file:
         logical = {"fullyQualifiedName": f"{source.name} {source.text}"}
@@ -71,12 +72,6 @@ def _result(diagnostic: Diagnostic, file: str) -> Record:
     if diagnostic.fix:
         result["fixes"] = [_fix(diagnostic.fix, source)]
     return result
-
-
-def _words(diagnostic: Diagnostic) -> str:
-    lines = [diagnostic.message, diagnostic.text, *(f"note: {note}" for note in diagnostic.notes)]
-    lines.append(f"help: {diagnostic.help}" if diagnostic.help else "")
-    return "\n".join(line for line in lines if line)
 
 
 def _message(text: str) -> Record:

@@ -117,7 +117,8 @@ class _Recovery:
                 closed = self.automaton.step(stack, repair.insert)
                 if closed is None or opening is None or opening.line != line:
                     return
-                if self.automaton.reach(closed, self.words, self.at, 1) == 0:
+                unfit = self.automaton.reach(closed, self.words, self.at, 1) == 0
+                if unfit and word.kind != END:
                     repair = repair._replace(skip=1)
             self._report(word, repair)
             self._apply(repair)

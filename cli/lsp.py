@@ -1,0 +1,16 @@
+"""``ffebm lsp``: the language server, for editors."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def lsp() -> None:
+    """Serve editors over stdin and stdout; see docs/editors.md. Started by an editor."""
+    from ffebm_dsl import __version__
+    from ffebm_dsl.editor.server import make_server
+
+    # The server closes what it writes to when it ends; the process's own stdout stays open.
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    make_server(__version__).start_io(stdout=out)
