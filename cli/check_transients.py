@@ -11,8 +11,8 @@ import typer
 
 from ffebm_dsl.cli.check_tables import cosine_text, table
 from ffebm_dsl.cli.console import emit, emit_json, say
-from ffebm_dsl.cli.spec import load_spec
-from ffebm_dsl.diagnostics import InputError, NegativeResult
+from ffebm_dsl.cli.spec import compile_file, load_spec
+from ffebm_dsl.diagnostics import InputError, NegativeResult, SpecError, to_record
 
 if TYPE_CHECKING:
     from ffebm_dsl.checking import Analysis, Transients
@@ -94,7 +94,7 @@ def print_transients(
     from ffebm_dsl.records import utc_now, write
 
     wanted.validate()
-    compiled = load_spec(spec, settings)
+    compiled = _compiled(spec, settings, as_json)
     start = utc_now()
     analysis = _analyse(compiled, tuple(settings or ()), wanted, measure)
     if wanted.out is not None:
@@ -102,11 +102,25 @@ def print_transients(
 
         write(record_of(analysis, wanted.out.stem, start), wanted.out)
     if as_json:
-        emit_json({"ok": analysis.found.sound, **analysis.found.to_dict()})
+        warnings = [to_record(warning) for warning in compiled.warnings]
+        found = analysis.found
+        emit_json({"ok": found.sound, "diagnostics": warnings, **found.to_dict()})
     else:
         _print(analysis, wanted.out)
     if not analysis.found.sound:
         raise NegativeResult(_verdict(analysis.found))
+
+
+def _compiled(spec: Path, settings: list[str] | None, as_json: bool) -> Compiled:
+    """The spec; with ``--json`` a faulty one too prints the one object that is asked for."""
+    if not as_json:
+        return load_spec(spec, settings)
+    try:
+        return compile_file(spec, settings)
+    except SpecError as error:
+        diagnostics = [to_record(diagnostic) for diagnostic in error.diagnostics]
+        emit_json({"ok": False, "diagnostics": diagnostics, "blocks": [], "parameters": []})
+        raise typer.Exit(error.exit_code) from None
 
 
 def _analyse(

@@ -113,40 +113,43 @@ class Series:
     """The arrays of an analysis while it runs.
 
     ``followed`` gives the parameters that each block's sweeps decide, ``gradients`` the EP
-    gradient of every parameter after all sweeps.
+    gradient of every parameter after all sweeps; it is not kept. Of each parameter ``count``
+    entries are drawn to be followed, with a probability proportional to their gradient.
     """
 
     def __init__(
-        self, followed: Mapping[str, Sequence[str]], gradients: Mapping[str, Tensor], sweeps: int
+        self,
+        followed: Mapping[str, Sequence[str]],
+        gradients: Mapping[str, Tensor],
+        sweeps: int,
+        *,
+        count: int,
+        seed: int,
     ) -> None:
         self.parameters = tuple(label for labels in followed.values() for label in labels)
         self.owners = tuple(name for name, labels in followed.items() for _ in labels)
-        self._gradients = gradients
+        self.shapes = tuple(tuple(gradients[label].shape) for label in self.parameters)
+        self._largest = {
+            name: max((float(gradients[label].norm()) for label in labels), default=0.0)
+            for name, labels in followed.items()
+        }
         shape = (sweeps + 1, len(self.parameters))
         self.measures = {name: np.full(shape, math.nan) for name in MEASURES}
-        self._places: list[Tensor] = []
         self._rounding = [0.0] * len(self.parameters)
-
-    def choose(self, count: int, seed: int) -> None:
-        """Draw the entries to follow, each with a probability proportional to its gradient."""
         generator = torch.Generator().manual_seed(seed)
+        self._places = [_drawn(gradients[p], count, generator) for p in self.parameters]
         self.entries = np.full((len(self.parameters), count), -1, np.int64)
-        for p, label in enumerate(self.parameters):
-            size = self._gradients[label].detach().abs().flatten().float().cpu()
-            # Of independent exponential clocks with these rates the first to ring.
-            clocks = torch.empty_like(size).exponential_(generator=generator)
-            drawn = (size / clocks).topk(min(count, len(size))).indices.sort().values
-            self._places.append(drawn)
-            self.entries[p, : len(drawn)] = drawn.numpy()
-        shape = (*self.measures["norm"].shape, count)
-        self.values, self.values_unrolled = np.full(shape, math.nan), np.full(shape, math.nan)
+        for row, places in zip(self.entries, self._places, strict=True):
+            row[: len(places)] = places.numpy()
+        self.values = np.full((*shape, count), math.nan)
+        self.values_unrolled = self.values.copy()
 
     def put(self, t: int, block: str, ep: Sequence[Tensor], unrolled: Sequence[Tensor]) -> None:
         """Note a block's gradients after ``t`` sweeps, in the order of its parameters."""
         rows = [p for p, owner in enumerate(self.owners) if owner == block]
-        largest = max(float(self._gradients[self.parameters[p]].norm()) for p in rows)
+        vanishing = VANISHING[ep[0].dtype] * self._largest[block] if ep else 0.0
         for p, a, b in zip(rows, ep, unrolled, strict=True):
-            floor = max(VANISHING[a.dtype] * largest, ROUNDINGS * self._rounding[p])
+            floor = max(vanishing, ROUNDINGS * self._rounding[p])
             self._compare(t, p, compare(a, b, floor=floor))
             places = self._places[p]
             for values, gradient in ((self.values, a), (self.values_unrolled, b)):
@@ -166,13 +169,21 @@ class Series:
         return Transients(
             self.parameters,
             self.owners,
-            tuple(tuple(self._gradients[label].shape) for label in self.parameters),
+            self.shapes,
             self.measures,
             self.entries,
             self.values,
             self.values_unrolled,
             tuple(blocks),
         )
+
+
+def _drawn(gradient: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Flat indices of ``count`` entries, fewer where there are fewer, in order."""
+    size = gradient.detach().abs().flatten().float().cpu()
+    # Of independent exponential clocks with these rates the first to ring.
+    clocks = torch.empty_like(size).exponential_(generator=generator)
+    return (size / clocks).topk(min(count, len(size))).indices.sort().values
 
 
 def _plain(values: Floats) -> list[float | None]:

@@ -93,8 +93,14 @@ class _Analysis:
 
     def result(self) -> Transients:
         captured, gradients = self._by_ep()
-        series = Series(self._followed(captured), gradients, max(self.sweeps.values()))
-        series.choose(self.settings.entries, self.settings.seed)
+        series = Series(
+            self._followed(captured),
+            gradients,
+            max(self.sweeps.values()),
+            count=self.settings.entries,
+            seed=self.settings.seed,
+        )
+        gradients.clear()
         watches = {name: self._watch(name, captured[name], series) for name in captured}
         with estimators_set(self.cores, watches):
             torch.autograd.grad(self.loss, list(self.labels), allow_unused=True)

@@ -63,6 +63,7 @@ def _of_analysis(run: Run, table: Table, artist: Artist) -> Group:
             "gradient vanishes have no point.",
         ),
         _layers(list(table["parameter"]), cosine, spread, error, artist),
+        by_three=True,
     )
 
 
@@ -89,6 +90,7 @@ def _of_training(run: Run, table: Table, artist: Artist) -> Group:
             *sentences,
         ),
         figures,
+        by_three=True,
     )
 
 

@@ -53,7 +53,7 @@ def _of_run(run: Run, table: Table, artist: Artist, folded: bool) -> Group:
     for block in blocks:
         solves = [i for i, name in enumerate(table["block"]) if name == block]
         figures += _of_block(table, epochs, block, solves, artist)
-    return Group(run.name, sentences, figures, folded=folded)
+    return Group(run.name, sentences, figures, folded=folded, by_three=True)
 
 
 def _of_block(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ffebm_dsl.report.runs import Run
 from ffebm_dsl.report.sections import Group, Key, Section
-from ffebm_dsl.report.svg import Artist, Figure, colour, dash
+from ffebm_dsl.report.svg import Artist, Figure, colour, dash, log_axis
 from ffebm_dsl.report.text import short
 
 Values = NDArray[np.float64]
@@ -89,6 +89,8 @@ def compared(
     name: str,
     axes: tuple[str, str],
     curve: Callable[[Run], Curve | None],
+    *,
+    log: bool = False,
 ) -> Figure | None:
     """One panel with a curve of every run that has it; None where none has."""
     found = [(k, run, curve(run)) for k, run in enumerate(runs)]
@@ -101,6 +103,8 @@ def compared(
             # A few points are shown as points, lest a single one be invisible.
             mark = "o" if len(x) <= 40 else ""
             ax.plot(x, y, color=colour(k), linestyle=dash(k), marker=mark, markersize=2.5)
+        if log:
+            log_axis(ax, "y", np.concatenate([y for *_, y in drawn]))
         ax.set_xlabel(axes[0])
         ax.set_ylabel(axes[1])
         ax.set_title(name, loc="left")

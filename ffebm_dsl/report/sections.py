@@ -34,7 +34,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Group:
-    """Figures that belong together. A ``folded`` group opens on demand."""
+    """Figures that belong together.
+
+    A ``folded`` group opens on demand; a group ``by_three`` has at most three in a row, for
+    figures that come in threes.
+    """
 
     title: str = ""
     sentences: Sequence[str] = ()
@@ -43,6 +47,7 @@ class Group:
     facts: Sequence[tuple[str, str]] = ()
     listing: str = ""
     folded: bool = False
+    by_three: bool = False
 
 
 @dataclass(frozen=True)

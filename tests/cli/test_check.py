@@ -182,6 +182,17 @@ def test_transients_are_printed_and_recorded(
     assert len(row["norm"]) == 5 and row["cosine"][4] > 0.99
 
 
+def test_transients_of_a_faulty_spec_are_one_object_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.ffe"
+    path.write_text(SMALL.replace("tanh(0.5)", "tahn(0.5)"), encoding="utf-8")
+    assert main(["check", str(path), "--transients", "--json"]) == 2
+    result = json.loads(capsys.readouterr().out)
+    assert result["ok"] is False and result["parameters"] == []
+    assert {d["code"] for d in result["diagnostics"]} == {"FFE1005"}
+
+
 def test_an_order_that_is_not_mirrored_is_noted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
