@@ -34,7 +34,10 @@ def learning_curves(runs: Sequence[Run], artist: Artist) -> Section:
         ("gradient norm", "norm", lambda run: _trained(run, "gradient_norm")),
         ("learning rate", "learning rate", lambda run: _trained(run, "learning_rate")),
     ]
-    figures = [compared(runs, artist, name, ("epoch", unit), curve) for name, unit, curve in curves]
+    figures = [
+        compared(runs, artist, name, ("epoch", unit), curve, log=unit == "norm")
+        for name, unit, curve in curves
+    ]
     untested = [run.name for run in runs if run.table("train") and not run.table("eval")]
     return Section(
         anchor,

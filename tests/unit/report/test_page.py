@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from ffebm_dsl.records import Record
@@ -194,6 +195,14 @@ def test_a_resolved_spec_may_be_anything(spec: str) -> None:
     run = Run("odd", record("odd", spec))
     assert not Page(page([run])).faults
     assert run.spec.layers in ((), (0,))
+
+
+def test_gradient_norms_stand_on_a_logarithmic_axis() -> None:
+    run = trained()
+    run.record["train"]["gradient_norm"][:] = 10.0 ** -np.arange(20)
+    decade = re.compile(r"\b1e-1\d\b")
+    assert decade.search(Page(page([run])).text)
+    assert not decade.search(Page(page([trained()])).text)
 
 
 def test_runs_of_one_name_are_told_apart() -> None:
