@@ -97,11 +97,12 @@ class Workers:
         assert self._server is not None
         self._server.communicate()
 
-    def begin(self, task: str, *, stopped: bool = False, **more: Any) -> int:
-        """Fork a process for a task; its number."""
+    def begin(self, task: str, *, gate: Path | None = None, **more: Any) -> int:
+        """Fork a process for a task, which it begins when the file ``gate`` exists; its number."""
         assert self._server is not None and self._server.stdin is not None
         streams = {name: str(self.folder / name) for name in ("stdout", "stderr")}
-        request = {"task": task, "folder": str(self.folder), "stopped": stopped, **streams, **more}
+        request = {"task": task, "folder": str(self.folder), "gate": str(gate or ""), **streams}
+        request |= more
         print(json.dumps(request), file=self._server.stdin, flush=True)
         return int(self._answer())
 
@@ -183,7 +184,9 @@ def can_trace() -> str:
 def traced(workers: Workers, inject: str = "", patch: str = "") -> tuple[Ended, str]:
     """A new run from its start, under strace; how it ended, and the log of its calls."""
     log = workers.folder / "strace.log"
-    pid = workers.begin("command", stopped=True, arguments=list(NEW), patch=patch)
+    gate = workers.folder / "gate"
+    gate.unlink(missing_ok=True)
+    pid = workers.begin("command", gate=gate, arguments=list(NEW), patch=patch)
     command = ["strace", "-f", "-qq", "-y", "-o", str(log), "-e", f"trace={','.join(CALLS)}"]
     if inject:
         command += ["-e", f"inject={inject}"]
@@ -191,7 +194,7 @@ def traced(workers: Workers, inject: str = "", patch: str = "") -> tuple[Ended, 
         while "TracerPid:\t0" in Path(f"/proc/{pid}/status").read_text():
             assert tracer.poll() is None
             time.sleep(0.002)
-        os.kill(pid, signal.SIGCONT)
+        gate.touch()
         ended = workers.end()
     return ended, log.read_text(errors="replace")
 

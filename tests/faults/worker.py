@@ -12,8 +12,8 @@ import contextlib
 import importlib
 import json
 import os
-import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -79,6 +79,12 @@ TASKS: Mapping[str, Callable[[Mapping[str, Any]], int]] = {
 }
 
 
+def _wait_for(gate: Path) -> None:
+    """Until the tracer is there. (A SIGCONT that comes while strace attaches may be lost.)"""
+    while not gate.exists():
+        time.sleep(0.002)
+
+
 def child(request: Mapping[str, Any]) -> None:
     """Run one task and end this process; what it prints goes to files."""
     code = 70
@@ -88,8 +94,8 @@ def child(request: Mapping[str, Any]) -> None:
             os.dup2(opened, stream)
             os.close(opened)
         os.chdir(request["folder"])
-        if request.get("stopped"):
-            os.kill(os.getpid(), signal.SIGSTOP)  # until the tracer is there
+        if request.get("gate"):
+            _wait_for(Path(request["gate"]))
         code = TASKS[request["task"]](request)
     except BaseException:
         traceback.print_exc()
