@@ -33,6 +33,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "comparison": "ir registry",
         "drawing": "ir",
         "editor": "ir syntax registry diagnostics",
+        "highlighting": "syntax registry",
         "energy": "modules relaxation",
         "relaxation": "modules energy",
         "gradients": "modules energy relaxation",
@@ -55,7 +56,16 @@ HOUSE: Mapping[str, frozenset[str]] = {
 HEAVY = frozenset({"h5py", "jinja2", "matplotlib", "numpy", "scipy", "sklearn", "torch"})
 BANNED_FROM: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
-        ("diagnostics", "syntax", "registry", "ir", "comparison", "drawing", "editor"),
+        (
+            "diagnostics",
+            "syntax",
+            "registry",
+            "ir",
+            "comparison",
+            "drawing",
+            "editor",
+            "highlighting",
+        ),
         HEAVY | {"rich", "typer"},
     ),
     **dict.fromkeys(("records", "datasets"), frozenset({"torch", "typer"})),
