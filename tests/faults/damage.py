@@ -74,7 +74,7 @@ def damage_files(
         if result["outcome"] != "refused" or not result["message"]:
             tally.faults.append(f"{target}, {kind}: {result}")
         if number % 50 == 49:
-            progress(f"{number + 1} of {count} files damaged")
+            progress(f"{number + 1} of {count} files damaged, {len(tally.faults)} faults")
     return tally
 
 

@@ -69,7 +69,10 @@ def kill_at_random(
     while tally.kills < kills:
         saving = str(generator.choice(savings))
         _one_run(workers, job, tally, bits, f"--save-every={saving}", generator, stretch)
-        progress(f"{job.name}: {tally.kills} of {kills} kills, {tally.identical} runs identical")
+        progress(
+            f"{job.name}: {tally.kills} of {kills} kills, {tally.identical} of {tally.runs} runs "
+            f"identical, {len(tally.faults)} faults"
+        )
     return tally
 
 
