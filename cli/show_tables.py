@@ -150,6 +150,10 @@ def _relaxation(relax: RelaxIR) -> str:
         parts.append(f"damping {relax.damping:g}")
     if relax.routing_after >= 0:
         parts.append(f"routing frozen after {relax.routing_after}")
+    if relax.anderson_memory:
+        parts.append(f"Anderson acceleration over {relax.anderson_memory} sweeps")
+    if relax.start == "feedforward":
+        parts.append("started by a feedforward pass")
     return ", ".join(parts)
 
 

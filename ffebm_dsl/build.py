@@ -35,7 +35,7 @@ from ffebm_dsl.network import (
     mse,
 )
 from ffebm_dsl.network.maps import HardSigmoid
-from ffebm_dsl.relaxation import Relaxation, schedule
+from ffebm_dsl.relaxation import Anderson, Relaxation, carried, schedule
 
 Arguments = Mapping[str, Any]
 
@@ -205,12 +205,17 @@ def _activation(call: CallIR) -> en.Activation:
 
 
 def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> Relaxation:
+    groups = schedule(ir.order, layers, edges)
+    # A damped layer reads its own old state.
+    read = carried(groups, edges) if ir.damping == 0 else tuple(range(layers))
     return Relaxation(
         sweeps=ir.sweeps,
         tolerance=ir.tolerance,
-        schedule=schedule(ir.order, layers, edges),
+        schedule=groups,
         damping=ir.damping,
         routing_after=ir.routing_after,
+        solver=Anderson(ir.anderson_memory, read) if ir.anderson_memory else None,
+        feedforward=ir.start == "feedforward",
     )
 
 

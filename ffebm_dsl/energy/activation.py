@@ -54,6 +54,11 @@ class Activation(ABC):
         """The states at which sigma is cut off, and where it therefore has its kinks."""
         return -math.inf, math.inf
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """The closed range of sigma."""
+        return self.clip
+
     def kink_distance(self, v: Tensor) -> Tensor:
         """Distance from the pre-activation ``v`` to the nearest kink of sigma."""
         low, high = self.clip
@@ -138,6 +143,10 @@ class Tanh(Activation):
         up, down = 1 + s, 1 - s
         return (torch.xlogy(up, up) + torch.xlogy(down, down)) / (2 * self.slope)
 
+    @property
+    def range(self) -> tuple[float, float]:
+        return -1.0, 1.0
+
 
 class Sigmoid(Activation):
     """``sigma(v) = 1 / (1 + exp(-a v))``; ``G(s) = (s log s + (1-s) log(1-s)) / a``."""
@@ -154,3 +163,7 @@ class Sigmoid(Activation):
 
     def potential(self, s: Tensor) -> Tensor:
         return (torch.xlogy(s, s) + torch.xlogy(1 - s, 1 - s)) / self.slope
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return 0.0, 1.0

@@ -7,6 +7,7 @@ given the current states, ``update(state, i)`` is the new state of layer ``i``.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -99,6 +100,11 @@ class HopfieldDynamics:
         if self.routings is None:
             self.routings = self.routings_at(state)
             self._forwards.clear()
+
+    def admissible(self, layer: int, s: Tensor) -> Tensor:
+        """``s``, overwritten by the nearest state that the layer can take."""
+        low, high = self.energy.layers[layer].activation.range
+        return s if low == -math.inf and high == math.inf else s.clamp_(low, high)
 
     def routings_at(self, state: State) -> Routings:
         """The choices of every max pooling at ``state``, or the ones that are held."""
@@ -209,6 +215,10 @@ class AdjointDynamics:
 
     def freeze_routing(self, state: State) -> None:
         """The routing is frozen already."""
+
+    def admissible(self, layer: int, s: Tensor) -> Tensor:
+        """An adjoint may have any value."""
+        return s
 
     def select(self, rows: Tensor) -> AdjointDynamics:
         part = copy.copy(self)

@@ -25,7 +25,7 @@ from ffebm_dsl.relaxation import relax
 
 @dataclass(frozen=True)
 class Unrolled(Estimator):
-    """Differentiate ``sweeps`` sweeps in the free phase's order, started at the free state.
+    """Differentiate ``sweeps`` plain sweeps in the free phase's order, from the free state.
 
     Raises:
         ValueError: a negative number of sweeps.
@@ -39,7 +39,9 @@ class Unrolled(Estimator):
 
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         energy = equilibrium.energy
-        settings = replace(equilibrium.free, sweeps=self.sweeps, tolerance=0.0, routing_after=-1)
+        settings = replace(
+            equilibrium.free, sweeps=self.sweeps, tolerance=0.0, routing_after=-1, solver=None
+        )
         with torch.enable_grad():
             drives = [u.detach().requires_grad_() for u in equilibrium.drives]
             dynamics = HopfieldDynamics(energy, drives, routings=equilibrium.routings, graph=True)

@@ -99,6 +99,8 @@ class RelaxIR:
 
     ``tolerance`` 0 means: always ``sweeps`` sweeps. ``routing_after`` -1 means that max
     pooling follows the state throughout; n >= 0 freezes its choices after n sweeps.
+    ``anderson_memory`` 0 means plain sweeps. ``start`` is ``zeros`` or ``feedforward`` for a
+    free phase, ``free state`` for a nudged one.
     """
 
     sweeps: int
@@ -106,6 +108,8 @@ class RelaxIR:
     order: str
     damping: float
     routing_after: int
+    anderson_memory: int
+    start: str
 
 
 @dataclass(frozen=True)

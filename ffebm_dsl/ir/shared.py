@@ -38,7 +38,11 @@ class Settings:
         values = fill_defaults(PHASES[phase], self.phases.get(phase, {}))
         routing = values.pop("routing")
         after = routing.arguments.get("after", -1) if isinstance(routing, CallIR) else -1
-        return RelaxIR(**values, routing_after=after)  # type: ignore[arg-type]
+        solver = values.pop("solver")
+        memory = solver.arguments.get("memory", 0) if isinstance(solver, CallIR) else 0
+        # Only the free phase has a choice of where to start.
+        values.setdefault("start", "free state")
+        return RelaxIR(**values, routing_after=after, anderson_memory=memory)  # type: ignore[arg-type]
 
     def inherited(self) -> Settings:
         return replace(self, gradient=self.gradient._replace(inherited=True))

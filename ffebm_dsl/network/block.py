@@ -26,7 +26,7 @@ from ffebm_dsl.gradients import (
     LinearCost,
     LossCost,
 )
-from ffebm_dsl.relaxation import Relaxation, Solution, relax
+from ffebm_dsl.relaxation import Relaxation, Solution, forward_pass, relax
 
 REDUCTIONS = ("mean", "sum")
 
@@ -152,6 +152,8 @@ class EnergyBlock(nn.Module):
                 self.energy, drives, routings=self.pinned_routings, resting=self.start is None
             )
             start = self.start or self.energy.zero_state(len(drives[0]), drives[0])
+            if self.free.feedforward and self.start is None:
+                start = forward_pass(dynamics, start)
             solution = relax(dynamics, start, self.free)
         self.reports = [self._report("free", solution, dynamics.routings)]
         return solution, dynamics

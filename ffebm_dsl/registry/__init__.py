@@ -18,6 +18,7 @@ from ffebm_dsl.registry.model import (
     ORDERS,
     PHASES,
     ROUTINGS,
+    SOLVERS,
     TARGETS,
 )
 from ffebm_dsl.registry.ops import OPS, OpSignature
@@ -49,6 +50,7 @@ TABLES: Mapping[str, Mapping[str, Signature]] = MappingProxyType(
         "initialisers": INITIALISERS,
         "phases": PHASES,
         "routing": ROUTINGS,
+        "solvers": SOLVERS,
         "gradients": GRADIENTS,
         "losses": LOSSES,
         "inputs": INPUTS,
@@ -70,6 +72,7 @@ NOUNS: Mapping[str, str] = MappingProxyType(
         "initialisers": "initialiser",
         "phases": "phase",
         "routing": "routing",
+        "solvers": "solver",
         "gradients": "gradient estimator",
         "losses": "loss",
         "inputs": "kind of input",
@@ -101,6 +104,7 @@ __all__ = [
     "REQUIRED",
     "ROUTINGS",
     "SCHEDULES",
+    "SOLVERS",
     "TABLES",
     "TARGETS",
     "TRAIN",

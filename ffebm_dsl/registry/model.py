@@ -68,6 +68,24 @@ ROUTINGS = table(
 )
 
 
+SOLVERS = table(
+    Signature("plain", "each sweep starts where the last one ended"),
+    Signature(
+        "anderson",
+        "each sweep starts at a mixture of earlier ones that shortens the way",
+        (Parameter("memory", Kind.INT, "differences of sweeps that are kept", 5, AT_LEAST_ONE),),
+    ),
+)
+
+_START = Parameter(
+    "start",
+    Kind.CHOICE,
+    "the states at first: zero, or what one pass from the first layer to the last gives",
+    "zeros",
+    choices=("zeros", "feedforward"),
+)
+
+
 def _relaxation(sweeps: int, fewest: int, tolerance: float, order: str) -> tuple[Parameter, ...]:
     return (
         Parameter("sweeps", Kind.INT, "most sweeps of the phase", sweeps, Bounds(low=fewest)),
@@ -81,11 +99,16 @@ def _relaxation(sweeps: int, fewest: int, tolerance: float, order: str) -> tuple
         Parameter("order", Kind.CHOICE, "which layers move together", order, choices=ORDERS),
         Parameter("damping", Kind.REAL, "part of the old state that is kept", 0.0, FRACTION),
         Parameter("routing", Kind.CALL, "choices of max pooling", "live", table="routing"),
+        Parameter("solver", Kind.CALL, "what accelerates the sweeps", "plain", table="solvers"),
     )
 
 
 PHASES = table(
-    Signature("free", "relaxation from zeros", _relaxation(100, 1, 1e-5, "asynchronous")),
+    Signature(
+        "free",
+        "relaxation from zeros",
+        (*_relaxation(100, 1, 1e-5, "asynchronous"), _START),
+    ),
     Signature(
         "nudged",
         "relaxation from the free state, with the output nudged",

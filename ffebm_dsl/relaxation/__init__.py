@@ -1,16 +1,20 @@
 """Relaxation to a fixed point: one loop, layer orders, and how each sample ended."""
 
-from ffebm_dsl.relaxation.order import ORDERS, Schedule, schedule
-from ffebm_dsl.relaxation.relax import Dynamics, relax
+from ffebm_dsl.relaxation.anderson import Anderson
+from ffebm_dsl.relaxation.order import ORDERS, Schedule, carried, schedule
+from ffebm_dsl.relaxation.relax import Dynamics, forward_pass, relax
 from ffebm_dsl.relaxation.solution import Relaxation, Solution, Status
 
 __all__ = [
     "ORDERS",
+    "Anderson",
     "Dynamics",
     "Relaxation",
     "Schedule",
     "Solution",
     "Status",
+    "carried",
+    "forward_pass",
     "relax",
     "schedule",
 ]

@@ -39,6 +39,16 @@ def schedule(order: str, layers: int, edges: Iterable[tuple[int, int]]) -> Sched
     raise ValueError(f"unknown order {order!r}; known orders: {', '.join(ORDERS)}")
 
 
+def carried(groups: Schedule, edges: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """The layers whose old state a sweep reads: those that a neighbour, moving no later, sees.
+
+    A sweep is a function of these alone. Under a two-coloured order they are the second colour.
+    """
+    place = {layer: k for k, group in enumerate(groups) for layer in group}
+    both_ways = {pair for a, b in edges for pair in ((a, b), (b, a))}
+    return tuple(sorted({old for old, reader in both_ways if place[reader] <= place[old]}))
+
+
 def _colour_groups(layers: int, edges: set[tuple[int, int]]) -> Schedule:
     colours = [i % 2 for i in range(layers)]
     if any(colours[a] == colours[b] for a, b in edges):

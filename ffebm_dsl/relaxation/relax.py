@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.energy.kernels import take_rows
-from ffebm_dsl.relaxation.samples import GATHER_BELOW, Samples, squared_norm
+from ffebm_dsl.relaxation.anderson import Mixer
+from ffebm_dsl.relaxation.layout import squared_norm
+from ffebm_dsl.relaxation.samples import GATHER_BELOW, Samples
 from ffebm_dsl.relaxation.solution import Relaxation, Solution
 
 
@@ -30,6 +32,9 @@ class Dynamics(Protocol):
     def freeze_routing(self, state: Sequence[Tensor]) -> None:
         """From now on keep the choices of the max poolings at ``state``."""
 
+    def admissible(self, layer: int, s: Tensor) -> Tensor:
+        """``s``, which may be overwritten, brought into the range of the layer's states."""
+
     def select(self, rows: Tensor) -> Dynamics:
         """The dynamics of the samples ``rows`` (indices into the batch) alone."""
 
@@ -43,25 +48,32 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
     """
     samples = Samples(state, settings)
     running, states = dynamics, list(state)
+    mixer = Mixer(settings.solver) if settings.solver else None
     for sweep in range(settings.sweeps):
         if sweep == settings.routing_after:
             if samples.any_aside:
                 states = samples.merged(states)
                 _forget(dynamics, states)
             dynamics.freeze_routing(states)
+            if mixer:
+                mixer.restart()
+        before = list(states)
         measured = settings.tolerance > 0 or sweep == settings.sweeps - 1
         change = _sweep(running, states, settings, measured)
-        if change is None:
-            continue
-        samples.observe(sweep + 1, states, change)
+        if change is not None:
+            samples.observe(sweep + 1, states, change)
         left = samples.left(sweep + 1) if settings.tolerance > 0 else None
-        if left == 0:
+        if left == 0 or sweep == settings.sweeps - 1:
             break
+        if mixer:
+            _accelerate(mixer, running, before, states)
         # The caller's dynamics must see every sample when the routing is frozen.
         may_gather = sweep >= settings.routing_after
         if left is not None and may_gather and left <= GATHER_BELOW * len(states[0]):
             rows = samples.gather(states)
             running, states = running.select(rows), [take_rows(s, rows) for s in states]
+            if mixer:
+                mixer.select(rows)
     solution = samples.solution(states)
     if running is not dynamics or samples.any_aside:
         _forget(dynamics, solution.state)
@@ -85,6 +97,31 @@ def _sweep(
             states[i] = new
             dynamics.moved(i)
     return change
+
+
+def forward_pass(dynamics: Dynamics, state: Sequence[Tensor]) -> list[Tensor]:
+    """One layer after the other from a start at rest, each from those before it alone.
+
+    ``dynamics`` must know of the rest: it is what leaves out the layers still to come.
+    """
+    states = list(state)
+    for layer in range(len(states)):
+        states[layer] = dynamics.update(states, layer)
+        dynamics.moved(layer)
+    return states
+
+
+def _accelerate(
+    mixer: Mixer, dynamics: Dynamics, before: list[Tensor], states: list[Tensor]
+) -> None:
+    """Replace the states that the next sweep reads by where it had better start."""
+    layers = mixer.layers
+    if not layers:
+        return
+    starts = mixer.next([before[i] for i in layers], [states[i] for i in layers])
+    for i, start in zip(layers, starts, strict=True):
+        states[i] = dynamics.admissible(i, start)
+        dynamics.moved(i)
 
 
 def _forget(dynamics: Dynamics, states: Sequence[Tensor]) -> None:

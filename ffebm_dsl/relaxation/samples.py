@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.energy.kernels import take_rows
+from ffebm_dsl.relaxation.layout import per_row, squared_norm
 from ffebm_dsl.relaxation.solution import Relaxation, Solution, Status
 
 DIVERGED_RMS = 1e8
@@ -164,22 +165,3 @@ class Samples:
             self._now.cycling = self._now.cycling | back
         if late & (late - 1) == 0:
             self._snapshot = list(states)
-
-
-def squared_norm(tensors: Sequence[Tensor]) -> Tensor:
-    """The sum of squares per sample over all tensors, (B,)."""
-    return torch.stack(
-        [torch.linalg.vector_norm(flat(x.detach()), dim=1).square() for x in tensors]
-    ).sum(0)
-
-
-def flat(x: Tensor) -> Tensor:
-    """(B, ...) to (B, n), in the order of memory where ``x`` is channels-last."""
-    if x.dim() == 4 and not x.is_contiguous():
-        x = x.permute(0, 2, 3, 1)
-    return x.flatten(1)
-
-
-def per_row(flags: Tensor, like: Tensor) -> Tensor:
-    """(B,) flags, shaped to choose among the samples of ``like``, (B, ...)."""
-    return flags.view(-1, *[1] * (like.dim() - 1))

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from torch import Tensor
 
+from ffebm_dsl.relaxation.anderson import Anderson
 from ffebm_dsl.relaxation.order import Schedule
 
 
@@ -34,6 +35,9 @@ class Relaxation:
         schedule: the groups of layers that a sweep updates (``order.schedule``).
         damping: part of the old state that is kept, ``s <- damping s + (1 - damping) s'``.
         routing_after: freeze the choices of max poolings after this many sweeps; -1: never.
+        solver: what accelerates the sweeps; None: nothing does.
+        feedforward: start a phase from rest with one forward pass through the layers, which
+            is not counted as a sweep.
     """
 
     sweeps: int
@@ -41,6 +45,8 @@ class Relaxation:
     schedule: Schedule
     damping: float = 0.0
     routing_after: int = -1
+    solver: Anderson | None = None
+    feedforward: bool = False
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,17 @@ def test_routing() -> None:
     assert [block.free.routing_after for block in blocks(ir)] == [20, 3]
 
 
+def test_solver_and_start() -> None:
+    ir = spec(
+        top="relax nudged { solver = anderson(memory=3) }",
+        first="relax free { solver = anderson  start = feedforward }",
+    )
+    first, second = blocks(ir)
+    assert (first.free.anderson_memory, second.free.anderson_memory) == (5, 0)
+    assert (first.free.start, second.free.start) == ("feedforward", "zeros")
+    assert (first.nudged.anderson_memory, first.nudged.start) == (3, "free state")
+
+
 def test_nudge_by_the_loss_holds_for_the_last_block_alone() -> None:
     first, second = blocks(spec(top="gradient ep(nudge=loss)"))
     assert first.gradient.arguments["nudge"] == "cotangent"

@@ -70,8 +70,11 @@ def _phases(phases: Mapping[str, Signature]) -> str:
     free, nudged = phases["free"], phases["nudged"]
     rows = []
     for parameter in free.parameters:
-        other = nudged.parameter(parameter.name)
+        shared = any(p.name == parameter.name for p in nudged.parameters)
+        other = nudged.parameter(parameter.name) if shared else parameter
         defaults = [f"`{describe_default(p)}`" for p in (parameter, other)]
+        if not shared:
+            defaults[1] = "no such key"
         bounds = [str(parameter.bounds), str(other.bounds)]
         range_ = bounds[0] if bounds[0] == bounds[1] else f"{bounds[0]}; nudged {bounds[1]}"
         rows.append([f"`{parameter.name}`", *defaults, range_, parameter.doc])

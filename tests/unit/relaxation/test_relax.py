@@ -33,6 +33,9 @@ class Affine:
     def freeze_routing(self, state: Sequence[Tensor]) -> None:
         raise AssertionError("nothing to freeze here")
 
+    def admissible(self, layer: int, s: Tensor) -> Tensor:
+        return s
+
     def select(self, rows: Tensor) -> Affine:
         return Affine(self.rate[rows], self.offset)
 
