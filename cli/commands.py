@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "check:check",
     "eval": "eval:evaluate",
     "show": "show:show",
+    "fmt": "fmt:fmt",
     "report": "report:report",
     "diff": "diff:diff",
     "data": "data:app",

@@ -34,6 +34,13 @@ def emit(text: str) -> None:
     print(printable(text), flush=True)
 
 
+def emit_text(text: str) -> None:
+    """A text as it is, byte by byte, on stdout: for whoever reads on, not for a terminal."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
 def emit_json(value: Any) -> None:
     """A result as one JSON object on one line, on stdout. NaN and infinity are refused."""
     print(json.dumps(value, allow_nan=False), flush=True)

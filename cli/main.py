@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except FfebmError as error:
-        return _report(error)
+        return report(error)
     except OSError as error:
         if error.errno not in STORAGE_FAULTS:
             return _report_bug(error)
@@ -87,7 +87,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     return 0
 
 
-def _report(error: FfebmError) -> int:
+def report(error: FfebmError) -> int:
+    """Say what went wrong, on stderr; the exit code that it leads to."""
     if isinstance(error, SpecError):
         say(f"{error}\n\n{tally(error.diagnostics)}")
     else:

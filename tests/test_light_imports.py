@@ -38,6 +38,7 @@ def imported_by(*arguments: str) -> set[str]:
         ["show", SPEC, "--json"],
         ["show", SPEC, "--after", "ir"],
         ["show", SPEC, "--graph", "-"],
+        ["fmt", SPEC, "--check"],
         ["check", SPEC, "--static"],
         ["check", SPEC, "--static", "--json"],
         ["data", "list"],

@@ -5,6 +5,6 @@ The IR's classes are in :mod:`ffebm_dsl.ir.model`, its plain-data form in
 """
 
 from ffebm_dsl.ir.passes import PASSES, Compiled, Stage, compile_spec, compile_stages
-from ffebm_dsl.ir.reading import read_source
+from ffebm_dsl.syntax import read_source
 
 __all__ = ["PASSES", "Compiled", "Stage", "compile_spec", "compile_stages", "read_source"]

@@ -14,10 +14,7 @@ from ffebm_dsl.ir.resolve_train import resolve_train
 from ffebm_dsl.ir.resolved import Spec
 from ffebm_dsl.ir.scope import Bound, Scope
 from ffebm_dsl.ir.shared import at_most_one, of_type
-from ffebm_dsl.syntax import ast
-
-VERSION = "1.0"
-"""The version of the language that this compiler reads."""
+from ffebm_dsl.syntax import VERSION, ast
 
 
 def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spec:

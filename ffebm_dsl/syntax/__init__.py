@@ -1,6 +1,19 @@
-"""The surface of the language: text -> AST. Knows no meaning beyond the grammar."""
+"""The surface of the language: text -> AST -> canonical text. No meaning beyond the grammar."""
 
+from ffebm_dsl.syntax.format import format_source
 from ffebm_dsl.syntax.parse import Recovered, parse, parse_override, parse_with_recovery
+from ffebm_dsl.syntax.reading import decode_source, read_source
 from ffebm_dsl.syntax.terminals import RESERVED
+from ffebm_dsl.syntax.version import VERSION
 
-__all__ = ["RESERVED", "Recovered", "parse", "parse_override", "parse_with_recovery"]
+__all__ = [
+    "RESERVED",
+    "VERSION",
+    "Recovered",
+    "decode_source",
+    "format_source",
+    "parse",
+    "parse_override",
+    "parse_with_recovery",
+    "read_source",
+]

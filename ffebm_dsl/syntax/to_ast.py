@@ -19,7 +19,7 @@ Build = Callable[..., Any]
 def to_ast(tree: Tree[Token], source: SourceFile) -> Any:
     """The tree of a whole text as :class:`ast.Program`, of an override as :class:`ast.Override`."""
     items = [child for child in tree.children[1:] if isinstance(child, Tree)]
-    first = items[0].meta.start_pos if items else len(source.text)
+    first = items[0].meta.start_pos if items else -1
     return _ToAst(source.text, first).transform(tree)
 
 

@@ -1,4 +1,4 @@
-"""A spec's text from a file."""
+"""A spec's text from a file, or from bytes."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ def read_source(path: str | os.PathLike[str]) -> SourceFile:
         raise InputError(f"the spec {name} cannot be read: {fault.strerror}") from None
     except ValueError:
         raise InputError(f"the spec's path {name!r} is not a path") from None
+    return decode_source(content, name)
+
+
+def decode_source(content: bytes, name: str) -> SourceFile:
+    """The text that ``content`` is; a byte-order mark is dropped.
+
+    Raises InputError where it is larger than 1 MiB, not UTF-8, or holds NUL bytes.
+    """
     if len(content) > MAX_BYTES:
         raise InputError(f"the spec {name} is larger than {MAX_BYTES} bytes")
     if b"\0" in content:

@@ -1,0 +1,90 @@
+"""Documents: text with the places where it may be broken, for the formatter to fill lines with.
+
+A document is text, a tuple of documents, or one of the classes below. A group is written on
+one line where it fits; where it does not, its lines are filled or all broken. Words that
+carry the offset of the token they stand for let the comments of the source find their place
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Word(NamedTuple):
+    """Text whose token begins at offset ``at`` of the source."""
+
+    text: str
+    at: int
+
+
+class Line(NamedTuple):
+    """A line end where its group is broken there, the text ``flat`` where it is not."""
+
+    flat: str
+
+
+class IfBroken(NamedTuple):
+    """Text that stands only where all lines of its group are broken."""
+
+    text: str
+
+
+class Indent(NamedTuple):
+    """A document whose lines begin one step further in."""
+
+    inside: Document
+
+
+class Group(NamedTuple):
+    """A document that stays on one line where it fits.
+
+    Where it does not, its words are filled into lines, which are broken at a space; a group
+    that is not ``filled``, or that holds a comment, is broken at each of its lines.
+    """
+
+    inside: Document
+    filled: bool = True
+
+
+Document = str | tuple["Document", ...] | Word | Line | IfBroken | Indent | Group
+
+SPACE = Line(" ")
+NOTHING = Line("")
+
+
+def first_at(document: Document) -> int:
+    """Offset of the document's first word."""
+    return next(_places(document, 1))
+
+
+def last_at(document: Document) -> int:
+    """Offset of the document's last word."""
+    return next(_places(document, -1))
+
+
+def _places(document: Document, step: int) -> Iterator[int]:
+    """Offsets of the words, from the front or from the back."""
+    if isinstance(document, Word):
+        yield document.at
+    elif isinstance(document, Indent | Group):
+        yield from _places(document.inside, step)
+    elif not isinstance(document, str | Line | IfBroken):
+        for part in document[::step]:
+            yield from _places(part, step)
+
+
+def flat(document: Document) -> str:
+    """The document on one line."""
+    if isinstance(document, str):
+        return document
+    if isinstance(document, Word):
+        return document.text
+    if isinstance(document, Line):
+        return document.flat
+    if isinstance(document, IfBroken):
+        return ""
+    if isinstance(document, Indent | Group):
+        return flat(document.inside)
+    return "".join(map(flat, document))
