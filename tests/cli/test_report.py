@@ -12,6 +12,8 @@ from ffebm_dsl.records import write
 from tests.browser import browsing
 from tests.unit.report.records import analysed, trained
 
+SPEC = Path(__file__).parents[2] / "specs" / "small" / "smallest.ffe"
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
@@ -50,6 +52,20 @@ def test_a_page_is_replaced_whole(run: Path, tmp_path: Path) -> None:
     out.write_text("old", encoding="utf-8")
     assert main(["report", str(run), "--out", str(out)]) == 0
     assert out.read_text(encoding="utf-8").endswith("</html>")
+
+
+def test_a_run_just_trained_has_its_page(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    options = ["--out", str(run), "--max-steps", "3", "--quiet", "--threads", "1"]
+    assert main(["train", str(SPEC), *options, "--set", "diagnose_every=2"]) == 0
+    assert main(["report", str(run)]) == 0
+    text = (run / "report.html").read_text(encoding="utf-8")
+    for shown in ("2 in 1 block", "EP centered β 0.2", "b.s1_s2.linear.weight", "digits"):
+        assert shown in text
+    for anchor in ("comparison", "learning", "cosine", "convergence", "wall-clock"):
+        assert f'<section id="{anchor}">' in text
+    assert main(["train", "--resume", str(run), "--max-steps", "4", "--quiet"]) == 0
+    assert main(["report", str(run)]) == 0
 
 
 @pytest.mark.parametrize(
