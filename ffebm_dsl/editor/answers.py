@@ -7,7 +7,7 @@ from functools import cached_property
 
 from lsprotocol import types as lsp
 
-from ffebm_dsl.diagnostics import Diagnostic, Fix, Severity, Span, in_words
+from ffebm_dsl.diagnostics import Diagnostic, Fix, Severity, Span, SpecError, in_words
 from ffebm_dsl.editor.analysis import Analysis
 from ffebm_dsl.editor.complete import Completion, CompletionKind
 from ffebm_dsl.editor.names import Symbol
@@ -60,6 +60,18 @@ class Document:
     def range(self, span: Span) -> lsp.Range:
         start, end = self.positions.range(span)
         return lsp.Range(_position(start), _position(end))
+
+    def formatted(self) -> list[lsp.TextEdit] | None:
+        """The edit that lays the text out; None for a text with syntax errors."""
+        from ffebm_dsl.syntax import format_source
+
+        try:
+            text = format_source(self.analysis.source)
+        except SpecError:
+            return None
+        if text == self.text:
+            return []
+        return [lsp.TextEdit(self.range(Span(0, len(self.text))), text)]
 
 
 def _position(place: Place) -> lsp.Position:

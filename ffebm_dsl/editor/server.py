@@ -136,3 +136,7 @@ def _add_changes(server: LanguageServer, known: _Known) -> None:
             for d in document.analysis.diagnostics
             if d.fix is not None and d.span.start <= end and start <= d.span.end
         ]
+
+    @server.feature(lsp.TEXT_DOCUMENT_FORMATTING)
+    def on_formatting(params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit] | None:
+        return known.of(server, params.text_document.uri).formatted()

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from lsprotocol import types as lsp
 from pygls.lsp.client import LanguageClient
 
+from ffebm_dsl.diagnostics import SourceFile
+from ffebm_dsl.syntax import format_source
 from tests.unit.editor.texts import TEXT
 
 URI = "file:///work/a%20spec.ffe"
@@ -39,7 +41,7 @@ class Editor(LanguageClient):
         self.text_document_did_change(lsp.DidChangeTextDocumentParams(named, [whole]))
 
     async def news(self) -> lsp.PublishDiagnosticsParams:
-        return await asyncio.wait_for(self.told.get(), 20)
+        return await asyncio.wait_for(self.told.get(), 60)
 
 
 DOCUMENT = lsp.TextDocumentIdentifier(URI)
@@ -65,7 +67,7 @@ def drive(session: Callable[[Editor], Awaitable[None]]) -> None:
         editor.exit(None)
         server = editor._server
         assert server is not None
-        code = await asyncio.wait_for(server.wait(), 20)
+        code = await asyncio.wait_for(server.wait(), 60)
         await editor.stop()
         return code
 
@@ -124,6 +126,26 @@ def test_questions_and_quick_fixes() -> None:
         assert isinstance(action, lsp.CodeAction) and action.edit and action.edit.changes
         (edit,) = action.edit.changes[URI]
         assert (edit.range.start, edit.new_text) == (start, "s2")
+
+    drive(session)
+
+
+def test_formatting() -> None:
+    async def session(editor: Editor) -> None:
+        text = TEXT.replace("sweeps = 10 ", f"sweeps=10 # {EMOJI}\n")
+        editor.open(text)
+        await editor.news()
+        options = lsp.FormattingOptions(tab_size=2, insert_spaces=True)
+        ask = lsp.DocumentFormattingParams(DOCUMENT, options)
+        edits = await editor.text_document_formatting_async(ask)
+        assert edits is not None
+        (edit,) = edits
+        assert edit.new_text == format_source(SourceFile("a.ffe", text))
+        assert edit.range.start == lsp.Position(0, 0)
+        editor.change(edit.new_text, 2)
+        assert not await editor.text_document_formatting_async(ask)
+        editor.change("model {", 3)
+        assert await editor.text_document_formatting_async(ask) is None
 
     drive(session)
 
