@@ -104,9 +104,10 @@ def _digests(path: Path) -> list[str]:
     except InputError:
         return []
     line = re.compile(rf"([0-9a-f]{{64}})  {re.escape(path.name)}")
-    matches = [line.fullmatch(row) for row in text.decode("ascii", "replace").split("\n")[:-1]]
-    # A damaged line spoils them all: who knows what else was.
-    return [match[1] for match in matches if match] if all(matches) else []
+    *rows, rest = text.decode("ascii", "replace").split("\n")
+    matches = [line.fullmatch(row) for row in rows]
+    # What does not belong there spoils it all: who knows what else was damaged.
+    return [match[1] for match in matches if match] if all(matches) and not rest else []
 
 
 def _prune(folder: Path, step: int, keep: int, best: int) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import pickle
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -106,6 +107,17 @@ def test_a_checkpoint_needs_its_checksum(tmp_path: Path) -> None:
     path = checkpoints.save(tmp_path, make(1), KEEP)
     (tmp_path / "step-00000001.pt.sha256").unlink()
     with pytest.raises(InputError, match=r"has no checksum in step-00000001\.pt\.sha256"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda t: t + "x", lambda t: t[:-1], lambda t: t + "x\n", str.upper]
+)
+def test_a_checksum_file_is_good_as_a_whole(tmp_path: Path, change: Callable[[str], str]) -> None:
+    path = checkpoints.save(tmp_path, make(1), KEEP)
+    sidecar = tmp_path / "step-00000001.pt.sha256"
+    sidecar.write_text(change(sidecar.read_text()))
+    with pytest.raises(InputError, match="has no checksum"):
         checkpoints.load(path)
 
 
