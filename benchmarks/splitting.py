@@ -77,12 +77,13 @@ ON_CIFAR10 = {
 ON_MNIST = {
     "width": "8",
     "slope": "0.5",
-    # Kernels as small as the paper's leave six layers in a row at a plateau for long.
-    "init": "default()",
+    # Through kernels as small as the paper's next to nothing of an image reaches the fifth of
+    # six layers in a row, which saturates before it learns.
+    "init": "kaiming_normal(gain=1)",
     "sweeps": "12",
     "nudged": "6",
     "data": f'npz("{WIDE_MNIST}", batch=32, mean=[0.1], std=[0.275])',
-    "optimizer.lr": "4e-3",
+    "optimizer.lr": "1e-3",
     **_cosine(2),
 }
 IMPLICIT = {"gradient": "implicit(tolerance=1e-3, sweeps=10)"}
