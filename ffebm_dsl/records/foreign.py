@@ -29,6 +29,9 @@ Array = NDArray[Any]
 
 MAX_HEADING_BYTES = 1 << 28
 
+REPLACEMENTS = 5
+"""Times that a file may be replaced while it is being read, before it is given up."""
+
 
 @dataclass(frozen=True)
 class Content:
@@ -76,23 +79,55 @@ def load(
             links, external storage, virtual datasets, other filters than deflate, shuffle
             and fletcher32, more than the memory of this machine. Or a seal that does not fit.
     """
+    for _ in range(REPLACEMENTS):
+        found, replaced = _load_once(path, datasets, attributes or {}, seal, trusted)
+        if not (replaced and isinstance(found, UnfitFile)):
+            break
+    if isinstance(found, UnfitFile):
+        raise found
+    return found
+
+
+def _load_once(
+    path: Path,
+    datasets: Sequence[str],
+    attributes: Mapping[str, Sequence[str]],
+    seal: bool,
+    trusted: bool,
+) -> tuple[Content | UnfitFile, bool]:
+    """What came of one attempt, and whether another file stands at ``path`` by now.
+
+    A training run replaces its record as it goes on, and HDF5 cannot open a file that has
+    just lost its name.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         raise UnfitFile(path, f"cannot be read: {error.strerror}") from error
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        opened = os.fstat(descriptor)
+        if not stat.S_ISREG(opened.st_mode):
             raise UnfitFile(path, "is not a regular file")
         request = {
             "descriptor": descriptor,
             "datasets": list(datasets),
-            "attributes": {node: list(names) for node, names in (attributes or {}).items()},
+            "attributes": {node: list(names) for node, names in attributes.items()},
             "seal": seal,
             "most": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         }
-        return (_read_here if trusted else _ask)(request, path)
+        try:
+            return (_read_here if trusted else _ask)(request, path), False
+        except UnfitFile as error:
+            return error, not _same_file(path, opened)
     finally:
         os.close(descriptor)
+
+
+def _same_file(path: Path, opened: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), opened)
+    except OSError:
+        return False
 
 
 def _read_here(request: Mapping[str, Any], path: Path) -> Content:

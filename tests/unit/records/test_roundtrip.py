@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import xarray
 
 from ffebm_dsl.diagnostics import InputError
-from ffebm_dsl.records import GROUPS, RELAXATION, TRAIN, Record, image, read, write
+from ffebm_dsl.records import GROUPS, RELAXATION, TRAIN, Record, foreign, image, read, write
 
 from .sample import sample_record, train_row
 
@@ -111,3 +112,31 @@ def test_missing_file_is_the_users_mistake(tmp_path: Path) -> None:
 def test_columns_are_the_fields_along_the_rows() -> None:
     assert {f.name for f in TRAIN.columns} == {f.name for f in TRAIN.fields}
     assert {f.name for f in RELAXATION.constants} == {"solve", "block", "phase"}
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_record_that_is_replaced_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    """As a training run does: the reader gets the new one. One that never rests is given up."""
+    path, name = tmp_path / "run.h5", "_read_here" if trusted else "_ask"
+    write(sample_record(steps=1), path)
+    ask, calls = getattr(foreign, name), [0]
+
+    def replacing(times: int) -> None:
+        def after_a_replacement(request: Any, place: Path) -> Any:
+            calls[0] += 1
+            if calls[0] <= times:
+                write(sample_record(steps=1 + calls[0]), path)
+            return ask(request, place)
+
+        monkeypatch.setattr(foreign, name, after_a_replacement)
+
+    replacing(times=2)
+    assert len(read(path, trusted=trusted)["train"]) == 3
+    assert calls == [3]
+    calls[0] = 0
+    replacing(times=100)
+    with pytest.raises(InputError, match="cannot be read as HDF5"):
+        read(path, trusted=trusted)
+    assert calls == [foreign.REPLACEMENTS]
