@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "eval": "eval:evaluate",
     "show": "show:show",
     "fmt": "fmt:fmt",
+    "bench": "bench:bench",
     "report": "report:report",
     "diff": "diff:diff",
     "data": "data:app",

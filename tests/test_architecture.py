@@ -45,8 +45,9 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "checking": "build network gradients relaxation energy modules ir registry diagnostics "
         "training records",
         "training": "build network gradients relaxation records datasets ir registry diagnostics",
-        "cli": "training checking report comparison build datasets records ir registry syntax "
-        "diagnostics network specs drawing editor",
+        "benchmarking": "checking build network gradients relaxation energy modules ir",
+        "cli": "benchmarking training checking report comparison build datasets records ir "
+        "registry syntax diagnostics network specs drawing editor",
         "__main__": "cli",
         "": "build ir network diagnostics",
     }.items()

@@ -5,9 +5,10 @@ dtype, layout and threads:
 
 - one forward and one adjoint of every weighted op (convolution, dense layer) of every
   coupling for every sweep of the free phase (B samples) and of the nudged phases (as many
-  copies of B as there are signs of beta, in one batch);
+  copies of B as there are signs of beta, in one batch); to a tolerance, as many sweeps as
+  the samples used in the mean;
 - the gradients of each weighted op's parameters for all of those phases, in one call;
-- one forward and one backward pass of every digital map, readout and loss (whole, with
+- one forward and one backward pass of every digital map and of the readout (whole, with
   their norms and poolings: they are not what is measured).
 
 Not in it: poolings between layers, sums, activations, stopping tests, everything that
@@ -22,12 +23,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ffebm_dsl.energy import Conv2d, Linear
 from ffebm_dsl.gradients import EquilibriumPropagation
-from ffebm_dsl.network import EnergyBlock, HybridNetwork
+from ffebm_dsl.network import EnergyBlock, HybridBlock, HybridNetwork
 
 Call = Callable[[], object]
 
@@ -47,26 +47,39 @@ class Floor:
                     call()
 
 
-def floor(network: HybridNetwork, x: Tensor, y: Tensor, *, plain: bool = False) -> Floor:
-    """The floor of one EP step of ``network`` on the batch ``x``, ``y``."""
-    calls = [call for block in network.blocks for call in _block(block.core, len(x), x, plain)]
-    return Floor(tuple(calls), _digital(network, x, y))
+def floor(network: HybridNetwork, x: Tensor, *, plain: bool = False) -> Floor:
+    """The floor of the EP step that ``network`` made last, on the batch ``x`` (B, *input shape).
+
+    Raises:
+        ValueError: a block whose estimator is not ``ep``, or that made no step.
+    """
+    calls = [call for block in network.blocks for call in _block(block.core, x, plain)]
+    return Floor(tuple(calls), _digital(network, x))
 
 
-def _block(core: EnergyBlock, batch: int, like: Tensor, plain: bool) -> Iterator[tuple[int, Call]]:
-    estimator = core.estimator
+def _block(core: EnergyBlock, x: Tensor, plain: bool) -> Iterator[tuple[int, Call]]:
+    estimator, batch = core.estimator, len(x)
     if not isinstance(estimator, EquilibriumPropagation):
         raise ValueError(f"the floor is that of ep, not of {type(estimator).__name__}")
     copies = sum(beta != 0 for beta in estimator.betas)
+    phases = [(_sweeps(core, "free"), batch), (_sweeps(core, "nudged"), copies * batch)]
     for coupling in core.energy.couplings:
         for op in coupling.ops:
             if not isinstance(op, Conv2d | Linear):
                 continue
-            for count, size in ((core.free.sweeps, batch), (core.nudged.sweeps, copies * batch)):
-                forward, adjoint = _pair(op, size, like, plain)
+            for count, size in phases:
+                forward, adjoint = _pair(op, size, x, plain)
                 yield count, forward
                 yield count, adjoint
-            yield 1, _gradients(op, 2 * batch, like, plain)
+            yield 1, _gradients(op, 2 * batch, x, plain)
+
+
+def _sweeps(core: EnergyBlock, phase: str) -> int:
+    """How many sweeps the block's last step used in a phase, per sample in the mean."""
+    used = [report.sweeps.double() for report in core.reports if report.phase == phase]
+    if not used:
+        raise ValueError(f"block {core.name} has made no {phase} phase yet")
+    return round(float(torch.cat(used).mean()))
 
 
 def _pair(op: Conv2d | Linear, batch: int, like: Tensor, plain: bool) -> tuple[Call, Call]:
@@ -91,27 +104,30 @@ def _ends(op: Conv2d | Linear, batch: int, like: Tensor, plain: bool) -> tuple[T
     return x, y
 
 
-def _digital(network: HybridNetwork, x: Tensor, y: Tensor) -> Call:
-    """Forward and backward of each map and of the readout with the loss, on recorded inputs."""
+def _digital(network: HybridNetwork, x: Tensor) -> Call:
+    """Forward and backward of each map and of the readout, on the inputs of a forward pass."""
     inputs: list[tuple[nn.Module, Tensor]] = []
 
     def record(module: nn.Module, arguments: tuple[Tensor, ...], _: Tensor) -> None:
         inputs.append((module, arguments[0].detach()))
 
-    maps = [module for block in network.blocks for module in block.maps]
+    stages = [s.maps if isinstance(s, HybridBlock) else [s] for s in network.stages]
+    maps = [module for modules in stages for module in modules]
     hooks = [m.register_forward_hook(record) for m in [*maps, network.readout]]
     with torch.no_grad():
         network(x)
     for hook in hooks:
         hook.remove()
-    first = inputs[0][0]
 
     def run() -> None:
         for module, tensor in inputs:
-            leaf = tensor.requires_grad_(module is not first)
+            # What enters the network asks for no gradient; what enters anything else does.
+            inner = tensor.data_ptr() != x.data_ptr()
+            leaf = tensor.detach().requires_grad_(inner)
             out = module(leaf)
-            loss = F.cross_entropy(out, y) if module is network.readout else out.sum()
-            wanted = [p for p in module.parameters() if p.requires_grad]
-            torch.autograd.grad(loss, [*wanted, *([leaf] if leaf.requires_grad else [])])
+            wanted: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
+            wanted += [leaf] if inner else []
+            if wanted and out.requires_grad:
+                torch.autograd.grad(out.sum(), wanted)
 
     return run

@@ -1,0 +1,150 @@
+"""``ffebm bench``: what a training step costs, against the machine's convolution limit."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ffebm_dsl.cli.console import emit, emit_json
+from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec
+from ffebm_dsl.diagnostics import InputError
+
+if TYPE_CHECKING:
+    from ffebm_dsl.benchmarking import Bench, BenchSettings, Spread
+    from ffebm_dsl.ir import Compiled
+
+QUIET = {"KINETO_LOG_LEVEL": "6", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+"""What keeps PyTorch's profiler, which counts the memory, from writing to stderr."""
+
+
+def bench(
+    spec: SpecArgument,
+    settings: SetOption = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Samples per step. [default: the spec's, or 64]")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds that are timed.")] = 7,
+    warm_up: Annotated[int, typer.Option(min=0, help="Rounds before them.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and batch.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: torch decides.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Time a training step by each estimator, beside the convolutions it cannot do without.
+
+    Weights and batch are random. A step is a forward and a backward pass.
+    """
+    compiled = load_spec(spec, settings)
+    os.environ.update(QUIET | os.environ)
+    chosen = _settings(compiled, (batch, repeats, warm_up, seed), device, dtype, threads)
+    result = _measure(compiled, chosen)
+    if as_json:
+        emit_json(to_record(compiled.source.name, chosen, result))
+        return
+    emit("\n".join(table(compiled.source.name, chosen, result)))
+
+
+def _settings(
+    compiled: Compiled,
+    numbers: tuple[int | None, int, int, int],
+    device: str,
+    dtype: str,
+    threads: int,
+) -> BenchSettings:
+    import torch
+
+    from ffebm_dsl.benchmarking import BenchSettings
+    from ffebm_dsl.training.environment import choose_device, choose_dtype
+
+    if threads:
+        torch.set_num_threads(threads)
+    batch, repeats, warm_up, seed = numbers
+    train = compiled.spec.train
+    own = train.data.arguments.get("batch") if train is not None else None
+    return BenchSettings(
+        batch or own or 64, repeats, warm_up, seed, choose_dtype(dtype), choose_device(device)
+    )
+
+
+def _measure(compiled: Compiled, settings: BenchSettings) -> Bench:
+    import torch
+    from tqdm import tqdm
+
+    from ffebm_dsl.benchmarking import bench as run
+
+    with tqdm(desc="bench", unit="round", leave=False, disable=None) as bar:
+
+        def progress(done: int, total: int, what: str) -> None:
+            bar.total = total
+            bar.set_postfix_str(what, refresh=False)
+            bar.update(done - bar.n)
+            bar.refresh()
+
+        try:
+            return run(compiled.spec, settings, progress)
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"a step of {settings.batch} samples does not fit into memory",
+                help="give a smaller --batch, or a narrower variant with --set",
+            ) from error
+
+
+def to_record(name: str, settings: BenchSettings, result: Bench) -> dict[str, Any]:
+    """The measurement as plain values for JSON: seconds, bytes, sweeps."""
+    from dataclasses import asdict
+
+    return {
+        "file": name,
+        "batch": settings.batch,
+        "repeats": settings.repeats,
+        **_machine(settings),
+        "floor": {"seconds": asdict(result.floor)},
+        "estimators": {
+            kind: {
+                "seconds": asdict(cost.seconds),
+                "ratio": asdict(cost.ratio),
+                "peak_bytes": cost.peak_bytes,
+                "sweeps": dict(cost.sweeps),
+            }
+            for kind, cost in result.estimators.items()
+        },
+    }
+
+
+def _machine(settings: BenchSettings) -> dict[str, str | int]:
+    import torch
+
+    from ffebm_dsl.training.environment import device_name
+
+    return {
+        "dtype": str(settings.dtype).removeprefix("torch."),
+        "device": device_name(settings.device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def table(name: str, settings: BenchSettings, result: Bench) -> list[str]:
+    """The measurement as lines for a terminal."""
+    machine = _machine(settings)
+    rows = [
+        f"{name}: batch {settings.batch}, {machine['dtype']}, {machine['device']}, "
+        f"{machine['threads']} threads, median of {settings.repeats} (least to greatest)",
+        "",
+        f"{'estimator':10} {'seconds a step':28} {'x floor':>8} {'peak memory':>12}  sweeps",
+        f"{'floor':10} {_seconds(result.floor):28} {1:8.2f}",
+    ]
+    for kind, cost in result.estimators.items():
+        sweeps = ", ".join(f"{count:.1f} {phase}" for phase, count in cost.sweeps.items())
+        rows.append(
+            f"{kind:10} {_seconds(cost.seconds):28} {cost.ratio.median:8.2f} "
+            f"{cost.peak_bytes / 2**20:8.1f} MiB  {sweeps}"
+        )
+    return rows
+
+
+def _seconds(spread: Spread) -> str:
+    return f"{spread.median:.4f} ({spread.least:.4f} to {spread.greatest:.4f})"
