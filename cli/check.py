@@ -19,7 +19,7 @@ from ffebm_dsl.cli.check_transients import (
     print_transients,
 )
 from ffebm_dsl.cli.console import emit, emit_json, say
-from ffebm_dsl.cli.spec import SetOption, SpecArgument, compile_file, load_spec
+from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, SpecArgument, compile_file, load_spec
 from ffebm_dsl.diagnostics import (
     Diagnostic,
     InputError,
@@ -41,6 +41,7 @@ def check(
         bool, typer.Option("--static", help="Check the text only; compute no gradient.")
     ] = False,
     settings: SetOption = None,
+    allow_large: AllowLargeOption = False,
     samples: Annotated[int, typer.Option(min=2, help="Batch size of the gradient check.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, inputs, directions.")] = 0,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: torch decides.")] = 0,
@@ -70,14 +71,16 @@ def check(
             raise InputError("--static and --transients exclude each other", help="keep one")
         if as_sarif:
             raise InputError("--transients finds nothing for --sarif", help="use --json")
-        print_transients(spec, settings, only_transients, (samples, seed, threads), as_json)
+        measure = (samples, seed, threads)
+        print_transients(spec, settings, only_transients, measure, as_json, allow_large)
         return
     only_transients.refuse()
     if as_json or as_sarif:
         write = partial(_emit_sarif, spec) if as_sarif else _emit_record
-        _check_as_record(spec, settings, static, (samples, seed, threads), write)
+        compile_it = partial(compile_file, spec, settings, allow_large)
+        _check_as_record(compile_it, static, (samples, seed, threads), write)
         return
-    compiled = load_spec(spec, settings)
+    compiled = load_spec(spec, settings, allow_large)
     if static:
         emit(f"{compiled.source.name}: ok")
         return
@@ -95,15 +98,14 @@ _Write = Callable[[bool, Sequence[Diagnostic], "CheckReport | None"], None]
 
 
 def _check_as_record(
-    spec: Path,
-    settings: list[str] | None,
+    compile_it: Callable[[], Compiled],
     static: bool,
     measure: tuple[int, int, int],
     write: _Write,
 ) -> None:
     """Write the one JSON object, for faulty specs too; then end as the text form does."""
     try:
-        compiled = compile_file(spec, settings)
+        compiled = compile_it()
     except SpecError as error:
         write(False, error.diagnostics, None)
         raise typer.Exit(error.exit_code) from None

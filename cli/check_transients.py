@@ -85,6 +85,7 @@ def print_transients(
     wanted: Wanted,
     measure: tuple[int, int, int],
     as_json: bool,
+    allow_large: bool,
 ) -> None:
     """Run the analysis, write its record where asked, print what it found.
 
@@ -94,7 +95,7 @@ def print_transients(
     from ffebm_dsl.records import utc_now, write
 
     wanted.validate()
-    compiled = _compiled(spec, settings, as_json)
+    compiled = _compiled(spec, settings, as_json, allow_large)
     start = utc_now()
     analysis = _analyse(compiled, tuple(settings or ()), wanted, measure)
     if wanted.out is not None:
@@ -111,12 +112,12 @@ def print_transients(
         raise NegativeResult(_verdict(analysis.found))
 
 
-def _compiled(spec: Path, settings: list[str] | None, as_json: bool) -> Compiled:
+def _compiled(spec: Path, settings: list[str] | None, as_json: bool, allow_large: bool) -> Compiled:
     """The spec; with ``--json`` a faulty one too prints the one object that is asked for."""
     if not as_json:
-        return load_spec(spec, settings)
+        return load_spec(spec, settings, allow_large)
     try:
-        return compile_file(spec, settings)
+        return compile_file(spec, settings, allow_large)
     except SpecError as error:
         diagnostics = [to_record(diagnostic) for diagnostic in error.diagnostics]
         emit_json({"ok": False, "diagnostics": diagnostics, "blocks": [], "parameters": []})

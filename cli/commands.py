@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "show": "show:show",
     "fmt": "fmt:fmt",
     "bench": "bench:bench",
+    "explain": "explain:explain",
     "report": "report:report",
     "diff": "diff:diff",
     "data": "data:app",

@@ -34,7 +34,10 @@ def diff(
     """
     from ffebm_dsl.comparison import compare
 
-    compiled = compile_file(a, settings_a), compile_file(b, settings_b)
+    compiled = (
+        compile_file(a, settings_a, allow_large=True),
+        compile_file(b, settings_b, allow_large=True),
+    )
     comparison = compare(compiled[0].spec, compiled[1].spec)
     if as_json:
         emit_json(to_record(comparison, *compiled))

@@ -90,7 +90,10 @@ def _run(arguments: Sequence[str] | None) -> int:
 def report(error: FfebmError) -> int:
     """Say what went wrong, on stderr; the exit code that it leads to."""
     if isinstance(error, SpecError):
-        say(f"{error}\n\n{tally(error.diagnostics)}")
+        from ffebm_dsl.diagnostics.pages import pointer
+
+        more = pointer([diagnostic.code for diagnostic in error.diagnostics])
+        say(f"{error}\n\n{tally(error.diagnostics)}; {more}")
     else:
         say(f"{'stopped' if isinstance(error, Stopped) else 'error'}: {error}")
     return error.status if isinstance(error, Stopped) else error.exit_code

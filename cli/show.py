@@ -11,7 +11,7 @@ import typer
 from ffebm_dsl.cli.console import emit_json
 from ffebm_dsl.cli.show_graph import write_graph
 from ffebm_dsl.cli.show_stages import After, print_stage
-from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec, parse_settings
+from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, SpecArgument, load_spec, parse_settings
 from ffebm_dsl.diagnostics import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def show(
     spec: SpecArgument,
     settings: SetOption = None,
+    allow_large: AllowLargeOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     after: Annotated[
         After | None, typer.Option(help="Print what the compiler has after this stage.")
@@ -37,9 +38,9 @@ def show(
     if sum((as_json, after is not None, graph is not None)) > 1:
         raise InputError("--json, --after and --graph exclude each other", help="keep one of them")
     if after is not None:
-        print_stage(spec, after, parse_settings(settings))
+        print_stage(spec, after, parse_settings(settings), allow_large)
         return
-    compiled = load_spec(spec, settings)
+    compiled = load_spec(spec, settings, allow_large)
     if graph is not None:
         write_graph(compiled.spec.model, graph)
         return

@@ -30,7 +30,7 @@ _PASSES = {
 """Stage -> the pass after which it stands, by the name that the compiler gives it."""
 
 
-def print_stage(path: Path, after: After, overrides: Mapping[str, str]) -> None:
+def print_stage(path: Path, after: After, overrides: Mapping[str, str], allow_large: bool) -> None:
     """Print the stage, of a faulty spec too where there is one.
 
     Raises:
@@ -44,7 +44,7 @@ def print_stage(path: Path, after: After, overrides: Mapping[str, str]) -> None:
 
         emit(outline_tokens(source).rstrip("\n"))
     elif after is After.MODULES:
-        emit(_modules(source, overrides))
+        emit(_modules(source, overrides, allow_large))
     else:
         _print_pass(source, _PASSES[after], overrides)
 
@@ -61,13 +61,14 @@ def _print_pass(source: SourceFile, name: str, overrides: Mapping[str, str]) -> 
         raise SpecError(log.sorted())
 
 
-def _modules(source: SourceFile, overrides: Mapping[str, str]) -> str:
+def _modules(source: SourceFile, overrides: Mapping[str, str], allow_large: bool) -> str:
     """Every module by its dotted name, with its class and the shapes of its own parameters."""
     from ffebm_dsl.build import build
-    from ffebm_dsl.ir import compile_spec
+    from ffebm_dsl.ir import BUDGET, compile_spec
 
     lines = []
-    for name, module in build(compile_spec(source, overrides).spec).named_modules():
+    compiled = compile_spec(source, overrides, None if allow_large else BUDGET)
+    for name, module in build(compiled.spec).named_modules():
         parameters = module.named_parameters(recurse=False)
         shapes = "".join(f"  {key}{list(value.shape)}" for key, value in parameters)
         lines.append(f"{name or '(network)'}  {type(module).__name__}{shapes}")

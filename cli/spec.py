@@ -27,6 +27,14 @@ SetOption = Annotated[
 ]
 
 
+AllowLargeOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-large", help="Accept a network over the budget of size (docs/errors.md)."
+    ),
+]
+
+
 def parse_settings(settings: Iterable[str] | None) -> dict[str, str]:
     """``["width=64"]`` as ``{"width": "64"}``; the values stay text for the compiler.
 
@@ -46,7 +54,9 @@ def parse_settings(settings: Iterable[str] | None) -> dict[str, str]:
     return overrides
 
 
-def compile_file(path: Path, settings: Iterable[str] | None = None) -> Compiled:
+def compile_file(
+    path: Path, settings: Iterable[str] | None = None, allow_large: bool = False
+) -> Compiled:
     """Read and compile the spec at ``path``.
 
     Raises:
@@ -58,16 +68,18 @@ def compile_file(path: Path, settings: Iterable[str] | None = None) -> Compiled:
     # them is a tenth of the time of a short command.
     gc.disable()
     try:
-        from ffebm_dsl.ir import compile_spec, read_source
+        from ffebm_dsl.ir import BUDGET, compile_spec, read_source
 
-        return compile_spec(read_source(path), overrides)
+        return compile_spec(read_source(path), overrides, None if allow_large else BUDGET)
     finally:
         gc.enable()
 
 
-def load_spec(path: Path, settings: Iterable[str] | None = None) -> Compiled:
+def load_spec(
+    path: Path, settings: Iterable[str] | None = None, allow_large: bool = False
+) -> Compiled:
     """:func:`compile_file`, with the spec's warnings on stderr."""
-    compiled = compile_file(path, settings)
+    compiled = compile_file(path, settings, allow_large)
     for warning in compiled.warnings:
         say(render(warning) + "\n")
     return compiled

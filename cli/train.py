@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, say
-from ffebm_dsl.cli.spec import SetOption, load_spec, parse_settings
+from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, load_spec, parse_settings
 from ffebm_dsl.diagnostics import InputError
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
     settings: SetOption = None,
+    allow_large: AllowLargeOption = False,
     max_steps: Annotated[
         int | None, typer.Option(min=0, help="End when the run has made this many steps.")
     ] = None,
@@ -92,38 +93,44 @@ def train(
         overrides["seed"] = str(seed)
     options = Options(overrides, data_dir, device, dtype, threads, keep, save_every)
     with stop_on_signals() as stop:
-        session = _open(spec, options, out, resume, allow_inexact)
+        session = (
+            _take_up(spec, options, out, resume, allow_inexact)
+            if resume is not None
+            else _start(spec, options, out, allow_inexact, allow_large)
+        )
         progress = Progress() if quiet else progress_on(sys.stderr)
         limit = -1 if max_steps is None else max_steps
         result = run_training(session, Controls(stop, progress, limit))
     _summarise(session, result, as_json)
 
 
-def _open(
-    spec: Path | None,
-    options: Options,
-    out: Path | None,
-    resume: Path | None,
-    allow_inexact: bool,
+def _take_up(
+    spec: Path | None, options: Options, out: Path | None, run: Path, allow_inexact: bool
 ) -> Session:
-    """The run that the arguments ask for, new or taken up again."""
+    """The run in a directory, taken up again."""
     from ffebm_dsl.ir import read_source
-    from ffebm_dsl.training import resume as take_up
+    from ffebm_dsl.training import resume
+
+    if out is not None:
+        raise InputError(
+            "--out and --resume exclude each other", help="a resumed run stays in its directory"
+        )
+    source = read_source(spec) if spec is not None else None
+    return resume(run, options, say, source, allowed=allow_inexact)
+
+
+def _start(
+    spec: Path | None, options: Options, out: Path | None, allow_inexact: bool, allow_large: bool
+) -> Session:
+    """A new run."""
     from ffebm_dsl.training import start
 
-    if resume is not None:
-        if out is not None:
-            raise InputError(
-                "--out and --resume exclude each other", help="a resumed run stays in its directory"
-            )
-        source = read_source(spec) if spec is not None else None
-        return take_up(resume, options, say, source, allowed=allow_inexact)
     if allow_inexact:
         raise InputError("--allow-inexact goes with --resume", help="leave it out")
     if spec is None:
         raise InputError("no spec is given", help="ffebm train SPEC, or ffebm train --resume RUN")
     texts = [f"{key}={value}" for key, value in options.overrides.items()]
-    return start(load_spec(spec, texts), options, out)
+    return start(load_spec(spec, texts, allow_large), options, out)
 
 
 def _summarise(session: Session, result: Evaluation, as_json: bool) -> None:

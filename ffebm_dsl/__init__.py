@@ -64,7 +64,10 @@ def read_source(path: str | os.PathLike[str]) -> SourceFile:
 
 
 def compile_spec(
-    source: SourceFile, overrides: Mapping[str, str] = MappingProxyType({})
+    source: SourceFile,
+    overrides: Mapping[str, str] = MappingProxyType({}),
+    *,
+    allow_large: bool = False,
 ) -> Compiled:
     """Parse, resolve and check a spec; nothing is built.
 
@@ -72,13 +75,14 @@ def compile_spec(
         source: the text.
         overrides: values, in the language's own notation, for ``param`` declarations and
             keys of ``train``: ``{"width": "64", "optimizer.lr": "1e-3"}``.
+        allow_large: accept a network over :data:`ffebm_dsl.ir.budget.BUDGET`.
 
     Raises:
         SpecError: with every fault that was found.
     """
     from ffebm_dsl import ir
 
-    return ir.compile_spec(source, overrides)
+    return ir.compile_spec(source, overrides, None if allow_large else ir.BUDGET)
 
 
 def load(
@@ -88,6 +92,7 @@ def load(
     seed: int = 0,
     dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
+    allow_large: bool = False,
     **params: bool | int | float | str,
 ) -> HybridNetwork:
     """The network of a spec, freshly initialised.
@@ -101,11 +106,13 @@ def load(
         seed: from which the weights are drawn.
         dtype: of parameters and states; None for ``torch.float32``.
         device: where parameters and states live.
+        allow_large: accept a network over :data:`ffebm_dsl.ir.budget.BUDGET`.
         params: values for the spec's ``param`` declarations.
 
     Raises:
         InputError: the file cannot be read.
-        SpecError: the spec is wrong, or a value is outside its ``param``'s domain.
+        SpecError: the spec is wrong, a value is outside its ``param``'s domain, or the network
+            is too large.
 
     The spec's warnings are issued as Python warnings.
     """
@@ -115,7 +122,8 @@ def load(
 
     is_text = isinstance(spec, str) and "\n" in spec
     source = SourceFile("<string>", str(spec)) if is_text else read_source(spec)
-    compiled = compile_spec(source, {name: _literal(value) for name, value in params.items()})
+    overrides = {name: _literal(value) for name, value in params.items()}
+    compiled = compile_spec(source, overrides, allow_large=allow_large)
     for warning in compiled.warnings:
         warnings.warn(render(warning), stacklevel=2)
     return build(compiled.spec, seed=seed, dtype=dtype or torch.float32, device=device)

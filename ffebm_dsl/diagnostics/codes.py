@@ -1,9 +1,9 @@
 """The table of diagnostic codes: stable code -> title.
 
 ``FFE0xxx`` syntax, ``FFE1xxx`` names and values, ``FFE2xxx`` shapes, ``FFE3xxx`` energy
-and couplings, ``FFE4xxx`` relaxation and gradients, ``FFE5xxx`` training, ``FFEWxxx``
-warnings. A code is never given a second meaning. ``MEASURED`` are those that no text shows
-by itself: the gradient check finds them in the network that was built.
+and couplings, ``FFE4xxx`` relaxation and gradients, ``FFE5xxx`` training, ``FFE6xxx`` size,
+``FFEWxxx`` warnings. A code is never given a second meaning. ``MEASURED`` are those that no
+text shows by itself: the gradient check finds them in the network that was built.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE5004": "path that leaves the data directory",
         "FFE5005": "optimizer arguments that do not fit together",
         "FFE5006": "loss that does not read the readout",
+        "FFE6001": "network larger than the budget",
+        "FFE6002": "templates that expand to too much",
         "FFEW001": "no version line",
         "FFEW002": "value never used",
         "FFEW003": "map never used",

@@ -4,7 +4,17 @@ The IR's classes are in :mod:`ffebm_dsl.ir.model`, its plain-data form in
 :mod:`ffebm_dsl.ir.dump`.
 """
 
+from ffebm_dsl.ir.budget import BUDGET, Budget
 from ffebm_dsl.ir.passes import PASSES, Compiled, Stage, compile_spec, compile_stages
 from ffebm_dsl.syntax import read_source
 
-__all__ = ["PASSES", "Compiled", "Stage", "compile_spec", "compile_stages", "read_source"]
+__all__ = [
+    "BUDGET",
+    "PASSES",
+    "Budget",
+    "Compiled",
+    "Stage",
+    "compile_spec",
+    "compile_stages",
+    "read_source",
+]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ffebm_dsl.diagnostics import Diagnostic, SourceFile, Span, SpecError
+from ffebm_dsl.ir.budget import BUDGET, Budget, check_budget
 from ffebm_dsl.ir.certain import certain_faults
 from ffebm_dsl.ir.check import check_model
 from ffebm_dsl.ir.check_train import check_train
@@ -18,6 +19,7 @@ from ffebm_dsl.ir.places import places
 from ffebm_dsl.ir.resolve import resolve
 from ffebm_dsl.ir.resolved import Spec
 from ffebm_dsl.syntax import Recovered, ast, parse_with_recovery
+from ffebm_dsl.syntax.reading import refuse_long_text
 
 Pass = Callable[[Spec, Log], Spec]
 
@@ -52,8 +54,14 @@ class Stage(NamedTuple):
     result: ast.Program | Spec | SpecIR
 
 
-def compile_spec(source: SourceFile, overrides: Mapping[str, str] | None = None) -> Compiled:
+def compile_spec(
+    source: SourceFile,
+    overrides: Mapping[str, str] | None = None,
+    budget: Budget | None = BUDGET,
+) -> Compiled:
     """Text -> IR. ``overrides`` are the values of ``--set``, as text, by key.
+
+    A network over the ``budget`` is an error; None allows any size.
 
     Raises SpecError with every diagnostic, warnings included, if there is an error among
     them. Of a text with syntax errors these, and what is surely wrong besides
@@ -62,7 +70,12 @@ def compile_spec(source: SourceFile, overrides: Mapping[str, str] | None = None)
     *_, checked, last = run_stages(source, overrides or {}, log := Log(source))
     assert isinstance(checked.result, Spec) and checked.result.model is not None
     assert isinstance(last.result, SpecIR)
-    return Compiled(last.result, source, log.sorted(), places(checked.result.model))
+    where = places(checked.result.model)
+    if budget is not None:
+        check_budget(last.result.model, where, budget, log)
+    if log.failed:
+        raise SpecError(log.sorted())
+    return Compiled(last.result, source, log.sorted(), where)
 
 
 def compile_stages(
@@ -78,6 +91,7 @@ def run_stages(source: SourceFile, overrides: Mapping[str, str], log: Log) -> It
     Raises SpecError for a text that does not parse, and in the place of the last stage, the
     IR, where ``log`` holds an error.
     """
+    refuse_long_text(source)
     recovered = parse_with_recovery(source)
     program = recovered.program
     if recovered.diagnostics or program is None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ffebm_dsl.diagnostics import Span
 from ffebm_dsl.diagnostics.fix import insert
+from ffebm_dsl.ir.expansion import expands_to_too_much
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.names import declare
 from ffebm_dsl.ir.params import MODEL_KEYS, read_overrides, resolve_params
@@ -31,6 +32,8 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
     of_train = {key: o for key, o in keys.items() if key not in of_model}
     train = resolve_train(section, of_train, scope, log)
     text = at_most_one(program.items, ast.Model, "model", log)
+    if text is not None and expands_to_too_much(text, templates, log):
+        return Spec(VERSION, {}, None, train)
     model = resolve_model(text, templates, of_model, scope, log) if text else None
     if text is None:
         log.report(

@@ -7,14 +7,20 @@ from pathlib import Path
 
 from ffebm_dsl.diagnostics import InputError, SourceFile
 
-MAX_BYTES = 1 << 20
-"""Largest spec that is read: about 20,000 lines."""
+MAX_BYTES = 1 << 17
+"""Largest spec that is read: about 3,000 lines."""
+
+
+def refuse_long_text(source: SourceFile) -> None:
+    """Raise InputError for a text that is longer than a file may be, wherever it comes from."""
+    if len(source.text) > MAX_BYTES:
+        raise InputError(f"the spec {source.name} is larger than {MAX_BYTES} bytes")
 
 
 def read_source(path: str | os.PathLike[str]) -> SourceFile:
     """The text of a spec, named by ``path`` as given; a byte-order mark is dropped.
 
-    Raises InputError where ``path`` is missing, no file, unreadable, larger than 1 MiB,
+    Raises InputError where ``path`` is missing, no file, unreadable, larger than 128 KiB,
     not UTF-8, or holds NUL bytes.
     """
     name = os.fspath(path)
@@ -35,7 +41,7 @@ def read_source(path: str | os.PathLike[str]) -> SourceFile:
 def decode_source(content: bytes, name: str) -> SourceFile:
     """The text that ``content`` is; a byte-order mark is dropped.
 
-    Raises InputError where it is larger than 1 MiB, not UTF-8, or holds NUL bytes.
+    Raises InputError where it is larger than 128 KiB, not UTF-8, or holds NUL bytes.
     """
     if len(content) > MAX_BYTES:
         raise InputError(f"the spec {name} is larger than {MAX_BYTES} bytes")

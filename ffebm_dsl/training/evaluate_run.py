@@ -48,7 +48,7 @@ def evaluate_run(
             f"{directory.spec} is not the spec that checkpoint {path} was trained with",
             help="put back the run's spec; run.h5 holds its text as run/provenance/spec_text",
         )
-    compiled = compile_spec(source, found.identity.overrides)
+    compiled = compile_spec(source, found.identity.overrides, None)
     settings = settle(options, found.settings)
     job = assemble(compiled, found.identity.overrides, found.identity.dtype, settings)
     if asdict(job.identity)["data"] != found.identity.data:

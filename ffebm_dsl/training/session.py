@@ -178,13 +178,13 @@ def _agree(
     kept = SourceFile(others[0].name, found.spec_text)
     for other in others:
         agreement.text(kept, other)
-    was = compile_spec(kept, identity.overrides)
+    was = compile_spec(kept, identity.overrides, None)
     overrides = {**identity.overrides, **options.overrides}
-    if compile_spec(kept, overrides).spec != was.spec:
+    if compile_spec(kept, overrides, None).spec != was.spec:
         agreement.values("overrides", identity.overrides, overrides)
     else:
         overrides = dict(identity.overrides)
-    now = compile_spec(others[-1], overrides)
+    now = compile_spec(others[-1], overrides, None)
     if now.spec.model != was.spec.model:
         raise InputError(
             f"{others[-1].name} is another model than the run's: its parameters and its record "

@@ -89,7 +89,7 @@ def test_a_spec_error_prints_its_diagnostics_and_counts_them(
     assert ending_with(SpecError([fault(), fault()])) == 2
     err = capfd.readouterr().err
     assert err.count("error[FFE0001]: unexpected text") == 2
-    assert err.endswith("\n2 errors\n")
+    assert err.endswith("\n2 errors; `ffebm explain FFE0001` says more\n")
     assert "\x1b" not in err
 
 

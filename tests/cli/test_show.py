@@ -278,7 +278,7 @@ def test_a_wrong_spec_exits_2(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     out, err = capfd.readouterr()
     assert out == ""
     assert "tanh" in err
-    assert err.endswith("1 error\n")
+    assert "\n1 error; `ffebm explain" in err
 
 
 def test_an_unknown_setting_exits_2(spec: str, capfd: pytest.CaptureFixture[str]) -> None:

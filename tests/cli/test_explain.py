@@ -1,0 +1,40 @@
+"""``ffebm explain``: one page, the list, and a misspelt code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ffebm_dsl.cli.main import main
+from ffebm_dsl.diagnostics.codes import CODES
+
+
+@pytest.mark.parametrize("code", ["FFE2003", "ffe2003"])
+def test_a_page(code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", code]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("# FFE2003: coupling does not fit its layer")
+    assert "## Mended" in said.out and not said.err
+
+
+def test_the_list_has_every_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*CODES]
+
+
+def test_a_misspelt_code_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "FEE2003"]) == 2
+    assert "did you mean `FFE2003`?" in capsys.readouterr().err
+    assert main(["explain", "nonsense"]) == 2
+    assert "lists all codes" in capsys.readouterr().err
+
+
+def test_what_was_reported_is_pointed_at(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    spec = tmp_path / "a.ffe"
+    spec.write_text("ffe 1.0\nparam a: integer = 1\n", encoding="utf-8")
+    assert main(["check", "--static", str(spec)]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last == "2 errors; `ffebm explain CODE` says more about each of FFE1014, FFE1017"
