@@ -42,7 +42,7 @@ def describe(
         or _stray(fault, automaton, source, span)
         or _misplaced(fault, words, automaton, source, span)
     )
-    return replace(diagnostic, fix=_fix(fault, words, span))
+    return replace(diagnostic, fix=_fix(diagnostic.code, fault, words, span))
 
 
 def _place(fault: Fault, words: Sequence[Word], source: SourceFile) -> Span:
@@ -174,13 +174,20 @@ def _help(repair: Repair | None, word: Word) -> str:
     return f"add {missing}" if missing.startswith("`") else f"{missing} is missing"
 
 
-def _fix(fault: Fault, words: Sequence[Word], span: Span) -> Fix | None:
+_GUESSES = frozenset({"_ARROW", "_BOTH", "TRUE", "FALSE"})
+"""Words that the parser may put in to go on, where the author alone knows which one is meant."""
+
+
+def _fix(code: str, fault: Fault, words: Sequence[Word], span: Span) -> Fix | None:
     """The repair as an edit, where nothing else can be meant."""
     repair = fault.repair
     if repair is None or repair.reach < LOOK_AHEAD or repair.cost >= LIKELY:
         return None
     spelling = KEYWORDS.get(repair.insert) or SYMBOLS.get(repair.insert)
-    if repair.insert in ("_ARROW", "_BOTH") or (repair.insert and not spelling):
+    if repair.insert in _GUESSES or (repair.insert and not spelling):
+        return None
+    if code in ("FFE0004", "FFE0006") and repair.insert:
+        # The faulty word stands for a string or a number: what it is spelt for is another's.
         return None
     word = words[repair.at]
     if not repair.skip:

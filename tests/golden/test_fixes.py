@@ -50,6 +50,11 @@ def test_a_help_that_names_another_spelling_has_a_fix() -> None:
             assert not d.help.startswith("did you mean") or d.fix or d.code.startswith("FFE0")
 
 
+@pytest.mark.parametrize("name", ["FFE0003_end", "FFE0004_string", "FFE0001_arrow"])
+def test_no_fix_guesses_a_value(name: str) -> None:
+    assert fixable(HERE / "bad" / f"{name}.ffe") == []
+
+
 def test_a_fix_that_mends_nothing_is_found() -> None:
     path = HERE / "bad" / "FFE1006_argument.ffe"
     before = diagnostics_of(path, path.read_text(encoding="utf-8"))
