@@ -76,7 +76,10 @@ BANNED_FROM: Mapping[str, frozenset[str]] = {
 
 DEFERRED_IN: Mapping[str, frozenset[str]] = {
     part: HEAVY
-    | {f"ffebm_dsl.{name}" for name in ("build", "checking", "datasets", "network", "training")}
+    | {
+        f"ffebm_dsl.{name}"
+        for name in ("build", "checking", "datasets", "network", "report", "training")
+    }
     for part in ("cli", "", "__main__")
 }
 """What a part may import only inside the function that needs it."""
@@ -240,6 +243,8 @@ PLANTED = [
     ("direction", "ffebm_dsl.diagnostics.planted", "from ..ir import model"),
     ("direction", "ffebm_dsl.cli.planted", "import torch.nn"),
     ("direction", "ffebm_dsl.cli.planted", "if True:\n    from ffebm_dsl.training import train"),
+    ("direction", "ffebm_dsl.cli.planted", "from ffebm_dsl.report import page"),
+    ("direction", "ffebm_dsl.report.planted", "from ffebm_dsl.training import train"),
     ("direction", "ffebm_dsl", "from ffebm_dsl.build import build"),
     ("size", "ffebm_dsl.ir.planted", "x = 1\n" * 401),
     ("size", "ffebm_dsl.ir.planted", "def f():\n" + "    x = 1\n" * 60),

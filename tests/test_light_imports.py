@@ -33,6 +33,7 @@ def imported_by(*arguments: str) -> set[str]:
         ["train", "--help"],
         ["check", "--help"],
         ["eval", "--help"],
+        ["report", "--help"],
         ["lsp", "--help"],
         ["show", SPEC],
         ["show", SPEC, "--json"],
