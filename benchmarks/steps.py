@@ -24,7 +24,7 @@ from time import perf_counter, process_time
 
 import torch
 
-from benchmarks.floor import floor
+from ffebm_dsl.benchmarking.floor import floor
 from ffebm_dsl.build import build
 from ffebm_dsl.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
 from ffebm_dsl.ir import compile_spec, read_source
@@ -68,11 +68,10 @@ def measure(
     """Seconds of each contender in each repeat, by ``clock``."""
     network, (x, y) = build(spec).train(), batch_of(spec, size)
     sweeps = max(block.core.nudged.sweeps for block in network.blocks)
-    contenders: dict[str, Callable[[], object]] = {
-        "ep": lambda: step(network, x, y),
-        "floor": floor(network, x, y),
-        "plain floor": floor(network, x, y, plain=True),
-    }
+    contenders: dict[str, Callable[[], object]] = {"ep": lambda: step(network, x, y)}
+    for name, plain in (("floor", False), ("plain floor", True)):
+        step(network, x, y)  # a floor is that of the step before it
+        contenders[name] = floor(network, x, plain=plain)
     if estimators:
         one_sided = EquilibriumPropagation(beta=0.2, variant="positive")
         others = {
@@ -84,7 +83,6 @@ def measure(
             run = with_estimator(estimator, network)
             contenders[name] = lambda run=run: run(x, y)  # type: ignore[misc]
     times: Times = {name: [] for name in contenders}
-    contenders["ep"]()
     contenders["floor"]()
     for _ in range(repeats):
         for name, contender in contenders.items():
@@ -114,6 +112,7 @@ def summary(times: Times) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("specs", nargs="+", type=Path)
+    parser.add_argument("--set", nargs="*", default=[], metavar="K=V", help="of every spec")
     parser.add_argument("--batch", nargs="+", type=int, default=[8, 64])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
@@ -125,7 +124,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     clock, results = CLOCKS[options.clock], []
     for path in options.specs:
-        spec = compile_spec(read_source(path)).spec
+        overrides = dict(item.split("=", 1) for item in options.set)
+        spec = compile_spec(read_source(path), overrides).spec
         for size in options.batch:
             times = measure(spec, size, options.repeats, options.estimators, clock)
             found = summary(times)

@@ -1,0 +1,76 @@
+"""Peak memory of one training step by estimator and number of nudged sweeps.
+
+    python -m benchmarks.memory SPEC [--set k=v ...] [--batch 16] [--sweeps 5 20 80]
+
+Each measurement is a process of its own that makes one step; what it reports is the peak
+resident memory above what it held before the step, in MiB. JSON to stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from benchmarks.steps import batch_of, step
+from ffebm_dsl.build import build
+from ffebm_dsl.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
+from ffebm_dsl.ir import compile_spec, read_source
+
+
+def estimator(name: str, sweeps: int) -> Estimator:
+    if name == "ep":
+        return EquilibriumPropagation(beta=0.2)
+    return Unrolled(sweeps) if name == "unrolled" else Implicit(1e-30, sweeps)
+
+
+def peak_of_one_step(
+    spec: Path, overrides: dict[str, str], name: str, sweeps: int, size: int
+) -> float:
+    """MiB of resident memory that a step takes above what stood before it; in this process."""
+    compiled = compile_spec(read_source(spec), overrides).spec
+    network, (x, y) = build(compiled).train(), batch_of(compiled, size)
+    for block in network.blocks:
+        # A short free phase: it is the same for all, and its length is not what is measured.
+        block.core.free = replace(block.core.free, sweeps=5, tolerance=0.0)
+        block.core.nudged = replace(block.core.nudged, sweeps=sweeps, tolerance=0.0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with network.gradients_by(estimator(name, sweeps)):
+        step(network, x, y)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("spec", type=Path)
+    parser.add_argument("--set", nargs="*", default=[], metavar="K=V")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--sweeps", nargs="+", type=int, default=[5, 20, 80])
+    parser.add_argument("--one", metavar="ESTIMATOR", help="measure this one, in this process")
+    options = parser.parse_args()
+    overrides = dict(item.split("=", 1) for item in options.set)
+    if options.one:
+        torch.set_num_threads(1)
+        sweeps = options.sweeps[0]
+        print(peak_of_one_step(options.spec, overrides, options.one, sweeps, options.batch))
+        return
+    found: dict[str, dict[int, float]] = {}
+    for name in ("ep", "implicit", "unrolled"):
+        for sweeps in options.sweeps:
+            command = [sys.executable, "-m", "benchmarks.memory", str(options.spec)]
+            command += ["--one", name, "--sweeps", str(sweeps), "--batch", str(options.batch)]
+            command += ["--set", *options.set]
+            answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found.setdefault(name, {})[sweeps] = float(answer)
+            print(f"{name}, {sweeps} sweeps: {float(answer):.0f} MiB", file=sys.stderr, flush=True)
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
