@@ -224,3 +224,17 @@ def test_changes_are_allowed_on_resume_only(
 ) -> None:
     assert main(["train", "small.ffe", "--allow-inexact"]) == 2
     assert "goes with --resume" in capsys.readouterr().err
+
+
+def test_names_in_a_file_do_not_steer_the_terminal(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import h5py
+
+    with h5py.File(folder / "data.h5", "w") as file:
+        file["\x1b[2J\rerror: none\u202e"] = [1]
+    (folder / "small.ffe").write_text(SPEC.replace('npz("data.npz"', 'hdf5("data.h5"'))
+    assert train("small.ffe", "--data-dir", ".") == 2
+    shown = capsys.readouterr().err
+    assert "it has: \ufffd[2J\ufffderror: none\ufffd" in shown
+    assert not {"\x1b", "\r", "\u202e"} & set(shown)
