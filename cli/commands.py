@@ -25,6 +25,11 @@ COMMANDS: Mapping[str, str] = {
     "diff": "diff:diff",
     "data": "data:app",
     "lsp": "lsp:lsp",
+    "new": "new:new",
+    "specs": "specs:app",
+    "convert": "convert:convert",
+    "schema": "schema:schema",
+    "migrate": "migrate:migrate",
 }
 """Name -> ``module:object`` in ``ffebm_dsl.cli``, in the order that the help lists them.
 

@@ -25,6 +25,14 @@ def read_spec(path: Path) -> SourceFile:
     return decode_source(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
 
 
+def form_of(path: Path) -> str | None:
+    """The form that a file's ending names: ffe, yaml or json; None where it names none."""
+    return _FORMS.get(path.suffix.lower())
+
+
+_FORMS = {".ffe": "ffe", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
+
+
 def write_text(path: Path, text: str) -> None:
     """Put ``text`` at ``path`` in one step, or on standard output.
 

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ffebm_dsl.cli.console import say
+from ffebm_dsl.cli.files import form_of, read_spec
 from ffebm_dsl.diagnostics import InputError, render
 
 if TYPE_CHECKING:
-    from ffebm_dsl.ir import Compiled
+    from ffebm_dsl.ir import Budget, Compiled
 
-SpecArgument = Annotated[Path, typer.Argument(help="An .ffe file.")]
+SpecArgument = Annotated[
+    Path,
+    typer.Argument(help="A spec: an .ffe file, or .yaml or .json as `ffebm convert` writes it."),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -55,9 +59,15 @@ def parse_settings(settings: Iterable[str] | None) -> dict[str, str]:
 
 
 def compile_file(
-    path: Path, settings: Iterable[str] | None = None, allow_large: bool = False
+    path: Path,
+    settings: Iterable[str] | None = None,
+    allow_large: bool = False,
+    form: str | None = None,
 ) -> Compiled:
     """Read and compile the spec at ``path``.
+
+    ``form`` is ffe, yaml or json; None: as the file's ending says, and ffe where it says
+    nothing.
 
     Raises:
         InputError: the file cannot be read, or ``settings`` are malformed.
@@ -68,18 +78,33 @@ def compile_file(
     # them is a tenth of the time of a short command.
     gc.disable()
     try:
-        from ffebm_dsl.ir import BUDGET, compile_spec, read_source
+        from ffebm_dsl.ir import BUDGET
 
-        return compile_spec(read_source(path), overrides, None if allow_large else BUDGET)
+        budget = None if allow_large else BUDGET
+        return _compile(path, overrides, budget, form or form_of(path) or "ffe")
     finally:
         gc.enable()
 
 
+def _compile(path: Path, overrides: dict[str, str], budget: Budget | None, form: str) -> Compiled:
+    if form == "ffe":
+        from ffebm_dsl.ir import compile_spec
+
+        return compile_spec(read_spec(path), overrides, budget)
+    from ffebm_dsl.interchange import compile_document, read_json, read_yaml
+
+    document = (read_json if form == "json" else read_yaml)(read_spec(path))
+    return compile_document(document, overrides, budget)
+
+
 def load_spec(
-    path: Path, settings: Iterable[str] | None = None, allow_large: bool = False
+    path: Path,
+    settings: Iterable[str] | None = None,
+    allow_large: bool = False,
+    form: str | None = None,
 ) -> Compiled:
     """:func:`compile_file`, with the spec's warnings on stderr."""
-    compiled = compile_file(path, settings, allow_large)
+    compiled = compile_file(path, settings, allow_large, form)
     for warning in compiled.warnings:
         say(render(warning) + "\n")
     return compiled

@@ -34,6 +34,8 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "drawing": "ir",
         "editor": "ir syntax registry diagnostics",
         "highlighting": "syntax registry",
+        "interchange": "ir syntax registry diagnostics grammar",
+        "migrations": "syntax diagnostics",
         "energy": "modules relaxation",
         "relaxation": "modules energy",
         "gradients": "modules energy relaxation",
@@ -47,7 +49,8 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "training": "build network gradients relaxation records datasets ir registry diagnostics",
         "benchmarking": "checking build network gradients relaxation energy modules ir",
         "cli": "benchmarking training checking report comparison build datasets records ir "
-        "registry syntax diagnostics network specs drawing editor",
+        "registry syntax diagnostics network specs drawing editor "
+        "interchange migrations",
         "__main__": "cli",
         "": "build ir network diagnostics",
     }.items()
@@ -66,6 +69,8 @@ BANNED_FROM: Mapping[str, frozenset[str]] = {
             "drawing",
             "editor",
             "highlighting",
+            "interchange",
+            "migrations",
         ),
         HEAVY | {"rich", "typer"},
     ),

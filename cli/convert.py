@@ -1,0 +1,59 @@
+"""``ffebm convert``: specs from text to YAML or JSON, and back."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ffebm_dsl.cli.files import STREAM, form_of, write_text
+from ffebm_dsl.cli.spec import SetOption, load_spec
+from ffebm_dsl.diagnostics import InputError
+
+if TYPE_CHECKING:
+    from ffebm_dsl.ir.model import SpecIR
+
+
+class Form(StrEnum):
+    """A form in which a spec can be written."""
+
+    FFE = "ffe"
+    YAML = "yaml"
+    JSON = "json"
+
+
+def convert(
+    spec: Annotated[Path, typer.Argument(help="A spec as text, YAML or JSON; - for stdin.")],
+    out: Annotated[Path, typer.Argument(help="Where it goes; - for stdout.")] = STREAM,
+    to: Annotated[
+        Form | None, typer.Option(help="Form of OUT. [default: by the ending of OUT]")
+    ] = None,
+    source_form: Annotated[
+        Form | None, typer.Option("--from", help="Form of SPEC. [default: by its ending, or ffe]")
+    ] = None,
+    settings: SetOption = None,
+) -> None:
+    """Convert a spec to text, YAML or JSON. What is converted is the resolved network.
+
+    Params and templates are resolved away, and comments stay behind.
+    """
+    wanted = to or _form_by_ending(out)
+    compiled = load_spec(spec, settings, allow_large=True, form=source_form)
+    write_text(out, _written(compiled.spec, wanted))
+
+
+def _form_by_ending(out: Path) -> Form:
+    form = form_of(out)
+    if form is None:
+        raise InputError("into which form?", help="add --to ffe, --to yaml or --to json")
+    return Form(form)
+
+
+def _written(spec: SpecIR, form: Form) -> str:
+    from ffebm_dsl.interchange import to_plain, to_text, write_json, write_yaml
+
+    if form is Form.FFE:
+        return to_text(spec)
+    return (write_yaml if form is Form.YAML else write_json)(to_plain(spec))

@@ -1,0 +1,89 @@
+"""Commands that rewrite specs: in place, or to be checked or looked at first."""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Callable, Sequence
+from difflib import unified_diff
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from ffebm_dsl.cli.console import emit_text, say
+from ffebm_dsl.cli.files import STREAM, read_spec, write_text
+from ffebm_dsl.diagnostics import FfebmError, NegativeResult, SourceFile
+
+FilesArgument = Annotated[
+    list[Path], typer.Argument(help="Specs; - reads standard input and writes standard output.")
+]
+CheckOption = Annotated[
+    bool, typer.Option("--check", help="Write nothing; exit 1 if a spec would change.")
+]
+DiffOption = Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")]
+
+
+class Rewriting(NamedTuple):
+    """What a command does to a text. ``done`` is said of a spec that was rewritten,
+    ``unlike`` of those that ``--check`` finds, ``command`` names the command."""
+
+    rewrite: Callable[[SourceFile], str]
+    done: str
+    unlike: str
+    command: str
+
+
+def rewrite_files(files: Sequence[Path], rewriting: Rewriting, *, check: bool, diff: bool) -> None:
+    """Rewrite one after the other; a faulty one does not keep the others from it.
+
+    Raises:
+        NegativeResult: ``check``, and a spec would change.
+        typer.Exit: a spec could not be rewritten, with the code of the gravest reason.
+    """
+    from ffebm_dsl.cli.main import report
+
+    changed: list[Path] = []
+    status = 0
+    # What is made lives as long as the process: see compile_file.
+    gc.disable()
+    for path in files:
+        try:
+            if _rewrite(path, rewriting, dry=check or diff, diff=diff):
+                changed.append(path)
+        except FfebmError as error:
+            status = max(status, report(error))
+    gc.enable()
+    if status:
+        raise typer.Exit(status)
+    if check and changed:
+        names = ", ".join(map(str, changed))
+        help = f"run `ffebm {rewriting.command}` on it"
+        raise NegativeResult(f"{rewriting.unlike}: {names}", help=help)
+
+
+def _rewrite(path: Path, rewriting: Rewriting, *, dry: bool, diff: bool) -> bool:
+    """Rewrite one spec, and say whether its text changes."""
+    source = read_spec(path)
+    text = rewriting.rewrite(source)
+    changed = text != source.text
+    if diff and changed:
+        emit_text(_difference(source.name, source.text, text, rewriting.done))
+    if not dry and (changed or path == STREAM):
+        write_text(path, text)
+        if path != STREAM:
+            say(f"{rewriting.done} {path}")
+    return changed
+
+
+def _difference(name: str, before: str, after: str, done: str) -> str:
+    rows = unified_diff(_lines(before), _lines(after), name, f"{name} ({done})")
+    return "".join(row if row.endswith("\n") else f"{row}{_NO_NEWLINE}" for row in rows)
+
+
+_NO_NEWLINE = "\n\\ No newline at end of file\n"
+
+
+def _lines(text: str) -> list[str]:
+    """Lines with their ends; only a newline ends one."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
