@@ -126,3 +126,52 @@ def draw(
     for _ in range(count):
         origin, text = rng.choice(specs)
         yield single_token_faults(text, origin, faults, rng, stays_legal)
+
+
+def _typo(word: str, rng: random.Random) -> str:
+    """A word with two neighbours swapped, a letter left out, doubled or replaced."""
+    at = rng.randrange(len(word))
+    swapped = word[:at] + word[at : at + 2][::-1] + word[at + 2 :]
+    doubled = word[:at] + word[at] * 2 + word[at + 1 :]
+    replaced = word[:at] + rng.choice("aeioutnsrx") + word[at + 1 :]
+    return rng.choice([swapped, doubled, replaced, word[:at] + word[at + 1 :]])
+
+
+SLIPS: dict[str, tuple[str, Change]] = {
+    "typo": (r"[A-Za-z_]\w{2,}", _typo),
+    "missing brace": (r"[{}]", lambda token, rng: ""),
+    "wrong shape": (
+        r"(?<=layer )\w+: *\[[^]]*\]",
+        lambda token, rng: rng.choice(
+            [token.replace("[", "[3 + ", 1), token.replace("[", "[2, ", 1), token[:-1] + ", 5]"]
+        ),
+    ),
+    "swapped arrow": (
+        r"<->|->",
+        lambda token, rng: {"->": rng.choice(["<->", "<-"]), "<->": rng.choice(["->", "<-"])}[
+            token
+        ],
+    ),
+}
+"""Slips that people make: what is changed, and into what."""
+
+
+def slips(
+    count: int, seed: int, stays_legal: Callable[[str], bool], without: frozenset[str] = frozenset()
+) -> Iterator[Mutant]:
+    """``count`` mutants of real specs with one slip each, none of the texts in ``without``."""
+    rng = random.Random(seed)
+    specs = real_specs()
+    seen = set(without)
+    while count:
+        origin, text = rng.choice(specs)
+        kind = rng.choice([*SLIPS])
+        pattern, change = SLIPS[kind]
+        code = re.sub(r"#[^\n]*", lambda comment: " " * len(comment.group()), text)
+        place = rng.choice([*re.finditer(pattern, code)])
+        faulty = text[: place.start()] + change(place.group(), rng) + text[place.end() :]
+        if faulty in seen or faulty == text or stays_legal(faulty):
+            continue
+        seen.add(faulty)
+        count -= 1
+        yield Mutant(origin, faulty, (line_of(text, place.start()),), (kind,))

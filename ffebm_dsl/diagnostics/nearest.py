@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+MOST_COMPARED = 200
+"""Candidates whose edit distance is worked out."""
+
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
     """The candidate closest to ``name``, or ``""`` where none is close.
@@ -17,6 +20,9 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
             return candidate
     limit = min(max(len(name) // 3, 1), len(name) - 1)
     close = [c for c in known if abs(len(c) - len(name)) <= limit]
+    # Whoever declares thousands of names seldom gets the first letter of one wrong.
+    close.sort(key=lambda candidate: candidate[:1] != name[:1])
+    del close[MOST_COMPARED:]
     distance, _, best = min(
         ((_distance(name.lower(), c.lower()), not _letters_left_out(name, c), c) for c in close),
         default=(limit + 1, True, ""),

@@ -8,6 +8,9 @@ from ffebm_dsl.diagnostics.diagnostic import Diagnostic, Label
 from ffebm_dsl.diagnostics.fix import Fix
 from ffebm_dsl.diagnostics.source import SourceFile, Span
 
+LONGEST = 160
+"""Characters of a line that are shown; of a longer one those around the place."""
+
 
 def render(diagnostic: Diagnostic) -> str:
     """A diagnostic as a terminal shows it: heading, place, excerpt with carets, notes, help.
@@ -25,24 +28,32 @@ def render(diagnostic: Diagnostic) -> str:
     marks.sort(key=lambda mark: mark[0].span.start)
     numbers = [source.position(mark[0].span.start)[0] for mark in marks]
     gutter = len(str(max(numbers)))
-    shown = 0
+    shown = (0, 0)
     for (label, char), number in zip(marks, numbers, strict=True):
-        if number != shown:
-            rows.append(f"{number:>{gutter}} | {source.line(number)}".rstrip())
-            shown = number
-        rows.append(f"{'':>{gutter}} | {_underline(source, label, char)}")
+        text = source.line(number)
+        first = _first_shown(text, source.position(label.span.start)[1])
+        if (number, first) != shown:
+            rows.append(f"{number:>{gutter}} | {text[first : first + LONGEST]}".rstrip())
+            shown = (number, first)
+        rows.append(f"{'':>{gutter}} | {_underline(source, label, char, first)}")
     rows += [f"   = note: {note}" for note in diagnostic.notes]
     if diagnostic.help:
         rows.append(f"   = help: {diagnostic.help}")
     return "\n".join(rows)
 
 
-def _underline(source: SourceFile, label: Label, char: str) -> str:
+def _first_shown(text: str, column: int) -> int:
+    """Where the part of a line begins that is shown: at its start unless the line is long."""
+    return max(0, column - 1 - LONGEST // 2) if len(text) > LONGEST else 0
+
+
+def _underline(source: SourceFile, label: Label, char: str, first: int) -> str:
     span: Span = label.span
     line, column = source.position(span.start)
     text = source.line(line)
-    indent = "".join("\t" if c == "\t" else " " for c in text[: column - 1])
-    width = max(1, min(span.end - span.start, len(text) - column + 1))
+    shown = min(len(text), first + LONGEST)
+    indent = "".join("\t" if c == "\t" else " " for c in text[first : column - 1])
+    width = max(1, min(span.end - span.start, shown - column + 1))
     return f"{indent}{char * width} {label.text}".rstrip()
 
 

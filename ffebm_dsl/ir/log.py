@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from ffebm_dsl.diagnostics import Diagnostic, Fix, Label, Severity, SourceFile, Span
+from ffebm_dsl.diagnostics import Diagnostic, Fix, Label, Severity, SourceFile, Span, SpecError
+
+MOST_FAULTS = 100
+"""Faults after which a spec is given up: each costs time, and nobody reads more in one run."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,11 @@ class Log:
             help=help,
             fix=fix,
         )
-        if not any(_same_fault(diagnostic, other) for other in self.found):
-            self.found.append(diagnostic)
+        if any(_same_fault(diagnostic, other) for other in self.found):
+            return
+        self.found.append(diagnostic)
+        if len(self.found) >= MOST_FAULTS and self.failed:
+            raise SpecError(self.sorted())
 
     @property
     def failed(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -114,8 +115,9 @@ def _all_faults(
     if recovered.program is None:
         return recovered.diagnostics
     log = Log(source)
-    spec = resolve(recovered.program, overrides, log)
-    for _, run in PASSES:
-        spec = run(spec, log)
+    with suppress(SpecError):  # too many faults: what was found until then is in the log
+        spec = resolve(recovered.program, overrides, log)
+        for _, run in PASSES:
+            spec = run(spec, log)
     log.found[:] = (*recovered.diagnostics, *certain_faults(recovered, log.found))
     return log.sorted()

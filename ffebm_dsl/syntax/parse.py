@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import NamedTuple, cast
 
 from ffebm_dsl.diagnostics import Diagnostic, SourceFile, Span, SpecError
@@ -10,6 +11,14 @@ from ffebm_dsl.syntax.ast import Override, Program
 
 MAX_NESTING = 32
 """Brackets inside brackets. Deeper texts are refused before the parser sees them."""
+
+MAX_HIDDEN = 20
+"""Hidden characters that are reported."""
+
+_HIDDEN = re.compile(
+    r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069]"
+    r"|[\ud800-\udfff]|\r(?!\n)"
+)
 
 _STRING_COMMENT_OR_BRACKET = re.compile(r'"[^"\n]*"|#[^\n]*|([\[({])|([\])}])')
 
@@ -59,9 +68,9 @@ def _recovered(source: SourceFile, start: str) -> Recovered:
     from ffebm_dsl.syntax.tables import parser
     from ffebm_dsl.syntax.to_ast import to_ast
 
-    too_deep = _nesting_fault(source)
-    if too_deep:
-        return Recovered(None, (too_deep,))
+    refused = _hidden_characters(source) or _nesting_fault(source)
+    if refused:
+        return Recovered(None, refused)
     try:
         return Recovered(to_ast(parser().parse(source.text, start=start), source))
     except UnexpectedInput:
@@ -70,19 +79,36 @@ def _recovered(source: SourceFile, start: str) -> Recovered:
         return mended(source, start)
 
 
-def _nesting_fault(source: SourceFile) -> Diagnostic | None:
+def _hidden_characters(source: SourceFile) -> tuple[Diagnostic, ...]:
+    """Characters that are not seen, or turn the direction of writing: a reader of the text, in
+    comments too, would see another one than the compiler."""
+    found = islice(_HIDDEN.finditer(source.text), MAX_HIDDEN)
+    return tuple(
+        Diagnostic(
+            "FFE0002",
+            f"unexpected character U+{ord(match.group()):04X}",
+            source,
+            Span(match.start(), match.end()),
+            help="remove it: it is not seen, or changes how the text around it is seen",
+        )
+        for match in found
+    )
+
+
+def _nesting_fault(source: SourceFile) -> tuple[Diagnostic, ...]:
     depth = 0
     for match in _STRING_COMMENT_OR_BRACKET.finditer(source.text):
         if match.group(1):
             depth += 1
             if depth > MAX_NESTING:
-                return Diagnostic(
+                deep = Diagnostic(
                     "FFE0005",
                     f"brackets are nested more than {MAX_NESTING} deep",
                     source,
                     Span(match.start(), match.end()),
                     help="give parts of the expression names with `param`",
                 )
+                return (deep,)
         elif match.group(2):
             depth -= 1
-    return None
+    return ()

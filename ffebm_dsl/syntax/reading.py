@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ffebm_dsl.diagnostics import InputError, SourceFile
 
-MAX_BYTES = 1 << 17
-"""Largest spec that is read: about 3,000 lines."""
+MAX_BYTES = 1 << 16
+"""Largest spec that is read: about 1,500 lines."""
 
 
 def refuse_long_text(source: SourceFile) -> None:
@@ -20,7 +20,7 @@ def refuse_long_text(source: SourceFile) -> None:
 def read_source(path: str | os.PathLike[str]) -> SourceFile:
     """The text of a spec, named by ``path`` as given; a byte-order mark is dropped.
 
-    Raises InputError where ``path`` is missing, no file, unreadable, larger than 128 KiB,
+    Raises InputError where ``path`` is missing, no file, unreadable, larger than 64 KiB,
     not UTF-8, or holds NUL bytes.
     """
     name = os.fspath(path)
@@ -41,7 +41,7 @@ def read_source(path: str | os.PathLike[str]) -> SourceFile:
 def decode_source(content: bytes, name: str) -> SourceFile:
     """The text that ``content`` is; a byte-order mark is dropped.
 
-    Raises InputError where it is larger than 128 KiB, not UTF-8, or holds NUL bytes.
+    Raises InputError where it is larger than 64 KiB, not UTF-8, or holds NUL bytes.
     """
     if len(content) > MAX_BYTES:
         raise InputError(f"the spec {name} is larger than {MAX_BYTES} bytes")

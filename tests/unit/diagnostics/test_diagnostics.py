@@ -46,6 +46,14 @@ def test_span_over_several_lines_is_underlined_on_its_first() -> None:
     )
 
 
+def test_of_a_long_line_the_part_around_the_place_is_shown() -> None:
+    source = SourceFile("a.ffe", "x" * 1000 + "HERE" + "y" * 1000)
+    line, caret = render(Diagnostic("FFE0001", "m", source, Span(1000, 1004))).split("\n")[2:]
+    assert len(line) < 200 and line.index("HERE") == caret.index("^^^^")
+    all_of_it = render(Diagnostic("FFE0001", "m", source, Span(0, 2004))).split("\n")[2:]
+    assert max(map(len, all_of_it)) < 200
+
+
 def test_record() -> None:
     record = to_record(Diagnostic("FFEW001", "m", SOURCE, Span(21, 22)))
     assert (record["severity"], record["line"], record["column"]) == ("warning", 3, 2)

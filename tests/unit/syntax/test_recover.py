@@ -136,6 +136,13 @@ def test_fragments(text: str) -> None:
     assert recovered(text).diagnostics
 
 
+@pytest.mark.parametrize("char", ["\u202e", "\u2066", "\x1b", "\0", "\r", "\ud800", "\u200b"])
+def test_hidden_characters_are_refused_even_in_comments(char: str) -> None:
+    (fault,) = recovered(changed("param width", f"# a{char}b\nparam width")).diagnostics
+    assert fault.code == "FFE0002" and f"U+{ord(char):04X}" in fault.message
+    assert not recovered(TEXT.replace("\n", "\r\n")).diagnostics
+
+
 def test_no_message_shows_the_name_of_a_terminal() -> None:
     internal = re.compile(r"\b(" + "|".join([*KEYWORDS, *SYMBOLS, *CLASSES]) + r")\b|\$END")
     for mutant in draw(100, 3, seed=5):
