@@ -188,7 +188,12 @@ class _Reader:
         if number:
             kind = "float" if number.group(1) else "int"
             return self._number(number.group(), kind, pointer), number.end()
-        return _JSON_WORD.raw_decode(text, at)
+        try:
+            return _JSON_WORD.raw_decode(text, at)
+        except json.JSONDecodeError:
+            raise
+        except ValueError as fault:
+            raise json.JSONDecodeError(str(fault), text, at) from None
 
     def _json_array(self, at: int, pointer: str) -> tuple[list[Any], int]:
         data: list[Any] = []
@@ -228,7 +233,7 @@ class _Reader:
 
 
 def _refuse(name: str) -> Any:
-    raise ValueError(name)
+    raise ValueError(f"{name} is no number of JSON")
 
 
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)((?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)")

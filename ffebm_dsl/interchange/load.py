@@ -57,8 +57,8 @@ def compile_document(
     """
     check_form(document)
     spec = from_json_dict(document.data)
-    source = SourceFile(f"{document.source.name} (as text)", to_text(spec))
     try:
+        source = SourceFile(f"{document.source.name} (as text)", to_text(spec))
         compiled = compile_spec(source, None, budget)
     except SpecError:
         raise _meaning(document, spec, budget) from None

@@ -175,6 +175,7 @@ STAGE = "/model/stages/1"
         ("epochs: 1", "epochs: 1e999", "/train/epochs: this number is too large"),
         ("epochs: 1", f"epochs: {'9' * 5000}", "/train/epochs: this is not a number"),
         ("epochs: 1", f"epochs: {'[' * 500}{']' * 500}", "nested too deep"),
+        ("source: b1.wide", "source: layer", f"{STAGE.replace('1', '2')}/feedforwards/0: "),
         ("source: b1.wide", "source: b1.wid", "`b1` has no output `wid`"),
         (" shape: [6]", " shape: [7]", f"{STAGE}/"),
         ("out_shape: [5]", "out_shape: [9]", "does not follow from the rest, which gives 5"),
