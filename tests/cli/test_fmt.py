@@ -13,8 +13,8 @@ from ffebm_dsl.cli import files
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.syntax import layout
 
-UGLY = "ffe 1.0\nparam  a:int=1 # é\u200d\n"
-PRETTY = "ffe 1.0\nparam a: int = 1  # é\u200d\n"
+UGLY = "ffe 1.0\nparam  a:int=1 # é\U0001f642\n"
+PRETTY = "ffe 1.0\nparam a: int = 1  # é\U0001f642\n"
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_diff(spec: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out, _ = capfd.readouterr()
     assert out == (
         f"--- {spec}\n+++ {spec} (formatted)\n@@ -1,2 +1,2 @@\n ffe 1.0\n"
-        "-param  a:int=1 # é\u200d\n+param a: int = 1  # é\u200d\n"
+        "-param  a:int=1 # é\U0001f642\n+param a: int = 1  # é\U0001f642\n"
     )
     assert spec.read_text(encoding="utf-8") == UGLY
     assert main(["fmt", "--diff", "--check", str(spec)]) == 1
