@@ -159,14 +159,13 @@ def flipped_cotangent(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def half_of_the_mixed_derivative(self: HopfieldEnergy, state, direction, weights, routings):  # type: ignore[no-untyped-def]
     """Implicit differentiation that forgets that a coupling works both ways."""
-    return self._parameter_gradient(
-        lambda index, c: (
-            (c.along(state[c.source], routings.get(index, ())) * direction[c.target])
-            .flatten(1)
-            .sum(1)
-            * weights
-        )
-    )
+    gradients = []
+    for index, c in enumerate(self.couplings):
+        d = direction[c.target]
+        cotangent = d * weights.view(-1, *[1] * (d.dim() - 1))
+        routing = routings.get(index, ())
+        gradients += c.parameter_gradient(state[c.source], cotangent, routing)
+    return gradients
 
 
 def test_a_detached_adjoint_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
