@@ -269,12 +269,13 @@ def _named(couplings: list[Coupling], taken: set[str]) -> tuple[Coupling, ...]:
     """Couplings with their names: ``s1_s2``, and ``s1_s2_2`` where that is taken."""
     named = []
     taken = set(taken)
+    used: dict[str, int] = {}  # by stem: a search from 1 each time would be quadratic
     for coupling in couplings:
         stem = f"{coupling.source}_{coupling.target}"
-        name, count = stem, 1
-        while name in taken:
+        count = used.get(stem, 0) + 1
+        while (name := stem if count == 1 else f"{stem}_{count}") in taken:
             count += 1
-            name = f"{stem}_{count}"
+        used[stem] = count
         taken.add(name)
         named.append(
             Coupling(
