@@ -80,6 +80,11 @@ def try_one(seed: int) -> str:
     return f"{kind.__name__}: a network"
 
 
+def _peak_megabytes() -> float:
+    """The most memory that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--inputs", type=int, default=10_000)
@@ -89,6 +94,7 @@ def main() -> int:
     arguments = parser.parse_args()
     ended: Counter[str] = Counter()
     slowest = peak = 0.0
+    before = _peak_megabytes()
     for seed in range(arguments.seed, arguments.seed + arguments.inputs):
         start = time.process_time()
         try:
@@ -97,12 +103,12 @@ def main() -> int:
             print(f"seed {seed}: {type(bug).__name__}: {bug}")
             return 1
         slowest = max(slowest, time.process_time() - start)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = _peak_megabytes() - before
         if slowest > SECONDS or peak > MEGABYTES:
             print(f"seed {seed}: {slowest:.1f} s, {peak:.0f} MB")
             return 1
     print(
-        f"{ended.total()} inputs, slowest {slowest:.2f} s of CPU, {peak:.0f} MB at most",
+        f"{ended.total()} inputs, slowest {slowest:.2f} s of CPU, {peak:.0f} MB more at most",
         *ended.items(),
     )
     return 0
