@@ -13,7 +13,7 @@ from ffebm_dsl.diagnostics import SourceFile
 from ffebm_dsl.syntax import format_source
 from tests.unit.editor.texts import TEXT
 
-URI = "file:///work/a%20spec.ffe"
+URI = "file:///specs/a%20spec.ffe"
 EMOJI = "\U0001f600"
 FAULTY = TEXT.replace("hard_sigmoid\n", f"hard_sigmoidd # {EMOJI}\n", 1).replace(
     "out = s2", f"# {EMOJI}{EMOJI}\n    out = sx2"
