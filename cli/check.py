@@ -119,7 +119,11 @@ def _check_as_record(
 
 
 def _emit_record(ok: bool, found: Sequence[Diagnostic], report: CheckReport | None) -> None:
-    measured = report.to_dict() if report else {"gradients": [], "beta_sweep": [], "relaxation": []}
+    measured = (
+        report.to_dict()
+        if report
+        else {"gradients": [], "differences": [], "beta_sweep": [], "relaxation": []}
+    )
     emit_json({**measured, "ok": ok, "diagnostics": [to_record(d) for d in found]})
 
 
@@ -167,5 +171,8 @@ def _measure(
 def _verdict(report: CheckReport) -> str:
     if report.unconverged:
         return f"{', '.join(report.unconverged)} did not converge"
-    wrong = {row.tensor for row in report.gradients if not row.agrees}
+    unjudged = report.unjudged
+    wrong = {row.tensor for row in report.gradients if not row.agrees} - unjudged
+    if not wrong:
+        return f"the gradients of {len(unjudged)} tensors cannot be judged"
     return f"the gradients of {len(wrong)} tensors are wrong"

@@ -33,6 +33,10 @@ def print_report(report: CheckReport, name: str, samples: int, seed: int) -> Non
         "differences. As configured: cosine of the spec's own estimator, beta and sweeps with\n"
         "the converged implicit gradient; for information."
     )
+    judged, aside = (
+        sum(getattr(row, what) for row in report.differences) for what in ("judged", "set_aside")
+    )
+    emit(f"Finite differences: {judged} directions; {aside} more set aside at kinks of the loss.")
     emit("\nBias of EP over beta")
     emit(table(["estimator", "observed order", "relative errors", "at beta"], _sweeps(report)))
     emit("\nRelaxation")
@@ -61,13 +65,18 @@ def _gradients(report: CheckReport) -> list[list[str]]:
     configured = {row.tensor: row.comparison.cosine for row in report.as_configured}
     table = []
     for tensor, group in rows.items():
+        # Where finite differences could not judge, there is no error against them.
         errors = [
-            max(row.comparison.relative_error for row in group if _counts(row, estimator))
+            max(
+                (row.comparison.relative_error for row in group if _counts(row, estimator)),
+                default=math.nan,
+            )
             for estimator in REFERENCES
         ]
         cosines = [row.comparison.cosine for row in group if not row.comparison.vanishes]
         worst = cosine_text(min(cosines, default=math.nan))
         mark = "" if all(row.agrees for row in group) else "  WRONG"
+        mark = "  NOT JUDGED" if tensor in report.unjudged else mark
         table.append(
             [tensor, *(f"{e:.1e}" for e in errors), worst, cosine_text(configured[tensor]) + mark]
         )

@@ -21,6 +21,7 @@ from ffebm_dsl.checking.problem import TOLERANCE, Problem, make_problem
 from ffebm_dsl.checking.report import (
     BetaSweep,
     CheckReport,
+    DifferenceRow,
     GradientRow,
     RelaxationRow,
     relaxation_rows,
@@ -29,17 +30,15 @@ from ffebm_dsl.gradients import VARIANTS, EquilibriumPropagation, Estimator, Imp
 from ffebm_dsl.gradients.compare import compare
 from ffebm_dsl.gradients.finite_differences import (
     STEP,
-    directional_derivatives,
+    Differences,
     directions,
     project,
+    smooth_differences,
 )
 from ffebm_dsl.ir.model import SpecIR
 
 VANISHING = 1e-7
 """A gradient this small, relative to the network's largest, is beyond EP in float64."""
-
-UNCERTAIN = 1e-4
-"""Finite differences further than this from the implicit gradient are taken again, finer."""
 
 Gradients = dict[str, Tensor]
 Progress = Callable[[int, int, str], None]
@@ -93,10 +92,13 @@ class _Checker:
         self.relaxation = relaxation_rows([*problem.free_reports, *solves], "check")
         self.scale = max(float(g.norm()) for g in self.reference.values())
         probes = sum(min(g.numel(), settings.directions) for g in self.reference.values())
+        self.differences: list[DifferenceRow] = []
         self._done = 0
         self._total = 2 * probes + len(self.captured) + 2 + len(VARIANTS)
 
     def advance(self, what: str) -> None:
+        # How many finer steps and further directions there will be shows only on the way.
+        self._total = max(self._total, self._done + 1)
         self._progress(self._done, self._total, what)
         self._done += 1
 
@@ -108,6 +110,7 @@ class _Checker:
         configured, rows = self._as_configured()
         return CheckReport(
             gradients=gradients,
+            differences=self.differences,
             as_configured=configured,
             beta_sweep=[self._beta_sweep(variant, kinks) for variant in VARIANTS],
             relaxation=rows + self.relaxation,
@@ -151,25 +154,41 @@ class _Checker:
 
     def _against_differences(self, estimates: dict[str, Gradients]) -> list[GradientRow]:
         generator = torch.Generator().manual_seed(self.settings.seed + 1)
-        rows = []
+        start, rows = self.problem.loss(), []
         for tensor, expected in self.reference.items():
-            probes = directions(expected, self.settings.directions, generator)
-            projected = project(expected, probes)
-            # The step is the least that lifts the change of the loss well above rounding.
-            slope = float(projected.abs().max())
-            step = min(max(1e-8 / slope if slope > 0 else 1.0, STEP), 1e-3)
-            slopes = directional_derivatives(self._loss_around(tensor), probes, step)
-            if float((slopes - projected).norm()) > UNCERTAIN * float(projected.norm()):
-                # Perhaps a kink lies within the step. A wrong gradient stays wrong at a tenth.
-                step /= 10
-                self._total += 2 * len(probes)
-                slopes = directional_derivatives(self._loss_around(tensor), probes, step)
-            noise = 1e-14 / step * math.sqrt(len(probes))
+            found = self._differences(tensor, expected, start, generator)
+            self.differences.append(
+                DifferenceRow(
+                    tensor, found.wanted, len(found.slopes), found.set_aside, found.enough
+                )
+            )
+            if not found.enough:
+                continue
+            floor = max(found.noise, VANISHING * self.scale)
             for estimator, gradients in estimates.items():
-                seen = project(gradients[tensor], probes)
-                floor = max(noise, VANISHING * self.scale)
-                rows.append(self._row(tensor, estimator, "finite_differences", seen, slopes, floor))
+                seen = project(gradients[tensor], found.rows)
+                row = self._row(tensor, estimator, "finite_differences", seen, found.slopes, floor)
+                rows.append(row)
         return rows
+
+    def _differences(
+        self, tensor: str, expected: Tensor, start: float, generator: torch.Generator
+    ) -> Differences:
+        """Finite differences along directions for ``tensor``, clear of kinks."""
+        count = self.settings.directions
+        probes = directions(expected, count, generator)
+        on_axes = expected.numel() <= count
+        # The step is the least that lifts the change of the loss well above rounding.
+        slope = float(project(expected, probes).abs().max())
+        return smooth_differences(
+            self._loss_around(tensor),
+            start,
+            probes,
+            # The axes are all there is to try of a small tensor.
+            spare=lambda: () if on_axes else directions(expected, count, generator),
+            step=min(max(1e-8 / slope if slope > 0 else 1.0, STEP), 1e-3),
+            floor=VANISHING * self.scale,
+        )
 
     def _loss_around(self, tensor: str) -> Callable[[Tensor], float]:
         """The mean loss as a function of an offset to a parameter or a block input."""

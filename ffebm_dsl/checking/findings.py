@@ -14,13 +14,15 @@ ESTIMATOR_NAMES = {"ep": "EP", "implicit": "implicit", "unrolled": "unrolled"}
 def findings(
     report: CheckReport, source: SourceFile, places: Mapping[str, Span]
 ) -> list[Diagnostic]:
-    """One diagnostic per wrong tensor, unconverged block, frozen pooling and kink.
+    """One diagnostic per wrong or unjudged tensor, unconverged block, frozen pooling and kink.
 
-    Of a tensor that disagrees in several comparisons the worst is told. Where a block has
-    no fixed point, its gradients are not told: they mean nothing, wrong or right.
+    Of a tensor that disagrees in several comparisons the worst is told; of one that cannot
+    be judged, that. Where a block has no fixed point, its gradients are not told: they mean
+    nothing, wrong or right.
     """
     return [
         *([] if report.unconverged else _wrong_gradients(report, source, places)),
+        *([] if report.unconverged else _not_judged(report, source, places)),
         *_convergence(report, source, places),
         *(d for kink in report.kinks for d in _kinks(kink, source, places[kink.block])),
     ]
@@ -30,9 +32,12 @@ def _wrong_gradients(
     report: CheckReport, source: SourceFile, places: Mapping[str, Span]
 ) -> Iterator[Diagnostic]:
     worst: dict[tuple[str, str], GradientRow] = {}
+    unjudged = report.unjudged
     for row in report.gradients:
         key = (row.tensor, row.estimator)
-        if not row.agrees and (key not in worst or _cosine(row) < _cosine(worst[key])):
+        if row.agrees or row.tensor in unjudged:
+            continue
+        if key not in worst or _cosine(row) < _cosine(worst[key]):
             worst[key] = row
     for row in worst.values():
         where = f" in block `{row.block}`" if row.block else ""
@@ -49,6 +54,22 @@ def _wrong_gradients(
             help="if the spec uses ops or energies of your own, check their adjoints; "
             "otherwise please report this spec",
         )
+
+
+def _not_judged(
+    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
+) -> Iterator[Diagnostic]:
+    for row in report.differences:
+        if not row.enough:
+            yield Diagnostic(
+                "FFE4006",
+                f"the gradient of `{row.tensor}` cannot be judged: the loss has a kink in "
+                f"{row.set_aside} of the {row.judged + row.set_aside} directions tried",
+                source,
+                _place(row.tensor, places),
+                help="other weights move the kinks: another --seed, `init`, or biases that "
+                "are not all zero",
+            )
 
 
 def _cosine(row: GradientRow) -> float:

@@ -42,6 +42,22 @@ class GradientRow:
 
 
 @dataclass(frozen=True)
+class DifferenceRow:
+    """How well finite differences could judge one tensor.
+
+    ``wanted`` directions were asked for, ``judged`` of them taken; ``set_aside`` counts those
+    across which the loss has a kink at every step. ``enough`` is whether at least half of
+    what was wanted is there: with less there is no judgement, and the check does not pass.
+    """
+
+    tensor: str
+    wanted: int
+    judged: int
+    set_aside: int
+    enough: bool
+
+
+@dataclass(frozen=True)
 class BetaSweep:
     """How EP's error against the implicit gradient falls with beta.
 
@@ -81,6 +97,7 @@ class CheckReport:
 
     Attributes:
         gradients: every estimator against its references, at convergence; judged.
+        differences: what finite differences had to go by, for each tensor.
         as_configured: the spec's own estimators, beta and sweeps against the implicit
             gradient at convergence; what training will use, not judged.
         beta_sweep: one entry for each variant of EP.
@@ -90,6 +107,7 @@ class CheckReport:
     """
 
     gradients: list[GradientRow]
+    differences: list[DifferenceRow]
     as_configured: list[GradientRow]
     beta_sweep: list[BetaSweep]
     relaxation: list[RelaxationRow]
@@ -100,13 +118,20 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
-        """Every gradient agrees, and every block converged so that this means something."""
-        return not self.unconverged and all(row.agrees for row in self.gradients)
+        """Every gradient could be judged and agrees, and every block converged before that."""
+        right = not self.unjudged and all(row.agrees for row in self.gradients)
+        return not self.unconverged and right
+
+    @property
+    def unjudged(self) -> set[str]:
+        """Tensors for which finite differences had too little to go by."""
+        return {row.tensor for row in self.differences if not row.enough}
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON data; numbers that are not finite become null."""
         return {
             "gradients": [row.to_dict() for row in self.gradients],
+            "differences": [asdict(row) for row in self.differences],
             "as_configured": [row.to_dict() for row in self.as_configured],
             "beta_sweep": [asdict(sweep) for sweep in self.beta_sweep],
             "relaxation": [row.to_dict() for row in self.relaxation],

@@ -90,6 +90,7 @@ def test_static_computes_nothing(spec: str, capsys: pytest.CaptureFixture[str]) 
     assert result == {
         "ok": True,
         "gradients": [],
+        "differences": [],
         "beta_sweep": [],
         "relaxation": [],
         "diagnostics": [],

@@ -214,6 +214,66 @@ def test_kinks_are_surveyed_and_avoided() -> None:
     assert {kink.configured_beta for kink in report.kinks} == {0.1}
 
 
+def test_finite_differences_tell_what_they_had_to_go_by(
+    right: tuple[Compiled, CheckReport],
+) -> None:
+    _, report = right
+    tensors = {row.tensor for row in report.gradients}
+    assert {row.tensor for row in report.differences} == tensors
+    assert all(row.judged == row.wanted and row.set_aside == 0 for row in report.differences)
+
+
+@pytest.mark.parametrize("factor", [-1.0, 1.02])
+def test_a_wrong_gradient_among_kinks_is_caught(
+    factor: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = HopfieldEnergy.field_gradient
+
+    def scaled(self: HopfieldEnergy, *args: Any) -> list[torch.Tensor]:
+        return [factor * g for g in original(self, *args)]
+
+    monkeypatch.setattr(HopfieldEnergy, "field_gradient", scaled)
+    report = report_of(compiled("hard_sigmoid(0.5)", "max_pool2d"))
+    by_differences = {
+        row.estimator
+        for row in report.gradients
+        if row.reference == "finite_differences" and not row.agrees
+    }
+    assert not report.ok and by_differences == {"implicit"}
+
+
+ON_A_KINK = """ffe 1.0
+model m {
+  input  x: vector(6)
+  target y: label(3)
+  block b {
+    init normal(std=1e-9)
+    feedforward u = x |> linear(5, bias=false)
+    energy hopfield {
+      layer s: [5] relu
+      u -> s
+    }
+    out = s
+  }
+  readout logits = b |> linear(3)
+  loss = cross_entropy(logits, y)
+}
+"""
+"""With weights of next to nothing every state sits where `relu` begins to rise."""
+
+
+def test_a_loss_with_kinks_everywhere_is_not_judged() -> None:
+    spec = compiled(text=ON_A_KINK)
+    report = report_of(spec)
+    assert not report.ok
+    assert report.unjudged == {"b.u.linear.weight"}
+    told = {d.code for d in findings(report, spec.source, spec.places)}
+    assert told == {"FFE4006", "FFEW009"}
+    judged = {row.tensor for row in report.gradients if row.reference == "finite_differences"}
+    assert judged and not report.unjudged & judged
+    assert report_of(compiled(text=ON_A_KINK.replace("1e-9", "0.5"))).ok
+
+
 def test_max_pooling_is_frozen_only_where_needed() -> None:
     report = report_of(compiled("hard_sigmoid(0.5)", "max_pool2d"))
     assert report.ok

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from ffebm_dsl.gradients.compare import compare
-from ffebm_dsl.gradients.finite_differences import directional_derivatives, directions, project
 
 G = torch.tensor([3.0, -4.0], dtype=torch.float64)
 
@@ -63,16 +62,3 @@ def test_small_gradients_do_not_underflow() -> None:
 def test_shapes_must_match() -> None:
     with pytest.raises(ValueError, match="shapes"):
         compare(G, G[None])
-
-
-def test_few_entries_are_probed_one_by_one() -> None:
-    rows = directions(torch.zeros(2, 2, dtype=torch.float64), 8, torch.Generator())
-    assert torch.equal(rows.flatten(1), torch.eye(4, dtype=torch.float64))
-
-
-def test_directional_derivatives_of_a_known_function() -> None:
-    point = torch.linspace(0, 1, 30, dtype=torch.float64)
-    rows = directions(point, 5, torch.Generator().manual_seed(0))
-    assert rows.abs().eq(1).all() and rows.shape == (5, 30)
-    slopes = directional_derivatives(lambda d: float(torch.sin(point + d).sum()), rows)
-    assert torch.allclose(slopes, project(torch.cos(point), rows), rtol=1e-7)
