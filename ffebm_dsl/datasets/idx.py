@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import zlib
 from pathlib import Path
@@ -20,6 +21,9 @@ MAX_BYTES = 1 << 31
 MAX_RATIO = 1032
 """No gzip file unpacks to more than so many times its size."""
 
+AT_ONCE = 1 << 16
+"""Bytes read at once: how closely the place of a fault in a gzip file is told."""
+
 
 def read_idx(path: Path, dimensions: int) -> NDArray[Any]:
     """An IDX file of unsigned bytes, whole, as an array of so many dimensions.
@@ -30,11 +34,11 @@ def read_idx(path: Path, dimensions: int) -> NDArray[Any]:
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            header = file.read(4 + 4 * dimensions)
+            header = _read(path, file, 4 + 4 * dimensions)
             shape = _shape(path, header, dimensions)
             _check_size(path, len(header) + math.prod(shape))
-            content = file.read(math.prod(shape) + 1)
-    except (OSError, EOFError, zlib.error) as error:
+            content = _read(path, file, math.prod(shape) + 1, len(header))
+    except OSError as error:
         raise damaged(f"{path} cannot be read: {error}") from error
     if len(content) != math.prod(shape):
         place = len(header) + min(len(content), math.prod(shape))
@@ -46,6 +50,22 @@ def read_idx(path: Path, dimensions: int) -> NDArray[Any]:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
+def _read(path: Path, file: io.BufferedIOBase, count: int, done: int = 0) -> bytearray:
+    """The next ``count`` bytes behind ``done`` others, or all that are left.
+
+    Raises:
+        InputError: they cannot be unpacked; with the place in the unpacked content.
+    """
+    content = bytearray()
+    try:
+        while piece := file.read(min(AT_ONCE, count - len(content))):
+            content += piece
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        place = done + len(content)
+        raise damaged(f"{path} cannot be unpacked beyond byte {place}: {error}") from error
+    return content
+
+
 def _check_size(path: Path, declared: int) -> None:
     """Nothing is read into memory that the file cannot hold."""
     size = path.stat().st_size
@@ -55,8 +75,10 @@ def _check_size(path: Path, declared: int) -> None:
         raise damaged(f"{path} ends at byte {size}, its header declares {declared} bytes")
 
 
-def _shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
+def _shape(path: Path, header: bytearray, dimensions: int) -> tuple[int, ...]:
     magic = bytes([0, 0, 8, dimensions])
+    if len(header) < len(magic):
+        raise damaged(f"{path} ends at byte {len(header)}, inside its header")
     if header[:4] != magic:
         raise InputError(
             f"{path} starts with the bytes {header[:4].hex(' ')}, not with {magic.hex(' ')}",

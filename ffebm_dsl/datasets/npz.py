@@ -40,6 +40,9 @@ MAX_RATIO = 200
 
 HEADER_BYTES = 1 << 16
 
+SIGNATURE = b"PK\x03\x04"
+"""How an archive that holds anything begins."""
+
 AT_ONCE = 1 << 24
 """Bytes read at once."""
 
@@ -63,6 +66,8 @@ class Member:
 def open_npz(path: Path) -> Iterator[zipfile.ZipFile]:
     """The archive; whatever reading it raises is an InputError that names the file."""
     try:
+        if not zipfile.is_zipfile(path):
+            raise zipfile.BadZipFile(_no_archive(path))
         with zipfile.ZipFile(path) as archive:
             yield archive
     except FAULTS as error:
@@ -71,6 +76,15 @@ def open_npz(path: Path) -> Iterator[zipfile.ZipFile]:
             help="fetch it again if it came from elsewhere; else write it with "
             "numpy.savez(path, name=array, ...), from arrays of numbers",
         ) from error
+
+
+def _no_archive(path: Path) -> str:
+    """Why a file is no archive, whose directory stands at its end."""
+    with path.open("rb") as file:
+        start = file.read(len(SIGNATURE))
+    if SIGNATURE.startswith(start):
+        return f"it ends at byte {path.stat().st_size}, without an archive's directory"
+    return f"it starts with the bytes {start.hex(' ')}, not with {SIGNATURE.hex(' ')}"
 
 
 def names(archive: zipfile.ZipFile) -> list[str]:
@@ -133,7 +147,11 @@ def _chunks(archive: zipfile.ZipFile, found: Member, path: Path, at_once: int) -
         file.read(found.offset)
         done = 0
         while done < found.bytes:
-            chunk = file.read(min(at_once, found.bytes - done))
+            try:
+                chunk = file.read(min(at_once, found.bytes - done))
+            except (EOFError, zipfile.BadZipFile, zlib.error) as error:
+                place = f"{found.name} cannot be unpacked beyond byte {found.offset + done}"
+                raise zipfile.BadZipFile(f"{place}: {error}") from error
             done += len(chunk)
             if len(chunk) < at_once and done < found.bytes:
                 raise damaged(f"{found.name} of {path} ends at byte {found.offset + done}")

@@ -101,11 +101,11 @@ def test_a_bomb_is_refused_unopened(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_flipped_bit_is_found_by_the_archives_checksum(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", a=np.arange(1000, dtype=np.uint8))
+    np.savez(tmp_path / "a.npz", a=np.arange(10_000, dtype=np.uint8))
     content = bytearray((tmp_path / "a.npz").read_bytes())
     content[600] ^= 1
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(InputError, match="Bad CRC-32"):
+    with pytest.raises(InputError, match=r"a cannot be unpacked beyond byte \d+: Bad CRC-32"):
         read(tmp_path / "a.npz")
 
 
