@@ -1,16 +1,27 @@
 """The page of each diagnostic code: what it means, an example that fails, and one that does not.
 
-The pages are ``explain/CODE.md`` beside this module.
+The pages are ``explain/CODE.md`` beside this module. An example is a spec, or, where the code needs
+more than a text of a page's length, a Python program that prints the diagnostics.
 """
 
 from __future__ import annotations
 
 import re
 from importlib.resources import files
+from typing import Literal, NamedTuple
 
 from ffebm_dsl.diagnostics.codes import CODES
 
-_EXAMPLE = re.compile(r"^## (?P<title>Failing|Mended)\n+```ffe\n(?P<text>.*?)^```$", re.M | re.S)
+_EXAMPLE = re.compile(
+    r"^## (?P<title>Failing|Mended)\n+```(?P<form>ffe|python)\n(?P<text>.*?)^```$", re.M | re.S
+)
+
+
+class Example(NamedTuple):
+    """A spec, or a program that prints what is reported."""
+
+    form: Literal["ffe", "python"]
+    text: str
 
 
 def page(code: str) -> str:
@@ -21,9 +32,14 @@ def page(code: str) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def examples(code: str) -> dict[str, str]:
-    """The specs of a page by its headings: ``Failing`` brings the code about, ``Mended`` not."""
-    return {match["title"]: match["text"] for match in _EXAMPLE.finditer(page(code))}
+def examples(code: str) -> dict[str, Example]:
+    """The examples of a page by heading: ``Failing`` brings the code about, ``Mended`` not."""
+    found = _EXAMPLE.finditer(page(code))
+    return {match["title"]: Example(_form(match["form"]), match["text"]) for match in found}
+
+
+def _form(word: str) -> Literal["ffe", "python"]:
+    return "python" if word == "python" else "ffe"
 
 
 def pointer(codes: list[str]) -> str:

@@ -1,53 +1,81 @@
-"""Code, page, example in the page and golden test are one set.
+"""Code, page, example in the page and golden test are one set, without exception.
 
-Each page's failing example brings its code about, and its mended one compiles without a word.
-Codes that no text shows are brought about by the gradient check.
+Each page's failing example brings its code about, and its mended one nothing at all. An example
+is a spec, which is compiled or, where only the gradient check finds the code, checked; or a
+program, which is run.
 """
 
 from __future__ import annotations
 
 import re
+import runpy
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from ffebm_dsl.diagnostics import SourceFile, SpecError
+from ffebm_dsl.diagnostics import Diagnostic, SourceFile, SpecError, render
 from ffebm_dsl.diagnostics.codes import CODES, MEASURED
-from ffebm_dsl.diagnostics.pages import examples, page, pointer
-from ffebm_dsl.ir import Compiled, compile_spec
+from ffebm_dsl.diagnostics.pages import Example, examples, page, pointer
+from ffebm_dsl.ir import compile_spec
+from tests.golden.test_golden import compare
 
 ROOT = Path(__file__).parents[3]
-WITHOUT_EXAMPLE = {"FFE4004", "FFE6002"}
-"""A wrong gradient needs a fault in an op: ``tests/unit/checking`` plants some. The golden file
-of a text that expands to too much is longer than a page."""
+GOLDEN = ROOT / "tests/golden"
+NUMBER = re.compile(r"(?<= )\d+(?:\.\d+)?(?:e-?\d+)?(?= of|,| [a-z]|$)", re.MULTILINE)
+"""What is left out of what is expected of a measurement: its figures."""
 
 SLOW = {"FFEW008"}
 """The check freezes the pooling only after it has tried for long without: half a minute."""
+
+Run = Callable[[Example, str], str]
+"""What an example for this code is told, as text."""
 
 
 def overrides_of(text: str) -> dict[str, str]:
     return dict(re.findall(r"^#! set ([^=\n]+)=(.*)$", text, re.MULTILINE))
 
 
-def codes_of(text: str) -> set[str]:
+def said_of(text: str) -> Sequence[Diagnostic]:
     try:
-        found = compile_spec(SourceFile("page.ffe", text), overrides_of(text)).warnings
+        return compile_spec(SourceFile("page.ffe", text), overrides_of(text)).warnings
     except SpecError as fault:
-        found = fault.diagnostics
-    return {diagnostic.code for diagnostic in found}
+        return fault.diagnostics
 
 
-def compiled(text: str) -> Compiled:
-    return compile_spec(SourceFile("page.ffe", text))
-
-
-def measured(text: str) -> set[str]:
-    """Codes that the gradient check finds in the network of ``text``."""
+def measured(text: str) -> Sequence[Diagnostic]:
+    """What the gradient check finds in the network of ``text``."""
     from ffebm_dsl.checking import CheckSettings, check, findings
 
-    spec = compiled(text)
+    spec = compile_spec(SourceFile("page.ffe", text))
     report = check(spec.spec, CheckSettings(samples=2))
-    return {diagnostic.code for diagnostic in findings(report, spec.source, spec.places)}
+    return findings(report, spec.source, spec.places)
+
+
+def codes_in(said: str) -> set[str]:
+    return set(re.findall(r"^\w+\[(FFE\w+)\]: ", said, re.MULTILINE))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs an example as whoever reads the page would; what a program adds to ffebm goes again."""
+
+    def run_program(text: str) -> str:
+        from ffebm_dsl import build
+
+        monkeypatch.setattr(build, "COUPLING_OPS", {**build.COUPLING_OPS})
+        program = tmp_path / "page.py"
+        program.write_text(text, encoding="utf-8")
+        runpy.run_path(str(program))
+        return capsys.readouterr().out
+
+    def run_it(example: Example, code: str) -> str:
+        if example.form == "python":
+            return run_program(example.text)
+        found = (measured if code in MEASURED else said_of)(example.text)
+        return "".join(render(diagnostic) + "\n" for diagnostic in found)
+
+    return run_it
 
 
 def test_every_code_has_a_page_and_no_page_is_left_over() -> None:
@@ -60,28 +88,27 @@ def test_the_page_has_its_parts(code: str) -> None:
     text = page(code)
     assert text.startswith(f"# {code}: {CODES[code]}\n\n")
     assert len(text.split("## Failing")[0]) > len(text.splitlines()[0]) + 60
-    wanted = set() if code in WITHOUT_EXAMPLE else {"Failing", "Mended"}
-    assert set(examples(code)) == wanted
-
-
-@pytest.mark.parametrize("code", sorted(set(CODES) - MEASURED - WITHOUT_EXAMPLE))
-def test_the_failing_example_fails_and_the_mended_one_does_not(code: str) -> None:
-    specs = examples(code)
-    assert code in codes_of(specs["Failing"])
-    assert codes_of(specs["Mended"]) == set()
+    assert set(examples(code)) == {"Failing", "Mended"}
 
 
 @pytest.mark.parametrize(
     "code",
-    [
-        pytest.param(code, marks=[pytest.mark.slow] if code in SLOW else [])
-        for code in sorted(MEASURED - WITHOUT_EXAMPLE)
-    ],
+    [pytest.param(code, marks=[pytest.mark.slow] if code in SLOW else []) for code in CODES],
 )
-def test_the_check_finds_what_the_page_says(code: str) -> None:
-    specs = examples(code)
-    assert code in measured(specs["Failing"])
-    assert measured(specs["Mended"]) == set()
+def test_the_failing_example_fails_and_the_mended_one_does_not(
+    code: str, run: Run, update_golden: bool
+) -> None:
+    said = run(examples(code)["Failing"], code)
+    assert code in codes_in(said)
+    assert run(examples(code)["Mended"], code) == ""
+    if code in MEASURED:
+        compare(GOLDEN / "measured" / code, NUMBER.sub("#", said), update_golden)
+
+
+def test_a_program_that_breaks_or_says_nothing_is_no_example(run: Run) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(Example("python", "1 / 0\n"), "FFE6002")
+    assert codes_in(run(Example("python", "print('FFE6002')\n"), "FFE6002")) == set()
 
 
 def test_every_code_is_reported_by_the_source_and_every_reported_one_is_known() -> None:
@@ -92,8 +119,9 @@ def test_every_code_is_reported_by_the_source_and_every_reported_one_is_known() 
 
 
 def test_every_code_has_a_golden_file() -> None:
-    golden = {path.name[:7] for path in (ROOT / "tests/golden/bad").glob("FFE*.ffe")}
-    assert golden == set(CODES) - MEASURED
+    texts = {path.name[:7] for path in (GOLDEN / "bad").glob("FFE*.ffe")}
+    assert texts == set(CODES) - MEASURED
+    assert {path.stem for path in (GOLDEN / "measured").iterdir()} == MEASURED
 
 
 def test_the_pointer_names_what_was_reported() -> None:

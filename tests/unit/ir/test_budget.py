@@ -10,7 +10,7 @@ from ffebm_dsl.ir import BUDGET, Budget, compile_spec
 from ffebm_dsl.ir.count import count
 from ffebm_dsl.ir.expansion import MAX_EXPANDED, MAX_STAGES
 
-TEXT = examples("FFE6001")["Mended"]
+TEXT = examples("FFE6001")["Mended"].text
 
 
 def fault_of(text: str, budget: Budget | None = BUDGET) -> str:
