@@ -19,6 +19,9 @@ Values = NDArray[np.float64]
 ROW = 0.165
 """Height of one parameter in a figure, inches."""
 
+RIGHT = 0.25
+"""Room for half of a label such as 1.00000 at the end of the axis, inches."""
+
 LEAST = 1e-9
 """What stands on a logarithmic axis for differences of rounding, which would stretch it."""
 
@@ -121,9 +124,8 @@ def _layers(
             ax.set_title(title, loc="left")
 
         told = ", ".join(f"{a} {number(v, 6)}" for a, v in zip(labels, x, strict=True))
-        return artist.draw(
-            plot, caption="", alt=f"{title} by parameter: {told}"[:2000], size=size, left=left
-        )
+        alt = f"{title} by parameter: {told}"[:2000]
+        return artist.draw(plot, caption="", alt=alt, size=size, left=left, right=RIGHT)
 
     def apart(values: Values) -> Values:
         return np.maximum(1 - values, LEAST)

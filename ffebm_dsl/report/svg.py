@@ -40,7 +40,8 @@ DASHES = ("-", "--", ":", "-.")
 PANEL = (3.0, 2.15)
 """Width and height of a panel, inches; the page scales it."""
 
-LEFT = 0.55
+LEFT, RIGHT = 0.55, 0.1
+"""Margins of a panel, inches."""
 
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -98,15 +99,20 @@ class Artist:
         alt: str,
         size: tuple[float, float] = PANEL,
         left: float = LEFT,
+        right: float = RIGHT,
     ) -> Figure:
-        """One pair of axes, filled by ``plot``; ``left`` inches of it hold the labels of y."""
+        """One pair of axes, filled by ``plot``.
+
+        ``left`` inches of it hold the labels of y, ``right`` inches the half of the last
+        label of x that may stand out.
+        """
         name = f"f{next(self._numbers)}"
         content = io.BytesIO()
         with rc_context({**_SETTINGS, "svg.hashsalt": name}):
             canvas = Canvas(figsize=size)
             # Margins are set, not measured: a layout engine doubles the time of a drawing.
             width, height = size
-            right, bottom, top = 0.1, 0.42, 0.38
+            bottom, top = 0.42, 0.38
             inner = (width - left - right) / width, (height - bottom - top) / height
             plot(canvas.add_axes((left / width, bottom / height, *inner)))
             nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

@@ -6,13 +6,17 @@ import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.textpath import TextPath
 
 from ffebm_dsl.records import Record
 from ffebm_dsl.report import Run, page
 from ffebm_dsl.report import runs as runs_module
+from ffebm_dsl.report.svg import Artist
 
 from .records import analysed, record, resolved, trained
 
@@ -106,6 +110,44 @@ def test_every_figure_speaks(everything: str) -> None:
     assert len(figures) == found.count("figure") > 20
     assert found.count("title") == len(figures) + 1
     assert "b1.u.conv2d.weight, gradient over nudged sweeps; after 4: entry 0 EP" in found.text
+
+
+def sticking_out(svg: str) -> list[str]:
+    """Centred texts of a figure, upright, that do not fit into its width."""
+    root = ElementTree.fromstring(svg)
+    width = float(root.attrib["viewBox"].split()[2])
+    found = []
+    for text in root.iter("text"):
+        style = text.attrib.get("style", "")
+        size = re.search(r"font-size: ([\d.]+)px", style)
+        if size and text.text and "middle" in style and "rotate(-0" in text.attrib["transform"]:
+            outline = TextPath((0, 0), text.text, size=float(size[1]))
+            half = outline.get_extents().width / 2
+            if not half <= float(text.attrib["x"]) <= width - half:
+                found.append(text.text)
+    return found
+
+
+def test_no_label_is_cut_off_at_the_edge_of_its_figure() -> None:
+    run = analysed()
+    table = run.record["transients"]
+    table["cosine"][:] = np.linspace(0.99925, 1.0, table["cosine"].size).reshape(
+        table["cosine"].shape
+    )
+    figures = re.findall(r"<svg viewBox.*?</svg>", page([run]), re.DOTALL)
+    assert any("1.00000" in svg for svg in figures)
+    assert not [text for svg in figures for text in sticking_out(svg)]
+
+
+def test_a_label_that_sticks_out_is_found() -> None:
+    def plot(ax: Axes) -> None:
+        ax.set_xticks([1.0], ["1.00000000"])
+
+    def draw(right: float) -> str:
+        return Artist().draw(plot, caption="", alt="", right=right).svg
+
+    assert sticking_out(draw(0.1)) == ["1.00000000"]
+    assert sticking_out(draw(0.5)) == []
 
 
 def test_figures_take_the_pages_colours(everything: str) -> None:
