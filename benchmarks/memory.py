@@ -13,15 +13,16 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from benchmarks.steps import batch_of, step
+from benchmarks.measuring import batch_of, compiled, settings, step
 from ffebm_dsl.build import build
 from ffebm_dsl.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
-from ffebm_dsl.ir import compile_spec, read_source
+from ffebm_dsl.network import HybridNetwork
 
 
 def estimator(name: str, sweeps: int) -> Estimator:
@@ -30,20 +31,34 @@ def estimator(name: str, sweeps: int) -> Estimator:
     return Unrolled(sweeps) if name == "unrolled" else Implicit(1e-30, sweeps)
 
 
+def set_sweeps(network: HybridNetwork, nudged: int) -> None:
+    """Nudged phases of so many sweeps after free ones of five.
+
+    The free phase is the same for all estimators, and its length is not what is measured.
+    """
+    for block in network.blocks:
+        block.core.free = replace(block.core.free, sweeps=5, tolerance=0.0)
+        block.core.nudged = replace(block.core.nudged, sweeps=nudged, tolerance=0.0)
+
+
 def peak_of_one_step(
     spec: Path, overrides: dict[str, str], name: str, sweeps: int, size: int
 ) -> float:
     """MiB of resident memory that a step takes above what stood before it; in this process."""
-    compiled = compile_spec(read_source(spec), overrides).spec
-    network, (x, y) = build(compiled).train(), batch_of(compiled, size)
-    for block in network.blocks:
-        # A short free phase: it is the same for all, and its length is not what is measured.
-        block.core.free = replace(block.core.free, sweeps=5, tolerance=0.0)
-        block.core.nudged = replace(block.core.nudged, sweeps=sweeps, tolerance=0.0)
+    ir = compiled(spec, overrides)
+    network, (x, y) = build(ir).train(), batch_of(ir, size)
+    set_sweeps(network, sweeps)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with network.gradients_by(estimator(name, sweeps)):
         step(network, x, y)
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def peak(spec: Path, sets: Sequence[str], name: str, sweeps: int, size: int) -> float:
+    """The same, in a process of its own: a peak is one of the process's whole life."""
+    command = [sys.executable, "-m", "benchmarks.memory", str(spec), "--one", name]
+    command += ["--sweeps", str(sweeps), "--batch", str(size), "--set", *sets]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def main() -> None:
@@ -54,21 +69,21 @@ def main() -> None:
     parser.add_argument("--sweeps", nargs="+", type=int, default=[5, 20, 80])
     parser.add_argument("--one", metavar="ESTIMATOR", help="measure this one, in this process")
     options = parser.parse_args()
-    overrides = dict(item.split("=", 1) for item in options.set)
     if options.one:
         torch.set_num_threads(1)
         sweeps = options.sweeps[0]
-        print(peak_of_one_step(options.spec, overrides, options.one, sweeps, options.batch))
+        print(
+            peak_of_one_step(
+                options.spec, settings(options.set), options.one, sweeps, options.batch
+            )
+        )
         return
     found: dict[str, dict[int, float]] = {}
     for name in ("ep", "implicit", "unrolled"):
         for sweeps in options.sweeps:
-            command = [sys.executable, "-m", "benchmarks.memory", str(options.spec)]
-            command += ["--one", name, "--sweeps", str(sweeps), "--batch", str(options.batch)]
-            command += ["--set", *options.set]
-            answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            found.setdefault(name, {})[sweeps] = float(answer)
-            print(f"{name}, {sweeps} sweeps: {float(answer):.0f} MiB", file=sys.stderr, flush=True)
+            mib = peak(options.spec, options.set, name, sweeps, options.batch)
+            found.setdefault(name, {})[sweeps] = mib
+            print(f"{name}, {sweeps} sweeps: {mib:.0f} MiB", file=sys.stderr, flush=True)
     print(json.dumps(found, indent=1))
 
 

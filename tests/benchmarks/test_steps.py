@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from benchmarks.steps import batch_of, measure, step, summary
+from benchmarks.measuring import batch_of, measure, step, summary
 from ffebm_dsl.build import build
 from ffebm_dsl.diagnostics import SourceFile
 from ffebm_dsl.ir import compile_spec

@@ -1,0 +1,138 @@
+"""What the benchmarks of steps share: contenders in turn, ratios, and where it was measured."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from time import perf_counter, process_time
+
+import torch
+
+from ffebm_dsl.benchmarking.floor import floor
+from ffebm_dsl.build import build
+from ffebm_dsl.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
+from ffebm_dsl.ir import compile_spec, read_source
+from ffebm_dsl.ir.model import SpecIR
+from ffebm_dsl.network import HybridNetwork
+
+Clock = Callable[[], float]
+CLOCKS: dict[str, Clock] = {"wall": perf_counter, "cpu": process_time}
+"""Seconds passed, or seconds that all threads of this process computed."""
+
+Times = dict[str, list[float]]
+Contenders = Mapping[str, Callable[[], object]]
+
+
+def compiled(path: Path, overrides: Mapping[str, str]) -> SpecIR:
+    """The spec of a file."""
+    return compile_spec(read_source(path), overrides).spec
+
+
+def batch_of(spec: SpecIR, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random inputs and labels for ``spec``."""
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(size, *spec.model.input.shape, generator=generator)
+    return x, torch.randint(0, spec.model.target.size, (size,), generator=generator)
+
+
+def step(network: HybridNetwork, x: torch.Tensor, y: torch.Tensor) -> None:
+    """One training step without the optimiser."""
+    network.zero_grad()
+    outcome = network(x, y)
+    outcome.loss.backward()
+
+
+def step_with(
+    estimator: Estimator, network: HybridNetwork, x: torch.Tensor, y: torch.Tensor
+) -> Callable[[], None]:
+    """A step whose blocks all use ``estimator``."""
+
+    def run() -> None:
+        with network.gradients_by(estimator):
+            step(network, x, y)
+
+    return run
+
+
+def in_turn(contenders: Contenders, repeats: int, clock: Clock) -> Times:
+    """Seconds of each contender in each repeat, by ``clock``; each runs once before."""
+    times: Times = {name: [] for name in contenders}
+    for contender in contenders.values():
+        contender()
+    for _ in range(repeats):
+        for name, contender in contenders.items():
+            start = clock()
+            contender()
+            times[name].append(clock() - start)
+    return times
+
+
+def measure(spec: SpecIR, size: int, repeats: int, estimators: bool, clock: Clock) -> Times:
+    """Seconds of an EP step, its floors and, if asked, steps of the other ``estimators``."""
+    network, (x, y) = build(spec).train(), batch_of(spec, size)
+    sweeps = max(block.core.nudged.sweeps for block in network.blocks)
+    contenders: dict[str, Callable[[], object]] = {"ep": lambda: step(network, x, y)}
+    for name, plain in (("floor", False), ("plain floor", True)):
+        step(network, x, y)  # a floor is that of the step before it
+        contenders[name] = floor(network, x, plain=plain)
+    if estimators:
+        one_sided = EquilibriumPropagation(beta=0.2, variant="positive")
+        contenders["ep positive"] = step_with(one_sided, network, x, y)
+        contenders["implicit"] = step_with(Implicit(1e-30, sweeps), network, x, y)
+        contenders["unrolled"] = step_with(Unrolled(sweeps), network, x, y)
+    return in_turn(contenders, repeats, clock)
+
+
+def summary(times: Times) -> dict[str, object]:
+    """Median seconds, and EP's ratio to everything else repeat by repeat."""
+    ratios = {
+        name: [a / b for a, b in zip(times["ep"], other, strict=True)]
+        for name, other in times.items()
+        if name != "ep"
+    }
+    return {
+        "seconds": {name: median(values) for name, values in times.items()},
+        "times": times,
+        "ep_over": {
+            name: {"median": median(r), "least": min(r), "most": max(r)}
+            for name, r in ratios.items()
+        },
+    }
+
+
+def add_options(parser: argparse.ArgumentParser, repeats: int = 5) -> None:
+    """The options of a benchmark of steps: how often, on how many threads, by which clock."""
+    parser.add_argument("--repeats", type=int, default=repeats)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--clock", choices=CLOCKS, default="wall", help="cpu: where others use the machine too"
+    )
+
+
+def settings(items: Sequence[str]) -> dict[str, str]:
+    """``--set`` as overrides."""
+    return dict(item.split("=", 1) for item in items)
+
+
+def where(options: argparse.Namespace) -> dict[str, object]:
+    """What a figure depends on besides the code."""
+    return {
+        "machine": processor(),
+        "threads": options.threads,
+        "clock": options.clock,
+        "torch": torch.__version__,
+        "date": datetime.now(UTC).isoformat(timespec="minutes"),
+    }
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name, as far as the system tells it."""
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
