@@ -1,0 +1,175 @@
+"""Plots and tables of the series in docs/performance.md, from what was measured.
+
+    python -m benchmarks.figures FILE [FILE ...] [--docs docs]
+
+FILE is the JSON that `benchmarks/scaling.py` or `benchmarks/epochs.py` wrote; its name is
+that of the series. The text between `<!-- begin NAME -->` and `<!-- end NAME -->` of the page
+is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Results = Mapping[str, Any]
+POINTS = {
+    "split": "split spec",
+    "batch": "samples in a batch",
+    "depth": "layers",
+    "sweeps": "nudged sweeps",
+    "loading": "samples in a batch",
+    "epoch": "part of an epoch",
+}
+"""What the points of each series are."""
+Lines = dict[str, list[float]]
+"""A line's heights by its name; as many as the series has points."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes: what is drawn over the points of a series."""
+
+    title: str
+    lines: Lines
+    logarithmic: bool = False
+
+
+def save(name: str, found: Results, docs: Path) -> None:
+    """Results and plot below ``docs``/figures; plot and table into ``docs``/performance.md.
+
+    Raises:
+        ValueError: the results are of a quick series, which means nothing, or the page has
+            no place for them.
+    """
+    if found["quick"]:
+        raise ValueError("a quick series is no result: measure it without --quick")
+    page = docs / "performance.md"
+    text = inserted(page.read_text(encoding="utf-8"), name, section(name, found))
+    (docs / "figures").mkdir(exist_ok=True)
+    written = json.dumps(found, indent=1) + "\n"
+    (docs / "figures" / f"{name}.json").write_text(written, encoding="utf-8")
+    plot(name, found, docs / "figures" / f"{name}.svg")
+    page.write_text(text, encoding="utf-8")
+
+
+def inserted(text: str, name: str, body: str) -> str:
+    """``text`` with ``body`` between the marks of ``name``.
+
+    Raises:
+        ValueError: the marks are not there once.
+    """
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"the page has no place for `{name}`: {begin.strip()} ... {end}")
+    before, rest = text.split(begin)
+    return before + begin + body + end + rest.split(end)[1]
+
+
+def section(name: str, found: Results) -> str:
+    """Where it was measured, the plot and the table, as Markdown."""
+    threads, clock = found["threads"], found["clock"]
+    lines = [f"{found['date']}, {found['machine']}, threads: {threads}, clock: {clock}.", ""]
+    lines += [f"![{name}](figures/{name}.svg)", ""]
+    panels = PANELS[name](found["results"])
+    heads = [f"{line}: {panel.title}" for panel in panels for line in panel.lines]
+    columns = [values for panel in panels for values in panel.lines.values()]
+    lines += [f"| {' | '.join([POINTS[name], *heads])} |", "|---" * (len(heads) + 1) + "|"]
+    for k, row in enumerate(found["results"]):
+        cells = [f"{column[k]:.3g}" for column in columns]
+        lines.append(f"| {' | '.join([str(row['at']), *cells])} |")
+    return "\n".join([*lines, ""])
+
+
+def plot(name: str, found: Results, path: Path) -> None:
+    """The panels of a series side by side."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    rows, panels = found["results"], PANELS[name](found["results"])
+    points, words = [row["at"] for row in rows], any(isinstance(row["at"], str) for row in rows)
+    figure = Figure(figsize=(4.2 * len(panels), 3), layout="constrained")
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for label, heights in panel.lines.items():
+            places, line = (range(len(points)), "none") if words else (points, "solid")
+            axes.plot(places, heights, marker="o", linestyle=line, label=label)
+        axes.set(xlabel=POINTS[name], ylabel=panel.title)
+        if panel.logarithmic:
+            axes.set(xscale="log", yscale="log")
+        else:
+            axes.set_ylim(0, None)
+        if words:
+            axes.set_xticks(range(len(points)), points, fontsize=7)
+        axes.legend(frameon=False, fontsize=7)
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        figure.savefig(path, metadata={"Date": None})
+
+
+def _seconds(rows: list[Results]) -> Lines:
+    return {name: [row["seconds"][name] for row in rows] for name in rows[0]["seconds"]}
+
+
+def _ratios(rows: list[Results]) -> Lines:
+    names = rows[0]["ep_over"]
+    return {name: [row["ep_over"][name]["median"] for row in rows] for name in names}
+
+
+def _steps(rows: list[Results], *, logarithmic: bool = False) -> list[Panel]:
+    return [
+        Panel("seconds of a step", _seconds(rows), logarithmic),
+        Panel("EP over it", _ratios(rows)),
+    ]
+
+
+def _depth(rows: list[Results]) -> list[Panel]:
+    kinds = [key for key in rows[0] if key != "at"]
+    return [
+        Panel("seconds of an EP step", {k: [r[k]["seconds"]["ep"] for r in rows] for k in kinds}),
+        Panel(
+            "EP over its floor",
+            {k: [r[k]["ep_over"]["floor"]["median"] for r in rows] for k in kinds},
+        ),
+    ]
+
+
+def _sweeps(rows: list[Results]) -> list[Panel]:
+    memory = {name: [row["MiB"][name] for row in rows] for name in rows[0]["MiB"]}
+    return [Panel("seconds of a step", _seconds(rows)), Panel("peak memory [MiB]", memory)]
+
+
+def _loading(rows: list[Results]) -> list[Panel]:
+    return [
+        Panel("seconds of a batch", _seconds(rows), True),
+        Panel("loading over step [%]", {"share": [100 * row["loading over step"] for row in rows]}),
+    ]
+
+
+def _epoch(rows: list[Results]) -> list[Panel]:
+    return [Panel("share of the epoch [%]", {"share": [100 * row["share"] for row in rows]})]
+
+
+PANELS: dict[str, Callable[[list[Results]], list[Panel]]] = {
+    "split": _steps,
+    "batch": lambda rows: _steps(rows, logarithmic=True),
+    "depth": _depth,
+    "sweeps": _sweeps,
+    "loading": _loading,
+    "epoch": _epoch,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--docs", type=Path, default=Path(__file__).parent.parent / "docs")
+    options = parser.parse_args()
+    for path in options.files:
+        save(path.stem, json.loads(path.read_text(encoding="utf-8")), options.docs)
+
+
+if __name__ == "__main__":
+    main()

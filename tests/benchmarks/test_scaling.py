@@ -1,0 +1,87 @@
+"""The series of docs/performance.md, each with networks small enough for a test."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from benchmarks import figures, scaling
+from benchmarks.measuring import processor
+from benchmarks.memory import highest
+from ffebm_dsl.diagnostics import SourceFile
+from ffebm_dsl.ir import compile_spec
+
+WHERE = {"machine": "m", "threads": 1, "clock": "wall", "torch": "t", "date": "d", "quick": False}
+PAGE = "".join(f"<!-- begin {name} -->\nold\n<!-- end {name} -->\n" for name in figures.PANELS)
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    (tmp_path / "performance.md").write_text(PAGE, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("study", scaling.STUDIES)
+def test_a_series_is_measured_plotted_and_tabled(study: str, docs: Path) -> None:
+    pytest.importorskip("matplotlib")
+    rows = list(scaling.STUDIES[study](scaling.Effort(True, 1, perf_counter)))
+    assert len(rows) == 2
+    if study == "sweeps":  # a quick series weighs one point only
+        rows[1]["MiB"] = rows[0]["MiB"]
+    figures.save(study, {**WHERE, "results": rows}, docs)
+    page = (docs / "performance.md").read_text(encoding="utf-8")
+    mine = page.split(f"<!-- begin {study} -->")[1].split(f"<!-- end {study} -->")[0]
+    assert "old" not in mine
+    assert mine.count("\n| ") == 3
+    assert page.count("old") == len(figures.PANELS) - 1
+    assert "<svg" in (docs / "figures" / f"{study}.svg").read_text(encoding="utf-8")
+    assert json.loads((docs / "figures" / f"{study}.json").read_text())["results"] == rows
+
+
+def test_a_quick_series_does_not_enter_the_docs(docs: Path) -> None:
+    with pytest.raises(ValueError, match="quick"):
+        figures.save("batch", {**WHERE, "quick": True, "results": []}, docs)
+    assert (docs / "performance.md").read_text(encoding="utf-8") == PAGE
+
+
+def test_a_page_without_the_place_is_refused() -> None:
+    with pytest.raises(ValueError, match="no place for `depth`"):
+        figures.inserted("text", "depth", "more")
+
+
+def test_the_docs_have_a_place_for_every_series() -> None:
+    page = Path(__file__).parents[2] / "docs" / "performance.md"
+    for name in figures.PANELS:
+        assert "new" in figures.inserted(page.read_text(encoding="utf-8"), name, "new\n")
+
+
+@pytest.mark.parametrize("layers", range(2, 16))
+def test_generated_specs_are_as_deep_as_they_say(layers: int) -> None:
+    for sizes in (scaling.in_twos(layers), [layers]):
+        spec = compile_spec(SourceFile("deep.ffe", scaling.deep(sizes, 4))).spec
+        assert sum(len(block.layers) for block in spec.model.blocks) == layers
+
+
+def test_a_process_does_not_inherit_the_peak_of_the_one_that_starts_it() -> None:
+    """What getrusage tells would be at least the ballast."""
+    ballast = b"x" * (256 * 2**20)
+    # The function alone: what its module imports needs more memory than the ballast.
+    head = "import resource\nfrom pathlib import Path\n"
+    code = f"{head}{inspect.getsource(highest)}\nprint(highest())"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+    assert highest() > len(ballast) / 2**20
+    assert float(answer) < 100
+
+
+def test_a_processor_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text("processor: 0\nmodel name\t: Some CPU\n")
+    assert processor(tmp_path / "cpuinfo") == "Some CPU"
+    assert processor(tmp_path / "none")
