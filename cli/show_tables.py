@@ -148,6 +148,8 @@ def _relaxation(relax: RelaxIR) -> str:
     ]
     if relax.damping:
         parts.append(f"damping {relax.damping:g}")
+    if relax.over_relaxation > 1:
+        parts.append(f"over-relaxed by {relax.over_relaxation:g}")
     if relax.routing_after >= 0:
         parts.append(f"routing frozen after {relax.routing_after}")
     if relax.anderson_memory:

@@ -206,8 +206,9 @@ def _activation(call: CallIR) -> en.Activation:
 
 def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> Relaxation:
     groups = schedule(ir.order, layers, edges)
-    # A damped layer reads its own old state.
-    read = carried(groups, edges) if ir.damping == 0 else tuple(range(layers))
+    # A damped or over-relaxed layer reads its own old state.
+    alone = ir.damping == 0 and ir.over_relaxation == 1
+    read = carried(groups, edges) if alone else tuple(range(layers))
     return Relaxation(
         sweeps=ir.sweeps,
         tolerance=ir.tolerance,
@@ -216,6 +217,7 @@ def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> Relax
         routing_after=ir.routing_after,
         solver=Anderson(ir.anderson_memory, read) if ir.anderson_memory else None,
         feedforward=ir.start == "feedforward",
+        over_relaxation=ir.over_relaxation,
     )
 
 

@@ -167,6 +167,11 @@ def train_without_dropout(network: nn.Module) -> None:
             module.eval()
 
 
+def _damped(relaxation: Relaxation) -> Relaxation:
+    damping = max(relaxation.damping, REMEDY_DAMPING)
+    return replace(relaxation, damping=damping, over_relaxation=1.0)
+
+
 def _converge(problem: Problem) -> None:
     """Freeze or damp, block by block in order, what does not converge by itself."""
     for name, core in problem.cores().items():
@@ -180,8 +185,7 @@ def _converge(problem: Problem) -> None:
             problem.frozen.append(name)
             report = _free_report(problem, name)
         if not _all_converged(report):
-            core.free = replace(core.free, damping=max(core.free.damping, REMEDY_DAMPING))
-            core.nudged = replace(core.nudged, damping=max(core.nudged.damping, REMEDY_DAMPING))
+            core.free, core.nudged = _damped(core.free), _damped(core.nudged)
             problem.damped.append(name)
             report = _free_report(problem, name)
         if not _all_converged(report):

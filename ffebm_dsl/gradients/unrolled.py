@@ -40,7 +40,12 @@ class Unrolled(Estimator):
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         energy = equilibrium.energy
         settings = replace(
-            equilibrium.free, sweeps=self.sweeps, tolerance=0.0, routing_after=-1, solver=None
+            equilibrium.free,
+            sweeps=self.sweeps,
+            tolerance=0.0,
+            routing_after=-1,
+            solver=None,
+            over_relaxation=1.0,
         )
         with torch.enable_grad():
             drives = [u.detach().requires_grad_() for u in equilibrium.drives]

@@ -107,6 +107,7 @@ class RelaxIR:
     tolerance: float
     order: str
     damping: float
+    over_relaxation: float
     routing_after: int
     anderson_memory: int
     start: str

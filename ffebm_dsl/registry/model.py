@@ -98,6 +98,13 @@ def _relaxation(sweeps: int, fewest: int, tolerance: float, order: str) -> tuple
         ),
         Parameter("order", Kind.CHOICE, "which layers move together", order, choices=ORDERS),
         Parameter("damping", Kind.REAL, "part of the old state that is kept", 0.0, FRACTION),
+        Parameter(
+            "over_relaxation",
+            Kind.REAL,
+            "how far a state moves, as a multiple of a plain sweep's step",
+            1.0,
+            Bounds(low=1.0, high=2.0, open_high=True),
+        ),
         Parameter("routing", Kind.CALL, "choices of max pooling", "live", table="routing"),
         Parameter("solver", Kind.CALL, "what accelerates the sweeps", "plain", table="solvers"),
     )

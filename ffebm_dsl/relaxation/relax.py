@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ffebm_dsl.energy.kernels import take_rows
 from ffebm_dsl.relaxation.anderson import Mixer
-from ffebm_dsl.relaxation.layout import squared_norm
-from ffebm_dsl.relaxation.samples import GATHER_BELOW, Samples
+from ffebm_dsl.relaxation.layout import per_row, squared_norm
+from ffebm_dsl.relaxation.over_relaxation import Pace
+from ffebm_dsl.relaxation.samples import GATHER_BELOW, Samples, relative
 from ffebm_dsl.relaxation.solution import Relaxation, Solution
 
 
@@ -49,6 +50,7 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
     samples = Samples(state, settings)
     running, states = dynamics, list(state)
     mixer = Mixer(settings.solver) if settings.solver else None
+    pace = Pace(settings, state[0]) if settings.over_relaxation > 1 else None
     for sweep in range(settings.sweeps):
         if sweep == settings.routing_after:
             if samples.any_aside:
@@ -59,9 +61,12 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
                 mixer.restart()
         before = list(states)
         measured = settings.tolerance > 0 or sweep == settings.sweeps - 1
-        change = _sweep(running, states, settings, measured)
-        if change is not None:
-            samples.observe(sweep + 1, states, change)
+        factors = pace.factors(sweep) if pace else None
+        change = _sweep(running, states, settings, measured or factors is not None, factors)
+        if change is not None and measured:
+            samples.observe(sweep + 1, states, change, None if factors is None else factors == 1)
+        if pace and change is not None:
+            pace.observe(sweep, relative(change, states))
         left = samples.left(sweep + 1) if settings.tolerance > 0 else None
         if left == 0 or sweep == settings.sweeps - 1:
             break
@@ -72,8 +77,9 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
         if left is not None and may_gather and left <= GATHER_BELOW * len(states[0]):
             rows = samples.gather(states)
             running, states = running.select(rows), [take_rows(s, rows) for s in states]
-            if mixer:
-                mixer.select(rows)
+            for part in (mixer, pace):
+                if part:
+                    part.select(rows)
     solution = samples.solution(states)
     if running is not dynamics or samples.any_aside:
         _forget(dynamics, solution.state)
@@ -81,9 +87,16 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
 
 
 def _sweep(
-    dynamics: Dynamics, states: list[Tensor], settings: Relaxation, measured: bool
+    dynamics: Dynamics,
+    states: list[Tensor],
+    settings: Relaxation,
+    measured: bool,
+    factors: Tensor | None,
 ) -> Tensor | None:
-    """Update every layer once, in place of the list; the squared change per sample, if asked."""
+    """Update every layer once, in place of the list; the squared change per sample, if asked.
+
+    ``factors``, (B,), stretch the steps.
+    """
     change: Tensor | None = None
     for group in settings.schedule:
         proposals = [dynamics.update(states, i) for i in group]
@@ -91,6 +104,8 @@ def _sweep(
             old = states[i]
             if settings.damping:
                 new = torch.lerp(new, old, settings.damping)
+            if factors is not None:
+                new = dynamics.admissible(i, torch.lerp(old, new, per_row(factors, old)))
             if measured:
                 step = squared_norm([new.detach() - old.detach()])
                 change = step if change is None else change + step

@@ -73,15 +73,22 @@ class Samples:
         """Whether a sample may have ended before the last sweep."""
         return self._aside is not None
 
-    def observe(self, sweep: int, states: list[Tensor], change: Tensor) -> None:
-        """Take note of a sweep; ``change`` is the squared change per row."""
+    def observe(
+        self, sweep: int, states: list[Tensor], change: Tensor, plain: Tensor | None = None
+    ) -> None:
+        """Take note of a sweep; ``change`` is the squared change per row.
+
+        Only rows that are ``plain``, (rows,) bool, can have converged; None: all.
+        """
         now, tolerance = self._now, self._settings.tolerance
         size = squared_norm(states)
-        residual = change.sqrt() / size.sqrt().clamp_min(torch.finfo(size.dtype).tiny)
+        residual = _ratio(change, size)
         count = sum(s[0].numel() for s in states)
         now.residual = torch.where(now.ended, now.residual, residual)
         diverged = ~now.ended & ~((residual < torch.inf) & (size < count * DIVERGED_RMS**2))
         converged = ~now.ended & ~diverged & (residual < tolerance)
+        if plain is not None:
+            converged = converged & plain
         ended = diverged | converged
         now.status = torch.where(diverged, Status.DIVERGED, now.status)
         now.status = torch.where(converged, Status.CONVERGED, now.status)
@@ -159,9 +166,18 @@ class Samples:
             return
         if self._snapshot is not None:
             apart = squared_norm([s - old for s, old in zip(states, self._snapshot, strict=True)])
-            distance = apart.sqrt() / size.sqrt().clamp_min(torch.finfo(size.dtype).tiny)
+            distance = _ratio(apart, size)
             near = (RECURRENCE * residual).clamp_max(self._settings.tolerance)
             back = (distance < near) & (residual >= self._settings.tolerance)
             self._now.cycling = self._now.cycling | back
         if late & (late - 1) == 0:
             self._snapshot = list(states)
+
+
+def relative(change: Tensor, states: Sequence[Tensor]) -> Tensor:
+    """The relative change per row, (rows,), of its square ``change``."""
+    return _ratio(change, squared_norm(states))
+
+
+def _ratio(change: Tensor, size: Tensor) -> Tensor:
+    return change.sqrt() / size.sqrt().clamp_min(torch.finfo(size.dtype).tiny)

@@ -34,6 +34,8 @@ class Relaxation:
             the block, below which a sample has converged.
         schedule: the groups of layers that a sweep updates (``order.schedule``).
         damping: part of the old state that is kept, ``s <- damping s + (1 - damping) s'``.
+        over_relaxation: factor by which sweeps overstep, ``s <- P(s + omega (s' - s))``, from 1
+            (not at all) to below 2; P cuts off at the activation's range.
         routing_after: freeze the choices of max poolings after this many sweeps; -1: never.
         solver: what accelerates the sweeps; None: nothing does.
         feedforward: start a phase from rest with one forward pass through the layers, which
@@ -47,6 +49,7 @@ class Relaxation:
     routing_after: int = -1
     solver: Anderson | None = None
     feedforward: bool = False
+    over_relaxation: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,8 @@ def blocks(ir: SpecIR) -> tuple[BlockIR, ...]:
 
 def test_defaults_are_filled_in() -> None:
     block = blocks(spec())[0]
-    assert block.free == RelaxIR(100, 1e-5, "asynchronous", 0.0, -1, 0, "zeros")
-    assert block.nudged == RelaxIR(20, 0.0, "asynchronous_reversed", 0.0, -1, 0, "free state")
+    assert block.free == RelaxIR(100, 1e-5, "asynchronous", 0.0, 1.0, -1, 0, "zeros")
+    assert block.nudged == RelaxIR(20, 0.0, "asynchronous_reversed", 0.0, 1.0, -1, 0, "free state")
     assert block.gradient.name == "ep"
     assert block.gradient.arguments == {"beta": 0.2, "estimator": "centered", "nudge": "cotangent"}
     assert block.init.name == "default"

@@ -1,0 +1,65 @@
+"""Projected successive over-relaxation, sample by sample (Young 1954; Cryer 1971).
+
+An over-relaxed sweep takes every layer further than a plain one would, and no further than
+its activation's range::
+
+    s  <-  P(s + omega (sigma(v) - s)),    1 <= omega < 2
+
+A state is at rest under it exactly where it is at rest under plain sweeps. Where no two
+layers of a group are coupled and ``G`` is quadratic on its range (identity, relu,
+hard_sigmoid), one group after the other lowers the energy for every omega below 2: of
+``s^2 / 2a - v s`` each step is towards the minimum and, at its far side, never as high as
+where it began. That holds under live max poolings too while what they meet is not negative,
+since phi is convex in their source then. For other activations it is a heuristic, and the
+safeguard below is what it rests on.
+
+A phase begins with plain sweeps where it is going to freeze the routing of its max poolings,
+until that is frozen: the sweeps until then decide which equilibrium a sample comes to.
+A sample counts as converged after a plain sweep only, and the last sweep of a phase is a plain
+one, so tolerance, residual and result are what they are without over-relaxation. Safeguard: where an
+over-relaxed sweep changes a sample more than the one before did, plain sweeps follow, one
+at first and twice as many each time.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.relaxation.solution import Relaxation
+
+
+class Pace:
+    """By which factor the next sweep takes each sample; (rows,) each tensor."""
+
+    def __init__(self, settings: Relaxation, like: Tensor) -> None:
+        self._omega, self._tolerance = settings.over_relaxation, settings.tolerance
+        self._begin, self._last = max(settings.routing_after, 0), settings.sweeps - 1
+        ones = torch.ones(len(like), dtype=like.dtype, device=like.device)
+        self._factors = ones * self._omega
+        self._change = ones * torch.inf
+        self._wait = torch.zeros_like(ones)
+        self._penalty = ones
+
+    def factors(self, sweep: int) -> Tensor | None:
+        """What to stretch the steps of ``sweep`` by; None where every sample sweeps plainly."""
+        return self._factors if self._begin <= sweep < self._last else None
+
+    def observe(self, sweep: int, residual: Tensor) -> None:
+        """Take note of a sweep and of its relative change per sample."""
+        if not self._begin <= sweep < self._last:
+            return
+        stretched = self._factors > 1
+        failed = stretched & ~(residual <= self._change)
+        self._change = torch.where(stretched, residual, self._change)
+        self._wait = torch.where(failed, self._penalty, (self._wait - 1).clamp_min(0.0))
+        self._penalty = torch.where(failed, 2 * self._penalty, self._penalty)
+        # At the best omega an over-relaxed sweep leaves omega - 1 of the error.
+        near = stretched & (residual * (self._omega - 1) < self._tolerance)
+        plain = near | (self._wait > 0)
+        self._factors = torch.where(plain, torch.ones_like(residual), self._omega)
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows alone."""
+        self._factors, self._change = self._factors[rows], self._change[rows]
+        self._wait, self._penalty = self._wait[rows], self._penalty[rows]
