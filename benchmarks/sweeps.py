@@ -5,8 +5,8 @@
 RUN is a run directory; FILE holds CIFAR-10 test images in the binary form. Each way to relax
 is used for free phases to a tolerance per sample and judged by the mean sweeps per sample
 and block, by how many samples did not get there, and by the EP gradient that follows: its
-largest relative difference over the parameters from that of plain sweeps, and from that of plain
-sweeps of the same routing to a tolerance of 1e-6. JSON to stdout.
+largest relative difference over the parameters from that of plain sweeps, and from that of
+plain sweeps of the same routing to a tolerance of 1e-6. JSON to stdout.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ffebm_dsl.training.state import restore_network
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.6069, 0.5982, 0.6030)
 MOST, NUDGED, TIGHT = 500, 20, 1e-6
-"""Sweeps at most in a free phase, and in a nudged one; the tolerance of what passes for exact."""
+"""Sweeps at most in a free phase and in a nudged one; what passes for an exact tolerance."""
 
 Way = Callable[[Relaxation, tuple[int, ...]], Relaxation]
 

@@ -15,10 +15,10 @@ safeguard below is what it rests on.
 
 A phase begins with plain sweeps where it is going to freeze the routing of its max poolings,
 until that is frozen: the sweeps until then decide which equilibrium a sample comes to.
-A sample counts as converged after a plain sweep only, and the last sweep of a phase is a plain
-one, so tolerance, residual and result are what they are without over-relaxation. Safeguard: where an
-over-relaxed sweep changes a sample more than the one before did, plain sweeps follow, one
-at first and twice as many each time.
+A sample counts as converged after a plain sweep only, and the last sweep of a phase is a
+plain one, so tolerance, residual and result mean what they mean without over-relaxation.
+Safeguard: where an over-relaxed sweep changes a sample more than the one before did, plain
+sweeps follow, one at first and twice as many each time.
 """
 
 from __future__ import annotations

@@ -148,4 +148,5 @@ def test_a_phase_of_fixed_length_ends_with_a_plain_sweep(sweeps: int) -> None:
     found = solve(energy, drives, plan)
     assert found.sweeps.tolist() == [sweeps] * 6
     last = HopfieldDynamics(energy, drives).update(found.state, 3)
-    assert torch.allclose(found.state[3], last, rtol=0, atol=1e-15)  # as only a plain sweep leaves it
+    # Only a plain sweep leaves the layer that moved last where its neighbours put it.
+    assert torch.allclose(found.state[3], last, rtol=0, atol=1e-15)
