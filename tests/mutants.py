@@ -39,6 +39,22 @@ def real_specs() -> list[tuple[str, str]]:
     return [(path.name, path.read_text(encoding="utf-8")) for path in paths]
 
 
+DRAWN = (
+    *(f"specs/paper/{name}.ffe" for name in ("gradient_analysis", "resnet18")),
+    *(f"specs/paper/scaling_{name}.ffe" for name in ("l12", "l15")),
+    *(f"specs/paper/split_l12_{name}.ffe" for name in ("bs2", "bs3", "bs4")),
+    *(f"specs/paper/split_l6_{name}.ffe" for name in ("bs2", "bs3", "bs6")),
+    *(f"specs/small/{name}.ffe" for name in ("digits", "mnist", "smallest")),
+    *(f"tests/golden/good/{n}.ffe" for n in ("constructs", "groups", "hybrid3", "overrides")),
+)
+"""What mutants are drawn from, by name: a spec that is added changes no set that was measured."""
+
+
+def drawn_specs() -> list[tuple[str, str]]:
+    paths = [ROOT / name for name in DRAWN]
+    return [(path.name, path.read_text(encoding="utf-8")) for path in paths]
+
+
 def tokens(text: str) -> list[tuple[int, int]]:
     """Where the tokens of ``text`` are, comments left out."""
     return [m.span() for m in TOKEN.finditer(text) if not m.group().startswith("#")]
@@ -122,7 +138,7 @@ def draw(
 ) -> Iterator[Mutant]:
     """``count`` mutants of specs drawn at random; the same ones for the same seed."""
     rng = random.Random(seed)
-    specs = real_specs()
+    specs = drawn_specs()
     for _ in range(count):
         origin, text = rng.choice(specs)
         yield single_token_faults(text, origin, faults, rng, stays_legal)
@@ -161,7 +177,7 @@ def slips(
 ) -> Iterator[Mutant]:
     """``count`` mutants of real specs with one slip each, none of the texts in ``without``."""
     rng = random.Random(seed)
-    specs = real_specs()
+    specs = drawn_specs()
     seen = set(without)
     while count:
         origin, text = rng.choice(specs)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ffebm_dsl.diagnostics import Label
 from ffebm_dsl.ir.infer_couplings import infer_coupling
 from ffebm_dsl.ir.log import Log
 from ffebm_dsl.ir.model import OpIR, Shape
 from ffebm_dsl.ir.resolved import Block, Map, Model, Spec
-from ffebm_dsl.ir.shape_reports import joined, layer_label, report_misfit
+from ffebm_dsl.ir.shape_reports import joined, report_misfit
 from ffebm_dsl.ir.shapes import Misfit, apply_op, show_shape
 
 PortShapes = dict[str, Shape | None]
@@ -74,11 +75,11 @@ def _check_drives(block: Block, ports: PortShapes, log: Log) -> None:
             continue
         log.report(
             "FFE2004",
-            f"a drive of {show_shape(shape)} does not fit layer `{layer.name}` "
-            f"in block `{block.name}`",
-            drive.span,
-            f"the port has {show_shape(shape)}",
-            labels=[layer_label(layer)],
+            f"layer `{layer.name}` of block `{block.name}` has {show_shape(layer.shape)}, "
+            f"and its drive {show_shape(shape)}",
+            # Not at the drive, which only names both: nothing there could be mended.
+            layer.shape_span,
+            labels=[Label(drive.span, f"the port has {show_shape(shape)}")],
             notes=joined(layer.facts),
             help="a drive is added entry by entry, so both shapes must be equal",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -16,12 +17,14 @@ class Log:
     """Diagnostics of one compilation, and the declarations that something has used.
 
     A fault is kept once per code, place and message: what is wrong with a template itself
-    is reported once, however often it is expanded.
+    is reported once, however often it is expanded. ``told`` counts it every time, for whoever
+    asks whether a part is without fault.
     ``context`` labels are added to every report (where a template was expanded).
     """
 
     source: SourceFile
     found: list[Diagnostic] = field(default_factory=list)
+    told: Counter[str] = field(default_factory=Counter)
     used: set[Span] = field(default_factory=set)
     context: tuple[Label, ...] = ()
 
@@ -56,6 +59,7 @@ class Log:
             help=help,
             fix=fix,
         )
+        self.told[code] += 1
         if any(_same_fault(diagnostic, other) for other in self.found):
             return
         self.found.append(diagnostic)

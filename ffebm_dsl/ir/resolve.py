@@ -8,6 +8,7 @@ from ffebm_dsl.diagnostics import Span
 from ffebm_dsl.diagnostics.fix import insert
 from ffebm_dsl.ir.expansion import expands_to_too_much
 from ffebm_dsl.ir.log import Log
+from ffebm_dsl.ir.misspelt import blame_declarations
 from ffebm_dsl.ir.names import declare
 from ffebm_dsl.ir.params import MODEL_KEYS, read_overrides, resolve_params
 from ffebm_dsl.ir.resolve_model import resolve_model
@@ -42,6 +43,7 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
             Span(len(log.source.text.rstrip()), len(log.source.text.rstrip())),
             help="add `model name { ... }`",
         )
+    blame_declarations(program, log)
     if not log.failed:
         _warn_of_unused(params, templates, values, log)
     parameters = {name: b.value for name, b in values.items() if b.value is not None}

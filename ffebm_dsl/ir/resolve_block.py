@@ -39,7 +39,7 @@ class BlockText(NamedTuple):
 def resolve_block(text: BlockText, log: Log) -> Block:
     """Bind every name of a block; faulty parts are reported and left out."""
     use, log = log, log.within(text.expansion)
-    faults = len(log.found)
+    faults = log.told.total()
     names = {} if text.expansion else dict.fromkeys(text.ports.outputs, _OUTSIDE)
     maps, ports = _maps(text, names, log)
     energy = at_most_one(text.statements, ast.Energy, "energy", log)
@@ -66,7 +66,7 @@ def resolve_block(text: BlockText, log: Log) -> Block:
         nudged=settings.relax("nudged"),
         gradient=settings.gradient,
         init=settings.init,
-        whole=len(log.found) == faults,
+        whole=log.told.total() == faults,
     )
 
 
