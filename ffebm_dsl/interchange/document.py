@@ -54,6 +54,8 @@ def read_yaml(source: SourceFile) -> Document:
     """Raises InputError, with the line, for what is no YAML or no plain data."""
     try:
         node = yaml.compose(source.text, Loader=_Loader)
+    except _TooDeep as fault:
+        raise InputError(f"{source.name}:{fault.line}: nested too deep") from None
     except yaml.MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else 1
         raise InputError(f"{source.name}:{line}: not YAML: {fault.problem}") from None
@@ -87,10 +89,23 @@ def write_json(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+class _TooDeep(yaml.YAMLError):
+    """More brackets are open than a document may nest, at this line (from 1)."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+
+
 class _Loader(yaml.SafeLoader):
     """The safe loader with the numbers and truth values of YAML 1.2."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - the library's own shape
+
+    def fetch_flow_collection_start(self, token_class: type[yaml.Token]) -> None:
+        """Refuse deep nesting at once: with each bracket that is open, a token takes longer."""
+        if self.flow_level > DEEPEST:
+            raise _TooDeep(self.get_mark().line + 1)
+        super().fetch_flow_collection_start(token_class)
 
 
 _TAG = "tag:yaml.org,2002:"

@@ -100,3 +100,14 @@ def test_migrate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["migrate", str(path)]) == 0
     assert path.read_text() == "ffe 1.0\nmodel  m {}"
     assert main(["migrate", "--check", str(path)]) == 0
+
+
+@pytest.mark.parametrize("ending", ["yaml", "json"])
+@pytest.mark.parametrize("command", [["convert", "--to", "ffe"], ["check", "--static"], ["train"]])
+def test_a_large_document_is_refused_unread(
+    command: list[str], ending: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    large = tmp_path / f"a.{ending}"
+    large.write_text("[1, 2, 3]\n" * 100_000)
+    assert main([command[0], str(large), *command[1:]]) == 2
+    assert "larger than 65536 bytes" in capfd.readouterr().err

@@ -238,3 +238,16 @@ def test_names_in_a_file_do_not_steer_the_terminal(
     shown = capsys.readouterr().err
     assert "it has: \ufffd[2J\ufffderror: none\ufffd" in shown
     assert not {"\x1b", "\r", "\u202e"} & set(shown)
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_a_spec_as_data_trains_like_its_text(form: str, folder: Path) -> None:
+    """It goes on too: the run keeps the spec as text."""
+    assert main(["convert", "small.ffe", f"small.{form}"]) == 0
+    given = ["--quiet", "--data-dir", "."]
+    assert train("small.ffe", *given, "--out", "text") == 0
+    assert train(f"small.{form}", *given, "--out", "data", "--max-steps", "2") == 0
+    assert train("--resume", "data", "--quiet") == 0
+    tables = [read(folder / run / "run.h5")["train"] for run in ("text", "data")]
+    assert list(tables[0]["step"]) == list(tables[1]["step"])
+    assert list(tables[0]["loss"]) == list(tables[1]["loss"])

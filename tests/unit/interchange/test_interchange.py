@@ -222,6 +222,14 @@ def test_what_is_no_json_document(text: str, message: str) -> None:
     assert message in str(caught.value)
 
 
+def test_deep_brackets_are_refused_before_what_follows_is_read() -> None:
+    """What stands behind them is no YAML, and would be said to be none."""
+    with pytest.raises(InputError, match=r"a\.yaml:2: nested too deep"):
+        read_yaml(SourceFile("a.yaml", "a:\n" + " [" * 70 + "\n\t%"))
+    with pytest.raises(InputError, match="not YAML"):
+        read_yaml(SourceFile("a.yaml", "a:\n" + " [" * 60 + "\n\t%"))
+
+
 def test_a_difference_is_found_wherever_it_is() -> None:
     plain = {"a": [1, {"b": 2}], "c/d": "x"}
     assert list(differences(plain, copy.deepcopy(plain), "")) == []
