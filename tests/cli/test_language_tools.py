@@ -41,6 +41,35 @@ def test_convert_says_what_it_lacks(tmp_path: Path, capfd: pytest.CaptureFixture
     assert "a.json:2: /modle: `modle` is no key" in err and "`model`" in err
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.yaml", f"a: [{'1,' * (1 << 19)}1]\n", "is larger than 65536 bytes"),
+        ("a.json", f"[{'1,' * (1 << 19)}1]\n", "is larger than 65536 bytes"),
+        ("a.yaml", "a: &a [1, 1]\nb: &b [*a, *a]\nc: [*b, *b]\n", "aliases are not read"),
+        ("a.yaml", f"a: {'[' * 2000}", "nested too deep"),
+        ("a.yaml", f"a: {'{a: ' * 2000}", "nested too deep"),
+        ("a.json", f'{{"a": {"[" * 2000}', "nested too deep"),
+        ("a.yaml", f"a: {'9' * 60000}", "not a number that can be read"),
+        ("a.json", f'{{"a": {"9" * 60000}}}', "not a number that can be read"),
+    ],
+)
+@pytest.mark.parametrize("command", [["check"], ["convert", "--to", "ffe"], ["train"]])
+def test_documents_that_would_take_long_are_refused(
+    name: str,
+    text: str,
+    message: str,
+    command: list[str],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    assert main([*command, str(path)]) == 2
+    out, err = capfd.readouterr()
+    assert out == "" and message in err
+
+
 def test_schema(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     assert capfd.readouterr().out == schema_text()
