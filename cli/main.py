@@ -6,6 +6,7 @@
 2    the user's input is wrong: spec, options, data
 3    a bug in ffebm
 74   the disk is full or refuses
+75   another process of the run is gone
 130  stopped by Ctrl-C; 143 by SIGTERM
 ==== ====================================================================
 """

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, say
-from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, load_spec, parse_settings
-from ffebm_dsl.diagnostics import InputError
+from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, compile_file, load_spec, parse_settings
+from ffebm_dsl.diagnostics import FfebmError, InputError, PeerLost, Stopped
 
 if TYPE_CHECKING:
-    from ffebm_dsl.training import Evaluation, Options, Session
+    from ffebm_dsl.training import Evaluation, Options, Session, StopRequest, World
 
 DataDirOption = Annotated[
     Path | None, typer.Option(help="Folder that data sets are read from.", show_default=False)
@@ -81,56 +83,100 @@ def train(
 ) -> None:
     """Train a network and leave a run directory with record and checkpoints.
 
-    Ctrl-C ends after the step in progress and leaves a run that --resume continues.
+    Ctrl-C ends after the step in progress and leaves a run that --resume continues. Started
+    by torchrun, several processes train together, each on its part of every batch.
     """
-    from ffebm_dsl.training import Controls, Options, Progress, progress_on, stop_on_signals
-    from ffebm_dsl.training import train as run_training
+    from ffebm_dsl.training import Options, joined, stop_on_signals
 
-    overrides = parse_settings(settings)
-    if seed is not None:
-        if "seed" in overrides:
-            raise InputError("--seed and --set give `seed` twice", help="keep one of them")
-        overrides["seed"] = str(seed)
-    options = Options(overrides, data_dir, device, dtype, threads, keep, save_every)
-    with stop_on_signals() as stop:
+    with stop_on_signals() as stop, joined() as world, _one_voice(world):
+        with world.together():
+            overrides = parse_settings(settings)
+            if seed is not None:
+                if "seed" in overrides:
+                    raise InputError("--seed and --set give `seed` twice", help="keep one of them")
+                overrides["seed"] = str(seed)
+        options = Options(overrides, data_dir, device, dtype, threads, keep, save_every)
         session = (
-            _take_up(spec, options, out, resume, allow_inexact)
+            _take_up(spec, options, out, resume, allow_inexact, world)
             if resume is not None
-            else _start(spec, options, out, allow_inexact, allow_large)
+            else _start(spec, options, out, allow_inexact, allow_large, world)
         )
-        progress = Progress() if quiet else progress_on(sys.stderr)
-        limit = -1 if max_steps is None else max_steps
-        result = run_training(session, Controls(stop, progress, limit))
-    _summarise(session, result, as_json)
+        _run(session, stop, -1 if max_steps is None else max_steps, quiet, as_json)
+
+
+def _run(session: Session, stop: StopRequest, limit: int, quiet: bool, as_json: bool) -> None:
+    """Train; the lead shows how it goes and what came of it."""
+    from ffebm_dsl.training import Controls, Progress, progress_on, train
+
+    lead = session.world.lead
+    progress = progress_on(sys.stderr) if lead and not quiet else Progress()
+    result = train(session, Controls(stop, progress, limit))
+    if lead:
+        _summarise(session, result, as_json)
+
+
+@contextlib.contextmanager
+def _one_voice(world: World) -> Iterator[None]:
+    """What all processes know, one says; the others end with the same exit code."""
+    try:
+        yield
+    except PeerLost:
+        raise
+    except FfebmError as error:
+        if world.lead:
+            raise
+        status = error.status if isinstance(error, Stopped) else error.exit_code
+        raise typer.Exit(status) from error
 
 
 def _take_up(
-    spec: Path | None, options: Options, out: Path | None, run: Path, allow_inexact: bool
+    spec: Path | None,
+    options: Options,
+    out: Path | None,
+    run: Path,
+    allow_inexact: bool,
+    world: World,
 ) -> Session:
     """The run in a directory, taken up again."""
     from ffebm_dsl.ir import read_source
     from ffebm_dsl.training import resume
 
-    if out is not None:
-        raise InputError(
-            "--out and --resume exclude each other", help="a resumed run stays in its directory"
-        )
-    source = read_source(spec) if spec is not None else None
-    return resume(run, options, say, source, allowed=allow_inexact)
+    with world.together():
+        if out is not None:
+            raise InputError(
+                "--out and --resume exclude each other",
+                help="a resumed run stays in its directory",
+            )
+        source = read_source(spec) if spec is not None else None
+    warn = say if world.lead else _nobody
+    return resume(run, options, warn, source, allowed=allow_inexact, world=world)
+
+
+def _nobody(text: str) -> None:
+    """Say nothing: another process does."""
 
 
 def _start(
-    spec: Path | None, options: Options, out: Path | None, allow_inexact: bool, allow_large: bool
+    spec: Path | None,
+    options: Options,
+    out: Path | None,
+    allow_inexact: bool,
+    allow_large: bool,
+    world: World,
 ) -> Session:
     """A new run."""
     from ffebm_dsl.training import start
 
-    if allow_inexact:
-        raise InputError("--allow-inexact goes with --resume", help="leave it out")
-    if spec is None:
-        raise InputError("no spec is given", help="ffebm train SPEC, or ffebm train --resume RUN")
-    texts = [f"{key}={value}" for key, value in options.overrides.items()]
-    return start(load_spec(spec, texts, allow_large), options, out)
+    with world.together():
+        if allow_inexact:
+            raise InputError("--allow-inexact goes with --resume", help="leave it out")
+        if spec is None:
+            raise InputError(
+                "no spec is given", help="ffebm train SPEC, or ffebm train --resume RUN"
+            )
+        texts = [f"{key}={value}" for key, value in options.overrides.items()]
+        compiled = (load_spec if world.lead else compile_file)(spec, texts, allow_large)
+    return start(compiled, options, out, world)
 
 
 def _summarise(session: Session, result: Evaluation, as_json: bool) -> None:

@@ -35,6 +35,7 @@ from ffebm_dsl.network import (
     mse,
 )
 from ffebm_dsl.network.maps import HardSigmoid
+from ffebm_dsl.network.whole_batch import BatchNorm1d, BatchNorm2d, Dropout
 from ffebm_dsl.relaxation import Anderson, Relaxation, carried, schedule
 
 Arguments = Mapping[str, Any]
@@ -83,10 +84,10 @@ def _batch_norm(kind: type[nn.Module]) -> Callable[[OpIR], nn.Module]:
 FEEDFORWARD_OPS: dict[str, Callable[[OpIR], nn.Module]] = {
     "adaptive_avg_pool2d": lambda op: nn.AdaptiveAvgPool2d(op.arguments["size"]),
     "avg_pool2d": _pool(nn.AvgPool2d),
-    "batch_norm1d": _batch_norm(nn.BatchNorm1d),
-    "batch_norm2d": _batch_norm(nn.BatchNorm2d),
+    "batch_norm1d": _batch_norm(BatchNorm1d),
+    "batch_norm2d": _batch_norm(BatchNorm2d),
     "conv2d": _conv2d,
-    "dropout": lambda op: nn.Dropout(op.arguments["p"]),
+    "dropout": lambda op: Dropout(op.arguments["p"]),
     "flatten": lambda op: nn.Flatten(),
     "gelu": lambda op: nn.GELU(),
     "group_norm": lambda op: nn.GroupNorm(

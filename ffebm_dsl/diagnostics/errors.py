@@ -7,6 +7,7 @@
     │   └── SpecError      2   the spec is wrong; carries its diagnostics
     ├── NegativeResult     1   the work was done, and the answer is no: a check failed
     ├── StorageError      74   the disk is full or refuses
+    ├── PeerLost          75   another process of the run is gone; the run can be resumed
     └── Stopped     128 + n   a signal asked for the end and the run was left resumable
 
 Anything else that escapes is a bug in ffebm (exit code 3).
@@ -59,6 +60,12 @@ class StorageError(FfebmError):
     """A file could not be written: disk full, quota, read-only file system."""
 
     exit_code = 74
+
+
+class PeerLost(FfebmError):
+    """Another process that works on the same run has ended, or cannot be reached."""
+
+    exit_code = 75
 
 
 class Stopped(FfebmError):

@@ -43,6 +43,7 @@ _BATCH_NORM = (
     _AFFINE,
     Parameter("momentum", Kind.REAL, "weight of a new batch in the statistics", 0.1, PROBABILITY),
     _EPS,
+    Parameter("sync", Kind.BOOL, "one mean and variance over all processes of a run", False),
 )
 
 OPS = table(

@@ -4,11 +4,15 @@ from ffebm_dsl.training.evaluate_run import EvaluatedCheckpoint, evaluate_run
 from ffebm_dsl.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.training.job import Options
 from ffebm_dsl.training.loop import Controls, train
+from ffebm_dsl.training.processes import joined
 from ffebm_dsl.training.progress import Progress, progress_on
-from ffebm_dsl.training.session import Session, resume, start
+from ffebm_dsl.training.resumption import resume
+from ffebm_dsl.training.session import Session, start
 from ffebm_dsl.training.stop import StopRequest, stop_on_signals
+from ffebm_dsl.training.world import ALONE, World
 
 __all__ = [
+    "ALONE",
     "Controls",
     "EvaluatedCheckpoint",
     "Evaluation",
@@ -16,8 +20,10 @@ __all__ = [
     "Progress",
     "Session",
     "StopRequest",
+    "World",
     "evaluate",
     "evaluate_run",
+    "joined",
     "progress_on",
     "resume",
     "start",

@@ -73,6 +73,13 @@ class Claim:
             self.release()
 
 
+class Unclaimed(Claim):
+    """What a process holds that only helps another, which has the claim: nothing."""
+
+    def take(self) -> None:
+        """Take nothing."""
+
+
 def _open(path: Path) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ffebm_dsl.network import HybridNetwork, Outcome
 from ffebm_dsl.training.data import Dataset
+from ffebm_dsl.training.world import ALONE, World
 
 TOP = 5
 
@@ -40,26 +41,37 @@ def never() -> bool:
 
 
 def evaluate(
-    network: HybridNetwork, data: Dataset, batch: int, *, cancelled: Callable[[], bool] = never
+    network: HybridNetwork,
+    data: Dataset,
+    batch: int,
+    *,
+    cancelled: Callable[[], bool] = never,
+    world: World = ALONE,
 ) -> Evaluation | None:
     """Evaluate on every sample of ``data``; None if ``cancelled`` said so between batches.
 
-    The network is in evaluation mode meanwhile; its mode and buffers come back unchanged.
+    The processes of ``world`` share each batch, and all get the result. The network is in
+    evaluation mode meanwhile; its mode and buffers come back unchanged.
     """
     was_training = network.training
     network.eval()
-    totals: dict[str, float] = {}
+    totals = dict.fromkeys(["loss", "top1", "top5", *(b.name for b in network.blocks)], 0.0)
     try:
         with torch.no_grad():
             for start in range(0, len(data), batch):
                 if cancelled():
                     return None
-                x, y = data.batch(np.arange(start, min(start + batch, len(data))))
+                part = world.part(min(batch, len(data) - start))
+                if not part.count:
+                    continue
+                first = start + part.first
+                x, y = data.batch(np.arange(first, first + part.count))
                 for name, value in _sums(network, x, y).items():
-                    totals[name] = totals.get(name, 0.0) + value
+                    totals[name] += value
     finally:
         network.train(was_training)
-    means = {name: value / len(data) for name, value in totals.items()}
+    sums = world.total(list(totals.values()))
+    means = {name: value / len(data) for name, value in zip(totals, sums, strict=True)}
     loss, top1, top5 = (means.pop(name) for name in ("loss", "top1", "top5"))
     return Evaluation(len(data), loss, top1, top5, means)
 

@@ -15,11 +15,13 @@ from ffebm_dsl.diagnostics import InputError
 from ffebm_dsl.ir import Compiled
 from ffebm_dsl.ir.model import SpecIR, TrainIR
 from ffebm_dsl.network import HybridNetwork
+from ffebm_dsl.network.whole_batch import BatchNorm1d
 from ffebm_dsl.training.data import Data, load
 from ffebm_dsl.training.environment import choose_device, choose_dtype
 from ffebm_dsl.training.measures import trainable
 from ffebm_dsl.training.optimizers import build_optimizer
 from ffebm_dsl.training.state import Identity, Settings
+from ffebm_dsl.training.world import ALONE, World
 
 KEPT, SAVE_EVERY = 2, 600.0
 """Checkpoints kept, and seconds between those inside an epoch, unless the user says otherwise."""
@@ -59,7 +61,11 @@ class Job:
 
 
 def assemble(
-    compiled: Compiled, overrides: Mapping[str, str], dtype_name: str, settings: Settings
+    compiled: Compiled,
+    overrides: Mapping[str, str],
+    dtype_name: str,
+    settings: Settings,
+    world: World = ALONE,
 ) -> Job:
     """Load and validate the data, build the network and its optimiser.
 
@@ -72,11 +78,11 @@ def assemble(
             f"{compiled.source.name} has no train section",
             help="add one: train { data = ...  optimizer = ...  epochs = ... }",
         )
-    device, dtype = torch.device(settings.device), choose_dtype(dtype_name)
+    device, dtype = world.place(torch.device(settings.device)), choose_dtype(dtype_name)
     data_dir = Path(settings.data_dir) if settings.data_dir else None
     data = load(plan.data, spec.model, data_dir, device, dtype)
     network = build(spec, seed=plan.seed, dtype=dtype, device=device)
-    _check_last_batch(data, network)
+    _check_parts(data, network, world.size)
     labels = network.labels()
     named = {labels[name]: parameter for name, parameter in trainable(network).items()}
     optimizer = build_optimizer(plan.optimizer, named, spec.model.readout.name)
@@ -91,16 +97,27 @@ def assemble(
     return Job(spec, plan, network, optimizer, data, identity, settings)
 
 
-def _check_last_batch(data: Data, network: nn.Module) -> None:
+def _check_parts(data: Data, network: nn.Module, processes: int) -> None:
     """Batch norm over vectors has no variance to take of a single sample."""
-    if len(data.train) % data.batch == 1 or data.batch == 1:
-        for name, module in network.named_modules():
-            if isinstance(module, nn.BatchNorm1d):
-                raise InputError(
-                    f"the last batch of an epoch has 1 sample ({len(data.train)} samples in "
-                    f"batches of {data.batch}), and {name} is a batch_norm1d",
-                    help="choose another batch size: --set data.batch=...",
-                )
+    last = len(data.train) % data.batch
+    for name, module in network.named_modules():
+        if not isinstance(module, BatchNorm1d):
+            continue
+        if last == 1 or data.batch == 1:
+            raise InputError(
+                f"the last batch of an epoch has 1 sample ({len(data.train)} samples in "
+                f"batches of {data.batch}), and {name} is a batch_norm1d",
+                help="choose another batch size: --set data.batch=...",
+            )
+        least = min(last or data.batch, data.batch)
+        # A process without a sample takes one all the same, and so has as little of it.
+        if not module.sync and least < 2 * processes:
+            raise InputError(
+                f"a batch of {least} samples leaves 1 to one of {processes} processes, "
+                f"and {name} is a batch_norm1d",
+                help="choose another batch size: --set data.batch=..., or let the processes "
+                "share mean and variance: batch_norm1d(sync=true)",
+            )
 
 
 def settle(options: Options, known: Settings | None = None) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from ffebm_dsl.diagnostics import NegativeResult, Stopped
 from ffebm_dsl.network import Outcome
+from ffebm_dsl.network.whole_batch import share
 from ffebm_dsl.records import EVAL, GRADIENTS, RELAXATION
 from ffebm_dsl.training import keyed, measures
-from ffebm_dsl.training.evaluation import Evaluation, evaluate, hits
+from ffebm_dsl.training.evaluation import Evaluation, evaluate, hits, never
 from ffebm_dsl.training.optimizers import base_rate, learning_rate, set_learning_rate
 from ffebm_dsl.training.progress import Progress
 from ffebm_dsl.training.session import Session
@@ -50,10 +52,11 @@ def train(session: Session, controls: Controls) -> Evaluation:
     """
     last: Evaluation | None = None
     device = session.job.device
+    session.parallel = session.world.parallel(session.job.network, device)
     with session.claim, torch.random.fork_rng([device] if device.type == "cuda" else []):
         try:
             while session.position.epoch < session.job.plan.epochs:
-                if controls.stop.requested() or not _train_epoch(session, controls):
+                if _asked(session, controls) or not _train_epoch(session, controls):
                     return _halt(session, controls)
                 ended, last = _end_epoch(session, controls)
                 if not ended:
@@ -61,6 +64,14 @@ def train(session: Session, controls: Controls) -> Evaluation:
             return _finish(session, last)
         finally:
             controls.progress.close()
+
+
+def _asked(session: Session, controls: Controls) -> bool:
+    """Whether a signal has asked one of the processes for the end; all of them now know."""
+    number = session.world.largest(controls.stop.signal_number)
+    if number:
+        controls.stop.signal_number = number
+    return number != 0
 
 
 def _train_epoch(session: Session, controls: Controls) -> bool:
@@ -80,7 +91,7 @@ def _train_epoch(session: Session, controls: Controls) -> bool:
         rate = learning_rate(plan.schedule, base, position.epoch, plan.epochs, part)
         set_learning_rate(session.job.optimizer, rate)
         _train_step(session, indices, rate, controls.progress)
-        if controls.stop.requested():
+        if _asked(session, controls):
             return False
         if session.save_is_due():
             session.save()
@@ -90,19 +101,28 @@ def _train_epoch(session: Session, controls: Controls) -> bool:
 def _train_step(session: Session, indices: Indices, rate: float, progress: Progress) -> None:
     """One step of the optimiser, and its rows of the record."""
     plan, position, network = session.job.plan, session.position, session.job.network
+    world, part = session.world, session.world.part(len(indices))
     step, epoch = position.step + 1, position.epoch
-    x, y = session.job.data.train.augmented(indices, seed=plan.seed, epoch=epoch)
+    # A process without a sample of its own takes one that counts nothing.
+    own = indices[part.first : part.first + part.count] if part.count else indices[:1]
+    x, y = session.job.data.train.augmented(own, seed=plan.seed, epoch=epoch)
+    share(network, part)
     torch.manual_seed(keyed.step_seed(plan.seed, step))
-    outcome = network(x, y)
+    outcome = session.parallel(x, y)
     assert isinstance(outcome, Outcome)
     session.job.optimizer.zero_grad(set_to_none=True)
-    loss, norm = float(outcome.loss.detach()), math.nan
+    weight, norm = part.count / part.total, math.nan
+    share_of_loss = float(outcome.loss.detach()) * weight if part.count else 0.0
+    found = float(hits(outcome.logits[: part.count], y[: part.count])[0])
+    loss, found = world.total([share_of_loss, found])
     if math.isfinite(loss):
-        torch.autograd.backward(outcome.loss)
+        # The mean over processes of what each takes the gradient of is the mean over samples.
+        torch.autograd.backward(outcome.loss * (weight * world.size))
         norm = measures.gradient_norm(network)
-    solves = measures.by_solve(network.phases())
+    phases = measures.gathered(network.phases(), world, part.count)
+    solves = measures.by_solve(phases)
     relaxations = measures.relaxation_row(solves)
-    accuracy = float(hits(outcome.logits, y)[0]) / len(indices)
+    accuracy = found / len(indices)
     sweeps = measures.free_sweeps(solves, relaxations)
     session.record["train"].append(
         {
@@ -121,7 +141,7 @@ def _train_step(session: Session, indices: Indices, rate: float, progress: Progr
         _diverge(session, step, loss, measures.diverged(solves, relaxations))
     _record_relaxations(session, step, solves, relaxations)
     if plan.diagnose_every and step % plan.diagnose_every == 0:
-        _diagnose(session, step, x, y)
+        _diagnose(session, step, x, y, weight)
     session.job.optimizer.step()
     session.position = replace(position, step=step, step_in_epoch=position.step_in_epoch + 1)
     progress.step(loss, accuracy, sweeps)
@@ -140,14 +160,14 @@ def _record_relaxations(
     session.record["relaxation"].append({"step": step, **row})
 
 
-def _diagnose(session: Session, step: int, x: torch.Tensor, y: torch.Tensor) -> None:
+def _diagnose(session: Session, step: int, x: torch.Tensor, y: torch.Tensor, weight: float) -> None:
     """Compare this step's gradient with the implicit one, under the same random numbers."""
     if "gradients" not in session.record.tables:
         labels = session.job.network.labels()
         names = [labels[name] for name in measures.trainable(session.job.network)]
         session.record.add(GRADIENTS, {"parameter": names})
     torch.manual_seed(keyed.step_seed(session.job.plan.seed, step))
-    row = measures.gradient_row(session.job.network, x, y)
+    row = measures.gradient_row(session.job.network, x, y, session.world, weight)
     session.record["gradients"].append({"step": step, **row})
 
 
@@ -174,7 +194,7 @@ def _end_epoch(session: Session, controls: Controls) -> tuple[bool, Evaluation |
 
 def _halt(session: Session, controls: Controls) -> Evaluation:
     """Save a run that ends before its plan does."""
-    number = controls.stop.signal_number
+    number = controls.stop.signal_number if _asked(session, controls) else 0
     if number:
         session.event("signal", signal.Signals(number).name)
     session.status("stopped")
@@ -209,10 +229,10 @@ def _finish(session: Session, last: Evaluation | None) -> Evaluation:
 
 
 def _evaluate(session: Session, controls: Controls | None) -> Evaluation | None:
-    data = session.job.data
-    if controls is None:
-        return evaluate(session.job.network, data.test, data.batch)
-    return evaluate(session.job.network, data.test, data.batch, cancelled=controls.stop.requested)
+    network, data, world = session.job.network, session.job.data, session.world
+    world.align(network)
+    cancelled = never if controls is None else partial(_asked, session, controls)
+    return evaluate(network, data.test, data.batch, cancelled=cancelled, world=world)
 
 
 def _record_evaluation(session: Session, epoch: int, result: Evaluation) -> None:

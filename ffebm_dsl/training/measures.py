@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from ffebm_dsl.gradients import Implicit
 from ffebm_dsl.network import HybridNetwork, Outcome, PhaseReport
 from ffebm_dsl.records import STATUSES
+from ffebm_dsl.training.world import ALONE, World
 
 IMPLICIT_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 """Relative change at which the adjoint of a diagnostic counts as converged, by precision."""
@@ -20,6 +22,22 @@ IMPLICIT_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 IMPLICIT_SWEEPS = 500
 
 Solves = dict[tuple[str, str], list[PhaseReport]]
+
+
+def gathered(phases: Sequence[PhaseReport], world: World, count: int) -> list[PhaseReport]:
+    """The reports with the samples of all processes, ``count`` of them this one's own."""
+    if world.size == 1:
+        return list(phases)
+    reports = [
+        torch.stack([report.residual.double(), report.sweeps.double(), report.status.double()])
+        for report in phases
+    ]
+    rows = world.rows(torch.stack(reports).flatten(0, 1).T[:count])
+    columns = rows.T.view(len(phases), 3, -1)
+    return [
+        replace(report, residual=residual, sweeps=sweeps, status=status)
+        for report, (residual, sweeps, status) in zip(phases, columns, strict=True)
+    ]
 
 
 def by_solve(phases: Sequence[PhaseReport]) -> Solves:
@@ -76,13 +94,16 @@ def gradient_norm(network: nn.Module) -> float:
     return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
 
 
-def gradient_row(network: HybridNetwork, x: Tensor, y: Tensor) -> dict[str, Any]:
+def gradient_row(
+    network: HybridNetwork, x: Tensor, y: Tensor, world: World = ALONE, weight: float = 1.0
+) -> dict[str, Any]:
     """The columns of ``/run/gradients`` without the step, one entry per parameter tensor.
 
-    Compares the gradients that the parameters hold with implicit ones on the same batch.
+    Compares the gradients that the parameters hold with implicit ones on the same batch,
+    of which x and y are the own part, with ``weight`` of the samples.
     Leaves no trace: gradients and buffers are as before.
     """
-    reference = _implicit_gradients(network, x, y)
+    reference = [world.sum(part) for part in _implicit_gradients(network, x, y, weight)]
     rows = []
     for parameter, implicit in zip(trainable(network).values(), reference, strict=True):
         own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
@@ -95,14 +116,16 @@ def gradient_row(network: HybridNetwork, x: Tensor, y: Tensor) -> dict[str, Any]
     return {name: values[:, i] for i, name in enumerate(names)}
 
 
-def _implicit_gradients(network: HybridNetwork, x: Tensor, y: Tensor) -> list[Tensor]:
+def _implicit_gradients(
+    network: HybridNetwork, x: Tensor, y: Tensor, weight: float
+) -> list[Tensor]:
     parameters = list(trainable(network).values())
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     try:
         with network.gradients_by(Implicit(IMPLICIT_TOLERANCE[x.dtype], IMPLICIT_SWEEPS)):
             outcome = network(x, y)
             assert isinstance(outcome, Outcome)
-            gradients = torch.autograd.grad(outcome.loss, parameters, allow_unused=True)
+            gradients = torch.autograd.grad(outcome.loss * weight, parameters, allow_unused=True)
     finally:
         with torch.no_grad():
             for name, buffer in network.named_buffers():

@@ -15,7 +15,7 @@ from ffebm_dsl.training.job import Job
 from ffebm_dsl.training.measures import trainable
 
 
-def new_record(job: Job, source: SourceFile, run_id: str) -> Record:
+def new_record(job: Job, source: SourceFile, run_id: str, processes: int = 1) -> Record:
     """A record with provenance and its first segment, and no step yet."""
     record = Record(
         {
@@ -29,7 +29,7 @@ def new_record(job: Job, source: SourceFile, run_id: str) -> Record:
     describe(record, job, source)
     for group in (TRAIN, EVENTS, SEGMENTS):
         record.add(group)
-    add_segment(record, job, start_step=0, exact=True)
+    add_segment(record, job, start_step=0, exact=True, processes=processes)
     return record
 
 
@@ -75,8 +75,8 @@ def _overrides(job: Job) -> list[str]:
     return [f"{key}={value}" for key, value in job.identity.overrides.items()]
 
 
-def add_segment(record: Record, job: Job, *, start_step: int, exact: bool) -> None:
-    """Note that a process begins to work on the run."""
+def add_segment(record: Record, job: Job, *, start_step: int, exact: bool, processes: int) -> None:
+    """Note that a process, or several together, begin to work on the run."""
     segments = record["segments"]
     segments.append(
         {
@@ -84,6 +84,12 @@ def add_segment(record: Record, job: Job, *, start_step: int, exact: bool) -> No
             "start_step": start_step,
             "start_time": utc_now(),
             "exact": exact,
-            "environment": json.dumps(environment(job.device)),
+            "environment": json.dumps({**environment(job.device), "processes": processes}),
         }
     )
+
+
+def last_processes(record: Record) -> int:
+    """How many processes worked on the run last."""
+    found: dict[str, int] = json.loads(record["segments"]["environment"][-1])
+    return found.get("processes", 1)
