@@ -108,7 +108,7 @@ class Processes(World):
         return Part(first, count, total, self._reduce)
 
     def place(self, device: torch.device) -> torch.device:
-        if device.type != "cuda" or device.index is not None:
+        if str(device) != "cuda":
             return device
         count = torch.cuda.device_count()
         if self._local >= count:
