@@ -28,15 +28,16 @@ T = TypeVar("T")
 
 def lower(spec: resolved.Spec) -> SpecIR:
     """The IR of a spec in which no pass found an error."""
-    train = spec.train
     return SpecIR(
         version=spec.version,
         parameters=spec.parameters,
         model=_model(_known(spec.model)),
-        train=TrainIR(train.data, train.optimizer, train.schedule, **train.counts)
-        if train
-        else None,
+        train=_train(spec.train) if spec.train else None,
     )
+
+
+def _train(train: resolved.Train) -> TrainIR:
+    return TrainIR(train.data, train.optimizer, train.schedule, train.on_bad_step, **train.counts)
 
 
 def _known(part: T | None) -> T:

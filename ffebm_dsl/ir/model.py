@@ -179,12 +179,14 @@ class TrainIR:
     """How the network is trained: data, optimizer and schedule are registry calls.
 
     ``eval_every`` and ``checkpoint_every`` count epochs; ``diagnose_every`` counts steps
-    between gradient diagnostics, 0 for none.
+    between gradient diagnostics, 0 for none. ``on_bad_step`` is what to do about a step whose
+    numbers go wrong: ``stop(...)``, ``skip_batch(...)`` or ``damp(...)``.
     """
 
     data: CallIR
     optimizer: CallIR
     schedule: CallIR
+    on_bad_step: CallIR
     epochs: int
     seed: int
     eval_every: int

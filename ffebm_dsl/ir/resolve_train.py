@@ -40,7 +40,8 @@ def resolve_train(
         if "." in key:
             calls = _override_argument(key, override, calls, places, log)
     counts = {key: value for key, value in values.items() if isinstance(value, int)}
-    return Train(calls["data"], calls["optimizer"], calls["schedule"], counts, places)
+    data, optimizer, schedule = (calls[key] for key in ("data", "optimizer", "schedule"))
+    return Train(data, optimizer, schedule, calls["on_bad_step"], counts, places)
 
 
 def _report_no_section(override: Override, log: Log) -> None:

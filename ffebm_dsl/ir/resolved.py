@@ -142,6 +142,7 @@ class Train(NamedTuple):
     data: CallIR
     optimizer: CallIR
     schedule: CallIR
+    on_bad_step: CallIR
     counts: dict[str, int]
     places: dict[str, tuple[SourceFile, Span]]
 

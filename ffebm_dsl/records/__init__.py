@@ -10,6 +10,7 @@ from ffebm_dsl.records.atomic import (
 from ffebm_dsl.records.reader import read
 from ffebm_dsl.records.record import Record, Table
 from ffebm_dsl.records.schema import (
+    BAD_STEPS,
     EVAL,
     EVENTS,
     FORMAT,
@@ -28,6 +29,7 @@ from ffebm_dsl.records.schema import (
 from ffebm_dsl.records.writer import image, utc_now, write
 
 __all__ = [
+    "BAD_STEPS",
     "EVAL",
     "EVENTS",
     "FORMAT",

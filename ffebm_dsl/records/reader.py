@@ -22,7 +22,7 @@ from ffebm_dsl.records.schema import (
     Group,
 )
 
-OPTIONAL = ("eval", "relaxation", "gradients", "transients")
+OPTIONAL = ("eval", "relaxation", "gradients", "bad_steps", "transients")
 """Groups that are absent until there is something to hold."""
 
 WITHOUT_SEAL = "1.0"

@@ -1,4 +1,4 @@
-"""The schema ``ffebm-log 1.1`` as data.
+"""The schema ``ffebm-log 1.2`` as data.
 
 The writer, the reader's checks and the tables of ``docs/record.md`` all come from here.
 A dataset named like one of its group's dimensions is that dimension's scale.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 FORMAT = "ffebm-log"
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 
 STATUSES = ("converged", "exhausted", "cycling", "diverged")
 """How the relaxation of a sample can end, in the order of the codes of relaxation.Status."""
@@ -20,6 +20,18 @@ RUN_STATES = ("running", "finished", "stopped", "diverged")
 
 EVENT_KINDS = ("start", "resume", "change", "warning", "signal", "diverged", "finish")
 """What can happen to a run; ``change``: something its results depend on, as the user allowed."""
+
+TROUBLES = ("not finite", "diverging", "cycling", "exploding")
+"""What can be wrong with a number of a step."""
+
+TROUBLE_PHASES = (
+    *("input", "target", "weights", "map", "free", "loss"),
+    *("cotangent", "nudged", "adjoint", "gradient"),
+)
+"""Where in a step it can be, in the order in which a step computes, weights after it apart."""
+
+ACTIONS = ("stopped", "skipped", "damped")
+"""What can be done about a bad step; ``damped``: a damped try of the batch succeeded."""
 
 DTYPES = MappingProxyType(
     {"f8": "<f8", "f4": "<f4", "i8": "<i8", "i4": "<i4", "i2": "<i2", "u1": "|u1", "str": "UTF-8"}
@@ -166,6 +178,26 @@ GRADIENTS = Group(
     signal="cosine",
 )
 
+BAD_STEPS = Group(
+    "bad_steps",
+    "NXcollection",
+    "one row per step whose numbers went wrong",
+    "step",
+    (
+        Field("step", "i8", ("step",), "1", "number of the step"),
+        Field("epoch", "i4", ("step",), "1", "epoch of the step, counted from 1"),
+        Field("kind", "str", ("step",), "1", "what was wrong first: " + ", ".join(TROUBLES)),
+        Field("phase", "str", ("step",), "1", "where in the step: " + ", ".join(TROUBLE_PHASES)),
+        Field("block", "str", ("step",), "1", "block, map of the model, or readout"),
+        Field("layer", "str", ("step",), "1", "layer, map or weight tensor in it"),
+        Field("sample", "i8", ("step",), "1", "first sample concerned, in the batch; -1: none"),
+        Field("index", "i8", ("step",), "1", "the same sample in the training set"),
+        Field("value", "f8", ("step",), "1", "the number that was wrong; size, residual or growth"),
+        Field("tries", "i4", ("step",), "1", "how often the batch was tried"),
+        Field("action", "str", ("step",), "1", "what was done: " + ", ".join(ACTIONS)),
+    ),
+)
+
 _OVER_SWEEPS = ("sweep", "parameter")
 _ENTRIES = ("sweep", "parameter", "entry")
 
@@ -252,7 +284,7 @@ SEGMENTS = Group(
     ),
 )
 
-GROUPS = (PROVENANCE, TRAIN, EVAL, RELAXATION, GRADIENTS, TRANSIENTS, EVENTS, SEGMENTS)
+GROUPS = (PROVENANCE, TRAIN, EVAL, RELAXATION, GRADIENTS, BAD_STEPS, TRANSIENTS, EVENTS, SEGMENTS)
 
 ROOT_ATTRIBUTES = MappingProxyType(
     {

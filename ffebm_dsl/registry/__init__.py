@@ -36,6 +36,7 @@ from ffebm_dsl.registry.train import (
     DATA,
     GROUPS,
     OPTIMIZERS,
+    POLICIES,
     SCHEDULES,
     TRAIN,
     AugmentationSignature,
@@ -60,6 +61,7 @@ TABLES: Mapping[str, Mapping[str, Signature]] = MappingProxyType(
         "optimizers": OPTIMIZERS,
         "schedules": SCHEDULES,
         "groups": GROUPS,
+        "policies": POLICIES,
     }
 )
 """Every table by name; :attr:`Parameter.table` refers to these names."""
@@ -82,6 +84,7 @@ NOUNS: Mapping[str, str] = MappingProxyType(
         "optimizers": "optimizer",
         "schedules": "schedule",
         "groups": "parameter group",
+        "policies": "policy",
     }
 )
 """What one entry of each table is called in a message."""
@@ -101,6 +104,7 @@ __all__ = [
     "OPTIMIZERS",
     "ORDERS",
     "PHASES",
+    "POLICIES",
     "REQUIRED",
     "ROUTINGS",
     "SCHEDULES",

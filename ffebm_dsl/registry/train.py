@@ -1,4 +1,4 @@
-"""Entries of the train section: data sets, augmentations, optimizers, schedules, keys."""
+"""Entries of the train section: data, augmentations, optimizers, schedules, policies, keys."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ffebm_dsl.registry.signature import (
     NOT_NEGATIVE,
     POSITIVE,
     PROBABILITY,
+    Bounds,
     Kind,
     Parameter,
     Signature,
@@ -197,6 +198,49 @@ SCHEDULES = table(
     ),
 )
 
+_DAMPED = Bounds(low=0.25, high=1, open_high=True)
+
+_GROWTH = Parameter(
+    "growth",
+    Kind.REAL,
+    "most that a weight tensor may grow by in a step; its cube: in all",
+    10.0,
+    Bounds(low=1, open_low=True),
+)
+_CYCLING = Parameter(
+    "cycling", Kind.REAL, "part of a phase's samples that may end in a cycle", 0.5, PROBABILITY
+)
+
+POLICIES = table(
+    Signature("stop", "the run ends, saved as it was before the step", (_GROWTH, _CYCLING)),
+    Signature(
+        "skip_batch",
+        "the batch is left out",
+        (
+            Parameter("limit", Kind.INT, "most batches left out in an epoch", 10, AT_LEAST_ONE),
+            _GROWTH,
+            _CYCLING,
+        ),
+    ),
+    Signature(
+        "damp",
+        "the batch is tried again, its relaxations damped",
+        (
+            Parameter(
+                "factor",
+                Kind.REAL,
+                "what each try multiplies the moves of a sweep by",
+                0.5,
+                _DAMPED,
+            ),
+            Parameter("limit", Kind.INT, "most damped tries of a batch", 3, Bounds(low=1, high=4)),
+            _GROWTH,
+            _CYCLING,
+        ),
+    ),
+)
+"""What is done about a step whose numbers go wrong."""
+
 TRAIN = Signature(
     "train",
     "how the network is trained",
@@ -216,6 +260,13 @@ TRAIN = Signature(
             "steps between gradient diagnostics; 0: none",
             0,
             NOT_NEGATIVE,
+        ),
+        Parameter(
+            "on_bad_step",
+            Kind.CALL,
+            "what to do about a step whose numbers go wrong",
+            "stop",
+            table="policies",
         ),
     ),
 )

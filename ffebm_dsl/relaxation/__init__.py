@@ -3,9 +3,11 @@
 from ffebm_dsl.relaxation.anderson import Anderson
 from ffebm_dsl.relaxation.order import ORDERS, Schedule, carried, schedule
 from ffebm_dsl.relaxation.relax import Dynamics, forward_pass, relax
+from ffebm_dsl.relaxation.samples import CYCLE_SIZE
 from ffebm_dsl.relaxation.solution import Relaxation, Solution, Status
 
 __all__ = [
+    "CYCLE_SIZE",
     "ORDERS",
     "Anderson",
     "Dynamics",

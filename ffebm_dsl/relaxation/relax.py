@@ -44,7 +44,7 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
     """Sweep until every sample has converged or the sweeps are used up.
 
     ``state`` is where to start, one tensor (B, *layer shape) per layer; it is not changed.
-    With tolerance 0 the residual is taken in the last sweep only. With a graph enabled the
+    With tolerance 0 sweeps are measured midway and at the end only. With a graph enabled the
     sweeps are recorded by autograd.
     """
     samples = Samples(state, settings)
@@ -60,7 +60,9 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
             if mixer:
                 mixer.restart()
         before = list(states)
-        measured = settings.tolerance > 0 or sweep == settings.sweeps - 1
+        measured = settings.measured(sweep + 1)
+        if settings.swing_begins(sweep):
+            samples.remember(states)
         factors = pace.factors(sweep) if pace else None
         change = _sweep(running, states, settings, measured or factors is not None, factors)
         if change is not None and measured:

@@ -20,8 +20,19 @@ from ffebm_dsl.relaxation.solution import Relaxation, Solution, Status
 DIVERGED_RMS = 1e8
 """A state whose root mean square exceeds this has diverged; activations of order one do not."""
 
+GROWTH = 4.0
+"""A state whose norm grew by more than this over the second half of its sweeps diverges. From
+rest, a sweep that contracts no more than doubles it there, and one that does not grows it by
+``rate ** (sweeps / 2) + 1``."""
+
 RECURRENCE = 0.1
 """A state nearer to an earlier one than this fraction of its last step is back there."""
+
+SUSTAINED = 0.9
+"""A step that is still this fraction of the one midway does not die out."""
+
+CYCLE_SIZE = 1e-3
+"""With tolerance 0, the relative change from which coming back is a cycle and not rounding."""
 
 GATHER_BELOW = 0.75
 """The rows are gathered when no more than this part of them is still under way."""
@@ -39,6 +50,8 @@ class _Ledger:
     status: Tensor
     cycling: Tensor
     ended: Tensor
+    middle: Tensor
+    middle_step: Tensor
 
     def take(self, rows: Tensor) -> _Ledger:
         return _Ledger(*(getattr(self, f.name)[rows] for f in fields(self)))
@@ -62,6 +75,8 @@ class Samples:
             status=torch.full((batch,), Status.EXHAUSTED, dtype=torch.int8, device=like.device),
             cycling=flags,
             ended=flags,
+            middle=torch.full((batch,), torch.inf, dtype=like.dtype, device=like.device),
+            middle_step=torch.full((batch,), torch.inf, dtype=like.dtype, device=like.device),
         )
         self._aside: list[Tensor] | None = None
         self._snapshot: list[Tensor] | None = None
@@ -80,23 +95,35 @@ class Samples:
 
         Only rows that are ``plain``, (rows,) bool, can have converged; None: all.
         """
-        now, tolerance = self._now, self._settings.tolerance
+        now, settings = self._now, self._settings
+        tolerance = settings.tolerance
         size = squared_norm(states)
         residual = _ratio(change, size)
         count = sum(s[0].numel() for s in states)
         now.residual = torch.where(now.ended, now.residual, residual)
-        diverged = ~now.ended & ~((residual < torch.inf) & (size < count * DIVERGED_RMS**2))
-        converged = ~now.ended & ~diverged & (residual < tolerance)
+        running = ~now.ended & (now.status != Status.DIVERGED)
+        diverged = running & ~((residual < torch.inf) & (size < count * DIVERGED_RMS**2))
+        converged = running & ~diverged & (residual < tolerance)
         if plain is not None:
             converged = converged & plain
         ended = diverged | converged
         now.status = torch.where(diverged, Status.DIVERGED, now.status)
         now.status = torch.where(converged, Status.CONVERGED, now.status)
         now.sweeps = torch.where(ended, sweep, now.sweeps)
+        if sweep == settings.middle:
+            now.middle, now.middle_step = size, change
+        if sweep == settings.sweeps:
+            self._judge_growth(size, len(states), now.ended | ended)
         if tolerance > 0:
             self._watch_for_cycles(sweep, states, residual, size)
             self._set_aside(ended, states)
             now.ended = now.ended | ended
+        elif sweep == settings.sweeps and self._snapshot is not None:
+            self._watch_for_swings(states, change, residual)
+
+    def remember(self, states: Sequence[Tensor]) -> None:
+        """Keep the states of two sweeps before the end, for a look at whether they come back."""
+        self._snapshot = [s.detach() for s in states]
 
     def left(self, sweep: int) -> int | None:
         """How many rows are under way after ``sweep``; None where it is not time to ask."""
@@ -153,6 +180,26 @@ class Samples:
         ledger.put(self._rows, self._now)
         for mine, s in zip(whole, states, strict=True):
             mine[self._rows] = s
+
+    def _judge_growth(self, size: Tensor, layers: int, ended: Tensor) -> None:
+        """A state that still grows has diverged; early on it only fills, layer after layer."""
+        if layers <= self._settings.middle:
+            grown = (size > GROWTH**2 * self._now.middle) & ~ended
+            self._now.status = torch.where(grown, Status.DIVERGED, self._now.status)
+
+    def _watch_for_swings(self, states: list[Tensor], change: Tensor, residual: Tensor) -> None:
+        """With tolerance 0 one look at the end: a swing between two states that does not die out.
+
+        The last step goes back where the one before came from, and is about as large as
+        the one midway.
+        """
+        assert self._snapshot is not None
+        back = squared_norm(
+            [s.detach() - old for s, old in zip(states, self._snapshot, strict=True)]
+        )
+        near = back < RECURRENCE**2 * change
+        lasting = change > SUSTAINED**2 * self._now.middle_step
+        self._now.cycling = near & lasting & (residual > CYCLE_SIZE)
 
     def _watch_for_cycles(
         self, sweep: int, states: list[Tensor], residual: Tensor, size: Tensor

@@ -19,9 +19,10 @@ class Status(IntEnum):
     EXHAUSTED = 1
     """All sweeps were used; with tolerance 0 every finite sample ends so."""
     CYCLING = 2
-    """All sweeps were used and the state came back, within the tolerance, to an earlier one."""
+    """All sweeps were used and the state came back to an earlier one; with tolerance 0: to that of
+    two sweeps before, by steps that do not get smaller."""
     DIVERGED = 3
-    """The state is not finite, or beyond ``DIVERGED_RMS``."""
+    """The state is not finite, beyond ``DIVERGED_RMS``, or still grew by more than ``GROWTH``."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,19 @@ class Relaxation:
     solver: Anderson | None = None
     feedforward: bool = False
     over_relaxation: float = 1.0
+
+    @property
+    def middle(self) -> int:
+        """The sweep in the middle; what comes after it is compared with how things stood there."""
+        return self.sweeps // 2
+
+    def measured(self, sweep: int) -> bool:
+        """Whether the change that ``sweep`` makes is taken; counted from 1."""
+        return self.tolerance > 0 or sweep in (self.middle, self.sweeps)
+
+    def swing_begins(self, sweep: int) -> bool:
+        """Whether the state after ``sweep`` is the one that a swing comes back to at the end."""
+        return self.tolerance == 0 and 0 < self.middle <= sweep == self.sweeps - 2
 
 
 @dataclass(frozen=True)

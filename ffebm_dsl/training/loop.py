@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from ffebm_dsl.diagnostics import NegativeResult, Stopped
 from ffebm_dsl.network import Outcome
 from ffebm_dsl.network.whole_batch import share
-from ffebm_dsl.records import EVAL, GRADIENTS, RELAXATION
+from ffebm_dsl.records import BAD_STEPS, EVAL, GRADIENTS, RELAXATION
 from ffebm_dsl.training import keyed, measures
+from ffebm_dsl.training.bad_steps import Attempt, Batch, Verdict
 from ffebm_dsl.training.evaluation import Evaluation, evaluate, hits, never
 from ffebm_dsl.training.optimizers import base_rate, learning_rate, set_learning_rate
 from ffebm_dsl.training.progress import Progress
@@ -45,8 +47,8 @@ def train(session: Session, controls: Controls) -> Evaluation:
     """Train to the end of the plan, or to ``max_steps``; the evaluation of the result.
 
     Raises:
-        NegativeResult: loss or gradient are not finite. The record holds the step, the last
-            checkpoint the state before.
+        NegativeResult: numbers went wrong, and the policy of the spec is, or has come to,
+            ``stop``. The record holds the step, the last checkpoint the state before.
         Stopped: a signal asked for the end. The run is saved after the step it was in.
         StorageError: a record or checkpoint could not be written.
     """
@@ -100,51 +102,102 @@ def _train_epoch(session: Session, controls: Controls) -> bool:
 
 def _train_step(session: Session, indices: Indices, rate: float, progress: Progress) -> None:
     """One step of the optimiser, and its rows of the record."""
-    plan, position, network = session.job.plan, session.position, session.job.network
-    world, part = session.world, session.world.part(len(indices))
+    plan, position = session.job.plan, session.position
     step, epoch = position.step + 1, position.epoch
+    part = session.world.part(len(indices))
     # A process without a sample of its own takes one that counts nothing.
     own = indices[part.first : part.first + part.count] if part.count else indices[:1]
     x, y = session.job.data.train.augmented(own, seed=plan.seed, epoch=epoch)
-    share(network, part)
-    torch.manual_seed(keyed.step_seed(plan.seed, step))
-    outcome = session.parallel(x, y)
-    assert isinstance(outcome, Outcome)
-    session.job.optimizer.zero_grad(set_to_none=True)
-    weight, norm = part.count / part.total, math.nan
-    share_of_loss = float(outcome.loss.detach()) * weight if part.count else 0.0
-    found = float(hits(outcome.logits[: part.count], y[: part.count])[0])
-    loss, found = world.total([share_of_loss, found])
-    if math.isfinite(loss):
-        # The mean over processes of what each takes the gradient of is the mean over samples.
-        torch.autograd.backward(outcome.loss * (weight * world.size))
-        norm = measures.gradient_norm(network)
-    phases = measures.gathered(network.phases(), world, part.count)
-    solves = measures.by_solve(phases)
+    batch = Batch(step, epoch + 1, keyed.step_seed(plan.seed, step), own, x, y, part)
+    verdict = session.guard.settle(batch, lambda: _compute(session, batch), position.skipped)
+    attempt = verdict.attempt
+    solves = measures.by_solve(attempt.reports)
     relaxations = measures.relaxation_row(solves)
-    accuracy = found / len(indices)
+    accuracy = attempt.hits / len(indices)
     sweeps = measures.free_sweeps(solves, relaxations)
     session.record["train"].append(
         {
             "step": step,
             "epoch": epoch + 1,
             "batch_size": len(indices),
-            "loss": loss,
+            "loss": attempt.loss,
             "accuracy": accuracy,
             "learning_rate": rate,
-            "gradient_norm": norm,
+            "gradient_norm": attempt.norm,
             "free_sweeps": sweeps,
             "wall_time": session.seconds(),
         }
     )
-    if not math.isfinite(norm):
-        _diverge(session, step, loss, measures.diverged(solves, relaxations))
-    _record_relaxations(session, step, solves, relaxations)
-    if plan.diagnose_every and step % plan.diagnose_every == 0:
-        _diagnose(session, step, x, y, weight)
-    session.job.optimizer.step()
-    session.position = replace(position, step=step, step_in_epoch=position.step_in_epoch + 1)
-    progress.step(loss, accuracy, sweeps)
+    if verdict.trouble is not None:
+        _answer(session, batch, verdict, progress)
+    if verdict.applied:
+        _record_relaxations(session, step, solves, relaxations)
+        if attempt.diagnosis is not None:
+            session.record["gradients"].append({"step": step, **attempt.diagnosis})
+    skipped = position.skipped + (not verdict.applied)
+    session.position = replace(
+        position, step=step, step_in_epoch=position.step_in_epoch + 1, skipped=skipped
+    )
+    progress.step(attempt.loss, accuracy, sweeps)
+
+
+def _compute(session: Session, batch: Batch) -> Attempt:
+    """Loss, gradient and, if they are finite, a step of the optimiser. Nobody has judged it yet."""
+    plan, network, world, part = session.job.plan, session.job.network, session.world, batch.part
+    share(network, part)
+    torch.manual_seed(batch.seed)
+    outcome = session.parallel(batch.x, batch.y)
+    assert isinstance(outcome, Outcome)
+    session.job.optimizer.zero_grad(set_to_none=True)
+    weight, norm, diagnosis = part.count / part.total, math.nan, None
+    share_of_loss = float(outcome.loss.detach()) * weight if part.count else 0.0
+    found = float(hits(outcome.logits[: part.count], batch.y[: part.count])[0])
+    loss, found = world.total([share_of_loss, found])
+    if math.isfinite(loss):
+        # The mean over processes of what each takes the gradient of is the mean over samples.
+        torch.autograd.backward(outcome.loss * (weight * world.size))
+        norm = measures.gradient_norm(network)
+    reports = tuple(measures.gathered(network.phases(), world, part.count))
+    if math.isfinite(norm):
+        if plan.diagnose_every and batch.step % plan.diagnose_every == 0:
+            diagnosis = _diagnose(session, batch, weight)
+        session.job.optimizer.step()
+    return Attempt(found, loss, norm, reports, diagnosis)
+
+
+def _answer(session: Session, batch: Batch, verdict: Verdict, progress: Progress) -> None:
+    """Record a bad step and what is done about it.
+
+    Raises:
+        NegativeResult: the run ends here, saved as it was before the step.
+    """
+    trouble = verdict.trouble
+    assert trouble is not None
+    if "bad_steps" not in session.record.tables:
+        session.record.add(BAD_STEPS)
+    row = {
+        "step": batch.step,
+        "epoch": batch.epoch,
+        "tries": verdict.tries,
+        "action": verdict.action,
+        **asdict(trouble),
+    }
+    session.record["bad_steps"].append(row)
+    message = f"step {batch.step}: {trouble}"
+    if verdict.action != "stopped":
+        session.event("warning", f"{message}; {verdict.action}")
+        progress.warned(f"{message}; {verdict.action}")
+        return
+    session.event("diverged", message)
+    session.status("diverged")
+    if not session.world.any(not session.guard.backup.is_finite()):
+        session.save()
+    else:
+        session.publish_record()
+    raise NegativeResult(
+        message,
+        help=f"{trouble.help}; the state before the step is in {session.directory.checkpoints}",
+    )
 
 
 def _record_relaxations(
@@ -160,15 +213,14 @@ def _record_relaxations(
     session.record["relaxation"].append({"step": step, **row})
 
 
-def _diagnose(session: Session, step: int, x: torch.Tensor, y: torch.Tensor, weight: float) -> None:
-    """Compare this step's gradient with the implicit one, under the same random numbers."""
+def _diagnose(session: Session, batch: Batch, weight: float) -> dict[str, Any]:
+    """This step's gradient against the implicit one, under the same random numbers."""
     if "gradients" not in session.record.tables:
         labels = session.job.network.labels()
         names = [labels[name] for name in measures.trainable(session.job.network)]
         session.record.add(GRADIENTS, {"parameter": names})
-    torch.manual_seed(keyed.step_seed(session.job.plan.seed, step))
-    row = measures.gradient_row(session.job.network, x, y, session.world, weight)
-    session.record["gradients"].append({"step": step, **row})
+    torch.manual_seed(batch.seed)
+    return measures.gradient_row(session.job.network, batch.x, batch.y, session.world, weight)
 
 
 def _end_epoch(session: Session, controls: Controls) -> tuple[bool, Evaluation | None]:
@@ -186,7 +238,7 @@ def _end_epoch(session: Session, controls: Controls) -> tuple[bool, Evaluation |
     better = result is not None and _score(result) > session.best.score
     if result is not None and better:
         session.best = Best(session.position.step, _score(result))
-    session.position = replace(session.position, epoch=epoch, step_in_epoch=0)
+    session.position = replace(session.position, epoch=epoch, step_in_epoch=0, skipped=0)
     if last or better or epoch % plan.checkpoint_every == 0:
         session.save()
     return True, result
@@ -250,22 +302,6 @@ def _record_evaluation(session: Session, epoch: int, result: Evaluation) -> None
             "sweeps": list(result.sweeps.values()),
             "wall_time": session.seconds(),
         }
-    )
-
-
-def _diverge(session: Session, step: int, loss: float, causes: list[str]) -> None:
-    """Publish the record of a run whose numbers are no longer finite, and end it."""
-    what = "loss" if not math.isfinite(loss) else "gradient"
-    message = f"the {what} of step {step} is not finite"
-    if causes:
-        message = f"{message}: {'; '.join(causes)}"
-    session.event("diverged", message)
-    session.status("diverged")
-    session.publish_record()
-    raise NegativeResult(
-        message,
-        help="lower the learning rate or the weights of the block; the last good checkpoint "
-        f"is in {session.directory.checkpoints}",
     )
 
 

@@ -173,7 +173,6 @@ class Processes(World):
         return data.numpy().tobytes()
 
     def texts(self, own: str) -> list[str]:
-        """The texts of all processes, in their order."""
         content = torch.frombuffer(bytearray(f"\n{own}".encode()), dtype=torch.uint8)
         lengths = [int(n) for n in self.rows(torch.tensor([[len(content)]])).flatten()]
         joined = self.rows(content[:, None]).flatten().split(lengths)

@@ -23,6 +23,9 @@ class Progress:
     def evaluated(self, text: str) -> None:
         """An evaluation is done."""
 
+    def warned(self, text: str) -> None:
+        """Something went wrong that the run goes on from."""
+
     def close(self) -> None:
         """Nothing more will be shown."""
 
@@ -54,6 +57,9 @@ class Bars(Progress):
         self.close()
         tqdm.write(text, file=self._stream)
 
+    def warned(self, text: str) -> None:
+        tqdm.write(f"warning: {text}", file=self._stream)
+
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
@@ -79,6 +85,9 @@ class Lines(Progress):
 
     def evaluated(self, text: str) -> None:
         self._line(text)
+
+    def warned(self, text: str) -> None:
+        print(f"warning: {text}", file=self._stream, flush=True)
 
     def _line(self, text: str) -> None:
         if time.monotonic() - self._last >= LINE_INTERVAL:

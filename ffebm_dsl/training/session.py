@@ -14,6 +14,7 @@ from ffebm_dsl.ir import Compiled
 from ffebm_dsl.records import Record, utc_now, write
 from ffebm_dsl.training import checkpoint as checkpoints
 from ffebm_dsl.training import run_directory, state
+from ffebm_dsl.training.bad_steps import Guard
 from ffebm_dsl.training.claim import Claim, Unclaimed
 from ffebm_dsl.training.environment import environment
 from ffebm_dsl.training.job import Job, Options, assemble, settle
@@ -30,7 +31,8 @@ class Session:
 
     ``claim`` keeps other trainers from the run; training gives it up at its end. Of the
     processes of a ``world``, the lead holds the claim and writes; the others keep the rows
-    of their record to themselves. ``parallel`` is the network as the world trains it.
+    of their record to themselves. ``parallel`` is the network as the world trains it;
+    ``guard`` judges every step by the policy of the spec.
     """
 
     job: Job
@@ -43,9 +45,12 @@ class Session:
     best: Best = field(default_factory=Best)
     started: float = field(default_factory=time.monotonic)
     parallel: nn.Module = field(init=False)
+    guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
-        self.parallel = self.job.network
+        job = self.job
+        self.parallel = job.network
+        self.guard = Guard(job.network, job.optimizer, job.plan.on_bad_step, self.world)
 
     def seconds(self) -> float:
         """Time spent in training, by all processes that worked on the run."""

@@ -37,6 +37,7 @@ class Position:
         step: steps done in all.
         evaluated: step of the last evaluation that the plan asks for; -1: none yet.
         seconds: time spent in training.
+        skipped: batches left out of this epoch because their numbers went wrong.
     """
 
     epoch: int = 0
@@ -44,6 +45,7 @@ class Position:
     step: int = 0
     evaluated: int = -1
     seconds: float = 0.0
+    skipped: int = 0
 
 
 @dataclass(frozen=True)
@@ -254,9 +256,14 @@ def _from_values(values: Any) -> Checkpoint:
 
 
 def _position(values: Any) -> Position:
-    position = _checked(Position, values)
-    counts = (position.epoch, position.step_in_epoch, position.step, position.evaluated + 1)
-    if min(counts) < 0 or position.step > 1 << 62 or not math.isfinite(position.seconds):
+    # Checkpoints from before batches could be skipped have none skipped.
+    position = _checked(Position, {"skipped": 0, **_dict(values)})
+    counts = (position.epoch, position.step_in_epoch, position.step, position.skipped)
+    if (
+        min(*counts, position.evaluated + 1) < 0
+        or position.step > 1 << 62
+        or not math.isfinite(position.seconds)
+    ):
         raise ValueError("its position is not one that a run can have")
     return position
 

@@ -122,6 +122,7 @@ def specs(draw: st.DrawFn) -> SpecIR:
         BASE.train,
         data=call(draw, "data", "digits", "npz", "hdf5"),
         schedule=call(draw, "schedules"),
+        on_bad_step=call(draw, "policies"),
         epochs=draw(st.integers(1, 9)),
         seed=draw(st.integers(0, 9)),
     )

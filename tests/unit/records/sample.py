@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ffebm_dsl.records import (
+    BAD_STEPS,
     EVAL,
     EVENTS,
     GRADIENTS,
@@ -41,6 +42,7 @@ def sample_record(steps: int) -> Record:
         {"solve": ["b1.free", "b1.nudged"], "block": ["b1"] * 2, "phase": ["free", "nudged"]},
     )
     record.add(GRADIENTS, {"parameter": ["b1.u.weight", "b1.u.bias", "readout.weight"]})
+    record.add(BAD_STEPS)
     record.add(TRANSIENTS, transients())
     record.add(EVENTS)
     record.add(SEGMENTS)
@@ -50,6 +52,9 @@ def sample_record(steps: int) -> Record:
         record["gradients"].append(row(GRADIENTS, step, [0.5, step, 1.0]))
         if step % 5 == 0:
             record["eval"].append({**row(EVAL, step, step / 7), "sweeps": [step]})
+    record["bad_steps"].append(
+        {column.name: "é" if column.dtype == "str" else steps for column in BAD_STEPS.columns}
+    )
     record["events"].append(
         {"event": 0, "step": 0, "time": "2026-01-01T00:00:00Z", "kind": "start", "message": "é"}
     )

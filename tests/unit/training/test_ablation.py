@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 import pytest
 import torch
 
-from ffebm_dsl.diagnostics import InputError
+from ffebm_dsl.diagnostics import InputError, NegativeResult
 from ffebm_dsl.training import Options, resume, train
 from ffebm_dsl.training import checkpoint as checkpoints
 from ffebm_dsl.training.state import Best, Checkpoint
@@ -101,6 +101,7 @@ DROPS: dict[str, Drop] = {
 
 WITHOUT_EFFECT = {
     "position.seconds": "the clock on the wall",
+    "position.skipped": "counts where batches are skipped: test_bad_steps.py",
     "settings.device": "the only one here is the default",
     "settings.keep": "which files are kept, not what is computed",
     "settings.save_every": "when files are written, not what is computed",
@@ -151,7 +152,7 @@ def test_with_everything_the_run_is_the_whole_one(whole: str, run: Path) -> None
 def test_without_it_the_run_is_another_or_refused(whole: str, run: Path, item: str) -> None:
     try:
         assert go_on(run, DROPS[item]) != whole
-    except InputError as error:
+    except (InputError, NegativeResult) as error:
         assert error.message
     finally:
         torch.set_num_threads(1)

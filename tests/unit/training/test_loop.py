@@ -148,7 +148,10 @@ def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path) -> None:
     train(session, controls(max_steps=3))
     before = sorted(path.name for path in (tmp_path / "run" / "ckpt").iterdir())
     poison(session, math.nan)
-    with pytest.raises(NegativeResult, match="the loss of step 4 is not finite") as caught:
+    with pytest.raises(
+        NegativeResult,
+        match=r"step 4: weights, block readout, linear\.weight: is not finite \(nan\)",
+    ) as caught:
         train(session, controls())
     assert caught.value.exit_code == 1
     record = read(tmp_path / "run" / "run.h5")
@@ -158,24 +161,13 @@ def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "run" / "ckpt").iterdir()) == before
 
 
-def test_a_diverged_relaxation_is_named(tmp_path: Path) -> None:
-    text = SPEC.replace("layer s2: [8]     identity", "layer s2: [8]     relu").replace(
-        "layer s1: [width] hard_sigmoid\n      layer s2: [8]     relu",
-        "layer s1: [width] relu\n      layer s2: [8]     relu",
-    )
-    session = new_session(tmp_path, {"optimizer.lr": "1e12"}, text=text)
-    with pytest.raises(NegativeResult, match="diverged in the free phase of block b2"):
-        train(session, controls())
-    assert steps(tmp_path / "run" / "ckpt") == [0]
-
-
 def test_a_gradient_that_is_not_finite_does_not_reach_the_parameters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = new_session(tmp_path)
     monkeypatch.setattr("ffebm_dsl.training.measures.gradient_norm", lambda network: math.inf)
     before = {k: v.clone() for k, v in session.job.network.named_parameters()}
-    with pytest.raises(NegativeResult, match="the gradient of step 1 is not finite"):
+    with pytest.raises(NegativeResult, match=r"step 1: gradient: is not finite \(inf\)"):
         train(session, controls())
     after = dict(session.job.network.named_parameters())
     assert all(torch.equal(before[name], after[name]) for name in before)

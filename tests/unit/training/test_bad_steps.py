@@ -1,0 +1,336 @@
+"""Numbers that go wrong: each kind of fault, put in for real, under each policy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ffebm_dsl.diagnostics import NegativeResult
+from ffebm_dsl.training import Options, Session, train
+from ffebm_dsl.training.bad_steps import Attempt, Backup
+from ffebm_dsl.training.checkpoint import steps
+from ffebm_dsl.training.resumption import resume
+
+from .runs import SPEC, STEPS, controls, new_session, parameters, read, rows
+
+STOP = "stop()"
+SKIP = "skip_batch(limit=2)"
+DAMP = "damp(factor=0.5, limit=2)"
+
+LATERAL = SPEC.replace("      s1 <-> s2 : linear()\n", "      s1 <-> s2 : linear()\n      LAT\n", 1)
+CYCLING = LATERAL.replace("LAT", "s1 <-> s1 : linear()").replace("hard_sigmoid", "tanh")
+GROWING = LATERAL.replace("LAT", "s1 <-> s1 : linear()").replace("hard_sigmoid", "relu")
+
+Fault = Callable[[Session], None]
+
+
+def weight(session: Session, label: str) -> torch.nn.Parameter:
+    network = session.job.network
+    names = {shown: name for name, shown in network.labels().items()}
+    return dict(network.named_parameters())[names[label]]
+
+
+def set_inf(session: Session) -> None:
+    with torch.no_grad():
+        weight(session, "b1.u.linear.weight")[0, 3] = math.inf
+
+
+def scale_lateral(factor: float) -> Fault:
+    """Makes the lateral coupling of b1.s1 ``factor`` times the identity (acting twice)."""
+
+    def fault(session: Session) -> None:
+        w = weight(session, "b1.s1_s1.linear.weight")
+        with torch.no_grad():
+            w.copy_(torch.eye(len(w)) * factor / 2)
+
+    return fault
+
+
+def nan_gradient(session: Session) -> None:
+    def spoil(gradient: Tensor) -> Tensor:
+        return torch.full_like(gradient, math.nan)
+
+    weight(session, "b1.s1_s2.linear.weight").register_hook(spoil)
+
+
+def huge_sample(folder: Path, number: int) -> None:
+    """A sample that is finite in the file, and not in the precision of the network."""
+    generator = np.random.default_rng(0)
+    x = generator.random((30, 4, 4))
+    x[number, 1, 2] = 1e300
+    np.savez(
+        folder / "data.npz",
+        x_train=x,
+        y_train=generator.integers(0, 6, 30),
+        x_test=generator.random((10, 4, 4)),
+        y_test=generator.integers(0, 6, 10),
+    )
+
+
+def bad_steps(folder: Path) -> list[dict[str, object]]:
+    table = read(folder / "run" / "run.h5")["bad_steps"]
+    names = [field.name for field in table.group.columns]
+    return [{name: table[name][i] for name in names} for i in range(len(table))]
+
+
+def one(folder: Path, **expected: object) -> dict[str, object]:
+    """The only row of the table, which must hold what is expected."""
+    (row,) = bad_steps(folder)
+    assert {name: row[name] for name in expected} == expected
+    return row
+
+
+# ------------------------------------------------------------------------------ stop
+
+STOPS: dict[str, tuple[str, dict[str, str], Fault, str]] = {
+    "weight": (
+        SPEC,
+        {},
+        set_inf,
+        r"step 3: weights, block b1, u\.linear\.weight: is not finite \(inf\)",
+    ),
+    "gradient": (
+        SPEC,
+        {},
+        nan_gradient,
+        r"step 3: gradient, block b1, s1_s2\.linear\.weight: is not finite \(nan\)",
+    ),
+    "cycling": (
+        CYCLING,
+        {},
+        scale_lateral(-40),
+        r"step 3: free phase, block b1, layer s1, sample \d of the batch \(\d+ of the training "
+        r"set\): cycles, residual",
+    ),
+    "diverging": (
+        GROWING,
+        {},
+        scale_lateral(3),
+        r"step 3: free phase, block b1, layer s1, sample 0 of the batch \(\d+ of the training "
+        r"set\): diverges, root mean square",
+    ),
+    "overflow": (
+        GROWING,
+        {},
+        scale_lateral(1e20),
+        r"step 3: free phase, block b1, layer s1, sample 0 of the batch \(\d+ of the training "
+        r"set\): (is not finite|diverges)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_a_fault_stops_the_run_by_default(tmp_path: Path, name: str) -> None:
+    text, overrides, fault, message = STOPS[name]
+    session = new_session(tmp_path, overrides, text=text)
+    train(session, controls(max_steps=2))
+    fault(session)
+    before = parameters(session)
+    with pytest.raises(NegativeResult, match=message) as caught:
+        train(session, controls())
+    assert caught.value.exit_code == 1 and caught.value.help
+    assert parameters(session) == before
+    record = read(tmp_path / "run" / "run.h5")
+    assert record.attributes["status"] == "diverged"
+    assert record["events"]["kind"][-1] == "diverged"
+    assert record["train"]["step"].tolist() == [1, 2, 3]
+    one(tmp_path, step=3, epoch=1, action="stopped", tries=1)
+    assert steps(tmp_path / "run" / "ckpt")[0] == 2
+
+
+def test_weights_that_explode(tmp_path: Path) -> None:
+    session = new_session(tmp_path, {"optimizer.lr": "1e4"})
+    before = parameters(session)
+    with pytest.raises(NegativeResult, match=r"step 1: weights, block .*: explodes, factor"):
+        train(session, controls())
+    assert parameters(session) == before
+    one(tmp_path, kind="exploding", phase="weights", sample=-1)
+
+
+def test_weights_that_explode_little_by_little(tmp_path: Path) -> None:
+    """No step multiplies a norm by ten; all together by more than a thousand."""
+    session = new_session(tmp_path, {"optimizer.lr": "1", "schedule": "constant()", "epochs": "9"})
+    guard = session.guard
+    with pytest.raises(NegativeResult, match="explodes"):
+        for _ in range(4):
+            train(session, controls(max_steps=session.position.step + 1))
+            with torch.no_grad():
+                for p in session.job.network.parameters():
+                    p.mul_(8.0)
+            guard._before = None  # as if eight were what the step itself had done
+    assert bad_steps(tmp_path)[0]["kind"] == "exploding"
+
+
+def test_an_input_that_overflows_is_named_by_its_sample(tmp_path: Path) -> None:
+    huge_sample(tmp_path, 17)
+    session = new_session(tmp_path)
+    with pytest.raises(NegativeResult, match=r"input, sample \d of the batch \(17 of the train"):
+        train(session, controls())
+    row = one(tmp_path, kind="not finite", phase="input", index=17, block="", value=math.inf)
+    assert 1 <= int(str(row["step"])) <= 4
+
+
+def test_poisoned_weights_are_not_saved_over_a_good_checkpoint(tmp_path: Path) -> None:
+    session = new_session(tmp_path)
+    train(session, controls(max_steps=2))
+    path = tmp_path / "run" / "ckpt" / "step-00000002.pt"
+    good = path.read_bytes()
+    set_inf(session)
+    with pytest.raises(NegativeResult):
+        train(session, controls())
+    assert path.read_bytes() == good
+
+
+# ------------------------------------------------------------------------- skip_batch
+
+
+def test_a_skipped_batch_leaves_no_trace(tmp_path: Path) -> None:
+    huge_sample(tmp_path, 17)
+    overrides = {"on_bad_step": SKIP}
+    session = new_session(tmp_path, overrides)
+    seen: list[tuple[bool, bool]] = []
+    settle = session.guard.settle
+
+    def watch(*arguments: object) -> object:
+        before = parameters(session)
+        verdict = settle(*arguments)  # type: ignore[arg-type]
+        seen.append((verdict.applied, parameters(session) == before))
+        return verdict
+
+    session.guard.settle = watch  # type: ignore[assignment,method-assign]
+    train(session, controls())
+    assert len(seen) == STEPS and seen.count((False, True)) == 3
+    assert seen.count((True, False)) == STEPS - 3, "a good step changes something"
+    table = bad_steps(tmp_path)
+    assert [row["index"] for row in table] == [17] * 3
+    assert [row["action"] for row in table] == ["skipped"] * 3
+    record = read(tmp_path / "run" / "run.h5")
+    assert record["train"]["step"].tolist() == list(range(1, STEPS + 1))
+    assert len(record["relaxation"]) == STEPS - 3
+    assert record["events"]["kind"].tolist().count("warning") == 3
+    assert record.attributes["status"] == "finished"
+
+
+def test_the_limit_of_skipped_batches_is_per_epoch_and_survives_a_resume(tmp_path: Path) -> None:
+    session = new_session(tmp_path, {"on_bad_step": SKIP})
+    train(session, controls(max_steps=1))
+    nan_gradient(session)
+    train(session, controls(max_steps=2))
+    again = resume(tmp_path / "run", Options(), pytest.fail)
+    assert again.position.skipped == 1
+    nan_gradient(again)
+    with pytest.raises(NegativeResult, match="step 4: gradient"):
+        train(again, controls())
+    assert [row["action"] for row in bad_steps(tmp_path)] == ["skipped", "skipped", "stopped"]
+
+
+def test_skipping_cannot_help_where_the_weights_are_wrong(tmp_path: Path) -> None:
+    session = new_session(tmp_path, {"on_bad_step": SKIP})
+    set_inf(session)
+    with pytest.raises(NegativeResult):
+        train(session, controls())
+    one(tmp_path, step=1, action="stopped")
+
+
+def test_a_run_with_skips_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+        huge_sample(tmp_path / name, 17)
+    whole = new_session(tmp_path / "whole", {"on_bad_step": SKIP})
+    train(whole, controls())
+    session = new_session(tmp_path / "parts", {"on_bad_step": SKIP})
+    for end in (2, 5, 9, -1):
+        train(session, controls(max_steps=end))
+        if end > 0:
+            session = resume(tmp_path / "parts" / "run", Options(), pytest.fail)
+    assert parameters(session) == parameters(whole)
+    np.testing.assert_equal(rows(tmp_path / "parts" / "run"), rows(tmp_path / "whole" / "run"))
+
+
+# ------------------------------------------------------------------------------- damp
+
+
+def test_damping_lets_a_cycle_settle(tmp_path: Path) -> None:
+    text = CYCLING.replace("sweeps = 8", "sweeps = 60")
+    session = new_session(tmp_path, {"on_bad_step": DAMP}, text=text)
+    train(session, controls(max_steps=1))
+    scale_lateral(-2.0)(session)
+    before = parameters(session)
+    train(session, controls(max_steps=2))
+    row = one(tmp_path, step=2, kind="cycling", block="b1", layer="s1", action="damped")
+    assert row["tries"] == 2
+    assert parameters(session) != before, "the damped step is applied"
+    relaxation = read(tmp_path / "run" / "run.h5")["relaxation"]
+    assert relaxation["solve"][0] == "b1.free" and relaxation["converged"][-1, 0] == 8
+    assert all(block.core.free.damping == 0 for block in session.job.network.blocks)
+
+
+def test_damping_gives_up_after_its_tries(tmp_path: Path) -> None:
+    session = new_session(tmp_path, {"on_bad_step": DAMP}, text=GROWING)
+    scale_lateral(3)(session)
+    before = parameters(session)
+    with pytest.raises(NegativeResult, match="diverges"):
+        train(session, controls())
+    assert parameters(session) == before
+    one(tmp_path, tries=3, action="stopped", kind="diverging")
+
+
+def test_damping_does_not_try_again_what_cannot_change(tmp_path: Path) -> None:
+    huge_sample(tmp_path, 17)
+    session = new_session(tmp_path, {"on_bad_step": DAMP})
+    with pytest.raises(NegativeResult, match="input"):
+        train(session, controls())
+    one(tmp_path, tries=1)
+
+
+# ---------------------------------------------------------------------------- healthy
+
+
+@pytest.mark.parametrize("policy", [STOP, SKIP, DAMP])
+def test_a_healthy_run_is_the_same_under_every_policy(tmp_path: Path, policy: str) -> None:
+    finals = []
+    for name, overrides in (("a", {}), ("b", {"on_bad_step": policy})):
+        (tmp_path / name).mkdir()
+        session = new_session(tmp_path / name, overrides)
+        train(session, controls())
+        finals.append(parameters(session))
+        assert "bad_steps" not in session.record.tables
+    assert finals[0] == finals[1]
+
+
+def test_a_backup_brings_back_every_bit_also_of_the_first_step(tmp_path: Path) -> None:
+    session = new_session(tmp_path)
+    backup = Backup(session.job.network, session.job.optimizer)
+    for end in (1, 2):
+        before = parameters(session)
+        backup.take()
+        train(session, controls(max_steps=end))
+        assert parameters(session) != before
+        backup.restore()
+        assert parameters(session) == before
+        train(session, controls(max_steps=end + 1))
+        session.position = type(session.position)(step=end, step_in_epoch=end)
+
+
+def test_a_trouble_that_does_not_come_back_is_still_named(tmp_path: Path) -> None:
+    session = new_session(tmp_path)
+    first = []
+
+    def once(gradient: Tensor) -> Tensor:
+        first.append(1)
+        return gradient * math.nan if len(first) == 1 else gradient
+
+    weight(session, "b2.s1_s2.linear.weight").register_hook(once)
+    with pytest.raises(NegativeResult, match=r"step 1: gradient: is not finite \(nan\)"):
+        train(session, controls())
+
+
+def test_an_attempt_without_a_gradient_is_not_finite() -> None:
+    assert not Attempt(0.0, math.nan, math.nan, ()).finite
+    assert Attempt(0.0, 1.0, 2.0, ()).finite
