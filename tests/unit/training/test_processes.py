@@ -85,9 +85,13 @@ def difference(one: Path, other: Path) -> float:
             gaps.append(float(np.abs(x - y).max()))
         elif not np.array_equal(x, y):
             gaps.append(np.inf)
-    states = [checkpoints.newest(run / "ckpt", print)[1].network for run in (one, other)]
-    gaps += [float((states[0][n] - states[1][n]).abs().double().max()) for n in states[0]]
-    return max(gaps)
+    return max(*gaps, parameter_gap(one, other))
+
+
+def parameter_gap(one: Path, other: Path) -> float:
+    """The largest difference of parameters and buffers."""
+    a, b = (checkpoints.newest(run / "ckpt", print)[1].network for run in (one, other))
+    return max(float((a[name] - b[name]).abs().double().max()) for name in a)
 
 
 @pytest.mark.parametrize("size", [2, 3])
@@ -176,3 +180,38 @@ def test_parts_are_all_of_a_batch() -> None:
             assert found == list(range(total))
             counts = [count for _, count in parts]
             assert counts[0] > 0 and max(counts) - min(counts) <= 1
+
+
+def test_a_step_that_is_bad_in_one_process_is_bad_in_all(folder: Path) -> None:
+    """A sample too large to be squared: all name the same one, and leave out its batch."""
+    with np.load(folder / "data.npz") as found:
+        data = dict(found)
+    data["x_train"] = data["x_train"].astype(np.float64)
+    data["x_train"][17] = 1e300
+    np.savez(folder / "data.npz", **data)
+    skip = ["--set", "on_bad_step=skip_batch()"]
+    assert alone(folder, *options(folder, "one"), *skip) == 0
+    assert [code for code, _, _ in together(folder, *options(folder, "two"), *skip)] == [0, 0]
+    assert parameter_gap(folder / "one", folder / "two") < ADMITTED
+    one, two = (read(folder / name / "run.h5")["bad_steps"] for name in ("one", "two"))
+    assert two["index"].tolist() == [17] * 3 and two["action"].tolist() == ["skipped"] * 3
+    for column in ("step", "kind", "phase", "block", "layer", "sample", "index"):
+        assert one[column].tolist() == two[column].tolist(), column
+
+
+def test_a_cycle_is_named_by_all_processes_together(folder: Path) -> None:
+    """To find its layer all of them compute the step again, whoever has the sample."""
+    lateral = SYNCED.replace(
+        "      s1 <-> s2 : linear()\n",
+        "      s1 <-> s2 : linear()\n      s1 <-> s1 : linear()\n",
+        1,
+    ).replace("hard_sigmoid", "tanh")
+    (folder / "small.ffe").write_text(lateral)
+    wild = ["--set", "init=normal(std=40)", "--set", "on_bad_step=stop(cycling=0)"]
+    lead, other = together(folder, *options(folder, "run"), *wild)
+    assert (lead[0], other) == (1, (1, "", ""))
+    assert "step 1: free phase, block b1, layer s1, sample" in lead[2] and "cycles" in lead[2]
+    assert alone(folder, *options(folder, "one"), *wild) == 1
+    both = [read(folder / name / "run.h5")["bad_steps"] for name in ("run", "one")]
+    for column in ("kind", "layer", "sample", "index"):
+        assert both[0][column].tolist() == both[1][column].tolist(), column
