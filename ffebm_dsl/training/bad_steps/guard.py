@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.ir.model import CallIR
-from ffebm_dsl.network import HybridNetwork, PhaseReport
+from ffebm_dsl.network import HybridNetwork, PhaseReport, label
 from ffebm_dsl.relaxation import Status
 from ffebm_dsl.training.bad_steps.backup import Backup
-from ffebm_dsl.training.bad_steps.locate import cycles, locate
+from ffebm_dsl.training.bad_steps.locate import cycles, first_found, locate
 from ffebm_dsl.training.bad_steps.retune import damped, retuned
 from ffebm_dsl.training.bad_steps.trouble import Attempt, Batch, Trouble, Verdict
 from ffebm_dsl.training.measures import trainable
@@ -88,6 +88,7 @@ class Guard:
         wrong = [
             ~batch.x[: batch.part.count].isfinite().all(),
             self._relaxations_wrong(attempt.reports),
+            ~self._buffer_sizes().isfinite().all(),
             ~self._grown(after).le(self._growth).all(),
         ]
         if batch.y.is_floating_point():
@@ -100,13 +101,13 @@ class Guard:
 
     def name(self, batch: Batch, attempt: Attempt) -> Trouble:
         """What is wrong with the step that was just made, which is undone."""
-        exploded = self._exploded() if attempt.finite else None
+        result = self._wrong_result() if attempt.finite else None
         self.backup.restore()
         try:
             found = locate(self._network, batch, self._cycling, self._world)
         finally:
             self.backup.restore()
-        return found or exploded or _unexplained(attempt)
+        return found or first_found(result, self._world)[0] or _unexplained(attempt)
 
     def _tries(self) -> int:
         """How often a batch is tried, the first time included."""
@@ -144,6 +145,20 @@ class Guard:
         assert self._before is not None
         in_step = after / torch.maximum(self._before, self._start)
         return torch.maximum(in_step, (after / self._start) ** (1 / 3))
+
+    def _buffer_sizes(self) -> Tensor:
+        """The norm of every buffer of real numbers: running statistics."""
+        buffers = [b for b in self._network.buffers() if b.is_floating_point()]
+        norms = torch._foreach_norm(buffers) if buffers else [self._norms().new_zeros(())]
+        return torch.stack(norms)
+
+    def _wrong_result(self) -> Trouble | None:
+        """What is wrong with what the step left: a buffer, or weights that grew too much."""
+        for name, buffer in self._network.named_buffers():
+            if buffer.is_floating_point() and not bool(buffer.norm().isfinite()):
+                block, _, tensor = label(name).partition(".")
+                return Trouble("not finite", "buffers", block, tensor, value=float(buffer.norm()))
+        return self._exploded()
 
     def _exploded(self) -> Trouble | None:
         """The weight tensor that grew most, if one grew too much."""

@@ -45,6 +45,15 @@ def locate(
     return _Search(network, batch, cycling, world).first()
 
 
+def first_found(found: Trouble | None, world: World) -> tuple[Trouble | None, int]:
+    """What the first process of the ``world`` has found that has found anything, and its rank."""
+    texts = world.texts(json.dumps(asdict(found)) if found is not None else "")
+    for rank, text in enumerate(texts):
+        if text:
+            return Trouble(**json.loads(text)), rank
+    return None, -1
+
+
 class _Cycle(NamedTuple):
     """A sample that cycles: which of the block's reports tells it, and its state, by layer."""
 
@@ -70,10 +79,9 @@ class _Search:
 
     def _agreed(self, found: Trouble | None) -> Trouble | None:
         """What the first process has found that has found anything; the same in all of them."""
-        texts = self._world.texts(json.dumps(asdict(found)) if found is not None else "")
-        rank = next((rank for rank, text in enumerate(texts) if text), None)
+        agreed, rank = first_found(found, self._world)
         self._mine = rank == self._world.rank
-        return None if rank is None else Trouble(**json.loads(texts[rank]))
+        return agreed
 
     def _computed(self) -> Trouble | None:
         seen: Seen = {}

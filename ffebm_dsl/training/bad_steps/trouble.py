@@ -18,6 +18,7 @@ KINDS = ("not finite", "diverging", "cycling", "exploding")
 REMEDIES = {
     "input": "repair or remove the sample in the data",
     "target": "repair or remove the sample in the data",
+    "buffers": "look for samples of extreme size in the data",
     "weights": "lower the learning rate",
     "gradient": "lower the learning rate",
     "free": "give `relax free` damping or more sweeps, lower the learning rate, or write "
@@ -74,7 +75,7 @@ class Trouble:
 
     Attributes:
         kind: one of ``KINDS``.
-        phase: ``input``, ``target``, ``weights``, ``map``, ``free``, ``loss``, ``cotangent``,
+        phase: ``input``, ``target``, ``weights``, ``buffers`` (what a batch norm has kept), ``map``, ``free``, ``loss``, ``cotangent``,
             ``nudged``, ``adjoint`` or ``gradient``.
         block: the block; the name of a map of the model, or ``readout``; "" where none is.
         layer: the layer, map or weight tensor in it; "" where none is.
