@@ -75,8 +75,8 @@ class Trouble:
 
     Attributes:
         kind: one of ``KINDS``.
-        phase: ``input``, ``target``, ``weights``, ``buffers`` (what a batch norm has kept), ``map``, ``free``, ``loss``, ``cotangent``,
-            ``nudged``, ``adjoint`` or ``gradient``.
+        phase: ``input``, ``target``, ``weights``, ``buffers`` (what a batch norm has kept),
+            ``map``, ``free``, ``loss``, ``cotangent``, ``nudged``, ``adjoint`` or ``gradient``.
         block: the block; the name of a map of the model, or ``readout``; "" where none is.
         layer: the layer, map or weight tensor in it; "" where none is.
         sample: first sample concerned, in the batch; -1 where it is not a matter of samples.
