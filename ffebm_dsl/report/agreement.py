@@ -19,8 +19,8 @@ Values = NDArray[np.float64]
 ROW = 0.165
 """Height of one parameter in a figure, inches."""
 
-RIGHT = 0.25
-"""Room for half of a label such as 1.00000 at the end of the axis, inches."""
+RIGHT = 0.15
+"""Room for the half of a label such as 1.0000 at the end of the axis, inches."""
 
 LEAST = 1e-9
 """What stands on a logarithmic axis for differences of rounding, which would stretch it."""
@@ -149,7 +149,7 @@ def _rows(
     else:
         ax.axvline(1.0, color=INK, linewidth=0.6)
         ax.ticklabel_format(axis="x", useOffset=False, style="plain")
-        ax.locator_params(axis="x", nbins=4)
+        ax.locator_params(axis="x", nbins=3)
     ax.set_yticks(y, labels, fontsize=6.5)
     ax.set_ylim(len(labels) - 0.4, -0.6)
 
