@@ -25,7 +25,7 @@ TROUBLES = ("not finite", "diverging", "cycling", "exploding")
 """What can be wrong with a number of a step."""
 
 TROUBLE_PHASES = (
-    *("input", "target", "weights", "map", "free", "loss"),
+    *("input", "target", "weights", "buffers", "map", "free", "loss"),
     *("cotangent", "nudged", "adjoint", "gradient"),
 )
 """Where in a step it can be, in the order in which a step computes, weights after it apart."""

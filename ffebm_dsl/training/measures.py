@@ -70,15 +70,6 @@ def free_sweeps(solves: Solves, row: Mapping[str, NDArray[np.float64]]) -> float
     return float(row["sweeps_mean"][free].mean()) if free else float("nan")
 
 
-def diverged(solves: Solves, row: Mapping[str, NDArray[np.float64]]) -> list[str]:
-    """Sentences that name each block and phase in which samples diverged."""
-    return [
-        f"{int(count)} samples of the batch diverged in the {phase} phase of block {block}"
-        for (block, phase), count in zip(solves, row["diverged"], strict=True)
-        if count
-    ]
-
-
 def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that training moves, by name."""
     return {name: p for name, p in network.named_parameters() if p.requires_grad}

@@ -124,9 +124,8 @@ class Guard:
         return policy.name == "skip_batch" and skipped < int(policy.arguments["limit"])
 
     def _relaxations_wrong(self, reports: tuple[PhaseReport, ...]) -> Tensor:
-        status = [report.status for report in reports]
         shares = [cycles(report).double().mean() for report in reports]
-        diverged = torch.cat(status).eq(Status.DIVERGED).any()
+        diverged = torch.cat([_diverged(report) for report in reports]).any()
         return diverged | torch.stack(shares).gt(self._cycling).any()
 
     def _norms(self) -> Tensor:
@@ -174,6 +173,17 @@ class Guard:
 
 def _unexplained(attempt: Attempt) -> Trouble:
     """What is known of a step that comes out well when it is computed again."""
+    for kind, which in (("diverging", _diverged), ("cycling", cycles)):
+        for report in attempt.reports if attempt.finite else ():
+            bad = which(report)
+            if bool(bad.any()):
+                value = float(report.residual[bad].max())
+                return Trouble(kind, report.phase, report.block, value=value)
     if attempt.loss == attempt.loss and abs(attempt.loss) != float("inf"):
         return Trouble("not finite", "gradient", value=attempt.norm)
     return Trouble("not finite", "loss", value=attempt.loss)
+
+
+def _diverged(report: PhaseReport) -> Tensor:
+    """Which samples of a phase have diverged, (B,)."""
+    return report.status.eq(Status.DIVERGED)

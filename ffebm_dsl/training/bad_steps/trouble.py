@@ -13,8 +13,6 @@ from torch import Tensor
 from ffebm_dsl.network import PhaseReport
 from ffebm_dsl.network.whole_batch import Part
 
-KINDS = ("not finite", "diverging", "cycling", "exploding")
-
 REMEDIES = {
     "input": "repair or remove the sample in the data",
     "target": "repair or remove the sample in the data",
@@ -74,9 +72,8 @@ class Trouble:
     """The first thing that is wrong with a step.
 
     Attributes:
-        kind: one of ``KINDS``.
-        phase: ``input``, ``target``, ``weights``, ``buffers`` (what a batch norm has kept),
-            ``map``, ``free``, ``loss``, ``cotangent``, ``nudged``, ``adjoint`` or ``gradient``.
+        kind, phase: of the record's ``TROUBLES`` and ``TROUBLE_PHASES``; ``buffers`` are what a
+            batch norm has kept.
         block: the block; the name of a map of the model, or ``readout``; "" where none is.
         layer: the layer, map or weight tensor in it; "" where none is.
         sample: first sample concerned, in the batch; -1 where it is not a matter of samples.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.diagnostics import NegativeResult
+from ffebm_dsl.records.schema import TROUBLE_PHASES, TROUBLES
+from ffebm_dsl.relaxation import Status
 from ffebm_dsl.training import Options, Session, train
 from ffebm_dsl.training.bad_steps import Attempt, Backup
+from ffebm_dsl.training.bad_steps.guard import _unexplained
 from ffebm_dsl.training.checkpoint import steps
 from ffebm_dsl.training.resumption import resume
 
@@ -82,6 +86,7 @@ def bad_steps(folder: Path) -> list[dict[str, object]]:
 def one(folder: Path, **expected: object) -> dict[str, object]:
     """The only row of the table, which must hold what is expected."""
     (row,) = bad_steps(folder)
+    assert row["kind"] in TROUBLES and row["phase"] in TROUBLE_PHASES
     assert {name: row[name] for name in expected} == expected
     return row
 
@@ -334,3 +339,15 @@ def test_a_trouble_that_does_not_come_back_is_still_named(tmp_path: Path) -> Non
 def test_an_attempt_without_a_gradient_is_not_finite() -> None:
     assert not Attempt(0.0, math.nan, math.nan, ()).finite
     assert Attempt(0.0, 1.0, 2.0, ()).finite
+
+
+def test_a_relaxation_that_fails_only_once_is_named_by_its_report(tmp_path: Path) -> None:
+    """The search computes the step again and finds nothing; what the first try told remains."""
+    session = new_session(tmp_path)
+    train(session, controls(max_steps=1))
+    reports = tuple(session.job.network.phases())
+    status = torch.full_like(reports[1].status, Status.DIVERGED)
+    failed = (reports[0], replace(reports[1], status=status), *reports[2:])
+    found = _unexplained(Attempt(0.0, 1.0, 2.0, failed))
+    assert (found.kind, found.phase, found.block) == ("diverging", reports[1].phase, "b2")
+    assert found.value == float(reports[1].residual.max())
