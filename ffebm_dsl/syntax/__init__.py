@@ -1,8 +1,9 @@
 """The surface of the language: text -> AST -> canonical text. No meaning beyond the grammar."""
 
 from ffebm_dsl.syntax.format import format_source
-from ffebm_dsl.syntax.parse import Recovered, parse, parse_override, parse_with_recovery
+from ffebm_dsl.syntax.parse import parse, parse_override, parse_with_recovery
 from ffebm_dsl.syntax.reading import decode_source, read_source
+from ffebm_dsl.syntax.recovered import Recovered
 from ffebm_dsl.syntax.terminals import RESERVED
 from ffebm_dsl.syntax.version import VERSION
 

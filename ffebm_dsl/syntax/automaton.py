@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
-
-from lark.parsers.lalr_analysis import Shift
+from typing import NamedTuple
 
 from ffebm_dsl.syntax.scan import END, Word
-from ffebm_dsl.syntax.tables import parser
+from ffebm_dsl.syntax.tables import Rule, Tables, tables
 from ffebm_dsl.syntax.terminals import KEYWORDS
 
 Stack = tuple[int, ...]
@@ -20,8 +18,8 @@ class Situation(NamedTuple):
     """Where the parser stands: its state and the terminals that it accepts there.
 
     The state is the one after all reductions that no next word could prevent; without them
-    one state would stand for the end of a name in every rule. Numbers of states differ
-    between builds of the parser, and are never stored.
+    one state would stand for the end of a name in every rule. Numbers of states change with
+    the grammar, and no other file holds them.
     """
 
     state: int
@@ -31,34 +29,30 @@ class Situation(NamedTuple):
 class Automaton:
     """The tables of one start rule; ``start`` is the stack before the first word."""
 
-    def __init__(
-        self, states: Mapping[int, Mapping[str, tuple[Any, Any]]], start: int, end: int
-    ) -> None:
-        self._states = states
-        self._end = end
-        self.start: Stack = (start,)
+    def __init__(self, tables: Tables, start: str) -> None:
+        self._states = tables.states
+        self._rules = tables.rules
+        self._end = tables.ends[start]
+        self.start: Stack = (tables.starts[start],)
         self.accepted = lru_cache(maxsize=1024)(self._accepted)
 
     def step(self, stack: Stack, kind: str) -> Stack | None:
         """The stack after a word of this kind; None where it cannot stand there."""
         states = [*stack]
         while True:
-            entry = self._states[states[-1]].get(kind)
-            if entry is None:
+            action = self._states[states[-1]].get(kind)
+            if action is None:
                 return None
-            action, argument = entry
-            if action is Shift:
-                states.append(argument)
-                return tuple(states)
-            self._reduce(states, argument)
+            if action >= 0:
+                return (*states, action)
+            self._reduce(states, self._rules[-1 - action])
             if kind == END and states[-1] == self._end:
                 return tuple(states)
 
-    def _reduce(self, states: list[int], rule: Any) -> None:
-        size = len(rule.expansion)
-        if size:
-            del states[-size:]
-        states.append(self._states[states[-1]][rule.origin.name][1])
+    def _reduce(self, states: list[int], rule: Rule) -> None:
+        if rule.size:
+            del states[-rule.size :]
+        states.append(self._states[states[-1]][rule.origin])
 
     def _accepted(self, stack: Stack) -> frozenset[str]:
         kinds = (kind for kind in self._states[stack[-1]] if kind.isupper() or kind == END)
@@ -73,11 +67,11 @@ class Automaton:
         accepted: frozenset[str] = self.accepted(stack)
         states = [*stack]
         while True:
-            entries = [self._states[states[-1]].get(kind) for kind in sorted(accepted)]
-            first = entries[0] if entries else None
-            if first is None or first[0] is Shift or any(entry != first for entry in entries):
+            actions = {self._states[states[-1]].get(kind) for kind in accepted}
+            action = actions.pop() if len(actions) == 1 else None
+            if action is None or action >= 0:
                 return Situation(states[-1], accepted)
-            self._reduce(states, first[1])
+            self._reduce(states, self._rules[-1 - action])
 
     def kind_of(self, stack: Stack, word: Word, before: Word | None) -> str:
         """What ``word`` is at this place, as the parser's contextual lexer decides it.
@@ -112,5 +106,4 @@ class Automaton:
 @lru_cache(maxsize=2)
 def automaton(start: str) -> Automaton:
     """The automaton of a start rule of the grammar."""
-    conf = parser().parse_interactive("", start=start).parser_state.parse_conf
-    return Automaton(conf.states, conf.start_state, conf.end_state)
+    return Automaton(tables(), start)

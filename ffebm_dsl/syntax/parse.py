@@ -1,13 +1,16 @@
-"""Text -> AST. Lark is imported when the first text is parsed, and in this package alone."""
+"""Text -> AST. What mends faulty texts is imported when the first one is met."""
 
 from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import NamedTuple, cast
+from typing import cast
 
 from ffebm_dsl.diagnostics import Diagnostic, SourceFile, Span, SpecError
 from ffebm_dsl.syntax.ast import Override, Program
+from ffebm_dsl.syntax.recovered import Recovered
+from ffebm_dsl.syntax.scan import scan
+from ffebm_dsl.syntax.to_ast import to_ast
 
 MAX_NESTING = 32
 """Brackets inside brackets. Deeper texts are refused before the parser sees them."""
@@ -21,21 +24,6 @@ _HIDDEN = re.compile(
 )
 
 _STRING_COMMENT_OR_BRACKET = re.compile(r'"[^"\n]*"|#[^\n]*|([\[({])|([\])}])')
-
-
-class Recovered(NamedTuple):
-    """What was understood of a text, and every syntax error in it.
-
-    ``program`` is the AST of the text without its faulty parts, with what they lack put in;
-    None where the text was given up. ``damaged`` are the places that were changed or left
-    out: what the program says there is not what the text says. Where ``names_lost``, a name
-    may have been declared there that the program does not declare.
-    """
-
-    program: Program | None
-    diagnostics: tuple[Diagnostic, ...] = ()
-    damaged: tuple[Span, ...] = ()
-    names_lost: bool = False
 
 
 def parse(source: SourceFile) -> Program:
@@ -63,20 +51,16 @@ def parse_override(source: SourceFile) -> Override:
 
 
 def _recovered(source: SourceFile, start: str) -> Recovered:
-    from lark import UnexpectedInput
-
-    from ffebm_dsl.syntax.tables import parser
-    from ffebm_dsl.syntax.to_ast import to_ast
-
     refused = _hidden_characters(source) or _nesting_fault(source)
     if refused:
         return Recovered(None, refused)
-    try:
-        return Recovered(to_ast(parser().parse(source.text, start=start), source))
-    except UnexpectedInput:
-        from ffebm_dsl.syntax.mending import mended
+    words = scan(source.text)
+    program = to_ast(words, start, source)
+    if program is not None:
+        return Recovered(program)
+    from ffebm_dsl.syntax.mending import mended
 
-        return mended(source, start)
+    return mended(words, start, source)
 
 
 def _hidden_characters(source: SourceFile) -> tuple[Diagnostic, ...]:

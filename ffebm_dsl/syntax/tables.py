@@ -1,83 +1,86 @@
-"""The parser's tables, worked out once and kept beside the grammar.
+"""The parser's LALR tables, worked out from the grammar once and kept beside it.
 
-Building the LALR tables costs more than everything else that a static check does (0.2 s,
-0.6 s where interegular is installed, against 0.02 s to read them). The tables carry the
-grammar's checksum and Lark's version; where either differs from what is installed, the
-parser is built from the grammar instead, so a stale file costs time and nothing else.
+Working them out costs more than everything else that a static check does, and takes Lark;
+reading them takes a millisecond and nothing but the standard library. They carry the
+grammar's checksum: where it is not that of the grammar that is installed, they are worked out
+again, so a stale file costs time and nothing else.
 
-``python -m ffebm_dsl.syntax.tables`` writes the file; a test holds it current.
+``python -m ffebm_dsl.syntax.generate`` writes the file; a test holds it current.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from hashlib import sha256
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Literal
+from pkgutil import get_data
+from typing import Any, NamedTuple
+from zlib import crc32
 
-import lark
-from lark.grammar import Rule
-from lark.lexer import TerminalDef
+FILE = "ffe.tables.json"
 
-STARTS = ("start", "override")
-_FILE = "ffe.tables.json"
+PARTS, CHILD = "_", ""
+"""What a rule makes that makes no node: parts of a node that is made later, and its only child."""
+
+
+class Rule(NamedTuple):
+    """A rule of the grammar, as the parser reduces by it.
+
+    ``origin`` is what the last ``size`` symbols become. ``picks`` are the children of the node
+    that is made of them: symbol ``i``, the parts of symbol ``-1 - i``, or nothing where the
+    text leaves an optional part out. ``node`` names the node, or is one of the two words above.
+    """
+
+    origin: str
+    size: int
+    node: str
+    picks: tuple[int | None, ...]
+
+
+class Tables(NamedTuple):
+    """What the parser does in a state at a terminal: go to another state, or reduce by the rule
+    ``-1 - action``. At a rule's name, it goes to a state.
+
+    ``starts`` and ``ends`` are the first and the last state by start rule.
+    """
+
+    rules: Sequence[Rule]
+    states: Sequence[Mapping[str, int]]
+    starts: Mapping[str, int]
+    ends: Mapping[str, int]
 
 
 def grammar_text() -> str:
     """The grammar in Lark's notation."""
-    return files("ffebm_dsl.grammar").joinpath("ffe.lark").read_text(encoding="utf-8")
+    return _read("ffe.lark").decode("utf-8")
+
+
+def checksum() -> int:
+    """Of the grammar; one against mistakes, for which no secure one need be loaded."""
+    return crc32(_read("ffe.lark"))
 
 
 @lru_cache(maxsize=1)
-def parser() -> lark.Lark:
-    """The parser, from the tables where they are current."""
-    tables = _read_tables()
-    if tables.get("made_from") == _made_from():
-        return lark.Lark.load(tables)
-    return build_parser()
+def tables() -> Tables:
+    """The tables of the grammar that is installed."""
+    stored = _read_stored()
+    if stored.get("grammar_crc32") != checksum():
+        from ffebm_dsl.syntax.generate import make_tables
+
+        return make_tables()
+    rules = [Rule(origin, size, node, (*picks,)) for origin, size, node, picks in stored["rules"]]
+    return Tables(rules, stored["states"], stored["starts"], stored["ends"])
 
 
-def build_parser(lexer: Literal["contextual", "basic"] = "contextual") -> lark.Lark:
-    """The parser, from the grammar; a ``basic`` lexer knows keywords wherever they stand."""
-    return lark.Lark(
-        grammar_text(),
-        parser="lalr",
-        lexer=lexer,
-        start=list(STARTS),
-        propagate_positions=True,
-        maybe_placeholders=True,
-    )
+def _read_stored() -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads(_read(FILE) or b"{}")
+    return stored
 
 
-def make_tables() -> str:
-    """The text of the tables' file."""
-    data, memo = build_parser().memo_serialize([TerminalDef, Rule])
-    tables = {"made_from": _made_from(), "data": data, "memo": memo}
-    return json.dumps(tables, separators=(",", ":")) + "\n"
-
-
-def _made_from() -> dict[str, str]:
-    checksum = sha256(grammar_text().encode()).hexdigest()
-    return {"lark": lark.__version__, "grammar_sha256": checksum}
-
-
-def _read_tables() -> dict[str, Any]:
-    file = files("ffebm_dsl.grammar").joinpath(_FILE)
-    if not file.is_file():
-        return {}
-    tables: dict[str, Any] = json.loads(file.read_text(encoding="ascii"), object_hook=_whole_keys)
-    return tables
-
-
-def _whole_keys(entries: dict[str, Any]) -> dict[Any, Any]:
-    """Numbers as keys again: JSON knows only strings."""
-    if all(key.isdigit() for key in entries):
-        return {int(key): value for key, value in entries.items()}
-    return entries
-
-
-if __name__ == "__main__":
-    with Path(str(files("ffebm_dsl.grammar").joinpath(_FILE))).open("w", encoding="ascii") as out:
-        out.write(make_tables())
+def _read(name: str) -> bytes:
+    """A file beside the grammar; empty where there is none. By ``pkgutil``, as importing
+    ``importlib.resources`` would take 10 ms of every start."""
+    try:
+        return get_data("ffebm_dsl.grammar", name) or b""
+    except FileNotFoundError:
+        return b""

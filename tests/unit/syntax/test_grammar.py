@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.resources import files
 
 import pytest
-from lark import Lark, UnexpectedCharacters, UnexpectedToken
+from lark import Lark
 
 from ffebm_dsl.diagnostics import SourceFile, SpecError
 from ffebm_dsl.syntax import RESERVED, parse, tables
+from ffebm_dsl.syntax.generate import STARTS, make_tables, text_of
 from ffebm_dsl.syntax.terminals import CLASSES, KEYWORDS, SYMBOLS, english, expectation
 
 
@@ -20,7 +21,7 @@ def strict() -> Lark:
         parser="lalr",
         lexer="contextual",
         strict=True,
-        start=list(tables.STARTS),
+        start=list(STARTS),
     )
 
 
@@ -53,39 +54,18 @@ def test_expectations_read_as_a_sentence() -> None:
     assert expectation(()) == ""
 
 
-GOLDEN = Path(__file__).parents[2] / "golden"
-
-
-def test_tables_are_current() -> None:
-    command = "python -m ffebm_dsl.syntax.tables"
-    assert tables._read_tables()["made_from"] == tables._made_from(), f"run {command}"
-
-
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*/*.ffe")), ids=lambda path: path.stem)
-def test_tables_parse_like_the_grammar(path: Path, fresh: Lark) -> None:
-    text = path.read_text(encoding="utf-8")
-    found: list[object] = []
-    for parser in (fresh, tables.parser()):
-        try:
-            found.append(parser.parse(text, start="start"))
-        except UnexpectedToken as fault:
-            found.append((fault.pos_in_stream, fault.accepts))
-        except UnexpectedCharacters as fault:
-            found.append((fault.pos_in_stream, fault.allowed))
-    assert found[0] == found[1]
-
-
-@pytest.fixture(scope="module")
-def fresh() -> Lark:
-    return tables.build_parser()
+def test_the_tables_beside_the_grammar_are_current() -> None:
+    stored = files("ffebm_dsl.grammar").joinpath(tables.FILE).read_text(encoding="ascii")
+    assert stored == text_of(make_tables()), "run python -m ffebm_dsl.syntax.generate"
+    assert tables.tables() == make_tables()
 
 
 def test_stale_tables_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_read_tables", lambda: {"made_from": {"lark": "0"}})
-    tables.parser.cache_clear()
+    monkeypatch.setattr(tables, "_read_stored", lambda: {"grammar_crc32": 0, "rules": None})
+    tables.tables.cache_clear()
     try:
         with pytest.raises(SpecError):
             parse(SourceFile("a.ffe", "model"))
         assert parse(SourceFile("a.ffe", "ffe 1.0")).version is not None
     finally:
-        tables.parser.cache_clear()
+        tables.tables.cache_clear()

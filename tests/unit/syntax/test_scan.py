@@ -1,4 +1,4 @@
-"""Words of any text, and of legal ones the same as the parser's lexer finds."""
+"""Words of any text, and of legal ones the same as a lexer made of the grammar finds."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ffebm_dsl.syntax import tables
+from ffebm_dsl.syntax.generate import build_parser
 from ffebm_dsl.syntax.scan import BAD_NUMBER, END, OPEN_STRING, STRAY, scan
 from tests.mutants import real_specs
 
 
 @pytest.mark.parametrize(("name", "text"), real_specs(), ids=lambda value: value[:20])
-def test_words_are_those_of_the_parsers_lexer(name: str, text: str) -> None:
-    lexer = tables.build_parser(lexer="basic")
+def test_words_are_those_of_the_grammars_lexer(name: str, text: str) -> None:
+    lexer = build_parser(lexer="basic")
     theirs = [(token.type, str(token), token.start_pos) for token in lexer.lex(text)]
     assert [(word.kind, word.text, word.start) for word in scan(text)[:-1]] == theirs
 
