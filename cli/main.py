@@ -18,13 +18,14 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ffebm_dsl import __version__
 from ffebm_dsl.cli.commands import Commands
 from ffebm_dsl.cli.console import emit, say
+from ffebm_dsl.cli.processes import UsageError, refusal, results_once, say_once
 from ffebm_dsl.diagnostics import Diagnostic, FfebmError, Severity, SpecError, Stopped
 
 STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
@@ -44,6 +45,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -52,6 +54,9 @@ def root(
     ] = False,
 ) -> None:
     """Compile, check and train feedforward-tied energy-based models."""
+    refused = refusal(context.invoked_subcommand or "")
+    if refused is not None:
+        raise typer.Exit(say_once(refused.message, lambda: report(refused)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,10 +87,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        app(args=arguments, prog_name="ffebm")
-    except SystemExit as end:
+        with results_once():
+            status = app(args=arguments, prog_name="ffebm", standalone_mode=False)
+    except UsageError as error:
+        return _report_usage(error)
+    except SystemExit as end:  # Typer's answer to a reader who has gone.
         return end.code if isinstance(end.code, int) else 0
-    return 0
+    return status if isinstance(status, int) else 0
+
+
+def _report_usage(error: Any) -> int:
+    """Say what click finds wrong with the command line; the exit code that it gives."""
+
+    def show() -> int:
+        error.show()
+        return int(error.exit_code)
+
+    return say_once(error.format_message(), show)
 
 
 def report(error: FfebmError) -> int:

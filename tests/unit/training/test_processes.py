@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +12,7 @@ import pytest
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.training import checkpoint as checkpoints
 from ffebm_dsl.training.world import split
+from tests.ranks import Ranks
 from tests.unit.training.runs import SPEC, read, rows, write_data
 
 SYNCED = SPEC.replace("batch_norm1d()", "batch_norm1d(sync=true)")
@@ -31,35 +27,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class Ranks:
-    """``ffebm train`` in ``size`` processes that know of one another."""
-
-    def __init__(self, folder: Path, arguments: Sequence[str], size: int = 2) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        common = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        self.processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "ffebm_dsl", "train", *arguments],
-                cwd=folder,
-                env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for rank in range(size)
-        ]
-
-    def ended(self) -> list[tuple[int, str, str]]:
-        """Exit code, stdout and stderr of each."""
-        told = [process.communicate(timeout=300) for process in self.processes]
-        codes = [process.returncode for process in self.processes]
-        return [(code, out, err) for code, (out, err) in zip(codes, told, strict=True)]
-
-
 def together(folder: Path, *arguments: str, size: int = 2) -> list[tuple[int, str, str]]:
-    return Ranks(folder, [*arguments, *COMMON], size).ended()
+    return ranks(folder, *arguments, size=size).ended()
+
+
+def ranks(folder: Path, *arguments: str, size: int = 2) -> Ranks:
+    return Ranks(folder, [["train", *arguments, *COMMON]] * size)
 
 
 COMMON = ("--device", "cpu", "--threads", "1")
@@ -94,7 +67,7 @@ def parameter_gap(one: Path, other: Path) -> float:
     return max(float((a[name] - b[name]).abs().double().max()) for name in a)
 
 
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_several_processes_equal_one(folder: Path, size: int) -> None:
     """Dropout, augmentation, batch norm, uneven parts, a process without a sample."""
     assert alone(folder, *options(folder, "one")) == 0
@@ -104,6 +77,7 @@ def test_several_processes_equal_one(folder: Path, size: int) -> None:
     assert difference(folder / "one", folder / "many") < ADMITTED
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number(folder: Path) -> None:
     """The first steps with two, the next alone, the rest with two again."""
     assert alone(folder, *options(folder, "one")) == 0
@@ -125,6 +99,7 @@ def test_the_comparison_can_fail(folder: Path) -> None:
     assert difference(folder / "one", folder / "other") > ADMITTED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -141,25 +116,26 @@ def test_what_is_wrong_is_said_once(folder: Path, arguments: list[str], message:
     assert sorted(path.name for path in folder.iterdir()) == ["data.npz", "small.ffe"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_signal_to_one_ends_both_after_the_same_step(folder: Path, rank: int) -> None:
-    arguments = [*options(folder, "run"), "--set", "epochs=100000", *COMMON]
-    ranks = Ranks(folder, arguments)
+    started = ranks(folder, *options(folder, "run"), "--set", "epochs=100000")
     wait_for(folder / "run" / "ckpt", steps=2)
-    ranks.processes[rank].send_signal(signal.SIGTERM)
-    lead, other = ranks.ended()
+    started.processes[rank].send_signal(signal.SIGTERM)
+    lead, other = started.ended()
     assert (lead[0], other[0]) == (143, 143)
     assert "stopped by SIGTERM after step" in lead[2] and other[2] == ""
     again = together(folder, "--resume", str(folder / "run"), "--max-steps", "0")
     assert [code for code, _, _ in again] == [0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_the_loss_of_a_process_ends_the_other(folder: Path, rank: int) -> None:
-    ranks = Ranks(folder, [*options(folder, "run"), "--set", "epochs=100000", *COMMON])
+    started = ranks(folder, *options(folder, "run"), "--set", "epochs=100000")
     wait_for(folder / "run" / "ckpt", steps=2)
-    ranks.processes[rank].kill()
-    ended = ranks.ended()
+    started.processes[rank].kill()
+    ended = started.ended()
     assert ended[rank][0] == -signal.SIGKILL
     code, _, said = ended[1 - rank]
     assert code == 75 and "cannot reach the others" in said and "Traceback" not in said
@@ -182,6 +158,7 @@ def test_parts_are_all_of_a_batch() -> None:
             assert counts[0] > 0 and max(counts) - min(counts) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "phase"), [("float64", "buffers"), ("float32", "input")])
 def test_a_step_that_is_bad_in_one_process_is_bad_in_all(
     folder: Path, dtype: str, phase: str
@@ -204,6 +181,7 @@ def test_a_step_that_is_bad_in_one_process_is_bad_in_all(
         assert one[column].tolist() == two[column].tolist(), column
 
 
+@pytest.mark.slow
 def test_a_cycle_is_named_by_all_processes_together(folder: Path) -> None:
     """To find its layer all of them compute the step again, whoever has the sample."""
     lateral = SYNCED.replace(

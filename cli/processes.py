@@ -1,0 +1,81 @@
+"""A command line that a launcher such as torchrun has given to several processes.
+
+Only ``train`` divides its work among them. Of any other command each process would do all,
+print it again and write over what the others write, so that one is refused. That, and what
+is wrong with the line itself, is said once, unless the processes were given different lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from typing import cast
+
+import typer
+
+from ffebm_dsl.diagnostics import InputError, PeerLost
+
+TOGETHER = "train"
+"""The command that runs in several processes."""
+
+# Newer releases of typer carry a click of their own, older ones import it: this is either's.
+UsageError = cast("type[Exception]", typer.BadParameter.__base__)
+
+
+def refusal(command: str) -> InputError | None:
+    """What is wrong with a command in as many processes as there are, if anything is."""
+    size = os.environ.get("WORLD_SIZE", "1")
+    if size == "1" or command == TOGETHER:
+        return None
+    return InputError(
+        f"`ffebm {command}` runs in one process, but WORLD_SIZE is {size}",
+        help="start it without torchrun; where WORLD_SIZE is set for another reason: "
+        f"env -u WORLD_SIZE ffebm {command} ...",
+    )
+
+
+@contextlib.contextmanager
+def results_once() -> Iterator[None]:
+    """Results, help and version are printed by process 0 alone."""
+    aside = contextlib.redirect_stdout(io.StringIO())
+    with aside if _rank() else contextlib.nullcontext():
+        yield
+
+
+def say_once(message: str, show: Callable[[], int]) -> int:
+    """Show what is wrong with the command line; its exit code.
+
+    Several processes meet over it: what all of them find, process 0 shows; what one finds
+    alone, ``train`` in process 0 hears of and says whose it is. Where they cannot meet, each
+    shows its own.
+    """
+    if _rank() is None:
+        return show()
+    from ffebm_dsl.training import joined
+
+    status = InputError.exit_code
+    shown = False
+    with contextlib.suppress(InputError, PeerLost), joined() as world:
+        with contextlib.suppress(InputError), world.together():
+            raise InputError(message)
+        shown = True
+        if world.lead:
+            status = show()
+        # A launcher ends all when one has ended: the others stay until it is said.
+        world.any(False)
+    return status if shown else show()
+
+
+def _rank() -> int | None:
+    """Which of several processes a launcher has started this one as; None if it is alone.
+
+    Every launcher says which process of its machine it is. Without that, RANK and
+    WORLD_SIZE stand in the environment of a shell in which somebody types.
+    """
+    texts = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")]
+    if not all(text.isdecimal() for text in texts):
+        return None
+    rank, size = int(texts[0]), int(texts[1])
+    return rank if rank < size != 1 else None
