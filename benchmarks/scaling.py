@@ -36,6 +36,7 @@ from benchmarks.measuring import (
     where,
 )
 from benchmarks.memory import estimator, peak, set_sweeps
+from ffebm_dsl.allocation import keep_freed_memory
 from ffebm_dsl.build import build
 from ffebm_dsl.diagnostics import SourceFile
 from ffebm_dsl.ir import compile_spec
@@ -146,6 +147,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick and options.save:
         parser.error("a quick series means nothing: --save takes a whole one")
+    keep_freed_memory()
     torch.set_num_threads(options.threads)
     effort = Effort(options.quick, 1 if options.quick else options.repeats, CLOCKS[options.clock])
     rows = []

@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.measuring import CLOCKS, add_options, compiled, measure, settings, summary, where
+from ffebm_dsl.allocation import keep_freed_memory
 
 
 def main() -> None:
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--estimators", action="store_true", help="time the others too")
     add_options(parser)
     options = parser.parse_args()
+    keep_freed_memory()
     torch.set_num_threads(options.threads)
     clock, results = CLOCKS[options.clock], []
     for path in options.specs:

@@ -73,7 +73,10 @@ def _measure(compiled: Compiled, settings: BenchSettings) -> Bench:
     import torch
     from tqdm import tqdm
 
+    from ffebm_dsl.allocation import keep_freed_memory
     from ffebm_dsl.benchmarking import bench as run
+
+    keep_freed_memory()
 
     with tqdm(desc="bench", unit="round", leave=False, disable=None) as bar:
 

@@ -27,6 +27,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "grammar": "",
         "specs": "",
         "modules": "",
+        "allocation": "",
         "syntax": "diagnostics",
         "registry": "diagnostics",
         "ir": "syntax registry diagnostics",
@@ -48,9 +49,9 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "training records",
         "training": "build network gradients relaxation records datasets ir registry diagnostics",
         "benchmarking": "checking build network gradients relaxation energy modules ir",
-        "cli": "benchmarking training checking report comparison build datasets records ir "
-        "registry syntax diagnostics network specs drawing editor "
-        "interchange migrations",
+        "cli": "allocation benchmarking training checking report comparison build datasets "
+        "records ir registry syntax diagnostics network specs drawing editor interchange "
+        "migrations",
         "__main__": "cli",
         "": "build ir network diagnostics",
     }.items()
