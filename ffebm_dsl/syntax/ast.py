@@ -2,7 +2,7 @@
 
 Every node knows its ``span``. Nothing here is checked beyond the grammar: names may be
 unknown, arguments of the wrong type. A declaration's ``doc`` is the text of the ``##``
-comments before it.
+comments that document it.
 
 The nodes are named tuples because a frozen dataclass costs seven times as much to define
 (2 ms against 0.3 ms, measured), which every start of a command would pay some thirty times.
@@ -274,7 +274,8 @@ class Override(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A whole text. ``doc`` is its heading: doc comments set off by an empty line."""
+    """A whole text. ``doc`` is its heading: doc comments set off by an empty line, or at the end
+    of the version line."""
 
     span: Span
     version: Version | None

@@ -1,9 +1,9 @@
-"""Comments, which the parser skips: where they are, and what each doc comment documents."""
+"""Comments, which the parser skips: where they are, and what follows them."""
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from ffebm_dsl.diagnostics import Span
 from ffebm_dsl.syntax.ast import Comment
@@ -21,35 +21,7 @@ def find_comments(text: str) -> tuple[Comment, ...]:
     )
 
 
-class Docs(NamedTuple):
-    """Doc comments by what they belong to.
-
-    ``heading`` belongs to the whole text: the doc comments before the first declaration
-    that an empty line sets off. ``before`` maps the offset of a declaration's first
-    character to the text of the doc comments in front of it.
-    """
-
-    heading: str
-    before: dict[int, str]
-
-
-def attach_docs(text: str, comments: tuple[Comment, ...], first: int) -> Docs:
-    """Give each doc comment to the code that follows it; ``first`` is where that begins."""
-    heading: list[str] = []
-    before: dict[int, list[str]] = {}
-    for comment, (offset, gap) in zip(comments, _followers(text, comments), strict=True):
-        if not comment.is_doc:
-            continue
-        words = comment.text.lstrip("#").strip()
-        if offset == first and gap:
-            heading.append(words)
-        else:
-            before.setdefault(offset, []).append(words)
-    joined = {offset: "\n".join(lines) for offset, lines in before.items()}
-    return Docs("\n".join(heading), joined)
-
-
-def _followers(text: str, comments: tuple[Comment, ...]) -> list[tuple[int, bool]]:
+def followers(text: str, comments: Sequence[Comment]) -> list[tuple[int, bool]]:
     """For each comment: where the next code begins, and whether an empty line precedes it."""
     starts = {comment.span.start: i for i, comment in enumerate(comments)}
     found: list[tuple[int, bool]] = [(0, False)] * len(comments)

@@ -1,5 +1,4 @@
-"""Words -> AST, with the comments that document it. No checks: what the grammar lets through
-becomes a node."""
+"""Words -> AST, with its comments. No checks: what the grammar lets through becomes a node."""
 
 from __future__ import annotations
 
@@ -8,9 +7,10 @@ from typing import Any
 
 from ffebm_dsl.diagnostics import SourceFile, Span
 from ffebm_dsl.syntax import ast
-from ffebm_dsl.syntax.comments import Docs, attach_docs, find_comments
+from ffebm_dsl.syntax.comments import find_comments
 from ffebm_dsl.syntax.derive import Make, derive
-from ffebm_dsl.syntax.scan import END, Word
+from ffebm_dsl.syntax.docs import with_docs
+from ffebm_dsl.syntax.scan import Word
 
 
 def to_ast(words: Sequence[Word], start: str, source: SourceFile) -> Any:
@@ -18,32 +18,16 @@ def to_ast(words: Sequence[Word], start: str, source: SourceFile) -> Any:
 
     None where they do not follow the grammar.
     """
-    comments = find_comments(source.text)
-    docs = attach_docs(source.text, comments, _first_item(words))
-    return derive(words, start, _nodes(source.text, comments, docs))
+    found = derive(words, start, _NODES)
+    if not isinstance(found, ast.Program):
+        return found
+    whole = Span(0, len(source.text))
+    program = found._replace(span=whole, comments=find_comments(source.text))
+    return with_docs(program, source.text, words)
 
 
-def _first_item(words: Sequence[Word]) -> int:
-    """Where what follows the version begins; -1 where nothing does."""
-    first = words[min(2, len(words) - 1)] if words[0].kind == "_FFE" else words[0]
-    return -1 if first.kind == END else first.start
-
-
-def _nodes(text: str, comments: tuple[ast.Comment, ...], docs: Docs) -> Mapping[str, Make]:
-    """How each node that the grammar names is made."""
-
-    def start(span: Span, version: ast.Version | None, *items: Any) -> ast.Program:
-        return ast.Program(Span(0, len(text)), version, items, comments, docs.heading)
-
-    def declared(kind: Make) -> Make:
-        """A node whose last field are the doc comments in front of it."""
-        return lambda span, *fields: kind(span, *fields, docs.before.get(span.start, ""))
-
-    return {
-        **_PLAIN,
-        **{name: declared(make) for name, make in _DECLARED.items()},
-        "start": start,
-    }
+def _start(span: Span, version: ast.Version | None, *items: Any) -> ast.Program:
+    return ast.Program(span, version, items, ())
 
 
 def _name(span: Span, word: Word) -> ast.Ident:
@@ -105,21 +89,21 @@ def _list(span: Span, *items: Any) -> ast.ListExpression:
     return ast.ListExpression(span, _listed(span, *items))
 
 
-def _instance(span: Span, name: Any, template: Any, overrides: Any, doc: str) -> ast.Instance:
-    return ast.Instance(span, name, template, overrides or (), doc)
+def _instance(span: Span, name: Any, template: Any, overrides: Any) -> ast.Instance:
+    return ast.Instance(span, name, template, overrides or ())
 
 
 def _template(span: Span, name: ast.Ident, *rest: Any) -> ast.Template:
-    *formals, body, doc = rest
-    return ast.Template(span, name, _listed(span, *formals), body, doc)
+    *formals, body = rest
+    return ast.Template(span, name, _listed(span, *formals), body)
 
 
-def _model(span: Span, name: ast.Ident, *rest: Any) -> ast.Model:
-    *statements, doc = rest
-    return ast.Model(span, name, tuple(statements), doc)
+def _model(span: Span, name: ast.Ident, *statements: Any) -> ast.Model:
+    return ast.Model(span, name, statements)
 
 
-_PLAIN: Mapping[str, Make] = {
+_NODES: Mapping[str, Make] = {
+    "start": _start,
     "name": _name,
     "number": _number,
     "boolean": _boolean,
@@ -145,9 +129,6 @@ _PLAIN: Mapping[str, Make] = {
     "out": ast.Out,
     "loss": ast.Loss,
     **dict.fromkeys(("arguments", "body", "overrides", "settings", "chain", "ops"), _listed),
-}
-
-_DECLARED: Mapping[str, Make] = {
     "param": ast.Param,
     "layer": ast.Layer,
     "feedforward": ast.Feedforward,
