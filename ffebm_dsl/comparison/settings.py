@@ -58,7 +58,7 @@ def _relax_keys(head: str, a: RelaxIR, b: RelaxIR) -> Iterator[tuple[str, str, s
             yield f"{head} {name}", _relaxed(name, value_a), _relaxed(name, value_b)
 
 
-def _relaxed(name: str, value: int | float | str) -> str:
+def _relaxed(name: str, value: int | float | str | CallIR) -> str:
     if name == "routing":
         return "live" if value == -1 else f"frozen(after={value})"
     if name == "solver":

@@ -21,6 +21,7 @@ from ffebm_dsl.energy.ops import (
     LinearOp,
     MaxPool2d,
 )
+from ffebm_dsl.energy.precision import Precision, full_products
 
 __all__ = [
     "Activation",
@@ -40,6 +41,7 @@ __all__ = [
     "Linear",
     "LinearOp",
     "MaxPool2d",
+    "Precision",
     "PreparedCoupling",
     "Relu",
     "Routing",
@@ -47,5 +49,6 @@ __all__ = [
     "Sigmoid",
     "State",
     "Tanh",
+    "full_products",
     "inner",
 ]

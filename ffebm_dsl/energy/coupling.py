@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ffebm_dsl.energy.kernels import Convolution
 from ffebm_dsl.energy.ops import Conv2d, CouplingOp, MaxPool2d, WeightedOp, blank
+from ffebm_dsl.energy.precision import Format, Lowered
 from ffebm_dsl.modules import NamedModules
 
 Routing = tuple[Tensor, ...]
@@ -101,6 +102,7 @@ class PreparedCoupling:
     def __init__(self, coupling: Coupling, batch: int) -> None:
         self.source, self.target = coupling.source, coupling.target
         self.routed = coupling.routed
+        self._coupling, self._batch = coupling, batch
         self._ops: list[PreparedOp] = [
             op.prepared(batch) if isinstance(op, Conv2d) else op for op in coupling.ops
         ]
@@ -110,6 +112,25 @@ class PreparedCoupling:
         """The same, packed weights and all, with buffers of its own."""
         other = copy.copy(self)
         other._buffers = {}
+        return other
+
+    def lowered(self, number_format: Format) -> PreparedCoupling:
+        """The same with products in a lower precision, none of them known yet."""
+        other = self.reused()
+        other._ops = list(self._ops)
+        for k, (op, full) in enumerate(zip(self._coupling.ops, self._ops, strict=True)):
+            if isinstance(op, WeightedOp):
+                assert isinstance(full, WeightedOp | Convolution)
+                weight = number_format.rounded(op.weight.detach())
+                other._ops[k] = Lowered(full, op.product(weight, self._batch), number_format)
+        return other
+
+    def select(self, rows: Tensor) -> PreparedCoupling:
+        """The coupling for the samples ``rows`` of the batch alone."""
+        if not any(isinstance(op, Lowered) for op in self._ops):
+            return self
+        other = self.reused()
+        other._ops = [op.select(rows) if isinstance(op, Lowered) else op for op in self._ops]
         return other
 
     def forward(self, a: Tensor) -> tuple[Tensor, Routing]:
@@ -143,7 +164,7 @@ class PreparedCoupling:
         return kept
 
 
-PreparedOp = CouplingOp | Convolution
+PreparedOp = CouplingOp | Convolution | Lowered
 
 
 def _forward(ops: Sequence[PreparedOp], a: Tensor) -> tuple[Tensor, Routing]:

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ffebm_dsl.energy.kernels import Convolution, Geometry, convolution
+from ffebm_dsl.energy.kernels import Convolution, Dense, Geometry, convolution
+from ffebm_dsl.energy.precision import Product
 
 
 class LinearOp(nn.Module):
@@ -46,6 +47,10 @@ class WeightedOp(LinearOp):
 
     def weight_gradient(self, x: Tensor, y: Tensor) -> Tensor:
         """``d <tangent(x), y> / d weight``, summed over the batch."""
+        raise NotImplementedError
+
+    def product(self, weight: Tensor, batch: int) -> Product:
+        """The linear part with another weight of the same shape, for phases of ``batch``."""
         raise NotImplementedError
 
     def bias_gradient(self, y: Tensor) -> Tensor:
@@ -80,8 +85,10 @@ class Conv2d(WeightedOp):
 
     def prepared(self, batch: int) -> Convolution:
         """The convolution on the present weights, for phases of ``batch`` samples."""
-        geometry = Geometry(self.stride, self.padding, self.dilation, self.groups, self.unread)
-        return convolution(self.weight, self.bias, geometry, self.in_shape, batch)
+        return convolution(self.weight, self.bias, self._geometry, self.in_shape, batch)
+
+    def product(self, weight: Tensor, batch: int) -> Convolution:
+        return convolution(weight, None, self._geometry, self.in_shape, batch)
 
     def forward(self, x: Tensor) -> Tensor:
         return self._convolve(x, self.bias)
@@ -100,6 +107,10 @@ class Conv2d(WeightedOp):
             y, x, self.weight, None, *square, False, [0, 0], self.groups, [False, True, False]
         )
         return gradient
+
+    @property
+    def _geometry(self) -> Geometry:
+        return Geometry(self.stride, self.padding, self.dilation, self.groups, self.unread)
 
     def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
         return F.conv2d(x, self.weight, bias, self.stride, self.padding, self.dilation, self.groups)
@@ -121,6 +132,9 @@ class Linear(WeightedOp):
 
     def adjoint(self, y: Tensor) -> Tensor:
         return F.linear(y, self.weight.t())
+
+    def product(self, weight: Tensor, batch: int) -> Dense:
+        return Dense(weight)
 
     def weight_gradient(self, x: Tensor, y: Tensor) -> Tensor:
         return y.t() @ x

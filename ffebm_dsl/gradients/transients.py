@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ffebm_dsl.energy import HopfieldDynamics
+from ffebm_dsl.energy import HopfieldDynamics, Precision
 from ffebm_dsl.gradients.eqprop import EquilibriumPropagation, nudged_dynamics
 from ffebm_dsl.gradients.estimator import Cost, Equilibrium, GradientEstimate, cotangents_by_layer
 from ffebm_dsl.relaxation import Relaxation, relax
@@ -91,7 +91,8 @@ def unrolled_transients(
 
 
 def _one_sweep(settings: Relaxation) -> Relaxation:
-    return replace(settings, sweeps=1, tolerance=0.0, routing_after=-1)
+    precision = Precision.FULL
+    return replace(settings, sweeps=1, tolerance=0.0, routing_after=-1, precision=precision)
 
 
 def _trajectory(equilibrium: Equilibrium, step: Relaxation, sweeps: int) -> list[Sequence[Tensor]]:

@@ -143,7 +143,8 @@ def _relax_keys(relax: RelaxIR, before: RelaxIR | None, phase: Signature) -> Ite
             text = without if value == none else call.format(value)
         elif name in phase.names:
             key, parameter = name, phase.parameter(name)
-            known = parameter.default if before is None else known
+            if before is None and _is_default(value, parameter, {}):
+                continue
             text = _argument(value, parameter)
         else:  # where a nudged phase starts is not for a text to say
             continue

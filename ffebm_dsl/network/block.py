@@ -17,7 +17,13 @@ from torch import Tensor, nn
 from torch.amp.autocast_mode import is_autocast_available
 from torch.autograd.function import once_differentiable
 
-from ffebm_dsl.energy import HopfieldDynamics, HopfieldEnergy, Routing, Routings
+from ffebm_dsl.energy import (
+    HopfieldDynamics,
+    HopfieldEnergy,
+    Routing,
+    Routings,
+    full_products,
+)
 from ffebm_dsl.gradients import (
     Cost,
     Equilibrium,
@@ -147,7 +153,7 @@ class EnergyBlock(nn.Module):
     def free_phase(self, *drives: Tensor) -> tuple[Solution, HopfieldDynamics]:
         """The free phase, and its dynamics: routings that it froze, weights that it packed."""
         drives = tuple(u.detach() for u in drives)
-        with torch.no_grad():
+        with torch.no_grad(), full_products(drives[0].device):
             dynamics = HopfieldDynamics(
                 self.energy, drives, routings=self.pinned_routings, resting=self.start is None
             )
@@ -160,7 +166,8 @@ class EnergyBlock(nn.Module):
 
     def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         """The estimator's answer; its solves are added to ``reports``."""
-        estimate = self.estimator.estimate(equilibrium, cost, weights)
+        with full_products(weights.device):
+            estimate = self.estimator.estimate(equilibrium, cost, weights)
         for phase, solutions in estimate.solutions.items():
             self.reports += [self._report(phase, solution) for solution in solutions]
         return estimate

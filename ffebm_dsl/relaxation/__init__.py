@@ -2,9 +2,10 @@
 
 from ffebm_dsl.relaxation.anderson import Anderson
 from ffebm_dsl.relaxation.order import ORDERS, Schedule, carried, schedule
-from ffebm_dsl.relaxation.relax import Dynamics, forward_pass, relax
+from ffebm_dsl.relaxation.relax import Dynamics, forward_pass, sweep_to_rest
 from ffebm_dsl.relaxation.samples import CYCLE_SIZE
 from ffebm_dsl.relaxation.solution import Relaxation, Solution, Status
+from ffebm_dsl.relaxation.stages import relax
 
 __all__ = [
     "CYCLE_SIZE",
@@ -19,4 +20,5 @@ __all__ = [
     "forward_pass",
     "relax",
     "schedule",
+    "sweep_to_rest",
 ]

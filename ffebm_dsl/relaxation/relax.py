@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.energy.kernels import take_rows
+from ffebm_dsl.energy.precision import Format
 from ffebm_dsl.relaxation.anderson import Mixer
 from ffebm_dsl.relaxation.layout import per_row, squared_norm
 from ffebm_dsl.relaxation.over_relaxation import Pace
@@ -36,18 +37,27 @@ class Dynamics(Protocol):
     def admissible(self, layer: int, s: Tensor) -> Tensor:
         """``s``, which may be overwritten, brought into the range of the layer's states."""
 
+    def multiply_in(self, number_format: Format | None) -> None:
+        """From now on multiply by weights in this format; None: in full precision."""
+
     def select(self, rows: Tensor) -> Dynamics:
         """The dynamics of the samples ``rows`` (indices into the batch) alone."""
 
 
-def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> Solution:
-    """Sweep until every sample has converged or the sweeps are used up.
+def sweep_to_rest(
+    dynamics: Dynamics,
+    state: Sequence[Tensor],
+    settings: Relaxation,
+    budget: Tensor | None = None,
+) -> Solution:
+    """Sweep until every sample has converged or the sweeps are used up, in one precision.
 
     ``state`` is where to start, one tensor (B, *layer shape) per layer; it is not changed.
+    ``budget``, (B,) int64, is the most sweeps of each sample where that is not the settings'.
     With tolerance 0 sweeps are measured midway and at the end only. With a graph enabled the
     sweeps are recorded by autograd.
     """
-    samples = Samples(state, settings)
+    samples = Samples(state, settings, budget)
     running, states = dynamics, list(state)
     mixer = Mixer(settings.solver) if settings.solver else None
     pace = Pace(settings, state[0]) if settings.over_relaxation > 1 else None

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from torch import Tensor
 
+from ffebm_dsl.energy.precision import Precision
 from ffebm_dsl.relaxation.anderson import Anderson
 from ffebm_dsl.relaxation.order import Schedule
 
@@ -41,6 +42,8 @@ class Relaxation:
         solver: what accelerates the sweeps; None: nothing does.
         feedforward: start a phase from rest with one forward pass through the layers, which
             is not counted as a sweep.
+        precision: how the first sweeps multiply by weights; from float64 nothing is lowered.
+        finish: how many sweeps at the end are kept in full precision, 1 or more.
     """
 
     sweeps: int
@@ -51,6 +54,8 @@ class Relaxation:
     solver: Anderson | None = None
     feedforward: bool = False
     over_relaxation: float = 1.0
+    precision: Precision = Precision.FULL
+    finish: int = 1
 
     @property
     def middle(self) -> int:
