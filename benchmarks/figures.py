@@ -37,6 +37,8 @@ class Panel:
     title: str
     lines: Lines
     logarithmic: bool = False
+    level: float | None = None
+    """What to compare with by eye."""
 
 
 def save(name: str, found: Results, docs: Path) -> None:
@@ -75,14 +77,19 @@ def section(name: str, found: Results) -> str:
     threads, clock = found["threads"], found["clock"]
     lines = [f"{found['date']}, {found['machine']}, threads: {threads}, clock: {clock}.", ""]
     lines += [f"![{name}](figures/{name}.svg)", ""]
-    panels = PANELS[name](found["results"])
-    heads = [f"{line}: {panel.title}" for panel in panels for line in panel.lines]
-    columns = [values for panel in panels for values in panel.lines.values()]
-    lines += [f"| {' | '.join([POINTS[name], *heads])} |", "|---" * (len(heads) + 1) + "|"]
-    for k, row in enumerate(found["results"]):
-        cells = [f"{column[k]:.3g}" for column in columns]
-        lines.append(f"| {' | '.join([str(row['at']), *cells])} |")
-    return "\n".join([*lines, ""])
+    for panel in PANELS[name](found["results"]):
+        lines += [*_table(name, panel, [row["at"] for row in found["results"]]), ""]
+    return "\n".join(lines)
+
+
+def _table(name: str, panel: Panel, points: list[object]) -> list[str]:
+    """A panel's lines as the columns of a table in Markdown."""
+    lines = [f"| {' | '.join([f'{panel.title}: {POINTS[name]}', *panel.lines])} |"]
+    lines.append("|---" * (len(panel.lines) + 1) + "|")
+    for k, point in enumerate(points):
+        cells = [f"{heights[k]:.3g}" for heights in panel.lines.values()]
+        lines.append(f"| {' | '.join([str(point), *cells])} |")
+    return lines
 
 
 def plot(name: str, found: Results, path: Path) -> None:
@@ -92,21 +99,43 @@ def plot(name: str, found: Results, path: Path) -> None:
 
     rows, panels = found["results"], PANELS[name](found["results"])
     points, words = [row["at"] for row in rows], any(isinstance(row["at"], str) for row in rows)
+    named = dict.fromkeys(label for panel in panels for label in panel.lines)
+    colors = {label: f"C{k}" for k, label in enumerate(named)}
     figure = Figure(figsize=(4.2 * len(panels), 3), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        for label, heights in panel.lines.items():
-            places, line = (range(len(points)), "none") if words else (points, "solid")
-            axes.plot(places, heights, marker="o", linestyle=line, label=label)
-        axes.set(xlabel=POINTS[name], ylabel=panel.title)
-        if panel.logarithmic:
-            axes.set(xscale="log", yscale="log")
+        if words and len(panel.lines) == 1:
+            _bars(axes, panel, points)
         else:
-            axes.set_ylim(0, None)
-        if words:
-            axes.set_xticks(range(len(points)), points, fontsize=7)
-        axes.legend(frameon=False, fontsize=7)
+            _draw(axes, panel, points, colors)
+            axes.set(xlabel=POINTS[name], ylabel=panel.title)
     with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(path, metadata={"Date": None})
+
+
+def _bars(axes: Any, panel: Panel, points: list[str]) -> None:
+    """One height to each name."""
+    (heights,) = panel.lines.values()
+    axes.bar_label(axes.barh(points, heights), fmt=" %.2g", fontsize=7)
+    axes.margins(x=0.12)
+    axes.invert_yaxis()
+    axes.set(xlabel=panel.title)
+
+
+def _draw(axes: Any, panel: Panel, points: list[Any], colors: Mapping[str, str]) -> None:
+    """Lines over numbers, dots over names."""
+    words = any(isinstance(point, str) for point in points)
+    places, style = (range(len(points)), "none") if words else (points, "solid")
+    for label, heights in panel.lines.items():
+        axes.plot(places, heights, marker="o", ls=style, color=colors[label], label=label)
+    axes.legend(frameon=False, fontsize=7)
+    if panel.level is not None:
+        axes.axhline(panel.level, color="0.6", linewidth=0.8, zorder=0)
+    if panel.logarithmic:
+        axes.set(xscale="log", yscale="log")
+    else:
+        axes.set_ylim(0, None)
+    if words:
+        axes.set_xticks(places, points, fontsize=7)
 
 
 def _seconds(rows: list[Results]) -> Lines:
@@ -121,7 +150,7 @@ def _ratios(rows: list[Results]) -> Lines:
 def _steps(rows: list[Results], *, logarithmic: bool = False) -> list[Panel]:
     return [
         Panel("seconds of a step", _seconds(rows), logarithmic),
-        Panel("EP over it", _ratios(rows)),
+        Panel("EP step over each", _ratios(rows), level=1),
     ]
 
 
@@ -132,6 +161,7 @@ def _depth(rows: list[Results]) -> list[Panel]:
         Panel(
             "EP over its floor",
             {k: [r[k]["ep_over"]["floor"]["median"] for r in rows] for k in kinds},
+            level=1,
         ),
     ]
 
