@@ -22,6 +22,10 @@ from ffebm_dsl.diagnostics import InputError, SourceFile
 DEEPEST = 64
 """Nesting that is read; a document of the format needs a dozen levels."""
 
+MOST_TOKENS = 30_000
+"""Tokens of YAML that are read, in half a second. What ``write_yaml`` makes of a spec has 20,000
+of them when it is as large as a file may be; 64 KiB of brackets alone would have 90,000."""
+
 _LONGEST_NUMBER = 400
 
 
@@ -54,8 +58,8 @@ def read_yaml(source: SourceFile) -> Document:
     """Raises InputError, with the line, for what is no YAML or no plain data."""
     try:
         node = yaml.compose(source.text, Loader=_Loader)
-    except _TooDeep as fault:
-        raise InputError(f"{source.name}:{fault.line}: nested too deep") from None
+    except _TooMuch as fault:
+        raise InputError(f"{source.name}:{fault.line}: {fault}") from None
     except yaml.MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else 1
         raise InputError(f"{source.name}:{line}: not YAML: {fault.problem}") from None
@@ -89,23 +93,33 @@ def write_json(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-class _TooDeep(yaml.YAMLError):
-    """More brackets are open than a document may nest, at this line (from 1)."""
+class _TooMuch(yaml.YAMLError):
+    """Reading on would take long; the text is given up at this line (from 1)."""
 
-    def __init__(self, line: int) -> None:
-        self.line = line
+    def __init__(self, what: str, mark: yaml.Mark) -> None:
+        super().__init__(what)
+        self.line = mark.line + 1
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader with the numbers and truth values of YAML 1.2."""
+    """The safe loader with the numbers and truth values of YAML 1.2.
+
+    It is the one in Python, wherever PyYAML has another one: the two differ in what they
+    refuse, and a text must mean the same everywhere.
+    """
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - the library's own shape
 
     def fetch_flow_collection_start(self, token_class: type[yaml.Token]) -> None:
         """Refuse deep nesting at once: with each bracket that is open, a token takes longer."""
         if self.flow_level > DEEPEST:
-            raise _TooDeep(self.get_mark().line + 1)
+            raise _TooMuch("nested too deep", self.get_mark())
         super().fetch_flow_collection_start(token_class)
+
+    def fetch_more_tokens(self) -> None:
+        if self.tokens_taken > MOST_TOKENS:
+            raise _TooMuch(f"more than {MOST_TOKENS} words and signs", self.get_mark())
+        super().fetch_more_tokens()
 
 
 _TAG = "tag:yaml.org,2002:"

@@ -8,6 +8,7 @@ says, number for number.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ffebm_dsl.diagnostics import InputError, Severity, SourceFile, SpecError
@@ -23,6 +24,9 @@ from ffebm_dsl.syntax import format_source
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
+
+MAX_FAULTS = 100
+"""Faults of form that are looked at; 64 KiB can have 20,000, which take seconds to find."""
 
 
 def to_plain(spec: SpecIR) -> dict[str, Any]:
@@ -70,10 +74,14 @@ def compile_document(
 
 
 def check_form(document: Document) -> None:
-    """Raise InputError with the first place where the document is not as the schema says."""
+    """Raise InputError with the first place where the document is not as the schema says.
+
+    Of more than :data:`MAX_FAULTS` it is the first of those that the validator finds first.
+    """
     from jsonschema import Draft202012Validator
 
-    faults = [_explain(e) for e in Draft202012Validator(read_schema()).iter_errors(document.data)]
+    found = Draft202012Validator(read_schema()).iter_errors(document.data)
+    faults = [_explain(error) for error in islice(found, MAX_FAULTS)]
     if faults:
         # In the order of the text; of a mapping, an unknown key before a missing one, for a
         # misspelt key is both.

@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from ffebm_dsl.diagnostics import InputError, SourceFile
 from ffebm_dsl.interchange import (
     compile_document,
+    load,
     make_schema_text,
     read_json,
     read_yaml,
@@ -26,7 +27,8 @@ from ffebm_dsl.interchange import (
     write_json,
     write_yaml,
 )
-from ffebm_dsl.interchange.load import differences
+from ffebm_dsl.interchange.document import MOST_TOKENS
+from ffebm_dsl.interchange.load import MAX_FAULTS, differences
 from ffebm_dsl.interchange.schema import FILE
 from ffebm_dsl.ir import compile_spec
 from ffebm_dsl.ir.model import SpecIR
@@ -228,6 +230,26 @@ def test_deep_brackets_are_refused_before_what_follows_is_read() -> None:
         read_yaml(SourceFile("a.yaml", "a:\n" + " [" * 70 + "\n\t%"))
     with pytest.raises(InputError, match="not YAML"):
         read_yaml(SourceFile("a.yaml", "a:\n" + " [" * 60 + "\n\t%"))
+
+
+def test_more_tokens_than_a_spec_has_are_refused() -> None:
+    """An entry of a list is a token, and so is the comma behind it."""
+    some = MOST_TOKENS // 2 - 10
+    for count, wanted in ((some, "a mapping is needed"), (some + 20, f"more than {MOST_TOKENS}")):
+        text = f"[{','.join('1' * count)}]"
+        with pytest.raises(InputError, match=wanted):
+            compile_document(read_yaml(SourceFile("a.yaml", text)))
+
+
+def test_many_faults_of_form_are_not_all_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    stages = ",".join(["{}"] * (MAX_FAULTS * 2))
+    text = f'{{"version": "1.0", "train": null, "model": {{"stages": [{stages}]}}}}'
+    explained: list[object] = []
+    explain = load._explain
+    monkeypatch.setattr(load, "_explain", lambda e: explained.append(e) or explain(e))
+    with pytest.raises(InputError, match=r"a\.json:1: /model"):
+        compile_document(read_json(SourceFile("a.json", text)))
+    assert len(explained) == MAX_FAULTS
 
 
 def test_a_difference_is_found_wherever_it_is() -> None:
