@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,40 @@ from ffebm_dsl.training.bad_steps.guard import _unexplained
 from ffebm_dsl.training.checkpoint import steps
 from ffebm_dsl.training.resumption import resume
 
-from .runs import SPEC, STEPS, controls, new_session, parameters, read, rows
+from .runs import SPEC, STEPS, STEPS_PER_EPOCH, controls, new_session, parameters, read, rows
 
 STOP = "stop()"
 SKIP = "skip_batch(limit=2)"
+SKIP_ONE = "skip_batch(limit=1)"
 DAMP = "damp(factor=0.5, limit=2)"
 
 LATERAL = SPEC.replace("      s1 <-> s2 : linear()\n", "      s1 <-> s2 : linear()\n      LAT\n", 1)
 CYCLING = LATERAL.replace("LAT", "s1 <-> s1 : linear()").replace("hard_sigmoid", "tanh")
 GROWING = LATERAL.replace("LAT", "s1 <-> s1 : linear()").replace("hard_sigmoid", "relu")
+
+UNSTABLE = """ffe 1.0
+model readout_alone {
+  input  x: image(1, 4, 4)
+  target y: label(6)
+  relax free   { sweeps = 2 }
+  relax nudged { sweeps = 1 }
+  gradient ep(beta=0.2)
+  block b1 {
+    feedforward u = x |> flatten() |> linear(8)
+    energy hopfield {
+      layer s1: [8] hard_sigmoid
+      u -> s1
+    }
+    out = s1
+  }
+  readout logits = b1 |> linear(6)
+  loss = mse(logits, y)
+}
+train {
+  data = npz("data.npz", batch=8)  epochs = 9
+  optimizer = sgd(lr=4, groups=[scale(b1, lr=1e-9)])
+}
+"""
 
 Fault = Callable[[Session], None]
 
@@ -38,6 +64,10 @@ def weight(session: Session, label: str) -> torch.nn.Parameter:
     network = session.job.network
     names = {shown: name for name, shown in network.labels().items()}
     return dict(network.named_parameters())[names[label]]
+
+
+def norm(session: Session, label: str) -> float:
+    return float(weight(session, label).detach().norm())
 
 
 def set_inf(session: Session) -> None:
@@ -56,24 +86,33 @@ def scale_lateral(factor: float) -> Fault:
     return fault
 
 
-def nan_gradient(session: Session) -> None:
-    def spoil(gradient: Tensor) -> Tensor:
-        return torch.full_like(gradient, math.nan)
+def huge_weights(session: Session) -> None:
+    """Weights that are finite, with sums that are not."""
+    with torch.no_grad():
+        weight(session, "b2.u.linear.weight").fill_(3e38)
 
-    weight(session, "b1.s1_s2.linear.weight").register_hook(spoil)
+
+def spoiling(factor: float) -> Fault:
+    """Multiplies the gradient of a weight."""
+
+    def fault(session: Session) -> None:
+        weight(session, "b1.s1_s2.linear.weight").register_hook(lambda gradient: gradient * factor)
+
+    return fault
 
 
-def huge_sample(folder: Path, number: int) -> None:
-    """A sample that is finite in the file, and not in the precision of the network."""
+def huge_sample(folder: Path, number: int, where: str = "input") -> None:
+    """A sample too large to be held in float32, or in float64 to be squared."""
     generator = np.random.default_rng(0)
-    x = generator.random((30, 4, 4))
-    x[number, 1, 2] = 1e300
+    x, y = generator.random((40, 4, 4)), generator.integers(0, 6, 40)
+    if where == "target":
+        y = generator.random((40, 6))
+        y[number, 1] = 1e300
+    else:
+        x[number, 1, 2] = 1e300
+    train, test = slice(30), slice(30, 40)
     np.savez(
-        folder / "data.npz",
-        x_train=x,
-        y_train=generator.integers(0, 6, 30),
-        x_test=generator.random((10, 4, 4)),
-        y_test=generator.integers(0, 6, 10),
+        folder / "data.npz", x_train=x[train], y_train=y[train], x_test=x[test], y_test=y[test]
     )
 
 
@@ -91,62 +130,108 @@ def one(folder: Path, **expected: object) -> dict[str, object]:
     return row
 
 
-# ------------------------------------------------------------------------------ stop
+# ------------------------------------------------------------- every fault, every policy
 
-STOPS: dict[str, tuple[str, dict[str, str], Fault, str]] = {
-    "weight": (
+
+@dataclass(frozen=True)
+class Case:
+    """A fault of every step from the third on, and what is said of it."""
+
+    text: str
+    fault: Fault
+    message: str
+    poisoned: bool = False
+
+
+SAMPLE = r"sample 0 of the batch \(\d+ of the training set\)"
+
+FAULTS = {
+    "weight": Case(
         SPEC,
-        {},
         set_inf,
-        r"step 3: weights, block b1, u\.linear\.weight: is not finite \(inf\)",
+        r"weights, block b1, u\.linear\.weight: is not finite \(inf\)",
+        poisoned=True,
     ),
-    "gradient": (
+    "map": Case(SPEC, huge_weights, rf"map, block b2, u, {SAMPLE}: is not finite \(-?inf\)"),
+    "gradient": Case(
         SPEC,
-        {},
-        nan_gradient,
-        r"step 3: gradient, block b1, s1_s2\.linear\.weight: is not finite \(nan\)",
+        spoiling(math.nan),
+        r"gradient, block b1, s1_s2\.linear\.weight: is not finite \(nan\)",
     ),
-    "cycling": (
+    "exploding": Case(
+        SPEC.replace("adam(lr=1e-2)", "sgd(lr=1e-2)"),
+        spoiling(1e9),
+        r"weights, block b1, s1_s2\.linear\.weight: explodes, factor",
+    ),
+    "cycling": Case(
         CYCLING,
-        {},
         scale_lateral(-40),
-        r"step 3: free phase, block b1, layer s1, sample \d of the batch \(\d+ of the training "
-        r"set\): cycles, residual",
+        rf"free phase, block b1, layer s1, {SAMPLE.replace('0', '[0-7]')}: cycles, residual",
     ),
-    "diverging": (
+    "diverging": Case(
         GROWING,
-        {},
         scale_lateral(3),
-        r"step 3: free phase, block b1, layer s1, sample 0 of the batch \(\d+ of the training "
-        r"set\): diverges, root mean square",
+        rf"free phase, block b1, layer s1, {SAMPLE}: diverges, root mean square",
     ),
-    "overflow": (
+    "overflow": Case(
         GROWING,
-        {},
         scale_lateral(1e20),
-        r"step 3: free phase, block b1, layer s1, sample 0 of the batch \(\d+ of the training "
-        r"set\): (is not finite|diverges)",
+        rf"free phase, block b1, layer s1, {SAMPLE}: (is not finite|diverges)",
     ),
 }
 
+POLICIES = {
+    STOP: [(3, "stopped", 1)],
+    SKIP_ONE: [(3, "skipped", 1), (4, "stopped", 1)],
+    DAMP: [(3, "stopped", 3)],
+}
+"""Step, action and tries of every bad step, where no try and no other batch is any better."""
 
-@pytest.mark.parametrize("name", STOPS)
-def test_a_fault_stops_the_run_by_default(tmp_path: Path, name: str) -> None:
-    text, overrides, fault, message = STOPS[name]
-    session = new_session(tmp_path, overrides, text=text)
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_that_stays_ends_the_run(tmp_path: Path, name: str, policy: str) -> None:
+    """As the policy says, or at once where the weights are lost; with the state before it."""
+    case = FAULTS[name]
+    expected = POLICIES[STOP if case.poisoned else policy]
+    session = new_session(tmp_path, {"on_bad_step": policy}, text=case.text)
     train(session, controls(max_steps=2))
-    fault(session)
+    case.fault(session)
     before = parameters(session)
-    with pytest.raises(NegativeResult, match=message) as caught:
+    last = expected[-1][0]
+    with pytest.raises(NegativeResult, match=f"^step {last}: {case.message}") as caught:
         train(session, controls())
     assert caught.value.exit_code == 1 and caught.value.help
     assert parameters(session) == before
     record = read(tmp_path / "run" / "run.h5")
     assert record.attributes["status"] == "diverged"
-    assert record["events"]["kind"][-1] == "diverged"
-    assert record["train"]["step"].tolist() == [1, 2, 3]
-    one(tmp_path, step=3, epoch=1, action="stopped", tries=1)
-    assert steps(tmp_path / "run" / "ckpt")[0] == 2
+    warnings = ["warning"] * (len(expected) - 1)
+    assert record["events"]["kind"].tolist()[-len(expected) :] == [*warnings, "diverged"]
+    assert record["train"]["step"].tolist() == list(range(1, last + 1))
+    found = bad_steps(tmp_path)
+    assert [(row["step"], row["action"], row["tries"]) for row in found] == expected
+    assert all(row["kind"] in TROUBLES and row["phase"] in TROUBLE_PHASES for row in found)
+    assert steps(tmp_path / "run" / "ckpt")[0] == last - 1
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("phase", ["input", "target", "buffers"])
+def test_a_bad_sample_under_every_policy(tmp_path: Path, phase: str, policy: str) -> None:
+    """Only leaving it out helps; damping cannot mend data, and is not tried where it is they."""
+    text, dtype = (SPEC, "float64") if phase == "buffers" else (SPEC, "float32")
+    if phase == "target":
+        text = SPEC.replace("label(6)", "vector(6)").replace("cross_entropy", "mse")
+    huge_sample(tmp_path, 17, phase)
+    session = new_session(tmp_path, {"on_bad_step": policy}, text=text, dtype=dtype)
+    if policy == SKIP_ONE:
+        train(session, controls(max_steps=STEPS_PER_EPOCH))
+    else:
+        with pytest.raises(NegativeResult, match=phase):
+            train(session, controls())
+    tries = 3 if (policy, phase) == (DAMP, "buffers") else 1
+    action = "skipped" if policy == SKIP_ONE else "stopped"
+    row = one(tmp_path, kind="not finite", phase=phase, action=action, tries=tries)
+    assert row["index"] == (-1 if phase == "buffers" else 17)
 
 
 def test_weights_that_explode(tmp_path: Path) -> None:
@@ -159,17 +244,22 @@ def test_weights_that_explode(tmp_path: Path) -> None:
 
 
 def test_weights_that_explode_little_by_little(tmp_path: Path) -> None:
-    """No step multiplies a norm by ten; all together by more than a thousand."""
-    session = new_session(tmp_path, {"optimizer.lr": "1", "schedule": "constant()", "epochs": "9"})
-    guard = session.guard
-    with pytest.raises(NegativeResult, match="explodes"):
-        for _ in range(4):
-            train(session, controls(max_steps=session.position.step + 1))
-            with torch.no_grad():
-                for p in session.job.network.parameters():
-                    p.mul_(8.0)
-            guard._before = None  # as if eight were what the step itself had done
-    assert bad_steps(tmp_path)[0]["kind"] == "exploding"
+    """A readout whose error triples with every step: no step is too long, all together are."""
+    for name in ("patient", "run"):
+        (tmp_path / name).mkdir()
+    patient = new_session(tmp_path / "patient", {"on_bad_step": "stop(growth=20)"}, text=UNSTABLE)
+    session = new_session(tmp_path / "run", text=UNSTABLE)
+    sizes = [norm(patient, "readout.linear.bias")]
+    for end in range(1, 7):
+        train(patient, controls(max_steps=end))
+        sizes.append(norm(patient, "readout.linear.bias"))
+    growth = [size / sizes[0] for size in sizes]
+    assert max(after / before for before, after in pairwise(growth)) < 10
+    assert growth[5] < 1000 < growth[6]
+    with pytest.raises(NegativeResult, match=r"step 6: weights, block readout, linear\.bias: expl"):
+        train(session, controls())
+    assert norm(session, "readout.linear.bias") == sizes[5]
+    one(tmp_path / "run", step=6, kind="exploding", phase="weights")
 
 
 def test_an_input_that_overflows_is_named_by_its_sample(tmp_path: Path) -> None:
@@ -225,11 +315,11 @@ def test_a_skipped_batch_leaves_no_trace(tmp_path: Path) -> None:
 def test_the_limit_of_skipped_batches_is_per_epoch_and_survives_a_resume(tmp_path: Path) -> None:
     session = new_session(tmp_path, {"on_bad_step": SKIP})
     train(session, controls(max_steps=1))
-    nan_gradient(session)
+    spoiling(math.nan)(session)
     train(session, controls(max_steps=2))
     again = resume(tmp_path / "run", Options(), pytest.fail)
     assert again.position.skipped == 1
-    nan_gradient(again)
+    spoiling(math.nan)(again)
     with pytest.raises(NegativeResult, match="step 4: gradient"):
         train(again, controls())
     assert [row["action"] for row in bad_steps(tmp_path)] == ["skipped", "skipped", "stopped"]
