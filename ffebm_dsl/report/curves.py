@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ffebm_dsl.report.runs import Run
 from ffebm_dsl.report.sections import Group, Key, Section
 from ffebm_dsl.report.svg import Artist, Figure, colour, dash, log_axis
-from ffebm_dsl.report.text import short
+from ffebm_dsl.report.text import counted, short
 
 Values = NDArray[np.float64]
 Curve = tuple[Values, Values]
@@ -35,9 +35,18 @@ def learning_curves(runs: Sequence[Run], artist: Artist) -> Section:
         ("learning rate", "learning rate", lambda run: _trained(run, "learning_rate")),
     ]
     figures = [
-        compared(runs, artist, name, ("epoch", unit), curve, log=unit == "norm")
+        compared(
+            runs,
+            artist,
+            name,
+            ("epoch", unit),
+            curve,
+            log=unit == "norm",
+            marks=_bad_steps if name == "training loss" else None,
+        )
         for name, unit, curve in curves
     ]
+    marked = any(run.table("bad_steps") for run in runs)
     untested = [run.name for run in runs if run.table("train") and not run.table("eval")]
     return Section(
         anchor,
@@ -45,6 +54,7 @@ def learning_curves(runs: Sequence[Run], artist: Artist) -> Section:
         sentences=(
             f"Training curves are means over up to {BINS} equal shares of the steps; "
             "test points are evaluations on the whole test set.",
+            *(["Crosses at the foot of the training loss are bad steps."] if marked else []),
             *([f"Not evaluated yet: {', '.join(untested)}."] if untested else []),
         ),
         legend=legend(runs, "train"),
@@ -94,18 +104,27 @@ def compared(
     curve: Callable[[Run], Curve | None],
     *,
     log: bool = False,
+    marks: Callable[[Run], Values] | None = None,
 ) -> Figure | None:
-    """One panel with a curve of every run that has it; None where none has."""
+    """One panel with a curve of every run that has it; None where none has.
+
+    ``marks`` gives places on the x axis of a run that get a cross at the foot of the panel.
+    """
     found = [(k, run, curve(run)) for k, run in enumerate(runs)]
     drawn = [(k, run, *xy) for k, run, xy in found if xy is not None and np.isfinite(xy[1]).any()]
     if not drawn:
         return None
+
+    marked = [(k, marks(run)) for k, run, *_ in drawn] if marks else []
 
     def plot(ax: Axes) -> None:
         for k, _, x, y in drawn:
             # A few points are shown as points, lest a single one be invisible.
             mark = "o" if len(x) <= 40 else ""
             ax.plot(x, y, color=colour(k), linestyle=dash(k), marker=mark, markersize=2.5)
+        for k, places in marked:
+            feet, foot = np.full(len(places), 0.04), ax.get_xaxis_transform()
+            ax.plot(places, feet, "x", color=colour(k), markersize=4, transform=foot)
         if log:
             log_axis(ax, "y", np.concatenate([y for *_, y in drawn]))
         ax.set_xlabel(axes[0])
@@ -113,8 +132,12 @@ def compared(
         ax.set_title(name, loc="left")
 
     ends = ", ".join(f"{short(run.name)} ends at {y[-1]:.4g}" for _, run, _, y in drawn[:8])
+    crosses = sum(len(places) for _, places in marked)
     return artist.draw(
-        plot, caption="", alt=f"{name} ({axes[1]}) over {axes[0]}, a line for each run: {ends}"
+        plot,
+        caption="",
+        alt=f"{name} ({axes[1]}) over {axes[0]}, a line for each run: {ends}"
+        + (f"; {counted(crosses, 'cross', 'crosses')} at bad steps" if crosses else ""),
     )
 
 
@@ -133,6 +156,12 @@ def binned(x: Values, y: NDArray[Any], bins: int = BINS) -> Curve:
 def _trained(run: Run, column: str, factor: float = 1) -> Curve | None:
     table = run.table("train")
     return None if table is None else binned(run.epochs, factor * table[column])
+
+
+def _bad_steps(run: Run) -> Values:
+    """Where on the axis of epochs steps went wrong."""
+    table = run.table("bad_steps")
+    return np.array([]) if table is None else run.epochs_at(table["step"])
 
 
 def _evaluated(run: Run, column: str, factor: float = 1) -> Curve | None:

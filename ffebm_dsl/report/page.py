@@ -9,6 +9,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from ffebm_dsl.report.agreement import agreement
+from ffebm_dsl.report.bad_steps import bad_steps
 from ffebm_dsl.report.comparison import comparison
 from ffebm_dsl.report.convergence import convergence
 from ffebm_dsl.report.curves import learning_curves, wall_clock
@@ -48,6 +49,7 @@ def sections(runs: Sequence[Run]) -> list[Section]:
     return [
         comparison(runs),
         learning_curves(runs, artist),
+        bad_steps(runs),
         transients(runs, artist),
         agreement(runs, artist),
         convergence(runs, artist),

@@ -10,7 +10,7 @@ import pytest
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.records import write
 from tests.browser import browsing
-from tests.unit.report.records import analysed, trained
+from tests.records import analysed, trained
 
 SPEC = Path(__file__).parents[2] / "specs" / "small" / "smallest.ffe"
 

@@ -9,8 +9,7 @@ import h5py
 import pytest
 
 from ffebm_dsl.records import image, seal
-
-from .sample import sample_record
+from tests.records import whole_record
 
 
 def fits(path: Path) -> bool | None:
@@ -20,7 +19,7 @@ def fits(path: Path) -> bool | None:
 
 def test_the_seal_is_what_it_says(tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
-    path.write_bytes(image(sample_record(steps=9)))
+    path.write_bytes(image(whole_record(steps=9)))
     with h5py.File(path) as file:
         stored = file["file_sha256"][()]
     digits = stored.removeprefix(b"ffebm sha256 ")

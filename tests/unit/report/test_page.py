@@ -17,8 +17,7 @@ from ffebm_dsl.records import Record
 from ffebm_dsl.report import Run, page
 from ffebm_dsl.report import runs as runs_module
 from ffebm_dsl.report.svg import Artist
-
-from .records import analysed, record, resolved, trained
+from tests.records import add_bad_step, analysed, bare_record, resolved, trained
 
 VOID = {"meta", "link", "br"}
 SELF_CLOSED_IN_SVG = {"path", "use", "line", "rect", "clipPath"}
@@ -61,7 +60,14 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def everything() -> str:
-    return page([trained("run-1", 0), trained("run-2", 1, top1=0.8), analysed()])
+    return page(every_kind())
+
+
+def every_kind() -> list[Run]:
+    """Runs with something for every section."""
+    second = trained("run-2", 1, top1=0.8)
+    add_bad_step(second.record, step=3, epoch=1, kind="cycling", phase="free", block="b1")
+    return [trained("run-1", 0), second, analysed()]
 
 
 def test_it_is_one_whole_document(everything: str) -> None:
@@ -74,6 +80,7 @@ def test_it_is_one_whole_document(everything: str) -> None:
     assert anchors == {
         "#comparison",
         "#learning",
+        "#bad-steps",
         "#transients",
         "#cosine",
         "#convergence",
@@ -164,16 +171,19 @@ def test_figures_take_the_pages_colours(everything: str) -> None:
 
 
 def test_equal_records_give_equal_pages(everything: str) -> None:
-    again = page([trained("run-1", 0), trained("run-2", 1, top1=0.8), analysed()])
-    assert again == everything
+    assert page(every_kind()) == everything
 
 
 @pytest.mark.parametrize(
     ("runs", "present", "missing"),
     [
         ([analysed], {"transients", "cosine"}, {"learning", "convergence", "wall-clock"}),
-        ([trained], {"learning", "cosine", "convergence", "wall-clock"}, {"transients"}),
-        ([lambda: Run("bare", record("bare", resolved()))], {"provenance"}, {"cosine"}),
+        (
+            [trained],
+            {"learning", "cosine", "convergence", "wall-clock"},
+            {"transients", "bad-steps"},
+        ),
+        ([lambda: Run("bare", bare_record("bare", resolved()))], {"provenance"}, {"cosine"}),
     ],
 )
 def test_what_is_missing_is_said_and_left_out(
@@ -214,7 +224,9 @@ def spoiled(found: Record) -> Record:
 
 
 def test_hostile_texts_stay_texts() -> None:
-    runs = [Run(HOSTILE, spoiled(trained().record)), Run("x", spoiled(analysed().record))]
+    run = trained().record
+    add_bad_step(run, step=3)
+    runs = [Run(HOSTILE, spoiled(run)), Run("x", spoiled(analysed().record))]
     text = page(runs)
     found = Page(text)
     assert not found.faults and not found.open
@@ -241,7 +253,7 @@ DEEP = "[" * 100_000
     ],
 )
 def test_a_resolved_spec_may_be_anything(spec: str) -> None:
-    run = Run("odd", record("odd", spec))
+    run = Run("odd", bare_record("odd", spec))
     assert not Page(page([run])).faults
     assert run.spec.layers in ((), (0,))
 

@@ -7,12 +7,14 @@ import math
 import numpy as np
 import pytest
 
+from ffebm_dsl.report import bad_steps as bad
+from ffebm_dsl.report.bad_steps import bad_steps
 from ffebm_dsl.report.comparison import HEAD, comparison
-from ffebm_dsl.report.curves import binned
+from ffebm_dsl.report.curves import binned, learning_curves
 from ffebm_dsl.report.runs import Run, Spec
+from ffebm_dsl.report.svg import Artist
 from ffebm_dsl.report.text import ABSENT, counted, duration, number, percent, printable, short
-
-from .records import record, resolved, trained
+from tests.records import add_bad_step, bare_record, resolved, trained
 
 
 def rows(*runs: Run) -> list[dict[str, str]]:
@@ -61,7 +63,7 @@ def test_a_run_that_is_not_finished_is_named() -> None:
 
 
 def test_a_run_without_an_evaluation_has_dashes() -> None:
-    run = Run("bare", record("bare", resolved()))
+    run = Run("bare", bare_record("bare", resolved()))
     assert comparison([run]).missing
     early = trained()
     del early.record.tables["eval"]
@@ -89,6 +91,58 @@ def test_the_key_of_a_configuration_leaves_out_the_seed_alone() -> None:
         return Spec.of(json.dumps(resolved(**changes))).key  # type: ignore[arg-type]
 
     assert key(seed=0) == key(seed=1) != key(beta=0.3)
+
+
+def with_bad_steps(name: str = "run-1", count: int = 1) -> Run:
+    """Every second step of a run of 20 is skipped, the first ones first; the last one stopped."""
+    run = trained(name)
+    place = {"phase": "nudged", "block": "b2", "layer": "s1", "sample": 3, "index": 17}
+    for k in range(1, count + 1):
+        found = {"kind": "diverging", "value": 2.5e8, "tries": 1, "action": "skipped", **place}
+        add_bad_step(run.record, step=2 * k, epoch=(2 * k - 1) // 10 + 1, **found)
+    stopped = {"kind": "not finite", "phase": "weights", "tries": 3, "action": "stopped"}
+    add_bad_step(run.record, step=20, epoch=2, value=math.inf, **stopped)
+    return run
+
+
+def test_bad_steps_are_told_with_place_and_answer() -> None:
+    section = bad_steps([with_bad_steps()])
+    (group,) = section.groups
+    assert not section.missing and group.title == ""
+    assert group.sentences == ["2 of 20 steps went wrong: 1 skipped, 1 stopped."]
+    (table,) = group.tables
+    first, last = (dict(zip(table.head, row, strict=True)) for row in table.rows)
+    assert (first["step"], first["epoch"], first["what"]) == ("2", "1", "diverging")
+    assert (first["phase"], first["block"], first["layer"]) == ("nudged", "b2", "s1")
+    assert (first["sample"], first["value"], first["action"]) == ("17", "2.5e+08", "skipped")
+    assert (last["layer"], last["sample"], last["value"], last["tries"]) == (
+        ABSENT,
+        ABSENT,
+        "inf",
+        "3",
+    )
+
+
+def test_each_run_has_its_bad_steps_and_none_has_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bad, "MOST_STEPS", 3)
+    runs = [trained("good"), with_bad_steps("one"), with_bad_steps("many", count=9)]
+    one, many = bad_steps(runs).groups
+    assert (one.title, len(one.tables[0].rows)) == ("one", 2)
+    assert (many.title, len(many.tables[0].rows)) == ("many", 3)
+    assert many.sentences == [
+        "10 of 20 steps went wrong: 9 skipped, 1 stopped.",
+        "The first 3 are shown.",
+    ]
+    assert bad_steps(runs[:1]).missing
+
+
+def test_bad_steps_are_marked_on_the_training_loss() -> None:
+    def told(run: Run) -> list[str]:
+        return [figure.alt for figure in learning_curves([run], Artist()).groups[0].figures]
+
+    marked, clean = told(with_bad_steps()), told(trained())
+    assert marked[0] == f"{clean[0]}; 2 crosses at bad steps"
+    assert marked[1:] == clean[1:]
 
 
 def test_epochs_count_samples() -> None:

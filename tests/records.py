@@ -1,0 +1,151 @@
+"""Records without a run: of one that trained, of an analysis, and with all there can be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+from ffebm_dsl.records import (
+    BAD_STEPS,
+    EVAL,
+    EVENTS,
+    GRADIENTS,
+    PROVENANCE,
+    RELAXATION,
+    SEGMENTS,
+    TRAIN,
+    TRANSIENTS,
+    Group,
+    Record,
+)
+from ffebm_dsl.report import Run
+
+BLOCKS = ["b1", "b2"]
+SOLVES = [f"{block}.{phase}" for block in BLOCKS for phase in ("free", "nudged")]
+PARAMETERS = ["b1.u.conv2d.weight", "b1.s1_s2.conv2d.bias", "readout.linear.weight"]
+SPEC = "ffe 1.0\n# Überprüfung\n"
+
+
+def whole_record(steps: int) -> Record:
+    """A row in every table, and texts that are not ASCII."""
+    found = trained("r", steps=steps).record
+    found.add(TRANSIENTS, transients(2))
+    add_bad_step(found, step=steps, kind="é", value=1.5)
+    found["events"].append(row(EVENTS, event=1, kind="warning", message="é"))
+    return found
+
+
+def trained(
+    name: str = "run-1", seed: int = 0, top1: float = 0.9, steps: int = 20, **spec: Any
+) -> Run:
+    """A run of 20 steps of 10 samples, two evaluations and two diagnostics."""
+    found = bare_record(name, resolved(seed, **spec), seed)
+    found.add(EVAL, {"block": BLOCKS})
+    pairs = [solve.split(".") for solve in SOLVES]
+    columns = {"block": [block for block, _ in pairs], "phase": [phase for _, phase in pairs]}
+    found.add(RELAXATION, {"solve": SOLVES, **columns})
+    found.add(GRADIENTS, {"parameter": PARAMETERS})
+    for step in range(1, steps + 1):
+        found["train"].append(train_row(step))
+        ends = {"converged": [9, 10] * 2, "exhausted": [1, 0] * 2}
+        relaxed = {"residual_max": [1e-3 / step] * 4, **ends}
+        found["relaxation"].append(row(RELAXATION, step=step, **relaxed))
+        if step % 10 == 0:
+            measured = {"top1": top1 * step / steps, "top5": np.nan, "wall_time": 0.5 * step}
+            found["eval"].append(row(EVAL, step=step, loss=1 / step, sweeps=[5, 6], **measured))
+            cosines = {"cosine": [0.999, np.nan, 1.0], "relative_error": [0.01, 0.0, 1e-9]}
+            found["gradients"].append(row(GRADIENTS, step=step, norm=[1, 0, 2], **cosines))
+    found["events"].append(row(EVENTS, event=0, time="t", kind="start", message="begun"))
+    return Run(name, found)
+
+
+def analysed(name: str = "analysis", sweeps: int = 4) -> Run:
+    """Three parameters of one block over some sweeps."""
+    found = bare_record(name, resolved())
+    found.add(TRANSIENTS, transients(sweeps))
+    return Run(name, found)
+
+
+def bare_record(name: str, spec: dict[str, Any] | str, seed: int = 0) -> Record:
+    """Provenance and nothing else."""
+    values: dict[str, Any] = {
+        field.name: (["a=1", "b=2"] if field.dims else "x") if field.dtype == "str" else 1
+        for field in PROVENANCE.fields
+    }
+    values |= {
+        "spec_text": SPEC,
+        "spec_sha256": hashlib.sha256(SPEC.encode()).hexdigest(),
+        "spec_resolved": spec if isinstance(spec, str) else json.dumps(spec),
+        "seed": seed,
+        "train_samples": 100,
+        "environment": json.dumps({"python": "3.13"}),
+    }
+    times = {"start_time": "2026-01-01T00:00:00Z", "end_time": ""}
+    found = Record({"run_id": name, "title": "m", "status": "finished", **times})
+    found.add(PROVENANCE, values)
+    for group in (TRAIN, EVENTS, SEGMENTS):
+        found.add(group)
+    found["segments"].append(row(SEGMENTS, segment=0, start_time="t", environment="{}", exact=1))
+    return found
+
+
+def resolved(seed: int = 0, beta: float = 0.2, layers: tuple[int, ...] = (2, 2)) -> dict[str, Any]:
+    gradient = {"name": "ep", "arguments": {"beta": beta, "estimator": "centered"}}
+    stages = [
+        {"kind": "block", "name": f"b{k}", "layers": [{}] * count, "gradient": gradient}
+        for k, count in enumerate(layers, 1)
+    ]
+    train = {"data": {"name": "digits"}, "epochs": 2, "seed": seed}
+    return {"model": {"name": "m", "stages": stages}, "train": train}
+
+
+def add_bad_step(record: Record, **known: Any) -> None:
+    """A row of the table of bad steps, which is made with the first one."""
+    if BAD_STEPS.name not in record.tables:
+        record.add(BAD_STEPS)
+    record[BAD_STEPS.name].append(row(BAD_STEPS, **{"sample": -1, "index": -1, **known}))
+
+
+def train_row(step: int) -> dict[str, Any]:
+    measured = {"loss": 2 / step, "accuracy": 0.5, "batch_size": 10, "wall_time": 0.5 * step}
+    return row(TRAIN, step=step, epoch=(step - 1) // 10 + 1, **measured)
+
+
+def transients(sweeps: int) -> dict[str, Any]:
+    """Values of the group: entries that grow with the sweeps, EP's by a hundredth more."""
+    t = np.arange(sweeps + 1.0)[:, None] * np.ones(3)
+    followed = np.stack([t, -t], 2) * 1e-3
+    return {
+        "sweep": range(sweeps + 1),
+        "parameter": PARAMETERS,
+        "parameter_block": ["b1"] * 3,
+        "parameter_shape": ["4 x 1 x 3 x 3", "4", "10 x 4"],
+        "norm": t,
+        "norm_unrolled": t,
+        "cosine": np.where(t > 0, 0.9995, np.nan),
+        "relative_error": np.where(t > 0, 0.01, np.nan),
+        "entry": range(2),
+        "entry_index": [[0, 7], [1, -1], [2, 3]],
+        "value": 1.01 * followed,
+        "value_unrolled": followed,
+        "block": ["b1"],
+        "beta": [0.02],
+        "sweeps": [sweeps],
+        "free_residual": [1e-6],
+        "diverged": [0],
+        "crossings": [3],
+        "mirrored": [1],
+    }
+
+
+def row(group: Group, **known: Any) -> dict[str, Any]:
+    """A row of a group: what is known, and zeros of the right shape."""
+    widths = {"block": len(BLOCKS), "solve": len(SOLVES), "parameter": len(PARAMETERS)}
+    blank = {
+        field.name: "" if field.dtype == "str" else np.zeros([widths[d] for d in field.dims[1:]])
+        for field in group.columns
+    }
+    return blank | known
