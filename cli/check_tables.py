@@ -62,7 +62,7 @@ def _gradients(report: CheckReport) -> list[list[str]]:
     rows: dict[str, list[GradientRow]] = {}
     for row in report.gradients:
         rows.setdefault(row.tensor, []).append(row)
-    configured = {row.tensor: row.comparison.cosine for row in report.as_configured}
+    configured = {row.tensor: row.comparison for row in report.as_configured}
     table = []
     for tensor, group in rows.items():
         # Where finite differences could not judge, there is no error against them.
@@ -75,11 +75,11 @@ def _gradients(report: CheckReport) -> list[list[str]]:
         ]
         cosines = [row.comparison.cosine for row in group if not row.comparison.vanishes]
         worst = cosine_text(min(cosines, default=math.nan))
+        own = configured[tensor]
+        used = cosine_text(math.nan if own.vanishes else own.cosine)
         mark = "" if all(row.agrees for row in group) else "  WRONG"
         mark = "  NOT JUDGED" if tensor in report.unjudged else mark
-        table.append(
-            [tensor, *(f"{e:.1e}" for e in errors), worst, cosine_text(configured[tensor]) + mark]
-        )
+        table.append([tensor, *(f"{e:.1e}" for e in errors), worst, used + mark])
     return table
 
 
@@ -88,6 +88,7 @@ def _counts(row: GradientRow, estimator: str) -> bool:
 
 
 def cosine_text(value: float) -> str:
+    """Six decimals; NaN is the cosine of a gradient that vanishes."""
     return "vanishes" if math.isnan(value) else f"{value:.6f}"
 
 

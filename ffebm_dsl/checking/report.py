@@ -37,6 +37,7 @@ class GradientRow:
             "relative_error": _number(self.comparison.relative_error),
             "norm": _number(self.comparison.norm),
             "reference_norm": _number(self.comparison.reference_norm),
+            "vanishes": self.comparison.vanishes,
             "agrees": self.agrees,
         }
 

@@ -162,7 +162,8 @@ class Series:
             # Nothing has moved: both are zero, and what EP gives instead is its rounding.
             self._rounding[p] = found.norm
             return
-        self.measures["cosine"][t, p] = found.cosine
+        if not found.vanishes:
+            self.measures["cosine"][t, p] = found.cosine
         self.measures["relative_error"][t, p] = found.relative_error
 
     def transients(self, blocks: Sequence[BlockFacts]) -> Transients:

@@ -13,25 +13,21 @@ class Comparison:
     """An estimate against a reference.
 
     Attributes:
-        cosine: of the angle between them; NaN where both vanish.
+        cosine: of the angle between them; 1 where both vanish, for then they are equal.
         relative_error: ``|estimate - reference| / |reference|``; 0 where both vanish.
         norm: 2-norm of the estimate.
         reference_norm: 2-norm of the reference.
+        vanishes: whether both vanish, so that they have no direction to compare.
     """
 
     cosine: float
     relative_error: float
     norm: float
     reference_norm: float
-
-    @property
-    def vanishes(self) -> bool:
-        return math.isnan(self.cosine)
+    vanishes: bool = False
 
     def agrees(self, cosine: float) -> bool:
         """Whether the cosine reaches ``cosine``, or both vanish. Never true of a NaN gradient."""
-        if self.vanishes:
-            return self.relative_error == 0
         return self.cosine >= cosine
 
 
@@ -51,7 +47,7 @@ def compare(estimate: Tensor, reference: Tensor, *, floor: float = 0.0) -> Compa
     if not (math.isfinite(norm) and math.isfinite(reference_norm)):
         return Comparison(0.0, math.inf, norm, reference_norm)
     if norm <= floor and reference_norm <= floor:
-        return Comparison(math.nan, 0.0, norm, reference_norm)
+        return Comparison(1.0, 0.0, norm, reference_norm, vanishes=True)
     if norm <= floor or reference_norm <= floor:
         error = float((a - b).norm()) / reference_norm if reference_norm > 0 else math.inf
         return Comparison(0.0, error, norm, reference_norm)

@@ -12,7 +12,7 @@ from ffebm_dsl.report.curves import binned
 from ffebm_dsl.report.runs import Run
 from ffebm_dsl.report.sections import Group, Key, Section, limited
 from ffebm_dsl.report.svg import Artist, Figure, colour, dash, log_axis
-from ffebm_dsl.report.text import printable, short
+from ffebm_dsl.report.text import number, printable, short
 
 SERIES = {"free": 0, "nudged": 1, "adjoint": 2}
 """The colour of each phase."""
@@ -94,7 +94,7 @@ def _phases(
         ax.set_xlabel("epoch")
         ax.set_title(title, loc="left")
 
-    ends = ", ".join(f"{short(printable(phase))} ends at {y[-1]:.3g}" for phase, _, y in lines)
+    ends = ", ".join(f"{short(printable(phase))} ends at {number(y[-1])}" for phase, _, y in lines)
     return artist.draw(plot, caption="", alt=f"{title} over epochs: {ends}")
 
 

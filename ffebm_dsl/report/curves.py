@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ffebm_dsl.report.runs import Run
 from ffebm_dsl.report.sections import Group, Key, Section
 from ffebm_dsl.report.svg import Artist, Figure, colour, dash, log_axis
-from ffebm_dsl.report.text import counted, short
+from ffebm_dsl.report.text import counted, number, short
 
 Values = NDArray[np.float64]
 Curve = tuple[Values, Values]
@@ -131,7 +131,7 @@ def compared(
         ax.set_ylabel(axes[1])
         ax.set_title(name, loc="left")
 
-    ends = ", ".join(f"{short(run.name)} ends at {y[-1]:.4g}" for _, run, _, y in drawn[:8])
+    ends = ", ".join(f"{short(run.name)} ends at {number(y[-1], 4)}" for _, run, _, y in drawn[:8])
     crosses = sum(len(places) for _, places in marked)
     return artist.draw(
         plot,

@@ -100,7 +100,10 @@ def gradient_row(
         own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         a, b = own.double().flatten(), implicit.double().flatten()
         norm, norm_implicit = a.norm(), b.norm()
-        cosine, error = a @ b / (norm * norm_implicit), (a - b).norm() / norm_implicit
+        gap = (a - b).norm()
+        cosine = a @ b / (norm * norm_implicit)
+        # Two gradients of zero are equal, but have no angle between them.
+        error = torch.where(gap == 0, gap, gap / norm_implicit)
         rows.append(torch.stack([norm, norm_implicit, cosine, error]))
     values = torch.stack(rows).cpu().numpy()
     names = ("norm", "norm_implicit", "cosine", "relative_error")

@@ -102,6 +102,8 @@ def test_the_bias_before_batch_norm_vanishes(right: tuple[Compiled, CheckReport]
     _, report = right
     rows = [row for row in report.gradients if row.tensor == "b2.u.conv2d.bias"]
     assert all(row.comparison.vanishes and row.agrees for row in rows)
+    told = [row.to_dict() for row in rows]
+    assert all((r["cosine"], r["relative_error"], r["vanishes"]) == (1.0, 0.0, True) for r in told)
 
 
 def test_observed_orders(right: tuple[Compiled, CheckReport]) -> None:

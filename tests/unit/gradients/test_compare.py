@@ -42,9 +42,18 @@ def test_a_real_estimate_of_a_vanishing_gradient_is_wrong() -> None:
     assert result.relative_error == math.inf
 
 
-def test_both_vanish() -> None:
-    result = compare(1e-12 * G, -1e-12 * G, floor=1e-9)
+@pytest.mark.parametrize("factor", [0.0, 1e-12])
+def test_two_that_vanish_are_equal(factor: float) -> None:
+    """Also where rounding points the other way."""
+    result = compare(factor * G, -factor * G, floor=1e-9)
     assert result.vanishes and result.agrees(0.999)
+    assert (result.cosine, result.relative_error) == (1.0, 0.0)
+
+
+def test_one_that_vanishes_is_not_two() -> None:
+    zero = torch.zeros_like(G)
+    for result in (compare(zero, G), compare(G, zero), compare(G, G)):
+        assert not result.vanishes
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

@@ -207,6 +207,18 @@ def test_a_run_of_one_step_and_one_without_finite_numbers() -> None:
     assert not Page(page([endless])).faults
 
 
+def test_a_page_holds_no_number_that_is_none() -> None:
+    """A run ends with a loss that is none: what it ends at is left open, in words too."""
+    run, analysis = trained(), analysed()
+    for group in ("train", "eval", "gradients", "relaxation"):
+        table = run.record[group]
+        for field in table.group.columns:
+            if field.dtype.startswith("f"):
+                table[field.name][-1] = float("nan")
+    analysis.record["transients"]["cosine"][:] = float("nan")
+    assert not re.search(r"\bnan\b", page([run, analysis]), re.IGNORECASE)
+
+
 HOSTILE = (
     "</title></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;$x^{$\x00\x1b\u202e"
 )

@@ -14,9 +14,10 @@ from ffebm_dsl.gradients import Implicit
 from ffebm_dsl.ir import compile_spec
 from ffebm_dsl.records import STATUSES
 from ffebm_dsl.relaxation import Status
-from ffebm_dsl.training import Options, evaluate, evaluate_run, start, train
+from ffebm_dsl.training import Options, evaluate, evaluate_run, measures, start, train
 from ffebm_dsl.training.checkpoint import steps
 from ffebm_dsl.training.loop import describe
+from ffebm_dsl.training.measures import trainable
 
 from .runs import SPEC, STEPS, STEPS_PER_EPOCH, controls, new_session, read, write_data
 
@@ -76,6 +77,21 @@ def test_diagnosed_gradients_are_those_of_the_estimators(tmp_path: Path) -> None
     assert moved.mean() > 0.7
     assert table["cosine"][moved].min() > 0.999
     assert table["relative_error"][moved].max() < 0.02
+
+
+def test_diagnosed_gradients_that_vanish_are_equal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No angle, and no error; an error without bounds where only the implicit one vanishes."""
+    job = new_session(tmp_path).job
+    weights = list(trainable(job.network).values())
+    monkeypatch.setattr(
+        measures, "_implicit_gradients", lambda *_: [torch.zeros_like(w) for w in weights]
+    )
+    weights[0].grad = torch.ones_like(weights[0])
+    row = measures.gradient_row(job.network, torch.zeros(1), torch.zeros(1))
+    assert row["relative_error"].tolist() == [np.inf] + [0.0] * (len(weights) - 1)
+    assert np.isnan(row["cosine"]).all()
 
 
 def test_the_implicit_estimator_is_put_back(tmp_path: Path) -> None:
