@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ffebm_dsl.energy.kernels import Convolution
 from ffebm_dsl.energy.ops import Conv2d, CouplingOp, MaxPool2d, WeightedOp, blank
-from ffebm_dsl.energy.precision import Format, Lowered
+from ffebm_dsl.energy.precision import Format, Lowered, Product
 from ffebm_dsl.modules import NamedModules
 
 Routing = tuple[Tensor, ...]
@@ -107,6 +107,7 @@ class PreparedCoupling:
             op.prepared(batch) if isinstance(op, Conv2d) else op for op in coupling.ops
         ]
         self._buffers: dict[int, Tensor] = {}
+        self._products: dict[tuple[int, Format], Product] = {}
 
     def reused(self) -> PreparedCoupling:
         """The same, packed weights and all, with buffers of its own."""
@@ -121,8 +122,10 @@ class PreparedCoupling:
         for k, (op, full) in enumerate(zip(self._coupling.ops, self._ops, strict=True)):
             if isinstance(op, WeightedOp):
                 assert isinstance(full, WeightedOp | Convolution)
-                weight = number_format.rounded(op.weight.detach())
-                other._ops[k] = Lowered(full, op.product(weight, self._batch), number_format)
+                if (k, number_format) not in self._products:
+                    weight = number_format.rounded(op.weight.detach())
+                    self._products[k, number_format] = op.product(weight, self._batch)
+                other._ops[k] = Lowered(full, self._products[k, number_format], number_format)
         return other
 
     def select(self, rows: Tensor) -> PreparedCoupling:

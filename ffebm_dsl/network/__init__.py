@@ -12,6 +12,7 @@ from ffebm_dsl.network.chain import (
     label,
     mse,
 )
+from ffebm_dsl.network.formats import in_full_precision, lowered, remarks
 from ffebm_dsl.network.initialise import INITIALISERS, initialise
 
 __all__ = [
@@ -26,7 +27,10 @@ __all__ = [
     "Probe",
     "Wiring",
     "cross_entropy",
+    "in_full_precision",
     "initialise",
     "label",
+    "lowered",
     "mse",
+    "remarks",
 ]
