@@ -36,7 +36,8 @@ class Panel:
 
     title: str
     lines: Lines
-    logarithmic: bool = False
+    logarithmic: str = ""
+    """Which axes are: "x", "xy" or none."""
     level: float | None = None
     """What to compare with by eye."""
 
@@ -130,9 +131,8 @@ def _draw(axes: Any, panel: Panel, points: list[Any], colors: Mapping[str, str])
     axes.legend(frameon=False, fontsize=7)
     if panel.level is not None:
         axes.axhline(panel.level, color="0.6", linewidth=0.8, zorder=0)
-    if panel.logarithmic:
-        axes.set(xscale="log", yscale="log")
-    else:
+    axes.set(**{f"{axis}scale": "log" for axis in panel.logarithmic})
+    if "y" not in panel.logarithmic:
         axes.set_ylim(0, None)
     if words:
         axes.set_xticks(places, points, fontsize=7)
@@ -147,10 +147,17 @@ def _ratios(rows: list[Results]) -> Lines:
     return {name: [row["ep_over"][name]["median"] for row in rows] for name in names}
 
 
-def _steps(rows: list[Results], *, logarithmic: bool = False) -> list[Panel]:
+def _steps(rows: list[Results]) -> list[Panel]:
     return [
-        Panel("seconds of a step", _seconds(rows), logarithmic),
+        Panel("seconds of a step", _seconds(rows)),
         Panel("EP step over each", _ratios(rows), level=1),
+    ]
+
+
+def _batch(rows: list[Results]) -> list[Panel]:
+    return [
+        Panel("seconds of a step", _seconds(rows), "xy"),
+        Panel("EP step over each", _ratios(rows), "x", level=1),
     ]
 
 
@@ -173,8 +180,10 @@ def _sweeps(rows: list[Results]) -> list[Panel]:
 
 def _loading(rows: list[Results]) -> list[Panel]:
     return [
-        Panel("seconds of a batch", _seconds(rows), True),
-        Panel("loading over step [%]", {"share": [100 * row["loading over step"] for row in rows]}),
+        Panel("seconds of a batch", _seconds(rows), "xy"),
+        Panel(
+            "loading over step [%]", {"share": [100 * r["loading over step"] for r in rows]}, "x"
+        ),
     ]
 
 
@@ -184,7 +193,7 @@ def _epoch(rows: list[Results]) -> list[Panel]:
 
 PANELS: dict[str, Callable[[list[Results]], list[Panel]]] = {
     "split": _steps,
-    "batch": lambda rows: _steps(rows, logarithmic=True),
+    "batch": _batch,
     "depth": _depth,
     "sweeps": _sweeps,
     "loading": _loading,

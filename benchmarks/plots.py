@@ -1,4 +1,4 @@
-"""The figures of docs/performance.md, from the measurements in benchmarks/results.
+"""The figure of sweeps in docs/performance.md, from the measurements in benchmarks/results.
 
 python -m benchmarks.plots [--results FILE] [--out docs]
 """
@@ -13,20 +13,6 @@ from typing import Any
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "2026-11-25.json"
-
-
-def memory_figure(memory: Mapping[str, Mapping[str, float]], path: Path) -> None:
-    """Peak memory of a step against nudged sweeps, one line per estimator."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 3), layout="constrained")
-    axes = figure.subplots()
-    for name, by_sweeps in memory.items():
-        sweeps = [int(key) for key in by_sweeps]
-        axes.plot(sweeps, list(by_sweeps.values()), marker="o", label=name)
-    axes.set(xlabel="nudged sweeps", ylabel="peak memory of a step [MiB]", ylim=(0, None))
-    axes.legend(frameon=False)
-    figure.savefig(path, metadata={"Date": None})
 
 
 def sweeps_figure(sweeps: Mapping[str, Mapping[str, Any]], path: Path) -> None:
@@ -56,7 +42,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs")
     options = parser.parse_args()
     results = json.loads(options.results.read_text(encoding="utf-8"))
-    memory_figure(results["memory"], options.out / "performance_memory.svg")
     sweeps_figure(results["sweeps"], options.out / "performance_sweeps.svg")
 
 
