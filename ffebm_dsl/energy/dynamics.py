@@ -107,6 +107,11 @@ class HopfieldDynamics:
             if coupling.source == layer:
                 self._forwards.pop(index, None)
 
+    @property
+    def choosing(self) -> bool:
+        """Whether max poolings choose anew whenever a state moves."""
+        return self.routings is None and any(c.routed for c in self._couplings)
+
     def freeze_routing(self, state: State) -> None:
         """From now on keep the max poolings' choices at ``state``."""
         if self.routings is None:
@@ -233,6 +238,10 @@ class AdjointDynamics:
         self._couplings = (
             [c.lowered(number_format) for c in self._full] if number_format else self._full
         )
+
+    @property
+    def choosing(self) -> bool:
+        return False
 
     def freeze_routing(self, state: State) -> None:
         """The routing is frozen already."""

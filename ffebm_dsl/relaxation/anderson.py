@@ -11,11 +11,14 @@ residual is that of a plain sweep, and the state that a relaxation returns is wh
 sweep gave. Only the layers whose old state a sweep reads take part: under a two-coloured
 order that is one colour.
 
-Safeguards, each per sample: acceleration waits until a sweep changes little; the start is
-brought into the range of the activations. Where ``|f|`` grows, the history is dropped and
-plain sweeps follow: one at first, twice as many each time. So acceleration cannot keep a
-sample from coming to rest where plain sweeps would. Where the differences give no finite
-answer, the next sweep is a plain one too.
+Safeguards, each per sample: acceleration waits until a sweep changes little and, where the
+routing of max poolings is going to be frozen, until it is; the start is brought into the range
+of the activations. Where ``f`` does not fall along the way that the state went, near a saddle of the
+energy, the history is dropped and the next sweep is a plain one: the mixture would be drawn to the
+saddle, which sweeps leave. Where ``|f|`` grows, the history is dropped and plain sweeps follow: one
+at first, twice as many each time. So acceleration cannot keep a sample from coming to rest
+where plain sweeps would. Where the differences give no finite answer, the next sweep is a plain
+one too.
 """
 
 from __future__ import annotations
@@ -71,10 +74,6 @@ class Mixer:
         parts = start.split([s[0].numel() for s in after], 1)
         return [unflat(part, s) for part, s in zip(parts, after, strict=True)]
 
-    def restart(self) -> None:
-        """Forget everything: the map that is iterated has changed."""
-        self._history, self._last, self._watch = None, None, None
-
     def select(self, rows: Tensor) -> None:
         """Go on with these rows alone."""
         if self._last is not None:
@@ -90,10 +89,11 @@ class Mixer:
             return g
         if self._history is None:
             self._history = _History(f, self._memory)
-        self._history.enter(f - self._last[0], g - self._last[1])
+        step, state = f - self._last[0], g - self._last[1]
+        self._history.enter(step, state)
         far = size > NEAR * torch.linalg.vector_norm(g, dim=1)
-        plain = self._watch.plain(size, far)
-        self._history.drop(plain)
+        rising = (step * (state - step)).sum(1) >= 0  # f, against the way from x to the next x
+        self._history.drop(self._watch.plain(size, far) | rising)
         return self._history.mixed(f, g)
 
 

@@ -13,12 +13,13 @@ where it began. That holds under live max poolings too while what they meet is n
 since phi is convex in their source then. For other activations it is a heuristic, and the
 safeguard below is what it rests on.
 
-A phase begins with plain sweeps where it is going to freeze the routing of its max poolings,
-until that is frozen: the sweeps until then decide which equilibrium a sample comes to.
-A sample counts as converged after a plain sweep only, and the last sweep of a phase is a
-plain one, so tolerance, residual and result mean what they mean without over-relaxation.
-Safeguard: where an over-relaxed sweep changes a sample more than the one before did, plain
-sweeps follow, one at first and twice as many each time.
+A phase whose max poolings are still to be frozen sweeps plainly until they are: the sweeps
+until then decide which equilibrium a sample comes to. Residuals are those of the steps
+``sigma(v) - s`` before they are stretched, each layer's as its turn comes, so they and the tolerance
+mean what they mean in a plain sweep, and an over-relaxed sweep can end a sample. The last sweep of a
+phase is a plain one.
+Safeguard: where an over-relaxed sweep has a larger residual for a sample than the one before
+had, plain sweeps follow, one at first and twice as many each time.
 """
 
 from __future__ import annotations
@@ -30,14 +31,16 @@ from ffebm_dsl.relaxation.solution import Relaxation
 
 
 class Pace:
-    """By which factor the next sweep takes each sample; (rows,) each tensor."""
+    """By which factor the next sweep takes each sample; (rows,) each tensor.
 
-    def __init__(self, settings: Relaxation, like: Tensor) -> None:
-        self._omega, self._tolerance = settings.over_relaxation, settings.tolerance
-        self._begin, self._last = max(settings.routing_after, 0), settings.sweeps - 1
+    ``begin`` is the first sweep, counted from 0, that may be over-relaxed.
+    """
+
+    def __init__(self, settings: Relaxation, like: Tensor, begin: int) -> None:
+        self._omega, self._begin, self._last = settings.over_relaxation, begin, settings.sweeps - 1
         ones = torch.ones(len(like), dtype=like.dtype, device=like.device)
         self._factors = ones * self._omega
-        self._change = ones * torch.inf
+        self._residual = ones * torch.inf
         self._wait = torch.zeros_like(ones)
         self._penalty = ones
 
@@ -46,20 +49,17 @@ class Pace:
         return self._factors if self._begin <= sweep < self._last else None
 
     def observe(self, sweep: int, residual: Tensor) -> None:
-        """Take note of a sweep and of its relative change per sample."""
+        """Take note of a sweep and of its residual per sample."""
         if not self._begin <= sweep < self._last:
             return
         stretched = self._factors > 1
-        failed = stretched & ~(residual <= self._change)
-        self._change = torch.where(stretched, residual, self._change)
+        failed = stretched & ~(residual <= self._residual)
+        self._residual = torch.where(stretched, residual, self._residual)
         self._wait = torch.where(failed, self._penalty, (self._wait - 1).clamp_min(0.0))
         self._penalty = torch.where(failed, 2 * self._penalty, self._penalty)
-        # At the best omega an over-relaxed sweep leaves omega - 1 of the error.
-        near = stretched & (residual * (self._omega - 1) < self._tolerance)
-        plain = near | (self._wait > 0)
-        self._factors = torch.where(plain, torch.ones_like(residual), self._omega)
+        self._factors = torch.where(self._wait > 0, torch.ones_like(residual), self._omega)
 
     def select(self, rows: Tensor) -> None:
         """Go on with these rows alone."""
-        self._factors, self._change = self._factors[rows], self._change[rows]
+        self._factors, self._residual = self._factors[rows], self._residual[rows]
         self._wait, self._penalty = self._wait[rows], self._penalty[rows]

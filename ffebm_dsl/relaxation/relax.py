@@ -31,6 +31,10 @@ class Dynamics(Protocol):
     def moved(self, layer: int) -> None:
         """``layer`` has changed: what was kept from its old state is stale."""
 
+    @property
+    def choosing(self) -> bool:
+        """Whether max poolings choose anew whenever a state moves."""
+
     def freeze_routing(self, state: Sequence[Tensor]) -> None:
         """From now on keep the choices of the max poolings at ``state``."""
 
@@ -60,15 +64,15 @@ def sweep_to_rest(
     samples = Samples(state, settings, budget)
     running, states = dynamics, list(state)
     mixer = Mixer(settings.solver) if settings.solver else None
-    pace = Pace(settings, state[0]) if settings.over_relaxation > 1 else None
+    # What accelerates would lead to other choices of max poolings that are still to be frozen.
+    begin = max(settings.routing_after, 0) if dynamics.choosing else 0
+    pace = Pace(settings, state[0], begin) if settings.over_relaxation > 1 else None
     for sweep in range(settings.sweeps):
         if sweep == settings.routing_after:
             if samples.any_aside:
                 states = samples.merged(states)
                 _forget(dynamics, states)
             dynamics.freeze_routing(states)
-            if mixer:
-                mixer.restart()
         before = list(states)
         measured = settings.measured(sweep + 1)
         if settings.swing_begins(sweep):
@@ -76,13 +80,13 @@ def sweep_to_rest(
         factors = pace.factors(sweep) if pace else None
         change = _sweep(running, states, settings, measured or factors is not None, factors)
         if change is not None and measured:
-            samples.observe(sweep + 1, states, change, None if factors is None else factors == 1)
+            samples.observe(sweep + 1, states, change)
         if pace and change is not None:
             pace.observe(sweep, relative(change, states))
         left = samples.left(sweep + 1) if settings.tolerance > 0 else None
         if left == 0 or sweep == settings.sweeps - 1:
             break
-        if mixer:
+        if mixer and sweep >= begin:
             _accelerate(mixer, running, before, states)
         # The caller's dynamics must see every sample when the routing is frozen.
         may_gather = sweep >= settings.routing_after
@@ -107,7 +111,7 @@ def _sweep(
 ) -> Tensor | None:
     """Update every layer once, in place of the list; the squared change per sample, if asked.
 
-    ``factors``, (B,), stretch the steps.
+    ``factors``, (B,), stretch the steps; the change is that of the steps before.
     """
     change: Tensor | None = None
     for group in settings.schedule:
@@ -116,11 +120,11 @@ def _sweep(
             old = states[i]
             if settings.damping:
                 new = torch.lerp(new, old, settings.damping)
-            if factors is not None:
-                new = dynamics.admissible(i, torch.lerp(old, new, per_row(factors, old)))
             if measured:
                 step = squared_norm([new.detach() - old.detach()])
                 change = step if change is None else change + step
+            if factors is not None:
+                new = dynamics.admissible(i, torch.lerp(old, new, per_row(factors, old)))
             states[i] = new
             dynamics.moved(i)
     return change

@@ -92,13 +92,8 @@ class Samples:
         """Whether a sample may have ended before the last sweep."""
         return self._aside is not None
 
-    def observe(
-        self, sweep: int, states: list[Tensor], change: Tensor, plain: Tensor | None = None
-    ) -> None:
-        """Take note of a sweep; ``change`` is the squared change per row.
-
-        Only rows that are ``plain``, (rows,) bool, can have converged; None: all.
-        """
+    def observe(self, sweep: int, states: list[Tensor], change: Tensor) -> None:
+        """Take note of a sweep; ``change`` is the squared change per row."""
         now, settings = self._now, self._settings
         tolerance = settings.tolerance
         size = squared_norm(states)
@@ -108,8 +103,6 @@ class Samples:
         running = ~now.ended & (now.status != Status.DIVERGED)
         diverged = running & ~((residual < torch.inf) & (size < count * DIVERGED_RMS**2))
         converged = running & ~diverged & (residual < tolerance)
-        if plain is not None:
-            converged = converged & plain
         ended = diverged | converged
         if self._budgeted:
             ended = ended | (now.sweeps <= sweep)

@@ -33,7 +33,8 @@ class Relaxation:
     Attributes:
         sweeps: at most this many sweeps (exactly this many where ``tolerance`` is 0).
         tolerance: relative change per sample, ``|s' - s| / |s'|`` over the whole state of
-            the block, below which a sample has converged.
+            the block, below which a sample has converged. Over-relaxed, the change is that of the
+            steps before they are stretched.
         schedule: the groups of layers that a sweep updates (``order.schedule``).
         damping: part of the old state that is kept, ``s <- damping s + (1 - damping) s'``.
         over_relaxation: factor by which sweeps overstep, ``s <- P(s + omega (s' - s))``, from 1

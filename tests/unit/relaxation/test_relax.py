@@ -30,6 +30,10 @@ class Affine:
     def moved(self, layer: int) -> None:
         self.moves.append(layer)
 
+    @property
+    def choosing(self) -> bool:
+        return False
+
     def freeze_routing(self, state: Sequence[Tensor]) -> None:
         raise AssertionError("nothing to freeze here")
 
