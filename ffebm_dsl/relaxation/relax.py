@@ -78,11 +78,12 @@ def sweep_to_rest(
         if settings.swing_begins(sweep):
             samples.remember(states)
         factors = pace.factors(sweep) if pace else None
-        change = _sweep(running, states, settings, measured or factors is not None, factors)
+        steps: dict[int, Tensor] | None = {} if pace else None
+        change = _sweep(running, states, settings, measured, factors, steps)
         if change is not None and measured:
             samples.observe(sweep + 1, states, change)
-        if pace and change is not None:
-            pace.observe(sweep, relative(change, states))
+        if pace and steps and change is not None:
+            pace.observe(sweep, relative(change, states), list(steps.values()))
         left = samples.left(sweep + 1) if settings.tolerance > 0 else None
         if left == 0 or sweep == settings.sweeps - 1:
             break
@@ -108,10 +109,12 @@ def _sweep(
     settings: Relaxation,
     measured: bool,
     factors: Tensor | None,
+    steps: dict[int, Tensor] | None,
 ) -> Tensor | None:
     """Update every layer once, in place of the list; the squared change per sample, if asked.
 
-    ``factors``, (B,), stretch the steps; the change is that of the steps before.
+    ``factors``, (B,), stretch the steps. The change is that of the steps as they were before;
+    ``steps``, by layer, receives them, if given.
     """
     change: Tensor | None = None
     for group in settings.schedule:
@@ -120,9 +123,12 @@ def _sweep(
             old = states[i]
             if settings.damping:
                 new = torch.lerp(new, old, settings.damping)
-            if measured:
-                step = squared_norm([new.detach() - old.detach()])
-                change = step if change is None else change + step
+            if measured or steps is not None:
+                step = new.detach() - old.detach()
+                square = squared_norm([step])
+                change = square if change is None else change + square
+                if steps is not None:
+                    steps[i] = step
             if factors is not None:
                 new = dynamics.admissible(i, torch.lerp(old, new, per_row(factors, old)))
             states[i] = new
