@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -176,3 +177,18 @@ def test_a_start_in_another_layout_is_the_same_start() -> None:
             start = mixer.next([before], [channels_last(100 + image * (1 + step / 100))])
         starts.append(start[0])
     assert torch.equal(*starts)
+
+
+def test_a_saddle_is_left() -> None:
+    """Near a saddle of the energy a mixture would aim at it, and stay."""
+
+    class Clipped(Affine):
+        def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
+            return super().update(state, layer).clamp(-1, 1)
+
+    dynamics = Clipped(torch.tensor([1.05], dtype=torch.float64), offset=0.0)
+    start = [torch.full((1, 3), 1e-3, dtype=torch.float64)]
+    plan = Relaxation(300, 1e-9, ((0,),), solver=Anderson(2, (0,)))
+    solution = relax(dynamics, start, plan)
+    assert solution.status.tolist() == [Status.CONVERGED]
+    assert (solution.state[0] == 1).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,8 @@ from ffebm_dsl.energy import (
     Tanh,
 )
 from ffebm_dsl.energy.hopfield import State
-from ffebm_dsl.relaxation import Relaxation, Solution, Status, relax
+from ffebm_dsl.relaxation import Anderson, Relaxation, Solution, Status, relax
+from ffebm_dsl.relaxation.layout import squared_norm
 from tests.problems import chain_energy, convolutional_energy, max_pooled_energy, normal, settings
 from tests.unit.relaxation.test_relax import Affine
 
@@ -53,7 +55,9 @@ def test_lateral_couplings_and_images_too() -> None:
         assert torch.allclose(s, reference, rtol=0, atol=1e-10)
 
 
-def test_a_slow_block_needs_less_than_half_the_sweeps() -> None:
+@pytest.mark.parametrize("omega", [1.05, 1.3, 1.5])
+def test_a_slow_block_needs_less_than_half_the_sweeps(omega: float) -> None:
+    """Whatever was asked for: from the observed rate a slow sample is over-relaxed by more."""
     energy, drives = chain_energy([5, 6, 4, 3], Identity()), [normal(6, 5)]
     # A contraction of 0.9 a sweep: the largest eigenvalue of the couplings is its root.
     matrix = _coupled(energy)
@@ -61,7 +65,7 @@ def test_a_slow_block_needs_less_than_half_the_sweeps() -> None:
         parameter.data *= 0.9**0.5 / torch.linalg.eigvalsh(matrix).max()
     plan = settings(energy, 1000, 1e-8)
     plain = solve(energy, drives, plan)
-    fast = solve(energy, drives, replace(plan, over_relaxation=1.5))
+    fast = solve(energy, drives, replace(plan, over_relaxation=omega))
     assert (fast.status == Status.CONVERGED).all()
     assert 2 * fast.sweeps.sum() < plain.sweeps.sum()
 
@@ -108,6 +112,27 @@ def test_growth_is_answered_by_plain_sweeps() -> None:
     assert torch.allclose(solution.state[0][:, 0], 1 / (1 - dynamics.rate), atol=1e-7)
 
 
+def test_a_saddle_is_left_the_sooner() -> None:
+    """Steps that grow in one direction are no failure of over-relaxation."""
+
+    class Clipped(Affine):
+        def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
+            return super().update(state, layer).clamp(-1, 1)
+
+        def admissible(self, layer: int, s: Tensor) -> Tensor:
+            return s.clamp_(-1, 1)
+
+    dynamics = Clipped(torch.tensor([1.3], dtype=torch.float64), offset=0.0)
+    start = [torch.full((1, 3), 1e-6, dtype=torch.float64)]
+    plan = Relaxation(200, 1e-9, ((0,),))
+    plain = relax(dynamics, start, plan)
+    fast = relax(dynamics, start, replace(plan, over_relaxation=1.3))
+    for solution in (plain, fast):
+        assert solution.status.tolist() == [Status.CONVERGED]
+        assert (solution.state[0] == 1).all()
+    assert 3 * fast.sweeps.item() < 2 * plain.sweeps.item()
+
+
 def test_divergence_is_still_told() -> None:
     dynamics = Affine(torch.tensor([1.5, 0.5], dtype=torch.float64))
     start = [torch.zeros(2, 3, dtype=torch.float64)]
@@ -131,14 +156,51 @@ def test_a_sample_does_not_depend_on_its_batch(frozen_after: int) -> None:
             assert torch.allclose(s[k : k + 1], reference, rtol=0, atol=1e-12)
 
 
-def test_plain_until_the_routing_is_frozen() -> None:
-    """So plain and over-relaxed phases freeze the same choices and come to the same rest."""
+@pytest.mark.parametrize("after", [0, 2, 4])
+@pytest.mark.parametrize("memory", [0, 3])
+def test_plain_until_the_routing_is_frozen(after: int, memory: int) -> None:
+    """So plain and accelerated phases freeze the same choices and come to the same rest."""
     energy, drives = max_pooled_energy(), [normal(4, 2, 6, 6)]
-    plan = settings(energy, 300, 1e-12, routing_after=4)
+    plan = settings(energy, 300, 1e-12, routing_after=after)
     plain = solve(energy, drives, plan)
-    fast = solve(energy, drives, replace(plan, over_relaxation=1.3))
+    solver = Anderson(memory, tuple(range(len(energy.layers)))) if memory else None
+    fast = solve(energy, drives, replace(plan, over_relaxation=1.3, solver=solver))
+    assert (fast.status == Status.CONVERGED).all()
     for s, reference in zip(fast.state, plain.state, strict=True):
         assert torch.allclose(s, reference, rtol=0, atol=1e-10)
+
+
+def test_without_max_pooling_there_is_nothing_to_wait_for() -> None:
+    energy, drives = chain_energy([5, 6, 4, 3], HardSigmoid()), [normal(6, 5)]
+    plan = replace(settings(energy, 300, 1e-9), over_relaxation=1.3)
+    at_once = solve(energy, drives, plan)
+    later = solve(energy, drives, replace(plan, routing_after=50))
+    assert torch.equal(later.sweeps, at_once.sweeps)
+
+
+@pytest.mark.parametrize("omega", [1.1, 1.3, 1.4])
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6])
+def test_a_sample_ends_no_further_from_rest_than_by_plain_sweeps(
+    omega: float, tolerance: float
+) -> None:
+    """Though its last sweep was over-relaxed: the residual is that of the plain steps."""
+    pooled = settings(max_pooled_energy(), 500, tolerance, routing_after=3)
+    cases = [(max_pooled_energy(), [normal(8, 2, 6, 6)], pooled)]
+    for activation in (Identity(0.4), HardSigmoid(0.5), Tanh(0.5)):
+        energy = chain_energy([5, 6, 4, 3], activation)
+        for parameter in energy.parameters():
+            parameter.data *= 1.2
+        cases.append((energy, [normal(8, 5)], settings(energy, 500, tolerance)))
+    for energy, drives, plan in cases:
+        rest = solve(energy, drives, replace(plan, tolerance=1e-13))
+        plain = _distance(solve(energy, drives, plan), rest)
+        fast = _distance(solve(energy, drives, replace(plan, over_relaxation=omega)), rest)
+        assert fast.mean() <= plain.mean()
+
+
+def _distance(found: Solution, rest: Solution) -> Tensor:
+    pairs = zip(found.state, rest.state, strict=True)
+    return squared_norm([a - b for a, b in pairs]).sqrt()
 
 
 @pytest.mark.parametrize("sweeps", [1, 2, 7])
