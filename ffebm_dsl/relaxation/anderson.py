@@ -13,12 +13,12 @@ order that is one colour.
 
 Safeguards, each per sample: acceleration waits until a sweep changes little and, where the
 routing of max poolings is going to be frozen, until it is; the start is brought into the range
-of the activations. Where ``f`` does not fall along the way that the state went, near a saddle of the
-energy, the history is dropped and the next sweep is a plain one: the mixture would be drawn to the
-saddle, which sweeps leave. Where ``|f|`` grows, the history is dropped and plain sweeps follow: one
-at first, twice as many each time. So acceleration cannot keep a sample from coming to rest
-where plain sweeps would. Where the differences give no finite answer, the next sweep is a plain
-one too.
+of the activations. Where ``f`` does not fall along the way that the state went, near a saddle
+of the energy, the history is dropped and the next sweep is a plain one: the mixture would be
+drawn to the saddle, which sweeps leave. Where ``|f|`` grows, the history is dropped and plain
+sweeps follow: one at first, twice as many each time. So acceleration cannot keep a sample
+from coming to rest where plain sweeps would. Where the differences give no finite answer, the
+next sweep is a plain one too.
 """
 
 from __future__ import annotations

@@ -15,16 +15,18 @@ safeguard below is what it rests on.
 
 A phase whose max poolings are still to be frozen sweeps plainly until they are: the sweeps
 until then decide which equilibrium a sample comes to. Residuals are those of the steps
-``sigma(v) - s`` before they are stretched, each layer's as its turn comes, so they and the tolerance
-mean what they mean in a plain sweep, and an over-relaxed sweep can end a sample. The last sweep of a
-phase is a plain one.
-Slow samples: the rate at which the steps of a sample shrink is ``lambda = <f_k, f_{k-1}> / |f_{k-1}|^2``.
-For two groups of layers Young's theory tells from it which omega had been the best::
+``sigma(v) - s`` before they are stretched, each layer's as its turn comes. So they and the
+tolerance mean what they mean in plain sweeps, and an over-relaxed sweep can end a sample. The
+last sweep of a phase is a plain one.
 
-    omega_best = 2 / (1 + sqrt(1 - mu^2)),    mu^2 = (lambda + omega - 1)^2 / (lambda omega^2)
+Slow samples: the rate at which a sample's steps shrink is ``l = <f_k, f_{k-1}> / |f_{k-1}|^2``.
+For two groups of layers Young's theory tells from it which omega would have been the best::
 
-Where ``lambda`` is above ``SLOW``, a sample's next sweep takes that, up to ``FURTHEST``: so it passes
-saddles of the energy, where its steps grow in one direction, sooner.
+    omega_best = 2 / (1 + sqrt(1 - mu^2)),    mu^2 = (l + omega - 1)^2 / (l omega^2)
+
+Where ``l`` is above ``SLOW``, a sample's next sweep takes that, up to ``FURTHEST``: so it
+passes saddles of the energy, where its steps grow in one direction, sooner.
+
 Safeguard: where an over-relaxed sweep has a larger residual for a sample than the one before
 had, and no such rate, plain sweeps follow, one at first and twice as many each time.
 """
@@ -67,7 +69,7 @@ class Pace:
         return self._factors if self._begin <= sweep < self._last else None
 
     def observe(self, sweep: int, residual: Tensor, steps: list[Tensor]) -> None:
-        """Take note of a sweep: its residual per sample, and its steps before they are stretched."""
+        """Take note of a sweep: its residual per sample, and its steps before the stretching."""
         rate, self._steps = _rate(self._steps, steps), steps
         if not self._begin <= sweep < self._last:
             return
