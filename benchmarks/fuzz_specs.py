@@ -1,10 +1,13 @@
-"""A long run of the front end on texts that nobody would write: it answers, or it is a bug.
+"""A long run of the front end on files that nobody would write: it answers, or it is a bug.
 
-    python benchmarks/fuzz_specs.py --inputs 100000 --seed 1
+    python -m benchmarks.fuzz_specs --inputs 100000 --seed 1
 
-Texts are random bytes and words, and real specs with words exchanged, lost and doubled, with
-overrides besides. Every one must end in a network or in diagnostics that can be shown, within
-two seconds and 500 MB; the first that does not is printed with the seed that makes it again.
+The files are random bytes and words, real specs with words exchanged, lost and doubled, as
+other systems save them, with deep brackets and giant numbers, as YAML and JSON, as long as
+they are read and far longer: ``fuzz_inputs`` makes them. Each is compiled, with overrides or
+without, laid out, and asked about as an editor would. It must end in a network or in
+diagnostics that can be shown, within two seconds of the processor and 500 MB; the first file
+that does not is printed with the seed that makes it again.
 """
 
 from __future__ import annotations
@@ -12,49 +15,27 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import re
 import resource
+import signal
 import sys
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from benchmarks.fuzz_inputs import JUNK, KINDS, Case
 from ffebm_dsl.diagnostics import InputError, SourceFile, SpecError, render, to_record
+from ffebm_dsl.editor import analyse, complete, definition, hover, symbols
+from ffebm_dsl.interchange import compile_document, read_json, read_yaml, to_plain
 from ffebm_dsl.ir import compile_spec
-from ffebm_dsl.syntax.reading import decode_source
+from ffebm_dsl.syntax import decode_source, format_source, read_source
+from ffebm_dsl.syntax.reading import MAX_BYTES
 
-ROOT = Path(__file__).parents[1]
-SPECS = [
-    path.read_text(encoding="utf-8")
-    for folder in ("specs", "tests/golden")
-    for path in sorted((ROOT / folder).rglob("*.ffe"))
-]
-WORD = re.compile(r'"[^"\n]*"|#[^\n]*|\w+(?:\.\d+)?|<->|->|\|>|\s+|[^\w\s]')
-SYMBOLS = "{ } ( ) [ ] -> <-> |> = , : . ; # $ 0 -1 1e309 1e-400 999999999999 1/0 0.0 true out"
-HIDDEN = (0x22, 0x5C, 0x09, 0x0D, 0x00, 0xFEFF, 0x202E, 0xD800, 0xE9, 0x1D538)
-JUNK = [*SYMBOLS.split(), "layer", "x", "s1", "b1", *map(chr, HIDDEN), "(" * 40, "9" * 5000]
 SECONDS, MEGABYTES = 2.0, 500
-
-
-def mutated(rng: random.Random) -> str:
-    """A real spec with one to eight words changed."""
-    words = WORD.findall(rng.choice(SPECS))
-    for _ in range(rng.randint(1, 8)):
-        at = rng.randrange(len(words))
-        other = rng.choice(words)
-        words[at] = rng.choice(["", words[at] * 2, f"{words[at]} {other}", other, rng.choice(JUNK)])
-    return "".join(words)
-
-
-def soup(rng: random.Random) -> str:
-    """Words of specs and junk in any order."""
-    words = WORD.findall(rng.choice(SPECS)) + JUNK
-    return " ".join(rng.choices(words, k=rng.randint(1, 60)))
-
-
-def noise(rng: random.Random) -> str:
-    """Random bytes, as they are read from a file; what is no text at all becomes an InputError."""
-    return decode_source(rng.randbytes(rng.randint(0, 80)), "fuzz.ffe").text
+HUNG = 20.0
+"""Seconds of the processor after which an input is interrupted."""
 
 
 def overrides(rng: random.Random) -> dict[str, str]:
@@ -64,25 +45,105 @@ def overrides(rng: random.Random) -> dict[str, str]:
     return {rng.choice(keys): rng.choice([*JUNK, "64", "adam(lr=1e-3)", "[1, 2", "1 2"])}
 
 
-def try_one(seed: int) -> str:
-    """Compile the text of ``seed``; how it ended. Raises whatever the front end raises."""
+class Ended(NamedTuple):
+    """How an input ended, and the seconds of the processor that its slowest answer took."""
+
+    how: str
+    seconds: float
+
+
+def try_one(seed: int, make: Callable[[random.Random], Case] | None = None) -> Ended:
+    """Ask the front end everything about the file of ``seed``. Raises whatever that raises."""
     rng = random.Random(seed)
-    kind = rng.choice([mutated, mutated, soup, noise])
+    kind = make or rng.choices([*KINDS], weights=[*KINDS.values()])[0]
+    case = kind(rng)
+    slowest, how = 0.0, ""
+    for question in _questions(case, rng):
+        start = time.process_time()
+        how = _answer(question)
+        slowest = max(slowest, time.process_time() - start)
+    return Ended(f"{kind.__name__}: {how}", slowest)
+
+
+def _questions(case: Case, rng: random.Random) -> list[Callable[[], Any]]:
+    """What the commands and the language server would do with a file; the last compiles it."""
+    if not case.name.endswith(".ffe"):
+        read = read_yaml if case.name.endswith(".yaml") else read_json
+        return [lambda: compile_document(read(_source(case)), overrides(rng))]
+    return [
+        lambda: _ask(_source(case), rng),
+        lambda: format_source(_source(case)),
+        lambda: to_plain(compile_spec(_source(case), overrides(rng)).spec),
+    ]
+
+
+def _source(case: Case) -> SourceFile:
+    """What is too large to be a spec is read from a file, as a command would read it."""
+    if len(case.content) <= MAX_BYTES:
+        return decode_source(case.content, case.name)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / case.name
+        path.write_bytes(case.content)
+        return read_source(path)
+
+
+def _answer(question: Callable[[], Any]) -> str:
+    """How a question ended; what was found wrong is shown."""
     try:
-        compile_spec(SourceFile("fuzz.ffe", kind(rng)), overrides(rng))
+        question()
     except SpecError as fault:
         for diagnostic in fault.diagnostics:
             render(diagnostic)
             json.dumps(to_record(diagnostic))
-        return f"{kind.__name__}: refused"
+        return "refused"
     except InputError:
-        return f"{kind.__name__}: no text"
-    return f"{kind.__name__}: a network"
+        return "not read"
+    return "a network"
+
+
+def _ask(source: SourceFile, rng: random.Random) -> None:
+    """Whatever an editor asks, at some place."""
+    analysis = analyse(source)
+    offset = rng.randint(0, len(source.text))
+    complete(analysis, offset)
+    hover(analysis, offset)
+    definition(analysis, offset)
+    symbols(analysis)
 
 
 def _peak_megabytes() -> float:
     """The most memory that this process has held so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _hung(*_: object) -> None:
+    raise TimeoutError(f"no answer after {HUNG:.0f} seconds of the processor")
+
+
+def run(first: int, count: int) -> int:
+    """Try ``count`` seeds; 1, and the seed printed, at the first that is not answered."""
+    ended: Counter[str] = Counter()
+    slowest = (0.0, first)
+    before = _peak_megabytes()
+    for seed in range(first, first + count):
+        signal.setitimer(signal.ITIMER_PROF, HUNG)
+        try:
+            how, seconds = try_one(seed)
+        except Exception as bug:
+            print(f"seed {seed}: {type(bug).__name__}: {bug}")
+            return 1
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        ended[how] += 1
+        slowest = max(slowest, (seconds, seed))
+        peak = _peak_megabytes() - before
+        if slowest[0] > SECONDS or peak > MEGABYTES:
+            print(f"seed {seed}: {slowest[0]:.1f} s, {peak:.0f} MB")
+            return 1
+    print(f"{ended.total()} inputs, {peak:.0f} MB more at most")
+    print(f"slowest {slowest[0]:.2f} s of the processor, seed {slowest[1]}")
+    print("\n".join(f"{how}: {ended[how]}" for how in sorted(ended)))
+    return 0
 
 
 def main() -> int:
@@ -92,26 +153,8 @@ def main() -> int:
         "--seed", type=int, default=0, help="of the first input; the next has one more"
     )
     arguments = parser.parse_args()
-    ended: Counter[str] = Counter()
-    slowest = peak = 0.0
-    before = _peak_megabytes()
-    for seed in range(arguments.seed, arguments.seed + arguments.inputs):
-        start = time.process_time()
-        try:
-            ended[try_one(seed)] += 1
-        except Exception as bug:
-            print(f"seed {seed}: {type(bug).__name__}: {bug}")
-            return 1
-        slowest = max(slowest, time.process_time() - start)
-        peak = _peak_megabytes() - before
-        if slowest > SECONDS or peak > MEGABYTES:
-            print(f"seed {seed}: {slowest:.1f} s, {peak:.0f} MB")
-            return 1
-    print(
-        f"{ended.total()} inputs, slowest {slowest:.2f} s of CPU, {peak:.0f} MB more at most",
-        *ended.items(),
-    )
-    return 0
+    signal.signal(signal.SIGPROF, _hung)
+    return run(arguments.seed, arguments.inputs)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ffebm_dsl.editor.scan import Level
 from ffebm_dsl.ir.params import VALUE_TYPES
 from ffebm_dsl.registry import PHASES, TABLES, TRAIN, Kind, Parameter, Signature
+from ffebm_dsl.syntax.parse import MAX_NESTING
 
 KEYWORDS = {
     "": ("param", "template", "model", "train"),
@@ -63,7 +64,9 @@ NOTHING = Expected()
 
 
 def expected(levels: Sequence[Level]) -> Expected:
-    """What could follow the tokens that led to ``levels``."""
+    """What could follow the tokens that led to ``levels``; nothing where they are too deep."""
+    if len(levels) > MAX_NESTING:
+        return NOTHING
     level = levels[-1]
     before = level.tail[-1].text if level.tail else ""
     if before == ".":

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ffebm_dsl.diagnostics import Span
 from ffebm_dsl.editor.analysis import Analysis
 from ffebm_dsl.editor.expect import Expected, expected
-from ffebm_dsl.editor.scan import Declaration, scan
+from ffebm_dsl.editor.scan import DEEPEST, Declaration, scan
 from ffebm_dsl.syntax.tokens import TokenKind
 
 PORTS = frozenset({"input", "feedforward", "block", "readout"})
@@ -123,17 +123,24 @@ def definition(analysis: Analysis, offset: int) -> Span | None:
 
 def symbols(analysis: Analysis) -> tuple[Symbol, ...]:
     """What the text declares, nested as it is written; a template's arguments are left out."""
-    listed = [d for d in analysis.scan.declarations if d.keyword != "formal"]
-    return tuple(_nested(listed))
+    found: list[Symbol] = []
+    around: list[tuple[Declaration, list[Symbol]]] = []
+    for declared in analysis.scan.declarations:
+        if declared.keyword == "formal":
+            continue
+        while around and around[-1][0].whole.end < declared.whole.end:
+            _close(around, found)
+        around.append((declared, []))
+        if len(around) == DEEPEST:
+            _close(around, found)
+    while around:
+        _close(around, found)
+    return tuple(found)
 
 
-def _nested(declarations: list[Declaration]) -> Iterator[Symbol]:
-    """Symbols of declarations in order of place; one inside another's extent is its child."""
-    rest = list(declarations)
-    while rest:
-        first = rest.pop(0)
-        inside = [d for d in rest if d.whole.end <= first.whole.end]
-        rest = [d for d in rest if d.whole.end > first.whole.end]
-        detail = f"{first.keyword} = {first.template}" if first.template else first.keyword
-        children = tuple(_nested(inside))
-        yield Symbol(first.name, detail, first.span, first.whole, children)
+def _close(around: list[tuple[Declaration, list[Symbol]]], found: list[Symbol]) -> None:
+    """Make a symbol of the innermost declaration, and put it into the one around it."""
+    first, children = around.pop()
+    detail = f"{first.keyword} = {first.template}" if first.template else first.keyword
+    siblings = around[-1][1] if around else found
+    siblings.append(Symbol(first.name, detail, first.span, first.whole, tuple(children)))

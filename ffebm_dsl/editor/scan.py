@@ -21,6 +21,9 @@ DECLARING = frozenset(
 STATEMENTS = DECLARING | {"loss", "relax", "gradient", "init", "out", "energy", "train"}
 """Keywords with which a statement begins."""
 
+DEEPEST = 8
+"""Declarations inside declarations that are told apart; a text that compiles has three."""
+
 _OPEN, _CLOSE = ("(", "[", "{"), (")", "]", "}")
 
 
@@ -28,7 +31,7 @@ class Declaration(NamedTuple):
     """A declared name. ``keyword`` is what declares it, ``formal`` for a template's argument.
 
     ``scope`` names the declarations around it, the outermost first. ``whole`` covers the
-    statement; ``doc`` is the text of the doc comments before it. ``template`` is what a
+    statement; ``doc`` is the text of its doc comments. ``template`` is what a
     block is made from, ``""`` for one that is written out.
     """
 
@@ -62,6 +65,11 @@ class Level:
         """The last statement, as it stands so far."""
         return [token.text for token in self.tail[self.statement :]]
 
+    @property
+    def head(self) -> list[str]:
+        """The first three words of the last statement, which may have many thousands."""
+        return [token.text for token in self.tail[self.statement : self.statement + 3]]
+
 
 class Scan(NamedTuple):
     """``levels`` are those open at the end of what was read, the innermost last."""
@@ -90,7 +98,7 @@ class _Reader:
 
     def read(self, token: Token) -> None:
         if token.kind in (TokenKind.COMMENT, TokenKind.DOC):
-            if token.kind is TokenKind.DOC:
+            if token.kind is TokenKind.DOC and not self._document(token):
                 self._docs.append(token)
             return
         level = self.levels[-1]
@@ -118,6 +126,24 @@ class _Reader:
             docs = self._without_heading(docs, start)
         self._statement_docs = "\n".join(doc.text.lstrip("#").strip() for doc in docs)
 
+    def _document(self, doc: Token) -> bool:
+        """Give a doc comment that ends a line, or stands in a bracket, to the declaration
+        there. False for one that may belong to what follows."""
+        level = self.levels[-1]
+        ends_line = self._end > 0 and "\n" not in self._text[self._end : doc.span.start]
+        if not ends_line and level.bracket in ("", "{"):
+            return False
+        at = len(self.levels) - 1
+        if level.bracket == "{" and not level.tail:
+            at -= 1
+        while self.levels[at].bracket in ("(", "["):
+            at -= 1
+        open_ = self._open[at]
+        if open_ and open_[-1].keyword != "out":
+            lines = [open_[-1].doc, doc.text.lstrip("#").strip()]
+            open_[-1] = open_[-1]._replace(doc="\n".join(filter(None, lines)))
+        return True
+
     def _without_heading(self, docs: list[Token], start: int) -> list[Token]:
         """Those of the first declaration's comments that no empty line sets off from it."""
         ends = [*(doc.span.start for doc in docs[1:]), start]
@@ -141,11 +167,11 @@ class _Reader:
             return
         if before.text in DECLARING and token.kind is TokenKind.NAME:
             self._enter(before.text, token, level, before.span.start)
-        elif token.text == "=" and level.words[:1] == ["out"] and before.kind is TokenKind.NAME:
+        elif token.text == "=" and level.head[:1] == ["out"] and before.kind is TokenKind.NAME:
             self._enter("out", before, level, level.tail[level.statement].span.start)
         elif token.text == ":" and level.owner == "template" and level.bracket == "(":
             self._enter("formal", before, level, before.span.start)
-        elif before.text == "=" and level.words[:1] == ["block"] and self._open[-1]:
+        elif before.text == "=" and level.head[:1] == ["block"] and self._open[-1]:
             self._open[-1][-1] = self._open[-1][-1]._replace(template=token.text)
 
     def _enter(self, keyword: str, name: Token, level: Level, start: int) -> None:
@@ -179,17 +205,21 @@ def _begins(level: Level) -> bool:
 
 
 def _opened(level: Level, token: Token) -> Level:
-    words = level.words
+    words = level.head
     if token.text == "{":
         owner = words[0] if words else ""
         name = words[1] if len(words) > 1 else ""
         if owner == "block" and "=" in words:
             owner = "instance"
         scoped = owner in ("model", "block", "template", "instance") and name
-        return Level("{", owner, name, scope=(*level.scope, name) if scoped else level.scope)
+        return Level("{", owner, name, scope=_inside(level, name) if scoped else level.scope)
     before = level.tail[-1] if level.tail else None
     called = token.text == "(" and before is not None and before.kind is TokenKind.NAME
-    if called and words[:1] == ["template"]:
-        return Level("(", "template", words[-1], scope=(*level.scope, words[-1]))
+    if called and before and words[:1] == ["template"]:
+        return Level("(", "template", before.text, scope=_inside(level, before.text))
     name = before.text if called and before else ""
     return Level(token.text, "call" if called else "", name, scope=level.scope)
+
+
+def _inside(level: Level, name: str) -> tuple[str, ...]:
+    return (*level.scope, name) if len(level.scope) < DEEPEST else level.scope

@@ -9,8 +9,8 @@ run something, are refused.
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -199,7 +199,7 @@ class _Reader:
             value = int(text) if kind == "int" else float(text)
         except ValueError:
             raise self._fault(pointer, "this is not a number that can be read") from None
-        if not math.isfinite(value):
+        if abs(value) > sys.float_info.max:  # an int of 310 digits has no float to be asked
             raise self._fault(pointer, "this number is too large")
         return value
 

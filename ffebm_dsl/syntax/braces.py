@@ -6,6 +6,7 @@ screen further down. People indent as they mean it, so the indentation says wher
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -56,7 +57,8 @@ class _Walk:
 
     ``surplus`` is how many more openings than closings there are. A `{` that no statement
     with braces stands before is a slip of another kind, and not an opening; ``head`` is how
-    the last such statement begins, until its opening.
+    the last such statement begins, until its opening. ``leading`` are the first words of the
+    lines, at ``places``; the end of the text is the last.
     """
 
     def __init__(self, words: Sequence[Word]) -> None:
@@ -64,6 +66,8 @@ class _Walk:
         self.open: list[_Opening] = []
         self.surplus = 0
         self.head: list[Word] = []
+        self.places = [at for at, word in enumerate(words) if word.leads]
+        self.leading = [words[at] for at in self.places]
 
     def run(self) -> Iterator[Brace]:
         for at, word in enumerate(self.words):
@@ -110,7 +114,7 @@ class _Walk:
             return word.indent > opening.indent
         if word.line == opening.line:
             return False
-        later = next(w for w in self.words[at + 1 :] if w.leads)
+        later = self.leading[bisect_right(self.places, at)]
         return later.kind != END and later.indent > opening.indent
 
     def _is_instance(self, head: list[Word]) -> bool:

@@ -24,6 +24,11 @@ MAX_FAULTS = 50
 """Faults after which a text is given up: whoever repairs these will run the check again."""
 
 
+MAX_MENDED = 400
+"""Faults, reported or not, after which a text is given up: each takes half a millisecond, and a
+line of 64 KiB can have as many as it has characters."""
+
+
 class Fault(NamedTuple):
     """A place where the parser could not go on.
 
@@ -73,12 +78,13 @@ class _Recovery:
         self.stacks: list[Stack] = [()] * len(words)
         self.braces = mend_braces(words)
         self.quiet_until = self.quiet_line = 0
+        self.mended = 0
         self.given_up = self.names_lost = False
         self.faults: list[Fault] = []
         self.touched: list[Word] = []
 
     def run(self) -> Mended:
-        while len(self.faults) < MAX_FAULTS and not self.given_up:
+        while len(self.faults) < MAX_FAULTS and self.mended < MAX_MENDED and not self.given_up:
             self._mend_brace()
             word = self.words[self.at]
             stack = self.stacks[self.at] = self.history[-1]
@@ -139,6 +145,7 @@ class _Recovery:
 
     def _mend(self) -> None:
         """Get past the word that does not fit, by a repair or by a skip."""
+        self.mended += 1
         word = self.words[self.at]
         repair = find_repair(self.automaton, self._recent_stacks(), self.words, self.at)
         if self.at >= self.quiet_until and word.line != self.quiet_line:

@@ -203,21 +203,25 @@ class Writer:
     def _mode(self, group: Group, rest: list[_Part]) -> Mode:
         if self._source.interrupts(group):
             return Mode.BROKEN
-        if self._fits([*rest, _Part(0, Mode.FLAT, group.inside)]):
+        if self._fits(_Part(0, Mode.FLAT, group.inside), rest):
             return Mode.FLAT
         return Mode.FILLED if group.filled else Mode.BROKEN
 
     def _ends_line(self, line: Line, rest: list[_Part]) -> bool:
         """Whether a filled line ends here, as what follows does not fit on it."""
-        return line.flat != "" and not self._fits([*rest, _Part(0, Mode.FLAT, line.flat)])
+        return line.flat != "" and not self._fits(_Part(0, Mode.FLAT, line.flat), rest)
 
-    def _fits(self, waiting: list[_Part]) -> bool:
-        """Whether the parts, last first, fit on the line up to where it can be broken next."""
+    def _fits(self, first: _Part, rest: list[_Part]) -> bool:
+        """Whether a part and the ``rest``, of which the last one comes next, fit on the line up
+        to where it can be broken next. The rest may be long, and is looked at from its end."""
+        waiting, left = [first], len(rest)
         row = self._rows[-1]
         used = row.indent + len(row.text) if self._ended is None else self._ended
         room = WIDTH - used
-        while room >= 0 and waiting:
-            indent, mode, item = waiting.pop()
+        while room >= 0 and (waiting or left):
+            if not waiting:
+                left -= 1
+            indent, mode, item = waiting.pop() if waiting else rest[left]
             if mode is Mode.FLAT or isinstance(item, str | Word | Group):
                 room -= len(flat(item))
             elif isinstance(item, Line):

@@ -2,24 +2,59 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
 import pytest
 
 from benchmarks import fuzz_specs
+from benchmarks.fuzz_inputs import KINDS, Case, dense, full, huge
+from ffebm_dsl.diagnostics import SourceFile
+from ffebm_dsl.syntax.reading import MAX_BYTES
+
+SLOW_KINDS = (full, dense, huge)
+"""Kinds of which one input takes as long as a hundred of another."""
 
 
-@pytest.mark.parametrize("first", [0, 40, 80])
-def test_every_text_is_answered(first: int) -> None:
-    ended = {fuzz_specs.try_one(seed) for seed in range(first, first + 40)}
-    assert any(how.endswith("refused") for how in ended)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_file_is_answered(kind: Callable[[random.Random], Case]) -> None:
+    """251 inputs in all; docs/errors.md says so."""
+    count = 2 if kind in SLOW_KINDS else 35
+    ended = {fuzz_specs.try_one(seed, kind).how for seed in range(count)}
+    assert any(how.endswith(("refused", "not read")) for how in ended)
+
+
+def test_the_kinds_are_what_they_should_be() -> None:
+    assert len(huge(random.Random(0)).content) > 9 << 20
+    assert all(len(full(random.Random(seed)).content) > MAX_BYTES - 9999 for seed in range(3))
+    names = {kind(random.Random(seed)).name for kind in KINDS for seed in range(4)}
+    assert names == {"fuzz.ffe", "fuzz.yaml", "fuzz.json"}
 
 
 def test_a_bug_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(source: object, overrides: object) -> None:
+    def broken(source: SourceFile, overrides: object) -> None:
         raise RecursionError("too deep")
 
     monkeypatch.setattr(fuzz_specs, "compile_spec", broken)
-    monkeypatch.setattr("sys.argv", ["fuzz_specs.py", "--inputs", "50"])
-    assert fuzz_specs.main() == 1
+    assert fuzz_specs.run(0, 50) == 1
     assert "RecursionError" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("limit", "value"), [("SECONDS", -1.0), ("MEGABYTES", -1.0)])
+def test_what_takes_too_much_is_reported(
+    limit: str,
+    value: float,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(fuzz_specs, limit, value)
+    assert fuzz_specs.run(0, 3) == 1
+    assert "seed 0: " in capsys.readouterr().out
+
+
+def test_a_run_says_what_it_found(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fuzz_specs.run(3, 4) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("4 inputs, ") and "refused: " in out

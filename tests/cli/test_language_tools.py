@@ -51,6 +51,9 @@ def test_convert_says_what_it_lacks(tmp_path: Path, capfd: pytest.CaptureFixture
         ("a.yaml", f"a: {'{a: ' * 2000}", "nested too deep"),
         ("a.json", f'{{"a": {"[" * 2000}', "nested too deep"),
         ("a.yaml", f"a: {'9' * 60000}", "not a number that can be read"),
+        ("a.yaml", f"a: {'9' * 310}", "this number is too large"),
+        ("a.json", f'{{"a": -{"9" * 310}}}', "this number is too large"),
+        ("a.json", '{"a": 1e309}', "this number is too large"),
         ("a.json", f'{{"a": {"9" * 60000}}}', "not a number that can be read"),
     ],
 )

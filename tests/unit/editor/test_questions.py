@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ffebm_dsl.diagnostics import SourceFile, Span
-from ffebm_dsl.editor import Symbol, analyse, definition, hover, symbols
+from ffebm_dsl.editor import Symbol, analyse, complete, definition, hover, symbols
 from ffebm_dsl.editor.positions import UNITS, Positions
+from ffebm_dsl.editor.scan import DEEPEST
+from ffebm_dsl.syntax import parse
 from tests.unit.editor.texts import TEXT, changed
 
 
@@ -123,3 +128,43 @@ def test_places_come_back(text: str, encoding: str) -> None:
     for offset in range(len(text) + 1):
         if text[offset - 1 : offset + 1] != "\r\n":
             assert positions.offset(*positions.place(offset)) == offset
+
+
+def test_no_depth_of_a_half_written_text_is_too_much() -> None:
+    text = "model m {\n" + "block b {\n" * 6000
+    found = symbols(analyse(SourceFile("a.ffe", text)))
+    depth = 0
+    while found:
+        depth, found = depth + 1, found[0].children
+    assert depth == DEEPEST
+    for opening in ("f(", "[", "template t(", "{"):
+        text = "model m {\nfeedforward f = x |> " + opening * 6000
+        assert complete(analyse(SourceFile("a.ffe", text)), len(text)) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "param a: int = 1 ## a\nparam b: int = 1",
+        "## a\nparam a: int = 1 ## more\n## b\nparam b: int = 1",
+        "param a: int = 1 in [1, ## a\n## too\n2] ## three\nparam b: int = 1",
+        "model m { ## m\n input x: v(1) ## x\n target y: l(2) ## y\n} ## end",
+        "model m { block b { energy e { layer s: [1] a ## s\n x -> s ## none\n} } ## b\n}",
+        "model m { block b { out = s ## none\n relax f { a = 1 } ## none\n } block c = t() }",
+        "template t(n: int, ## t\n k: int) { ## too\n out = s ## none\n}",
+        "ffe 1.0 ## text\n## a\nparam a: int = 1",
+        "## text\n\n## a\nparam a: int = 1",
+    ],
+)
+def test_doc_comments_are_those_of_the_parser(text: str) -> None:
+    def docs(statements: Any) -> Iterator[tuple[str, str]]:
+        for node in statements:
+            if "doc" in node._fields:
+                yield node.name.text, node.doc
+            yield from docs(getattr(node, "statements", ()))
+
+    analysis = analyse(SourceFile("a.ffe", text))
+    found = {
+        d.name: d.doc for d in analysis.scan.declarations if d.keyword not in ("out", "formal")
+    }
+    assert found == dict(docs(parse(analysis.source).items))

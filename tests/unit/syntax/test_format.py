@@ -144,3 +144,9 @@ def test_equality_sees_everything_but_places() -> None:
     assert not same_but_for_places(one, ast.Number(Span(0, 1), "a"))
     assert not same_but_for_places((one,), (one, one))
     assert not same_but_for_places(ast.Boolean(Span(0, 1), True), ast.Boolean(Span(0, 1), False))
+
+
+def test_a_list_of_many_entries_is_filled() -> None:
+    result = formatted(f"param a: int = [{'1,' * 20_000}]")
+    assert max(map(len, result.splitlines())) <= WIDTH
+    assert result.count("1,") == 20_000

@@ -8,7 +8,7 @@ import pytest
 
 from ffebm_dsl.diagnostics import SourceFile, SpecError
 from ffebm_dsl.syntax import Recovered, ast, parse, parse_with_recovery
-from ffebm_dsl.syntax.recover import MAX_FAULTS
+from ffebm_dsl.syntax.recover import MAX_FAULTS, MAX_MENDED
 from ffebm_dsl.syntax.terminals import CLASSES, KEYWORDS, SYMBOLS
 from tests.mutants import (
     draw,
@@ -157,3 +157,10 @@ def test_a_fault_that_is_not_reported_lowers_the_figures() -> None:
 
 def test_specs_without_faults_have_no_reports() -> None:
     assert not any(recovered(text).diagnostics for _, text in real_specs())
+
+
+def test_a_line_of_faults_is_given_up_though_one_is_reported() -> None:
+    many = recovered(f"model m {{ {'$ ' * MAX_MENDED} }}")
+    assert many.program is None and 0 < len(many.diagnostics) < MAX_FAULTS
+    few = recovered(f"model m {{ {'$ ' * (MAX_MENDED - 1)} }}")
+    assert few.program is not None and few.diagnostics
