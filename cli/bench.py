@@ -33,9 +33,10 @@ def bench(
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: torch decides.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Time a training step by each estimator, beside the convolutions it cannot do without.
+    """Time a training step by each estimator.
 
-    Weights and batch are random. A step is a forward and a backward pass.
+    The convolutions that it cannot do without are timed beside it. Weights and batch are
+    random. A step is a forward and a backward pass.
     """
     compiled = load_spec(spec, settings)
     os.environ.update(QUIET | os.environ)

@@ -59,8 +59,9 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     as_sarif: Annotated[bool, typer.Option("--sarif", help="Print a SARIF 2.1.0 log.")] = False,
 ) -> None:
-    """Prove a spec's gradients right: EP against implicit, unrolled and finite differences.
+    """Prove a spec's gradients right.
 
+    Those of EP are held against implicit, unrolled and finite differences.
     Exit code 0: right; 1: a gradient is wrong or a block does not converge; 2: invalid spec.
     """
     if as_json and as_sarif:

@@ -79,7 +79,7 @@ def load(name: str) -> Any:
 def new_app(**settings: Any) -> typer.Typer:
     """A Typer as all of ours are: plain help text, for rich would cost every start 0.1 s."""
     return typer.Typer(
-        no_args_is_help=True,
+        no_args_is_help=not settings.get("invoke_without_command", False),
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         add_completion=False,

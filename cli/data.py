@@ -25,7 +25,7 @@ DATA = Path("data")
 
 @app.command("list")
 def list_data(data_dir: FolderOption = DATA, as_json: JsonOption = False) -> None:
-    """List the data sets that come as files, and which of them are there."""
+    """List the data sets that come as files, and which are there."""
     from ffebm_dsl.datasets.catalogue import CATALOGUE
 
     rows = [_listed(known, data_dir) for known in CATALOGUE.values()]
@@ -47,9 +47,10 @@ def fetch(
     name: Annotated[str, typer.Argument(help="A data set; `ffebm data list` names them.")],
     data_dir: FolderOption = DATA,
 ) -> None:
-    """Download a data set's files, hold them against their checksums, and unpack them.
+    """Download a data set's files and unpack them.
 
-    Stopped or broken off, the same command goes on where it was.
+    They are held against their checksums. Stopped or broken off, the same command
+    goes on where it was.
     """
     from ffebm_dsl.datasets.fetch import fetch as fetch_files
 
@@ -65,7 +66,9 @@ def verify(
     data_dir: FolderOption = DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """Read all files of a data set, compare checksums, and count images and labels.
+    """Verify all files of a data set.
+
+    Checksums are compared, images and labels read and counted.
 
     Exit code 0: as they should be, as far as checksums are known; 1: not as published;
     2: missing or damaged.

@@ -28,9 +28,9 @@ def diff(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say whether two specs are the same network, split differently, and name what differs.
+    """Say whether two specs are one network, split differently.
 
-    Exit code 0: they are; 1: they are not; 2: a spec is invalid.
+    What differs otherwise is named. Exit code 0: they are; 1: they are not; 2: a spec is invalid.
     """
     from ffebm_dsl.comparison import compare
 

@@ -18,7 +18,7 @@ def explain(
         str, typer.Argument(metavar="[CODE]", help="Such as FFE2003; without it, all are listed.")
     ] = "",
 ) -> None:
-    """Explain a diagnostic code: what it means, what brings it about, how to mend it."""
+    """Explain a diagnostic code: what it means and how to mend it."""
     if not code:
         emit("\n".join(f"{known}  {title}" for known, title in CODES.items()))
         return

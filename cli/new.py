@@ -16,7 +16,10 @@ def new(
     blocks: Annotated[int, typer.Option(min=1, max=16, help="Energy blocks in the chain.")] = 2,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
-    """Write a commented starter: a spec that checks clean and trains on handwritten digits."""
+    """Write a commented starter: a spec that checks clean and trains.
+
+    Its data are handwritten digits.
+    """
     path = name if name.suffix == ".ffe" else name.with_name(f"{name.name}.ffe")
     write_new(path, starter(model_name(path), blocks), force=force)
 

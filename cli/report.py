@@ -29,9 +29,10 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Make one HTML page with the figures and tables of runs, side by side.
+    """Make one HTML page of runs, side by side.
 
-    The page needs no network and no script. It is made from the records alone.
+    It has their figures and tables, and needs no network and no script. It is made
+    from the records alone.
     """
     target = _target(runs, out)
     from ffebm_dsl.records import publish

@@ -32,7 +32,10 @@ def show(
         typer.Option(metavar="FILE", help="Draw the network as SVG to this file; - is stdout."),
     ] = None,
 ) -> None:
-    """Show what a network is made of and what it costs, its picture, or a compiler stage."""
+    """Show a network's parts and costs, or its picture.
+
+    Or what the compiler makes of the spec, stage by stage.
+    """
     from ffebm_dsl.ir.count import count
 
     if sum((as_json, after is not None, graph is not None)) > 1:

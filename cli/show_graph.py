@@ -32,4 +32,4 @@ def write_graph(model: ModelIR, path: Path) -> None:
             f"{path} cannot be written: {fault.strerror}",
             help="give the path of an .svg file, or - for stdout",
         ) from None
-    say(f"{path} written")
+    say(f"wrote {path}")

@@ -13,7 +13,7 @@ from ffebm_dsl.cli.files import write_text
 from ffebm_dsl.diagnostics import InputError, SourceFile
 from ffebm_dsl.diagnostics.nearest import did_you_mean
 
-app = new_app(help="List, show and copy the specs that come with ffebm.")
+app = new_app(invoke_without_command=True)
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="A name that `ffebm specs list` shows.")
@@ -46,6 +46,16 @@ def _text(name: str) -> tuple[str, str]:
     short = {full.rpartition("/")[2]: full for full in specs}
     help = did_you_mean(wanted, [*specs, *short]) or "`ffebm specs list` shows them all"
     raise InputError(f"no spec is called `{name}`", help=help)
+
+
+@app.callback()
+def root(context: typer.Context) -> None:
+    """List, show and copy the specs that come with ffebm.
+
+    Without a command, they are listed.
+    """
+    if context.invoked_subcommand is None:
+        list_specs()
 
 
 @app.command("list")

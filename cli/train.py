@@ -81,7 +81,7 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Train a network and leave a run directory with record and checkpoints.
+    """Train a network into a run directory: record, checkpoints.
 
     Ctrl-C ends after the step in progress and leaves a run that --resume continues. Started
     by torchrun, several processes train together, each on its part of every batch.

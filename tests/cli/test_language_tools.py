@@ -82,6 +82,10 @@ def test_specs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    assert main(["specs"]) == 0
+    listed = capfd.readouterr().out
+    assert main(["specs", "list"]) == 0
+    assert capfd.readouterr().out == listed
     assert main(["specs", "list"]) == 0
     assert "small/smallest" in capfd.readouterr().out
     assert main(["specs", "show", "smallest"]) == 0

@@ -141,6 +141,16 @@ def test_version_and_help(capfd: pytest.CaptureFixture[str]) -> None:
     assert all(name in text for name in ("train", "check", "eval", "show"))
 
 
+@pytest.mark.parametrize("group", [[], ["specs"], ["data"]], ids=str)
+def test_what_a_command_does_fits_on_its_line(
+    group: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main([*group, "--help"]) == 0
+    commands = capfd.readouterr().out.partition("Commands:")[2].splitlines()
+    assert len(commands) > 2
+    assert not [line for line in commands if line.endswith("...")]
+
+
 def test_python_m_is_the_same_command() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ffebm_dsl", "shwo"], capture_output=True, text=True, check=False

@@ -149,4 +149,6 @@ def test_equality_sees_everything_but_places() -> None:
 def test_a_list_of_many_entries_is_filled() -> None:
     result = formatted(f"param a: int = [{'1,' * 20_000}]")
     assert max(map(len, result.splitlines())) <= WIDTH
-    assert result.count("1,") == 20_000
+    param = parse(SourceFile("spec.ffe", result)).items[0]
+    assert isinstance(param, ast.Param) and isinstance(param.default, ast.ListExpression)
+    assert len(param.default.items) == 20_000
