@@ -78,7 +78,7 @@ SOLVERS = table(
 )
 
 _FINISH = Parameter(
-    "finish", Kind.INT, "last sweeps, which are made in full precision", 4, AT_LEAST_ONE
+    "finish", Kind.INT, "last sweeps, which are made in full precision", 2, AT_LEAST_ONE
 )
 
 PRECISIONS = table(
