@@ -98,12 +98,12 @@ def test_solver_and_start() -> None:
 def test_precision() -> None:
     ir = spec(
         top="relax free { precision = tf32 }",
-        first="relax free { precision = bf16(finish=2) }  relax nudged { precision = bf16 }",
+        first="relax free { precision = bf16(finish=5) }  relax nudged { precision = bf16 }",
     )
     first, second = blocks(ir)
-    assert first.free.precision == CallIR("bf16", {"finish": 2})
-    assert first.nudged.precision == CallIR("bf16", {"finish": 4})
-    assert second.free.precision == CallIR("tf32", {"finish": 4})
+    assert first.free.precision == CallIR("bf16", {"finish": 5})
+    assert first.nudged.precision == CallIR("bf16", {"finish": 2})
+    assert second.free.precision == CallIR("tf32", {"finish": 2})
     assert second.nudged.precision == CallIR("full", {})
 
 
