@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ffebm_dsl.diagnostics.nearest import nearest
+from ffebm_dsl.diagnostics.nearest import closest
 from ffebm_dsl.diagnostics.source import Span
 
 
@@ -48,7 +48,7 @@ def respell(span: Span, name: str, candidates: Iterable[str]) -> Fix | None:
     """Write the nearest of ``candidates`` for the ``name`` that stands at ``span``.
 
     The fix to the help of :func:`~ffebm_dsl.diagnostics.nearest.did_you_mean`; None where
-    no candidate is close.
+    no candidate is close, or several are as close.
     """
-    close = nearest(name, candidates)
-    return replace(span, close) if close else None
+    close = closest(name, candidates)
+    return replace(span, close[0]) if len(close) == 1 else None

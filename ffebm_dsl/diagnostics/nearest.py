@@ -8,8 +8,17 @@ MOST_COMPARED = 200
 """Candidates whose edit distance is worked out."""
 
 
+MOST_OFFERED = 3
+"""Names that are offered for one; where more are as near, none stands out."""
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str:
-    """The candidate closest to ``name``, or ``""`` where none is close.
+    """The candidate closest to ``name``, the first of several; ``""`` where none is close."""
+    return next(iter(closest(name, candidates)), "")
+
+
+def closest(name: str, candidates: Iterable[str]) -> tuple[str, ...]:
+    """The candidates closest to ``name``, which may be as close as one another.
 
     Equality but for case wins; after it the smallest edit distance, if it is at most a
     third of the name's length (and at least 1, but less than the whole name).
@@ -17,25 +26,26 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     known = sorted(set(candidates))
     for candidate in known:
         if candidate.lower() == name.lower():
-            return candidate
+            return (candidate,)
     limit = min(max(len(name) // 3, 1), len(name) - 1)
     close = [c for c in known if abs(len(c) - len(name)) <= limit]
     # Whoever declares thousands of names seldom gets the first letter of one wrong.
     close.sort(key=lambda candidate: candidate[:1] != name[:1])
-    del close[MOST_COMPARED:]
-    distance, _, best = min(
-        ((_distance(name.lower(), c.lower()), not _letters_left_out(name, c), c) for c in close),
-        default=(limit + 1, True, ""),
-    )
-    return best if distance <= limit else ""
+    ranks = {
+        c: (_distance(name.lower(), c.lower()), not _letters_left_out(name, c))
+        for c in close[:MOST_COMPARED]
+    }
+    best = min(ranks.values(), default=(limit + 1, True))
+    return tuple(sorted(c for c in ranks if ranks[c] == best)) if best[0] <= limit else ()
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """A sentence for a diagnostic's help: the nearest name, else the few names there are."""
+    """A sentence for a diagnostic's help: the nearest names, else the few names there are."""
     known = sorted(set(candidates))
-    close = nearest(name, known)
-    if close:
-        return f"did you mean `{close}`?"
+    close = [f"`{candidate}`" for candidate in closest(name, known)]
+    if 0 < len(close) <= MOST_OFFERED:
+        *others, last = close
+        return f"did you mean {', '.join(others)} or {last}?" if others else f"did you mean {last}?"
     if 0 < len(known) <= 12:
         return f"known here: {', '.join(known)}"
     return ""

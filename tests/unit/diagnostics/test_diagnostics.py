@@ -99,6 +99,14 @@ def test_nearest(name: str, found: str) -> None:
     assert nearest(name, ["conv2d", "linear", "input", "init", "layer"]) == found
 
 
+def test_names_that_are_as_near_are_offered_alike() -> None:
+    assert did_you_mean("s3", ["s1", "s2", "t"]) == "did you mean `s1` or `s2`?"
+    assert did_you_mean("s9", ["s1", "s2", "s3"]) == "did you mean `s1`, `s2` or `s3`?"
+    assert did_you_mean("s9", ["s1", "s2", "s3", "s4"]) == "known here: s1, s2, s3, s4"
+    assert respell(Span(0, 2), "s3", ["s1", "s2"]) is None
+    assert respell(Span(0, 2), "s3", ["s1", "t2"]) == Fix("write `s1`", (Edit(Span(0, 2), "s1"),))
+
+
 def test_help_lists_the_few_names_there_are() -> None:
     assert did_you_mean("zzz", ["b", "a"]) == "known here: a, b"
     assert did_you_mean("zzz", [f"name{i}" for i in range(20)]) == ""
