@@ -25,14 +25,15 @@ soak: $(VENV)/.installed-test
 	$(BIN)/python -m tests.faults.soak $(SOAK)
 
 # mypy does not follow the package-dir table of pyproject.toml, so it is shown the tree
-# as it is installed: ffebm_dsl with cli, grammar and specs inside it.
+# as it is installed: ffebm_dsl with cli, grammar and specs inside it, and the benchmarks.
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@rm -rf build/types && mkdir -p build/types/ffebm_dsl
 	@ln -s $(addprefix ../../../,$(wildcard ffebm_dsl/*) cli grammar specs) build/types/ffebm_dsl/
+	@ln -s ../../benchmarks build/types/
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
-	  --cache-dir ../../.mypy_cache -p ffebm_dsl
+	  --cache-dir ../../.mypy_cache -p ffebm_dsl -p benchmarks
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .

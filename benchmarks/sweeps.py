@@ -99,12 +99,12 @@ def try_way(
     seconds = perf_counter() - start
     network.zero_grad()
     network(x, y).loss.backward()
-    free = {r.block: r for r in network.phases() if r.phase == "free"}
+    reports = {r.block: r for r in network.phases() if r.phase == "free"}
     found = {
-        "sweeps": {name: float(r.sweeps.double().mean()) for name, r in free.items()},
-        "most": {name: int(r.sweeps.max()) for name, r in free.items()},
+        "sweeps": {name: float(r.sweeps.double().mean()) for name, r in reports.items()},
+        "most": {name: int(r.sweeps.max()) for name, r in reports.items()},
         "not converged": {
-            name: int((r.status != Status.CONVERGED).sum()) for name, r in free.items()
+            name: int((r.status != Status.CONVERGED).sum()) for name, r in reports.items()
         },
         "seconds of the free phases": seconds,
     }

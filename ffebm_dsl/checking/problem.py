@@ -60,14 +60,6 @@ class Problem:
         with torch.no_grad():
             return float(self.network(self.x, self.target).loss)
 
-    def input_names(self) -> list[str]:
-        """Names of everything that enters a block, in order."""
-        return [
-            f"{block.name}.input({port})"
-            for block in self.network.blocks
-            for port in block.input_ports()
-        ]
-
     def gradients(self, estimators: Mapping[str, Estimator]) -> dict[str, Tensor]:
         """Gradients of the mean loss for every parameter and block input, by label.
 

@@ -120,10 +120,6 @@ def compare_layers(a: Layer, b: Layer, partner: Mapping[int, int]) -> Iterator[D
         yield Difference("activation", activation_side(a), activation_side(b))
 
 
-def _direction(edge: Edge) -> str:
-    return "its ops act against the chain" if edge.backward else "its ops act along the chain"
-
-
 def activation_side(layer: Layer) -> Side:
     block = f"{layer.block}." if layer.block else ""
     has = written_briefly(layer.activation, "activations")

@@ -10,8 +10,6 @@ from ffebm_dsl.drawing.metrics import width, wrapped
 from ffebm_dsl.drawing.routes import Arc, Order, Routes, Trunk
 
 FONT, SMALL = 12.0, 10.5
-LINE = 15.0
-"""From one baseline to the next."""
 LANE = 12.0
 """Between two lanes."""
 SLOT = 17.0

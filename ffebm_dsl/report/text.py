@@ -42,11 +42,6 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}" if math.isfinite(value) else ABSENT
 
 
-def percent(value: float) -> str:
-    """A part of one in percent, two decimals."""
-    return f"{100 * value:.2f} %" if math.isfinite(value) else ABSENT
-
-
 def duration(seconds: float) -> str:
     """``42 s``, ``3 min 07 s``, ``5 h 02 min``."""
     if not math.isfinite(seconds) or seconds < 0:

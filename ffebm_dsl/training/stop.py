@@ -17,9 +17,6 @@ class StopRequest:
     def __init__(self) -> None:
         self.signal_number = 0
 
-    def requested(self) -> bool:
-        return self.signal_number != 0
-
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:

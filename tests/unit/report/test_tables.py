@@ -13,7 +13,7 @@ from ffebm_dsl.report.comparison import HEAD, comparison
 from ffebm_dsl.report.curves import binned, learning_curves
 from ffebm_dsl.report.runs import Run, Spec
 from ffebm_dsl.report.svg import Artist
-from ffebm_dsl.report.text import ABSENT, counted, duration, number, percent, printable, short
+from ffebm_dsl.report.text import ABSENT, counted, duration, number, printable, short
 from tests.records import add_bad_step, bare_record, resolved, trained
 
 
@@ -174,6 +174,5 @@ def test_texts() -> None:
     ]
     assert duration(59.9) == "60 s" and duration(3599.9) == "1 h 00 min"
     assert number(0.00012345) == "0.000123" and number(math.inf) == ABSENT
-    assert percent(0.98765) == "98.77 %" and percent(math.nan) == ABSENT
     assert counted(1, "block") == "1 block" and counted(2, "block") == "2 blocks"
     assert counted(2, "process", "processes") == "2 processes"

@@ -14,9 +14,9 @@ from ffebm_dsl.training.stop import SIGNALS, stop_on_signals
 def test_a_signal_is_noted_once(number: signal.Signals) -> None:
     before = [signal.getsignal(other) for other in SIGNALS]
     with stop_on_signals() as stop:
-        assert not stop.requested()
+        assert not stop.signal_number
         signal.raise_signal(number)
-        assert stop.requested() and stop.signal_number == number
+        assert stop.signal_number == number
         assert [signal.getsignal(other) for other in SIGNALS] == before
     assert [signal.getsignal(other) for other in SIGNALS] == before
 
@@ -33,7 +33,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
     try:
         with stop_on_signals() as stop:
             signal.raise_signal(signal.SIGHUP)
-            assert not stop.requested()
+            assert not stop.signal_number
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
@@ -44,7 +44,7 @@ def test_other_threads_note_nothing() -> None:
 
     def work() -> None:
         with stop_on_signals() as stop:
-            seen.append(stop.requested())
+            seen.append(bool(stop.signal_number))
 
     thread = threading.Thread(target=work)
     thread.start()
