@@ -45,6 +45,5 @@ def test_a_step_has_a_peak(tmp_path: Path) -> None:
 def test_the_committed_results_are_plotted(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     results = json.loads(plots.RESULTS.read_text(encoding="utf-8"))
-    plots.memory_figure(results["memory"], tmp_path / "memory.svg")
     plots.sweeps_figure(results["sweeps"], tmp_path / "sweeps.svg")
-    assert all("<svg" in path.read_text() for path in tmp_path.glob("*.svg"))
+    assert "<svg" in (tmp_path / "sweeps.svg").read_text(encoding="utf-8")
