@@ -33,7 +33,8 @@ def with_docs(program: ast.Program, text: str, words: Sequence[Word]) -> ast.Pro
             continue
         start = places.of(comment)
         if start is None:
-            start = _HEADING if follower == places.first and gap else follower
+            heads = gap and follower == places.first
+            start = _HEADING if heads else follower
         line = comment.text.lstrip("#").strip()
         docs[start] = f"{docs[start]}\n{line}" if start in docs else line
     items = tuple(_documented(item, docs) for item in program.items)
@@ -54,7 +55,7 @@ class _Places:
     def __init__(self, program: ast.Program, text: str, words: Sequence[Word]) -> None:
         self.text = text
         self.words = words
-        self.first = program.items[0].span.start if program.items else len(text)
+        self.first = program.items[0].span.start if program.items else None
         self._starts = [word.start for word in words]
         braces = [word.end for word in words if word.kind == "_LBRACE"]
         self._declarations = [*_declarations(program.items, braces)]
@@ -66,7 +67,7 @@ class _Places:
         at = comment.span.start
         before = self.words[bisect_left(self._starts, at) - 1].end if self._starts[0] < at else 0
         ends_line = before > 0 and "\n" not in self.text[before:at]
-        if at < self.first:
+        if self.first is None or at < self.first:
             return _HEADING if ends_line else None
         last = bisect_left(self._declarations, (at,)) - 1
         start, head, _ = self._declarations[last]

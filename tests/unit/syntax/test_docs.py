@@ -51,6 +51,8 @@ def _docs(statements: Any) -> Iterator[tuple[str, str]]:
         ("## text\n\n## a\nparam a: int = 1", {"": "text", "a": "a"}),
         ("## text\n\nffe 1.0\nparam a: int = 1", {}),
         ("## none", {}),
+        ("\n\n## none\n\n", {}),
+        ("ffe 1.0 ## text", {"": "text"}),
         ("param a: int = 1\n## none\n", {}),
         ("param a: int = 1\n## none, of two\n## lines", {}),
         ('param a: string = "## none"\nparam b: int = 1', {}),
