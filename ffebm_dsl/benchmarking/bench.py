@@ -97,7 +97,7 @@ def bench(
 
     Each block keeps the settings of its phases; ``ep`` is the spec's own where the block
     has it, else the default. ``implicit`` makes as many adjoint sweeps as the block's nudged
-    phase has sweeps, ``unrolled`` differentiates through as many.
+    phase has sweeps, ``unrolled`` differentiates through as many. The floor is in full precision.
     """
     network = build(spec, seed=settings.seed, dtype=settings.dtype, device=settings.device)
     network.train()
