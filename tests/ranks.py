@@ -9,6 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+PATIENCE = 300
+"""Seconds until a process is taken to wait for ever."""
+
 
 class Ranks:
     """One ``ffebm`` for each of ``lines``, in processes that know of one another."""
@@ -35,7 +38,13 @@ class Ranks:
         ]
 
     def ended(self) -> list[tuple[int, str, str]]:
-        """Exit code, stdout and stderr of each."""
-        told = [process.communicate(timeout=300) for process in self.processes]
+        """Exit code, stdout and stderr of each. None outlives a failure."""
+        try:
+            told = [process.communicate(timeout=PATIENCE) for process in self.processes]
+        except subprocess.TimeoutExpired:
+            for process in self.processes:
+                process.kill()
+                process.communicate()
+            raise
         codes = [process.returncode for process in self.processes]
         return [(code, out, err) for code, (out, err) in zip(codes, told, strict=True)]

@@ -85,15 +85,6 @@ def test_every_golden_spec(path: Path) -> None:
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
 def test_every_bundled_spec(path: Path) -> None:
-    """As a text; through YAML too where that is asked for, for it takes seconds."""
-    spec = resolved(path)
-    assert compile_spec(SourceFile("spec.ffe", to_text(spec))).spec == spec
-    assert from_json_dict(to_plain(spec)) == spec
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
-def test_every_bundled_spec_through_yaml_and_json(path: Path) -> None:
     round_trip(resolved(path))
 
 
