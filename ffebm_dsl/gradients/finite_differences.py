@@ -7,14 +7,16 @@ where n is small enough, so that nothing escapes; otherwise random vectors of en
 A central difference across a kink of the loss is no derivative. Whether one lies within a
 step is told from the loss alone, never from the gradient that is to be judged: the slopes
 ahead of the point and behind it then differ, and half their difference is the error that
-one kink makes. Such a probe is taken again with a finer step, then set aside; where every
-probe has to be set aside, there is no judgement.
+one kink makes. Such a probe is taken again with finer steps and the smoothest is kept; if no
+step is smooth enough, the probe is set aside. Where every probe has to be, there is no
+judgement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,11 +27,15 @@ STEP = 1e-6
 ROUNDING = 1e-14
 """What rounding may do to a loss of order 1, so that a slope is good to this over the step."""
 
-SMOOTH = 1e-3
-"""Ahead and behind may differ by twice this, relative to the largest slope of the tensor."""
+SMOOTH = 1e-4
+"""No finer step is tried where ahead and behind differ by at most twice this, relative to the
+largest slope of the tensor."""
+
+ADMITTED = 1e-3
+"""The same for the smoothest step of a probe, or else it is set aside."""
 
 SHRINKINGS = 3
-"""A step is divided by ten at most so often, and while rounding stays below ``SMOOTH``."""
+"""A step is divided by ten at most so often, and while rounding stays below ``ADMITTED``."""
 
 
 @dataclass(frozen=True)
@@ -83,20 +89,23 @@ def smooth_differences(
         rows: (m, *shape), at least one direction.
         spare: further directions, asked for only where some of ``rows`` are set aside.
         step: the first step tried.
-        floor: slopes differ by this without anyone's caring.
+        floor: where all slopes are below this, they may differ by as much.
     """
     first = [_sides(value, start, row, step) for row in rows]
     scale = max(abs(ahead + behind) / 2 for ahead, behind in first)
-    limit = max(SMOOTH * scale, floor, ROUNDING / step)
+    unit, least = (scale, 0.0) if scale > floor else (0.0, floor)
+    smooth, admitted = (max(part * unit, least, ROUNDING / step) for part in (SMOOTH, ADMITTED))
     finer = [step / 10**k for k in range(1, SHRINKINGS + 1)]
-    finer = [h for h in finer if ROUNDING / h <= limit]
+    finer = [h for h in finer if ROUNDING / h <= admitted]
 
     def settle(row: Tensor, sides: tuple[float, float]) -> tuple[Tensor, float, float] | None:
-        for h in (step, *finer):
-            ahead, behind = sides if h == step else _sides(value, start, row, h)
-            if abs(ahead - behind) / 2 <= limit:
-                return row, (ahead + behind) / 2, h
-        return None
+        """The row, its slope and the step that was smoothest; None where none is admitted."""
+        best = _Slope.of(sides, step)
+        for h in finer:
+            if best.gap <= smooth:
+                break
+            best = min(best, _Slope.of(_sides(value, start, row, h), h))
+        return (row, best.slope, best.step) if best.gap <= admitted else None
 
     settled = [settle(row, sides) for row, sides in zip(rows, first, strict=True)]
     if None in settled:
@@ -112,6 +121,20 @@ def smooth_differences(
         set_aside=len(settled) - len(kept),
         noise=sum((ROUNDING / h) ** 2 for _, _, h in kept) ** 0.5,
     )
+
+
+class _Slope(NamedTuple):
+    """Half the difference of the slopes ahead and behind, their mean, and the step; by the first
+    the smoothest is the least."""
+
+    gap: float
+    slope: float
+    step: float
+
+    @classmethod
+    def of(cls, sides: tuple[float, float], step: float) -> _Slope:
+        ahead, behind = sides
+        return cls(abs(ahead - behind) / 2, (ahead + behind) / 2, step)
 
 
 def _sides(

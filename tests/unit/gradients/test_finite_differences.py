@@ -56,6 +56,12 @@ def test_a_kink_within_the_step_is_stepped_around(at: float) -> None:
     assert float(found.slopes) == pytest.approx(1.0 if at > 0 else 3.0, rel=1e-4)
 
 
+@pytest.mark.parametrize(("behind", "enough"), [(1.0015, True), (1.003, False)])
+def test_a_slight_kink_at_the_point_is_admitted(behind: float, enough: bool) -> None:
+    """Where no step is smooth, the smoothest counts, if it is off by a thousandth at most."""
+    assert along_the_axis(bent(0.0, 1.0, behind)).enough is enough
+
+
 def test_a_kink_at_the_point_leaves_nothing_to_judge_by() -> None:
     found = along_the_axis(bent(0.0))
     assert found.set_aside == 1 and not found.enough
@@ -70,6 +76,12 @@ def test_a_small_kink_below_the_floor_is_nobodys_concern() -> None:
     value = bent(0.0, 0.0, 1e-6)
     assert not along_the_axis(value).enough
     assert along_the_axis(value, floor=1e-5).enough
+
+
+def test_a_floor_below_the_slopes_excuses_no_kink() -> None:
+    """A slope of 1 that becomes 1.01 within the step is found without it."""
+    found = along_the_axis(bent(0.5 * STEP, 1.0, 1.01), floor=0.1)
+    assert float(found.slopes) == pytest.approx(1.0, abs=1e-6)
 
 
 def test_a_function_that_does_not_change_is_smooth() -> None:
