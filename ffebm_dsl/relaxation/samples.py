@@ -105,7 +105,7 @@ class Samples:
         converged = running & ~diverged & (residual < tolerance)
         ended = diverged | converged
         if self._budgeted:
-            ended = ended | (now.sweeps <= sweep)
+            ended = ended | (running & (now.sweeps <= sweep))
         now.status = torch.where(diverged, Status.DIVERGED, now.status)
         now.status = torch.where(converged, Status.CONVERGED, now.status)
         now.sweeps = torch.where(ended, sweep, now.sweeps)

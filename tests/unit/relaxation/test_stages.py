@@ -19,6 +19,7 @@ from ffebm_dsl.energy import (
 )
 from ffebm_dsl.energy.precision import Format
 from ffebm_dsl.relaxation import Relaxation, Solution, Status, relax, sweep_to_rest
+from ffebm_dsl.relaxation.samples import Samples
 from tests.problems import chain_energy, convolutional_energy, max_pooled_energy, settings
 
 LOW = (Precision.TF32, Precision.BF16)
@@ -108,6 +109,32 @@ def test_to_a_tolerance_samples_come_to_the_full_fixed_point(precision: Precisio
         assert alone.sweeps[0] == found.sweeps[k]
         for s, t in zip(alone.state, found.state, strict=True):
             assert torch.allclose(s[0], t[k], atol=1e-6)
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "every eight sweeps"])
+def test_a_sample_ends_when_its_budget_is_used(
+    waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    init = Samples.__init__
+
+    def waiting(self: Samples, *arguments: object) -> None:
+        init(self, *arguments)  # type: ignore[arg-type]
+        self._waits = waits
+
+    monkeypatch.setattr(Samples, "__init__", waiting)
+    energy, u, budget = convolutional_energy().float(), drives(), torch.tensor([2, 11, 12, 3])
+    start, plan = energy.zero_state(4, u[0]), settings(energy, 12, 1e-30)
+    with torch.no_grad():
+        found = sweep_to_rest(HopfieldDynamics(energy, u), start, plan, budget)
+        for k, sweeps in enumerate(budget.tolist()):
+            alone = HopfieldDynamics(energy, [u[0][k : k + 1]])
+            expected = sweep_to_rest(
+                alone, energy.zero_state(1, u[0]), settings(energy, sweeps, 1e-30)
+            )
+            own = replace(found, state=[s[k : k + 1] for s in found.state])
+            assert apart(own, expected) < 1e-6
+    assert found.sweeps.tolist() == budget.tolist()
+    assert (found.status == Status.EXHAUSTED).all()
 
 
 def test_both_stages_share_the_sweeps() -> None:
