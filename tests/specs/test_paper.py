@@ -17,9 +17,6 @@ SPLITS = [name for name in SPECS if name.startswith("split")]
 LONGEST = 80
 NARROW = {"width": "2"}
 FAST = ("split_l6_bs6", "split_l6_bs3")
-SEEDS = {"split_l12_bs4": "1"}
-"""With seed 0 a finite difference steps over a kink: one tensor is off by 1.2 % against finite
-differences alone, while the three estimators agree in it to nine digits."""
 
 
 def file(name: str) -> str:
@@ -93,9 +90,7 @@ def test_the_large_set_needs_two_settings() -> None:
 )
 def test_its_gradients_are_right(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A narrow variant in float64: every tensor's cosine with finite differences and implicit."""
-    arguments = ["check", file(name), *options(NARROW), "--samples", "2", "--json"]
-    arguments += ["--seed", SEEDS.get(name, "0")]
-    assert main(arguments) == 0
+    assert main(["check", file(name), *options(NARROW), "--samples", "2", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["gradients"]
     assert len(rows) > 20
     assert min(row["cosine"] for row in rows) > 0.999
