@@ -2,15 +2,16 @@
 
     python -m benchmarks.figures FILE [FILE ...] [--docs docs]
 
-FILE is the JSON that `benchmarks/scaling.py` or `benchmarks/epochs.py` wrote; its name is
-that of the series. The text between `<!-- begin NAME -->` and `<!-- end NAME -->` of the page
-is replaced.
+FILE is the JSON that `benchmarks/scaling.py`, `epochs.py`, `sweeps.py` or `neutrality.py`
+wrote; its name is that of the series. The text between `<!-- begin NAME -->` and
+`<!-- end NAME -->` of the page is replaced.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,15 @@ POINTS = {
     "sweeps": "nudged sweeps",
     "loading": "samples in a batch",
     "epoch": "part of an epoch",
+    "fewer_sweeps": "relaxation",
+    "neutrality": "network",
 }
 """What the points of each series are."""
 Lines = dict[str, list[float]]
-"""A line's heights by its name; as many as the series has points."""
+"""A line's heights by its name; as many as the series has points. NaN: it has none there."""
+
+LONG = 16
+"""Names of points that are longer stand one below the other."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Panel:
     """Which axes are: "x", "xy" or none."""
     level: float | None = None
     """What to compare with by eye."""
+    drawn: bool = True
+    """Whether it is in the plot; it is in the tables."""
 
 
 def save(name: str, found: Results, docs: Path) -> None:
@@ -88,7 +96,8 @@ def _table(name: str, panel: Panel, points: list[object]) -> list[str]:
     lines = [f"| {' | '.join([f'{panel.title}: {POINTS[name]}', *panel.lines])} |"]
     lines.append("|---" * (len(panel.lines) + 1) + "|")
     for k, point in enumerate(points):
-        cells = [f"{heights[k]:.3g}" for heights in panel.lines.values()]
+        heights = [line[k] for line in panel.lines.values()]
+        cells = ["" if math.isnan(height) else f"{height:.3g}" for height in heights]
         lines.append(f"| {' | '.join([str(point), *cells])} |")
     return lines
 
@@ -98,17 +107,25 @@ def plot(name: str, found: Results, path: Path) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
-    rows, panels = found["results"], PANELS[name](found["results"])
-    points, words = [row["at"] for row in rows], any(isinstance(row["at"], str) for row in rows)
+    panels = [panel for panel in PANELS[name](found["results"]) if panel.drawn]
+    points = [row["at"] for row in found["results"]]
+    words = any(isinstance(point, str) for point in points)
+    below = words and max(map(len, points)) > LONG
     named = dict.fromkeys(label for panel in panels for label in panel.lines)
     colors = {label: f"C{k}" for k, label in enumerate(named)}
-    figure = Figure(figsize=(4.2 * len(panels), 3), layout="constrained")
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        if words and len(panel.lines) == 1:
+    height = 1 + 0.22 * len(points) if below else 3
+    figure = Figure(figsize=(4.2 * len(panels), height), layout="constrained")
+    places = figure.subplots(1, len(panels), squeeze=False, sharey=below)[0]
+    for axes, panel in zip(places, panels, strict=True):
+        if below:
+            _stack(axes, panel, points, colors)
+        elif words and len(panel.lines) == 1:
             _bars(axes, panel, points)
         else:
             _draw(axes, panel, points, colors)
             axes.set(xlabel=POINTS[name], ylabel=panel.title)
+    if below:
+        places[0].invert_yaxis()
     with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(path, metadata={"Date": None})
 
@@ -120,6 +137,18 @@ def _bars(axes: Any, panel: Panel, points: list[str]) -> None:
     axes.margins(x=0.12)
     axes.invert_yaxis()
     axes.set(xlabel=panel.title)
+
+
+def _stack(axes: Any, panel: Panel, points: list[str], colors: Mapping[str, str]) -> None:
+    """Names one below the other, a dot of each line beside them."""
+    for label, heights in panel.lines.items():
+        axes.plot(heights, range(len(points)), "o", ms=4, color=colors[label], label=label)
+    axes.set_yticks(range(len(points)), points, fontsize=7)
+    axes.grid(axis="y", color="0.9", linewidth=0.6)
+    if panel.level is not None:
+        axes.axvline(panel.level, color="0.6", linewidth=0.8, zorder=0)
+    axes.set(xlabel=panel.title, xlim=(0, None))
+    axes.legend(frameon=False, fontsize=7)
 
 
 def _draw(axes: Any, panel: Panel, points: list[Any], colors: Mapping[str, str]) -> None:
@@ -191,6 +220,47 @@ def _epoch(rows: list[Results]) -> list[Panel]:
     return [Panel("share of the epoch [%]", {"share": [100 * row["share"] for row in rows]})]
 
 
+def _fewer_sweeps(rows: list[Results]) -> list[Panel]:
+    """Sums over the blocks; times are of plain sweeps by the same routing over a row's own."""
+    blocks: Lines = {name: [row["sweeps"][name] for row in rows] for name in rows[0]["sweeps"]}
+    totals = {
+        "free, to the tolerance": [sum(row["sweeps"].values()) for row in rows],
+        "free, to an error of 1e-3": _at_equal_error(rows, "free", "sweeps"),
+        "nudged, to an error of 1e-3": _at_equal_error(rows, "nudged", "sweeps"),
+    }
+    plain = {row["routing"]: k for k, row in enumerate(rows) if row["at"] == row["routing"]}
+    times = {
+        name: [sums[plain[row["routing"]]] / own for row, own in zip(rows, sums, strict=True)]
+        for name, sums in totals.items()
+    }
+    worth = {
+        "at the tolerance": [row["error"] for row in rows],
+        "tolerance for 1e-3": _at_equal_error(rows, "free", "tolerance"),
+    }
+    most: Lines = {"any sample": [float(max(row["most"].values())) for row in rows]}
+    return [
+        Panel("sweeps of free phases", {**blocks, "all": totals["free, to the tolerance"]}),
+        Panel("most sweeps", most, drawn=False),
+        Panel("error of the gradient", worth, drawn=False),
+        Panel("sweeps", totals, drawn=False),
+        Panel("times fewer sweeps", times, level=1),
+    ]
+
+
+def _neutrality(rows: list[Results]) -> list[Panel]:
+    sweeps: Lines = {way: [row["sweeps"][way] for row in rows] for way in rows[0]["sweeps"]}
+    stuck = {way: [float(row["not converged"][way]) for row in rows] for way in sweeps}
+    return [
+        Panel("sweeps of free phases", sweeps),
+        Panel("phases not at rest", stuck, drawn=False),
+    ]
+
+
+def _at_equal_error(rows: list[Results], phase: str, what: str) -> list[float]:
+    found = [row[f"{phase} at equal error"] for row in rows]
+    return [math.nan if one is None else one[what] for one in found]
+
+
 PANELS: dict[str, Callable[[list[Results]], list[Panel]]] = {
     "split": _steps,
     "batch": _batch,
@@ -198,6 +268,8 @@ PANELS: dict[str, Callable[[list[Results]], list[Panel]]] = {
     "sweeps": _sweeps,
     "loading": _loading,
     "epoch": _epoch,
+    "fewer_sweeps": _fewer_sweeps,
+    "neutrality": _neutrality,
 }
 
 

@@ -1,147 +1,184 @@
-"""How many sweeps a trained network needs, by how it is relaxed.
+"""How many sweeps a trained network needs, by how it is relaxed, and what its gradients are worth.
 
-    python benchmarks/sweeps.py RUN [RUN ...] --data FILE [--tolerance 1e-4] [--samples 16]
+    python -m benchmarks.sweeps RUN [--data-dir DIR] [--samples 16] [--threads 1] [--save docs]
 
-RUN is a run directory; FILE holds CIFAR-10 test images in the binary form. Each way to relax
-is used for free phases to a tolerance per sample and judged by the mean sweeps per sample
-and block, by how many samples did not get there, and by the EP gradient that follows: its
-largest relative difference over the parameters from that of plain sweeps, and from that of
-plain sweeps of the same routing to a tolerance of 1e-6. JSON to stdout.
+RUN is a run directory, whose first test samples are taken. Of each way to relax it is told:
+
+- free phases to one tolerance: mean sweeps per sample and block, the most that a sample took,
+  and the error of the EP gradient that follows;
+- free phases to the loosest tolerance, by bisection, at which that error is small (``RIGHT``): what
+  gradients of one accuracy cost;
+- nudged phases of a fixed length, from free states that are exact but for rounding: the fewest
+  sweeps, by bisection, at which the error is small.
+
+An error is the largest relative one over the parameters, against free and nudged phases of plain
+sweeps to 1e-10 in float64 whose max poolings choose as the way's own plain sweeps do. Where the
+routing stays live there is no such thing as the exact gradient: another path leads to another
+equilibrium. JSON goes to stdout. ``--quick`` takes two ways and four samples.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ffebm_dsl.build import build
-from ffebm_dsl.ir import compile_spec, read_source
+from benchmarks import figures
+from benchmarks.measuring import where
+from benchmarks.ways import FINE, Setting, Way, cores, trained
 from ffebm_dsl.network import HybridNetwork
-from ffebm_dsl.relaxation import Anderson, Relaxation, Status, carried
-from ffebm_dsl.training import checkpoint
-from ffebm_dsl.training.run_directory import open_run
-from ffebm_dsl.training.state import restore_network
+from ffebm_dsl.network.block import PhaseReport
+from ffebm_dsl.relaxation import Status
 
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.6069, 0.5982, 0.6030)
-MOST, NUDGED, TIGHT = 500, 20, 1e-6
-"""Sweeps at most in a free phase and in a nudged one; what passes for an exact tolerance."""
+EXACT = 1e-10
+"""Tolerance of exact phases, in float64."""
 
-Way = Callable[[Relaxation, tuple[int, ...]], Relaxation]
+RIGHT = 1e-3
+"""An error of the gradient that is small."""
 
-WAYS: dict[str, Way] = {
-    "plain": lambda r, read: r,
-    "anderson(2)": lambda r, read: replace(r, solver=Anderson(2, read)),
-    "anderson(5)": lambda r, read: replace(r, solver=Anderson(5, read)),
-    "anderson(8)": lambda r, read: replace(r, solver=Anderson(8, read)),
-    "damping 0.2": lambda r, read: replace(r, damping=0.2),
-    "start feedforward": lambda r, read: replace(r, feedforward=True),
-    "routing frozen(10)": lambda r, read: replace(r, routing_after=10),
-    "routing frozen(10), anderson(5)": lambda r, read: replace(
-        r, routing_after=10, solver=Anderson(5, read)
-    ),
-    "over_relaxation 1.3": lambda r, read: replace(r, over_relaxation=1.3),
-    "over_relaxation 1.4": lambda r, read: replace(r, over_relaxation=1.4),
-    "routing frozen(5)": lambda r, read: replace(r, routing_after=5),
-    "routing frozen(5), over_relaxation 1.3": lambda r, read: replace(
-        r, routing_after=5, over_relaxation=1.3
-    ),
-    "routing frozen(5), over_relaxation 1.4": lambda r, read: replace(
-        r, routing_after=5, over_relaxation=1.4
-    ),
-}
+TOLERANCES = tuple(10.0 ** (-k / 8) for k in range(48, 15, -1))
+"""Of free phases, from the tightest to the loosest that is tried."""
 
-ROUTINGS = ("routing frozen(5)", "routing frozen(10)")
-"""The ways that freeze the routing, and do nothing else; others begin with one's name."""
+LENGTHS = tuple(range(64, 0, -1))
+"""Of nudged phases, from the longest to the shortest that is tried."""
+
+Gradients = list[Tensor]
 
 
-def trained(run: Path) -> HybridNetwork:
-    """The network of a run's newest checkpoint, in evaluation mode."""
-    directory = open_run(run)
-    path, saved = checkpoint.newest(
-        directory.checkpoints, lambda text: print(text, file=sys.stderr)
-    )
-    spec = compile_spec(read_source(directory.spec), saved.identity.overrides).spec
-    network = build(spec)
-    restore_network(network, saved.network, path)
-    return network.eval()
+PACES = ((1.0, 0), (1.0, 2), (1.2, 0), (1.3, 0), (1.4, 0), (1.3, 2))
+"""Over-relaxation and memory of Anderson acceleration."""
+
+WAYS = (
+    Way(),
+    Way(memory=5),
+    Way(damping=0.2),
+    Way(feedforward=True),
+    Way(omega=1.3),
+    *(Way(after, omega, memory) for after in (5, 2) for omega, memory in PACES),
+    Way(1),
+    Way(1, 1.3, 2),
+)
 
 
-def images(path: Path, count: int) -> tuple[Tensor, Tensor]:
-    """The first ``count`` images and labels of a CIFAR-10 file, normalised as in training."""
-    rows = np.fromfile(path, dtype=np.uint8).reshape(-1, 3073)[:count]
-    pixels = torch.from_numpy(rows[:, 1:].reshape(-1, 3, 32, 32)).float() / 255
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
-    return (pixels - mean) / std, torch.from_numpy(rows[:, 0].astype(np.int64))
+class Judge:
+    """What ways to relax are measured with: a network, a batch, and its exact gradients."""
+
+    def __init__(self, network: HybridNetwork, x: Tensor, y: Tensor) -> None:
+        self._network, self._x, self._y = network, x, y
+        self._exact: dict[Way, Gradients] = {}
+
+    def row(self, way: Way, tolerance: float) -> dict[str, object]:
+        """All that is told of a way."""
+        error, free = self.measured(Setting(way, tolerance))
+        return {
+            "at": way.name,
+            "routing": way.plainly().name,
+            "sweeps": {r.block: _mean(r.sweeps) for r in free},
+            "most": {r.block: int(r.sweeps.max()) for r in free},
+            "not converged": sum(int((r.status != Status.CONVERGED).sum()) for r in free),
+            "error": error,
+            "free at equal error": self._cheapest([Setting(way, t) for t in TOLERANCES]),
+            "nudged at equal error": self._cheapest(
+                [Setting(way.plainly(), FINE, way, n) for n in LENGTHS]
+            ),
+        }
+
+    def measured(self, setting: Setting) -> tuple[float, list[PhaseReport]]:
+        """The error of a step's gradients, and how its free phases went."""
+        exact = self._exactly(setting.free.plainly())
+        setting.apply(self._network)
+        gradients = _gradients(self._network, self._x, self._y)
+        free = [r for r in self._network.phases() if r.phase == "free"]
+        return difference(gradients, exact), free
+
+    def _cheapest(self, settings: Sequence[Setting]) -> dict[str, float] | None:
+        """The last of ``settings`` whose error is small; None where the first one's is not."""
+        found, right, wrong = None, -1, len(settings)
+        while wrong - right > 1:
+            # The first look is at the first: where that is wrong there is nothing to find.
+            middle = 0 if right < 0 else (right + wrong) // 2
+            setting = settings[middle]
+            error, free = self.measured(setting)
+            if error <= RIGHT:
+                right = middle
+                used = sum(_mean(r.sweeps) for r in free)
+                sweeps = float(setting.length) if setting.length else used
+                found = {"tolerance": setting.tolerance, "sweeps": sweeps, "error": error}
+            else:
+                wrong = middle
+        return found
+
+    def _exactly(self, plain: Way) -> Gradients:
+        """The gradients of the equilibria to which plain sweeps lead, by the same routing."""
+        if plain not in self._exact:
+            Setting(plain, FINE).apply(self._network)
+            with torch.no_grad(), _keeping_states(self._network):
+                self._network(self._x, self._y)
+            exact = copy.deepcopy(self._network).double()
+            for core in cores(exact):
+                core.pinned_routings = core.reports[0].routings
+                core.free = plain.of(core, core.free, EXACT)
+                core.nudged = plain.of(core, core.nudged, EXACT)
+            self._exact[plain] = _gradients(exact, self._x.double(), self._y)
+        return self._exact[plain]
 
 
-def try_way(
-    network: HybridNetwork, x: Tensor, y: Tensor, way: Way, tolerance: float
-) -> tuple[dict[str, object], list[Tensor]]:
-    """What a way to relax takes on every block, and the gradients that follow."""
-    before = [(block.core, block.core.free, block.core.nudged) for block in network.blocks]
-    for core, free, _ in before:
-        edges = [(c.source, c.target) for c in core.energy.couplings]
-        changed = replace(free, sweeps=MOST, tolerance=tolerance)
-        core.free = way(changed, carried(free.schedule, edges))
-        core.nudged = replace(core.nudged, sweeps=NUDGED, tolerance=0.0)
-    start = perf_counter()
-    with torch.no_grad():
-        network(x, y)
-    seconds = perf_counter() - start
+@contextmanager
+def _keeping_states(network: HybridNetwork) -> Iterator[None]:
+    for core in cores(network):
+        core.keep_states = True
+    yield
+    for core in cores(network):
+        core.keep_states = False
+
+
+def _gradients(network: HybridNetwork, x: Tensor, y: Tensor) -> Gradients:
     network.zero_grad()
     network(x, y).loss.backward()
-    reports = {r.block: r for r in network.phases() if r.phase == "free"}
-    found = {
-        "sweeps": {name: float(r.sweeps.double().mean()) for name, r in reports.items()},
-        "most": {name: int(r.sweeps.max()) for name, r in reports.items()},
-        "not converged": {
-            name: int((r.status != Status.CONVERGED).sum()) for name, r in reports.items()
-        },
-        "seconds of the free phases": seconds,
-    }
-    for core, old_free, old_nudged in before:
-        core.free, core.nudged = old_free, old_nudged
-    return found, [p.grad.clone() for p in network.parameters() if p.grad is not None]
+    return [p.grad.clone() for p in network.parameters() if p.grad is not None]
 
 
-def difference(gradients: list[Tensor], reference: list[Tensor]) -> float:
+def _mean(sweeps: Tensor) -> float:
+    return float(sweeps.double().mean())
+
+
+def difference(gradients: Gradients, reference: Gradients) -> float:
     """The largest relative difference over the parameters."""
     pairs = zip(gradients, reference, strict=True)
-    return max(float((g - r).norm() / r.norm()) for g, r in pairs)
+    return max(float((g.double() - r.double()).norm() / r.double().norm()) for g, r in pairs)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--tolerance", type=float, default=1e-4)
     parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quick", action="store_true")
+    parser.set_defaults(clock="none")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="into these docs")
     options = parser.parse_args()
-    x, y = images(options.data, options.samples)
-    results = {}
-    for run in options.runs:
-        network, reference = trained(run), None
-        exact: dict[str, list[Tensor]] = {}
-        for name, way in WAYS.items():
-            found, gradients = try_way(network, x, y, way, options.tolerance)
-            reference = reference or gradients
-            found["gradient difference"] = difference(gradients, reference)
-            routing = next((n for n in ROUTINGS if name.startswith(n)), "plain")
-            if routing not in exact:
-                exact[routing] = try_way(network, x, y, WAYS[routing], TIGHT)[1]
-            found["difference from exact"] = difference(gradients, exact[routing])
-            results[f"{run.name}: {name}"] = found
-            print(f"{run.name}: {name}: {found}", file=sys.stderr, flush=True)
-    print(json.dumps(results, indent=1))
+    torch.set_num_threads(options.threads)
+    ways, samples = (WAYS[-2:], 4) if options.quick else (WAYS, options.samples)
+    judge = Judge(*trained(options.run, options.data_dir, samples))
+    found: dict[str, Any] = {"run": options.run.name, "quick": options.quick, "samples": samples}
+    found |= {"tolerance": options.tolerance, **where(options)}
+    found["results"] = []
+    for way in ways:
+        found["results"].append(judge.row(way, options.tolerance))
+        print(f"{len(found['results'])} of {len(ways)}: {way.name}", file=sys.stderr, flush=True)
+    print(json.dumps(found, indent=1))
+    if options.save:
+        figures.save("fewer_sweeps", found, options.save)
 
 
 if __name__ == "__main__":

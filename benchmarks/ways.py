@@ -1,0 +1,104 @@
+"""Ways to relax that the benchmarks of sweeps compare, and the networks that they are tried on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from ffebm_dsl.ir import compile_spec, read_source
+from ffebm_dsl.network import HybridNetwork
+from ffebm_dsl.network.block import EnergyBlock
+from ffebm_dsl.relaxation import Anderson, Relaxation, carried
+from ffebm_dsl.training import Options, checkpoint
+from ffebm_dsl.training.job import assemble, settle
+from ffebm_dsl.training.run_directory import open_run
+from ffebm_dsl.training.state import restore_network
+
+MOST = 500
+"""Sweeps at most in a phase to a tolerance."""
+
+FINE = 2e-7
+"""Tolerance of a phase that is not judged, in float32."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How phases are relaxed: ``after`` as ``routing_after``, ``memory`` of Anderson; 0: none."""
+
+    after: int = -1
+    omega: float = 1.0
+    memory: int = 0
+    damping: float = 0.0
+    feedforward: bool = False
+
+    @property
+    def name(self) -> str:
+        parts = {
+            f"frozen({self.after})": self.after >= 0,
+            f"over-relaxed {self.omega:g}": self.omega > 1,
+            f"anderson({self.memory})": self.memory > 0,
+            f"damped {self.damping:g}": self.damping > 0,
+            "feedforward start": self.feedforward,
+        }
+        return ", ".join(part for part, here in parts.items() if here) or "plain"
+
+    def plainly(self) -> Way:
+        """Plain sweeps of the same routing."""
+        return Way(self.after)
+
+    def of(
+        self, core: EnergyBlock, phase: Relaxation, tolerance: float, sweeps: int = MOST
+    ) -> Relaxation:
+        """``phase`` of a block, relaxed this way."""
+        edges = [(c.source, c.target) for c in core.energy.couplings]
+        own = self.omega > 1 or self.damping > 0
+        read = tuple(range(len(core.energy.layers))) if own else carried(phase.schedule, edges)
+        return replace(
+            phase,
+            sweeps=sweeps,
+            tolerance=tolerance,
+            damping=self.damping,
+            over_relaxation=self.omega,
+            routing_after=self.after,
+            solver=Anderson(self.memory, read) if self.memory else None,
+            feedforward=self.feedforward,
+        )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a step relaxes: free phases to ``tolerance``, nudged ones of ``length``; 0: to FINE."""
+
+    free: Way
+    tolerance: float
+    nudged: Way = Way()
+    length: int = 0
+
+    def apply(self, network: HybridNetwork) -> None:
+        """Let the blocks of ``network`` relax so."""
+        nudged = replace(self.nudged, feedforward=False)
+        fixed = (0.0, self.length) if self.length else (FINE, MOST)
+        for core in cores(network):
+            core.free = self.free.of(core, core.free, self.tolerance)
+            core.nudged = nudged.of(core, core.nudged, *fixed)
+
+
+def cores(network: HybridNetwork) -> Iterator[EnergyBlock]:
+    """The energy blocks themselves."""
+    return (block.core for block in network.blocks)
+
+
+def trained(run: Path, data_dir: Path | None, samples: int) -> tuple[HybridNetwork, Tensor, Tensor]:
+    """The network of a run's newest checkpoint in evaluation mode, and its first test samples."""
+    directory = open_run(run)
+    path, saved = checkpoint.newest(directory.checkpoints, print)
+    overrides = saved.identity.overrides
+    compiled = compile_spec(read_source(directory.spec), overrides)
+    options = settle(Options(data_dir=data_dir, device="cpu"), saved.settings)
+    job = assemble(compiled, overrides, saved.identity.dtype, options)
+    restore_network(job.network, saved.network, path)
+    return job.network.eval(), *job.data.test.batch(np.arange(samples))

@@ -1,0 +1,126 @@
+"""Ways to relax, judged on a network small enough for a test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks import figures, neutrality, sweeps
+from benchmarks.sweeps import Judge, difference
+from benchmarks.ways import FINE, Setting, Way, cores
+from ffebm_dsl.build import build
+from ffebm_dsl.diagnostics import SourceFile
+from ffebm_dsl.ir import compile_spec
+from ffebm_dsl.network import HybridNetwork
+
+SPEC = """
+ffe 1.0
+model pooled {
+  input x: image(1, 8, 8)
+  target y: label(3)
+  init kaiming_normal(gain=1)
+  gradient ep(beta=0.2, nudge=loss)
+  block b {
+    energy hopfield {
+      layer s1: [1, 8, 8] hard_sigmoid(0.5)
+      layer s2: [4, 4, 4] hard_sigmoid(0.5)
+      layer s3: [6] identity
+      x -> s1
+      s1 <-> s2 : conv2d(kernel=3, padding=1) |> max_pool2d(2)
+      s2 <-> s3 : flatten() |> linear()
+    }
+    out = s3
+  }
+  readout logits = b |> linear(3)
+  loss = cross_entropy(logits, y)
+}
+"""
+WHERE = {"machine": "m", "threads": 1, "clock": "none", "torch": "t", "date": "d", "quick": False}
+
+
+@pytest.fixture
+def network() -> HybridNetwork:
+    return build(compile_spec(SourceFile("pooled.ffe", SPEC)).spec)
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(4, 1, 8, 8, generator=generator), torch.tensor([0, 1, 2, 0])
+
+
+def test_ways_have_a_name_of_their_own_and_plain_ones_are_among_them() -> None:
+    names = [way.name for way in sweeps.WAYS]
+    assert len(set(names)) == len(names)
+    assert {way.plainly() for way in sweeps.WAYS} <= set(sweeps.WAYS)
+    assert Way(2, 1.3, 4).name == "frozen(2), over-relaxed 1.3, anderson(4)"
+
+
+def test_a_setting_reaches_the_blocks(network: HybridNetwork) -> None:
+    Setting(Way(2, 1.3, 4), 1e-3, Way(omega=1.2), 7).apply(network)
+    (core,) = cores(network)
+    assert (core.free.routing_after, core.free.over_relaxation) == (2, 1.3)
+    assert core.free.solver is not None
+    assert core.free.solver.layers == (0, 1, 2)
+    assert (core.nudged.sweeps, core.nudged.tolerance, core.nudged.solver) == (7, 0.0, None)
+
+
+def test_plain_sweeps_are_accelerated_by_the_layers_that_they_read(network: HybridNetwork) -> None:
+    Setting(Way(memory=2), 1e-3).apply(network)
+    (core,) = cores(network)
+    assert core.free.solver is not None
+    assert core.free.solver.layers == (1,)
+    assert core.nudged.tolerance == FINE
+
+
+def test_ways_are_judged_plotted_and_tabled(network: HybridNetwork, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    judge = Judge(network, *batch())
+    rows = [judge.row(way, 1e-3) for way in (Way(2), Way(2, 1.3))]
+    for row in rows:
+        free, nudged = row["free at equal error"], row["nudged at equal error"]
+        assert isinstance(free, dict)
+        assert isinstance(nudged, dict)
+        assert 0 < free["error"] <= sweeps.RIGHT
+        assert nudged["sweeps"] >= 1
+    rows[1]["free at equal error"] = None  # as where the routing is live
+    for name in ("fewer_sweeps", "neutrality"):
+        marks = f"<!-- begin {name} -->\nold\n<!-- end {name} -->\n"
+        (tmp_path / "performance.md").write_text(marks, encoding="utf-8")
+        series = (
+            rows if name == "fewer_sweeps" else [neutrality.row("n", network, batch()[0], 1e-3)]
+        )
+        figures.save(name, {**WHERE, "results": series}, tmp_path)
+        page = (tmp_path / "performance.md").read_text(encoding="utf-8")
+        assert "old" not in page
+        assert "nan" not in page
+        assert (tmp_path / "figures" / f"{name}.svg").stat().st_size > 1000
+    panels = figures.PANELS["fewer_sweeps"](list[Mapping[str, Any]](rows))
+    factors = panels[-1].lines["free, to the tolerance"]
+    assert factors[0] == 1
+    assert math.isfinite(factors[1])
+
+
+def test_a_short_nudged_phase_has_the_larger_error(network: HybridNetwork) -> None:
+    judge = Judge(network, *batch())
+    errors = [judge.measured(Setting(Way(2), FINE, Way(), n))[0] for n in (1, 60)]
+    assert errors[1] < 1e-3 < errors[0]
+
+
+def test_where_nothing_is_right_none_is_found(
+    network: HybridNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeps, "RIGHT", 1e-12)
+    row = Judge(network, *batch()).row(Way(2), 1e-3)
+    assert row["free at equal error"] is None
+    assert row["nudged at equal error"] is None
+
+
+def test_a_wrong_gradient_differs() -> None:
+    right = [torch.ones(3), torch.arange(4.0)]
+    assert difference(right, right) == 0
+    assert difference([right[0], -right[1]], right) == pytest.approx(2)
