@@ -23,33 +23,17 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from benchmarks.sweeps import trained
+from benchmarks.ways import trained
 from ffebm_dsl.benchmarking import Nearness, gradients, nearness
 from ffebm_dsl.energy import Precision
 from ffebm_dsl.energy.precision import Lowered
 from ffebm_dsl.gradients import EquilibriumPropagation
-from ffebm_dsl.ir import compile_spec, read_source
 from ffebm_dsl.network import HybridNetwork
-from ffebm_dsl.training import checkpoint
-from ffebm_dsl.training.data import load
-from ffebm_dsl.training.run_directory import open_run
 
 FINISHES = (1, 2, 4, 8)
 PHASES = (("nudged",), ("free",), ("free", "nudged"))
-
-
-def samples(run: Path, data_dir: Path, count: int) -> tuple[Tensor, Tensor]:
-    """The first ``count`` test samples of a run's data, normalised as in training."""
-    directory = open_run(run)
-    _, saved = checkpoint.newest(directory.checkpoints, lambda text: print(text, file=sys.stderr))
-    spec = compile_spec(read_source(directory.spec), saved.identity.overrides).spec
-    assert spec.train is not None
-    data = load(spec.train.data, spec.model, data_dir, torch.device("cpu"), torch.float32)
-    return data.test.batch(np.arange(count))
 
 
 @contextmanager
@@ -109,16 +93,14 @@ def study(network: HybridNetwork, x: Tensor, y: Tensor) -> Iterator[tuple[str, N
                             yield f"{name}, whole states", judged()
 
 
-def prepared(run: Path, options: argparse.Namespace) -> HybridNetwork:
-    """The run's network with the options' estimator and routing."""
-    network = trained(run).train()
-    for block in network.blocks:
+def prepare(network: HybridNetwork, options: argparse.Namespace) -> None:
+    """Give ``network`` the options' estimator and routing."""
+    for block in network.train().blocks:
         core, own = block.core, block.core.estimator
         assert isinstance(own, EquilibriumPropagation)
         beta = options.beta or own.beta
         core.estimator = EquilibriumPropagation(beta, options.variant)
         core.free = replace(core.free, routing_after=options.frozen)
-    return network
 
 
 def main() -> None:
@@ -132,9 +114,10 @@ def main() -> None:
     options = parser.parse_args()
     results: dict[str, dict[str, object]] = {}
     for run in options.runs:
-        x, y = samples(run, options.data_dir, options.samples)
+        network, x, y = trained(run, options.data_dir, options.samples)
+        prepare(network, options)
         found = results[run.name] = {}
-        for name, near in study(prepared(run, options), x, y):
+        for name, near in study(network, x, y):
             found[name] = asdict(near)
             text = f"1 - {1 - near.cosine:.1e}  {near.relative_error:.1e}"
             print(f"{run.name:8} {name:48} {text}", file=sys.stderr, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,8 +95,12 @@ def cores(network: HybridNetwork) -> Iterator[EnergyBlock]:
 
 def trained(run: Path, data_dir: Path | None, samples: int) -> tuple[HybridNetwork, Tensor, Tensor]:
     """The network of a run's newest checkpoint in evaluation mode, and its first test samples."""
+
+    def warn(text: str) -> None:
+        print(text, file=sys.stderr)
+
     directory = open_run(run)
-    path, saved = checkpoint.newest(directory.checkpoints, print)
+    path, saved = checkpoint.newest(directory.checkpoints, warn)
     overrides = saved.identity.overrides
     compiled = compile_spec(read_source(directory.spec), overrides)
     options = settle(Options(data_dir=data_dir, device="cpu"), saved.settings)
