@@ -113,7 +113,7 @@ def plot(name: str, found: Results, path: Path) -> None:
     below = words and max(map(len, points)) > LONG
     named = dict.fromkeys(label for panel in panels for label in panel.lines)
     colors = {label: f"C{k}" for k, label in enumerate(named)}
-    height = 1 + 0.22 * len(points) if below else 3
+    height = 1.6 + 0.22 * len(points) if below else 3
     figure = Figure(figsize=(4.2 * len(panels), height), layout="constrained")
     places = figure.subplots(1, len(panels), squeeze=False, sharey=below)[0]
     for axes, panel in zip(places, panels, strict=True):
@@ -147,8 +147,14 @@ def _stack(axes: Any, panel: Panel, points: list[str], colors: Mapping[str, str]
     axes.grid(axis="y", color="0.9", linewidth=0.6)
     if panel.level is not None:
         axes.axvline(panel.level, color="0.6", linewidth=0.8, zorder=0)
-    axes.set(xlabel=panel.title, xlim=(0, None))
-    axes.legend(frameon=False, fontsize=7)
+    axes.set(xlabel=panel.title)
+    if "x" in panel.logarithmic:
+        axes.set_xscale("log")
+    else:
+        axes.set_xlim(0, None)
+    columns = 1 if max(map(len, panel.lines)) > LONG else 2
+    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1)}
+    axes.legend(frameon=False, fontsize=7, ncols=columns, **above)
 
 
 def _draw(axes: Any, panel: Panel, points: list[Any], colors: Mapping[str, str]) -> None:
@@ -251,7 +257,7 @@ def _neutrality(rows: list[Results]) -> list[Panel]:
     sweeps: Lines = {way: [row["sweeps"][way] for row in rows] for way in rows[0]["sweeps"]}
     stuck = {way: [float(row["not converged"][way]) for row in rows] for way in sweeps}
     return [
-        Panel("sweeps of free phases", sweeps),
+        Panel("sweeps of free phases", sweeps, "x"),
         Panel("phases not at rest", stuck, drawn=False),
     ]
 
