@@ -92,7 +92,9 @@ def test_ways_are_judged_plotted_and_tabled(network: HybridNetwork, tmp_path: Pa
         marks = f"<!-- begin {name} -->\nold\n<!-- end {name} -->\n"
         (tmp_path / "performance.md").write_text(marks, encoding="utf-8")
         series = (
-            rows if name == "fewer_sweeps" else [neutrality.row("n", network, batch()[0], 1e-3)]
+            rows
+            if name == "fewer_sweeps"
+            else [neutrality.row("pooled network, initial", network, batch()[0], 1e-3)]
         )
         figures.save(name, {**WHERE, "results": series}, tmp_path)
         page = (tmp_path / "performance.md").read_text(encoding="utf-8")
