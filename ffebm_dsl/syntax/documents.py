@@ -88,3 +88,18 @@ def flat(document: Document) -> str:
     if isinstance(document, Indent | Group):
         return flat(document.inside)
     return "".join(map(flat, document))
+
+
+def exceeds(document: Document, room: int) -> bool:
+    """Whether the document on one line takes more than ``room`` columns; of one that is far
+    longer, no more is looked at than that takes."""
+    waiting = [document]
+    while waiting and room >= 0:
+        item = waiting.pop()
+        if isinstance(item, str | Word | Line):
+            room -= len(flat(item))
+        elif isinstance(item, Indent | Group):
+            waiting.append(item.inside)
+        elif not isinstance(item, IfBroken):
+            waiting.extend(reversed(item))
+    return room < 0

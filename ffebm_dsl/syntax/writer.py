@@ -23,6 +23,7 @@ from ffebm_dsl.syntax.documents import (
     Indent,
     Line,
     Word,
+    exceeds,
     first_at,
     flat,
     last_at,
@@ -175,9 +176,8 @@ class Writer:
 
     def render(self, document: Document, indent: int) -> None:
         """Write a document whose lines begin ``indent`` columns in."""
-        words = flat(document)
-        if indent + len(words) <= WIDTH and not self._source.interrupts(document):
-            self.write(words, first_at(document))
+        if not exceeds(document, WIDTH - indent) and not self._source.interrupts(document):
+            self.write(flat(document), first_at(document))
             return
         stack = [_Part(indent, Mode.BROKEN, document)]
         while stack:
@@ -203,7 +203,7 @@ class Writer:
     def _mode(self, group: Group, rest: list[_Part]) -> Mode:
         if self._source.interrupts(group):
             return Mode.BROKEN
-        if self._fits(_Part(0, Mode.FLAT, group.inside), rest):
+        if not exceeds(group, WIDTH) and self._fits(_Part(0, Mode.FLAT, group.inside), rest):
             return Mode.FLAT
         return Mode.FILLED if group.filled else Mode.BROKEN
 
