@@ -77,8 +77,12 @@ def test_plain_sweeps_are_accelerated_by_the_layers_that_they_read(network: Hybr
     assert core.nudged.tolerance == FINE
 
 
-def test_ways_are_judged_plotted_and_tabled(network: HybridNetwork, tmp_path: Path) -> None:
+def test_ways_are_judged_plotted_and_tabled(
+    network: HybridNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("matplotlib")
+    monkeypatch.setattr(sweeps, "TOLERANCES", (1e-6, 1e-3, 1e-1))
+    monkeypatch.setattr(sweeps, "LENGTHS", (40, 10, 1))
     judge = Judge(network, *batch())
     rows = [judge.row(way, 1e-3) for way in (Way(2), Way(2, 1.3))]
     for row in rows:

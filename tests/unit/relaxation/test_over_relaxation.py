@@ -7,6 +7,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import settings as drawing
+from hypothesis import strategies as st
 from torch import Tensor
 
 from ffebm_dsl.energy import (
@@ -20,7 +23,7 @@ from ffebm_dsl.energy import (
     Tanh,
 )
 from ffebm_dsl.energy.hopfield import State
-from ffebm_dsl.relaxation import Anderson, Relaxation, Solution, Status, relax
+from ffebm_dsl.relaxation import ORDERS, Anderson, Relaxation, Solution, Status, relax
 from ffebm_dsl.relaxation.layout import squared_norm
 from tests.problems import chain_energy, convolutional_energy, max_pooled_energy, normal, settings
 from tests.unit.relaxation.test_relax import Affine
@@ -43,6 +46,27 @@ def test_the_same_fixed_point(activation: Activation, omega: float) -> None:
     assert (fast.status == Status.CONVERGED).all()
     for s, reference in zip(fast.state, plain.state, strict=True):
         assert torch.allclose(s, reference, rtol=0, atol=1e-10)
+
+
+@drawing(deadline=None, max_examples=25)
+@given(
+    omega=st.floats(1.0, 1.95),
+    memory=st.integers(0, 4),
+    activation=st.sampled_from(ACTIVATIONS),
+    order=st.sampled_from(ORDERS),
+    seed=st.integers(0, 99),
+)
+def test_an_accelerated_phase_ends_at_a_fixed_point(
+    omega: float, memory: int, activation: Activation, order: str, seed: int
+) -> None:
+    energy, drives = chain_energy([5, 6, 4, 3], activation), [normal(3, 5, seed=seed)]
+    solver = Anderson(memory, tuple(range(len(energy.layers)))) if memory else None
+    plan = replace(settings(energy, 3000, 1e-10, order=order), over_relaxation=omega, solver=solver)
+    found = solve(energy, drives, plan)
+    assert (found.status == Status.CONVERGED).all()
+    dynamics = HopfieldDynamics(energy, drives)
+    for i, s in enumerate(found.state):
+        assert torch.allclose(dynamics.update(found.state, i), s, rtol=0, atol=1e-7)
 
 
 def test_lateral_couplings_and_images_too() -> None:
