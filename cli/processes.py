@@ -26,7 +26,7 @@ UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
 def refusal(command: str) -> InputError | None:
     """What is wrong with a command in as many processes as there are, if anything is."""
-    size = os.environ.get("WORLD_SIZE", "1")
+    size = os.environ.get("WORLD_SIZE") or "1"
     if size == "1" or command == TOGETHER:
         return None
     return InputError(

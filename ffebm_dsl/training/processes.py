@@ -49,7 +49,7 @@ def joined(environment: Mapping[str, str] | None = None) -> Iterator[World]:
         PeerLost: another process has ended, or cannot be reached any more.
     """
     variables = os.environ if environment is None else environment
-    if variables.get("WORLD_SIZE", "1") == "1":
+    if (variables.get("WORLD_SIZE") or "1") == "1":
         yield ALONE
         return
     world = _meet(variables)

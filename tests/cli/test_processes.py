@@ -24,10 +24,12 @@ def test_every_other_command_is_refused(
     assert f"env -u WORLD_SIZE ffebm {command}" in err
 
 
+@pytest.mark.parametrize("size", ["1", ""])
 def test_a_world_of_one_is_no_reason(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    size: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("WORLD_SIZE", "1"), ("RANK", "0"), ("LOCAL_RANK", "0")):
+    """Nor is a variable that is set to nothing."""
+    for name, value in (("WORLD_SIZE", size), ("RANK", "0"), ("LOCAL_RANK", "0")):
         monkeypatch.setenv(name, value)
     assert main(["explain", "FFE0001"]) == 0
     assert capsys.readouterr().out
