@@ -36,10 +36,10 @@ from benchmarks.measuring import (
     where,
 )
 from ffebm_dsl.build import build
-from ffebm_dsl.energy import HopfieldDynamics, HopfieldEnergy, PreparedCoupling
-from ffebm_dsl.energy.kernels import channels_last
-from ffebm_dsl.network import EnergyBlock, HybridNetwork
-from ffebm_dsl.relaxation import Relaxation, Schedule, relax
+from ffebm_dsl.physics.energy import HopfieldDynamics, HopfieldEnergy, PreparedCoupling
+from ffebm_dsl.physics.energy.kernels import channels_last
+from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork
+from ffebm_dsl.physics.relaxation import Relaxation, Schedule, relax
 
 States = list[Tensor]
 

@@ -21,8 +21,16 @@ from pathlib import Path
 
 import torch
 
-from ffebm_dsl.ir import compile_spec, read_source
-from ffebm_dsl.training import Controls, Options, Progress, Session, StopRequest, start, train
+from ffebm_dsl.language.ir import compile_spec, read_source
+from ffebm_dsl.running.training import (
+    Controls,
+    Options,
+    Progress,
+    Session,
+    StopRequest,
+    start,
+    train,
+)
 
 SETTLING = 5
 """Steps left out: the first ones allocate."""

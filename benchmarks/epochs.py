@@ -30,11 +30,20 @@ import torch
 from benchmarks import figures
 from benchmarks.measuring import CLOCKS, Clock, Contenders, add_options, in_turn, settings, step
 from benchmarks.measuring import where as circumstances
-from ffebm_dsl.ir import Compiled, compile_spec, read_source
-from ffebm_dsl.records.record import Table
-from ffebm_dsl.training import Controls, Options, Session, StopRequest, loop, measures, start, train
-from ffebm_dsl.training.data.dataset import Dataset
-from ffebm_dsl.training.progress import Lines
+from ffebm_dsl.language.ir import Compiled, compile_spec, read_source
+from ffebm_dsl.running.records.record import Table
+from ffebm_dsl.running.training import (
+    Controls,
+    Options,
+    Session,
+    StopRequest,
+    loop,
+    measures,
+    start,
+    train,
+)
+from ffebm_dsl.running.training.data.dataset import Dataset
+from ffebm_dsl.running.training.progress import Lines
 
 DIAGNOSTICS = ("gradient_norm", "by_solve", "relaxation_row", "free_sweeps", "gradient_row")
 SIZES = (1, 4, 16, 64, 256)

@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ffebm_dsl.diagnostics import SourceFile
-from ffebm_dsl.interchange import to_plain, write_json, write_yaml
-from ffebm_dsl.ir import compile_spec
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.interchange import to_plain, write_json, write_yaml
+from ffebm_dsl.language.ir import compile_spec
 
 ROOT = Path(__file__).parents[1]
 SPECS = [

@@ -26,12 +26,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.fuzz_inputs import JUNK, KINDS, Case
-from ffebm_dsl.diagnostics import InputError, SourceFile, SpecError, render, to_record
-from ffebm_dsl.editor import analyse, complete, definition, hover, symbols
-from ffebm_dsl.interchange import compile_document, read_json, read_yaml, to_plain
-from ffebm_dsl.ir import compile_spec
-from ffebm_dsl.syntax import decode_source, format_source, read_source
-from ffebm_dsl.syntax.reading import MAX_BYTES
+from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError, render, to_record
+from ffebm_dsl.language.interchange import compile_document, read_json, read_yaml, to_plain
+from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.language.syntax import decode_source, format_source, read_source
+from ffebm_dsl.language.syntax.reading import MAX_BYTES
+from ffebm_dsl.tools.editor import analyse, complete, definition, hover, symbols
 
 SECONDS, MEGABYTES = 2.0, 500
 HUNG = 20.0

@@ -12,12 +12,12 @@ from time import perf_counter, process_time
 
 import torch
 
-from ffebm_dsl.benchmarking.floor import floor
 from ffebm_dsl.build import build
-from ffebm_dsl.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
-from ffebm_dsl.ir import compile_spec, read_source
-from ffebm_dsl.ir.model import SpecIR
-from ffebm_dsl.network import HybridNetwork
+from ffebm_dsl.language.ir import compile_spec, read_source
+from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
+from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.tools.benchmarking.floor import floor
 
 Clock = Callable[[], float]
 CLOCKS: dict[str, Clock] = {"wall": perf_counter, "cpu": process_time}

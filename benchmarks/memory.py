@@ -21,8 +21,8 @@ import torch
 
 from benchmarks.measuring import batch_of, compiled, settings, step
 from ffebm_dsl.build import build
-from ffebm_dsl.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
-from ffebm_dsl.network import HybridNetwork
+from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
+from ffebm_dsl.physics.network import HybridNetwork
 
 
 def estimator(name: str, sweeps: int) -> Estimator:

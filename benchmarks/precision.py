@@ -26,11 +26,11 @@ from pathlib import Path
 from torch import Tensor
 
 from benchmarks.ways import trained
-from ffebm_dsl.benchmarking import Nearness, gradients, nearness
-from ffebm_dsl.energy import Precision
-from ffebm_dsl.energy.precision import Lowered
-from ffebm_dsl.gradients import EquilibriumPropagation
-from ffebm_dsl.network import HybridNetwork
+from ffebm_dsl.physics.energy import Precision
+from ffebm_dsl.physics.energy.precision import Lowered
+from ffebm_dsl.physics.gradients import EquilibriumPropagation
+from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.tools.benchmarking import Nearness, gradients, nearness
 
 FINISHES = (1, 2, 4, 8)
 PHASES = (("nudged",), ("free",), ("free", "nudged"))

@@ -36,10 +36,10 @@ from benchmarks.measuring import (
     where,
 )
 from benchmarks.memory import estimator, peak, set_sweeps
-from ffebm_dsl.allocation import keep_freed_memory
 from ffebm_dsl.build import build
-from ffebm_dsl.diagnostics import SourceFile
-from ffebm_dsl.ir import compile_spec
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.running.allocation import keep_freed_memory
 
 PAPER = Path(__file__).parent.parent / "specs" / "paper"
 SPLIT = ("l6_bs2", "l6_bs3", "l6_bs6", "l12_bs2", "l12_bs3", "l12_bs4")

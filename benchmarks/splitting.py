@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ffebm_dsl.datasets.read import read_data
-from ffebm_dsl.records import Record, read
+from ffebm_dsl.running.datasets.read import read_data
+from ffebm_dsl.running.records import Record, read
 
 SPECS = Path(__file__).parents[1] / "specs" / "paper"
 WIDE_MNIST = "mnist32.npz"

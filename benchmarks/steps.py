@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.measuring import CLOCKS, add_options, compiled, measure, settings, summary, where
-from ffebm_dsl.allocation import keep_freed_memory
+from ffebm_dsl.running.allocation import keep_freed_memory
 
 
 def main() -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from ffebm_dsl.ir import compile_spec, read_source
-from ffebm_dsl.network import HybridNetwork
-from ffebm_dsl.network.block import EnergyBlock
-from ffebm_dsl.relaxation import Anderson, Relaxation, carried
-from ffebm_dsl.training import Options, checkpoint
-from ffebm_dsl.training.job import assemble, settle
-from ffebm_dsl.training.run_directory import open_run
-from ffebm_dsl.training.state import restore_network
+from ffebm_dsl.language.ir import compile_spec, read_source
+from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.physics.network.block import EnergyBlock
+from ffebm_dsl.physics.relaxation import Anderson, Relaxation, carried
+from ffebm_dsl.running.training import Options, checkpoint
+from ffebm_dsl.running.training.job import assemble, settle
+from ffebm_dsl.running.training.run_directory import open_run
+from ffebm_dsl.running.training.state import restore_network
 
 MOST = 500
 """Sweeps at most in a phase to a tolerance."""

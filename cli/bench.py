@@ -9,11 +9,11 @@ import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec
-from ffebm_dsl.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import InputError
 
 if TYPE_CHECKING:
-    from ffebm_dsl.benchmarking import Bench, BenchSettings, Spread
-    from ffebm_dsl.ir import Compiled
+    from ffebm_dsl.language.ir import Compiled
+    from ffebm_dsl.tools.benchmarking import Bench, BenchSettings, Spread
 
 QUIET = {"KINETO_LOG_LEVEL": "6", "TORCH_CPP_LOG_LEVEL": "ERROR"}
 """What keeps PyTorch's profiler, which counts the memory, from writing to stderr."""
@@ -59,8 +59,8 @@ def _settings(
 ) -> BenchSettings:
     import torch
 
-    from ffebm_dsl.benchmarking import BenchSettings
-    from ffebm_dsl.training.environment import choose_device, choose_dtype
+    from ffebm_dsl.running.training.environment import choose_device, choose_dtype
+    from ffebm_dsl.tools.benchmarking import BenchSettings
 
     if threads:
         torch.set_num_threads(threads)
@@ -76,8 +76,8 @@ def _measure(compiled: Compiled, settings: BenchSettings) -> Bench:
     import torch
     from tqdm import tqdm
 
-    from ffebm_dsl.allocation import keep_freed_memory
-    from ffebm_dsl.benchmarking import bench as run
+    from ffebm_dsl.running.allocation import keep_freed_memory
+    from ffebm_dsl.tools.benchmarking import bench as run
 
     keep_freed_memory()
 
@@ -125,7 +125,7 @@ def to_record(name: str, settings: BenchSettings, result: Bench) -> dict[str, An
 def _machine(settings: BenchSettings) -> dict[str, str | int]:
     import torch
 
-    from ffebm_dsl.training.environment import device_name
+    from ffebm_dsl.running.training.environment import device_name
 
     return {
         "dtype": str(settings.dtype).removeprefix("torch."),

@@ -20,7 +20,7 @@ from ffebm_dsl.cli.check_transients import (
 )
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, SpecArgument, compile_file, load_spec
-from ffebm_dsl.diagnostics import (
+from ffebm_dsl.language.diagnostics import (
     Diagnostic,
     InputError,
     NegativeResult,
@@ -31,8 +31,8 @@ from ffebm_dsl.diagnostics import (
 )
 
 if TYPE_CHECKING:
-    from ffebm_dsl.checking import CheckReport
-    from ffebm_dsl.ir import Compiled
+    from ffebm_dsl.language.ir import Compiled
+    from ffebm_dsl.tools.checking import CheckReport
 
 
 def check(
@@ -142,7 +142,7 @@ def _emit_sarif(
     spec: Path, ok: bool, found: Sequence[Diagnostic], report: CheckReport | None
 ) -> None:
     from ffebm_dsl import __version__
-    from ffebm_dsl.diagnostics.sarif import to_sarif
+    from ffebm_dsl.language.diagnostics.sarif import to_sarif
 
     emit_json(to_sarif(found, str(spec), __version__))
 
@@ -154,8 +154,8 @@ def _measure(
     import torch
     from tqdm import tqdm
 
-    from ffebm_dsl.checking import CheckSettings, findings
-    from ffebm_dsl.checking import check as check_gradients
+    from ffebm_dsl.tools.checking import CheckSettings, findings
+    from ffebm_dsl.tools.checking import check as check_gradients
 
     if threads:
         torch.set_num_threads(threads)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ffebm_dsl.cli.console import emit
 
 if TYPE_CHECKING:
-    from ffebm_dsl.checking import CheckReport, GradientRow
+    from ffebm_dsl.tools.checking import CheckReport, GradientRow
 
 REFERENCES = {
     "ep": ("implicit", "unrolled", "finite_differences"),

@@ -12,11 +12,11 @@ import typer
 from ffebm_dsl.cli.check_tables import cosine_text, table
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.spec import compile_file, load_spec
-from ffebm_dsl.diagnostics import InputError, NegativeResult, SpecError, to_record
+from ffebm_dsl.language.diagnostics import InputError, NegativeResult, SpecError, to_record
 
 if TYPE_CHECKING:
-    from ffebm_dsl.checking import Analysis, Transients
-    from ffebm_dsl.ir import Compiled
+    from ffebm_dsl.language.ir import Compiled
+    from ffebm_dsl.tools.checking import Analysis, Transients
 
 OutOption = Annotated[
     Path | None,
@@ -92,14 +92,14 @@ def print_transients(
     Raises:
         NegativeResult: a block diverges, or a gradient is not finite.
     """
-    from ffebm_dsl.records import utc_now, write
+    from ffebm_dsl.running.records import utc_now, write
 
     wanted.validate()
     compiled = _compiled(spec, settings, as_json, allow_large)
     start = utc_now()
     analysis = _analyse(compiled, tuple(settings or ()), wanted, measure)
     if wanted.out is not None:
-        from ffebm_dsl.checking import record_of
+        from ffebm_dsl.tools.checking import record_of
 
         write(record_of(analysis, wanted.out.stem, start), wanted.out)
     if as_json:
@@ -130,7 +130,7 @@ def _analyse(
     import torch
     from tqdm import tqdm
 
-    from ffebm_dsl.checking import TransientSettings, analyse, draw_batch
+    from ffebm_dsl.tools.checking import TransientSettings, analyse, draw_batch
 
     samples, seed, threads = measure
     if threads:

@@ -10,10 +10,10 @@ import typer
 
 from ffebm_dsl.cli.files import STREAM, form_of, write_text
 from ffebm_dsl.cli.spec import SetOption, load_spec
-from ffebm_dsl.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import InputError
 
 if TYPE_CHECKING:
-    from ffebm_dsl.ir.model import SpecIR
+    from ffebm_dsl.language.ir.model import SpecIR
 
 
 class Form(StrEnum):
@@ -52,7 +52,7 @@ def _form_by_ending(out: Path) -> Form:
 
 
 def _written(spec: SpecIR, form: Form) -> str:
-    from ffebm_dsl.interchange import to_plain, to_text, write_json, write_yaml
+    from ffebm_dsl.language.interchange import to_plain, to_text, write_json, write_yaml
 
     if form is Form.FFE:
         return to_text(spec)

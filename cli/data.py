@@ -10,11 +10,11 @@ import typer
 
 from ffebm_dsl.cli.commands import new_app
 from ffebm_dsl.cli.console import emit, emit_json, say
-from ffebm_dsl.diagnostics import InputError, NegativeResult
+from ffebm_dsl.language.diagnostics import InputError, NegativeResult
 
 if TYPE_CHECKING:
-    from ffebm_dsl.datasets.catalogue import DataFiles
-    from ffebm_dsl.datasets.verify import Report
+    from ffebm_dsl.running.datasets.catalogue import DataFiles
+    from ffebm_dsl.running.datasets.verify import Report
 
 app = new_app(help="List, fetch and verify data sets.")
 
@@ -26,7 +26,7 @@ DATA = Path("data")
 @app.command("list")
 def list_data(data_dir: FolderOption = DATA, as_json: JsonOption = False) -> None:
     """List the data sets that come as files, and which are there."""
-    from ffebm_dsl.datasets.catalogue import CATALOGUE
+    from ffebm_dsl.running.datasets.catalogue import CATALOGUE
 
     rows = [_listed(known, data_dir) for known in CATALOGUE.values()]
     if as_json:
@@ -52,7 +52,7 @@ def fetch(
     They are held against their checksums. Stopped or broken off, the same command
     goes on where it was.
     """
-    from ffebm_dsl.datasets.fetch import fetch as fetch_files
+    from ffebm_dsl.running.datasets.fetch import fetch as fetch_files
 
     for path in fetch_files(_known(name), data_dir):
         emit(str(path))
@@ -73,7 +73,7 @@ def verify(
     Exit code 0: as they should be, as far as checksums are known; 1: not as published;
     2: missing or damaged.
     """
-    from ffebm_dsl.datasets.verify import verify as verify_files
+    from ffebm_dsl.running.datasets.verify import verify as verify_files
 
     reports, faults = [], []
     for known in [_known(name)] if name else _present(data_dir):
@@ -102,8 +102,8 @@ def verify(
 
 
 def _known(name: str) -> DataFiles:
-    from ffebm_dsl.datasets.catalogue import CATALOGUE
-    from ffebm_dsl.diagnostics.nearest import did_you_mean
+    from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+    from ffebm_dsl.running.datasets.catalogue import CATALOGUE
 
     if name not in CATALOGUE:
         raise InputError(f"no data set is called {name!r}", help=did_you_mean(name, CATALOGUE))
@@ -112,8 +112,8 @@ def _known(name: str) -> DataFiles:
 
 def _present(data_dir: Path) -> list[DataFiles]:
     """The data sets of which there is any file."""
-    from ffebm_dsl.datasets.catalogue import CATALOGUE
-    from ffebm_dsl.datasets.places import find
+    from ffebm_dsl.running.datasets.catalogue import CATALOGUE
+    from ffebm_dsl.running.datasets.places import find
 
     there = [
         known
@@ -129,7 +129,7 @@ def _present(data_dir: Path) -> list[DataFiles]:
 
 
 def _listed(known: DataFiles, data_dir: Path) -> dict[str, Any]:
-    from ffebm_dsl.datasets.places import find
+    from ffebm_dsl.running.datasets.places import find
 
     there = [(layout, find(layout, data_dir)) for layout in known.layouts]
     folder = next((str(next(iter(paths.values())).parent) for _, paths in there if paths), "")

@@ -10,11 +10,11 @@ import typer
 
 from ffebm_dsl.cli.console import emit, emit_json
 from ffebm_dsl.cli.spec import compile_file
-from ffebm_dsl.diagnostics import NegativeResult
+from ffebm_dsl.language.diagnostics import NegativeResult
 
 if TYPE_CHECKING:
-    from ffebm_dsl.comparison import Comparison, Difference, Side
-    from ffebm_dsl.ir import Compiled
+    from ffebm_dsl.language.ir import Compiled
+    from ffebm_dsl.tools.comparison import Comparison, Difference, Side
 
 
 def diff(
@@ -32,7 +32,7 @@ def diff(
 
     What differs otherwise is named. Exit code 0: they are; 1: they are not; 2: a spec is invalid.
     """
-    from ffebm_dsl.comparison import compare
+    from ffebm_dsl.tools.comparison import compare
 
     compiled = (
         compile_file(a, settings_a, allow_large=True),

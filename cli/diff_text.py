@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ffebm_dsl.cli.diff import line_of
 
 if TYPE_CHECKING:
-    from ffebm_dsl.comparison import Comparison, Difference, Layer, Outline, Setting
-    from ffebm_dsl.ir import Compiled
+    from ffebm_dsl.language.ir import Compiled
+    from ffebm_dsl.tools.comparison import Comparison, Difference, Layer, Outline, Setting
 
 
 def page(comparison: Comparison, a: Compiled, b: Compiled) -> str:

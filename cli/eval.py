@@ -26,7 +26,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Evaluate a checkpoint of a run on its test set."""
-    from ffebm_dsl.training import Options, evaluate_run
+    from ffebm_dsl.running.training import Options, evaluate_run
 
     options = Options(data_dir=data_dir, device=device, threads=threads)
     found = evaluate_run(run, checkpoint, options, batch, say)

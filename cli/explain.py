@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from ffebm_dsl.cli.console import emit
-from ffebm_dsl.diagnostics import InputError
-from ffebm_dsl.diagnostics.codes import CODES
-from ffebm_dsl.diagnostics.nearest import did_you_mean
-from ffebm_dsl.diagnostics.pages import page
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics.codes import CODES
+from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.diagnostics.pages import page
 
 
 def explain(

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ffebm_dsl.cli.console import emit_text
-from ffebm_dsl.diagnostics import InputError, SourceFile, StorageError
+from ffebm_dsl.language.diagnostics import InputError, SourceFile, StorageError
 
 STREAM = Path("-")
 """Stands for standard input or output where a path could stand."""
@@ -18,7 +18,7 @@ def read_spec(path: Path) -> SourceFile:
 
     Raises InputError where there is none that can be read.
     """
-    from ffebm_dsl.syntax.reading import MAX_BYTES, decode_source, read_source
+    from ffebm_dsl.language.syntax.reading import MAX_BYTES, decode_source, read_source
 
     if path != STREAM:
         return read_source(path)

@@ -17,7 +17,7 @@ def fmt(files: FilesArgument, check: CheckOption = False, diff: DiffOption = Fal
     A spec that has faults of meaning is formatted too; one with a syntax error is left as
     it is. What would be written is read again first, and must say the same.
     """
-    from ffebm_dsl.syntax import format_source
+    from ffebm_dsl.language.syntax import format_source
 
     canonical = Rewriting(format_source, "formatted", "not in canonical layout", "fmt")
     rewrite_files(files, canonical, check=check, diff=diff)

@@ -26,7 +26,7 @@ from ffebm_dsl import __version__
 from ffebm_dsl.cli.commands import Commands
 from ffebm_dsl.cli.console import emit, say
 from ffebm_dsl.cli.processes import UsageError, refusal, results_once, say_once
-from ffebm_dsl.diagnostics import Diagnostic, FfebmError, Severity, SpecError, Stopped
+from ffebm_dsl.language.diagnostics import Diagnostic, FfebmError, Severity, SpecError, Stopped
 
 STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 EXIT_INTERNAL, EXIT_STORAGE, EXIT_INTERRUPTED = 3, 74, 130
@@ -109,7 +109,7 @@ def _report_usage(error: Any) -> int:
 def report(error: FfebmError) -> int:
     """Say what went wrong, on stderr; the exit code that it leads to."""
     if isinstance(error, SpecError):
-        from ffebm_dsl.diagnostics.pages import pointer
+        from ffebm_dsl.language.diagnostics.pages import pointer
 
         more = pointer([diagnostic.code for diagnostic in error.diagnostics])
         say(f"{error}\n\n{tally(error.diagnostics)}; {more}")

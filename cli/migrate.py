@@ -16,7 +16,7 @@ def migrate(files: FilesArgument, check: CheckOption = False, diff: DiffOption =
 
     Layout and comments stay as they are.
     """
-    from ffebm_dsl.migrations import migrate as to_present
+    from ffebm_dsl.language.migrations import migrate as to_present
 
     present = Rewriting(to_present, "migrated", "not in the present version", "migrate")
     rewrite_files(files, present, check=check, diff=diff)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ffebm_dsl.cli.specs import write_new
-from ffebm_dsl.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import InputError
 
 
 def new(
@@ -29,7 +29,7 @@ def model_name(path: Path) -> str:
 
     Raises InputError where that gives none.
     """
-    from ffebm_dsl.syntax import RESERVED
+    from ffebm_dsl.language.syntax import RESERVED
 
     stem = path.name.removesuffix(".ffe")
     word = "".join(c if c.isascii() and c.isalnum() else "_" for c in stem)
@@ -41,8 +41,8 @@ def model_name(path: Path) -> str:
 
 def starter(name: str, blocks: int) -> str:
     """The text of the starter, in canonical layout."""
-    from ffebm_dsl.diagnostics import SourceFile
-    from ffebm_dsl.syntax import format_source
+    from ffebm_dsl.language.diagnostics import SourceFile
+    from ffebm_dsl.language.syntax import format_source
 
     chain = "\n".join(_block(i, blocks) for i in range(1, blocks + 1))
     text = _HEAD.format(name=name) + chain + _TAIL.format(last=blocks)

@@ -15,7 +15,7 @@ from typing import cast
 
 import typer
 
-from ffebm_dsl.diagnostics import InputError, PeerLost
+from ffebm_dsl.language.diagnostics import InputError, PeerLost
 
 TOGETHER = "train"
 """The command that runs in several processes."""
@@ -53,7 +53,7 @@ def say_once(message: str, show: Callable[[], int]) -> int:
     """
     if _rank() is None:
         return show()
-    from ffebm_dsl.training import joined
+    from ffebm_dsl.running.training import joined
 
     status = InputError.exit_code
     shown = False

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ffebm_dsl.cli.console import emit
-from ffebm_dsl.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import InputError
 
 PAGE = "report.html"
 
@@ -35,8 +35,8 @@ def report(
     from the records alone.
     """
     target = _target(runs, out)
-    from ffebm_dsl.records import publish
-    from ffebm_dsl.report import load, page
+    from ffebm_dsl.running.records import publish
+    from ffebm_dsl.tools.report import load, page
 
     publish(target, page([load(run) for run in runs]).encode())
     emit(f"{target}")

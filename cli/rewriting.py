@@ -13,7 +13,7 @@ import typer
 
 from ffebm_dsl.cli.console import emit_text, say
 from ffebm_dsl.cli.files import STREAM, read_spec, write_text
-from ffebm_dsl.diagnostics import FfebmError, NegativeResult, SourceFile
+from ffebm_dsl.language.diagnostics import FfebmError, NegativeResult, SourceFile
 
 FilesArgument = Annotated[
     list[Path], typer.Argument(help="Specs; - reads standard input and writes standard output.")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.cli.console import say
-from ffebm_dsl.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import InputError
 
 if TYPE_CHECKING:
-    from ffebm_dsl.ir.model import ModelIR
+    from ffebm_dsl.language.ir.model import ModelIR
 
 
 def write_graph(model: ModelIR, path: Path) -> None:
@@ -19,7 +19,7 @@ def write_graph(model: ModelIR, path: Path) -> None:
     Raises:
         InputError: ``path`` cannot be written. A full disk stays an OSError.
     """
-    from ffebm_dsl.drawing import draw
+    from ffebm_dsl.tools.drawing import draw
 
     picture = draw(model)
     if str(path) == "-":

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ffebm_dsl.cli.console import emit
-from ffebm_dsl.diagnostics import SourceFile, SpecError
+from ffebm_dsl.language.diagnostics import SourceFile, SpecError
 
 
 class After(StrEnum):
@@ -36,11 +36,11 @@ def print_stage(path: Path, after: After, overrides: Mapping[str, str], allow_la
     Raises:
         SpecError: the spec has errors up to this stage.
     """
-    from ffebm_dsl.ir import read_source
+    from ffebm_dsl.language.ir import read_source
 
     source = read_source(path)
     if after is After.TOKENS:
-        from ffebm_dsl.ir.outline import outline_tokens
+        from ffebm_dsl.language.ir.outline import outline_tokens
 
         emit(outline_tokens(source).rstrip("\n"))
     elif after is After.MODULES:
@@ -50,9 +50,9 @@ def print_stage(path: Path, after: After, overrides: Mapping[str, str], allow_la
 
 
 def _print_pass(source: SourceFile, name: str, overrides: Mapping[str, str]) -> None:
-    from ffebm_dsl.ir.log import Log
-    from ffebm_dsl.ir.outline import outline
-    from ffebm_dsl.ir.passes import run_stages
+    from ffebm_dsl.language.ir.log import Log
+    from ffebm_dsl.language.ir.outline import outline
+    from ffebm_dsl.language.ir.passes import run_stages
 
     log = Log(source)
     stages = run_stages(source, overrides, log)
@@ -64,7 +64,7 @@ def _print_pass(source: SourceFile, name: str, overrides: Mapping[str, str]) -> 
 def _modules(source: SourceFile, overrides: Mapping[str, str], allow_large: bool) -> str:
     """Every module by its dotted name, with its class and the shapes of its own parameters."""
     from ffebm_dsl.build import build
-    from ffebm_dsl.ir import BUDGET, compile_spec
+    from ffebm_dsl.language.ir import BUDGET, compile_spec
 
     lines = []
     compiled = compile_spec(source, overrides, None if allow_large else BUDGET)

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ffebm_dsl.cli.console import printable
-from ffebm_dsl.ir import notation
-from ffebm_dsl.ir.count import BlockCount, MapCount, ModelCount, PhaseCount
-from ffebm_dsl.ir.model import BlockIR, CouplingIR, FeedforwardIR, ModelIR, RelaxIR, SpecIR
-from ffebm_dsl.ir.shapes import show_shape
+from ffebm_dsl.language.ir import notation
+from ffebm_dsl.language.ir.count import BlockCount, MapCount, ModelCount, PhaseCount
+from ffebm_dsl.language.ir.model import BlockIR, CouplingIR, FeedforwardIR, ModelIR, RelaxIR, SpecIR
+from ffebm_dsl.language.ir.shapes import show_shape
 
 Row = tuple[str, str, str, str, str]
 """Statement, shape, parameters, MACs, crossings."""

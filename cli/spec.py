@@ -11,10 +11,10 @@ import typer
 
 from ffebm_dsl.cli.console import say
 from ffebm_dsl.cli.files import form_of, read_spec
-from ffebm_dsl.diagnostics import InputError, render
+from ffebm_dsl.language.diagnostics import InputError, render
 
 if TYPE_CHECKING:
-    from ffebm_dsl.ir import Budget, Compiled
+    from ffebm_dsl.language.ir import Budget, Compiled
 
 SpecArgument = Annotated[
     Path,
@@ -78,7 +78,7 @@ def compile_file(
     # them is a tenth of the time of a short command.
     gc.disable()
     try:
-        from ffebm_dsl.ir import BUDGET
+        from ffebm_dsl.language.ir import BUDGET
 
         budget = None if allow_large else BUDGET
         return _compile(path, overrides, budget, form or form_of(path) or "ffe")
@@ -88,10 +88,10 @@ def compile_file(
 
 def _compile(path: Path, overrides: dict[str, str], budget: Budget | None, form: str) -> Compiled:
     if form == "ffe":
-        from ffebm_dsl.ir import compile_spec
+        from ffebm_dsl.language.ir import compile_spec
 
         return compile_spec(read_spec(path), overrides, budget)
-    from ffebm_dsl.interchange import compile_document, read_json, read_yaml
+    from ffebm_dsl.language.interchange import compile_document, read_json, read_yaml
 
     document = (read_json if form == "json" else read_yaml)(read_spec(path))
     return compile_document(document, overrides, budget)

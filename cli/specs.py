@@ -10,8 +10,8 @@ import typer
 from ffebm_dsl.cli.commands import new_app
 from ffebm_dsl.cli.console import emit, emit_text, say
 from ffebm_dsl.cli.files import write_text
-from ffebm_dsl.diagnostics import InputError, SourceFile
-from ffebm_dsl.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.diagnostics.nearest import did_you_mean
 
 app = new_app(invoke_without_command=True)
 
@@ -61,7 +61,7 @@ def root(context: typer.Context) -> None:
 @app.command("list")
 def list_specs() -> None:
     """List the specs by name, each with what it is."""
-    from ffebm_dsl.syntax import parse
+    from ffebm_dsl.language.syntax import parse
 
     specs = bundled()
     width = max(map(len, specs))

@@ -13,10 +13,10 @@ import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, compile_file, load_spec, parse_settings
-from ffebm_dsl.diagnostics import FfebmError, InputError, PeerLost, Stopped
+from ffebm_dsl.language.diagnostics import FfebmError, InputError, PeerLost, Stopped
 
 if TYPE_CHECKING:
-    from ffebm_dsl.training import Evaluation, Options, Session, StopRequest, World
+    from ffebm_dsl.running.training import Evaluation, Options, Session, StopRequest, World
 
 DataDirOption = Annotated[
     Path | None, typer.Option(help="Folder that data sets are read from.", show_default=False)
@@ -86,7 +86,7 @@ def train(
     Ctrl-C ends after the step in progress and leaves a run that --resume continues. Started
     by torchrun, several processes train together, each on its part of every batch.
     """
-    from ffebm_dsl.training import Options, joined, stop_on_signals
+    from ffebm_dsl.running.training import Options, joined, stop_on_signals
 
     with stop_on_signals() as stop, joined() as world, _one_voice(world):
         with world.together():
@@ -106,9 +106,9 @@ def train(
 
 def _run(session: Session, stop: StopRequest, limit: int, quiet: bool, as_json: bool) -> None:
     """Train; the lead shows how it goes and what came of it."""
-    from ffebm_dsl.allocation import keep_freed_memory
-    from ffebm_dsl.network import remarks
-    from ffebm_dsl.training import Controls, Progress, progress_on, train
+    from ffebm_dsl.physics.network import remarks
+    from ffebm_dsl.running.allocation import keep_freed_memory
+    from ffebm_dsl.running.training import Controls, Progress, progress_on, train
 
     keep_freed_memory()
     lead = session.world.lead
@@ -144,8 +144,8 @@ def _take_up(
     world: World,
 ) -> Session:
     """The run in a directory, taken up again."""
-    from ffebm_dsl.ir import read_source
-    from ffebm_dsl.training import resume
+    from ffebm_dsl.language.ir import read_source
+    from ffebm_dsl.running.training import resume
 
     with world.together():
         if out is not None:
@@ -171,7 +171,7 @@ def _start(
     world: World,
 ) -> Session:
     """A new run."""
-    from ffebm_dsl.training import start
+    from ffebm_dsl.running.training import start
 
     with world.together():
         if allow_inexact:
@@ -186,7 +186,7 @@ def _start(
 
 
 def _summarise(session: Session, result: Evaluation, as_json: bool) -> None:
-    from ffebm_dsl.training.loop import describe
+    from ffebm_dsl.running.training.loop import describe
 
     if not as_json:
         emit(f"{describe(result)}\nrun {session.directory.path}")

@@ -11,11 +11,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ffebm_dsl.energy import Coupling, HardSigmoid, HopfieldEnergy, Layer, Linear
-from ffebm_dsl.gradients import EquilibriumPropagation
-from ffebm_dsl.modules import NamedModules
-from ffebm_dsl.network import EnergyBlock, initialise
-from ffebm_dsl.relaxation import Relaxation, schedule
+from ffebm_dsl.physics.energy import Coupling, HardSigmoid, HopfieldEnergy, Layer, Linear
+from ffebm_dsl.physics.gradients import EquilibriumPropagation
+from ffebm_dsl.physics.modules import NamedModules
+from ffebm_dsl.physics.network import EnergyBlock, initialise
+from ffebm_dsl.physics.relaxation import Relaxation, schedule
 
 
 def energy_block(inputs: int, outputs: int, generator: torch.Generator) -> EnergyBlock:

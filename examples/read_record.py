@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import xarray
 
-from ffebm_dsl.records import read
+from ffebm_dsl.running.records import read
 
 
 def with_h5py(path: Path) -> None:

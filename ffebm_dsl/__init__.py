@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.diagnostics import (
+from ffebm_dsl.language.diagnostics import (
     Diagnostic,
     FfebmError,
     InputError,
@@ -30,8 +30,8 @@ from ffebm_dsl.diagnostics import (
 if TYPE_CHECKING:
     import torch
 
-    from ffebm_dsl.ir import Compiled
-    from ffebm_dsl.network import HybridNetwork
+    from ffebm_dsl.language.ir import Compiled
+    from ffebm_dsl.physics.network import HybridNetwork
 
 __version__ = "0.1.0"
 
@@ -58,7 +58,7 @@ def read_source(path: str | os.PathLike[str]) -> SourceFile:
     Raises:
         InputError: no such file, a directory, not UTF-8 text, or larger than a spec may be.
     """
-    from ffebm_dsl import ir
+    from ffebm_dsl.language import ir
 
     return ir.read_source(path)
 
@@ -75,12 +75,12 @@ def compile_spec(
         source: the text.
         overrides: values, in the language's own notation, for ``param`` declarations and
             keys of ``train``: ``{"width": "64", "optimizer.lr": "1e-3"}``.
-        allow_large: accept a network over :data:`ffebm_dsl.ir.budget.BUDGET`.
+        allow_large: accept a network over :data:`ffebm_dsl.language.ir.budget.BUDGET`.
 
     Raises:
         SpecError: with every fault that was found.
     """
-    from ffebm_dsl import ir
+    from ffebm_dsl.language import ir
 
     return ir.compile_spec(source, overrides, None if allow_large else ir.BUDGET)
 
@@ -106,7 +106,7 @@ def load(
         seed: from which the weights are drawn.
         dtype: of parameters and states; None for ``torch.float32``.
         device: where parameters and states live.
-        allow_large: accept a network over :data:`ffebm_dsl.ir.budget.BUDGET`.
+        allow_large: accept a network over :data:`ffebm_dsl.language.ir.budget.BUDGET`.
         params: values for the spec's ``param`` declarations.
 
     Raises:

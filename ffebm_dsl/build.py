@@ -12,9 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Generator, nn
 
-from ffebm_dsl import energy as en
-from ffebm_dsl.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
-from ffebm_dsl.ir.model import (
+from ffebm_dsl.language.ir.model import (
     BlockIR,
     CallIR,
     FeedforwardIR,
@@ -23,8 +21,10 @@ from ffebm_dsl.ir.model import (
     RelaxIR,
     SpecIR,
 )
-from ffebm_dsl.modules import Chain, NamedModules
-from ffebm_dsl.network import (
+from ffebm_dsl.physics import energy as en
+from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
+from ffebm_dsl.physics.modules import Chain, NamedModules
+from ffebm_dsl.physics.network import (
     EnergyBlock,
     HybridBlock,
     HybridNetwork,
@@ -34,9 +34,9 @@ from ffebm_dsl.network import (
     initialise,
     mse,
 )
-from ffebm_dsl.network.maps import HardSigmoid
-from ffebm_dsl.network.whole_batch import BatchNorm1d, BatchNorm2d, Dropout
-from ffebm_dsl.relaxation import Anderson, Relaxation, carried, schedule
+from ffebm_dsl.physics.network.maps import HardSigmoid
+from ffebm_dsl.physics.network.whole_batch import BatchNorm1d, BatchNorm2d, Dropout
+from ffebm_dsl.physics.relaxation import Anderson, Relaxation, carried, schedule
 
 Arguments = Mapping[str, Any]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ffebm_dsl.diagnostics import Diagnostic, SourceFile, SpecError
-from ffebm_dsl.ir import compile_spec
+from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, SpecError
+from ffebm_dsl.language.ir import compile_spec
 
 ROOT = Path(__file__).parents[1]
 TOKEN = re.compile(r'#[^\n]*|"[^"\n]*"|[A-Za-z_]\w*|[0-9][\w.]*|<->|->|\|>|[^\w\s]')

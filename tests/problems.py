@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import torch
 
-from ffebm_dsl.energy import (
+from ffebm_dsl.physics.energy import (
     Activation,
     AvgPool2d,
     Conv2d,
@@ -20,10 +20,10 @@ from ffebm_dsl.energy import (
     MaxPool2d,
     Tanh,
 )
-from ffebm_dsl.gradients import EquilibriumPropagation, Estimator
-from ffebm_dsl.modules import NamedModules
-from ffebm_dsl.network import EnergyBlock, initialise
-from ffebm_dsl.relaxation import Relaxation, schedule
+from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator
+from ffebm_dsl.physics.modules import NamedModules
+from ffebm_dsl.physics.network import EnergyBlock, initialise
+from ffebm_dsl.physics.relaxation import Relaxation, schedule
 
 TIGHT = 1e-14
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ffebm_dsl.records import (
+from ffebm_dsl.running.records import (
     BAD_STEPS,
     EVAL,
     EVENTS,
@@ -21,7 +21,7 @@ from ffebm_dsl.records import (
     Group,
     Record,
 )
-from ffebm_dsl.report import Run
+from ffebm_dsl.tools.report import Run
 
 BLOCKS = ["b1", "b2"]
 SOLVES = [f"{block}.{phase}" for block in BLOCKS for phase in ("free", "nudged")]

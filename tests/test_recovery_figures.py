@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from ffebm_dsl.diagnostics import SourceFile
-from ffebm_dsl.syntax import parse_with_recovery
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.syntax import parse_with_recovery
 from tests.mutants import Mutant, draw, errors_of, found, line_of_report, spurious
 
 RECALL, SPURIOUS = 0.92, 0.16

@@ -6,8 +6,8 @@ import torch
 
 from benchmarks.compiled import Sweep, _apart, drives_of, over_engine, repeated
 from ffebm_dsl.build import build
-from ffebm_dsl.energy import HopfieldDynamics
-from ffebm_dsl.relaxation import relax
+from ffebm_dsl.physics.energy import HopfieldDynamics
+from ffebm_dsl.physics.relaxation import relax
 from tests.benchmarks.test_steps import SPEC_IR
 
 

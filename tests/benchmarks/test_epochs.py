@@ -8,10 +8,10 @@ from time import perf_counter
 import pytest
 
 from benchmarks import epochs, figures
-from ffebm_dsl.diagnostics import SourceFile
-from ffebm_dsl.ir import compile_spec
-from ffebm_dsl.training import Options
-from tests.unit.training import runs
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.running.training import Options
+from tests.unit.running.training import runs
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import fuzz_specs
 from benchmarks.fuzz_inputs import KINDS, Case, dense, full, huge
-from ffebm_dsl.diagnostics import SourceFile
-from ffebm_dsl.syntax.reading import MAX_BYTES
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.syntax.reading import MAX_BYTES
 
 SLOW_KINDS = (full, dense, huge)
 """Kinds of which one input takes as long as a hundred of another."""

@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.precision import lowered, study, whole_states
 from ffebm_dsl.build import build
-from ffebm_dsl.energy import Precision
-from ffebm_dsl.energy.precision import Lowered
+from ffebm_dsl.physics.energy import Precision
+from ffebm_dsl.physics.energy.precision import Lowered
 from tests.benchmarks.test_steps import SPEC_IR
 
 

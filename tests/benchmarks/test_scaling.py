@@ -14,8 +14,8 @@ import pytest
 from benchmarks import figures, scaling
 from benchmarks.measuring import processor
 from benchmarks.memory import highest
-from ffebm_dsl.diagnostics import SourceFile
-from ffebm_dsl.ir import compile_spec
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.ir import compile_spec
 
 WHERE = {"machine": "m", "threads": 1, "clock": "wall", "torch": "t", "date": "d", "quick": False}
 PAGE = "".join(f"<!-- begin {name} -->\nold\n<!-- end {name} -->\n" for name in figures.PANELS)

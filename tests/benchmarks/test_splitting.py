@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.splitting import COMPARISONS, TRAININGS, Result, result, table, wide
-from ffebm_dsl.comparison import compare
-from ffebm_dsl.ir import compile_spec, read_source
+from ffebm_dsl.language.ir import compile_spec, read_source
+from ffebm_dsl.tools.comparison import compare
 
 
 def test_a_comparison_is_of_one_network_trained_alike() -> None:

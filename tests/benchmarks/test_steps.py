@@ -6,8 +6,8 @@ import torch
 
 from benchmarks.measuring import batch_of, measure, step, summary
 from ffebm_dsl.build import build
-from ffebm_dsl.diagnostics import SourceFile
-from ffebm_dsl.ir import compile_spec
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.ir import compile_spec
 
 SPEC = """ffe 1.0
 model m {

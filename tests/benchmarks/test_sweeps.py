@@ -14,9 +14,9 @@ from benchmarks import figures, neutrality, sweeps
 from benchmarks.sweeps import Judge, difference
 from benchmarks.ways import FINE, Setting, Way, cores
 from ffebm_dsl.build import build
-from ffebm_dsl.diagnostics import SourceFile
-from ffebm_dsl.ir import compile_spec
-from ffebm_dsl.network import HybridNetwork
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.physics.network import HybridNetwork
 
 SPEC = """
 ffe 1.0

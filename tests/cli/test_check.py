@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.energy import Linear
-from ffebm_dsl.records import read
+from ffebm_dsl.physics.energy import Linear
+from ffebm_dsl.running.records import read
 
 SMALL = """ffe 1.0
 model small {

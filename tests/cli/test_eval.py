@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.records import read
+from ffebm_dsl.running.records import read
 
 SPEC = """ffe 1.0
 param width: int = 8 in [4, 8]

@@ -11,7 +11,7 @@ import pytest
 
 from ffebm_dsl.cli import files
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.syntax import layout
+from ffebm_dsl.language.syntax import layout
 
 UGLY = "ffe 1.0\nparam  a:int=1 # é\U0001f642\n"
 PRETTY = "ffe 1.0\nparam a: int = 1  # é\U0001f642\n"

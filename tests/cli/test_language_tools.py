@@ -9,10 +9,10 @@ import pytest
 
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.cli.new import starter
-from ffebm_dsl.diagnostics import SourceFile
-from ffebm_dsl.interchange import schema_text
-from ffebm_dsl.ir import compile_spec, read_source
-from ffebm_dsl.syntax import format_source
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.interchange import schema_text
+from ffebm_dsl.language.ir import compile_spec, read_source
+from ffebm_dsl.language.syntax import format_source
 
 SMALLEST = Path(__file__).parents[2] / "specs" / "small" / "smallest.ffe"
 

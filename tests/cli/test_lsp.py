@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from lsprotocol import types as lsp
 from pygls.lsp.client import LanguageClient
 
-from ffebm_dsl.diagnostics import SourceFile
-from ffebm_dsl.syntax import format_source
-from tests.unit.editor.texts import TEXT
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.syntax import format_source
+from tests.unit.tools.editor.texts import TEXT
 
 URI = "file:///specs/a%20spec.ffe"
 EMOJI = "\U0001f600"

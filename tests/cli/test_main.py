@@ -18,7 +18,7 @@ from ffebm_dsl import __version__
 from ffebm_dsl.cli import main as command
 from ffebm_dsl.cli.console import printable
 from ffebm_dsl.cli.spec import parse_settings
-from ffebm_dsl.diagnostics import (
+from ffebm_dsl.language.diagnostics import (
     Diagnostic,
     InputError,
     NegativeResult,

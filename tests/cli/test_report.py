@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.records import write
+from ffebm_dsl.running.records import write
 from tests.browser import browsing
 from tests.records import analysed, trained
 

@@ -80,8 +80,8 @@ def damage_files(
 
 def _copy(folder: Path, target: str) -> tuple[Path, str]:
     """A fresh copy of the file that is to be read, and the digest of what is in it."""
-    from ffebm_dsl.records import read
-    from ffebm_dsl.training import checkpoint as checkpoints
+    from ffebm_dsl.running.records import read
+    from ffebm_dsl.running.training import checkpoint as checkpoints
     from tests.faults.state import checkpoint_digest, record_digest
 
     place = folder / "run-damaged"

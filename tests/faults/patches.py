@@ -24,7 +24,7 @@ def unsynced(path: Path, content: bytes) -> None:
 
 
 def storing_errors(path: Path) -> Any:
-    from ffebm_dsl.records import storing
+    from ffebm_dsl.running.records import storing
 
     return storing(path)
 
@@ -34,8 +34,8 @@ def jumping_clock() -> None:
     from datetime import datetime, timedelta, tzinfo
     from itertools import cycle
 
-    from ffebm_dsl.records import writer
-    from ffebm_dsl.training import run_directory
+    from ffebm_dsl.running.records import writer
+    from ffebm_dsl.running.training import run_directory
 
     leaps = cycle([timedelta(days=-9000), timedelta(hours=1), timedelta(days=400)])
 
@@ -55,8 +55,8 @@ def install(name: str) -> None:
     if name == "clock":
         jumping_clock()
         return
-    from ffebm_dsl.records import writer
-    from ffebm_dsl.training import checkpoint, run_directory, session
+    from ffebm_dsl.running.records import writer
+    from ffebm_dsl.running.training import checkpoint, run_directory, session
 
     if name == "late_record":
         session.Session.save = late_record  # type: ignore[method-assign]
@@ -70,7 +70,7 @@ def late_record(session: Any) -> None:
     """The right writer in the wrong order: the checkpoint before its record."""
     from dataclasses import replace
 
-    from ffebm_dsl.training import checkpoint as checkpoints
+    from ffebm_dsl.running.training import checkpoint as checkpoints
 
     session.position = replace(session.position, seconds=session.seconds())
     keep = session.job.settings.keep

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ffebm_dsl.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import InputError
 
 
 def inspect(run: Path) -> dict[str, Any]:
@@ -19,8 +19,8 @@ def inspect(run: Path) -> dict[str, Any]:
     """
     import h5py
 
-    from ffebm_dsl.records import read
-    from ffebm_dsl.training import checkpoint as checkpoints
+    from ffebm_dsl.running.records import read
+    from ffebm_dsl.running.training import checkpoint as checkpoints
 
     faults: list[str] = []
     found: dict[str, Any] = {"faults": faults, "recorded": -1, "checkpoints": [], "bits": ""}
@@ -71,8 +71,8 @@ def bits(checkpoint: Any, record: Any) -> str:
 
 def read_damaged(path: Path, digest: str) -> dict[str, Any]:
     """How reading a damaged file ends: "refused", "equal", or "wrong" where nobody noticed."""
-    from ffebm_dsl.records import read
-    from ffebm_dsl.training import checkpoint as checkpoints
+    from ffebm_dsl.running.records import read
+    from ffebm_dsl.running.training import checkpoint as checkpoints
 
     os.environ.pop("FFEBM_DEBUG", None)
     try:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.records import read
+from ffebm_dsl.running.records import read
 from tests.faults import damage
 from tests.faults.harness import AGAIN, EXIT_STORAGE, NEW, Workers
 from tests.faults.kills import Job, kill_at_random

@@ -33,7 +33,7 @@ def preload(folder: Path, modules: Sequence[str]) -> None:
 
     import ffebm_dsl.cli.main
     import ffebm_dsl.cli.train
-    import ffebm_dsl.training  # noqa: F401
+    import ffebm_dsl.running.training  # noqa: F401
 
     torch.set_num_threads(1)
     listing = folder / "modules"

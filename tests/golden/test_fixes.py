@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ffebm_dsl.diagnostics import Diagnostic, SourceFile, SpecError
-from ffebm_dsl.ir import compile_spec
+from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, SpecError
+from ffebm_dsl.language.ir import compile_spec
 
 HERE = Path(__file__).parent
 BAD = sorted((HERE / "bad").glob("*.ffe"))

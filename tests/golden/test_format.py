@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ffebm_dsl.diagnostics import SourceFile, SpecError
-from ffebm_dsl.syntax import format_source, parse
+from ffebm_dsl.language.diagnostics import SourceFile, SpecError
+from ffebm_dsl.language.syntax import format_source, parse
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = sorted((ROOT / "tests/golden/format").glob("*.in.ffe"))

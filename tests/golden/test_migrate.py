@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ffebm_dsl.diagnostics import InputError, SourceFile, SpecError
-from ffebm_dsl.ir import compile_spec
-from ffebm_dsl.migrations import MIGRATIONS, Migration, migrate, version_of
-from ffebm_dsl.syntax import VERSION
-from ffebm_dsl.syntax.comments import find_comments
+from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError
+from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.language.migrations import MIGRATIONS, Migration, migrate, version_of
+from ffebm_dsl.language.syntax import VERSION
+from ffebm_dsl.language.syntax.comments import find_comments
 
 HERE = Path(__file__).parent / "migrate"
 PAIRS = sorted(HERE.glob("*/*.in.ffe"))

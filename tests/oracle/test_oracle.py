@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from ffebm_dsl.build import build
-from ffebm_dsl.checking import TransientSettings, transients
-from ffebm_dsl.ir import compile_spec, read_source
-from ffebm_dsl.network import HybridNetwork
+from ffebm_dsl.language.ir import compile_spec, read_source
+from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.tools.checking import TransientSettings, transients
 
 HERE = Path(__file__).parent
 CASES = sorted(path.stem for path in HERE.glob("*.h5"))

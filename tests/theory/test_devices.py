@@ -18,8 +18,8 @@ from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError, FakeTen
 from torch.utils._pytree import tree_leaves
 
 import ffebm_dsl
-from ffebm_dsl.gradients.compare import compare
-from ffebm_dsl.network import HybridNetwork, Outcome
+from ffebm_dsl.physics.gradients.compare import compare
+from ffebm_dsl.physics.network import HybridNetwork, Outcome
 
 SPEC = """
 ffe 1.0

@@ -15,12 +15,12 @@ import torch
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from ffebm_dsl.checking import CheckSettings, check
-from ffebm_dsl.checking.problem import make_problem
-from ffebm_dsl.diagnostics import SourceFile
-from ffebm_dsl.gradients import EquilibriumPropagation, Implicit, Unrolled
-from ffebm_dsl.ir import compile_spec
-from ffebm_dsl.ir.model import SpecIR
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.physics.gradients import EquilibriumPropagation, Implicit, Unrolled
+from ffebm_dsl.tools.checking import CheckSettings, check
+from ffebm_dsl.tools.checking.problem import make_problem
 
 SMOOTH = ["tanh(0.5)", "sigmoid(0.8)", "identity"]
 KINKED = ["hard_sigmoid(0.5)", "relu(0.5)"]

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from numpy.typing import NDArray
 
 from ffebm_dsl.build import build
-from ffebm_dsl.checking import Transients, TransientSettings, transients
-from ffebm_dsl.checking.problem import random_batch, train_without_dropout
+from ffebm_dsl.tools.checking import Transients, TransientSettings, transients
+from ffebm_dsl.tools.checking.problem import random_batch, train_without_dropout
 from tests.theory.test_random_specs import SMOOTH, Construct, compiled, specs
 
 MIRROR = {

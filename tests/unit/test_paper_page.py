@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ffebm_dsl.ir import compile_spec, read_source
+from ffebm_dsl.language.ir import compile_spec, read_source
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")

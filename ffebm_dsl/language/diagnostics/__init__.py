@@ -1,0 +1,38 @@
+"""What is said to the user: source spans, diagnostics, their rendering, and errors.
+
+Nothing in this package imports torch or any other package of ffebm.
+"""
+
+from ffebm_dsl.language.diagnostics.diagnostic import Diagnostic, Label, Severity
+from ffebm_dsl.language.diagnostics.errors import (
+    FfebmError,
+    InputError,
+    NegativeResult,
+    PeerLost,
+    SpecError,
+    Stopped,
+    StorageError,
+)
+from ffebm_dsl.language.diagnostics.fix import Edit, Fix
+from ffebm_dsl.language.diagnostics.render import in_words, render, to_record
+from ffebm_dsl.language.diagnostics.source import SourceFile, Span
+
+__all__ = [
+    "Diagnostic",
+    "Edit",
+    "FfebmError",
+    "Fix",
+    "InputError",
+    "Label",
+    "NegativeResult",
+    "PeerLost",
+    "Severity",
+    "SourceFile",
+    "Span",
+    "SpecError",
+    "Stopped",
+    "StorageError",
+    "in_words",
+    "render",
+    "to_record",
+]

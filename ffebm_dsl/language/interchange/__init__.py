@@ -1,0 +1,24 @@
+"""Specs as data: text <-> YAML <-> JSON of the resolved network, held to a JSON Schema."""
+
+from ffebm_dsl.language.interchange.document import (
+    Document,
+    read_json,
+    read_yaml,
+    write_json,
+    write_yaml,
+)
+from ffebm_dsl.language.interchange.load import compile_document, to_plain, to_text
+from ffebm_dsl.language.interchange.schema import make_schema_text, schema_text
+
+__all__ = [
+    "Document",
+    "compile_document",
+    "make_schema_text",
+    "read_json",
+    "read_yaml",
+    "schema_text",
+    "to_plain",
+    "to_text",
+    "write_json",
+    "write_yaml",
+]

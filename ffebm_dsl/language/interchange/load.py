@@ -1,0 +1,186 @@
+"""A document -> a compiled spec: its form by the schema, its meaning by the compiler.
+
+What the schema cannot say (that shapes fit, that names are declared) the compiler says of
+the text that states the same network. What that text compiles to must be what the document
+says, number for number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ffebm_dsl.language.diagnostics import InputError, Severity, SourceFile, SpecError
+from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.interchange.document import Document, pointer_to
+from ffebm_dsl.language.interchange.schema import read_schema
+from ffebm_dsl.language.interchange.text import statements
+from ffebm_dsl.language.ir import BUDGET, Budget, Compiled, compile_spec
+from ffebm_dsl.language.ir.dump import to_json_dict
+from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.language.ir.undump import from_json_dict
+from ffebm_dsl.language.syntax import format_source
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+MAX_FAULTS = 100
+"""Faults of form that are looked at; 64 KiB can have 20,000, which take seconds to find."""
+
+
+def to_plain(spec: SpecIR) -> dict[str, Any]:
+    """The interchange form of a spec: its IR without the values of params."""
+    data = to_json_dict(spec)
+    del data["parameters"]
+    # What a stage is comes first for whoever reads it.
+    stages = data["model"]["stages"]
+    data["model"]["stages"] = [{"kind": stage.pop("kind"), **stage} for stage in stages]
+    return data
+
+
+def to_text(spec: SpecIR, name: str = "spec") -> str:
+    """A canonical text that compiles to ``spec``, but for the values of params."""
+    lines = "\n".join(statement.text for statement in statements(spec))
+    return format_source(SourceFile(name, lines))
+
+
+def compile_document(
+    document: Document,
+    overrides: Mapping[str, str] | None = None,
+    budget: Budget | None = BUDGET,
+) -> Compiled:
+    """The spec that ``document`` states; its ``source`` is that spec as text.
+
+    A network over the ``budget`` is an error; None allows any size.
+
+    Raises:
+        InputError: with line and JSON pointer: the form is not that of the schema, the
+            network is none that compiles, or something stated follows to be otherwise.
+        SpecError: a value of ``overrides`` is wrong.
+    """
+    check_form(document)
+    spec = from_json_dict(document.data)
+    try:
+        source = SourceFile(f"{document.source.name} (as text)", to_text(spec))
+        compiled = compile_spec(source, None, budget)
+    except SpecError:
+        raise _meaning(document, spec, budget) from None
+    difference = next(differences(to_plain(compiled.spec), document.data, ""), None)
+    if difference:
+        pointer, follows = difference
+        raise document.fault(pointer, f"this does not follow from the rest, which gives {follows}")
+    return compile_spec(source, overrides, budget) if overrides else compiled
+
+
+def check_form(document: Document) -> None:
+    """Raise InputError with the first place where the document is not as the schema says.
+
+    Of more than :data:`MAX_FAULTS` it is the first of those that the validator finds first.
+    """
+    from jsonschema import Draft202012Validator
+
+    found = Draft202012Validator(read_schema()).iter_errors(document.data)
+    faults = [_explain(error) for error in islice(found, MAX_FAULTS)]
+    if faults:
+        # In the order of the text; of a mapping, an unknown key before a missing one, for a
+        # misspelt key is both.
+        first = min(faults, key=lambda fault: (document.offset(fault.within), fault.missing))
+        raise document.fault(first.pointer, first.message, first.help)
+
+
+class _Fault(NamedTuple):
+    """What the validator found: where, ``within`` which value, and what to say of it."""
+
+    pointer: str
+    within: str
+    message: str
+    help: str = ""
+    missing: bool = False
+
+
+_JSON_TYPES = {
+    dict: "a mapping",
+    list: "a list",
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    type(None): "null",
+}
+_WANTED = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+}
+
+
+def _explain(error: ValidationError) -> _Fault:
+    # The library's types leave open what each of its rules holds.
+    rule: Any = error.validator_value
+    schema: Any = error.schema
+    value: Any = error.instance
+    pointer = ""
+    for key in error.absolute_path:
+        pointer = pointer_to(pointer, key)
+    match error.validator:
+        case "additionalProperties":
+            known = schema["properties"]
+            key = next(key for key in value if key not in known)
+            help = did_you_mean(key, [name for name in known if name not in value] or known)
+            message = f"`{key}` is no key of this mapping"
+            return _Fault(pointer_to(pointer, key), pointer, message, help)
+        case "required":
+            key = next(key for key in rule if key not in value)
+            return _Fault(pointer, pointer, f"`{key}` is missing", missing=True)
+        case "enum" | "const":
+            help = _near(value, rule if error.validator == "enum" else [rule])
+            return _Fault(pointer, pointer, f"{_shown(value)} cannot stand here", help)
+        case "type":
+            message = f"{_WANTED[rule]} is needed, not {_JSON_TYPES[type(value)]}"
+        case "not":
+            message = f"`{value}` is a word of the language and cannot be a name"
+        case "pattern":
+            message = f"{_shown(value)} cannot be a name, or holds what a text cannot"
+        case _:
+            message = " ".join(error.message.split())
+    return _Fault(pointer, pointer, message)
+
+
+def _shown(value: object) -> str:
+    text = f'"{value}"' if isinstance(value, str) else _JSON_TYPES.get(type(value), "this")
+    return str(value) if isinstance(value, int | float) else text[:60]
+
+
+def _near(value: object, known: list[str]) -> str:
+    if not isinstance(value, str) and str(value) in known:
+        return f'write it as a text, in quotes: "{value}"'
+    return did_you_mean(str(value), known) or f"known here: {', '.join(known)}"
+
+
+def _meaning(document: Document, spec: SpecIR, budget: Budget | None) -> InputError:
+    """What the compiler says, at the place in the document that its statement comes from."""
+    stated = list(statements(spec))
+    source = SourceFile(document.source.name, "\n".join(s.text for s in stated))
+    try:
+        compile_spec(source, None, budget)
+    except SpecError as fault:
+        first = next(d for d in fault.diagnostics if d.severity is Severity.ERROR)
+        line, _ = source.position(first.span.start)
+        return document.fault(stated[line - 1].pointer, first.message, first.help)
+    raise AssertionError("a text and its canonical layout compile differently")
+
+
+def differences(found: Any, stated: Any, pointer: str) -> Iterator[tuple[str, Any]]:
+    """Where two plain values differ: the pointer, and what is ``found`` there."""
+    if isinstance(found, dict) and isinstance(stated, dict) and found.keys() == stated.keys():
+        for key in found:
+            yield from differences(found[key], stated[key], pointer_to(pointer, key))
+    elif isinstance(found, list) and isinstance(stated, list) and len(found) == len(stated):
+        for i, (one, other) in enumerate(zip(found, stated, strict=True)):
+            yield from differences(one, other, pointer_to(pointer, i))
+    elif found != stated:
+        yield pointer, found

@@ -1,0 +1,262 @@
+"""The JSON Schema of the interchange format, from the registries and the IR's classes.
+
+Whatever the IR or a registry gains appears here by itself; a field of a type that is not
+known here makes :func:`make_schema` fail. The schema is kept in ``grammar/ffe.schema.json``;
+a test holds it current.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from importlib.resources import files
+from typing import Any, get_args, get_origin, get_type_hints
+
+from ffebm_dsl.language.ir import model as ir
+from ffebm_dsl.language.registry import (
+    ENERGIES,
+    INPUTS,
+    LOSSES,
+    NOUNS,
+    PHASES,
+    TABLES,
+    TARGETS,
+    TRAIN,
+    Bounds,
+    Kind,
+    Parameter,
+    Signature,
+)
+from ffebm_dsl.language.syntax import RESERVED, VERSION
+
+Schema = dict[str, Any]
+
+FILE = "ffe.schema.json"
+"""In ``ffebm_dsl.grammar``."""
+
+_IDENT = "[A-Za-z_][A-Za-z0-9_]*"
+_LARGEST = 2**31 - 1
+_STAGES = {"block": ir.BlockIR, "feedforward": ir.FeedforwardIR}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _name(*allowed: str) -> Schema:
+    """A name; of the words of the language only those ``allowed``."""
+    taken = sorted(RESERVED - set(allowed))
+    return {"type": "string", "pattern": f"^{_IDENT}$", "not": {"enum": taken}}
+
+
+_PORT: Schema = {"type": "string", "pattern": rf"^{_IDENT}(\.{_IDENT})?$"}
+_PART: Schema = {"type": "string", "pattern": rf"^{_IDENT}(\.{_IDENT})*$"}
+
+_FIELDS: Mapping[tuple[type, str], Schema] = {
+    (ir.SpecIR, "version"): {"const": VERSION},
+    (ir.InputIR, "kind"): {"enum": list(INPUTS)},
+    (ir.TargetIR, "kind"): {"enum": list(TARGETS)},
+    (ir.ModelIR, "stages"): {"type": "array", "items": _ref("stage"), "minItems": 1},
+    (ir.ModelIR, "loss"): _ref("loss"),
+    (ir.ModelIR, "init"): _ref("initialisers"),
+    # A network without a readout has one of that reserved name.
+    (ir.FeedforwardIR, "name"): _name("readout"),
+    (ir.FeedforwardIR, "source"): _PORT,
+    (ir.BlockIR, "energy"): {"enum": list(ENERGIES)},
+    (ir.BlockIR, "gradient"): _ref("gradients"),
+    (ir.BlockIR, "init"): _ref("initialisers"),
+    **{(ir.BlockIR, phase): _ref(phase) for phase in PHASES},
+    (ir.LayerIR, "activation"): _ref("activations"),
+    (ir.DriveIR, "source"): _PORT,
+    (ir.OutputIR, "name"): _name("out"),
+    (ir.RelaxIR, "routing_after"): {"type": "integer", "minimum": -1, "maximum": _LARGEST},
+    (ir.RelaxIR, "anderson_memory"): {"type": "integer", "minimum": 0, "maximum": _LARGEST},
+}
+"""What a field holds where its type does not say all of it."""
+
+_LEFT_OUT = {(ir.SpecIR, "parameters")}
+"""Params are resolved away."""
+
+
+def read_schema() -> Schema:
+    """The schema as it is kept beside the grammar."""
+    schema: Schema = json.loads(schema_text())
+    return schema
+
+
+def schema_text() -> str:
+    return files("ffebm_dsl.grammar").joinpath(FILE).read_text(encoding="utf-8")
+
+
+def make_schema_text() -> str:
+    """The text of the schema's file, from the registries."""
+    return json.dumps(make_schema(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def make_schema() -> Schema:
+    """The schema of an interchange document, JSON Schema 2020-12."""
+    records = (
+        *(ir.FeedforwardIR, ir.BlockIR, ir.LayerIR, ir.CouplingIR, ir.DriveIR, ir.OutputIR),
+        *(ir.InputIR, ir.TargetIR, ir.ModelIR, ir.TrainIR),
+    )
+    defs: Schema = {record.__name__: _record(record) for record in records}
+    defs |= {kind: _stage(defs[record.__name__], kind) for kind, record in _STAGES.items()}
+    defs["stage"] = {
+        "type": "object",
+        "properties": {"kind": {"enum": list(_STAGES)}},
+        "required": ["kind"],
+        "allOf": [_if("kind", kind, _ref(kind)) for kind in _STAGES],
+    }
+    defs |= {phase: _relax(signature) for phase, signature in PHASES.items()}
+    defs |= {name: _entries(name, TABLES[name].values()) for name in _called_tables()}
+    defs["op"] = _entries("ops", TABLES["ops"].values(), _shapes())
+    defs["loss"] = _closed({"name": {"enum": list(LOSSES)}, "arguments": _closed({})})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A resolved ffe spec",
+        "description": "The network that an .ffe text means: params and templates resolved, "
+        "every default filled in, every shape known.",
+        **_record(ir.SpecIR),
+        "$defs": dict(sorted(defs.items())),
+    }
+
+
+def _closed(properties: Mapping[str, Schema]) -> Schema:
+    """An object with exactly these properties."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _stage(record: Schema, kind: str) -> Schema:
+    return _closed({**record["properties"], "kind": {"const": kind}})
+
+
+def _record(record: type) -> Schema:
+    assert is_dataclass(record)
+    hints = get_type_hints(record)
+    return _closed(
+        {
+            field.name: _field(record, field.name, hints[field.name])
+            for field in fields(record)
+            if (record, field.name) not in _LEFT_OUT
+        }
+    )
+
+
+def _field(record: type, name: str, hint: Any) -> Schema:
+    if record is ir.TrainIR:
+        return _value(TRAIN.parameter(name))
+    stated = _FIELDS.get((record, name))
+    return dict(stated) if stated is not None else _typed(hint)
+
+
+def _typed(hint: Any) -> Schema:
+    if hint is ir.OpIR:
+        return _ref("op")
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _ref(hint.__name__)
+    if hint is str:
+        return _name()
+    if hint is int:
+        return _integer(Bounds(low=1))
+    if get_origin(hint) is tuple:
+        return {"type": "array", "items": _typed(get_args(hint)[0])}
+    if get_origin(hint) is types.UnionType and types.NoneType in get_args(hint):
+        (record,) = (kind for kind in get_args(hint) if kind is not types.NoneType)
+        return {"if": {"not": {"type": "null"}}, "then": _typed(record)}
+    raise AssertionError(f"the schema knows no type {hint!r}")
+
+
+def _shapes() -> Schema:
+    shape = {"type": "array", "items": _integer(Bounds(low=1)), "minItems": 1, "maxItems": 3}
+    return {"in_shape": shape, "out_shape": shape}
+
+
+def _relax(phase: Signature) -> Schema:
+    """A phase; its calls are resolved to numbers, and a nudged one starts at the free state."""
+    properties = {}
+    for name in (field.name for field in fields(ir.RelaxIR)):
+        stated = _FIELDS.get((ir.RelaxIR, name))
+        if stated is None:
+            known = name in phase.names
+            stated = _value(phase.parameter(name)) if known else {"const": "free state"}
+        properties[name] = dict(stated)
+    return _closed(properties)
+
+
+def _called_tables() -> list[str]:
+    """The tables of all calls that stand in a document, those inside of calls too."""
+    signatures = [TRAIN, *(s for table in TABLES.values() for s in table.values())]
+    inside = {p.table for signature in signatures for p in signature.parameters if p.table}
+    return sorted({"activations", "gradients", "initialisers"} | inside - {"routing", "solvers"})
+
+
+def _entries(table: str, signatures: Iterable[Signature], more: Schema | None = None) -> Schema:
+    """A call of one of these entries: its name, and all of that entry's arguments."""
+    known = list(signatures)
+    properties = {
+        "name": {"enum": [signature.name for signature in known]},
+        "arguments": {"type": "object"},
+        **(more or {}),
+    }
+    cases = [
+        _if("name", signature.name, {"properties": {"arguments": _arguments(signature)}})
+        for signature in known
+    ]
+    return {"title": f"one {NOUNS[table]}", **_closed(properties), "allOf": cases}
+
+
+def _if(key: str, value: str, then: Schema) -> Schema:
+    return {"if": {"properties": {key: {"const": value}}, "required": [key]}, "then": then}
+
+
+def _arguments(signature: Signature) -> Schema:
+    return _closed({parameter.name: _value(parameter) for parameter in signature.parameters})
+
+
+def _value(parameter: Parameter) -> Schema:
+    """The values of a parameter, with its documentation."""
+    value: Schema
+    match parameter.kind:
+        case Kind.INT:
+            value = _integer(parameter.bounds)
+        case Kind.REAL:
+            value = {"type": "number", **_limits(parameter.bounds)}
+        case Kind.BOOL:
+            value = {"type": "boolean"}
+        case Kind.STRING:
+            value = {"type": "string", "pattern": '^[^"\\n]*$'}
+        case Kind.CHOICE:
+            value = {"enum": list(parameter.choices)}
+        case Kind.REALS:
+            item = {"type": "number", **_limits(parameter.bounds)}
+            value = {"type": "array", "items": item, "minItems": 1}
+        case Kind.CALL:
+            value = _ref(parameter.table)
+        case Kind.CALLS:
+            value = {"type": "array", "items": _ref(parameter.table)}
+        case Kind.PORT:
+            value = dict(_PORT)
+        case Kind.PART:
+            value = dict(_PART)
+    return {**value, "description": parameter.doc}
+
+
+def _integer(bounds: Bounds) -> Schema:
+    return {"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST, **_limits(bounds)}
+
+
+def _limits(bounds: Bounds) -> Schema:
+    limits: Schema = {}
+    if bounds.low > -math.inf:
+        limits["exclusiveMinimum" if bounds.open_low else "minimum"] = bounds.low
+    if bounds.high < math.inf:
+        limits["exclusiveMaximum" if bounds.open_high else "maximum"] = bounds.high
+    return limits

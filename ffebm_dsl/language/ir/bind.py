@@ -1,0 +1,329 @@
+"""Arguments -> values, by a registry signature: names, types, ranges, defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.diagnostics.fix import replace, respell
+from ffebm_dsl.language.diagnostics.nearest import did_you_mean, nearest
+from ffebm_dsl.language.ir.evaluate import evaluate
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.model import CallIR, Value
+from ffebm_dsl.language.ir.scope import Scope, facts, show
+from ffebm_dsl.language.registry import NOUNS, REQUIRED, TABLES, Kind, Parameter, SameAs, Signature
+from ffebm_dsl.language.syntax import ast
+
+Values = dict[str, Value]
+_Entry = Callable[[ast.Expression, Parameter, Scope, Log], "Value | None"]
+
+
+class Given(NamedTuple):
+    """A value as written, with the scope in which its names are to be read."""
+
+    name: ast.Ident | None
+    value: ast.Expression
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class BoundCall:
+    """A registry entry with all its arguments, and where they stand in the text."""
+
+    name: str
+    arguments: Values
+    span: Span
+    places: Mapping[str, Span] = field(default_factory=dict)
+    facts: tuple[str, ...] = ()
+
+    @property
+    def ir(self) -> CallIR:
+        return CallIR(self.name, self.arguments)
+
+
+def bind_call(
+    call: ast.Call,
+    table: str,
+    scope: Scope,
+    log: Log,
+    *,
+    optional: frozenset[str] = frozenset(),
+) -> BoundCall | None:
+    """The entry of ``table`` that ``call`` names, with its arguments; None after a fault.
+
+    ``optional`` parameters may be left out and are then absent from the result.
+    """
+    entries = TABLES[table]
+    signature = entries.get(call.name.text)
+    if signature is None:
+        log.report(
+            "FFE1005",
+            f"no {NOUNS[table]} is called `{call.name.text}`",
+            call.name.span,
+            help=did_you_mean(call.name.text, entries),
+            fix=respell(call.name.span, call.name.text, entries),
+            source=scope.source,
+        )
+        return None
+    given = [Given(a.name, a.value, scope) for a in call.arguments]
+    values = bind(signature, given, call.name.span, scope, log, optional=optional)
+    if values is None:
+        return None
+    names = signature.names
+    places = {
+        a.name.text if a.name else names[position]: a.span
+        for position, a in enumerate(call.arguments)
+    }
+    known = facts(tuple(a.value for a in call.arguments), scope)
+    return BoundCall(signature.name, values, call.span, places, known)
+
+
+def bind(
+    signature: Signature,
+    given: Iterable[Given],
+    span: Span,
+    scope: Scope,
+    log: Log,
+    *,
+    overrides: Iterable[Given] = (),
+    optional: frozenset[str] = frozenset(),
+) -> Values | None:
+    """All arguments of ``signature``, defaults filled in; None after a reported fault.
+
+    ``overrides`` replace what is ``given``, by name.
+    """
+    stated, complete = bind_given(signature, given, log)
+    overriding, unhurt = bind_given(signature, overrides, log)
+    stated |= overriding
+    complete = complete and unhurt
+    for parameter in signature.parameters:
+        if parameter.name in stated or parameter.name in optional:
+            continue
+        if parameter.required:
+            if complete:
+                _report_missing(signature, parameter, span, scope, log)
+            complete = False
+    return fill_defaults(signature, stated, optional) if complete else None
+
+
+def bind_given(signature: Signature, given: Iterable[Given], log: Log) -> tuple[Values, bool]:
+    """The arguments that are stated, and whether all of them were right."""
+    values: Values = {}
+    complete = True
+    first: dict[str, Span] = {}
+    for position, argument in enumerate(given):
+        parameter = _parameter(signature, position, argument, first, log)
+        if parameter is None:
+            complete = False
+            continue
+        first[parameter.name] = argument.value.span
+        value = value_of(argument.value, parameter, argument.scope, log)
+        if value is None:
+            complete = False
+        else:
+            values[parameter.name] = value
+    return values, complete
+
+
+def fill_defaults(
+    signature: Signature, stated: Values, optional: frozenset[str] = frozenset()
+) -> Values:
+    """``stated`` in the signature's order, with the default of what is not stated."""
+    values: Values = {}
+    for parameter in signature.parameters:
+        if parameter.name in stated:
+            values[parameter.name] = stated[parameter.name]
+        elif parameter.name not in optional:
+            values[parameter.name] = _default(parameter, values)
+    return values
+
+
+def _default(parameter: Parameter, values: Values) -> Value:
+    default = parameter.default
+    if isinstance(default, SameAs):
+        return values[default.parameter]
+    if parameter.kind is Kind.CALL:
+        signature = TABLES[parameter.table][str(default)]
+        return CallIR(signature.name, fill_defaults(signature, {}))
+    assert default is not REQUIRED, "a missing argument was reported as a fault"
+    return default
+
+
+def _parameter(
+    signature: Signature, position: int, given: Given, first: Mapping[str, Span], log: Log
+) -> Parameter | None:
+    """The parameter that an argument is for; None after reporting that there is none."""
+    source = given.scope.source
+    if given.name is None:
+        if position >= len(signature.parameters):
+            takes = len(signature.parameters)
+            counted = f"{takes} argument{'' if takes == 1 else 's'}" if takes else "no arguments"
+            message = f"`{signature.name}` takes {counted}"
+            log.report("FFE1008", message, given.value.span, source=source)
+            return None
+        name, span = signature.parameters[position].name, given.value.span
+    else:
+        name, span = given.name.text, given.name.span
+    if name not in signature.names:
+        log.report(
+            "FFE1006",
+            f"`{signature.name}` has nothing called `{name}`",
+            span,
+            help=did_you_mean(name, signature.names),
+            fix=respell(span, name, signature.names),
+            source=source,
+        )
+        return None
+    if name in first:
+        log.report("FFE1008", f"`{name}` is given twice", span, source=source)
+        return None
+    return signature.parameter(name)
+
+
+def _report_missing(
+    signature: Signature, parameter: Parameter, span: Span, scope: Scope, log: Log
+) -> None:
+    known = f" ({', '.join(TABLES[parameter.table])})" if parameter.table else ""
+    log.report(
+        "FFE1007",
+        f"`{signature.name}` needs `{parameter.name}`",
+        span,
+        help=f"add `{parameter.name}=...`: {parameter.doc}{known}",
+        source=scope.source,
+    )
+
+
+def value_of(
+    expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log
+) -> Value | None:
+    """The value of ``expression`` as ``parameter`` takes it; None after a reported fault."""
+    match parameter.kind:
+        case Kind.INT | Kind.REAL | Kind.BOOL:
+            return _scalar(expression, parameter, scope, log)
+        case Kind.REALS:
+            return _list(expression, parameter, scope, log, _scalar)
+        case Kind.CALLS:
+            return _list(expression, parameter, scope, log, _call)
+        case Kind.CALL:
+            return _call(expression, parameter, scope, log)
+        case Kind.CHOICE:
+            return _choice(expression, parameter, scope, log)
+        case Kind.STRING:
+            if isinstance(expression, ast.String):
+                return expression.value
+        case Kind.PART:
+            # A name of the model, which is looked up where the model is known.
+            if isinstance(expression, ast.Reference):
+                return str(expression)
+    _wrong_type(expression, parameter, scope, log)
+    return None
+
+
+def _wrong_type(
+    expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log, found: str = ""
+) -> None:
+    wanted = f"`{parameter.name}` takes {_WANTED.get(parameter.kind, f'a {parameter.kind}')}"
+    log.report(
+        "FFE1009",
+        f"{wanted}, not {found}" if found else wanted,
+        expression.span,
+        source=scope.source,
+    )
+
+
+_WANTED = {
+    Kind.BOOL: "true or false",
+    Kind.INT: "a whole number",
+    Kind.REAL: "a number",
+    Kind.REALS: "a list of numbers",
+    Kind.STRING: 'a string such as "name"',
+    Kind.PART: "the name of a part, such as b1 or b1.u",
+}
+
+
+def _scalar(
+    expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log
+) -> Value | None:
+    if isinstance(expression, ast.String | ast.ListExpression | ast.Call):
+        _wrong_type(expression, parameter, scope, log)
+        return None
+    value = evaluate(expression, scope, log)
+    if value is None:
+        return None
+    kind = Kind.REAL if parameter.kind is Kind.REALS else parameter.kind
+    if isinstance(value, bool) != (kind is Kind.BOOL):
+        _wrong_type(expression, parameter, scope, log, show(value))
+        return None
+    if kind is Kind.INT and isinstance(value, float):
+        log.report(
+            "FFE1011",
+            f"`{parameter.name}` takes a whole number, and this is {show(value)}",
+            expression.span,
+            notes=facts((expression,), scope),
+            source=scope.source,
+        )
+        return None
+    if kind is not Kind.BOOL and not parameter.bounds.admits(value):
+        log.report(
+            "FFE1010",
+            f"`{parameter.name}` must be {parameter.bounds}, and this is {show(value)}",
+            expression.span,
+            notes=facts((expression,), scope),
+            source=scope.source,
+        )
+        return None
+    return float(value) if kind is Kind.REAL else value
+
+
+def _list(
+    expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log, entry: _Entry
+) -> Value | None:
+    if not isinstance(expression, ast.ListExpression):
+        _wrong_type(expression, parameter, scope, log)
+        return None
+    values = [entry(item, parameter, scope, log) for item in expression.items]
+    if parameter.kind is Kind.REALS and not values:
+        log.report(
+            "FFE1010", f"`{parameter.name}` needs an entry", expression.span, source=scope.source
+        )
+        return None
+    known = tuple(value for value in values if value is not None)
+    return known if len(known) == len(values) else None
+
+
+def _call(expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log) -> Value | None:
+    if isinstance(expression, ast.Reference) and expression.member is None:
+        expression = ast.Call(expression.span, expression.name, ())
+    if not isinstance(expression, ast.Call):
+        entries = ", ".join(TABLES[parameter.table])
+        log.report(
+            "FFE1009",
+            f"`{parameter.name}` takes {'a list of ' if parameter.kind is Kind.CALLS else 'a '}"
+            f"{NOUNS[parameter.table]}{'s' if parameter.kind is Kind.CALLS else ''}",
+            expression.span,
+            help=f"known here: {entries}",
+            source=scope.source,
+        )
+        return None
+    bound = bind_call(expression, parameter.table, scope, log)
+    return bound.ir if bound else None
+
+
+def _choice(
+    expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log
+) -> Value | None:
+    word = str(expression) if isinstance(expression, ast.Reference) else ""
+    if word in parameter.choices:
+        return word
+    close = nearest(word, parameter.choices) if word else ""
+    log.report(
+        "FFE1010",
+        f"`{parameter.name}` is one of {', '.join(parameter.choices)}",
+        expression.span,
+        help=f"did you mean `{close}`?" if close else "",
+        fix=replace(expression.span, close) if close else None,
+        source=scope.source,
+    )
+    return None

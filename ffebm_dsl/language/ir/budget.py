@@ -1,0 +1,76 @@
+"""How large a network may be before it is built: a spec is data, and a slip in it, or a
+stranger's, must not take all memory.
+
+Counted from the IR (:mod:`ffebm_dsl.language.ir.count`), so nothing is allocated to find out.
+A spec cannot raise its own budget: only the caller of the compiler can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.ir.count import BlockCount, MapCount, ModelCount, count
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.model import ModelIR
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a network may have at most: ``parameters`` in all, and ``numbers`` per sample,
+    which are the states, drives and activations that a training step holds."""
+
+    parameters: int = 1_000_000_000
+    numbers: int = 100_000_000
+
+
+BUDGET = Budget()
+"""4 GB of float32 weights, and 0.4 GB for each sample of a batch."""
+
+
+class _Part(NamedTuple):
+    """A block or map, under the name of its place, and what it takes."""
+
+    place: str
+    title: str
+    parameters: int
+    numbers: int
+
+
+def check_budget(model: ModelIR, places: Mapping[str, Span], budget: Budget, log: Log) -> None:
+    """Report what is over the budget, at the part of the network that takes most of it."""
+    parts = [*_parts(count(model))]
+    for what, limit in (("parameters", budget.parameters), ("numbers", budget.numbers)):
+        total = sum(getattr(part, what) for part in parts)
+        if total <= limit:
+            continue
+        largest = max(parts, key=lambda part: getattr(part, what))
+        unit = what if what == "parameters" else "states and activations per sample"
+        log.report(
+            "FFE6001",
+            f"{largest.title} has {getattr(largest, what):,} {unit}, and a network may have "
+            f"{limit:,} in all",
+            places.get(largest.place, places[""]),
+            notes=(f"the whole network has {total:,}",),
+            help="make it smaller, or allow it with `--allow-large` (`allow_large=True` in Python)",
+        )
+
+
+def _parts(counts: ModelCount) -> Iterator[_Part]:
+    for map_ in counts.maps:
+        yield _of_map(map_, map_.name, f"map `{map_.name}`")
+    for block in counts.blocks:
+        parameters = block.analog_parameters + block.digital_parameters
+        yield _Part(block.name, f"block `{block.name}`", parameters, _numbers(block))
+    yield _of_map(counts.readout, "readout", f"readout `{counts.readout.name}`")
+
+
+def _of_map(map_: MapCount, place: str, title: str) -> _Part:
+    return _Part(place, title, map_.parameters, map_.activations)
+
+
+def _numbers(block: BlockCount) -> int:
+    """What a step holds of a block for each sample."""
+    return sum(block.drives) + block.stored_states + sum(m.activations for m in block.maps)

@@ -1,0 +1,67 @@
+"""What is surely wrong in a text that has syntax errors too.
+
+The checks run on what recovery understood of the text, and only those faults are kept that
+no missing or misread part of it can be the cause of: unknown ops, arguments out of range and
+the like; unknown names only where no declaration can have been lost. Shapes, missing
+statements, unused names and everything on a line that recovery changed stay unsaid until
+the syntax is right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ffebm_dsl.language.diagnostics import Diagnostic
+from ffebm_dsl.language.syntax import Recovered
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+
+LOCAL = frozenset(
+    {
+        "FFE0007",
+        "FFE1004",
+        "FFE1005",
+        "FFE1006",
+        "FFE1007",
+        "FFE1008",
+        "FFE1009",
+        "FFE1010",
+        "FFE1012",
+        "FFE1017",
+    }
+)
+"""Faults of one call or literal, whatever stands around it."""
+
+OF_NAMES = frozenset({"FFE1001", "FFE1002", "FFE1003", "FFE1013", "FFE1018"})
+"""Faults of a name, certain where every declaration is known."""
+
+
+def certain_faults(recovered: Recovered, found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Those of ``found`` that no syntax error of the text can have caused."""
+    if not recovered.diagnostics:
+        return tuple(found)
+    source = recovered.diagnostics[0].source
+    places = [d.span for d in recovered.diagnostics] + [*recovered.damaged]
+    lines = {source.position(span.start)[0] for span in places}
+    damaged = {word for line in lines for word in _WORD.findall(source.line(line))}
+    codes = LOCAL if recovered.names_lost else LOCAL | OF_NAMES
+    return tuple(
+        d
+        for d in found
+        if d.code in codes
+        and d.source.position(d.span.start)[0] not in lines
+        and not any(_depends_on(name, damaged) for name in _WORD.findall(_text_of(d)))
+    )
+
+
+def _text_of(diagnostic: Diagnostic) -> str:
+    """What the fault is of; of an unknown op or key nothing else can be the cause."""
+    if diagnostic.code in ("FFE1005", "FFE1006", "FFE1017"):
+        return ""
+    return diagnostic.source.text[diagnostic.span.start : diagnostic.span.end]
+
+
+def _depends_on(name: str, damaged: set[str]) -> bool:
+    """Whether a line that was changed may declare the name, perhaps with a slip in it."""
+    return any(word.startswith(name) or name.startswith(word) for word in damaged)

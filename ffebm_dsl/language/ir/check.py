@@ -1,0 +1,308 @@
+"""What makes sense beyond names and shapes: energies, nudging, loss and target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from ffebm_dsl.language.diagnostics import Fix, Label, Span
+from ffebm_dsl.language.diagnostics.fix import replace
+from ffebm_dsl.language.ir.check_relax import check_relaxation
+from ffebm_dsl.language.ir.edits import set_argument
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.resolved import Block, Drive, End, Loss, Map, Model, Port, Spec
+from ffebm_dsl.language.ir.shapes import show_shape
+from ffebm_dsl.language.registry import OPS
+
+
+def check_model(spec: Spec, log: Log) -> Spec:
+    """Report what the model states and cannot mean; the spec itself is passed on."""
+    model = spec.model
+    if model is None:
+        return spec
+    for block in blocks_of(model):
+        _check_block(block, log.within(block.expansion))
+    if model.loss:
+        _check_loss(model, model.loss, log)
+    check_nudge(model, log)
+    if not log.failed and not blocks_of(model):
+        # Last: a block that could not be read is missing for a reason already told.
+        log.report(
+            "FFE1014",
+            f"model `{model.name}` has no block, so that nothing in it relaxes",
+            model.span,
+            help="add `block b { ... }`; a network of digital maps alone needs no ffebm",
+        )
+    if not log.failed:
+        _warn_of_unused(model, log)
+    return spec
+
+
+def blocks_of(model: Model) -> list[Block]:
+    return [stage for stage in model.stages if isinstance(stage, Block)]
+
+
+def _check_block(block: Block, log: Log) -> None:
+    """A block needs an energy with layers, a drive and an output, and these connected."""
+    missing = _missing_part(block)
+    if missing and block.whole:
+        code, message, remedy = missing
+        log.report(code, message, block.span, help=remedy)
+    if not missing and block.whole:
+        _check_connections(block, log)
+        check_relaxation(block, log)
+
+
+def _missing_part(block: Block) -> tuple[str, str, str] | None:
+    name = f"block `{block.name}`"
+    if block.energy is None:
+        return "FFE3004", f"{name} has no energy", "add `energy hopfield { ... }`"
+    if not block.layers:
+        return (
+            "FFE3005",
+            f"the energy of {name} has no layer",
+            "add one, such as `layer s1: [64] hard_sigmoid`",
+        )
+    if not block.drives:
+        return (
+            "FFE3007",
+            f"nothing drives {name}, so that it cannot depend on the input",
+            f"drive a layer from a port: `u -> {block.layers[0].name}`",
+        )
+    if not block.outputs:
+        return (
+            "FFE3006",
+            f"{name} has no output",
+            f"add `out = {block.layers[-1].name}`",
+        )
+    return None
+
+
+def _check_connections(block: Block, log: Log) -> None:
+    """Follow the couplings from drives and outputs; name the layers that are left over."""
+    driven = _reached({drive.layer for drive in block.drives}, block)
+    read = _reached({output.layer for output in block.outputs if output.layer}, block)
+    for output in block.outputs:
+        if output.layer and output.layer not in driven:
+            log.report(
+                "FFE3009",
+                f"no drive reaches layer `{output.layer}`, an output of block `{block.name}`",
+                output.span,
+                help="couple it to a layer that is driven, or drive it",
+            )
+    outputs = {output.layer for output in block.outputs}
+    for layer in block.layers:
+        if layer.name not in driven and layer.name not in outputs:
+            message = f"no drive reaches layer `{layer.name}`: its state ignores the input"
+            log.report("FFEW006", message, layer.span)
+        elif layer.name not in read:
+            message = f"layer `{layer.name}` does not affect any output of block `{block.name}`"
+            log.report("FFEW007", message, layer.span)
+
+
+def _reached(start: set[str], block: Block) -> set[str]:
+    reached = set(start)
+    grown = True
+    while grown:
+        before = len(reached)
+        for coupling in block.couplings:
+            if {coupling.source, coupling.target} & reached:
+                reached |= {coupling.source, coupling.target}
+        grown = len(reached) > before
+    return reached
+
+
+# Loss ------------------------------------------------------------------------------------
+
+
+def _check_loss(model: Model, loss: Loss, log: Log) -> None:
+    readout = model.readout
+    if readout and loss.prediction.name not in (None, readout.name):
+        log.report(
+            "FFE5006",
+            f"the loss reads `{loss.prediction.name}` and not the readout `{readout.name}`",
+            loss.prediction.span,
+            labels=[Label(readout.span, "the readout")],
+            help=f"write `loss = {loss.name}({readout.name}, ...)`, or remove the readout",
+            fix=replace(loss.prediction.span, readout.name),
+        )
+        return
+    target = model.target
+    shape = _prediction_shape(model, loss)
+    if target is None or target.shape is None:
+        return
+    if loss.name == "cross_entropy" and target.kind != "label":
+        log.report(
+            "FFE5001",
+            f"cross_entropy needs a label, and the target `{target.name}` is a {target.kind}",
+            loss.span,
+            labels=[Label(target.span, "the target")],
+            help="use mse for vectors",
+            fix=replace(Span(loss.span.start, loss.span.start + len(loss.name)), "mse"),
+        )
+    elif shape is not None:
+        _check_loss_shape(shape, target, loss, readout, log)
+
+
+def _prediction_shape(model: Model, loss: Loss) -> tuple[int, ...] | None:
+    if model.readout:
+        return model.readout.out_shape
+    name = loss.prediction.name
+    for stage in model.stages:
+        if isinstance(stage, Map) and stage.port == name:
+            return stage.out_shape
+        if isinstance(stage, Block):
+            for output in stage.outputs:
+                if f"{stage.name}.{output.name}" == name and output.layer:
+                    return stage.layer(output.layer).shape
+    return model.input.shape if model.input and model.input.name == name else None
+
+
+def _check_loss_shape(
+    shape: tuple[int, ...], target: End, loss: Loss, readout: Map | None, log: Log
+) -> None:
+    size = (target.shape or (0,))[0]
+    flat = loss.name == "mse"
+    if (prod(shape) if flat else shape) == (size if flat else (size,)):
+        return
+    what = "classes" if target.kind == "label" else "numbers"
+    vector = len(shape) == 1
+    log.report(
+        "FFE2006",
+        f"{loss.name} compares {show_shape(shape)} with a target of {size} {what}",
+        loss.span,
+        labels=[Label(target.span, f"{size} {what}")],
+        help=f"end the readout with `linear({size})`"
+        if vector
+        else f"end the readout with `flatten() |> linear({size})`",
+        fix=_resized(readout, size, log) if vector and readout else None,
+    )
+
+
+def _resized(readout: Map, size: int, log: Log) -> Fix | None:
+    """Let a readout that ends with a linear op give ``size`` numbers."""
+    last = readout.chain.ops[-1] if readout.chain.ops else None
+    if last is None or last.name != "linear":
+        return None
+    return set_argument(last, "out_features", str(size), log.source)
+
+
+# Nudging by the loss ---------------------------------------------------------------------
+
+
+def read_by_loss(model: Model) -> Block | None:
+    """The block whose output the readout reads, or the loss where there is no readout."""
+    port = _read_port(model)
+    owner = port.name.partition(".")[0] if port and port.name else ""
+    return next((block for block in blocks_of(model) if block.name == owner), None)
+
+
+def _read_port(model: Model) -> Port | None:
+    if model.readout:
+        return model.readout.source
+    return model.loss.prediction if model.loss else None
+
+
+def check_nudge(model: Model, log: Log) -> None:
+    """``nudge=loss`` holds where the loss depends on one block's state, sample by sample."""
+    port = _read_port(model)
+    if port is None or port.name is None:
+        return
+    last = read_by_loss(model)
+    stating = [block for block in blocks_of(model) if _nudged_by_loss(block)]
+    for block in stating:
+        if block is not last and not block.gradient.inherited and block.gradient.call:
+            log.within(block.expansion).report(
+                "FFE4001",
+                f"block `{block.name}` is nudged by the loss, which does not read it",
+                block.gradient.call.span,
+                help="write `nudge=cotangent`; only the block that the readout reads can be "
+                "nudged by the loss",
+                fix=set_argument(block.gradient.call, "nudge", "cotangent", log.source),
+            )
+    if not stating:
+        return
+    if last is None:
+        _report_no_block(stating[0], port, log)
+    elif last in stating:
+        _check_last(model, last, port, log)
+
+
+def _nudged_by_loss(block: Block) -> bool:
+    call = block.gradient.call
+    return call is not None and call.arguments.get("nudge") == "loss"
+
+
+def _report_no_block(block: Block, port: Port, log: Log) -> None:
+    if not block.gradient.inherited or block.gradient.call is None:
+        return
+    log.report(
+        "FFE4002",
+        f"nudge=loss needs a readout that reads a block, and it reads `{port.name}`",
+        port.span,
+        labels=[Label(block.gradient.call.span, "nudge=loss")],
+        help="move the map's ops into the readout, or write `nudge=cotangent`",
+    )
+
+
+def _check_last(model: Model, last: Block, port: Port, log: Log) -> None:
+    call = last.gradient.call
+    label = [Label(call.span, "nudge=loss")] if call else []
+    for other in _other_readers(model, last):
+        log.report(
+            "FFE4002",
+            f"nudge=loss needs block `{last.name}` to be read by the loss alone, "
+            "and something else reads it too",
+            other.span,
+            labels=label,
+            help="write `nudge=cotangent`",
+        )
+    for op in model.readout.chain.ops if model.readout else ():
+        if op is None or (OPS[op.name].per_sample and not OPS[op.name].random):
+            continue
+        why = "is random" if OPS[op.name].random else "mixes the samples of a batch"
+        log.report(
+            "FFE4003",
+            f"nudge=loss follows the loss of each sample, and `{op.name}` {why}",
+            op.span,
+            labels=label,
+            help="write `nudge=cotangent`, or take the op out of the readout",
+        )
+
+
+def _other_readers(model: Model, block: Block) -> Iterator[Port]:
+    for port in _read_ports(model):
+        if port.name in _output_ports(block):
+            yield port
+
+
+def _output_ports(block: Block) -> set[str | None]:
+    return {f"{block.name}.{output.name}" for output in block.outputs}
+
+
+def _read_ports(model: Model) -> Iterator[Port]:
+    """Every port that a stage reads; the readout is none."""
+    for stage in model.stages:
+        if isinstance(stage, Map):
+            yield stage.source
+            continue
+        readers: tuple[Map | Drive, ...] = (*stage.maps, *stage.drives)
+        yield from (reader.source for reader in readers)
+
+
+# Unused ----------------------------------------------------------------------------------
+
+
+def _warn_of_unused(model: Model, log: Log) -> None:
+    read = {port.name for port in _read_ports(model)}
+    final = _read_port(model)
+    if final:
+        read.add(final.name)
+    for stage in model.stages:
+        maps = (stage,) if isinstance(stage, Map) else stage.maps
+        inside = log.within(stage.expansion) if isinstance(stage, Block) else log
+        for map_ in maps:
+            if map_.port not in read:
+                inside.report("FFEW003", f"map `{map_.name}` is never used", map_.span)
+        if isinstance(stage, Block) and not _output_ports(stage) & read:
+            log.report("FFEW005", f"nothing reads block `{stage.name}`", stage.span)

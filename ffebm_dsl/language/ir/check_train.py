@@ -1,0 +1,160 @@
+"""What makes sense in a train section, and against the model: data, paths, optimizers."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath, PureWindowsPath
+
+from ffebm_dsl.language.diagnostics import Fix
+from ffebm_dsl.language.diagnostics.fix import replace
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.model import CallIR
+from ffebm_dsl.language.ir.resolved import Chain, End, Map, Model, Spec, Train
+from ffebm_dsl.language.ir.shapes import show_shape
+from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, OPS
+
+
+def check_train(spec: Spec, log: Log) -> Spec:
+    """Report what the train section cannot mean; the spec itself is passed on."""
+    train = spec.train
+    if train is None:
+        return spec
+    _check_path(train, log)
+    _check_optimizer(train, log)
+    if spec.model:
+        _check_groups(train, spec.model, log)
+    if spec.model and spec.model.input and spec.model.input.shape:
+        _check_input(train, spec.model.input, spec.model.input.shape, log)
+    if spec.model and spec.model.target and spec.model.target.shape:
+        _check_target(train, spec.model.target, log)
+    return spec
+
+
+def _report(
+    code: str,
+    message: str,
+    key: str,
+    train: Train,
+    log: Log,
+    help: str = "",
+    fix: Fix | None = None,
+) -> None:
+    """``fix`` is of the spec's text: an override that is at fault goes without."""
+    source, span = train.places[key]
+    fix = fix if source is log.source else None
+    log.report(code, message, span, help=help, fix=fix, source=source)
+
+
+def _check_path(train: Train, log: Log) -> None:
+    path = train.data.arguments.get("path")
+    if not isinstance(path, str):
+        return
+    outside = (
+        PurePosixPath(path).is_absolute()
+        or bool(PureWindowsPath(path).drive)
+        or ".." in PurePosixPath(path).parts
+        or "\\" in path
+    )
+    if outside or not PurePosixPath(path).name:
+        _report(
+            "FFE5004",
+            f'"{path}" is not the path of a file below the data directory',
+            "data",
+            train,
+            log,
+            "give a path relative to --data-dir, with `/` between folders and without `..`",
+        )
+
+
+def _check_optimizer(train: Train, log: Log) -> None:
+    arguments = train.optimizer.arguments
+    if arguments.get("nesterov") is True and arguments.get("momentum") == 0.0:
+        _report(
+            "FFE5005",
+            "`nesterov` needs a `momentum` above 0",
+            "optimizer",
+            train,
+            log,
+            "add `momentum=0.9`",
+        )
+
+
+def _check_groups(train: Train, model: Model, log: Log) -> None:
+    """Every group is of a part that is there, has weights, and is named once."""
+    groups = train.optimizer.arguments["groups"]
+    known = _parts(model)
+    seen: set[str] = set()
+    for group in groups if isinstance(groups, tuple) else ():
+        part = str(group.arguments["part"]) if isinstance(group, CallIR) else ""
+        trouble, help = "", ""
+        if part not in known:
+            weighted = ", ".join(name for name in known if known[name])
+            trouble, help = f"the model has no part `{part}`", f"with weights: {weighted}"
+        elif not known[part]:
+            trouble = f"`{part}` has no weights to train"
+        elif part in seen:
+            trouble, help = f"`{part}` is in two groups", "keep one of them"
+        if trouble:
+            _report("FFE5005", trouble, "optimizer", train, log, help)
+        seen.add(part)
+
+
+def _parts(model: Model) -> dict[str, bool]:
+    """What a group may name, and whether it has weights: blocks, their maps and couplings."""
+    found: dict[str, bool] = {}
+    for stage in (*model.stages, *([model.readout] if model.readout else ())):
+        if isinstance(stage, Map):
+            found[stage.name] = _has_weights(stage.chain)
+            continue
+        inside = {part.name: _has_weights(part.chain) for part in (*stage.maps, *stage.couplings)}
+        found[stage.name] = any(inside.values())
+        found |= {f"{stage.name}.{name}": weighted for name, weighted in inside.items()}
+    return found
+
+
+def _has_weights(chain: Chain) -> bool:
+    """Also for a chain with a faulty op, of which nothing is known."""
+    return any(
+        op is None or OPS[op.name].counted or op.arguments.get("affine") is True for op in chain.ops
+    )
+
+
+def _check_input(train: Train, input_: End, shape: tuple[int, ...], log: Log) -> None:
+    known = DATA[train.data.name].shape
+    if known and known != shape:
+        wanted = ", ".join(str(size) for size in known)
+        _report(
+            "FFE5002",
+            f"{train.data.name} has images of {show_shape(known)}, and the model's input is "
+            f"{show_shape(shape)}",
+            "data",
+            train,
+            log,
+            f"write `input {input_.name}: image({wanted})`",
+            replace(input_.span, f"image({wanted})"),
+        )
+    for name in ("mean", "std"):
+        entries = train.data.arguments[name]
+        if isinstance(entries, tuple) and len(entries) not in (1, shape[0]):
+            message = f"`{name}` has {len(entries)} entries, and the input has {shape[0]} channels"
+            _report("FFE5002", message, "data", train, log, "give one, or one per channel")
+    augmentations = train.data.arguments["augment"]
+    for call in augmentations if isinstance(augmentations, tuple) else ():
+        if isinstance(call, CallIR) and AUGMENTATIONS[call.name].image_only and len(shape) != 3:
+            message = f"`{call.name}` needs an image, and the input is a {input_.kind}"
+            _report("FFE5002", message, "data", train, log)
+
+
+def _check_target(train: Train, target: End, log: Log) -> None:
+    classes = DATA[train.data.name].classes_with(train.data.arguments)
+    size = (target.shape or (0,))[0]
+    if classes and (target.kind != "label" or size != classes):
+        _report(
+            "FFE5003",
+            f"{train.data.name} has {classes} classes, and the model's target is "
+            f"{target.kind}({size})",
+            "data",
+            train,
+            log,
+            f"write `target {target.name}: label({classes})`",
+            replace(target.span, f"label({classes})"),
+        )

@@ -1,0 +1,260 @@
+"""What a network costs: parameters, multiply-accumulates, crossings, memory.
+
+Counted per sample from the IR alone. The conventions:
+
+- A MAC is one multiplication with one addition in a ``conv2d`` or ``linear``. Pooling,
+  normalisation, activations and biases are not counted.
+- **Digital** is what feedforward maps and the readout do: their forward pass, once per
+  step. Their backward pass is not counted, nor, under ``nudge=loss``, the readout of
+  each nudged sweep.
+- **Analog** is what a relaxation does. A sweep uses every coupling twice, forward on its
+  target and adjoint on its source. Phases that stop early take fewer sweeps than
+  counted here.
+- A **crossing** is a number that passes a converter: into the analog side the drives of
+  each phase, and in a nudged phase the cotangents of the outputs; out of it the outputs
+  after the free phase, and after each nudged phase the states of the driven layers, from
+  which the cotangents of the drives are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, FeedforwardIR, ModelIR, OpIR
+
+FLOAT32_BYTES = 4
+
+
+@dataclass(frozen=True)
+class MapCount:
+    """A feedforward map or the readout. ``activations``: numbers kept for its backward pass."""
+
+    name: str
+    parameters: int
+    macs: int
+    activations: int
+
+
+@dataclass(frozen=True)
+class CouplingCount:
+    """A coupling; ``macs`` is one use, forward or adjoint."""
+
+    name: str
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class PhaseCount:
+    """A phase that a block runs ``runs`` times per step, with at most ``sweeps`` sweeps each.
+
+    ``to_analog`` and ``to_digital`` are the crossings of one run.
+    """
+
+    name: str
+    runs: int
+    sweeps: int
+    macs_per_sweep: int
+    to_analog: int
+    to_digital: int
+
+    @property
+    def macs(self) -> int:
+        return self.runs * self.sweeps * self.macs_per_sweep
+
+
+@dataclass(frozen=True)
+class AnalogTotal:
+    """A sum over phases with all their runs and sweeps."""
+
+    macs: int
+    to_analog: int
+    to_digital: int
+
+
+@dataclass(frozen=True)
+class BlockCount:
+    """A block. ``phases`` are the free phase and what gives the gradient.
+
+    ``drives`` and ``outputs`` give the size of each, in the block's order; ``state`` is
+    the number of units of all layers, ``stored_states`` that of all states held at once.
+    """
+
+    name: str
+    maps: tuple[MapCount, ...]
+    couplings: tuple[CouplingCount, ...]
+    phases: tuple[PhaseCount, ...]
+    drives: tuple[int, ...]
+    outputs: tuple[int, ...]
+    state: int
+    stored_states: int
+
+    @property
+    def digital_parameters(self) -> int:
+        return sum(m.parameters for m in self.maps)
+
+    @property
+    def analog_parameters(self) -> int:
+        return sum(c.parameters for c in self.couplings)
+
+
+@dataclass(frozen=True)
+class ModelCount:
+    """A network; ``maps`` are the model-level feedforward maps."""
+
+    blocks: tuple[BlockCount, ...]
+    maps: tuple[MapCount, ...]
+    readout: MapCount
+
+    @property
+    def digital(self) -> tuple[MapCount, ...]:
+        """Every digital map, in order of computation but for the blocks' between the model's."""
+        return (*self.maps, *(m for block in self.blocks for m in block.maps), self.readout)
+
+    @property
+    def digital_parameters(self) -> int:
+        return sum(m.parameters for m in self.digital)
+
+    @property
+    def analog_parameters(self) -> int:
+        return sum(block.analog_parameters for block in self.blocks)
+
+    @property
+    def parameters(self) -> int:
+        return self.digital_parameters + self.analog_parameters
+
+    @property
+    def digital_macs(self) -> int:
+        return sum(m.macs for m in self.digital)
+
+    @property
+    def free(self) -> AnalogTotal:
+        """What the free phases of all blocks do: all that inference needs."""
+        return _total(block.phases[0] for block in self.blocks)
+
+    @property
+    def step(self) -> AnalogTotal:
+        """What all phases of a training step do."""
+        return _total(phase for block in self.blocks for phase in block.phases)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of all parameters at float32; their gradients take as much again."""
+        return FLOAT32_BYTES * self.parameters
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes per sample at float32 of drives, stored states and activations."""
+        analog = sum(sum(block.drives) + block.stored_states for block in self.blocks)
+        return FLOAT32_BYTES * (analog + sum(m.activations for m in self.digital))
+
+
+def count(model: ModelIR) -> ModelCount:
+    """The cost of one training step of ``model``, per sample."""
+    maps = (stage for stage in model.stages if isinstance(stage, FeedforwardIR))
+    return ModelCount(
+        blocks=tuple(count_block(block) for block in model.blocks),
+        maps=tuple(count_map(stage) for stage in maps),
+        readout=count_map(model.readout),
+    )
+
+
+def count_map(feedforward: FeedforwardIR) -> MapCount:
+    return MapCount(
+        name=feedforward.name,
+        parameters=sum(op_parameters(op) for op in feedforward.ops),
+        macs=sum(op_macs(op) for op in feedforward.ops),
+        activations=sum(prod(op.out_shape) for op in feedforward.ops),
+    )
+
+
+def count_block(block: BlockIR) -> BlockCount:
+    sizes = {layer.name: prod(layer.shape) for layer in block.layers}
+    couplings = tuple(
+        CouplingCount(c.name, sum(map(op_parameters, c.ops)), sum(map(op_macs, c.ops)))
+        for c in block.couplings
+    )
+    state = sum(sizes.values())
+    return BlockCount(
+        name=block.name,
+        maps=tuple(count_map(feedforward) for feedforward in block.feedforwards),
+        couplings=couplings,
+        phases=_phases(block, sizes, macs_per_sweep=2 * sum(c.macs for c in couplings)),
+        drives=tuple(sizes[drive.layer] for drive in block.drives),
+        outputs=tuple(sizes[output.layer] for output in block.outputs),
+        state=state,
+        stored_states=state * (1 + _further_states(block.gradient)),
+    )
+
+
+def _total(phases: Iterable[PhaseCount]) -> AnalogTotal:
+    listed = tuple(phases)
+    return AnalogTotal(
+        macs=sum(phase.macs for phase in listed),
+        to_analog=sum(phase.runs * phase.to_analog for phase in listed),
+        to_digital=sum(phase.runs * phase.to_digital for phase in listed),
+    )
+
+
+def _phases(block: BlockIR, sizes: dict[str, int], macs_per_sweep: int) -> tuple[PhaseCount, ...]:
+    drives = sum(sizes[drive.layer] for drive in block.drives)
+    outputs = sum(sizes[output.layer] for output in block.outputs)
+    driven = sum(sizes[layer] for layer in {drive.layer for drive in block.drives})
+    name, runs, sweeps = _backward(block)
+    return (
+        PhaseCount("free", 1, block.free.sweeps, macs_per_sweep, drives, outputs),
+        PhaseCount(name, runs, sweeps, macs_per_sweep, drives + outputs, driven),
+    )
+
+
+def _backward(block: BlockIR) -> tuple[str, int, int]:
+    """Name, runs and sweeps of what gives the block's gradient."""
+    if block.gradient.name == "ep":
+        return "nudged", _nudged_runs(block.gradient), block.nudged.sweeps
+    sweeps = block.gradient.arguments["sweeps"]
+    assert isinstance(sweeps, int)
+    # Each sweep of `unrolled` is run forward and then backward.
+    return ("adjoint", 1, sweeps) if block.gradient.name == "implicit" else ("unrolled", 2, sweeps)
+
+
+def _nudged_runs(gradient: CallIR) -> int:
+    return 2 if gradient.arguments["estimator"] == "centered" else 1
+
+
+def _further_states(gradient: CallIR) -> int:
+    """How many states the backward pass holds besides the free one."""
+    if gradient.name == "ep":
+        return _nudged_runs(gradient)
+    sweeps = gradient.arguments["sweeps"]
+    assert isinstance(sweeps, int)
+    return sweeps if gradient.name == "unrolled" else 1
+
+
+def op_parameters(op: OpIR) -> int:
+    """Trainable numbers of one op: weight and bias, or scale and shift."""
+    match op.name:
+        case "conv2d" | "linear":
+            bias = op.out_shape[0] if op.arguments["bias"] else 0
+            return op.out_shape[0] * _fan_in(op) + bias
+        case "batch_norm1d" | "batch_norm2d" | "group_norm":
+            return 2 * op.in_shape[0] if op.arguments["affine"] else 0
+        case "layer_norm":
+            return 2 * prod(op.in_shape) if op.arguments["affine"] else 0
+        case _:
+            return 0
+
+
+def op_macs(op: OpIR) -> int:
+    """Multiply-accumulates of one op on one sample."""
+    return prod(op.out_shape) * _fan_in(op) if op.name in ("conv2d", "linear") else 0
+
+
+def _fan_in(op: OpIR) -> int:
+    """Numbers that each output of a conv2d or linear reads."""
+    if op.name == "linear":
+        return op.in_shape[0]
+    kernel, groups = op.arguments["kernel"], op.arguments["groups"]
+    assert isinstance(kernel, int) and isinstance(groups, int)
+    return op.in_shape[0] // groups * kernel**2

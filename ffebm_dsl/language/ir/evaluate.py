@@ -1,0 +1,131 @@
+"""Arithmetic: an expression -> a number, a truth value, or None after a reported fault."""
+
+from __future__ import annotations
+
+import math
+
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.diagnostics.fix import respell
+from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.scope import MAX_INT, Number, Scalar, Scope, show
+from ffebm_dsl.language.syntax import ast
+
+_MAX_DIGITS = 400
+"""No number that Python's floats can hold needs a longer literal."""
+
+
+def evaluate(expression: ast.Expression, scope: Scope, log: Log) -> Scalar | None:
+    """The value of ``expression``; None where a fault in it was reported, now or earlier.
+
+    ``+ - *`` keep whole numbers whole; ``/`` does where the division is exact.
+    """
+    match expression:
+        case ast.Number():
+            return _literal(expression, scope, log)
+        case ast.Boolean(value=value):
+            return value
+        case ast.Reference():
+            return _look_up(expression, scope, log)
+        case ast.Negative(operand=operand):
+            number = _number(operand, scope, log)
+            return None if number is None else -number
+        case ast.Arithmetic():
+            return _arithmetic(expression, scope, log)
+        case ast.String():
+            found = "a string"
+        case ast.ListExpression():
+            found = "a list"
+        case ast.Call():
+            found = f"the call `{expression.name.text}(...)`"
+    log.report(
+        "FFE1009",
+        f"a number is needed here, not {found}",
+        expression.span,
+        source=scope.source,
+    )
+    return None
+
+
+def _number(expression: ast.Expression, scope: Scope, log: Log) -> Number | None:
+    value = evaluate(expression, scope, log)
+    if isinstance(value, bool):
+        log.report(
+            "FFE1009",
+            f"arithmetic needs numbers, and this is {show(value)}",
+            expression.span,
+            source=scope.source,
+        )
+        return None
+    return value
+
+
+def _literal(literal: ast.Number, scope: Scope, log: Log) -> Number | None:
+    text = literal.text
+    if len(text) > _MAX_DIGITS:
+        return _bounded(math.inf, literal.span, scope, log)
+    value = int(text) if text.isdigit() else float(text)
+    return _bounded(value, literal.span, scope, log)
+
+
+def _bounded(value: Number, span: Span, scope: Scope, log: Log) -> Number | None:
+    too_large = abs(value) > MAX_INT if isinstance(value, int) else not math.isfinite(value)
+    if too_large:
+        limit = f"whole numbers go to {MAX_INT}" if isinstance(value, int) else ""
+        log.report(
+            "FFE1012",
+            "this number is too large",
+            span,
+            notes=(limit,),
+            source=scope.source,
+        )
+        return None
+    return value
+
+
+def _look_up(reference: ast.Reference, scope: Scope, log: Log) -> Scalar | None:
+    name = reference.name.text
+    bound = scope.values.get(name)
+    if bound is not None and reference.member is None:
+        log.used.add(bound.declared)
+        return bound.value
+    log.report(
+        "FFE1001",
+        f"no value is called `{reference}`",
+        reference.span,
+        help=did_you_mean(str(reference), scope.values) or "declare it: `param name: int = 1`",
+        fix=respell(reference.span, str(reference), scope.values),
+        source=scope.source,
+    )
+    return None
+
+
+def _arithmetic(expression: ast.Arithmetic, scope: Scope, log: Log) -> Number | None:
+    operands = [expression.first, *(operand for _, operand in expression.rest)]
+    numbers = [_number(operand, scope, log) for operand in operands]
+    total = numbers[0]
+    end = expression.first.span
+    for (operator, operand), number in zip(expression.rest, numbers[1:], strict=True):
+        end = end.to(operand.span)
+        if total is None or number is None:
+            return None
+        if operator == "/" and number == 0:
+            log.report("FFE1012", "division by zero", operand.span, source=scope.source)
+            return None
+        total = _bounded(_apply(operator, total, number), end, scope, log)
+    return total
+
+
+def _apply(operator: str, a: Number, b: Number) -> Number:
+    try:
+        if operator == "+":
+            return a + b
+        if operator == "-":
+            return a - b
+        if operator == "*":
+            return a * b
+        if isinstance(a, int) and isinstance(b, int) and a % b == 0:
+            return a // b
+        return a / b
+    except OverflowError:
+        return math.inf

@@ -1,0 +1,189 @@
+"""Couplings: output counts from their end layers, shapes, and what would make them fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import prod
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import Fix, SourceFile
+from ffebm_dsl.language.diagnostics.fix import insert
+from ffebm_dsl.language.ir.bind import BoundCall
+from ffebm_dsl.language.ir.edits import rewrite, set_argument
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.model import OpIR, Shape
+from ffebm_dsl.language.ir.resolved import Block, Coupling
+from ffebm_dsl.language.ir.shape_reports import joined, layer_label, report_misfit
+from ffebm_dsl.language.ir.shapes import Misfit, apply_op, show_shape
+from ffebm_dsl.language.registry import OPS
+
+
+class _Traced(NamedTuple):
+    """A chain applied to a shape: its ops, the arithmetic, and what stopped it, if anything."""
+
+    ops: tuple[OpIR, ...]
+    notes: tuple[str, ...]
+    misfit: Misfit | None
+    at: BoundCall | None
+
+
+def infer_coupling(coupling: Coupling, block: Block, log: Log) -> Coupling:
+    """The coupling with its ops between known shapes; what does not fit is reported."""
+    source, target = block.layer(coupling.source), block.layer(coupling.target)
+    ops = [op for op in coupling.chain.ops if op is not None and _may_couple(op, log)]
+    whole = len(ops) == len(coupling.chain.ops)
+    if not whole or source.shape is None or target.shape is None:
+        return coupling
+    counted = _count_outputs(ops, source.shape, target.shape)
+    traced = _trace(counted, source.shape)
+    if traced.misfit and traced.at:
+        report_misfit(traced.misfit, traced.at, log)
+        return coupling
+    shape = traced.ops[-1].out_shape if traced.ops else source.shape
+    if shape != target.shape:
+        _report_coupling(coupling, block, counted, traced, log)
+        return coupling
+    return coupling._replace(chain=coupling.chain._replace(shaped=traced.ops))
+
+
+def _may_couple(op: BoundCall, log: Log) -> bool:
+    if OPS[op.name].in_coupling:
+        return True
+    allowed = ", ".join(name for name, signature in OPS.items() if signature.in_coupling)
+    log.report(
+        "FFE3003",
+        f"a coupling cannot have `{op.name}`",
+        op.span,
+        notes=(
+            "a coupling acts both ways with one weight, so its ops are linear "
+            "apart from the choice that max pooling makes",
+        ),
+        help=f"ops of couplings: {allowed}; other ops belong in a feedforward map",
+    )
+    return False
+
+
+def _trace(ops: list[BoundCall], shape: Shape) -> _Traced:
+    done: list[OpIR] = []
+    notes: list[str] = []
+    for op in ops:
+        fit = apply_op(op.name, op.arguments, shape)
+        if isinstance(fit, Misfit):
+            return _Traced(tuple(done), tuple(notes), fit, op)
+        done.append(OpIR(op.name, op.arguments, shape, fit.shape))
+        if fit.note:
+            notes.append(fit.note)
+        shape = fit.shape
+    return _Traced(tuple(done), tuple(notes), None, None)
+
+
+def _count_outputs(ops: list[BoundCall], source: Shape, target: Shape) -> list[BoundCall]:
+    """The ops with the last weight's output count, where it is left out, from the end layer."""
+    for position in reversed(range(len(ops))):
+        name = OPS[ops[position].name].counted
+        if not name:
+            continue
+        if name in ops[position].arguments:
+            return ops
+        count = _outputs_for(ops, position, name, source, target)
+        return [*ops[:position], _with(ops[position], name, count), *ops[position + 1 :]]
+    return ops
+
+
+def _outputs_for(
+    ops: list[BoundCall], position: int, name: str, source: Shape, target: Shape
+) -> int:
+    """Outputs of the weight at ``position`` with which the chain ends in ``target``."""
+    op = ops[position]
+    groups = op.arguments.get("groups", 1)
+    unit = groups if isinstance(groups, int) else 1
+    traced = _trace([*ops[:position], _with(op, name, unit), *ops[position + 1 :]], source)
+    if traced.misfit or not traced.ops:
+        return target[0]
+    shape = traced.ops[-1].out_shape
+    if len(shape) == len(target):
+        flattened = prod(shape) // unit if len(shape) == 1 else 1
+        return target[0] // flattened if target[0] % flattened == 0 else target[0]
+    return max(1, prod(target) * unit // prod(shape))
+
+
+def _with(op: BoundCall, name: str, value: int) -> BoundCall:
+    """``op`` with one argument more, in the order of its signature."""
+    stated = {**op.arguments, name: value}
+    ordered = {key: stated[key] for key in OPS[op.name].names}
+    return replace(op, arguments=ordered)
+
+
+def _report_coupling(
+    coupling: Coupling, block: Block, ops: list[BoundCall], traced: _Traced, log: Log
+) -> None:
+    source, target = block.layer(coupling.source), block.layer(coupling.target)
+    start, end = show_shape(source.shape or ()), show_shape(target.shape or ())
+    shape = traced.ops[-1].out_shape if traced.ops else source.shape or ()
+    text = f"gives {show_shape(shape)} from {source.name} {start}"
+    facts = [*traced.notes, *(fact for op in ops for fact in op.facts)]
+    facts += [*source.facts, *target.facts]
+    span = coupling.chain.span
+    remedy = _remedy(coupling, ops, source.shape or (), target.shape or (), log.source)
+    log.report(
+        "FFE2003",
+        f"coupling `{coupling.text}` does not fit layer `{target.name}` in block `{block.name}`",
+        span,
+        text if ops else f"{start} is not {end}",
+        labels=[layer_label(target)],
+        notes=joined(tuple(facts)),
+        help=remedy.help,
+        # In a template, what makes one expansion fit may break another.
+        fix=None if log.context else remedy.fix,
+    )
+
+
+class _Remedy(NamedTuple):
+    help: str = ""
+    fix: Fix | None = None
+
+
+def _remedy(
+    coupling: Coupling, ops: list[BoundCall], source: Shape, target: Shape, text: SourceFile
+) -> _Remedy:
+    """The smallest change of one argument that makes the coupling fit, if there is one."""
+    for position, op in enumerate(ops):
+        for name, value in _changes(op, target):
+            changed = [*ops[:position], _with(op, name, value), *ops[position + 1 :]]
+            traced = _trace(changed, source)
+            if traced.misfit or traced.ops[-1].out_shape != target:
+                continue
+            fix = set_argument(op, name, str(value), text)
+            if name == OPS[op.name].counted:
+                return _Remedy(f"write `{name}={value}` in {op.name}, or leave it out", fix)
+            if name in op.places:
+                return _Remedy(f"write `{name}={value}` in {op.name}", fix)
+            return _Remedy(f"add `{name}={value}` to {op.name}", fix)
+    if len(source) == 3 and len(target) == 1 and not ops:
+        chain = " : flatten() |> linear()"
+        return _Remedy(f"add `{chain.strip()}`", insert(coupling.span.end, chain))
+    if len(source) == 1 and len(target) == 3:
+        turned = f"{coupling.target} <-> {coupling.source} : flatten() |> linear()"
+        return _Remedy(
+            f"no op makes an image of a vector; write it the other way round: `{turned}`",
+            rewrite(coupling.span, turned, text),
+        )
+    if ops:
+        return _Remedy()
+    return _Remedy("a coupling without ops joins layers of one shape; add ops after `:`")
+
+
+def _changes(op: BoundCall, target: Shape) -> Iterator[tuple[str, int]]:
+    """Other values of an op's arguments that are worth a try, likely ones first."""
+    counted = OPS[op.name].counted
+    kernel = op.arguments.get("kernel")
+    if isinstance(kernel, int):
+        largest = kernel - 1 if counted else kernel // 2
+        yield from (("padding", p) for p in range(min(largest, _MAX_PADDING_TRIED) + 1))
+        yield from (("stride", s) for s in (1, 2, 4))
+    if counted:
+        yield from ((counted, count) for count in (target[0], prod(target)))
+
+
+_MAX_PADDING_TRIED = 16

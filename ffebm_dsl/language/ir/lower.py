@@ -1,0 +1,125 @@
+"""A faultless resolved spec -> SpecIR: the same, without the places."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from ffebm_dsl.language.ir import resolved
+from ffebm_dsl.language.ir.check import read_by_loss
+from ffebm_dsl.language.ir.model import (
+    BlockIR,
+    CallIR,
+    CouplingIR,
+    DriveIR,
+    FeedforwardIR,
+    InputIR,
+    LayerIR,
+    ModelIR,
+    OpIR,
+    OutputIR,
+    Shape,
+    SpecIR,
+    TargetIR,
+    TrainIR,
+)
+
+T = TypeVar("T")
+
+
+def lower(spec: resolved.Spec) -> SpecIR:
+    """The IR of a spec in which no pass found an error."""
+    return SpecIR(
+        version=spec.version,
+        parameters=spec.parameters,
+        model=_model(_known(spec.model)),
+        train=_train(spec.train) if spec.train else None,
+    )
+
+
+def _train(train: resolved.Train) -> TrainIR:
+    return TrainIR(train.data, train.optimizer, train.schedule, train.on_bad_step, **train.counts)
+
+
+def _known(part: T | None) -> T:
+    """``part``, which can only be missing after a fault."""
+    if part is None:
+        raise AssertionError("a faulty spec was lowered without a diagnostic")
+    return part
+
+
+def _model(model: resolved.Model) -> ModelIR:
+    input_, target, loss = _known(model.input), _known(model.target), _known(model.loss)
+    last = read_by_loss(model)
+    stages = tuple(
+        _map(stage) if isinstance(stage, resolved.Map) else _block(stage, stage is last)
+        for stage in model.stages
+    )
+    return ModelIR(
+        name=model.name,
+        input=InputIR(input_.name, input_.kind, _known(input_.shape)),
+        target=TargetIR(target.name, target.kind, _known(target.shape)[0]),
+        stages=stages,
+        readout=_map(model.readout) if model.readout else _no_readout(model, loss),
+        loss=CallIR(loss.name, {}),
+        init=model.init,
+    )
+
+
+def _no_readout(model: resolved.Model, loss: resolved.Loss) -> FeedforwardIR:
+    port = _known(loss.prediction.name)
+    shape = _port_shape(model, port)
+    return FeedforwardIR("readout", port, (), shape, shape)
+
+
+def _port_shape(model: resolved.Model, port: str) -> Shape:
+    for stage in model.stages:
+        if isinstance(stage, resolved.Map) and stage.port == port:
+            return _known(stage.out_shape)
+        if isinstance(stage, resolved.Block):
+            for output in stage.outputs:
+                if f"{stage.name}.{output.name}" == port:
+                    return _known(stage.layer(_known(output.layer)).shape)
+    return _known(_known(model.input).shape)
+
+
+def _ops(chain: resolved.Chain) -> tuple[OpIR, ...]:
+    return _known(chain.shaped)
+
+
+def _map(map_: resolved.Map) -> FeedforwardIR:
+    return FeedforwardIR(
+        map_.name,
+        _known(map_.source.name),
+        _ops(map_.chain),
+        _known(map_.in_shape),
+        _known(map_.out_shape),
+    )
+
+
+def _block(block: resolved.Block, is_last: bool) -> BlockIR:
+    return BlockIR(
+        name=block.name,
+        feedforwards=tuple(_map(map_) for map_ in block.maps),
+        energy=_known(block.energy),
+        layers=tuple(
+            LayerIR(layer.name, _known(layer.shape), _known(layer.activation).ir)
+            for layer in block.layers
+        ),
+        couplings=tuple(
+            CouplingIR(c.name, c.source, c.target, _ops(c.chain)) for c in block.couplings
+        ),
+        drives=tuple(DriveIR(_known(drive.source.name), drive.layer) for drive in block.drives),
+        outputs=tuple(OutputIR(output.name, _known(output.layer)) for output in block.outputs),
+        free=block.free,
+        nudged=block.nudged,
+        gradient=_gradient(block, is_last),
+        init=block.init,
+    )
+
+
+def _gradient(block: resolved.Block, is_last: bool) -> CallIR:
+    """The block's estimator; what the model says of nudging by the loss holds for the last."""
+    call = _known(block.gradient.call).ir
+    if call.arguments.get("nudge") == "loss" and not is_last:
+        return CallIR(call.name, {**call.arguments, "nudge": "cotangent"})
+    return call

@@ -1,0 +1,184 @@
+"""Values of ``param`` declarations, defaults or overrides, and the overrides themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import SourceFile, Span, SpecError
+from ffebm_dsl.language.diagnostics.fix import respell
+from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.ir.bind import value_of
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.names import declare
+from ffebm_dsl.language.ir.scope import Bound, Scalar, Scope, show
+from ffebm_dsl.language.registry import TRAIN, Kind, Parameter
+from ffebm_dsl.language.syntax import ast, parse_override
+
+VALUE_TYPES: Mapping[str, Kind] = {"int": Kind.INT, "real": Kind.REAL, "bool": Kind.BOOL}
+
+MAX_REFERENCES = 64
+"""Params that refer to later params, one after the other."""
+
+
+MODEL_KEYS = ("gradient", "init")
+"""Statements of the model that an override may replace: how it learns, not what it is."""
+
+
+class Override(NamedTuple):
+    """One ``--set``: the value, in a scope without names and a text of its own."""
+
+    key: str
+    value: ast.Expression
+    scope: Scope
+
+
+def read_overrides(
+    texts: Mapping[str, str], params: Mapping[str, object], log: Log
+) -> dict[str, Override]:
+    """Overrides by key. Unknown keys and values that do not parse are reported, and left out.
+
+    A key is a ``param``, a key of the train section, one of :data:`MODEL_KEYS`, or
+    ``key.argument`` of one of the latter two.
+    """
+    overrides = {}
+    heads = (*params, *TRAIN.names, *MODEL_KEYS)
+    for key, text in texts.items():
+        source = SourceFile("--set", f"{key}={text}")
+        head, dot, _ = key.partition(".")
+        if head not in heads or (dot and head in params):
+            log.report(
+                "FFE1019",
+                f"the spec has nothing called `{key}` to set",
+                Span(0, len(key)),
+                help=did_you_mean(key, heads),
+                fix=respell(Span(0, len(key)), key, heads),
+                source=source,
+            )
+            continue
+        try:
+            value = parse_override(source).value
+        except SpecError as fault:
+            log.found.extend(fault.diagnostics)
+            continue
+        overrides[key] = Override(key, value, Scope(source))
+    return overrides
+
+
+def as_parameter(
+    name: str, type_: ast.Ident, log: Log, extra: tuple[str, ...] = ()
+) -> Parameter | None:
+    """A declared name as a parameter of its type; None after reporting an unknown type."""
+    if type_.text in VALUE_TYPES:
+        return Parameter(name, VALUE_TYPES[type_.text], "")
+    if type_.text in extra:
+        return Parameter(name, Kind.PORT, "")
+    log.report(
+        "FFE1017",
+        f"no type is called `{type_.text}`",
+        type_.span,
+        help=did_you_mean(type_.text, (*VALUE_TYPES, *extra)),
+        fix=respell(type_.span, type_.text, (*VALUE_TYPES, *extra)),
+    )
+    return None
+
+
+class _Values(Mapping[str, Bound]):
+    """Values by name, each worked out when first asked for, so that order does not matter."""
+
+    def __init__(
+        self, params: Mapping[str, ast.Param], overrides: Mapping[str, Override], log: Log
+    ):
+        self._params = params
+        self._overrides = overrides
+        self._log = log
+        self._known: dict[str, Bound] = {}
+        self._open: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._params)
+
+    def __len__(self) -> int:
+        return len(self._params)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._params
+
+    def __getitem__(self, name: str) -> Bound:
+        if name in self._known:
+            return self._known[name]
+        param = self._params[name]
+        if name in self._open or len(self._open) == MAX_REFERENCES:
+            why = "needs itself" if name in self._open else "is too many references away"
+            self._log.report("FFE1016", f"the value of `{name}` {why}", param.default.span)
+            return Bound(None, param.name.span, "")
+        self._open.append(name)
+        value, origin = self._value(param)
+        self._open.pop()
+        self._known[name] = Bound(value, param.name.span, origin)
+        return self._known[name]
+
+    def _value(self, param: ast.Param) -> tuple[Scalar | None, str]:
+        log = self._log
+        parameter = as_parameter(param.name.text, param.type, log)
+        if parameter is None:
+            return None, ""
+        scope = Scope(log.source, self)
+        value = value_of(param.default, parameter, scope, log)
+        domain = _domain(param, parameter, scope, log)
+        line, _ = log.source.position(param.span.start)
+        override = self._overrides.get(param.name.text)
+        if override is None:
+            if not _check_domain(value, domain, param, param.default.span, log.source, log):
+                value = None
+            return _scalar(value), f"default, line {line}"
+        given = value_of(override.value, parameter, override.scope, log)
+        source = override.scope.source
+        if not _check_domain(given, domain, param, override.value.span, source, log):
+            given = None
+        return _scalar(given), "by --set"
+
+
+def _scalar(value: object) -> Scalar | None:
+    return value if isinstance(value, bool | int | float) else None
+
+
+def _domain(
+    param: ast.Param, parameter: Parameter, scope: Scope, log: Log
+) -> tuple[object, ...] | None:
+    """The values a param may have; None for any, and after a fault in one of them."""
+    if param.domain is None:
+        return None
+    values = tuple(value_of(item, parameter, scope, log) for item in param.domain.items)
+    return None if None in values else values
+
+
+def _check_domain(
+    value: object,
+    domain: tuple[object, ...] | None,
+    param: ast.Param,
+    span: Span,
+    source: SourceFile,
+    log: Log,
+) -> bool:
+    if value is None or domain is None or value in domain:
+        return True
+    line, _ = log.source.position(param.span.start)
+    log.report(
+        "FFE1010",
+        f"`{param.name.text}` must be one of {show(domain)}, and this is {show(value)}",
+        span,
+        notes=() if source is log.source else (f"declared in {log.source.name}, line {line}",),
+        source=source,
+    )
+    return False
+
+
+def resolve_params(
+    params: list[ast.Param], overrides: Mapping[str, Override], log: Log
+) -> dict[str, Bound]:
+    """The value of every param by name."""
+    names: dict[str, Span] = {}
+    known = {p.name.text: p for p in params if declare(names, p.name, log)}
+    values = _Values(known, overrides, log)
+    return {name: values[name] for name in values}

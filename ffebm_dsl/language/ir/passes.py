@@ -1,0 +1,124 @@
+"""The front end's passes, in order, and what runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span, SpecError
+from ffebm_dsl.language.ir.budget import BUDGET, Budget, check_budget
+from ffebm_dsl.language.ir.certain import certain_faults
+from ffebm_dsl.language.ir.check import check_model
+from ffebm_dsl.language.ir.check_train import check_train
+from ffebm_dsl.language.ir.infer_shapes import infer_shapes
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.lower import lower
+from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.language.ir.places import places
+from ffebm_dsl.language.ir.resolve import resolve
+from ffebm_dsl.language.ir.resolved import Spec
+from ffebm_dsl.language.syntax import Recovered, ast, parse_with_recovery
+from ffebm_dsl.language.syntax.reading import refuse_long_text
+
+Pass = Callable[[Spec, Log], Spec]
+
+PASSES: tuple[tuple[str, Pass], ...] = (
+    # Shapes first: the checks compare them.
+    ("infer_shapes", infer_shapes),
+    ("check_model", check_model),
+    # After the model's own checks, so that a fault of the model is not blamed on the data.
+    ("check_train", check_train),
+)
+"""What happens between :func:`~ffebm_dsl.language.ir.resolve.resolve` and lowering. Every pass runs
+on every spec, faulty ones too, and stays quiet about parts that are known to be faulty."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A spec that compiled: its IR, its text, and what is worth a warning.
+
+    ``places`` gives the span of each part in the text
+    (:func:`~ffebm_dsl.language.ir.places.places`).
+    """
+
+    spec: SpecIR
+    source: SourceFile
+    warnings: tuple[Diagnostic, ...]
+    places: Mapping[str, Span]
+
+
+class Stage(NamedTuple):
+    """The spec after one stage, for whoever wants to look: AST, resolved spec or IR."""
+
+    name: str
+    result: ast.Program | Spec | SpecIR
+
+
+def compile_spec(
+    source: SourceFile,
+    overrides: Mapping[str, str] | None = None,
+    budget: Budget | None = BUDGET,
+) -> Compiled:
+    """Text -> IR. ``overrides`` are the values of ``--set``, as text, by key.
+
+    A network over the ``budget`` is an error; None allows any size.
+
+    Raises SpecError with every diagnostic, warnings included, if there is an error among
+    them. Of a text with syntax errors these, and what is surely wrong besides
+    (:mod:`ffebm_dsl.language.ir.certain`).
+    """
+    *_, checked, last = run_stages(source, overrides or {}, log := Log(source))
+    assert isinstance(checked.result, Spec) and checked.result.model is not None
+    assert isinstance(last.result, SpecIR)
+    where = places(checked.result.model)
+    if budget is not None:
+        check_budget(last.result.model, where, budget, log)
+    if log.failed:
+        raise SpecError(log.sorted())
+    return Compiled(last.result, source, log.sorted(), where)
+
+
+def compile_stages(
+    source: SourceFile, overrides: Mapping[str, str] | None = None
+) -> tuple[Stage, ...]:
+    """The spec after every stage, in order; raises as :func:`compile_spec` does."""
+    return tuple(run_stages(source, overrides or {}, Log(source)))
+
+
+def run_stages(source: SourceFile, overrides: Mapping[str, str], log: Log) -> Iterator[Stage]:
+    """The spec after each stage, worked out when it is asked for; what is found goes to ``log``.
+
+    Raises SpecError for a text that does not parse, and in the place of the last stage, the
+    IR, where ``log`` holds an error.
+    """
+    refuse_long_text(source)
+    recovered = parse_with_recovery(source)
+    program = recovered.program
+    if recovered.diagnostics or program is None:
+        raise SpecError(_all_faults(recovered, overrides, source))
+    yield Stage("parse", program)
+    spec = resolve(program, overrides, log)
+    yield Stage("resolve", spec)
+    for name, run in PASSES:
+        spec = run(spec, log)
+        yield Stage(name, spec)
+    if log.failed:
+        raise SpecError(log.sorted())
+    yield Stage("lower", lower(spec))
+
+
+def _all_faults(
+    recovered: Recovered, overrides: Mapping[str, str], source: SourceFile
+) -> tuple[Diagnostic, ...]:
+    """The syntax errors of a text, and what is surely wrong with it besides."""
+    if recovered.program is None:
+        return recovered.diagnostics
+    log = Log(source)
+    with suppress(SpecError):  # too many faults: what was found until then is in the log
+        spec = resolve(recovered.program, overrides, log)
+        for _, run in PASSES:
+            spec = run(spec, log)
+    log.found[:] = (*recovered.diagnostics, *certain_faults(recovered, log.found))
+    return log.sorted()

@@ -1,0 +1,94 @@
+"""Program (AST) -> resolved spec: names bound, templates expanded, arguments evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.diagnostics.fix import insert
+from ffebm_dsl.language.ir.expansion import expands_to_too_much
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.misspelt import blame_declarations
+from ffebm_dsl.language.ir.names import declare
+from ffebm_dsl.language.ir.params import MODEL_KEYS, read_overrides, resolve_params
+from ffebm_dsl.language.ir.resolve_model import resolve_model
+from ffebm_dsl.language.ir.resolve_train import resolve_train
+from ffebm_dsl.language.ir.resolved import Spec
+from ffebm_dsl.language.ir.scope import Bound, Scope
+from ffebm_dsl.language.ir.shared import at_most_one, of_type
+from ffebm_dsl.language.syntax import VERSION, ast
+
+
+def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spec:
+    """The spec that ``program`` states; faults go to ``log``, faulty parts become None."""
+    _check_version(program, log)
+    params = of_type(program.items, ast.Param)
+    given = read_overrides(overrides, {p.name.text: p for p in params}, log)
+    values = resolve_params(params, given, log)
+    scope = Scope(log.source, values)
+    templates = _templates(program, log)
+    section = at_most_one(program.items, ast.Train, "train", log)
+    keys = {key: override for key, override in given.items() if key not in values}
+    of_model = {key: o for key, o in keys.items() if key.partition(".")[0] in MODEL_KEYS}
+    of_train = {key: o for key, o in keys.items() if key not in of_model}
+    train = resolve_train(section, of_train, scope, log)
+    text = at_most_one(program.items, ast.Model, "model", log)
+    if text is not None and expands_to_too_much(text, templates, log):
+        return Spec(VERSION, {}, None, train)
+    model = resolve_model(text, templates, of_model, scope, log) if text else None
+    if text is None:
+        log.report(
+            "FFE1014",
+            "the spec has no model",
+            Span(len(log.source.text.rstrip()), len(log.source.text.rstrip())),
+            help="add `model name { ... }`",
+        )
+    blame_declarations(program, log)
+    if not log.failed:
+        _warn_of_unused(params, templates, values, log)
+    parameters = {name: b.value for name, b in values.items() if b.value is not None}
+    return Spec(VERSION, parameters, model, train)
+
+
+def _check_version(program: ast.Program, log: Log) -> None:
+    if program.version is None:
+        log.report(
+            "FFEW001",
+            "the spec does not say which version of the language it is written in",
+            Span(0, 0),
+            help=f"make `ffe {VERSION}` the first line",
+            fix=insert(0, f"ffe {VERSION}\n"),
+        )
+    elif program.version.text != VERSION:
+        log.report(
+            "FFE0007",
+            f"version {program.version.text} of the language is unknown here",
+            program.version.span,
+            help=f"this ffebm reads `ffe {VERSION}`",
+        )
+
+
+def _templates(program: ast.Program, log: Log) -> dict[str, ast.Template]:
+    names: dict[str, Span] = {}
+    found = of_type(program.items, ast.Template)
+    return {t.name.text: t for t in found if declare(names, t.name, log)}
+
+
+def _warn_of_unused(
+    params: list[ast.Param],
+    templates: Mapping[str, ast.Template],
+    values: Mapping[str, Bound],
+    log: Log,
+) -> None:
+    for param in params:
+        if values[param.name.text].declared not in log.used:
+            log.report("FFEW002", f"param `{param.name.text}` is never used", param.name.span)
+    for template in templates.values():
+        if template.name.span not in log.used:
+            message = f"template `{template.name.text}` is never used, and so never checked"
+            log.report("FFEW004", message, template.name.span)
+            continue
+        for formal in template.formals:
+            if formal.type.text != "port" and formal.name.span not in log.used:
+                message = f"`{formal.name.text}` of template `{template.name.text}` is never used"
+                log.report("FFEW002", message, formal.name.span)

@@ -1,0 +1,291 @@
+"""The statements of one block, written out or expanded from a template."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import Label, Span
+from ffebm_dsl.language.diagnostics.fix import respell
+from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.ir.bind import bind_call
+from ffebm_dsl.language.ir.edits import rewrite, set_arrow
+from ffebm_dsl.language.ir.evaluate import evaluate
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.model import Shape
+from ffebm_dsl.language.ir.names import Ports, declare
+from ffebm_dsl.language.ir.resolved import Block, Coupling, Drive, Layer, Map, Output
+from ffebm_dsl.language.ir.scope import MAX_INT, Scope, facts, show
+from ffebm_dsl.language.ir.shared import (
+    Settings,
+    at_most_one,
+    of_type,
+    override_settings,
+    resolve_chain,
+)
+from ffebm_dsl.language.registry import ENERGIES, NOUNS
+from ffebm_dsl.language.syntax import ast
+
+
+class BlockText(NamedTuple):
+    """A block to resolve: its name, its statements, and what they can see.
+
+    ``overrides`` are written where a template is used, and see ``outer``.
+    """
+
+    name: ast.Ident
+    statements: tuple[ast.BlockStatement, ...]
+    scope: Scope
+    ports: Ports
+    settings: Settings
+    expansion: Label | None = None
+    overrides: tuple[ast.Relax | ast.Gradient | ast.Init, ...] = ()
+    outer: Scope | None = None
+
+
+def resolve_block(text: BlockText, log: Log) -> Block:
+    """Bind every name of a block; faulty parts are reported and left out."""
+    use, log = log, log.within(text.expansion)
+    faults = log.told.total()
+    names = {} if text.expansion else dict.fromkeys(text.ports.outputs, _OUTSIDE)
+    maps, ports = _maps(text, names, log)
+    energy = at_most_one(text.statements, ast.Energy, "energy", log)
+    inside = energy.statements if energy else ()
+    layers = _layers(of_type(inside, ast.Layer), names, text.scope, log)
+    ends = _Ends(tuple(layer.name for layer in layers), ports, log)
+    settings = override_settings(text.settings, text.statements, text.scope, log)
+    settings = override_settings(settings, text.overrides, text.outer or text.scope, use)
+    couplings = [ends.coupling(c, text.scope) for c in of_type(inside, ast.Coupling)]
+    drives = [ends.drive(d) for d in of_type(inside, ast.Drive)]
+    outputs = _outputs(text, maps, ends, log)
+    return Block(
+        name=text.name.text,
+        span=text.name.span,
+        expansion=text.expansion,
+        maps=maps,
+        energy=_energy_kind(energy, log),
+        energy_span=energy.kind.span if energy else text.name.span,
+        layers=layers,
+        couplings=_named([c for c in couplings if c], {m.name for m in maps}),
+        drives=tuple(d for d in drives if d),
+        outputs=outputs,
+        free=settings.relax("free"),
+        nudged=settings.relax("nudged"),
+        gradient=settings.gradient,
+        init=settings.init,
+        whole=log.told.total() == faults,
+    )
+
+
+_OUTSIDE = Span(-1, -1)
+"""Stands for the place of a name that was declared outside the block."""
+
+
+def _energy_kind(energy: ast.Energy | None, log: Log) -> str | None:
+    if energy is None:
+        return None
+    if energy.kind.text in ENERGIES:
+        return energy.kind.text
+    log.report(
+        "FFE1005",
+        f"no {NOUNS['energies']} is called `{energy.kind.text}`",
+        energy.kind.span,
+        help=did_you_mean(energy.kind.text, ENERGIES),
+        fix=respell(energy.kind.span, energy.kind.text, ENERGIES),
+    )
+    return None
+
+
+def _maps(text: BlockText, names: dict[str, Span], log: Log) -> tuple[tuple[Map, ...], Ports]:
+    """The block's feedforward maps in order, and the ports visible after them."""
+    ports = text.ports
+    maps = []
+    for statement in of_type(text.statements, ast.Feedforward):
+        source = ports.resolve(statement.source, log)
+        chain = resolve_chain(statement.ops, statement.source, text.scope, log)
+        name = statement.name.text
+        if not _declare_inside(names, statement.name, log):
+            ports = ports.with_map(name, None)
+            continue
+        port = f"{text.name.text}.{name}"
+        maps.append(Map(name, port, source, chain, statement.name.span))
+        ports = ports.with_map(name, port)
+    return tuple(maps), ports
+
+
+def _declare_inside(names: dict[str, Span], name: ast.Ident, log: Log) -> bool:
+    if names.get(name.text) == _OUTSIDE:
+        log.report(
+            "FFE1003",
+            f"the name `{name.text}` is taken by a port outside the block",
+            name.span,
+            help="choose another name",
+        )
+        return False
+    return declare(names, name, log)
+
+
+def _layers(
+    statements: list[ast.Layer], names: dict[str, Span], scope: Scope, log: Log
+) -> tuple[Layer, ...]:
+    layers = []
+    for statement in statements:
+        shape = _shape(statement.shape, scope, log)
+        activation = bind_call(statement.activation, "activations", scope, log)
+        if _declare_inside(names, statement.name, log):
+            known = facts(statement.shape.items, scope)
+            place = statement.shape.span
+            name = statement.name
+            layers.append(Layer(name.text, shape, activation, name.span, place, known))
+    return tuple(layers)
+
+
+def _shape(written: ast.ListExpression, scope: Scope, log: Log) -> Shape | None:
+    sizes = [_size(item, scope, log) for item in written.items]
+    if len(written.items) not in (1, 3):
+        log.report(
+            "FFE2005",
+            f"a layer's shape has one size or three, and this one has {len(written.items)}",
+            written.span,
+            help="write [features] or [channels, height, width]",
+        )
+        return None
+    shape = tuple(size for size in sizes if size is not None)
+    return shape if len(shape) == len(written.items) else None
+
+
+def _size(item: ast.Expression, scope: Scope, log: Log) -> int | None:
+    value = evaluate(item, scope, log)
+    if value is None:
+        return None
+    if isinstance(value, bool) or value != int(value) or value < 1 or value > MAX_INT:
+        code = "FFE1011" if isinstance(value, float) else "FFE1010"
+        log.report(
+            code,
+            f"a size must be a whole number of at least 1, and this is {show(value)}",
+            item.span,
+            notes=facts((item,), scope),
+        )
+        return None
+    if isinstance(value, float):
+        log.report(
+            "FFE1011",
+            f"a size must be a whole number, and this is the real number {show(value)}",
+            item.span,
+            notes=facts((item,), scope),
+        )
+        return None
+    return value
+
+
+class _Ends(NamedTuple):
+    """Resolves the ends of drives and couplings of one block."""
+
+    layers: tuple[str, ...]
+    ports: Ports
+    log: Log
+
+    def is_layer(self, reference: ast.Reference) -> bool:
+        return reference.member is None and reference.name.text in self.layers
+
+    def layer(self, name: ast.Ident | ast.Reference, role: str) -> str | None:
+        """The layer called ``name``; None after reporting that there is none."""
+        text = name.text if isinstance(name, ast.Ident) else str(name)
+        if text in self.layers:
+            return text
+        if self.layers:
+            self.log.report(
+                "FFE1018",
+                f"{role} `{text}` is not a layer of this block",
+                name.span,
+                help=did_you_mean(text, self.layers),
+                fix=respell(name.span, text, self.layers),
+            )
+        return None
+
+    def drive(self, statement: ast.Drive) -> Drive | None:
+        if self.is_layer(statement.source):
+            self._report_drive_between_layers(statement)
+            return None
+        if statement.ops:
+            self.log.report(
+                "FFE3008",
+                "a drive has no ops",
+                statement.ops[0].span.to(statement.ops[-1].span),
+                help="put them into a feedforward map, which runs once per step: "
+                f"`feedforward name = {statement.source} |> ...`, `name -> {statement.target}`",
+            )
+        source = self.ports.resolve(statement.source, self.log)
+        target = self.layer(statement.target, "the drive's target")
+        return Drive(source, target, statement.span) if target else None
+
+    def _report_drive_between_layers(self, statement: ast.Drive) -> None:
+        self.log.report(
+            "FFE3001",
+            f"`{statement.source} -> {statement.target}` is one-way between two layers, "
+            "which no energy has",
+            statement.span,
+            notes=("one-way drives come from feedforward maps and other ports",),
+            help=f"write `{statement.source} <-> {statement.target}`",
+            fix=set_arrow(statement, "<->", self.log.source),
+        )
+
+    def coupling(self, statement: ast.Coupling, scope: Scope) -> Coupling | None:
+        text = f"{statement.source} <-> {statement.target}"
+        chain = resolve_chain(statement.ops, statement, scope, self.log, coupling=True)
+        ends = [self._end(end, statement) for end in (statement.source, statement.target)]
+        if ends[0] is None or ends[1] is None:
+            return None
+        return Coupling("", text, ends[0], ends[1], chain, statement.span)
+
+    def _end(self, end: ast.Reference, statement: ast.Coupling) -> str | None:
+        name = end.name.text
+        if self.is_layer(end) or name not in self.ports.outputs:
+            return self.layer(end, "the coupling's end")
+        other = statement.target if end is statement.source else statement.source
+        drive, is_drive = f"{end} -> {other}", self.is_layer(other) and not statement.ops
+        self.log.report(
+            "FFE3002",
+            f"a coupling joins layers, and `{end}` is a port",
+            end.span,
+            help=f"a port drives a layer one way: `{drive}`",
+            fix=rewrite(statement.span, drive, self.log.source) if is_drive else None,
+        )
+        return None
+
+
+def _outputs(text: BlockText, maps: tuple[Map, ...], ends: _Ends, log: Log) -> tuple[Output, ...]:
+    """The block's outputs; ports share the block's prefix, so names of maps are taken."""
+    taken = {m.name: m.span for m in maps}
+    outputs = []
+    for statement in of_type(text.statements, ast.Out):
+        layer = ends.layer(statement.layer, "the output's source")
+        if statement.name is None:
+            if "out" in taken:
+                label = Label(taken["out"], "first stated here")
+                log.report("FFE1015", "`out` is stated twice", statement.span, labels=[label])
+                continue
+            taken["out"] = statement.span
+            outputs.append(Output("out", layer, statement.layer.span))
+        elif declare(taken, statement.name, log):
+            outputs.append(Output(statement.name.text, layer, statement.layer.span))
+    return tuple(outputs)
+
+
+def _named(couplings: list[Coupling], taken: set[str]) -> tuple[Coupling, ...]:
+    """Couplings with their names: ``s1_s2``, and ``s1_s2_2`` where that is taken."""
+    named = []
+    taken = set(taken)
+    used: dict[str, int] = {}  # by stem: a search from 1 each time would be quadratic
+    for coupling in couplings:
+        stem = f"{coupling.source}_{coupling.target}"
+        count = used.get(stem, 0) + 1
+        while (name := stem if count == 1 else f"{stem}_{count}") in taken:
+            count += 1
+        used[stem] = count
+        taken.add(name)
+        named.append(
+            Coupling(
+                name, coupling.text, coupling.source, coupling.target, coupling.chain, coupling.span
+            )
+        )
+    return tuple(named)

@@ -1,0 +1,211 @@
+"""The statements of a model, in order of computation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.diagnostics.fix import replace, respell
+from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.ir.bind import bind_call
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.names import Ports, declare
+from ffebm_dsl.language.ir.params import Override
+from ffebm_dsl.language.ir.resolve_block import BlockText, resolve_block
+from ffebm_dsl.language.ir.resolved import Block, End, Loss, Map, Model, Port
+from ffebm_dsl.language.ir.scope import Scope
+from ffebm_dsl.language.ir.set_calls import set_statements
+from ffebm_dsl.language.ir.shared import Settings, at_most_one, override_settings, resolve_chain
+from ffebm_dsl.language.ir.templates import Templates, expand
+from ffebm_dsl.language.registry import LOSSES
+from ffebm_dsl.language.syntax import ast
+
+
+@dataclass
+class _Stages:
+    """The stages so far, and the ports that the next statement can read."""
+
+    stages: list[Map | Block]
+    names: dict[str, Span]
+    ports: Ports
+
+
+def resolve_model(
+    model: ast.Model,
+    templates: Templates,
+    overrides: Mapping[str, Override],
+    scope: Scope,
+    log: Log,
+) -> Model:
+    """Bind every name of the model; faulty parts are reported and become None.
+
+    ``overrides`` are those of its gradient and initialiser.
+    """
+    names: dict[str, Span] = {}
+    input_ = at_most_one(model.statements, ast.Input, "input", log)
+    target = at_most_one(model.statements, ast.Target, "target", log)
+    readout = at_most_one(model.statements, ast.Readout, "readout", log)
+    loss = at_most_one(model.statements, ast.Loss, "loss", log)
+    for end in (input_, target):
+        if end is not None:
+            declare(names, end.name, log)
+    _report_missing(model, {"input": input_, "target": target, "loss": loss}, log)
+    settings = override_settings(Settings(), model.statements, scope, log)
+    settings = set_statements(settings, overrides, model.name.span, log)
+    ports = Ports(hidden=_not_yet(model, target, log), silent=input_ is None)
+    if input_ is not None:
+        ports = ports.with_map(input_.name.text, input_.name.text)
+    state = _Stages([], names, ports)
+    for statement in model.statements:
+        _resolve_stage(statement, state, templates, scope, settings.inherited(), log)
+    resolved_readout = _readout(readout, state, scope, log) if readout else None
+    return Model(
+        name=model.name.text,
+        span=model.name.span,
+        input=_end(input_, "inputs", scope, log),
+        target=_end(target, "targets", scope, log),
+        stages=tuple(state.stages),
+        readout=resolved_readout,
+        loss=_loss(loss, state.ports, target, log) if loss else None,
+        init=settings.init,
+    )
+
+
+def _report_missing(model: ast.Model, wanted: Mapping[str, ast.Node | None], log: Log) -> None:
+    examples = {
+        "input": "input x: image(1, 8, 8)",
+        "target": "target y: label(10)",
+        "loss": "loss = cross_entropy(logits, y)",
+    }
+    for name, statement in wanted.items():
+        if statement is None:
+            log.report(
+                "FFE1014",
+                f"model `{model.name.text}` has no `{name}` statement",
+                model.name.span,
+                help=f"add one, such as `{examples[name]}`",
+            )
+
+
+def _not_yet(model: ast.Model, target: ast.Target | None, log: Log) -> dict[str, str]:
+    """Why names of the model cannot be read: declared further down, or the target."""
+    reasons = {}
+    for statement in model.statements:
+        if isinstance(statement, ast.Feedforward | ast.Block | ast.Instance | ast.Readout):
+            line, _ = log.source.position(statement.span.start)
+            reasons[statement.name.text] = (
+                f"`{statement.name.text}` is declared on line {line}; "
+                "stages stand in the order of computation"
+            )
+    if target is not None:
+        reasons[target.name.text] = f"`{target.name.text}` is the target: only the loss reads it"
+    return reasons
+
+
+def _end(
+    statement: ast.Input | ast.Target | None, table: str, scope: Scope, log: Log
+) -> End | None:
+    if statement is None:
+        return None
+    kind = bind_call(statement.kind, table, scope, log)
+    name = statement.name.text
+    if kind is None:
+        return End(name, "", None, statement.name.span)
+    sizes = tuple(size for size in kind.arguments.values() if isinstance(size, int))
+    return End(name, kind.name, sizes, statement.kind.span)
+
+
+def _resolve_stage(
+    statement: ast.ModelStatement,
+    state: _Stages,
+    templates: Templates,
+    scope: Scope,
+    settings: Settings,
+    log: Log,
+) -> None:
+    """Enter a map or block into ``state``; other statements are not stages."""
+    if isinstance(statement, ast.Feedforward):
+        _resolve_map(statement, state, scope, log)
+        return
+    text: BlockText | None
+    if isinstance(statement, ast.Block):
+        text = BlockText(statement.name, statement.statements, scope, state.ports, settings)
+    elif isinstance(statement, ast.Instance):
+        text = expand(statement, templates, scope, state.ports, settings, log)
+    else:
+        return
+    fresh = declare(state.names, statement.name, log)
+    block = resolve_block(text, log) if text else None
+    if not fresh:
+        return
+    name = statement.name.text
+    if block is None:
+        state.ports = state.ports.with_outputs(name, None)
+        return
+    state.stages.append(block)
+    state.ports = state.ports.with_outputs(name, _visible_outputs(block))
+
+
+def _visible_outputs(block: Block) -> dict[str, str | None] | None:
+    """The block's ports by member; None where a faulty block may have had others."""
+    if not block.outputs and (not block.whole or block.energy is None):
+        return None
+    outputs: dict[str, str | None] = {}
+    for output in block.outputs:
+        member = "" if output.name == "out" else output.name
+        outputs[member] = f"{block.name}.{output.name}" if output.layer else None
+    return outputs or None
+
+
+def _resolve_map(statement: ast.Feedforward, state: _Stages, scope: Scope, log: Log) -> None:
+    source = state.ports.resolve(statement.source, log)
+    chain = resolve_chain(statement.ops, statement.source, scope, log)
+    if declare(state.names, statement.name, log):
+        name = statement.name.text
+        state.stages.append(Map(name, name, source, chain, statement.name.span))
+        state.ports = state.ports.with_map(name, name)
+
+
+def _readout(statement: ast.Readout, state: _Stages, scope: Scope, log: Log) -> Map:
+    source = state.ports.resolve(statement.source, log)
+    chain = resolve_chain(statement.ops, statement.source, scope, log)
+    declare(state.names, statement.name, log)
+    name = statement.name.text
+    state.ports = state.ports.with_map(name, name)
+    return Map(name, name, source, chain, statement.name.span)
+
+
+def _loss(statement: ast.Loss, ports: Ports, target: ast.Target | None, log: Log) -> Loss | None:
+    """``loss = name(prediction, target)``; its arguments are ports, so they bind here."""
+    call = statement.loss
+    if call.name.text not in LOSSES:
+        log.report(
+            "FFE1005",
+            f"no loss is called `{call.name.text}`",
+            call.name.span,
+            help=did_you_mean(call.name.text, LOSSES),
+            fix=respell(call.name.span, call.name.text, LOSSES),
+        )
+        return None
+    values = [argument.value for argument in call.arguments]
+    references = [v for v in values if isinstance(v, ast.Reference)]
+    if len(values) != 2 or len(references) != 2 or any(a.name for a in call.arguments):
+        log.report(
+            "FFE1007",
+            f"`{call.name.text}` takes what is predicted and the target",
+            call.span,
+            help=f"write `loss = {call.name.text}(logits, y)`",
+        )
+        return None
+    prediction, truth = references
+    if target is not None and str(truth) != target.name.text:
+        log.report(
+            "FFE1002",
+            f"`{truth}` is not the model's target",
+            truth.span,
+            help=f"the target is `{target.name.text}`",
+            fix=replace(truth.span, target.name.text),
+        )
+    port = ports.resolve(prediction, log)
+    return Loss(call.name.text, Port(port.name, prediction.span), call.span)

@@ -1,0 +1,81 @@
+"""The train section, with the overrides of its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ffebm_dsl.language.diagnostics import SourceFile, Span
+from ffebm_dsl.language.ir.bind import Given, bind
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.model import CallIR
+from ffebm_dsl.language.ir.params import Override
+from ffebm_dsl.language.ir.resolved import Train
+from ffebm_dsl.language.ir.scope import Scope
+from ffebm_dsl.language.ir.set_calls import set_argument_of
+from ffebm_dsl.language.registry import TRAIN, Kind
+from ffebm_dsl.language.syntax import ast
+
+Places = dict[str, tuple[SourceFile, Span]]
+
+
+def resolve_train(
+    section: ast.Train | None, overrides: Mapping[str, Override], scope: Scope, log: Log
+) -> Train | None:
+    """The train section with all keys; None where there is none, and after a fault."""
+    if section is None:
+        for override in overrides.values():
+            _report_no_section(override, log)
+        return None
+    given = [Given(s.name, s.value, scope) for s in section.settings]
+    whole = {key: o for key, o in overrides.items() if "." not in key}
+    replaced = [Given(ast.Ident(Span(0, len(k)), k), o.value, o.scope) for k, o in whole.items()]
+    head = Span(section.span.start, section.span.start + len("train"))
+    values = bind(TRAIN, given, head, scope, log, overrides=replaced)
+    places: Places = {s.name.text: (log.source, s.value.span) for s in section.settings}
+    places |= {key: (o.scope.source, o.value.span) for key, o in whole.items()}
+    if values is None:
+        return None
+    calls = {key: value for key, value in values.items() if isinstance(value, CallIR)}
+    for key, override in overrides.items():
+        if "." in key:
+            calls = _override_argument(key, override, calls, places, log)
+    counts = {key: value for key, value in values.items() if isinstance(value, int)}
+    data, optimizer, schedule = (calls[key] for key in ("data", "optimizer", "schedule"))
+    return Train(data, optimizer, schedule, calls["on_bad_step"], counts, places)
+
+
+def _report_no_section(override: Override, log: Log) -> None:
+    log.report(
+        "FFE1019",
+        f"`{override.key}` belongs to a train section, and the spec has none",
+        Span(0, len(override.key)),
+        source=override.scope.source,
+    )
+
+
+def _override_argument(
+    key: str, override: Override, calls: dict[str, CallIR], places: Places, log: Log
+) -> dict[str, CallIR]:
+    """``calls`` with the argument that ``key`` names, such as ``optimizer.lr``, replaced."""
+    head = key.partition(".")[0]
+    source = override.scope.source
+    if head not in calls:
+        log.report(
+            "FFE1019",
+            f"`{head}` has no arguments to set",
+            Span(0, len(key)),
+            help=f"write `{head}=...`",
+            source=source,
+        )
+        return calls
+    call = set_argument_of(calls[head], _table(head), override, log)
+    if call is None:
+        return calls
+    places[head] = (source, override.value.span)
+    return calls | {head: call}
+
+
+def _table(key: str) -> str:
+    parameter = TRAIN.parameter(key)
+    assert parameter.kind is Kind.CALL
+    return parameter.table

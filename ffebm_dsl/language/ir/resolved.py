@@ -1,0 +1,154 @@
+"""A spec with every name bound and every template expanded, still with its places.
+
+The form between the AST and :class:`~ffebm_dsl.language.ir.model.SpecIR`. Here None means that a
+part is faulty: the fault has been reported, and whatever depends on the part stays quiet.
+Shapes of chains are added by :mod:`~ffebm_dsl.language.ir.infer_shapes`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import Label, SourceFile, Span
+from ffebm_dsl.language.ir.bind import BoundCall
+from ffebm_dsl.language.ir.model import CallIR, OpIR, RelaxIR, Shape
+from ffebm_dsl.language.ir.scope import Scalar
+
+
+class Port(NamedTuple):
+    """A use of a port: its IR name (None where it is unknown), and where it is used."""
+
+    name: str | None
+    span: Span
+
+
+class Chain(NamedTuple):
+    """Ops in order. ``shaped`` are the same ops between known shapes, once they are."""
+
+    ops: tuple[BoundCall | None, ...]
+    span: Span
+    shaped: tuple[OpIR, ...] | None = None
+
+
+class Map(NamedTuple):
+    """A feedforward map or readout. ``port`` is the IR name of its result."""
+
+    name: str
+    port: str
+    source: Port
+    chain: Chain
+    span: Span
+    in_shape: Shape | None = None
+    out_shape: Shape | None = None
+
+
+class Layer(NamedTuple):
+    name: str
+    shape: Shape | None
+    activation: BoundCall | None
+    span: Span
+    shape_span: Span
+    facts: tuple[str, ...]
+
+
+class Coupling(NamedTuple):
+    """``name`` is the IR name, ``text`` what a message calls it: ``s1 <-> s2``."""
+
+    name: str
+    text: str
+    source: str
+    target: str
+    chain: Chain
+    span: Span
+
+
+class Drive(NamedTuple):
+    source: Port
+    layer: str
+    span: Span
+
+
+class Output(NamedTuple):
+    name: str
+    layer: str | None
+    span: Span
+
+
+class Estimator(NamedTuple):
+    """A block's gradient estimator; ``inherited`` where the model's statement gives it."""
+
+    call: BoundCall | None
+    inherited: bool
+
+
+class Block(NamedTuple):
+    """``energy`` is None where there is none, or a faulty one.
+
+    ``whole`` says that no part was dropped as faulty, so that a missing drive or output
+    is missing in the text too. ``expansion`` is where a template was expanded.
+    """
+
+    name: str
+    span: Span
+    expansion: Label | None
+    maps: tuple[Map, ...]
+    energy: str | None
+    energy_span: Span
+    layers: tuple[Layer, ...]
+    couplings: tuple[Coupling, ...]
+    drives: tuple[Drive, ...]
+    outputs: tuple[Output, ...]
+    free: RelaxIR
+    nudged: RelaxIR
+    gradient: Estimator
+    init: CallIR
+    whole: bool
+
+    def layer(self, name: str) -> Layer:
+        return next(layer for layer in self.layers if layer.name == name)
+
+
+class End(NamedTuple):
+    """The input or the target: its name, kind and, where known, its shape."""
+
+    name: str
+    kind: str
+    shape: Shape | None
+    span: Span
+
+
+class Loss(NamedTuple):
+    name: str
+    prediction: Port
+    span: Span
+
+
+class Model(NamedTuple):
+    """``readout`` is None where the text has none; the loss then reads ``loss.prediction``."""
+
+    name: str
+    span: Span
+    input: End | None
+    target: End | None
+    stages: tuple[Map | Block, ...]
+    readout: Map | None
+    loss: Loss | None
+    init: CallIR
+
+
+class Train(NamedTuple):
+    """``places`` says where each key's value stands, in the spec or in an override."""
+
+    data: CallIR
+    optimizer: CallIR
+    schedule: CallIR
+    on_bad_step: CallIR
+    counts: dict[str, int]
+    places: dict[str, tuple[SourceFile, Span]]
+
+
+class Spec(NamedTuple):
+    version: str
+    parameters: dict[str, Scalar]
+    model: Model | None
+    train: Train | None

@@ -1,0 +1,69 @@
+"""What names stand for at a place of the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import SourceFile, Span
+from ffebm_dsl.language.syntax import ast
+
+Number = int | float
+Scalar = bool | int | float
+MAX_INT = 2**31 - 1
+"""Largest whole number of the language: sizes beyond it mean a slip, not a network."""
+
+
+class Bound(NamedTuple):
+    """A name's value; None where its declaration is faulty, which is reported there."""
+
+    value: Scalar | None
+    declared: Span
+    origin: str
+    """Where the value comes from, as a note says it: ``default, line 4``."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Values by name, and the text in which expressions of this scope stand."""
+
+    source: SourceFile
+    values: Mapping[str, Bound] = field(default_factory=dict)
+
+
+def facts(expressions: tuple[ast.Expression, ...], scope: Scope) -> tuple[str, ...]:
+    """What the names in ``expressions`` stand for: ``width = 128 (default, line 4)``."""
+    found: dict[str, str] = {}
+    for expression in expressions:
+        for name in _names(expression):
+            bound = scope.values.get(name)
+            if bound is not None and bound.value is not None:
+                found[name] = f"{name} = {show(bound.value)} ({bound.origin})"
+    return tuple(found.values())
+
+
+def show(value: object) -> str:
+    """A value as the language writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{', '.join(show(entry) for entry in value)}]"
+    return str(value)
+
+
+def _names(expression: ast.Expression) -> Iterator[str]:
+    match expression:
+        case ast.Reference(name=name, member=None):
+            yield name.text
+        case ast.Negative(operand=operand):
+            yield from _names(operand)
+        case ast.Arithmetic(first=first, rest=rest):
+            for operand in (first, *(operand for _, operand in rest)):
+                yield from _names(operand)
+        case ast.Call(arguments=arguments):
+            for argument in arguments:
+                yield from _names(argument.value)
+        case ast.ListExpression(items=items):
+            for item in items:
+                yield from _names(item)

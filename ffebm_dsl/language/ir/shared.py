@@ -1,0 +1,140 @@
+"""Statements that a model and a block have in common: relax, gradient, init, chains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from ffebm_dsl.language.diagnostics import Label, Span
+from ffebm_dsl.language.diagnostics.fix import respell
+from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.ir.bind import (
+    BoundCall,
+    Given,
+    Values,
+    bind_call,
+    bind_given,
+    fill_defaults,
+)
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.model import CallIR, RelaxIR
+from ffebm_dsl.language.ir.resolved import Chain, Estimator
+from ffebm_dsl.language.ir.scope import Scope
+from ffebm_dsl.language.registry import GRADIENTS, PHASES
+from ffebm_dsl.language.syntax import ast
+
+StatementT = TypeVar("StatementT", bound=ast.Node)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How blocks relax and learn: what a model states, a block inherits and may override.
+
+    ``phases`` holds the keys that are stated, per phase.
+    """
+
+    phases: dict[str, Values] = field(default_factory=dict)
+    gradient: Estimator = field(
+        default_factory=lambda: Estimator(_by_default("ep"), inherited=True)
+    )
+    init: CallIR = field(default_factory=lambda: CallIR("default", {}))
+
+    def relax(self, phase: str) -> RelaxIR:
+        """The phase with all keys, defaults filled in."""
+        values = fill_defaults(PHASES[phase], self.phases.get(phase, {}))
+        routing = values.pop("routing")
+        after = routing.arguments.get("after", -1) if isinstance(routing, CallIR) else -1
+        solver = values.pop("solver")
+        memory = solver.arguments.get("memory", 0) if isinstance(solver, CallIR) else 0
+        # Only the free phase has a choice of where to start.
+        values.setdefault("start", "free state")
+        return RelaxIR(**values, routing_after=after, anderson_memory=memory)  # type: ignore[arg-type]
+
+    def inherited(self) -> Settings:
+        return replace(self, gradient=self.gradient._replace(inherited=True))
+
+
+def _by_default(estimator: str) -> BoundCall:
+    return BoundCall(estimator, fill_defaults(GRADIENTS[estimator], {}), Span(0, 0))
+
+
+def override_settings(
+    outer: Settings, statements: Iterable[ast.Node], scope: Scope, log: Log
+) -> Settings:
+    """``outer`` with what ``statements`` say: relax key by key, gradient and init whole."""
+    statements = tuple(statements)
+    phases = dict(outer.phases)
+    stated: dict[str, ast.Relax] = {}
+    for relax in of_type(statements, ast.Relax):
+        phase = relax.phase.text
+        if phase not in PHASES:
+            log.report(
+                "FFE1005",
+                f"no phase is called `{phase}`",
+                relax.phase.span,
+                help=did_you_mean(phase, PHASES),
+                fix=respell(relax.phase.span, phase, PHASES),
+            )
+        elif phase in stated:
+            report_twice(f"relax {phase}", relax, stated[phase], log)
+        else:
+            stated[phase] = relax
+            phases[phase] = phases.get(phase, {}) | _relax_keys(relax, scope, log)
+    gradient, init = outer.gradient, outer.init
+    said = at_most_one(statements, ast.Gradient, "gradient", log)
+    if said:
+        gradient = Estimator(bind_call(said.estimator, "gradients", scope, log), inherited=False)
+    drawn = at_most_one(statements, ast.Init, "init", log)
+    if drawn:
+        bound = bind_call(drawn.initialiser, "initialisers", scope, log)
+        init = bound.ir if bound else init
+    return Settings(phases, gradient, init)
+
+
+def _relax_keys(relax: ast.Relax, scope: Scope, log: Log) -> Values:
+    given = [Given(s.name, s.value, scope) for s in relax.settings]
+    values, _ = bind_given(PHASES[relax.phase.text], given, log)
+    return values
+
+
+def resolve_chain(
+    ops: Sequence[ast.Call], at: ast.Node, scope: Scope, log: Log, *, coupling: bool = False
+) -> Chain:
+    """A chain of ops; in a coupling the last weight's output count may be left out."""
+    span = ops[0].span.to(ops[-1].span) if ops else at.span
+    last = last_weight(ops) if coupling else -1
+    bound = []
+    for position, op in enumerate(ops):
+        optional = frozenset({"out_channels", "out_features"} if position == last else ())
+        bound.append(bind_call(op, "ops", scope, log, optional=optional))
+    return Chain(tuple(bound), span)
+
+
+def last_weight(ops: Sequence[ast.Call]) -> int:
+    """Position of the last op with a weight, -1 where there is none."""
+    weighted = [i for i, op in enumerate(ops) if op.name.text in ("conv2d", "linear")]
+    return weighted[-1] if weighted else -1
+
+
+def of_type(statements: Iterable[ast.Node], kind: type[StatementT]) -> list[StatementT]:
+    return [statement for statement in statements if isinstance(statement, kind)]
+
+
+def at_most_one(
+    statements: Iterable[ast.Node], kind: type[StatementT], name: str, log: Log
+) -> StatementT | None:
+    """The only statement of a kind; further ones are reported, and the first one counts."""
+    found = of_type(statements, kind)
+    for again in found[1:]:
+        report_twice(name, again, found[0], log)
+    return found[0] if found else None
+
+
+def report_twice(name: str, again: ast.Node, first: ast.Node, log: Log) -> None:
+    log.report(
+        "FFE1015",
+        f"`{name}` is stated twice",
+        again.span,
+        labels=[Label(first.span, "first stated here")],
+    )

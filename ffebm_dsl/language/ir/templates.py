@@ -1,0 +1,150 @@
+"""``block b = template(arguments)`` -> the text of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ffebm_dsl.language.diagnostics import Label, Span
+from ffebm_dsl.language.diagnostics.fix import respell
+from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.ir.bind import value_of
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.names import Ports, declare
+from ffebm_dsl.language.ir.params import as_parameter
+from ffebm_dsl.language.ir.resolve_block import BlockText
+from ffebm_dsl.language.ir.scope import Bound, Scope
+from ffebm_dsl.language.ir.shared import Settings
+from ffebm_dsl.language.registry import Kind, Parameter
+from ffebm_dsl.language.syntax import ast
+
+Templates = Mapping[str, ast.Template]
+
+
+def expand(
+    instance: ast.Instance,
+    templates: Templates,
+    scope: Scope,
+    ports: Ports,
+    settings: Settings,
+    log: Log,
+) -> BlockText | None:
+    """The block that a template makes of the arguments; None after a fault in them.
+
+    The template's statements see its formals and the spec's params, nothing else of the
+    model. ``settings`` are the model's; the template's own statements override them.
+    """
+    name = instance.template.name
+    template = templates.get(name.text)
+    if template is None:
+        log.report(
+            "FFE1013",
+            f"no template is called `{name.text}`",
+            name.span,
+            help=did_you_mean(name.text, templates),
+            fix=respell(name.span, name.text, templates),
+        )
+        return None
+    log.used.add(template.name.span)
+    formals = formal_parameters(template, log)
+    given = _arguments(instance.template, template, formals, log)
+    if formals is None or given is None:
+        return None
+    bound = _bind_formals(instance, template, formals, given, scope, ports, log)
+    if bound is None:
+        return None
+    return BlockText(
+        instance.name,
+        template.statements,
+        *bound,
+        settings,
+        Label(instance.name.span, f"template `{name.text}` is expanded here"),
+        instance.overrides,
+        scope,
+    )
+
+
+def formal_parameters(template: ast.Template, log: Log) -> tuple[Parameter, ...] | None:
+    """The formals as parameters; None after a fault in one of them."""
+    names: dict[str, Span] = {}
+    formals = []
+    for formal in template.formals:
+        parameter = as_parameter(formal.name.text, formal.type, log, extra=("port",))
+        if declare(names, formal.name, log) and parameter is not None:
+            formals.append(parameter)
+    return tuple(formals) if len(formals) == len(template.formals) else None
+
+
+def _arguments(
+    call: ast.Call,
+    template: ast.Template,
+    formals: tuple[Parameter, ...] | None,
+    log: Log,
+) -> dict[str, ast.Expression] | None:
+    """The argument of each formal; None after one too many, too few, or unknown."""
+    if formals is None:
+        return None
+    names = [formal.name for formal in formals]
+    given: dict[str, ast.Expression] = {}
+    faults = len(log.found)
+    for position, argument in enumerate(call.arguments):
+        if argument.name is None and position >= len(names):
+            message = f"template `{template.name.text}` takes {len(names)} arguments"
+            log.report("FFE1008", message, argument.span)
+            continue
+        name = argument.name.text if argument.name else names[position]
+        if name not in names:
+            log.report(
+                "FFE1006",
+                f"template `{template.name.text}` has nothing called `{name}`",
+                argument.span,
+                help=did_you_mean(name, names),
+                fix=respell(argument.name.span, name, names) if argument.name else None,
+            )
+        elif name in given:
+            log.report("FFE1008", f"`{name}` is given twice", argument.span)
+        else:
+            given[name] = argument.value
+    missing = [name for name in names if name not in given]
+    if missing and len(log.found) == faults:
+        log.report(
+            "FFE1007",
+            f"template `{template.name.text}` needs `{missing[0]}`",
+            call.span,
+            labels=[Label(template.name.span, "declared here")],
+        )
+    return given if len(log.found) == faults else None
+
+
+def _bind_formals(
+    instance: ast.Instance,
+    template: ast.Template,
+    formals: tuple[Parameter, ...],
+    given: Mapping[str, ast.Expression],
+    scope: Scope,
+    ports: Ports,
+    log: Log,
+) -> tuple[Scope, Ports] | None:
+    """What the template's statements see: params and formals, and its ports alone."""
+    values = dict(scope.values)
+    visible = Ports(hidden=_hidden(ports))
+    line, _ = log.source.position(instance.span.start)
+    faults = len(log.found)
+    for formal, declared in zip(formals, template.formals, strict=True):
+        argument = given[formal.name]
+        if formal.kind is Kind.PORT:
+            if not isinstance(argument, ast.Reference):
+                log.report("FFE1009", f"`{formal.name}` takes a port", argument.span)
+                continue
+            port = ports.resolve(argument, log)
+            visible = visible.with_map(formal.name, port.name)
+            continue
+        value = value_of(argument, formal, scope, log)
+        if isinstance(value, bool | int | float):
+            origin = f"argument of `{template.name.text}`, line {line}"
+            values[formal.name] = Bound(value, declared.name.span, origin)
+    return (Scope(scope.source, values), visible) if len(log.found) == faults else None
+
+
+def _hidden(ports: Ports) -> dict[str, str]:
+    why = "a template sees only what it is given: add a formal of type port"
+    return dict.fromkeys(ports.outputs, why)

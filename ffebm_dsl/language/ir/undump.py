@@ -1,0 +1,59 @@
+"""Plain data, as :mod:`~ffebm_dsl.language.ir.dump` gives it, back into the IR's classes."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, get_args, get_origin, get_type_hints
+
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, FeedforwardIR, SpecIR
+
+
+def from_json_dict(data: Mapping[str, Any]) -> SpecIR:
+    """The SpecIR whose :func:`~ffebm_dsl.language.ir.dump.to_json_dict` is ``data``.
+
+    ``parameters`` may be missing. ``data`` must have the form that the interchange schema
+    demands; what it says is taken as it is.
+    """
+    spec = _record(SpecIR, {"parameters": {}, **data})
+    assert isinstance(spec, SpecIR)
+    return spec
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _record(kind: type, data: Mapping[str, Any]) -> Any:
+    hints = _hints(kind)
+    if issubclass(kind, CallIR):
+        data = {**data, "arguments": {k: _value(v) for k, v in data["arguments"].items()}}
+    assert is_dataclass(kind)
+    return kind(**{f.name: _typed(hints[f.name], data[f.name]) for f in fields(kind)})
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _record(hint, value)
+    if get_origin(hint) is tuple:
+        return tuple(_typed(get_args(hint)[0], entry) for entry in value)
+    if get_origin(hint) is types.UnionType and isinstance(value, Mapping):
+        return _record(_alternative(hint, value), value)
+    return float(value) if hint is float else value
+
+
+def _alternative(hint: Any, value: Mapping[str, Any]) -> Any:
+    """Which class of a union a value is of: a stage says so by ``kind``."""
+    if "kind" in value:
+        return BlockIR if value["kind"] == "block" else FeedforwardIR
+    return next(kind for kind in get_args(hint) if kind is not types.NoneType)
+
+
+def _value(value: Any) -> Any:
+    """An argument: lists are tuples in the IR, and mappings calls."""
+    if isinstance(value, list | tuple):
+        return tuple(_value(entry) for entry in value)
+    return _record(CallIR, value) if isinstance(value, dict) else value

@@ -1,0 +1,65 @@
+"""The ordered migrations, and what runs those that a text needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.migrations.v1_0 import state_version
+from ffebm_dsl.language.syntax import parse
+from ffebm_dsl.language.syntax.tokens import TokenKind, find_tokens
+
+
+class Migration(NamedTuple):
+    """The step to ``version`` from the version before it.
+
+    ``rewrite`` gets a text of the version before and gives one of ``version`` that means
+    the same, with the version line of ``version``; given a text of ``version``, it gives it
+    back. It works on text, not on the AST: the present parser need not read an old text.
+    """
+
+    version: str
+    summary: str
+    rewrite: Callable[[SourceFile], str]
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration("1.0", "the text states its version", state_version),
+)
+"""In order; the last one leads to the present version (held by a test)."""
+
+
+def version_of(source: SourceFile) -> str:
+    """The version that a text states, ``""`` for none."""
+    words = (
+        t for t in find_tokens(source.text) if t.kind not in (TokenKind.COMMENT, TokenKind.DOC)
+    )
+    first = next(words, None)
+    number = next(words, None)
+    if first is None or first.text != "ffe" or number is None:
+        return ""
+    return number.text if number.kind is TokenKind.NUMBER else ""
+
+
+def migrate(source: SourceFile, migrations: Sequence[Migration] = MIGRATIONS) -> str:
+    """The text of ``source`` in the last version of ``migrations``.
+
+    Layout and comments stay, but for what a migration has to change.
+
+    Raises:
+        InputError: the text states a version that no migration leads to.
+        SpecError: the result has a syntax error, as the text had.
+    """
+    versions = [migration.version for migration in migrations]
+    stated = version_of(source)
+    if stated and stated not in versions:
+        raise InputError(
+            f"{source.name} is written in version {stated} of the language, which is unknown here",
+            help=f"known: {', '.join(versions)}; a newer ffebm may read it",
+        )
+    text = source.text
+    for migration in migrations[versions.index(stated) + 1 if stated else 0 :]:
+        text = migration.rewrite(SourceFile(source.name, text))
+    parse(SourceFile(source.name, text))
+    return text

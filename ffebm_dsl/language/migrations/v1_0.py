@@ -1,0 +1,18 @@
+"""To version 1.0, the first one: all that a text may lack is the line that says so."""
+
+from __future__ import annotations
+
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.syntax.tokens import TokenKind, find_tokens
+
+
+def state_version(source: SourceFile) -> str:
+    """The text with ``ffe 1.0`` as its first line; one that states a version as it is."""
+    words = (
+        t for t in find_tokens(source.text) if t.kind not in (TokenKind.COMMENT, TokenKind.DOC)
+    )
+    first = next(words, None)
+    if first is not None and first.text == "ffe":
+        return source.text
+    end = "\r\n" if "\r\n" in source.text else "\n"
+    return f"ffe 1.0{end}{source.text}"

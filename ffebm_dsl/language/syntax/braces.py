@@ -1,0 +1,122 @@
+"""Which brace is missing or one too many, by how the lines are indented.
+
+The parser notices a missing brace only where the text stops making sense, which may be a
+screen further down. People indent as they mean it, so the indentation says where.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ffebm_dsl.language.syntax.repairs import LOOK_AHEAD, Repair
+from ffebm_dsl.language.syntax.scan import END, Word
+
+_HEADS = frozenset({"_MODEL", "_TEMPLATE", "_BLOCK", "_ENERGY", "_RELAX", "_TRAIN"})
+"""Keywords of statements that have braces."""
+
+_MOST = 3
+"""More faults than these, and the text is not indented as it is meant."""
+
+
+class Brace(NamedTuple):
+    """The repair of a brace; one that is put in closes the brace open since ``line``."""
+
+    repair: Repair
+    line: int
+
+
+class _Opening(NamedTuple):
+    """An open brace, or one that is missing where it should be: its line, and how far that
+    is indented."""
+
+    line: int
+    indent: int
+
+
+def mend_braces(words: Sequence[Word]) -> dict[int, list[Brace]]:
+    """Repairs of braces by the index of the word that they are at.
+
+    Empty where the braces match, and where the indentation does not explain why they do not.
+    """
+    kinds = [word.kind for word in words]
+    if kinds.count("_LBRACE") == kinds.count("_RBRACE"):
+        return {}
+    walk = _Walk(words)
+    found = [*walk.run()]
+    explained = sum(1 if brace.repair.insert else -1 for brace in found)
+    if walk.surplus == 0 or walk.surplus != explained or len(found) > _MOST:
+        return {}
+    places = {brace.repair.at for brace in found}
+    return {at: [brace for brace in found if brace.repair.at == at] for at in places}
+
+
+class _Walk:
+    """One pass over the words, with the openings that are not closed yet.
+
+    ``surplus`` is how many more openings than closings there are. A `{` that no statement
+    with braces stands before is a slip of another kind, and not an opening; ``head`` is how
+    the last such statement begins, until its opening. ``leading`` are the first words of the
+    lines, at ``places``; the end of the text is the last.
+    """
+
+    def __init__(self, words: Sequence[Word]) -> None:
+        self.words = words
+        self.open: list[_Opening] = []
+        self.surplus = 0
+        self.head: list[Word] = []
+        self.places = [at for at, word in enumerate(words) if word.leads]
+        self.leading = [words[at] for at in self.places]
+
+    def run(self) -> Iterator[Brace]:
+        for at, word in enumerate(self.words):
+            if word.leads and word.kind != "_LBRACE":
+                if self.head and not self._is_instance(self.head):
+                    self._open(self.words[at - 1])
+                yield from self._close_deeper(at, word)
+            if word.kind == "_LBRACE" and self.head:
+                self._open(word)
+            elif word.kind == "_RBRACE":
+                yield from self._close(at, word)
+            elif word.kind in _HEADS:
+                self.head = [*self.words[at : at + 3]]
+
+    def _open(self, word: Word) -> None:
+        self.open.append(_Opening(word.line, word.indent))
+        self.surplus += 1
+        self.head = []
+
+    def _close_deeper(self, at: int, word: Word) -> Iterator[Brace]:
+        """Close what a line with this indentation cannot be inside of."""
+        closes = word.kind == "_RBRACE"
+        while self.open and self._is_outside(word, self.open[-1], closes):
+            opening = self.open.pop()
+            yield Brace(Repair(at, 0, "_RBRACE", 0.0, LOOK_AHEAD), opening.line)
+
+    def _is_outside(self, word: Word, opening: _Opening, closes: bool) -> bool:
+        if word.kind == END:
+            return True
+        if word.line == opening.line:
+            return False
+        return word.indent < opening.indent or (word.indent == opening.indent and not closes)
+
+    def _close(self, at: int, word: Word) -> Iterator[Brace]:
+        self.surplus -= 1
+        if self.open and not self._is_surplus(at, word):
+            self.open.pop()
+            return
+        yield Brace(Repair(at, 1, "", 0.0, LOOK_AHEAD), word.line)
+
+    def _is_surplus(self, at: int, word: Word) -> bool:
+        opening = self.open[-1]
+        if word.leads:
+            return word.indent > opening.indent
+        if word.line == opening.line:
+            return False
+        later = self.leading[bisect_right(self.places, at)]
+        return later.kind != END and later.indent > opening.indent
+
+    def _is_instance(self, head: list[Word]) -> bool:
+        """Whether this is ``block b = template(...)``, which needs no braces."""
+        return head[0].kind == "_BLOCK" and any(word.kind == "_EQUAL" for word in head)

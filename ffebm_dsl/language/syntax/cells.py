@@ -1,0 +1,175 @@
+"""Statements -> cells: the parts of a line that stand in columns in neighbouring lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.syntax import ast
+from ffebm_dsl.language.syntax.documents import (
+    SPACE,
+    Document,
+    Group,
+    IfBroken,
+    Indent,
+    Line,
+    Word,
+    flat,
+    last_at,
+)
+from ffebm_dsl.language.syntax.expressions import call, chain, expression, reference, word
+from ffebm_dsl.language.syntax.writer import Source
+
+
+class Row(NamedTuple):
+    """A statement of one line. Neighbours with the same ``kind`` have their cells aligned."""
+
+    kind: str
+    cells: tuple[Document, ...]
+
+
+def row_of(statement: Any, source: Source) -> Row | None:
+    """The cells of a statement that needs no lines of its own; None for one with a body."""
+    make = _ROWS.get(type(statement))
+    return make(statement, source) if make else None
+
+
+def aligned(row: Row, columns: Sequence[int]) -> Document:
+    """A row with its cells padded to the widths of their columns."""
+    padded: list[Document] = []
+    for i, cell in enumerate(row.cells[:-1]):
+        missing = columns[i] - len(flat(cell)) if columns else 0
+        padded += (cell, " " * (missing + 1))
+    return (*padded, row.cells[-1])
+
+
+def _keyword(text: str, node: ast.Node) -> Word:
+    return Word(text, node.span.start)
+
+
+def _param(node: ast.Param, source: Source) -> Row:
+    value = expression(node.default, "= ")
+    if node.domain is not None:
+        value = (value, " ", expression(node.domain, "in "))
+    elif source.has_comment(Span(last_at(value), node.span.end)):
+        # A comment in front of a closing parenthesis: without it, a doc comment would
+        # come to belong to the next declaration.
+        value = (expression(node.default, "= ("), Word(")", node.span.end - 1))
+    head = (_keyword("param ", node), word(node.name, after=":"))
+    return Row("param", (head, word(node.type), value))
+
+
+def _end(node: ast.Input | ast.Target, source: Source) -> Row:
+    keyword = "input" if isinstance(node, ast.Input) else "target"
+    return Row("end", (_keyword(keyword, node), word(node.name, after=":"), call(node.kind)))
+
+
+def _feedforward(node: ast.Feedforward, source: Source) -> Row:
+    return _map("feedforward", node)
+
+
+def _readout(node: ast.Readout, source: Source) -> Row:
+    return _map("readout", node)
+
+
+def _map(keyword: str, node: ast.Feedforward | ast.Readout) -> Row:
+    value = chain(reference(node.source, "= "), node.ops)
+    return Row(keyword, ((_keyword(f"{keyword} ", node), word(node.name)), value))
+
+
+def _loss(node: ast.Loss, source: Source) -> Row:
+    return Row("loss", ((_keyword("loss ", node), call(node.loss, "= ")),))
+
+
+def _relax(node: ast.Relax, source: Source) -> Row:
+    head = (_keyword("relax ", node), word(node.phase))
+    return Row("relax", (head, _settings(node, source)))
+
+
+def _settings(node: ast.Relax, source: Source) -> Document:
+    opening = Word("{", source.find("{", node.phase.span.end))
+    closing = Word("}", node.span.end - 1)
+    if not node.settings:
+        return (opening, closing)
+    widest = max(len(setting.name.text) for setting in node.settings)
+    first, *others = (_padded(setting, widest) for setting in node.settings)
+    # Two spaces where they share a line: there is no comma to tell them apart.
+    later = tuple((Line("  "), setting) for setting in others)
+    return Group((opening, Indent((SPACE, first, later)), SPACE, closing), filled=False)
+
+
+def _padded(node: ast.Setting, widest: int) -> Document:
+    """A setting of a relax statement; where it has a line of its own, in columns."""
+    space = IfBroken(" " * (widest - len(node.name.text)))
+    return (word(node.name), space, expression(node.value, " = "))
+
+
+def _setting(node: ast.Setting, source: Source) -> Row:
+    return Row("setting", (word(node.name), expression(node.value, "= ")))
+
+
+def _instance(node: ast.Instance, source: Source) -> Row | None:
+    if node.overrides or source.has_comment(Span(node.template.span.end - 1, node.span.end)):
+        return None
+    return Row("instance", (head_of_instance(node),))
+
+
+def head_of_instance(node: ast.Instance) -> Document:
+    return (_keyword("block ", node), word(node.name), call(node.template, " = "))
+
+
+def _gradient(node: ast.Gradient, source: Source) -> Row:
+    return Row("gradient", ((_keyword("gradient ", node), call(node.estimator)),))
+
+
+def _init(node: ast.Init, source: Source) -> Row:
+    return Row("init", ((_keyword("init ", node), call(node.initialiser)),))
+
+
+def _out(node: ast.Out, source: Source) -> Row:
+    keyword = _keyword("out", node)
+    head = (keyword, word(node.name, " ")) if node.name else keyword
+    return Row("out", (head, word(node.layer, "= ")))
+
+
+def _layer(node: ast.Layer, source: Source) -> Row:
+    act = node.activation
+    bare = not act.arguments and not source.has_comment(act.span)
+    head = (_keyword("layer ", node), word(node.name, after=":"))
+    return Row("layer", (head, expression(node.shape), word(act.name) if bare else call(act)))
+
+
+def _drive(node: ast.Drive, source: Source) -> Row:
+    return _ends(node, "->")
+
+
+def _coupling(node: ast.Coupling, source: Source) -> Row:
+    return _ends(node, "<->")
+
+
+def _ends(node: ast.Drive | ast.Coupling, arrow: str) -> Row:
+    cells = (reference(node.source), arrow, reference(node.target))
+    if not node.ops:
+        return Row("ends", cells)
+    ops = chain(call(node.ops[0], ": "), node.ops[1:])
+    return Row("ends", (*cells, ops))
+
+
+_ROWS: Mapping[type, Callable[[Any, Source], Row | None]] = {
+    ast.Param: _param,
+    ast.Input: _end,
+    ast.Target: _end,
+    ast.Feedforward: _feedforward,
+    ast.Readout: _readout,
+    ast.Loss: _loss,
+    ast.Relax: _relax,
+    ast.Setting: _setting,
+    ast.Instance: _instance,
+    ast.Gradient: _gradient,
+    ast.Init: _init,
+    ast.Out: _out,
+    ast.Layer: _layer,
+    ast.Drive: _drive,
+    ast.Coupling: _coupling,
+}

@@ -1,0 +1,198 @@
+"""Faults of a text -> diagnostics in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ffebm_dsl.language.diagnostics import Diagnostic, Edit, Fix, Label, SourceFile, Span
+from ffebm_dsl.language.diagnostics.fix import insert
+from ffebm_dsl.language.diagnostics.fix import replace as respelt
+from ffebm_dsl.language.diagnostics.nearest import nearest
+from ffebm_dsl.language.syntax.automaton import Automaton
+from ffebm_dsl.language.syntax.messages import message_for
+from ffebm_dsl.language.syntax.recover import Fault
+from ffebm_dsl.language.syntax.repairs import LIKELY, LOOK_AHEAD, Repair
+from ffebm_dsl.language.syntax.scan import BAD_NUMBER, END, OPEN_STRING, STRAY, Word
+from ffebm_dsl.language.syntax.terminals import KEYWORDS, RESERVED, SYMBOLS, english, expectation
+
+_REMEDIES = {
+    ";": "statements need no terminator: remove it",
+    "'": 'strings are written with double quotes: "name"',
+    "<": "a coupling is written `s1 <-> s2`, a drive `u -> s1`",
+    ">": "a coupling is written `s1 <-> s2`, a drive `u -> s1`",
+    "|": "ops are chained with `|>`",
+    "/": "comments start with `#`",
+    ".": "a number has digits on both sides of its point: 0.5",
+    "ffe": "the version line is the first of a text and stands once",
+}
+
+_MAX_EXPECTED = 6
+"""A longer list of what could stand at a place is no help."""
+
+
+def describe(
+    fault: Fault, words: Sequence[Word], automaton: Automaton, source: SourceFile
+) -> Diagnostic:
+    """The diagnostic of a syntax error: what stands there, what could, and the repair."""
+    span = _place(fault, words, source)
+    diagnostic = (
+        _lexical(fault, source, span)
+        or _brace(fault, source, span)
+        or _stray(fault, automaton, source, span)
+        or _misplaced(fault, words, automaton, source, span)
+    )
+    return replace(diagnostic, fix=_fix(diagnostic.code, fault, words, span))
+
+
+def _place(fault: Fault, words: Sequence[Word], source: SourceFile) -> Span:
+    """The word that is wrong; for one that a line lacks at its end, that end."""
+    word, repair = fault.word, fault.repair
+    at = words.index(word) if repair is None else repair.at
+    here, before = words[at], words[at - 1] if at else None
+    inserted = repair.insert if repair is not None and repair.skip == 0 else ""
+    if before is None or not (inserted or here.kind == END):
+        return Span(here.start, here.end)
+    if inserted == "_RBRACE" or (here.kind == END and fault.opening is not None):
+        return _place_of_brace(fault.opening, before, source)
+    if here.kind == END or (here.leads and not fault.begins):
+        return Span(before.end, before.end)
+    return Span(word.start, word.end)
+
+
+def _place_of_brace(opening: Word | None, before: Word, source: SourceFile) -> Span:
+    """A missing `}` stands on the next line, unless its `{` is on the line before."""
+    line, _ = source.position(before.end)
+    if (opening is not None and opening.line == line) or line == source.line_count:
+        return Span(before.end, before.end)
+    start = source.text.index("\n", before.end) + 1
+    indent = min(opening.indent if opening else 0, len(source.line(line + 1)))
+    return Span(start + indent, start + indent)
+
+
+def _lexical(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
+    """A word that the language has not."""
+    word = fault.word
+    here = Span(word.start, word.end)
+    if word.kind == OPEN_STRING:
+        message, help = "this string is not closed on its line", 'add `"` where the string ends'
+        return Diagnostic("FFE0004", message, source, here, help=help)
+    if word.kind == BAD_NUMBER:
+        message = f"`{word.text}` is not a number"
+        help = "numbers are written 3, 0.5 or 1e-4; a name cannot start with a digit"
+        return Diagnostic("FFE0006", message, source, here, help=help)
+    return None
+
+
+def _stray(fault: Fault, automaton: Automaton, source: SourceFile, span: Span) -> Diagnostic | None:
+    word = fault.word
+    if word.kind != STRAY:
+        return None
+    shown = f"`{word.text}`" if word.text.isprintable() else f"U+{ord(word.text):04X}"
+    help = _REMEDIES.get(word.text, "")
+    known = message_for(automaton.situation(fault.stack), STRAY)
+    notes = (known.text,) if known and not help else ()
+    here = Span(word.start, word.end)
+    message = f"unexpected character {shown}"
+    return Diagnostic("FFE0002", message, source, here, notes=notes, help=help)
+
+
+def _brace(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
+    repair, opening = fault.repair, fault.opening
+    missing = repair is not None and repair.skip == 0 and repair.insert == "_RBRACE"
+    if opening is not None and (missing or (repair is None and fault.word.kind == END)):
+        label = Label(Span(opening.start, opening.end), "opened here")
+        message = "a `{` is not closed"
+        return Diagnostic(
+            "FFE0008", message, source, span, "`}` is missing here", (label,), help="add `}`"
+        )
+    if fault.word.kind == "_RBRACE" and repair is not None and not repair.insert and repair.skip:
+        return Diagnostic("FFE0009", "this `}` closes nothing", source, span, help="leave it out")
+    return None
+
+
+def _misplaced(
+    fault: Fault, words: Sequence[Word], automaton: Automaton, source: SourceFile, span: Span
+) -> Diagnostic:
+    """A word of the language where it cannot stand, or the end of the text."""
+    situation = automaton.situation(fault.stack)
+    accepted, word, repair = situation.accepted, fault.word, fault.repair
+    if repair is not None and repair.skip and words[repair.at] is not word:
+        return _earlier(words[repair.at], repair, source, span)
+    code, message = "FFE0001", f"unexpected `{word.text}`"
+    help = _remedy(word, accepted) or _help(repair, word)
+    if word.kind == END:
+        code, message, help = "FFE0003", "the text ends too early", ""
+    elif repair is not None and span.start == span.end:
+        message = f"{english(repair.insert)} is missing"
+    misspelt = repair is not None and repair.skip == 1 and repair.cost == 0.0
+    known = None if misspelt else message_for(situation, word.kind)
+    if known is None:
+        return Diagnostic(code, message, source, span, _expected(accepted), help=help)
+    notes = (known.note,) if known.note else ()
+    return Diagnostic(code, known.text, source, span, notes=notes, help=help)
+
+
+def _earlier(changed: Word, repair: Repair, source: SourceFile, span: Span) -> Diagnostic:
+    """A word before the one where the fault was noticed."""
+    help = _help(repair, changed)
+    if changed.text in RESERVED and repair.insert == "NAME":
+        help = _reserved(changed)
+    return Diagnostic("FFE0001", f"unexpected `{changed.text}`", source, span, help=help)
+
+
+def _expected(accepted: frozenset[str]) -> str:
+    phrase = expectation(accepted)
+    return f"expected {phrase}" if phrase and phrase.count(",") < _MAX_EXPECTED else ""
+
+
+def _reserved(word: Word) -> str:
+    return f"`{word.text}` is a word of the language and cannot be a name"
+
+
+def _remedy(word: Word, accepted: frozenset[str]) -> str:
+    if word.text in RESERVED and "NAME" in accepted:
+        return _reserved(word)
+    keywords = [KEYWORDS[terminal] for terminal in accepted if terminal in KEYWORDS]
+    close = nearest(word.text, keywords) if word.text.isidentifier() else ""
+    if close:
+        return f"did you mean `{close}`?"
+    if {"_ARROW", "_BOTH"} <= accepted:
+        return "a coupling is written `s1 <-> s2`, a drive `u -> s1`"
+    return _REMEDIES.get(word.text, "")
+
+
+def _help(repair: Repair | None, word: Word) -> str:
+    """The repair as an advice."""
+    if repair is None or repair.cost >= LIKELY:
+        return ""
+    if not repair.insert:
+        return f"leave `{word.text}` out"
+    missing = english(repair.insert)
+    if repair.skip:
+        return f"write {missing} instead of `{word.text}`"
+    return f"add {missing}" if missing.startswith("`") else f"{missing} is missing"
+
+
+_GUESSES = frozenset({"_ARROW", "_BOTH", "TRUE", "FALSE"})
+"""Words that the parser may put in to go on, where the author alone knows which one is meant."""
+
+
+def _fix(code: str, fault: Fault, words: Sequence[Word], span: Span) -> Fix | None:
+    """The repair as an edit, where nothing else can be meant."""
+    repair = fault.repair
+    if repair is None or repair.reach < LOOK_AHEAD or repair.cost >= LIKELY:
+        return None
+    spelling = KEYWORDS.get(repair.insert) or SYMBOLS.get(repair.insert)
+    if repair.insert in _GUESSES or (repair.insert and not spelling):
+        return None
+    if code in ("FFE0004", "FFE0006") and repair.insert:
+        # The faulty word stands for a string or a number: what it is spelt for is another's.
+        return None
+    word = words[repair.at]
+    if not repair.skip:
+        return insert(span.start if span.start == span.end else word.start, f"{spelling} ")
+    here = Span(word.start, word.end)
+    if spelling:
+        return respelt(here, spelling)
+    return Fix(f"remove `{word.text}`", (Edit(here, ""),))

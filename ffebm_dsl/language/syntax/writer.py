@@ -1,0 +1,254 @@
+"""Documents -> lines of text, with the comments of the source put back in between.
+
+A comment at the end of a line stays at the end of the line that holds the word before it; a
+comment on a line of its own comes before the line that holds the word after it. What stands
+between two words in the source stands between them in the result, so no comment can be
+lost, and no doc comment can come to belong to something else.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from enum import Enum
+from itertools import groupby
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.syntax.ast import Comment
+from ffebm_dsl.language.syntax.documents import (
+    Document,
+    Group,
+    IfBroken,
+    Indent,
+    Line,
+    Word,
+    exceeds,
+    first_at,
+    flat,
+    last_at,
+)
+
+WIDTH = 110
+"""Longest line that is not broken where it can be; comments do not count."""
+
+STEP = 2
+_CONTINUED = 4
+_SPACES = " \t\f\r\n"
+
+
+class Blank(Enum):
+    """Whether an empty line goes before what comes next."""
+
+    NEVER = "never"
+    KEPT = "kept"  # where the source has one
+    ALWAYS = "always"
+
+
+class Mode(Enum):
+    """How the lines of a group are written."""
+
+    FLAT = "flat"
+    FILLED = "filled"
+    BROKEN = "broken"
+
+
+class _Part(NamedTuple):
+    """A document that is still to be written, how far in, and how its group is written."""
+
+    indent: int
+    mode: Mode
+    document: Document
+
+
+class _Row:
+    """A line of the result. ``alone``: a comment on a line of its own, or an empty line."""
+
+    __slots__ = ("alone", "comment", "indent", "text")
+
+    def __init__(self, indent: int, text: str, alone: bool = False) -> None:
+        self.indent = indent
+        self.text = text
+        self.comment = ""
+        self.alone = alone
+
+
+class Source:
+    """A text and its comments: what stands between two places."""
+
+    def __init__(self, text: str, comments: Sequence[Comment]) -> None:
+        self.text = text
+        self.comments = comments
+        self._starts = [comment.span.start for comment in comments]
+
+    def has_comment(self, span: Span) -> bool:
+        return bool(self.comments_in(span))
+
+    def interrupts(self, document: Document) -> bool:
+        """Whether a comment stands between two words of the document."""
+        return self.has_comment(Span(first_at(document), last_at(document)))
+
+    def comments_in(self, span: Span) -> Sequence[Comment]:
+        first = bisect_right(self._starts, span.start)
+        return self.comments[first : bisect_right(self._starts, span.end - 1)]
+
+    def blank_before(self, offset: int) -> bool:
+        """Whether an empty line, or more, stands in front of ``offset``."""
+        start = offset
+        while start and self.text[start - 1] in _SPACES:
+            start -= 1
+        return self.text.count("\n", start, offset) > 1
+
+    def is_alone(self, comment: Comment) -> bool:
+        """Whether nothing but space precedes the comment on its line."""
+        start = comment.span.start
+        return not self.text[self.text.rfind("\n", 0, start) + 1 : start].strip(_SPACES)
+
+    def find(self, char: str, start: int) -> int:
+        """Where ``char`` first stands after ``start``, outside of comments."""
+        found = self.text.index(char, start)
+        for i in range(bisect_right(self._starts, start - 1), len(self._starts)):
+            if self._starts[i] > found:
+                break
+            if found < self.comments[i].span.end:
+                found = self.text.index(char, self.comments[i].span.end)
+        return found
+
+
+class Writer:
+    """Takes words in the order of the source and gives lines."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._rows: list[_Row] = []
+        self._next = 0  # of the source's comments
+        self._next_start = source.comments[0].span.start if source.comments else _NO_MORE
+        # A line end is written when the next word or comment is known.
+        self._ended: int | None = 0
+        self._blank = Blank.NEVER
+
+    def end_line(self, indent: int, blank: Blank = Blank.NEVER) -> None:
+        """What comes next begins a line, ``indent`` columns in."""
+        self._ended, self._blank = indent, blank
+
+    def write(self, text: str, at: int = -1) -> None:
+        """Append a word; the comments that the source has before ``at`` come first."""
+        if at > self._next_start:
+            self.write_comments(at)
+        if not text:
+            return
+        if self._ended is None:
+            self._rows[-1].text += text
+            return
+        self._begin_row(self._ended, text.lstrip(" "), at)
+        self._ended, self._blank = None, Blank.NEVER
+
+    def write_comments(self, before: int) -> None:
+        """The comments that the source has before an offset and that are not written yet."""
+        while self._next_start < before:
+            comment = self._source.comments[self._next]
+            self._next += 1
+            more = self._next < len(self._source.comments)
+            self._next_start = self._source.comments[self._next].span.start if more else _NO_MORE
+            self._write_comment(comment)
+
+    def _write_comment(self, comment: Comment) -> None:
+        row = self._rows[-1] if self._rows else None
+        if row and not (row.alone or row.comment or self._source.is_alone(comment)):
+            row.comment = comment.text
+            if self._ended is None:
+                self._ended = row.indent + _CONTINUED
+            return
+        if self._ended is None and row:
+            self._ended = row.indent + _CONTINUED
+        self._begin_row(self._ended or 0, comment.text, comment.span.start)
+        self._rows[-1].alone = True
+        if self._blank is Blank.ALWAYS:
+            self._blank = Blank.KEPT
+
+    def _begin_row(self, indent: int, text: str, at: int) -> None:
+        blank = self._blank is Blank.ALWAYS
+        if self._blank is Blank.KEPT and at >= 0:
+            blank = self._source.blank_before(at)
+        if blank and self._rows:
+            self._rows.append(_Row(0, "", alone=True))
+        self._rows.append(_Row(indent, text))
+
+    def render(self, document: Document, indent: int) -> None:
+        """Write a document whose lines begin ``indent`` columns in."""
+        if not exceeds(document, WIDTH - indent) and not self._source.interrupts(document):
+            self.write(flat(document), first_at(document))
+            return
+        stack = [_Part(indent, Mode.BROKEN, document)]
+        while stack:
+            indent, mode, item = stack.pop()
+            if isinstance(item, str):
+                self.write(item)
+            elif isinstance(item, Word):
+                self.write(item.text, item.at)
+            elif isinstance(item, Line):
+                if mode is Mode.BROKEN or (mode is Mode.FILLED and self._ends_line(item, stack)):
+                    self.end_line(indent)
+                else:
+                    self.write(item.flat)
+            elif isinstance(item, IfBroken):
+                self.write(item.text if mode is Mode.BROKEN else "")
+            elif isinstance(item, Indent):
+                stack.append(_Part(indent + STEP, mode, item.inside))
+            elif isinstance(item, Group):
+                stack.append(_Part(indent, self._mode(item, stack), item.inside))
+            else:
+                stack.extend(_Part(indent, mode, part) for part in reversed(item))
+
+    def _mode(self, group: Group, rest: list[_Part]) -> Mode:
+        if self._source.interrupts(group):
+            return Mode.BROKEN
+        if not exceeds(group, WIDTH) and self._fits(_Part(0, Mode.FLAT, group.inside), rest):
+            return Mode.FLAT
+        return Mode.FILLED if group.filled else Mode.BROKEN
+
+    def _ends_line(self, line: Line, rest: list[_Part]) -> bool:
+        """Whether a filled line ends here, as what follows does not fit on it."""
+        return line.flat != "" and not self._fits(_Part(0, Mode.FLAT, line.flat), rest)
+
+    def _fits(self, first: _Part, rest: list[_Part]) -> bool:
+        """Whether a part and the ``rest``, of which the last one comes next, fit on the line up
+        to where it can be broken next. The rest may be long, and is looked at from its end."""
+        waiting, left = [first], len(rest)
+        row = self._rows[-1]
+        used = row.indent + len(row.text) if self._ended is None else self._ended
+        room = WIDTH - used
+        while room >= 0 and (waiting or left):
+            if not waiting:
+                left -= 1
+            indent, mode, item = waiting.pop() if waiting else rest[left]
+            if mode is Mode.FLAT or isinstance(item, str | Word | Group):
+                room -= len(flat(item))
+            elif isinstance(item, Line):
+                if mode is Mode.BROKEN or item.flat:
+                    return True
+            elif isinstance(item, IfBroken):
+                room -= len(item.text) if mode is Mode.BROKEN else 0
+            elif isinstance(item, Indent):
+                waiting.append(_Part(indent, mode, item.inside))
+            else:
+                waiting.extend(_Part(indent, mode, part) for part in reversed(item))
+        return room >= 0
+
+    def text(self) -> str:
+        """All that was written, end-of-line comments aligned in neighbouring lines."""
+        self.end_line(0, Blank.KEPT)
+        self.write_comments(_NO_MORE)
+        lines: list[str] = []
+        for _, rows in groupby(self._rows, key=lambda row: (row.alone, row.indent)):
+            run = list(rows)
+            column = max((len(row.text.rstrip()) for row in run if row.comment), default=0)
+            for row in run:
+                words = row.text.rstrip()
+                if row.comment:
+                    words = f"{words:{column}}  {row.comment}"
+                lines.append(f"{'':{row.indent}}{words}" if words else "")
+        return "\n".join(lines) + "\n"
+
+
+_NO_MORE = 1 << 62

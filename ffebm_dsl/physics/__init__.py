@@ -1,0 +1,1 @@
+"""The physics: energies, their relaxation to equilibrium, gradients, and networks of them."""

@@ -1,0 +1,137 @@
+"""Gradients sweep by sweep: EP after t nudged sweeps, autodiff through the last t free sweeps.
+
+At a fixed point the two are equal for every t, in the limit of a small beta, where the
+nudged phase updates the groups of layers in the reverse order of the free phase (the
+gradient-descending-dynamics property: Ernoult et al. 2019; for chains of blocks
+arXiv 2409.03306). Both are computed for all t in one go: EP by one nudged relaxation that
+is looked at after every sweep, autodiff by one accumulation backward in time.
+
+Every generator yields ``sweeps + 1`` estimates, t = 0 first. The tensors of one may be
+changed by the next step: use them before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.physics.energy import HopfieldDynamics, Precision
+from ffebm_dsl.physics.gradients.eqprop import EquilibriumPropagation, nudged_dynamics
+from ffebm_dsl.physics.gradients.estimator import (
+    Cost,
+    Equilibrium,
+    GradientEstimate,
+    cotangents_by_layer,
+)
+from ffebm_dsl.physics.relaxation import Relaxation, relax
+
+
+class Nudged(NamedTuple):
+    """The EP gradient after some nudged sweeps, and the states that it is taken from.
+
+    ``states`` holds the nudged phases one after the other along the batch, in the order of
+    the estimator's betas, without one that is 0.
+    """
+
+    estimate: GradientEstimate
+    states: list[Tensor]
+
+
+def ep_transients(
+    estimator: EquilibriumPropagation,
+    equilibrium: Equilibrium,
+    cost: Cost,
+    weights: Tensor,
+    sweeps: int,
+) -> Iterator[Nudged]:
+    """EP after t = 0, 1, ... nudged sweeps. No sample stops early: the tolerance is not used."""
+    betas, batch = estimator.betas, len(equilibrium.state[0])
+    nudges = [beta for beta in betas if beta != 0]
+    dynamics, state = nudged_dynamics(equilibrium, cost, nudges)
+    step = _one_sweep(equilibrium.nudged)
+    for t in range(sweeps + 1):
+        if t > 0:
+            if t - 1 == equilibrium.nudged.routing_after:
+                dynamics.freeze_routing(state)
+            with torch.no_grad():
+                state = relax(dynamics, state, step).state
+        by_beta = {0.0: list(equilibrium.state)}
+        for k, beta in enumerate(nudges):
+            by_beta[beta] = [s[k * batch : (k + 1) * batch] for s in state]
+        first, second = (by_beta[beta] for beta in betas)
+        routings = estimator.routings(equilibrium, dynamics.routings_at(state))
+        estimate = estimator.contrast(equilibrium, cost, weights, first, second, [], routings)
+        yield Nudged(estimate, state)
+
+
+def unrolled_transients(
+    equilibrium: Equilibrium, cost: Cost, weights: Tensor, sweeps: int
+) -> Iterator[GradientEstimate]:
+    """Autodiff through the last t of ``sweeps`` further free sweeps, for t = 0, 1, ....
+
+    The sweeps start at the free state, and the cost is taken where they end; with t =
+    ``sweeps`` this is the estimator ``Unrolled(sweeps)``. Of the forward pass only the states
+    between sweeps are kept; each sweep is computed once more when its turn backward comes.
+    """
+    step = _one_sweep(equilibrium.free)
+    trajectory = _trajectory(equilibrium, step, sweeps)
+    end = trajectory.pop()
+    cost_parameters = cost.parameter_gradient(end, weights)
+    cotangent = [
+        torch.zeros_like(s) if c is None else c
+        for s, c in zip(end, cotangents_by_layer(cost, end, weights), strict=True)
+    ]
+    parameters = [torch.zeros_like(p) for p in equilibrium.energy.trainable()]
+    drives = [torch.zeros_like(u) for u in equilibrium.drives]
+    yield GradientEstimate(parameters, drives, cost_parameters)
+    while trajectory:
+        cotangent, shares = _pull_back(equilibrium, step, trajectory.pop(), cotangent)
+        for total, share in zip([*parameters, *drives], shares, strict=True):
+            total += share
+        yield GradientEstimate(parameters, drives, cost_parameters)
+
+
+def _one_sweep(settings: Relaxation) -> Relaxation:
+    precision = Precision.FULL
+    return replace(settings, sweeps=1, tolerance=0.0, routing_after=-1, precision=precision)
+
+
+def _trajectory(equilibrium: Equilibrium, step: Relaxation, sweeps: int) -> list[Sequence[Tensor]]:
+    """The free state and the states after each of ``sweeps`` further sweeps."""
+    dynamics = HopfieldDynamics(
+        equilibrium.energy, equilibrium.drives, routings=equilibrium.routings
+    )
+    states: list[Sequence[Tensor]] = [equilibrium.state]
+    with torch.no_grad():
+        for _ in range(sweeps):
+            states.append(relax(dynamics, states[-1], step).state)
+    return states
+
+
+def _pull_back(
+    equilibrium: Equilibrium, step: Relaxation, state: Sequence[Tensor], cotangent: list[Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """One sweep backward: the cotangent of ``state``, and the shares of parameters and drives.
+
+    ``cotangent`` is that of the state which the sweep makes of ``state``.
+    """
+    energy = equilibrium.energy
+    with torch.enable_grad():
+        start = [s.detach().requires_grad_() for s in state]
+        drives = [u.detach().requires_grad_() for u in equilibrium.drives]
+        dynamics = HopfieldDynamics(energy, drives, routings=equilibrium.routings, graph=True)
+        end = relax(dynamics, start, step).state
+    pairs = [(s, c) for s, c in zip(end, cotangent, strict=True) if s.requires_grad]
+    inputs = [*start, *energy.trainable(), *drives]
+    gradients = torch.autograd.grad(
+        [s for s, _ in pairs],
+        inputs,
+        [c for _, c in pairs],
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return list(gradients[: len(start)]), list(gradients[len(start) :])

@@ -1,0 +1,228 @@
+"""A feedforward-tied energy-based model: digital maps and energy blocks, end to end.
+
+The network is a chain of modules connected by named ports. ``loss.backward()``
+backpropagates through the maps and, through each block's backward pass,
+eq-propagates through the blocks (Nest & Ernoult, arXiv 2409.03306, Algorithm 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ffebm_dsl.physics.energy.kernels import channels_last
+from ffebm_dsl.physics.gradients import Estimator
+from ffebm_dsl.physics.modules import Chain, NamedModules
+from ffebm_dsl.physics.network.block import EnergyBlock, LossScale, PhaseReport
+
+Probe = Callable[[str, Tensor], Tensor]
+"""Sees, and may replace, what enters each block: ``probe("b2.input(b1.out)", tensor)``."""
+
+
+class Outcome(NamedTuple):
+    """A forward pass against targets: mean loss (0-dim), loss per sample (B,), logits (B, K)."""
+
+    loss: Tensor
+    per_sample: Tensor
+    logits: Tensor
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """From which ports a block's maps and drives read, and which ports it offers.
+
+    Attributes:
+        maps: for each feedforward map of the block its source port.
+        drives: the port behind each drive, in the energy's order.
+        outputs: the port of each output, in the energy block's order.
+    """
+
+    maps: Mapping[str, str]
+    drives: Sequence[str]
+    outputs: Sequence[str]
+
+
+class HybridBlock(nn.Module):
+    """The feedforward maps of a block and the energy block that they drive."""
+
+    def __init__(
+        self, name: str, maps: NamedModules[Chain], energy: EnergyBlock, wiring: Wiring
+    ) -> None:
+        super().__init__()
+        self.name, self.maps, self.core, self.wiring = name, maps, energy, wiring
+
+    def drives(self, ports: Mapping[str, Tensor], probe: Probe | None = None) -> list[Tensor]:
+        """What drives the block: its maps, run once, on what enters the block."""
+        local: dict[str, Tensor] = {}
+
+        def read(port: str) -> Tensor:
+            if port in local:
+                return local[port]
+            local[port] = ports[port] if probe is None else self._probed(probe, port, ports[port])
+            return local[port]
+
+        for name, module in zip(self.maps.names(), self.maps, strict=True):
+            local[f"{self.name}.{name}"] = module(read(self.wiring.maps[name]))
+        return [read(port) for port in self.wiring.drives]
+
+    def input_ports(self) -> list[str]:
+        """The ports outside the block that it reads, in order, each once."""
+        own = {f"{self.name}.{name}" for name in self.maps.names()}
+        sources = [*self.wiring.maps.values(), *self.wiring.drives]
+        return [port for port in dict.fromkeys(sources) if port not in own]
+
+    def _probed(self, probe: Probe, port: str, tensor: Tensor) -> Tensor:
+        # A view, so that each block's share of a port read by several is seen alone.
+        return probe(f"{self.name}.input({port})", tensor.view_as(tensor))
+
+
+@dataclass(frozen=True)
+class MapWiring:
+    """From which port a model-level map reads, and which port it offers."""
+
+    source: str
+    port: str
+
+
+class HybridNetwork(nn.Module):
+    """The whole network of a spec.
+
+    ``network(x)`` gives the logits (B, K) of a batch (B, *input shape);
+    ``network(x, y)`` an :class:`Outcome`. With targets given, a loss scaled before
+    ``backward`` (a gradient scaler, accumulation) leaves beta unchanged; without, the loss
+    on the logits must be a mean over the batch, or each block's ``reduction`` and
+    ``loss_scale`` must say otherwise.
+
+    Args:
+        stages: model-level maps and blocks by name, in order of computation.
+        wiring: the ports of each model-level map, by name.
+        readout: from the port ``prediction`` to the logits.
+        loss: maps logits and targets to a loss per sample, (B,).
+        ports: (name of the input's port, port that the readout reads).
+        loss_block: name of the block that is nudged by the loss itself; empty for none.
+    """
+
+    def __init__(
+        self,
+        stages: NamedModules[nn.Module],
+        wiring: Mapping[str, MapWiring],
+        readout: nn.Module,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        ports: tuple[str, str],
+        loss_block: str = "",
+    ) -> None:
+        super().__init__()
+        self.stages, self.readout = stages, readout
+        self._wiring, self._loss = dict(wiring), loss
+        self._input, self._prediction = ports
+        self._loss_block = loss_block
+
+    def forward(
+        self, x: Tensor, target: Tensor | None = None, *, probe: Probe | None = None
+    ) -> Tensor | Outcome:
+        """Logits of ``x``, or with a target (labels (B,) or vectors (B, K)) the outcome."""
+        scale = LossScale()
+        # Laid out as blocks lay out their states, so that maps and blocks need not convert.
+        ports = {self._input: channels_last(x)}
+        for name, stage in zip(self.stages.names(), self.stages, strict=True):
+            if not isinstance(stage, HybridBlock):
+                ports[self._wiring[name].port] = stage(ports[self._wiring[name].source])
+                continue
+            drives = stage.drives(ports, probe)
+            if name == self._loss_block and target is not None:
+                return self._nudged_by_loss(stage.core, drives, target)
+            states = stage.core(*drives, scale=None if target is None else scale)
+            if name == self._loss_block:
+                states = _NeedsTarget.apply(states, name)
+            outputs = states if isinstance(states, tuple) else (states,)
+            ports.update(zip(stage.wiring.outputs, outputs, strict=True))
+        logits = self.readout(ports[self._prediction])
+        if target is None:
+            return logits
+        per_sample = self._loss(logits, target)
+        return Outcome(scale.tie(per_sample.mean()), per_sample.detach(), logits)
+
+    def _nudged_by_loss(self, core: EnergyBlock, drives: list[Tensor], target: Tensor) -> Outcome:
+        def loss(state: Tensor, copies: int) -> Tensor:
+            return self._loss(self.readout(state), torch.cat([target] * copies))
+
+        per_sample, state = core.loss(*drives, loss=loss, readout=self.readout)
+        with torch.no_grad():
+            logits = self.readout(state)
+        return Outcome(per_sample.mean(), per_sample.detach(), logits)
+
+    @property
+    def blocks(self) -> Iterator[HybridBlock]:
+        """The energy blocks with their maps, in order of computation."""
+        return (stage for stage in self.stages if isinstance(stage, HybridBlock))
+
+    def phases(self) -> list[PhaseReport]:
+        """How the relaxations since the last forward pass went, block by block."""
+        return [report for block in self.blocks for report in block.core.reports]
+
+    @contextmanager
+    def gradients_by(self, estimator: Estimator, block: str = "") -> Iterator[None]:
+        """Use another estimator within the context, in every block or in the named one."""
+        chosen = [b.core for b in self.blocks if block in ("", b.name)]
+        before = [core.estimator for core in chosen]
+        try:
+            for core in chosen:
+                core.estimator = estimator
+            yield
+        finally:
+            for core, old in zip(chosen, before, strict=True):
+                core.estimator = old
+
+    def labels(self) -> dict[str, str]:
+        """What reports call each parameter: ``b1.u.conv2d.weight``, ``b1.s1_s2.conv2d.weight``."""
+        return {name: label(name) for name, _ in self.named_parameters()}
+
+
+def label(parameter: str) -> str:
+    """A parameter's name without the containers that a spec does not know."""
+    parts = parameter.split(".")
+    if parts[0] == "stages":
+        parts = parts[1:]
+        if parts[1] == "maps":
+            parts = [parts[0], *parts[2:]]
+        elif parts[1:4] == ["core", "energy", "couplings"]:
+            parts = [parts[0], parts[4], *parts[6:]]
+    return ".".join(parts)
+
+
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy per sample in nat: logits (B, K), labels (B,) to (B,)."""
+    return F.cross_entropy(logits, target, reduction="none")
+
+
+def mse(prediction: Tensor, target: Tensor) -> Tensor:
+    """``|prediction - target|^2 / 2`` per sample: (B, ...), labels (B,) or (B, K) to (B,).
+
+    A label stands for the corner of the unit cube that it names (one-hot).
+    """
+    flat = prediction.flatten(1)
+    if not target.is_floating_point():
+        target = F.one_hot(target, flat.shape[1]).to(flat.dtype)
+    return (flat - target).square().sum(1) / 2
+
+
+class _NeedsTarget(torch.autograd.Function):
+    """Refuses a backward pass that would quietly nudge by cotangent instead of by the loss."""
+
+    @staticmethod
+    def forward(ctx, state: Tensor, block: str) -> Tensor:  # type: ignore[no-untyped-def]
+        ctx.block = block
+        return state.view_as(state)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> None:  # type: ignore[no-untyped-def]
+        raise RuntimeError(
+            f"block {ctx.block} is nudged by the loss itself (nudge=loss), which needs the "
+            "target: compute the loss by network(x, target), not from network(x)"
+        )

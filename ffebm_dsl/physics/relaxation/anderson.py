@@ -1,0 +1,162 @@
+"""Anderson acceleration of a sweep, sample by sample (Anderson 1965; Walker & Ni 2011).
+
+With ``g_k`` the state that sweep k makes of ``x_k`` and ``f_k = g_k - x_k``, the next sweep
+starts at::
+
+    x_{k+1} = g_k - sum_j gamma_j (g_{j+1} - g_j)
+    gamma   = argmin |f_k - sum_j gamma_j (f_{j+1} - f_j)|
+
+over the last ``memory`` differences. It moves where sweeps start, and nothing else: the
+residual is that of a plain sweep, and the state that a relaxation returns is what a plain
+sweep gave. Only the layers whose old state a sweep reads take part: under a two-coloured
+order that is one colour.
+
+Safeguards, each per sample: acceleration waits until a sweep changes little and, where the
+routing of max poolings is going to be frozen, until it is; the start is brought into the range
+of the activations. Where ``f`` does not fall along the way that the state went, near a saddle
+of the energy, the history is dropped and the next sweep is a plain one: the mixture would be
+drawn to the saddle, which sweeps leave. Where ``|f|`` grows, the history is dropped and plain
+sweeps follow: one at first, twice as many each time. So acceleration cannot keep a sample
+from coming to rest where plain sweeps would. Where the differences give no finite answer, the
+next sweep is a plain one too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.physics.relaxation.layout import flat, unflat
+
+NEAR = 0.1
+"""A sample is accelerated once ``|f| / |g|`` has come below this: further out, the units that
+saturate still change, and a mixture could lead to another equilibrium than plain sweeps."""
+
+REGULARISATION = 10.0
+"""Added to the normal equations, times machine precision and their largest diagonal entry."""
+
+
+@dataclass(frozen=True)
+class Anderson:
+    """How to accelerate.
+
+    Attributes:
+        memory: how many differences of earlier sweeps are kept, 1 or more.
+        layers: the layers whose old state a sweep reads (``order.carried``).
+    """
+
+    memory: int
+    layers: tuple[int, ...]
+
+
+class Mixer:
+    """The history of one relaxation: 2 ``memory`` states of the carried layers per sample."""
+
+    def __init__(self, settings: Anderson) -> None:
+        self.layers = settings.layers
+        self._memory = settings.memory
+        self._history: _History | None = None
+        self._last: tuple[Tensor, Tensor] | None = None
+        self._watch: _Watch | None = None
+
+    def next(self, before: Sequence[Tensor], after: Sequence[Tensor]) -> list[Tensor]:
+        """Where the next sweep starts: the carried layers, in their order.
+
+        ``before`` and ``after`` are the carried layers at the start and end of a sweep.
+        """
+        g = torch.cat([flat(s) for s in after], 1)
+        f = g - torch.cat([flat(s, like) for s, like in zip(before, after, strict=True)], 1)
+        start = self._mixed(f, g)
+        self._last = f, g
+        parts = start.split([s[0].numel() for s in after], 1)
+        return [unflat(part, s) for part, s in zip(parts, after, strict=True)]
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows alone."""
+        if self._last is not None:
+            self._last = self._last[0][rows], self._last[1][rows]
+        for part in (self._history, self._watch):
+            if part is not None:
+                part.select(rows)
+
+    def _mixed(self, f: Tensor, g: Tensor) -> Tensor:
+        size = torch.linalg.vector_norm(f, dim=1)
+        if self._last is None or self._watch is None:
+            self._watch = _Watch(size)
+            return g
+        if self._history is None:
+            self._history = _History(f, self._memory)
+        step, state = f - self._last[0], g - self._last[1]
+        self._history.enter(step, state)
+        far = size > NEAR * torch.linalg.vector_norm(g, dim=1)
+        rising = (step * (state - step)).sum(1) >= 0  # f, against the way from x to the next x
+        self._history.drop(self._watch.plain(size, far) | rising)
+        return self._history.mixed(f, g)
+
+
+class _History:
+    """The last differences of the steps f and of the states g, and their inner products."""
+
+    def __init__(self, like: Tensor, memory: int) -> None:
+        self._memory, self._count = memory, 0
+        self._steps = like.new_zeros(len(like), memory, like.shape[1])
+        self._states = torch.zeros_like(self._steps)
+        self._gram = like.new_zeros(len(like), memory, memory)
+
+    def enter(self, step: Tensor, state: Tensor) -> None:
+        slot = self._count % self._memory
+        self._count += 1
+        self._steps[:, slot], self._states[:, slot] = step, state
+        products = torch.bmm(self._steps, step.unsqueeze(2)).squeeze(2)
+        self._gram[:, slot], self._gram[:, :, slot] = products, products
+
+    def drop(self, rows: Tensor) -> None:
+        """Forget all of these samples, (rows,) bool: an empty history changes nothing."""
+        for part in (self._steps, self._states, self._gram):
+            part.masked_fill_(rows.view(-1, 1, 1), 0.0)
+
+    def mixed(self, f: Tensor, g: Tensor) -> Tensor:
+        weights = _solve(self._gram, torch.bmm(self._steps, f.unsqueeze(2)))
+        back = torch.bmm(weights.transpose(1, 2), self._states).squeeze(1)
+        return g - back
+
+    def select(self, rows: Tensor) -> None:
+        self._steps, self._states = self._steps[rows], self._states[rows]
+        self._gram = self._gram[rows]
+
+
+class _Watch:
+    """Which samples acceleration fails, and for how many sweeps they go without."""
+
+    def __init__(self, size: Tensor) -> None:
+        self._last_size = size
+        self._wait = torch.zeros_like(size)
+        self._penalty = torch.ones_like(size)
+
+    def plain(self, size: Tensor, far: Tensor) -> Tensor:
+        """Which samples start their next sweep as without acceleration, given ``|f|``."""
+        failed = ~(size <= self._last_size) & (self._wait == 0) & ~far
+        self._wait = torch.where(failed, self._penalty, (self._wait - 1).clamp_min(0.0))
+        self._penalty = torch.where(failed, 2 * self._penalty, self._penalty)
+        waiting = far | (self._wait > 0)
+        self._last_size = size
+        return waiting
+
+    def select(self, rows: Tensor) -> None:
+        self._last_size = self._last_size[rows]
+        self._wait, self._penalty = self._wait[rows], self._penalty[rows]
+
+
+def _solve(gram: Tensor, against: Tensor) -> Tensor:
+    """``gram^-1 against``, (B, m, 1); an entry never filled gets 0, a failed sample all 0."""
+    diagonal = gram.diagonal(dim1=1, dim2=2)
+    largest = diagonal.amax(1, keepdim=True)
+    shift = REGULARISATION * torch.finfo(gram.dtype).eps * largest
+    filled = torch.where(diagonal > 0, diagonal + shift, 1.0)
+    system = torch.diagonal_scatter(gram, filled, dim1=1, dim2=2)
+    weights, failed = torch.linalg.solve_ex(system, against)
+    right = (failed == 0).view(-1, 1, 1) & weights.isfinite().all(1, keepdim=True)
+    return torch.where(right, weights, 0.0)

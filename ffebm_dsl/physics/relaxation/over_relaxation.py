@@ -1,0 +1,105 @@
+"""Projected successive over-relaxation, sample by sample (Young 1954; Cryer 1971).
+
+An over-relaxed sweep takes every layer further than a plain one would, and no further than
+its activation's range::
+
+    s  <-  P(s + omega (sigma(v) - s)),    1 <= omega < 2
+
+A state is at rest under it exactly where it is at rest under plain sweeps. Where no two
+layers of a group are coupled and ``G`` is quadratic on its range (identity, relu,
+hard_sigmoid), one group after the other lowers the energy for every omega below 2: of
+``s^2 / 2a - v s`` each step is towards the minimum and, at its far side, never as high as
+where it began. That holds under live max poolings too while what they meet is not negative,
+since phi is convex in their source then. For other activations it is a heuristic, and the
+safeguard below is what it rests on.
+
+A phase whose max poolings are still to be frozen sweeps plainly until they are: the sweeps
+until then decide which equilibrium a sample comes to. Residuals are those of the steps
+``sigma(v) - s`` before they are stretched, each layer's as its turn comes. So they and the
+tolerance mean what they mean in plain sweeps, and an over-relaxed sweep can end a sample. The
+last sweep of a phase is a plain one.
+
+Slow samples: the rate at which a sample's steps shrink is ``l = <f_k, f_{k-1}> / |f_{k-1}|^2``.
+For two groups of layers Young's theory tells from it which omega would have been the best::
+
+    omega_best = 2 / (1 + sqrt(1 - mu^2)),    mu^2 = (l + omega - 1)^2 / (l omega^2)
+
+Where ``l`` is above ``SLOW``, a sample's next sweep takes that, up to ``FURTHEST``: so it
+passes saddles of the energy, where its steps grow in one direction, sooner.
+
+Safeguard: where an over-relaxed sweep has a larger residual for a sample than the one before
+had, and no such rate, plain sweeps follow, one at first and twice as many each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.physics.energy.kernels import take_rows
+from ffebm_dsl.physics.relaxation.layout import flat, squared_norm
+from ffebm_dsl.physics.relaxation.solution import Relaxation
+
+SLOW = 0.5
+"""Steps that shrink by less than this are worth a larger omega than the one that was asked for."""
+
+FURTHEST = 1.8
+"""The largest omega that a slow sample is given."""
+
+
+class Pace:
+    """By which factor the next sweep takes each sample; (rows,) each tensor.
+
+    ``begin`` is the first sweep, counted from 0, that may be over-relaxed.
+    """
+
+    def __init__(self, settings: Relaxation, like: Tensor, begin: int) -> None:
+        self._omega, self._begin, self._last = settings.over_relaxation, begin, settings.sweeps - 1
+        ones = torch.ones(len(like), dtype=like.dtype, device=like.device)
+        self._factors = ones * self._omega
+        self._residual = ones * torch.inf
+        self._wait = torch.zeros_like(ones)
+        self._penalty = ones
+        self._steps: list[Tensor] = []
+
+    def factors(self, sweep: int) -> Tensor | None:
+        """What to stretch the steps of ``sweep`` by; None where every sample sweeps plainly."""
+        return self._factors if self._begin <= sweep < self._last else None
+
+    def observe(self, sweep: int, residual: Tensor, steps: list[Tensor]) -> None:
+        """Take note of a sweep: its residual per sample, and its steps before the stretching."""
+        rate, self._steps = _rate(self._steps, steps), steps
+        if not self._begin <= sweep < self._last:
+            return
+        stretched = self._factors > 1
+        slow = stretched & (rate > SLOW)
+        failed = stretched & ~slow & ~(residual <= self._residual)
+        self._residual = torch.where(stretched, residual, self._residual)
+        self._wait = torch.where(failed, self._penalty, (self._wait - 1).clamp_min(0.0))
+        self._penalty = torch.where(failed, 2 * self._penalty, self._penalty)
+        omega = torch.where(slow, self._best(rate), self._omega)
+        self._factors = torch.where(self._wait > 0, torch.ones_like(residual), omega)
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows alone."""
+        self._factors, self._residual = self._factors[rows], self._residual[rows]
+        self._wait, self._penalty = self._wait[rows], self._penalty[rows]
+        self._steps = [take_rows(step, rows) for step in self._steps]
+
+    def _best(self, rate: Tensor) -> Tensor:
+        """The omega under which a sample of this rate would have come to rest soonest."""
+        rate = rate.clamp(SLOW, 1.0)
+        squared = (rate + self._omega - 1).square() / (rate * self._omega**2)
+        best = 2 / (1 + (1 - squared).clamp_min(0.0).sqrt())
+        return best.clamp(self._omega, max(FURTHEST, self._omega))
+
+
+def _rate(before: Sequence[Tensor], steps: Sequence[Tensor]) -> Tensor:
+    """Which part of the steps before is still in these, (rows,); 0 where there were none."""
+    if not before:
+        return torch.zeros_like(steps[0].flatten(1)[:, 0])
+    pairs = zip(before, steps, strict=True)
+    inner = torch.stack([(flat(a, b) * flat(b)).sum(1) for a, b in pairs]).sum(0)
+    return inner / squared_norm(before).clamp_min(torch.finfo(inner.dtype).tiny)

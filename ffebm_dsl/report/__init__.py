@@ -1,6 +1,0 @@
-"""A page about runs, made from their records alone: tables and figures in one HTML file."""
-
-from ffebm_dsl.report.page import page
-from ffebm_dsl.report.runs import Run, load
-
-__all__ = ["Run", "load", "page"]

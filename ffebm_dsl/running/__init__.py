@@ -1,0 +1,1 @@
+"""Running a network: data sets, training, records and checkpoints."""

@@ -1,0 +1,77 @@
+"""Checksums of files, and the list of them that fetching leaves beside what it unpacked."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.running.datasets.durable import write_whole
+from ffebm_dsl.running.datasets.raw import damaged
+
+SUMS = "SHA256SUMS"
+"""In the form of sha256sum, which can check it too."""
+
+SUMS_BYTES = 1 << 20
+AT_ONCE = 1 << 20
+MAX_UNPACKED = 1 << 31
+
+_LINE = re.compile(r"([0-9a-f]{64})  ([^/\n]+)")
+
+
+def digest(path: Path, algorithm: str, *, unpacked: bool = False) -> str:
+    """Checksum of a file in hex, or of what a ``.gz`` file unpacks to.
+
+    Raises:
+        InputError: unreadable, no gzip, or far more than a data set unpacks to.
+    """
+    found = hashlib.new(algorithm, usedforsecurity=False)
+    total = 0
+    try:
+        with gzip.open(path) if unpacked else path.open("rb") as file:
+            while chunk := file.read(AT_ONCE):
+                total += len(chunk)
+                if unpacked and total > MAX_UNPACKED:
+                    raise damaged(f"{path} unpacks to more than {MAX_UNPACKED} bytes")
+                found.update(chunk)
+    except (OSError, EOFError, zlib.error) as error:
+        raise damaged(f"{path} cannot be read: {error}") from error
+    return found.hexdigest()
+
+
+def algorithm_of(checksum: str) -> str:
+    """Which checksum it is, by its length."""
+    return {32: "md5", 64: "sha256"}[len(checksum)]
+
+
+def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
+    """Add to the list in a folder: SHA-256 by file name."""
+    both = {**read_sums(folder), **sums}
+    write_whole(folder / SUMS, "".join(f"{sha}  {name}\n" for name, sha in sorted(both.items())))
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """The list in a folder; empty where there is none.
+
+    Raises:
+        InputError: something else stands there.
+    """
+    path = folder / SUMS
+    if not path.is_file():
+        return {}
+    with path.open("rb") as file:
+        lines = file.read(SUMS_BYTES).decode("utf-8", "replace").splitlines()
+    sums = {}
+    for number, line in enumerate(lines, start=1):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise InputError(
+                f"{path}, line {number}: not a SHA-256 and a name",
+                help="remove the file, or write it anew with sha256sum",
+            )
+        sums[match[2]] = match[1]
+    return sums

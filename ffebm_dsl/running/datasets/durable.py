@@ -1,0 +1,67 @@
+"""Writing files so that they are whole or not there, and saying what the disk refuses."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from ffebm_dsl.language.diagnostics import StorageError
+from ffebm_dsl.running.records import sync_directory
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system refuses inside into an error that names ``path``.
+
+    Raises:
+        StorageError: the disk is full or refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path}: {error.strerror}",
+            help="free space on the disk, or make the folder writable, then try again",
+        ) from error
+
+
+def put(unfinished: Path, path: Path) -> None:
+    """Make a file durable and give it its name, in one step."""
+    with writing(path):
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        sync_directory(path.parent)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A small text file, whole or not there."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    with writing(path):
+        unfinished.write_text(text, encoding="utf-8")
+    put(unfinished, path)
+
+
+def write_all(file: IO[bytes], content: bytes | memoryview) -> None:
+    """All of ``content``, to an unbuffered file, which may take less at once."""
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]
+
+
+def lock(file: IO[Any], path: Path, *, wait: bool = False) -> bool:
+    """Hold an open file against other processes until it is closed; False: another holds it.
+
+    Raises:
+        StorageError: its file system has no locks.
+    """
+    with writing(path):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+    return True

@@ -1,0 +1,141 @@
+"""ImageNet of 32 x 32 pixels (Chrabaszcz et al.): batches of arrays, npz or pickled.
+
+``data`` (n, 3072) unsigned bytes and ``labels`` 1 to 1000, in ten training batches and one
+of validation images, which are the test set here. 1.28 million images are 3.9 GB: batches
+are copied once into a cache of mapped files, a few megabytes at a time where they are npz
+and one batch at a time where they are pickles, and training reads the samples of a step.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ffebm_dsl.running.datasets import npz
+from ffebm_dsl.running.datasets.cache import Cached, Writer, open_or_make, places, sources_of
+from ffebm_dsl.running.datasets.catalogue import IMAGENET32, DataFiles, Form
+from ffebm_dsl.running.datasets.cifar import PIXELS, SIDE, label_list, pixel_rows
+from ffebm_dsl.running.datasets.pickles import read_pickle
+from ffebm_dsl.running.datasets.places import Located, locate
+from ffebm_dsl.running.datasets.progress import bar
+from ffebm_dsl.running.datasets.raw import Raw, Split, damaged
+
+MAX_IMAGES = 1 << 21
+"""Of one batch; a bound for what a header may declare."""
+
+KINDS = {
+    "x_train": ("|u1", (3, SIDE, SIDE)),
+    "y_train": ("<i2", ()),
+    "x_test": ("|u1", (3, SIDE, SIDE)),
+    "y_test": ("<i2", ()),
+}
+
+
+def read_imagenet32(data_dir: Path | None, known: DataFiles = IMAGENET32) -> Raw:
+    """Images (n, 3, 32, 32), mapped, and labels 0 to 999.
+
+    Raises:
+        InputError: missing or damaged files, a label that is no class.
+        StorageError: the cache cannot be written.
+    """
+    located = locate(known, data_dir)
+    assert data_dir is not None
+    folders = places(data_dir, known.name)
+    sources = sources_of([*located.train, *located.test])
+    cached = open_or_make(folders, sources, KINDS, lambda writer: _copy(located, writer))
+    return Raw(
+        _split(cached, known.title, "train"),
+        _split(cached, known.title, "test"),
+        located.names,
+        sha256=cached.sha256,
+    )
+
+
+class Counter:
+    """Takes what a cache would, and counts labels in place of keeping images."""
+
+    def __init__(self, classes: int) -> None:
+        self.counts = {which: np.zeros(classes, np.int64) for which in ("train", "test")}
+
+    def append(self, name: str, rows: NDArray[Any]) -> None:
+        if name.startswith("y_"):
+            counts = self.counts[name.removeprefix("y_")]
+            counts += np.bincount(rows, minlength=len(counts))
+
+
+def count_imagenet32(located: Located) -> dict[str, NDArray[np.int64]]:
+    """How often each class occurs in both sets, after reading everything; no cache is made.
+
+    Raises:
+        InputError: as :func:`read_imagenet32`.
+    """
+    counter = Counter(located.known.classes)
+    _copy(located, counter)
+    return counter.counts
+
+
+def _split(cached: Cached, title: str, which: str) -> Split:
+    x, y = (cached.arrays[f"{kind}_{which}"] for kind in "xy")
+    return Split(x, y, f"{title}, {which} images", f"{title}, {which} labels")
+
+
+def _copy(located: Located, writer: Writer | Counter) -> None:
+    """All batches into the cache, in order."""
+    known = located.known
+    read = _copy_npz if located.layout.form is Form.NPZ else _copy_pickle
+    with bar(known.name, known.train + known.test, " images") as progress:
+        for which, paths in (("train", located.train), ("test", located.test)):
+            for path in paths:
+                read(path, which, writer, known.classes, progress)
+
+
+def _copy_npz(
+    path: Path, which: str, writer: Writer | Counter, classes: int, progress: tqdm[NoReturn]
+) -> None:
+    with npz.open_npz(path) as archive:
+        for name in ("data", "labels"):
+            if name not in npz.names(archive):
+                has = ", ".join(npz.names(archive)) or "none"
+                raise damaged(f"{path} has no array `{name}`; it has: {has}")
+        data, labels = (npz.member(archive, name, path) for name in ("data", "labels"))
+        images = data.shape[0] if data.shape else 0
+        if data.dtype != np.uint8 or data.shape != (images, PIXELS) or images > MAX_IMAGES:
+            raise damaged(
+                f"data of {path} has shape {list(data.shape)} and type {data.dtype}, "
+                f"not n x {PIXELS} unsigned bytes"
+            )
+        if labels.shape != (images,) or labels.dtype.kind not in "iu":
+            raise damaged(
+                f"labels of {path} has shape {list(labels.shape)} and type {labels.dtype}, "
+                f"not one whole number for each of {images} images"
+            )
+        writer.append(f"y_{which}", _from_zero(path, npz.read(archive, "labels", path), classes))
+        for rows in npz.rows(archive, data, path):
+            writer.append(f"x_{which}", rows)
+            progress.update(len(rows))
+
+
+def _copy_pickle(
+    path: Path, which: str, writer: Writer | Counter, classes: int, progress: tqdm[NoReturn]
+) -> None:
+    batch = read_pickle(path)
+    rows = pixel_rows(path, batch)
+    labels = label_list(path, batch, "labels", len(rows))
+    writer.append(f"y_{which}", _from_zero(path, labels, classes))
+    writer.append(f"x_{which}", rows)
+    progress.update(len(rows))
+
+
+def _from_zero(path: Path, labels: NDArray[Any], classes: int) -> NDArray[Any]:
+    """Labels 1 to ``classes`` of the files as 0 to ``classes`` - 1."""
+    bad = np.flatnonzero((labels < 1) | (labels > classes))
+    if len(bad):
+        raise damaged(
+            f"{path} holds the label {labels[bad[0]]} at index {bad[0]} of `labels`; "
+            f"labels are 1 to {classes}"
+        )
+    return labels - 1

@@ -1,0 +1,88 @@
+"""A data set as its files hold it, before it is held against a spec."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffebm_dsl.language.diagnostics import InputError
+
+Array = NDArray[Any]
+
+AT_ONCE = 1 << 22
+"""Elements worked on at once, so that a memory map is never read whole."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples and targets of one split, with the names that messages call them by."""
+
+    x: Array
+    y: Array
+    x_name: str
+    y_name: str
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A data set as found.
+
+    Attributes:
+        files: names of the files it came from.
+        integer_maximum: the largest value that integer samples can have.
+        sha256: its fingerprint where that was just computed, else empty.
+    """
+
+    train: Split
+    test: Split
+    files: tuple[str, ...]
+    integer_maximum: float = 255.0
+    sha256: str = ""
+
+
+def fingerprint(splits: tuple[Split, ...]) -> str:
+    """SHA-256 over types, shapes and bytes of all arrays: equal for equal data."""
+    arrays = [array for split in splits for array in (split.x, split.y)]
+    return hash_arrays((array.dtype.str, array.shape, _chunks(array)) for array in arrays)
+
+
+def hash_arrays(
+    arrays: Iterable[tuple[str, tuple[int, ...], Iterable[bytes | memoryview]]],
+) -> str:
+    """The fingerprint of arrays given by type, shape and the pieces of their bytes."""
+    digest = hashlib.sha256()
+    for dtype, shape, chunks in arrays:
+        digest.update(f"{dtype}{shape}".encode())
+        for chunk in chunks:
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(array: Array) -> Iterator[memoryview]:
+    rows = max(1, AT_ONCE // max(1, math.prod(array.shape[1:])))
+    for start in range(0, len(array), rows):
+        yield np.ascontiguousarray(array[start : start + rows]).data
+
+
+def check_counts(split: Split) -> None:
+    """One target for each sample.
+
+    Raises:
+        InputError: more of one than of the other.
+    """
+    if len(split.x) != len(split.y):
+        raise InputError(
+            f"{split.x_name} holds {len(split.x)} samples, {split.y_name} {len(split.y)} targets",
+            help="give one target for each sample, in the same order",
+        )
+
+
+def damaged(message: str) -> InputError:
+    """A file is not what its name says."""
+    return InputError(message, help="fetch the file again; it may be damaged")

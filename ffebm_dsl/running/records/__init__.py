@@ -1,0 +1,58 @@
+"""The run record: its schema, its form in memory, and HDF5 files written in one rename."""
+
+from ffebm_dsl.running.records.atomic import (
+    publish,
+    read_regular,
+    remove_leftovers,
+    storing,
+    sync_directory,
+)
+from ffebm_dsl.running.records.reader import read
+from ffebm_dsl.running.records.record import Record, Table
+from ffebm_dsl.running.records.schema import (
+    BAD_STEPS,
+    EVAL,
+    EVENTS,
+    FORMAT,
+    FORMAT_VERSION,
+    GRADIENTS,
+    GROUPS,
+    PROVENANCE,
+    RELAXATION,
+    SEGMENTS,
+    STATUSES,
+    TRAIN,
+    TRANSIENTS,
+    Field,
+    Group,
+)
+from ffebm_dsl.running.records.writer import image, utc_now, write
+
+__all__ = [
+    "BAD_STEPS",
+    "EVAL",
+    "EVENTS",
+    "FORMAT",
+    "FORMAT_VERSION",
+    "GRADIENTS",
+    "GROUPS",
+    "PROVENANCE",
+    "RELAXATION",
+    "SEGMENTS",
+    "STATUSES",
+    "TRAIN",
+    "TRANSIENTS",
+    "Field",
+    "Group",
+    "Record",
+    "Table",
+    "image",
+    "publish",
+    "read",
+    "read_regular",
+    "remove_leftovers",
+    "storing",
+    "sync_directory",
+    "utc_now",
+    "write",
+]

@@ -1,0 +1,39 @@
+"""The schema as Markdown tables, for ``docs/record.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ffebm_dsl.running.records.schema import DTYPES, GROUPS, ROOT_ATTRIBUTES, RUN_ATTRIBUTES, Group
+
+
+def tables() -> str:
+    """Every attribute, group and dataset of the schema."""
+    parts = [
+        _attributes("Attributes of `/`", ROOT_ATTRIBUTES),
+        _attributes("Attributes of `/run`", RUN_ATTRIBUTES),
+        *(_group(group) for group in GROUPS),
+    ]
+    return "\n\n".join(parts)
+
+
+def _attributes(title: str, attributes: Mapping[str, str]) -> str:
+    rows = [f"| `{name}` | {meaning} |" for name, meaning in attributes.items()]
+    return "\n".join([f"### {title}", "", "| attribute | meaning |", "|---|---|", *rows])
+
+
+def _group(group: Group) -> str:
+    rows = [
+        f"| `{f.name}` | {DTYPES[f.dtype]} | {', '.join(f.dims) or 'scalar'} | {f.units} "
+        f"| {f.long_name} |"
+        for f in group.fields
+    ]
+    head = [f"### `/run/{group.name}`", "", f"{group.title[0].upper()}{group.title[1:]}."]
+    if group.signal:
+        head[-1] += f" Plotted by default: `{group.signal}`."
+    columns = ["| dataset | type | dimensions | units | meaning |", "|---|---|---|---|---|"]
+    return "\n".join([*head, "", *columns, *rows])
+
+
+if __name__ == "__main__":
+    print(tables())

@@ -1,0 +1,32 @@
+"""Training: data, the loop, evaluation, checkpoints and run directories."""
+
+from ffebm_dsl.running.training.evaluate_run import EvaluatedCheckpoint, evaluate_run
+from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
+from ffebm_dsl.running.training.job import Options
+from ffebm_dsl.running.training.loop import Controls, train
+from ffebm_dsl.running.training.processes import joined
+from ffebm_dsl.running.training.progress import Progress, progress_on
+from ffebm_dsl.running.training.resumption import resume
+from ffebm_dsl.running.training.session import Session, start
+from ffebm_dsl.running.training.stop import StopRequest, stop_on_signals
+from ffebm_dsl.running.training.world import ALONE, World
+
+__all__ = [
+    "ALONE",
+    "Controls",
+    "EvaluatedCheckpoint",
+    "Evaluation",
+    "Options",
+    "Progress",
+    "Session",
+    "StopRequest",
+    "World",
+    "evaluate",
+    "evaluate_run",
+    "joined",
+    "progress_on",
+    "resume",
+    "start",
+    "stop_on_signals",
+    "train",
+]

@@ -1,0 +1,106 @@
+"""The checks that samples and targets must pass before a spec's network sees them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.ir.model import InputIR, TargetIR
+from ffebm_dsl.running.datasets.raw import AT_ONCE, Array, Split, check_counts
+
+
+def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
+    """The split with samples of the spec's input shape and targets of the spec's kind.
+
+    Samples (n, H, W) serve an input of one channel; images serve a vector input of as many
+    features. Targets are labels (n,), or vectors (n, size) of real numbers.
+
+    Raises:
+        InputError: no samples, unequal counts, another shape or type, values that are not
+            finite, labels out of range.
+    """
+    if not len(split.x):
+        raise InputError(f"{split.x_name} holds no samples", help="give at least one sample")
+    check_counts(split)
+    x = _shaped(split, image)
+    _check_numeric(x, split.x_name)
+    _check_finite(x, split.x_name)
+    y = _labels(split, target) if target.kind == "label" else _vectors(split, target)
+    return Split(_native(x), _native(y), split.x_name, split.y_name)
+
+
+def _shaped(split: Split, image: InputIR) -> Array:
+    sample = split.x.shape[1:]
+    fits = sample == image.shape or (len(sample) == 2 and (1, *sample) == image.shape)
+    flattened = len(image.shape) == 1 and len(sample) > 1 and math.prod(sample) == image.shape[0]
+    if not (fits or flattened):
+        raise InputError(
+            f"{split.x_name} has samples of shape {list(sample)}, "
+            f"but input `{image.name}` is {image.kind}{image.shape}".replace(",)", ")"),
+            help="change the spec's input or reshape the array",
+        )
+    return split.x.reshape(len(split.x), *image.shape)
+
+
+def _native(array: Array) -> Array:
+    """The array in this machine's byte order, which torch needs."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _is_float(array: Array) -> bool:
+    return array.dtype.kind == "f" and array.dtype.itemsize in (2, 4, 8)
+
+
+def _check_numeric(x: Array, name: str) -> None:
+    if x.dtype == np.uint8 or _is_float(x):
+        return
+    raise InputError(
+        f"{name} has type {x.dtype}",
+        help="save it as uint8 (scaled by 1/255 when used), float32 or float64 (used as it is)",
+    )
+
+
+def _check_finite(array: Array, name: str) -> None:
+    if array.dtype.kind != "f":
+        return
+    rows = max(1, AT_ONCE // max(1, math.prod(array.shape[1:])))
+    for start in range(0, len(array), rows):
+        bad = np.argwhere(~np.isfinite(array[start : start + rows]))
+        if len(bad):
+            place = [start + int(bad[0][0]), *(int(i) for i in bad[0][1:])]
+            raise InputError(
+                f"{name} holds {array[tuple(place)]} at index {place}",
+                help="remove or repair the sample: values must be finite",
+            )
+
+
+def _labels(split: Split, target: TargetIR) -> Array:
+    y, name = split.y, split.y_name
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise InputError(
+            f"{name} has shape {list(y.shape)} and type {y.dtype}, "
+            f"but target `{target.name}` is label({target.size})",
+            help="give integer labels, one number per sample",
+        )
+    bad = np.flatnonzero((y < 0) | (y >= target.size))
+    if len(bad):
+        raise InputError(
+            f"{name} holds the label {y[bad[0]]} at index {bad[0]}, "
+            f"but target `{target.name}` is label({target.size})",
+            help=f"labels count from 0 to {target.size - 1}; change the labels or the spec",
+        )
+    return y
+
+
+def _vectors(split: Split, target: TargetIR) -> Array:
+    y, name = split.y, split.y_name
+    if y.shape[1:] != (target.size,) or not _is_float(y):
+        raise InputError(
+            f"{name} has shape {list(y.shape)} and type {y.dtype}, "
+            f"but target `{target.name}` is vector({target.size})",
+            help=f"give an array of float32 or float64 and shape [{len(split.x)}, {target.size}]",
+        )
+    _check_finite(y, name)
+    return y

@@ -1,0 +1,74 @@
+"""Evaluation of a checkpoint, from its run directory alone."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.ir import compile_spec, read_source
+from ffebm_dsl.running.training import checkpoint as checkpoints
+from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
+from ffebm_dsl.running.training.job import Options, assemble, settle
+from ffebm_dsl.running.training.run_directory import RunDirectory, open_run
+from ffebm_dsl.running.training.state import Checkpoint, restore_network
+
+
+@dataclass(frozen=True)
+class EvaluatedCheckpoint:
+    """A result with the checkpoint that it is of."""
+
+    path: Path
+    step: int
+    result: Evaluation
+
+
+def evaluate_run(
+    run: Path, which: str, options: Options, batch: int | None, warn: checkpoints.Warn
+) -> EvaluatedCheckpoint:
+    """Evaluate a checkpoint of ``run`` on the test set of its data.
+
+    Args:
+        run: a run directory.
+        which: ``last``, ``best``, or the path of a checkpoint.
+        options: data directory, device and threads, where they are not to be the run's.
+        batch: samples at once; None for the batch size of training.
+        warn: hears of checkpoints that do not verify, and of data that differ.
+
+    Raises:
+        InputError: no such run or checkpoint, a checksum or a spec that does not fit, or
+            data that are missing or unfit.
+    """
+    directory = open_run(run)
+    path, found = _choose(directory, which, warn)
+    source = read_source(directory.spec)
+    if hashlib.sha256(source.text.encode()).hexdigest() != found.identity.spec_sha256:
+        raise InputError(
+            f"{directory.spec} is not the spec that checkpoint {path} was trained with",
+            help="put back the run's spec; run.h5 holds its text as run/provenance/spec_text",
+        )
+    compiled = compile_spec(source, found.identity.overrides, None)
+    settings = settle(options, found.settings)
+    job = assemble(compiled, found.identity.overrides, found.identity.dtype, settings)
+    if asdict(job.identity)["data"] != found.identity.data:
+        warn("the data are not those that the run was trained with")
+    restore_network(job.network, found.network, path)
+    result = evaluate(job.network, job.data.test, batch or job.data.batch)
+    assert result is not None
+    return EvaluatedCheckpoint(path, found.position.step, result)
+
+
+def _choose(directory: RunDirectory, which: str, warn: checkpoints.Warn) -> tuple[Path, Checkpoint]:
+    if which not in ("best", "last"):
+        return Path(which), checkpoints.load(Path(which))
+    path, found = checkpoints.newest(directory.checkpoints, warn)
+    if which == "last":
+        return path, found
+    if not found.best.step:
+        raise InputError(
+            f"{directory.path} has no best checkpoint: it was never evaluated",
+            help="use --checkpoint last",
+        )
+    best = checkpoints.path_of(directory.checkpoints, found.best.step)
+    return best, checkpoints.load(best)

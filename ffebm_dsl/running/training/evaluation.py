@@ -1,0 +1,104 @@
+"""How well a network does on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ffebm_dsl.physics.network import HybridNetwork, Outcome
+from ffebm_dsl.running.training.data import Dataset
+from ffebm_dsl.running.training.world import ALONE, World
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Means over a data set.
+
+    Attributes:
+        samples: how many samples.
+        loss: mean loss.
+        top1: part whose label has the largest output; NaN for vector targets.
+        top5: part whose label is among the five largest; NaN with fewer classes than five.
+        sweeps: mean sweeps of each block's free phase.
+    """
+
+    samples: int
+    loss: float
+    top1: float
+    top5: float
+    sweeps: dict[str, float]
+
+
+def never() -> bool:
+    """No one asks for the evaluation to end."""
+    return False
+
+
+def evaluate(
+    network: HybridNetwork,
+    data: Dataset,
+    batch: int,
+    *,
+    cancelled: Callable[[], bool] = never,
+    world: World = ALONE,
+) -> Evaluation | None:
+    """Evaluate on every sample of ``data``; None if ``cancelled`` said so between batches.
+
+    The processes of ``world`` share each batch, and all get the result. The network is in
+    evaluation mode meanwhile; its mode and buffers come back unchanged.
+    """
+    was_training = network.training
+    network.eval()
+    totals = dict.fromkeys(["loss", "top1", "top5", *(b.name for b in network.blocks)], 0.0)
+    try:
+        with torch.no_grad():
+            for start in range(0, len(data), batch):
+                if cancelled():
+                    return None
+                part = world.part(min(batch, len(data) - start))
+                if not part.count:
+                    continue
+                first = start + part.first
+                x, y = data.batch(np.arange(first, first + part.count))
+                for name, value in _sums(network, x, y).items():
+                    totals[name] += value
+    finally:
+        network.train(was_training)
+    sums = world.total(list(totals.values()))
+    means = {name: value / len(data) for name, value in zip(totals, sums, strict=True)}
+    loss, top1, top5 = (means.pop(name) for name in ("loss", "top1", "top5"))
+    return Evaluation(len(data), loss, top1, top5, means)
+
+
+def _sums(network: HybridNetwork, x: Tensor, y: Tensor) -> dict[str, float]:
+    """Sums over a batch: loss, hits and, under each block's name, sweeps of the free phase."""
+    outcome = network(x, y)
+    assert isinstance(outcome, Outcome)
+    top1, top5 = hits(outcome.logits, y)
+    sums = {"loss": outcome.per_sample.double().sum(), "top1": top1, "top5": top5}
+    for report in network.phases():
+        if report.phase == "free":
+            sums[report.block] = report.sweeps.sum()
+    values = torch.stack([value.double() for value in sums.values()]).tolist()
+    return dict(zip(sums, values, strict=True))
+
+
+def hits(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """How many labels (B,) are the largest, and among the five largest, of logits (B, K).
+
+    NaN where the question has no meaning: vector targets, fewer than five classes.
+    """
+    none = logits.new_tensor(torch.nan, dtype=torch.float64)
+    if y.is_floating_point():
+        return none, none
+    flat = logits.flatten(1)
+    top1 = (flat.argmax(1) == y).sum()
+    if flat.shape[1] < TOP:
+        return top1, none
+    return top1, (flat.topk(TOP, dim=1).indices == y[:, None]).sum()

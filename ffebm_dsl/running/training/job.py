@@ -1,0 +1,143 @@
+"""What a run computes, before anything of it is on disk: network, optimiser, data, identity."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ffebm_dsl.build import build
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.ir import Compiled
+from ffebm_dsl.language.ir.model import SpecIR, TrainIR
+from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.physics.network.whole_batch import BatchNorm1d
+from ffebm_dsl.running.training.data import Data, load
+from ffebm_dsl.running.training.environment import choose_device, choose_dtype
+from ffebm_dsl.running.training.measures import trainable
+from ffebm_dsl.running.training.optimizers import build_optimizer
+from ffebm_dsl.running.training.state import Identity, Settings
+from ffebm_dsl.running.training.world import ALONE, World
+
+KEPT, SAVE_EVERY = 2, 600.0
+"""Checkpoints kept, and seconds between those inside an epoch, unless the user says otherwise."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for besides the spec; None: the default or, on resume, the run's own.
+
+    ``overrides`` are texts by key, as ``compile_spec`` takes them.
+    """
+
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    data_dir: Path | None = None
+    device: str | None = None
+    dtype: str | None = None
+    threads: int | None = None
+    keep: int | None = None
+    save_every: float | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, on what, and what makes it the same computation as another."""
+
+    spec: SpecIR
+    plan: TrainIR
+    network: HybridNetwork
+    optimizer: torch.optim.Optimizer
+    data: Data
+    identity: Identity
+    settings: Settings
+
+    @property
+    def device(self) -> torch.device:
+        return self.data.train.device
+
+
+def assemble(
+    compiled: Compiled,
+    overrides: Mapping[str, str],
+    dtype_name: str,
+    settings: Settings,
+    world: World = ALONE,
+) -> Job:
+    """Load and validate the data, build the network and its optimiser.
+
+    Raises:
+        InputError: the spec has no train section, or the data are missing or unfit.
+    """
+    spec, plan = compiled.spec, compiled.spec.train
+    if plan is None:
+        raise InputError(
+            f"{compiled.source.name} has no train section",
+            help="add one: train { data = ...  optimizer = ...  epochs = ... }",
+        )
+    device, dtype = world.place(torch.device(settings.device)), choose_dtype(dtype_name)
+    data_dir = Path(settings.data_dir) if settings.data_dir else None
+    data = load(plan.data, spec.model, data_dir, device, dtype)
+    network = build(spec, seed=plan.seed, dtype=dtype, device=device)
+    _check_parts(data, network, world.size)
+    labels = network.labels()
+    named = {labels[name]: parameter for name, parameter in trainable(network).items()}
+    optimizer = build_optimizer(plan.optimizer, named, spec.model.readout.name)
+    fingerprint: dict[str, str | int] = {
+        "name": data.name,
+        "sha256": data.sha256,
+        "train_samples": len(data.train),
+        "test_samples": len(data.test),
+    }
+    sha256 = hashlib.sha256(compiled.source.text.encode()).hexdigest()
+    identity = Identity(sha256, dict(overrides), plan.seed, dtype_name, fingerprint)
+    return Job(spec, plan, network, optimizer, data, identity, settings)
+
+
+def _check_parts(data: Data, network: nn.Module, processes: int) -> None:
+    """Batch norm over vectors has no variance to take of a single sample."""
+    last = len(data.train) % data.batch
+    for name, module in network.named_modules():
+        if not isinstance(module, BatchNorm1d):
+            continue
+        if last == 1 or data.batch == 1:
+            raise InputError(
+                f"the last batch of an epoch has 1 sample ({len(data.train)} samples in "
+                f"batches of {data.batch}), and {name} is a batch_norm1d",
+                help="choose another batch size: --set data.batch=...",
+            )
+        least = min(last or data.batch, data.batch)
+        # A process without a sample takes one all the same, and so has as little of it.
+        if not module.sync and least < 2 * processes:
+            raise InputError(
+                f"a batch of {least} samples leaves 1 to one of {processes} processes, "
+                f"and {name} is a batch_norm1d",
+                help="choose another batch size: --set data.batch=..., or let the processes "
+                "share mean and variance: batch_norm1d(sync=true)",
+            )
+
+
+def settle(options: Options, known: Settings | None = None) -> Settings:
+    """Device, threads and data directory to work with; sets the threads of torch.
+
+    Raises:
+        InputError: a device that is not there, or no threads.
+    """
+    if options.threads is not None and options.threads < 1:
+        raise InputError(f"--threads {options.threads}: at least 1 thread is needed")
+    threads = options.threads or (known.threads if known else None)
+    if threads:
+        torch.set_num_threads(threads)
+    device = choose_device(options.device or (known.device if known else "auto"))
+    data_dir = known.data_dir if known else ""
+    if options.data_dir is not None:
+        # Absolute, so that the run can be resumed from another working directory.
+        data_dir = str(options.data_dir.absolute())
+    keep = options.keep or (known.keep if known else KEPT)
+    save_every = known.save_every if known else SAVE_EVERY
+    if options.save_every is not None:
+        save_every = options.save_every
+    return Settings(str(device), torch.get_num_threads(), data_dir, keep, float(save_every))

@@ -1,0 +1,113 @@
+"""Optimisers of torch by the names of the language, and learning rates by epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ffebm_dsl.language.ir.model import CallIR
+
+
+def build_optimizer(
+    call: CallIR, named: Mapping[str, nn.Parameter], readout: str = "readout"
+) -> torch.optim.Optimizer:
+    """The optimiser that a spec names.
+
+    Args:
+        call: the optimiser, with its groups.
+        named: every parameter by its label, ``b1.s1_s2.conv2d.weight``.
+        readout: the spec's name of the readout, whose labels begin with ``readout``.
+    """
+    values: Mapping[str, Any] = call.arguments
+    rate, decay = float(values["lr"]), float(values["weight_decay"])
+    parameters = _grouped(values["groups"], named, readout, decay)
+    if call.name == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=rate,
+            momentum=float(values["momentum"]),
+            nesterov=bool(values["nesterov"]),
+            weight_decay=decay,
+        )
+    betas = (float(values["beta1"]), float(values["beta2"]))
+    eps = float(values["eps"])
+    if call.name == "adam":
+        return torch.optim.Adam(parameters, lr=rate, betas=betas, eps=eps, weight_decay=decay)
+    if call.name == "adamw":
+        return torch.optim.AdamW(parameters, lr=rate, betas=betas, eps=eps, weight_decay=decay)
+    raise KeyError(f"the registry offers an optimizer {call.name!r} that training does not know")
+
+
+def _grouped(
+    groups: Sequence[CallIR], named: Mapping[str, nn.Parameter], readout: str, decay: float
+) -> list[dict[str, Any]]:
+    """Torch's parameter groups: those without a group of their own first, if there are any.
+
+    A parameter in two parts, a block and one of its maps, belongs to the smaller one.
+    ``lr_factor`` is a key of our own, which torch keeps and :func:`set_learning_rate` reads.
+    """
+    parts: dict[str, list[nn.Parameter]] = {"": []}
+    parts |= {str(group.arguments["part"]): [] for group in groups}
+    for label, parameter in named.items():
+        holds = [part for part in parts if part and _is_in(label, part, readout)]
+        parts[max(holds, key=len, default="")].append(parameter)
+    settings = {"": {"lr_factor": 1.0, "weight_decay": decay}}
+    for group in groups:
+        values: Mapping[str, Any] = group.arguments
+        factor = float(values["weight_decay"])
+        settings[values["part"]] = {
+            "lr_factor": float(values["lr"]),
+            "weight_decay": decay * factor,
+        }
+    return [{"params": parts[part], **settings[part]} for part in parts if parts[part]]
+
+
+def _is_in(label: str, part: str, readout: str) -> bool:
+    stem = "readout" if part == readout else part
+    return label.startswith(f"{stem}.")
+
+
+def base_rate(optimizer: CallIR) -> float:
+    """The learning rate that an optimiser is given in the spec, before any schedule."""
+    values: Mapping[str, Any] = optimizer.arguments
+    return float(values["lr"])
+
+
+def learning_rate(
+    schedule: CallIR, base: float, epoch: int, epochs: int, part: float = 0.0
+) -> float:
+    """The learning rate in an epoch (counted from 0) of which ``part`` (below 1) is done.
+
+    The values are those of torch's ``CosineAnnealingLR`` over all ``epochs``,
+    ``CosineAnnealingWarmRestarts`` and ``StepLR``. A function of the position alone leaves
+    no state that a resumed run could miss.
+    """
+    values: Mapping[str, Any] = schedule.arguments
+    match schedule.name:
+        case "constant":
+            return base
+        case "cosine":
+            floor = float(values["eta_min"])
+            return _half_cosine(base, floor, epoch / epochs)
+        case "cosine_restarts":
+            period = int(values["period"])
+            return _half_cosine(base, float(values["eta_min"]), (epoch % period + part) / period)
+        case "step":
+            drops = epoch // int(values["size"])
+            return base * float(values["gamma"]) ** drops
+    raise KeyError(f"the registry offers a schedule {schedule.name!r} that training does not know")
+
+
+def _half_cosine(top: float, floor: float, part: float) -> float:
+    return floor + (top - floor) * (1 + math.cos(math.pi * part)) / 2
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate, times the factor of each group."""
+    for group in optimizer.param_groups:
+        # A checkpoint from before there were groups brings a group without a factor.
+        group["lr"] = rate * group.get("lr_factor", 1.0)

@@ -1,0 +1,235 @@
+"""A world of several processes, over torch.distributed.
+
+Numbers, texts and files go over gloo between processors; gradients and the sums of batch
+norm over NCCL where each process has a GPU of its own. When a process dies, the kernel
+closes its connections, and gloo tells the others at once. NCCL does not, so what goes over
+it is always preceded by a meeting over gloo, and waited for at most :data:`GPU_WAIT`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from ffebm_dsl.language.diagnostics import (
+    FfebmError,
+    InputError,
+    NegativeResult,
+    PeerLost,
+    StorageError,
+)
+from ffebm_dsl.physics.network.whole_batch import Part
+from ffebm_dsl.running.training.world import ALONE, World, split
+
+WAIT = timedelta(minutes=10)
+"""How long a process waits for others that live, and at the start for them to come."""
+
+GPU_WAIT = timedelta(seconds=45)
+
+NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+_KINDS: dict[int, type[FfebmError]] = {
+    kind.exit_code: kind for kind in (InputError, NegativeResult, StorageError)
+}
+
+
+@contextmanager
+def joined(environment: Mapping[str, str] | None = None) -> Iterator[World]:
+    """The world that the environment describes, as torchrun sets it; alone without.
+
+    Raises:
+        InputError: the variables are incomplete or wrong, or the others did not come.
+        PeerLost: another process has ended, or cannot be reached any more.
+    """
+    variables = os.environ if environment is None else environment
+    if (variables.get("WORLD_SIZE") or "1") == "1":
+        yield ALONE
+        return
+    world = _meet(variables)
+    try:
+        yield world
+        world.any(False)  # Nobody leaves before all have heard what they wait for.
+    except RuntimeError as error:
+        if is_loss(error):
+            raise _lost(world) from error
+        raise
+    finally:
+        dist.destroy_process_group()
+
+
+def _meet(variables: Mapping[str, str]) -> Processes:
+    missing = [name for name in NEEDED if name not in variables]
+    if missing:
+        raise InputError(
+            f"WORLD_SIZE is {variables['WORLD_SIZE']}, but {', '.join(missing)} is not set",
+            help="start the processes with torchrun, or set what torchrun sets",
+        )
+    try:
+        numbers = {name: int(variables[name]) for name in ("RANK", "WORLD_SIZE", "MASTER_PORT")}
+        local = int(variables.get("LOCAL_RANK", "0"))
+    except ValueError as error:
+        raise InputError(
+            f"RANK, WORLD_SIZE, LOCAL_RANK and MASTER_PORT must be numbers: {error}",
+            help="start the processes with torchrun, or set what torchrun sets",
+        ) from error
+    rank, size = numbers["RANK"], numbers["WORLD_SIZE"]
+    if not 0 <= rank < size:
+        raise InputError(
+            f"RANK is {rank} in a world of {size} processes",
+            help="ranks count from 0 to WORLD_SIZE - 1",
+        )
+    try:
+        dist.init_process_group("gloo", rank=rank, world_size=size, timeout=WAIT)
+    except (dist.DistError, RuntimeError, ValueError) as error:
+        address = f"{variables['MASTER_ADDR']}:{variables['MASTER_PORT']}"
+        raise InputError(
+            f"process {rank} of {size} cannot meet the others at {address}: {_first_line(error)}",
+            help="start all processes, with one MASTER_ADDR and a MASTER_PORT that is free there",
+        ) from error
+    return Processes(rank, size, local)
+
+
+class Processes(World):
+    """This process as one of several."""
+
+    def __init__(self, rank: int, size: int, local: int) -> None:
+        self.rank, self.size, self._local = rank, size, local
+        self._heavy: dist.ProcessGroup | None = None
+
+    def part(self, total: int) -> Part:
+        first, count = split(self.rank, self.size, total)
+        return Part(first, count, total, self._reduce)
+
+    def place(self, device: torch.device) -> torch.device:
+        if str(device) != "cuda":
+            return device
+        count = torch.cuda.device_count()
+        if self._local >= count:
+            raise InputError(
+                f"process {self.rank} finds no GPU of its own: torch sees {count} CUDA devices",
+                help=f"start {count} processes on a machine, or give --device cpu, or --device "
+                "cuda:N for all to share one",
+            )
+        torch.cuda.set_device(self._local)
+        return torch.device("cuda", self._local)
+
+    def parallel(self, network: nn.Module, device: torch.device) -> nn.Module:
+        self._heavy = self._group(device)
+        # Buffers are the business of `align`; DDP would send them in every step.
+        return DistributedDataParallel(
+            network, process_group=self._heavy, forward_sync_buffers=False
+        )
+
+    def align(self, network: nn.Module) -> None:
+        for buffer in network.buffers():
+            here = buffer.cpu()
+            with _reaching(self):
+                dist.broadcast(here, 0)
+            buffer.copy_(here)
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        return [float(value) for value in self.sum(torch.tensor(values, dtype=torch.float64))]
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        here = tensor.detach().cpu().clone()
+        with _reaching(self):
+            dist.all_reduce(here)
+        return here.to(tensor.device)
+
+    def largest(self, value: int) -> int:
+        here = torch.tensor(value)
+        with _reaching(self):
+            dist.all_reduce(here, dist.ReduceOp.MAX)
+        return int(here)
+
+    def rows(self, own: Tensor) -> Tensor:
+        here = own.detach().cpu()
+        counts = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        with _reaching(self):
+            dist.all_gather(counts, torch.tensor([len(here)]))
+        most = max(int(count) for count in counts)
+        padded = here.new_zeros(most, *here.shape[1:])
+        padded[: len(here)] = here
+        parts = [torch.empty_like(padded) for _ in range(self.size)]
+        with _reaching(self):
+            dist.all_gather(parts, padded)
+        found = [part[: int(count)] for part, count in zip(parts, counts, strict=True)]
+        return torch.cat(found).to(own.device)
+
+    def tell(self, content: bytes) -> bytes:
+        size = self.largest(len(content) if self.lead else 0)
+        data = torch.zeros(size, dtype=torch.uint8)
+        if self.lead and content:
+            data = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        with _reaching(self):
+            dist.broadcast(data, 0)
+        return data.numpy().tobytes()
+
+    def texts(self, own: str) -> list[str]:
+        content = torch.frombuffer(bytearray(f"\n{own}".encode()), dtype=torch.uint8)
+        lengths = [int(n) for n in self.rows(torch.tensor([[len(content)]])).flatten()]
+        joined = self.rows(content[:, None]).flatten().split(lengths)
+        return [part.numpy().tobytes().decode()[1:] for part in joined]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        failure: FfebmError | None = None
+        try:
+            yield
+        except FfebmError as error:
+            failure = error
+        own = failure.exit_code if failure else 0
+        codes = [int(code) for code in self.rows(torch.tensor([[own]])).flatten()]
+        if not any(codes):
+            return
+        messages = self.texts(failure.message if failure else "")
+        remedies = self.texts(failure.help if failure else "")
+        if failure is not None:
+            raise failure
+        rank = next(rank for rank, code in enumerate(codes) if code)
+        kind = _KINDS.get(codes[rank], InputError)
+        raise kind(f"process {rank}: {messages[rank]}", help=remedies[rank])
+
+    def _group(self, device: torch.device) -> dist.ProcessGroup:
+        """Who exchanges gradients: over NCCL only if each process has a GPU of its own."""
+        own = f"{os.uname().nodename} {device}" if device.type == "cuda" else ""
+        places = self.texts(own)
+        if "" not in places and len(set(places)) == self.size:
+            return dist.new_group(backend="nccl", timeout=GPU_WAIT)
+        return dist.new_group(backend="gloo", timeout=WAIT)
+
+    def _reduce(self, tensor: Tensor) -> None:
+        dist.all_reduce(tensor, group=self._heavy)
+
+
+@contextmanager
+def _reaching(world: World) -> Iterator[None]:
+    """Turn what torch says of a broken connection into a message."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise _lost(world) from error
+
+
+def is_loss(error: RuntimeError) -> bool:
+    """Whether torch failed because another process could not be reached."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
+def _lost(world: World) -> PeerLost:
+    return PeerLost(
+        f"process {world.rank} of {world.size} cannot reach the others: one of them has ended",
+        help="go on from the last checkpoint, on any number of processes: "
+        "torchrun ... -m ffebm_dsl train --resume RUN",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

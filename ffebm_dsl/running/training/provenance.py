@@ -1,0 +1,95 @@
+"""The parts of a record that say what was run, and by which processes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.ir.dump import to_json_dict
+from ffebm_dsl.running.records import EVENTS, PROVENANCE, SEGMENTS, TRAIN, Record, utc_now
+from ffebm_dsl.running.training import keyed
+from ffebm_dsl.running.training.environment import environment, packages
+from ffebm_dsl.running.training.job import Job
+from ffebm_dsl.running.training.measures import trainable
+
+
+def new_record(job: Job, source: SourceFile, run_id: str, processes: int = 1) -> Record:
+    """A record with provenance and its first segment, and no step yet."""
+    record = Record(
+        {
+            "run_id": run_id,
+            "title": job.spec.model.name,
+            "start_time": utc_now(),
+            "end_time": "",
+            "status": "running",
+        }
+    )
+    describe(record, job, source)
+    for group in (TRAIN, EVENTS, SEGMENTS):
+        record.add(group)
+    add_segment(record, job, start_step=0, exact=True, processes=processes)
+    return record
+
+
+def describe(record: Record, job: Job, source: SourceFile) -> None:
+    """Set what the record says of spec, settings and data."""
+    record.add(
+        PROVENANCE,
+        {
+            "spec_name": Path(source.name).name,
+            "spec_text": source.text,
+            "spec_sha256": job.identity.spec_sha256,
+            "spec_resolved": json.dumps(to_json_dict(job.spec)),
+            "override": _overrides(job),
+            "argv": sys.argv,
+            "package": packages(),
+            "environment": json.dumps(environment(job.device)),
+            "seed": job.identity.seed,
+            "rng_scheme": keyed.SCHEME,
+            "dtype": job.identity.dtype,
+            "device": job.settings.device,
+            "threads": job.settings.threads,
+            "dataset_name": job.data.name,
+            "dataset_file": list(job.data.files),
+            "dataset_sha256": job.data.sha256,
+            "train_samples": len(job.data.train),
+            "test_samples": len(job.data.test),
+            "parameter_count": sum(p.numel() for p in trainable(job.network).values()),
+        },
+    )
+
+
+def is_described(record: Record, job: Job) -> bool:
+    """Whether the record says of spec, settings and data what holds for ``job``."""
+    table, identity = record["provenance"], job.identity
+    return (
+        table["spec_sha256"][()] == identity.spec_sha256
+        and table["override"].tolist() == _overrides(job)
+        and table["dataset_sha256"][()] == job.data.sha256
+    )
+
+
+def _overrides(job: Job) -> list[str]:
+    return [f"{key}={value}" for key, value in job.identity.overrides.items()]
+
+
+def add_segment(record: Record, job: Job, *, start_step: int, exact: bool, processes: int) -> None:
+    """Note that a process, or several together, begin to work on the run."""
+    segments = record["segments"]
+    segments.append(
+        {
+            "segment": len(segments),
+            "start_step": start_step,
+            "start_time": utc_now(),
+            "exact": exact,
+            "environment": json.dumps({**environment(job.device), "processes": processes}),
+        }
+    )
+
+
+def last_processes(record: Record) -> int:
+    """How many processes worked on the run last."""
+    found: dict[str, int] = json.loads(record["segments"]["environment"][-1])
+    return found.get("processes", 1)

@@ -1,0 +1,215 @@
+"""A run taken up again from its directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.ir import Compiled, compile_spec, read_source
+from ffebm_dsl.physics.network.whole_batch import BatchNorm
+from ffebm_dsl.running.records import Record, publish, read, remove_leftovers
+from ffebm_dsl.running.training import checkpoint as checkpoints
+from ffebm_dsl.running.training import run_directory, state
+from ffebm_dsl.running.training.agreement import Agreement
+from ffebm_dsl.running.training.claim import Claim, Unclaimed
+from ffebm_dsl.running.training.environment import environment
+from ffebm_dsl.running.training.job import Job, Options, assemble, settle
+from ffebm_dsl.running.training.measures import trainable
+from ffebm_dsl.running.training.provenance import (
+    add_segment,
+    describe,
+    is_described,
+    last_processes,
+    new_record,
+)
+from ffebm_dsl.running.training.run_directory import RunDirectory
+from ffebm_dsl.running.training.session import Session, require_same
+from ffebm_dsl.running.training.state import Checkpoint
+from ffebm_dsl.running.training.world import ALONE, World
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run on disk: ``checkpoint`` is that of ``path``, ``spec`` the text beside it."""
+
+    directory: RunDirectory
+    claim: Claim
+    spec: SourceFile
+    path: Path
+    checkpoint: Checkpoint
+
+
+def resume(
+    run: Path,
+    options: Options,
+    warn: checkpoints.Warn,
+    source: SourceFile | None = None,
+    *,
+    allowed: bool = False,
+    world: World = ALONE,
+) -> Session:
+    """The run in directory ``run``, as it was at its newest checkpoint that verifies.
+
+    ``source``, if given, must be the run's spec. The record is cut to the checkpoint's step.
+    If differences are ``allowed``, the run goes on with what is given now, except that its
+    model and type must be the same; ``warn`` hears of each, and the record holds them.
+    Of a ``world`` only the lead reads the directory, and tells the others what it found.
+
+    Raises:
+        InputError: no run directory, one that another process works on, no checkpoint that
+            verifies, a damaged record, or a spec, override, seed, type, data set or
+            environment that differs from the run's.
+        StorageError: the run directory cannot be written.
+    """
+    own: Found | None = None
+    with world.together():
+        if world.lead:
+            own = _find(run, warn)
+    found = _told(own, run, world)
+    with found.claim:
+        agreement = Agreement(allowed)
+        with world.together():
+            session = _restore(found, options, source, agreement, world)
+        require_same(session.job, world)
+        _take_up(session, found.path, agreement.differences)
+        for difference in agreement.differences:
+            warn(f"the run goes on, but not bit for bit: {difference}")
+        found.claim.keep()
+    return session
+
+
+def _find(run: Path, warn: checkpoints.Warn) -> Found:
+    """The run on disk; it is claimed."""
+    directory = run_directory.open_run(run)
+    claim = Claim(directory.path)
+    with claim:
+        for folder in (directory.path, directory.checkpoints):
+            remove_leftovers(folder)
+        path, checkpoint = checkpoints.newest(directory.checkpoints, warn)
+        found = Found(directory, claim, read_source(directory.spec), path, checkpoint)
+        claim.keep()
+    return found
+
+
+def _told(own: Found | None, run: Path, world: World) -> Found:
+    """What the lead found, from its own mouth."""
+    if own is not None and world.size == 1:
+        return own
+    path = Path(world.tell(bytes(own.path) if own else b"").decode())
+    text = world.tell(own.spec.text.encode() if own else b"").decode()
+    content = world.tell(state.to_bytes(own.checkpoint) if own else b"")
+    if own is not None:
+        return own
+    directory = RunDirectory(run)
+    spec = SourceFile(str(directory.spec), text)
+    return Found(directory, Unclaimed(run), spec, path, state.from_bytes(content, path))
+
+
+def _restore(
+    found: Found, options: Options, source: SourceFile | None, agreement: Agreement, world: World
+) -> Session:
+    """The session of a run as it was at its checkpoint."""
+    saved = found.checkpoint
+    others = [found.spec, *([source] if source is not None else [])]
+    compiled, overrides, same_optimizer = _agree(saved, options, others, agreement)
+    job = assemble(
+        compiled, overrides, saved.identity.dtype, settle(options, saved.settings), world
+    )
+    agreement.values("data", saved.identity.data, job.identity.data)
+    if world.lead:
+        # The checkpoint knows the environment of the lead that was.
+        agreement.values("environment", saved.environment, environment(job.device))
+        record = _record(found)
+        _compare_processes(record, job, agreement, world)
+    else:
+        record = new_record(job, compiled.source, saved.run_id, world.size)
+    session = Session(job, compiled.source, found.directory, found.claim, record, world)
+    state.restore_network(job.network, saved.network, found.path)
+    if same_optimizer:
+        parameters = trainable(job.network)
+        state.restore_optimizer(job.optimizer, parameters, saved.optimizer, found.path)
+    session.position, session.best = saved.position, saved.best
+    return session
+
+
+def _compare_processes(record: Record, job: Job, agreement: Agreement, world: World) -> None:
+    """Another number of processes is another computation only where batch norm sees it."""
+    if any(isinstance(m, BatchNorm) and not m.sync for m in job.network.modules()):
+        before = {"processes": last_processes(record)}
+        name = "number of processes, each with batch norm of its own"
+        agreement.values(name, before, {"processes": world.size})
+
+
+def _agree(
+    found: Checkpoint, options: Options, others: list[SourceFile], agreement: Agreement
+) -> tuple[Compiled, dict[str, str], bool]:
+    """What to go on with: the compiled spec, its overrides, and whether its optimiser is the same.
+
+    ``others`` are specs that should be the run's; the last one counts.
+    """
+    identity = found.identity
+    Agreement().values("dtype", identity.dtype, options.dtype or identity.dtype)
+    kept = SourceFile(others[0].name, found.spec_text)
+    for other in others:
+        agreement.text(kept, other)
+    was = compile_spec(kept, identity.overrides, None)
+    overrides = {**identity.overrides, **options.overrides}
+    if compile_spec(kept, overrides, None).spec != was.spec:
+        agreement.values("overrides", identity.overrides, overrides)
+    else:
+        overrides = dict(identity.overrides)
+    now = compile_spec(others[-1], overrides, None)
+    if now.spec.model != was.spec.model:
+        raise InputError(
+            f"{others[-1].name} is another model than the run's: its parameters and its record "
+            "do not fit",
+            help="only the train section of a run can change; start a new run for another model",
+        )
+    plans = was.spec.train, now.spec.train
+    return now, overrides, len({plan.optimizer.name for plan in plans if plan is not None}) == 1
+
+
+def _record(run: Found) -> Record:
+    """The run's record, cut to its checkpoint."""
+    directory, found, path = run.directory, run.checkpoint, run.path
+    record = read(directory.record)
+    if record.attributes["run_id"] != found.run_id:
+        raise InputError(
+            f"{directory.record} is the record of run {record.attributes['run_id']}, "
+            f"{path.name} a checkpoint of run {found.run_id}",
+            help="put the run's own files back",
+        )
+    recorded = record["train"]["step"]
+    if found.position.step > (recorded[-1] if len(recorded) else 0):
+        raise InputError(
+            f"{directory.record} ends before step {found.position.step} of {path.name}",
+            help="the record was replaced by an older one; put the right one back",
+        )
+    record.cut(found.position.step, evaluated=found.position.evaluated)
+    return record
+
+
+def _take_up(session: Session, path: Path, differences: list[str]) -> None:
+    """Note in the record that the run goes on, and what is different now."""
+    record, world = session.record, session.world
+    if not is_described(record, session.job):
+        describe(record, session.job, session.source)
+    before = last_processes(record)
+    exact = not differences and before == world.size and bool(np.all(record["segments"]["exact"]))
+    start = session.position.step
+    add_segment(record, session.job, start_step=start, exact=exact, processes=world.size)
+    session.event("resume", f"from {path.name}")
+    for difference in differences:
+        session.event("change", difference)
+    if before != world.size:
+        session.event("change", f"processes: was {before}, is {world.size}; sums differ in order")
+    session.status("running")
+    if world.any(bool(differences)):
+        # The checkpoint is last: until it is durable, the change has not taken place.
+        with world.together():
+            if world.lead:
+                publish(session.directory.spec, session.source.text.encode())
+        session.save()

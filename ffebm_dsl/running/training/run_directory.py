@@ -1,0 +1,176 @@
+"""The folder of a run: it appears whole, and is never reused.
+
+A new run is prepared in ``.NAME.partial`` beside its place, and renamed when its first
+checkpoint is durable: whatever is at a run's place can be resumed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ffebm_dsl.language.diagnostics import FfebmError, InputError, StorageError
+from ffebm_dsl.running.records import publish, sync_directory
+from ffebm_dsl.running.training.claim import NAME as LOCK
+from ffebm_dsl.running.training.claim import Claim
+
+DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Where the files of a run are: ``spec.ffe``, ``run.h5`` and ``ckpt/``.
+
+    ``destination`` is where the folder will be once it is revealed; None: where it is.
+    """
+
+    path: Path
+    destination: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return (self.destination or self.path).name
+
+    @property
+    def spec(self) -> Path:
+        return self.path / "spec.ffe"
+
+    @property
+    def record(self) -> Path:
+        return self.path / "run.h5"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "ckpt"
+
+
+def create(out: Path | None, spec_stem: str, spec_text: str) -> tuple[RunDirectory, Claim]:
+    """Prepare ``out``, or ``runs/<stem>-<UTC time>-<4 hex>``, with the spec's text inside.
+
+    An empty folder that is there already is used where it is.
+
+    Raises:
+        InputError: ``out`` holds something already, the folder cannot be made there, or
+            another process is making it.
+        StorageError: the disk is full or fails.
+    """
+    path = out if out is not None else _fresh_name(spec_stem)
+    try:
+        if out is None:
+            path.parent.mkdir(exist_ok=True)
+        empty = path.is_dir() and not any(path.iterdir())
+        if not empty and (path.exists() or path.is_symlink()):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        directory = RunDirectory(path) if empty else _partial(path)
+    except OSError as error:
+        raise _refuse(path, error) from error
+    claim = Claim(directory.path)
+    try:
+        claim.take()
+        directory.checkpoints.mkdir()
+        publish(directory.spec, spec_text.encode())
+    except (FfebmError, OSError) as error:
+        claim.release()
+        discard(directory)
+        raise _refuse(path, error) if isinstance(error, OSError) else error from error
+    return directory, claim
+
+
+def reveal(directory: RunDirectory) -> RunDirectory:
+    """Bring a prepared directory to its place; the place must be free, or an empty folder.
+
+    Raises:
+        InputError: something has appeared there meanwhile.
+        StorageError: the disk fails.
+    """
+    place = directory.destination
+    if place is None:
+        return directory
+    try:
+        os.rename(directory.path, place)  # noqa: PTH104 - never onto a folder with content
+        sync_directory(place.parent)
+    except OSError as error:
+        raise _refuse(place, error) from error
+    return RunDirectory(place)
+
+
+def discard(directory: RunDirectory) -> None:
+    """Remove what was put into a run directory that was just created and came to nothing."""
+    if directory.destination is not None:
+        shutil.rmtree(directory.path, ignore_errors=True)
+        return
+    shutil.rmtree(directory.checkpoints, ignore_errors=True)
+    for path in (directory.spec, directory.record, directory.path / LOCK):
+        path.unlink(missing_ok=True)
+
+
+def open_run(path: Path) -> RunDirectory:
+    """The run directory at ``path``.
+
+    Raises:
+        InputError: it is none, or what is in it is a link to another place.
+    """
+    directory = RunDirectory(path)
+    for needed, fits in (
+        (directory.spec, stat.S_ISREG),
+        (directory.record, stat.S_ISREG),
+        (directory.checkpoints, stat.S_ISDIR),
+    ):
+        try:
+            mode = needed.lstat().st_mode
+        except OSError as error:
+            raise InputError(
+                f"{path} is not a run directory: it has no {needed.name}",
+                help="name a folder that `ffebm train` made, such as runs/digits-...",
+            ) from error
+        if not fits(mode):
+            kind = "a link to another place" if stat.S_ISLNK(mode) else "of another kind"
+            raise InputError(
+                f"{path} is not a run directory: its {needed.name} is {kind}",
+                help="the files of a run lie in its directory; copy them there to use it",
+            )
+    return directory
+
+
+def _partial(path: Path) -> RunDirectory:
+    """A fresh folder beside ``path``; what a killed process left there is removed first."""
+    partial = path.with_name(f".{path.name}.partial")
+    if partial.is_dir() and not partial.is_symlink():
+        if any(partial.iterdir()) and not (partial / LOCK).is_file():
+            raise FileExistsError(errno.EEXIST, f"{partial} is in the way")
+        with Claim(partial):
+            shutil.rmtree(partial)
+    partial.mkdir()
+    return RunDirectory(partial, path)
+
+
+def _fresh_name(stem: str) -> Path:
+    time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    while True:
+        path = Path("runs") / f"{stem}-{time}-{secrets.token_hex(2)}"
+        if not path.exists():
+            return path
+
+
+def _refuse(path: Path, error: OSError) -> FfebmError:
+    if error.errno in DISK_FAULTS:
+        return StorageError(f"cannot create {path}: {error.strerror}")
+    if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR) and path.exists():
+        return InputError(
+            f"{path} exists and is not an empty folder",
+            help="give --out a new folder, or continue the run there with --resume",
+        )
+    if isinstance(error, FileNotFoundError):
+        return InputError(
+            f"cannot create {path}: there is no folder {path.parent}",
+            help=f"create it first: mkdir -p {path.parent}",
+        )
+    return InputError(
+        f"cannot create {path}: {error.strerror}", help="give --out a place that is writable"
+    )

@@ -1,0 +1,181 @@
+"""A run in progress, and how a new one begins."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from torch import nn
+
+from ffebm_dsl.language.diagnostics import FfebmError, InputError, SourceFile
+from ffebm_dsl.language.ir import Compiled
+from ffebm_dsl.running.records import Record, utc_now, write
+from ffebm_dsl.running.training import checkpoint as checkpoints
+from ffebm_dsl.running.training import run_directory, state
+from ffebm_dsl.running.training.bad_steps import Guard
+from ffebm_dsl.running.training.claim import Claim, Unclaimed
+from ffebm_dsl.running.training.environment import environment
+from ffebm_dsl.running.training.job import Job, Options, assemble, settle
+from ffebm_dsl.running.training.measures import trainable
+from ffebm_dsl.running.training.provenance import new_record
+from ffebm_dsl.running.training.run_directory import RunDirectory
+from ffebm_dsl.running.training.state import Best, Checkpoint, Position
+from ffebm_dsl.running.training.world import ALONE, World
+
+
+@dataclass
+class Session:
+    """A job with its place on disk, its record, and how far it has come.
+
+    ``claim`` keeps other trainers from the run; training gives it up at its end. Of the
+    processes of a ``world``, the lead holds the claim and writes; the others keep the rows
+    of their record to themselves. ``parallel`` is the network as the world trains it;
+    ``guard`` judges every step by the policy of the spec.
+    """
+
+    job: Job
+    source: SourceFile
+    directory: RunDirectory
+    claim: Claim
+    record: Record
+    world: World
+    position: Position = field(default_factory=Position)
+    best: Best = field(default_factory=Best)
+    started: float = field(default_factory=time.monotonic)
+    parallel: nn.Module = field(init=False)
+    guard: Guard = field(init=False)
+
+    def __post_init__(self) -> None:
+        job = self.job
+        self.parallel = job.network
+        self.guard = Guard(job.network, job.optimizer, job.plan.on_bad_step, self.world)
+
+    def seconds(self) -> float:
+        """Time spent in training, by all processes that worked on the run."""
+        return self.position.seconds + time.monotonic() - self.started
+
+    def save_is_due(self) -> bool:
+        """Whether the last save is so long ago that the user wants the next."""
+        return self.world.any(time.monotonic() - self.started >= self.job.settings.save_every)
+
+    def save(self) -> None:
+        """Publish the record, then the checkpoint: a checkpoint's steps are always on record.
+
+        Raises:
+            StorageError: the disk is full or refuses; the last good files stand.
+        """
+        self.world.align(self.job.network)
+        with self.world.together():
+            self.write()
+
+    def write(self) -> None:
+        """The lead's part of :meth:`save`."""
+        self.position = replace(self.position, seconds=self.seconds())
+        self.started = time.monotonic()
+        if self.world.lead:
+            write(self.record, self.directory.record)
+            folder, keep = self.directory.checkpoints, self.job.settings.keep
+            checkpoints.save(folder, self._checkpoint(), keep)
+
+    def publish_record(self) -> None:
+        """Publish the record alone, where the state is not one to go on from."""
+        with self.world.together():
+            if self.world.lead:
+                write(self.record, self.directory.record)
+
+    def event(self, kind: str, message: str) -> None:
+        """Note in the record that something happened."""
+        events = self.record["events"]
+        events.append(
+            {
+                "event": len(events),
+                "step": self.position.step,
+                "time": utc_now(),
+                "kind": kind,
+                "message": message,
+            }
+        )
+
+    def status(self, status: str) -> None:
+        """Set the status of the run, and the time of its end unless it runs on."""
+        self.record.attributes["status"] = status
+        self.record.attributes["end_time"] = "" if status == "running" else utc_now()
+
+    def _checkpoint(self) -> Checkpoint:
+        parameters = trainable(self.job.network)
+        return Checkpoint(
+            self.record.attributes["run_id"],
+            self.source.text,
+            self.job.network.state_dict(),
+            state.optimizer_state(self.job.optimizer, parameters),
+            self.position,
+            self.best,
+            self.job.identity,
+            self.job.settings,
+            environment(self.job.device),
+        )
+
+
+def start(
+    compiled: Compiled, options: Options, out: Path | None = None, world: World = ALONE
+) -> Session:
+    """A new run. Spec, options and data are checked before its directory is made.
+
+    The directory appears at its place when the first checkpoint is durable.
+
+    Raises:
+        InputError: the spec has no train section; data or options are unfit; ``out`` is not
+            empty or cannot be made.
+        StorageError: the disk is full or refuses. Nothing is left behind in either case.
+    """
+    source = compiled.source
+    with world.together():
+        dtype = options.dtype or "float32"
+        job = assemble(compiled, options.overrides, dtype, settle(options), world)
+    require_same(job, world)
+    with world.together():
+        session = _create(job, source, out, world) if world.lead else _follow(job, source, world)
+    session.directory = RunDirectory(Path(world.tell(bytes(session.directory.path)).decode()))
+    return session
+
+
+def _create(job: Job, source: SourceFile, out: Path | None, world: World) -> Session:
+    """The lead's session of a new run, on disk."""
+    directory, claim = run_directory.create(out, Path(source.name).stem, source.text)
+    try:
+        record = new_record(job, source, directory.name, world.size)
+        session = Session(job, source, directory, claim, record, world)
+        session.event("start", f"{job.plan.epochs} epochs")
+        session.write()
+        session.directory = run_directory.reveal(directory)
+        claim.folder = session.directory.path
+    except FfebmError:
+        claim.release()
+        run_directory.discard(directory)
+        raise
+    return session
+
+
+def _follow(job: Job, source: SourceFile, world: World) -> Session:
+    """The session of a process that does not lead: its record is for itself alone."""
+    folder, record = Path(), new_record(job, source, "", world.size)
+    return Session(job, source, RunDirectory(folder), Unclaimed(folder), record, world)
+
+
+def require_same(job: Job, world: World) -> None:
+    """All processes must work on the same.
+
+    Raises:
+        InputError: one has another spec, overrides, seed, type or data than the lead.
+    """
+    own = asdict(job.identity)
+    lead = json.loads(world.tell(json.dumps(own).encode()))
+    with world.together():
+        differ = [name.replace("_", " ") for name in own if own[name] != lead[name]]
+        if differ:
+            raise InputError(
+                f"it has another {' and '.join(differ)} than process 0",
+                help="give all processes the same spec, options and data",
+            )

@@ -1,0 +1,1 @@
+"""Tools around a network: checking, measuring, comparing, drawing, editing, reporting."""

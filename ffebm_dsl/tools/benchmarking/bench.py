@@ -1,0 +1,193 @@
+"""Seconds and bytes per step of a spec's network, estimator by estimator, beside the floor.
+
+A step is a forward and a backward pass; the optimiser's own work, the same for all, is
+left out. All contenders run alternately on one network and one batch, so that a machine
+that slows down slows them all, and each ratio is taken within one round.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.build import build
+from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
+from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, Outcome, lowered, remarks
+from ffebm_dsl.tools.benchmarking.accuracy import Accuracy, accuracy
+from ffebm_dsl.tools.benchmarking.floor import floor
+from ffebm_dsl.tools.benchmarking.memory import peak_bytes
+from ffebm_dsl.tools.checking.problem import random_batch
+
+CPU = torch.device("cpu")
+
+NEVER = 1e-30
+"""A tolerance that no relaxation reaches: all sweeps are made."""
+
+Step = Callable[[], object]
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class BenchSettings:
+    """What is measured, and how often. ``batch`` samples a step; times after ``warm_up`` rounds."""
+
+    batch: int = 64
+    repeats: int = 7
+    warm_up: int = 2
+    seed: int = 0
+    dtype: torch.dtype = torch.float32
+    device: torch.device = CPU
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of repeated measurements, with the least and the greatest."""
+
+    median: float
+    least: float
+    greatest: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> Spread:
+        return cls(statistics.median(values), min(values), max(values))
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """One contender.
+
+    Attributes:
+        seconds: per step.
+        ratio: its seconds over the floor's in the same round.
+        peak_bytes: beyond parameters, batch and what else was held before the step.
+        sweeps: mean over blocks and samples of the sweeps used, by phase.
+        accuracy: of its gradient against float64; None where no phase is lowered.
+    """
+
+    seconds: Spread
+    ratio: Spread
+    peak_bytes: int
+    sweeps: Mapping[str, float]
+    accuracy: Accuracy | None
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was measured: the floor's seconds, and the cost of a step by estimator.
+
+    ``remarks`` say what the device makes of the precisions that phases ask for.
+    """
+
+    floor: Spread
+    estimators: Mapping[str, StepCost]
+    remarks: tuple[str, ...]
+
+
+def bench(
+    spec: SpecIR, settings: BenchSettings, progress: Progress = lambda done, total, what: None
+) -> Bench:
+    """Measure ``ep``, ``implicit`` and ``unrolled`` at equal sweeps, and the floor of ``ep``.
+
+    Each block keeps the settings of its phases; ``ep`` is the spec's own where the block
+    has it, else the default. ``implicit`` makes as many adjoint sweeps as the block's nudged
+    phase has sweeps, ``unrolled`` differentiates through as many. The floor is in full precision.
+    """
+    network = build(spec, seed=settings.seed, dtype=settings.dtype, device=settings.device)
+    network.train()
+    x, y = _batch(spec, settings)
+    contenders = {kind: _contender(network, kind, x, y) for kind in ESTIMATORS}
+    contenders["ep"]()
+    with _estimators(network, "ep"):
+        lowest = floor(network, x)
+    steps: dict[str, Step] = {"floor": lowest, **contenders}
+    rounds = settings.warm_up + settings.repeats
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(rounds):
+        for name, step in steps.items():
+            progress(turn, rounds, name)
+            elapsed = _timed(step, settings.device)
+            if turn >= settings.warm_up:
+                seconds[name].append(elapsed)
+    costs = {
+        kind: StepCost(
+            Spread.of(seconds[kind]),
+            Spread.of([a / b for a, b in zip(seconds[kind], seconds["floor"], strict=True)]),
+            peak_bytes(step, settings.device),
+            _sweeps(network),
+            _accuracy(network, kind, x, y),
+        )
+        for kind, step in contenders.items()
+    }
+    return Bench(Spread.of(seconds["floor"]), costs, tuple(remarks(network)))
+
+
+def _batch(spec: SpecIR, settings: BenchSettings) -> tuple[Tensor, Tensor]:
+    x, y = random_batch(spec, settings.batch, settings.seed)
+    y = y.to(settings.dtype) if y.is_floating_point() else y
+    return x.to(settings.device, settings.dtype), y.to(settings.device)
+
+
+def _ep(core: EnergyBlock) -> Estimator:
+    own = core.estimator
+    return own if isinstance(own, EquilibriumPropagation) else EquilibriumPropagation()
+
+
+ESTIMATORS: Mapping[str, Callable[[EnergyBlock], Estimator]] = {
+    "ep": _ep,
+    "implicit": lambda core: Implicit(tolerance=NEVER, sweeps=max(1, core.nudged.sweeps)),
+    "unrolled": lambda core: Unrolled(sweeps=core.nudged.sweeps),
+}
+"""The estimator that each contender gives a block."""
+
+
+@contextmanager
+def _estimators(network: HybridNetwork, kind: str) -> Iterator[None]:
+    with ExitStack() as stack:
+        for block in network.blocks:
+            chosen = ESTIMATORS[kind](block.core)
+            stack.enter_context(network.gradients_by(chosen, block.name))
+        yield
+
+
+def _contender(network: HybridNetwork, kind: str, x: Tensor, y: Tensor) -> Step:
+    parameters = [p for p in network.parameters() if p.requires_grad]
+
+    def step() -> None:
+        with _estimators(network, kind):
+            outcome = network(x, y)
+            assert isinstance(outcome, Outcome)
+            torch.autograd.grad(outcome.loss, parameters, allow_unused=True)
+
+    return step
+
+
+def _accuracy(network: HybridNetwork, kind: str, x: Tensor, y: Tensor) -> Accuracy | None:
+    if not lowered(network) or x.dtype != torch.float32:
+        return None
+    with _estimators(network, kind):
+        return accuracy(network, x, y)
+
+
+def _timed(step: Step, device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    step()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def _sweeps(network: HybridNetwork) -> dict[str, float]:
+    """Mean sweeps by phase, of the relaxations since the last forward pass."""
+    used: dict[str, list[Tensor]] = {}
+    for report in network.phases():
+        used.setdefault(report.phase, []).append(report.sweeps.double())
+    return {phase: float(torch.cat(counts).mean()) for phase, counts in used.items()}

@@ -1,0 +1,133 @@
+"""The convolution floor: what one EP step would cost if it consisted of convolutions alone.
+
+For a network and a batch it is the time of, each on tensors of the step's own shapes,
+dtype, layout and threads:
+
+- one forward and one adjoint of every weighted op (convolution, dense layer) of every
+  coupling for every sweep of the free phase (B samples) and of the nudged phases (as many
+  copies of B as there are signs of beta, in one batch); to a tolerance, as many sweeps as
+  the samples used in the mean;
+- the gradients of each weighted op's parameters for all of those phases, in one call;
+- one forward and one backward pass of every digital map and of the readout (whole, with
+  their norms and poolings: they are not what is measured).
+
+Not in it: poolings between layers, sums, activations, stopping tests, everything that
+holds the step together. The convolutions are the fastest form at hand
+(``ffebm_dsl.physics.energy.kernels``), so the floor is a hard one; ``plain=True`` gives those of
+``torch.nn.functional`` on contiguous tensors, which a straightforward implementation pays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ffebm_dsl.physics.energy import Conv2d, Linear
+from ffebm_dsl.physics.gradients import EquilibriumPropagation
+from ffebm_dsl.physics.network import EnergyBlock, HybridBlock, HybridNetwork
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The calls of one step. ``digital`` is called once, each of ``calls`` count times."""
+
+    calls: tuple[tuple[int, Call], ...]
+    digital: Call
+
+    def __call__(self) -> None:
+        self.digital()
+        with torch.no_grad():
+            for count, call in self.calls:
+                for _ in range(count):
+                    call()
+
+
+def floor(network: HybridNetwork, x: Tensor, *, plain: bool = False) -> Floor:
+    """The floor of the EP step that ``network`` made last, on the batch ``x`` (B, *input shape).
+
+    Raises:
+        ValueError: a block whose estimator is not ``ep``, or that made no step.
+    """
+    calls = [call for block in network.blocks for call in _block(block.core, x, plain)]
+    return Floor(tuple(calls), _digital(network, x))
+
+
+def _block(core: EnergyBlock, x: Tensor, plain: bool) -> Iterator[tuple[int, Call]]:
+    estimator, batch = core.estimator, len(x)
+    if not isinstance(estimator, EquilibriumPropagation):
+        raise ValueError(f"the floor is that of ep, not of {type(estimator).__name__}")
+    copies = sum(beta != 0 for beta in estimator.betas)
+    phases = [(_sweeps(core, "free"), batch), (_sweeps(core, "nudged"), copies * batch)]
+    for coupling in core.energy.couplings:
+        for op in coupling.ops:
+            if not isinstance(op, Conv2d | Linear):
+                continue
+            for count, size in phases:
+                forward, adjoint = _pair(op, size, x, plain)
+                yield count, forward
+                yield count, adjoint
+            yield 1, _gradients(op, 2 * batch, x, plain)
+
+
+def _sweeps(core: EnergyBlock, phase: str) -> int:
+    """How many sweeps the block's last step used in a phase, per sample in the mean."""
+    used = [report.sweeps.double() for report in core.reports if report.phase == phase]
+    if not used:
+        raise ValueError(f"block {core.name} has made no {phase} phase yet")
+    return round(float(torch.cat(used).mean()))
+
+
+def _pair(op: Conv2d | Linear, batch: int, like: Tensor, plain: bool) -> tuple[Call, Call]:
+    """A forward and an adjoint of ``op`` on ``batch`` samples."""
+    x, y = _ends(op, batch, like, plain)
+    prepared = op.prepared(batch) if isinstance(op, Conv2d) and not plain else op
+    return lambda: prepared(x), lambda: prepared.adjoint(y)
+
+
+def _gradients(op: Conv2d | Linear, batch: int, like: Tensor, plain: bool) -> Call:
+    x, y = _ends(op, batch, like, plain)
+    return lambda: op.weight_gradient(x, y)
+
+
+def _ends(op: Conv2d | Linear, batch: int, like: Tensor, plain: bool) -> tuple[Tensor, Tensor]:
+    """Tensors of ``batch`` samples before and behind ``op``, in the range of states."""
+    x = torch.rand(batch, *op.in_shape, dtype=like.dtype, device=like.device)
+    with torch.no_grad():
+        y = torch.rand_like(op(x))
+    if x.dim() == 4 and not plain:
+        return tuple(t.contiguous(memory_format=torch.channels_last) for t in (x, y))  # type: ignore[return-value]
+    return x, y
+
+
+def _digital(network: HybridNetwork, x: Tensor) -> Call:
+    """Forward and backward of each map and of the readout, on the inputs of a forward pass."""
+    inputs: list[tuple[nn.Module, Tensor]] = []
+
+    def record(module: nn.Module, arguments: tuple[Tensor, ...], _: Tensor) -> None:
+        inputs.append((module, arguments[0].detach()))
+
+    stages = [s.maps if isinstance(s, HybridBlock) else [s] for s in network.stages]
+    maps = [module for modules in stages for module in modules]
+    hooks = [m.register_forward_hook(record) for m in [*maps, network.readout]]
+    with torch.no_grad():
+        network(x)
+    for hook in hooks:
+        hook.remove()
+
+    def run() -> None:
+        for module, tensor in inputs:
+            # What enters the network asks for no gradient; what enters anything else does.
+            inner = tensor.data_ptr() != x.data_ptr()
+            leaf = tensor.detach().requires_grad_(inner)
+            out = module(leaf)
+            wanted: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
+            wanted += [leaf] if inner else []
+            if wanted and out.requires_grad:
+                torch.autograd.grad(out.sum(), wanted)
+
+    return run

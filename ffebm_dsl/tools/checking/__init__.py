@@ -1,0 +1,34 @@
+"""What ``ffebm check`` computes: the gradient check, and the static gradient analysis."""
+
+from ffebm_dsl.tools.checking.check import CheckSettings, check, observed_order
+from ffebm_dsl.tools.checking.findings import findings
+from ffebm_dsl.tools.checking.report import BetaSweep, CheckReport, GradientRow, RelaxationRow
+from ffebm_dsl.tools.checking.transient_record import (
+    Analysis,
+    Batch,
+    analyse,
+    draw_batch,
+    record_of,
+)
+from ffebm_dsl.tools.checking.transient_table import BlockFacts, Transients
+from ffebm_dsl.tools.checking.transients import TransientSettings, transients
+
+__all__ = [
+    "Analysis",
+    "Batch",
+    "BetaSweep",
+    "BlockFacts",
+    "CheckReport",
+    "CheckSettings",
+    "GradientRow",
+    "RelaxationRow",
+    "TransientSettings",
+    "Transients",
+    "analyse",
+    "check",
+    "draw_batch",
+    "findings",
+    "observed_order",
+    "record_of",
+    "transients",
+]

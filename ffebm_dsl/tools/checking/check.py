@@ -1,0 +1,298 @@
+"""The proof that a spec's gradients are right: every estimator, by two routes.
+
+EP, implicit and unrolled gradients of the mean loss are compared with one another and
+with finite differences of the loss at equilibrium, for every parameter and for what
+enters every block. The routes share the free phase and nothing else: finite differences
+know no estimator, implicit differentiation relaxes the linearised dynamics, unrolling
+uses autograd.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.physics.gradients import (
+    VARIANTS,
+    EquilibriumPropagation,
+    Estimator,
+    Implicit,
+    Unrolled,
+)
+from ffebm_dsl.physics.gradients.compare import compare
+from ffebm_dsl.physics.gradients.finite_differences import (
+    STEP,
+    Differences,
+    directions,
+    project,
+    smooth_differences,
+)
+from ffebm_dsl.tools.checking.kinks import KinkReport, survey
+from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem
+from ffebm_dsl.tools.checking.report import (
+    BetaSweep,
+    CheckReport,
+    DifferenceRow,
+    GradientRow,
+    RelaxationRow,
+    relaxation_rows,
+)
+
+VANISHING = 1e-7
+"""A gradient this small, relative to the network's largest, is beyond EP in float64."""
+
+Gradients = dict[str, Tensor]
+Progress = Callable[[int, int, str], None]
+"""Told of every step: how many are done, of how many, and what is being done."""
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """How thorough to be.
+
+    Attributes:
+        samples: batch size.
+        seed: of weights, inputs, targets and directions.
+        directions: finite-difference directions per tensor.
+        cosine: the least cosine that counts as agreement.
+        relative_error: the largest relative error that counts as agreement.
+        sweeps: the most sweeps for a solve.
+    """
+
+    samples: int = 4
+    seed: int = 0
+    directions: int = 6
+    cosine: float = 0.999
+    relative_error: float = 0.01
+    sweeps: int = 5000
+
+
+def check(
+    spec: SpecIR, settings: CheckSettings | None = None, progress: Progress | None = None
+) -> CheckReport:
+    """Check the gradients of a spec in float64 on a small random batch."""
+    settings = settings or CheckSettings()
+    progress = progress or (lambda done, total, what: None)
+    progress(0, 1, "relaxing to convergence")
+    problem = make_problem(
+        spec, samples=settings.samples, seed=settings.seed, sweeps=settings.sweeps
+    )
+    return _Checker(problem, settings, progress).report()
+
+
+class _Checker:
+    """The steps of one check, which share the problem and the implicit gradients."""
+
+    def __init__(self, problem: Problem, settings: CheckSettings, progress: Progress) -> None:
+        self.problem, self.settings, self._progress = problem, settings, progress
+        self.implicit = Implicit(tolerance=TOLERANCE, sweeps=settings.sweeps)
+        self.captured = problem.capture(self.implicit)
+        self.estimators = {name: core.estimator for name, core in problem.cores().items()}
+        self.reference = problem.gradients(self._everywhere(self.implicit))
+        solves = [r for r in problem.network.phases() if r.phase != "free"]
+        self.relaxation = relaxation_rows([*problem.free_reports, *solves], "check")
+        self.scale = max(float(g.norm()) for g in self.reference.values())
+        probes = sum(min(g.numel(), settings.directions) for g in self.reference.values())
+        self.differences: list[DifferenceRow] = []
+        self._done = 0
+        self._total = 2 * probes + len(self.captured) + 2 + len(VARIANTS)
+
+    def advance(self, what: str) -> None:
+        # How many finer steps and further directions there will be shows only on the way.
+        self._total = max(self._total, self._done + 1)
+        self._progress(self._done, self._total, what)
+        self._done += 1
+
+    def report(self) -> CheckReport:
+        kinks = [self._survey(name) for name in self.captured]
+        estimates = self._estimates(kinks)
+        gradients = self._against_implicit(estimates)
+        gradients += self._against_differences(estimates)
+        configured, rows = self._as_configured()
+        return CheckReport(
+            gradients=gradients,
+            differences=self.differences,
+            as_configured=configured,
+            beta_sweep=[self._beta_sweep(variant, kinks) for variant in VARIANTS],
+            relaxation=rows + self.relaxation,
+            kinks=kinks,
+            frozen=self.problem.frozen,
+            damped=self.problem.damped,
+            unconverged=self.problem.unconverged,
+        )
+
+    def _everywhere(self, estimator: Estimator) -> dict[str, Estimator]:
+        return dict.fromkeys(self.estimators, estimator)
+
+    def _survey(self, block: str) -> KinkReport:
+        self.advance(f"looking for kinks around {block}")
+        estimator = self.estimators[block]
+        beta = estimator.beta if isinstance(estimator, EquilibriumPropagation) else 0.0
+        return survey(block, self.captured[block], beta)
+
+    def _estimates(self, kinks: list[KinkReport]) -> dict[str, Gradients]:
+        """Every estimator's gradients, by the estimator's name."""
+        self.advance("EP, implicit and unrolled gradients")
+        betas = {kink.block: kink.beta for kink in kinks}
+        ep = {b: EquilibriumPropagation(betas[b], _variant(e)) for b, e in self.estimators.items()}
+        nudged = self.problem.gradients(ep)
+        self.relaxation += [
+            row
+            for row in relaxation_rows(self.problem.network.phases(), "check")
+            if row.phase == "nudged"
+        ]
+        sweeps = max(row.sweeps for row in self.relaxation if row.phase == "free")
+        unrolled = self.problem.gradients(self._everywhere(Unrolled(sweeps + sweeps // 2)))
+        return {"ep": nudged, "unrolled": unrolled, "implicit": self.reference}
+
+    def _against_implicit(self, estimates: dict[str, Gradients]) -> list[GradientRow]:
+        pairs = [("ep", "implicit"), ("ep", "unrolled"), ("unrolled", "implicit")]
+        return [
+            self._row(tensor, estimator, reference, gradient, estimates[reference][tensor])
+            for estimator, reference in pairs
+            for tensor, gradient in estimates[estimator].items()
+        ]
+
+    def _against_differences(self, estimates: dict[str, Gradients]) -> list[GradientRow]:
+        generator = torch.Generator().manual_seed(self.settings.seed + 1)
+        start, rows = self.problem.loss(), []
+        for tensor, expected in self.reference.items():
+            found = self._differences(tensor, expected, start, generator)
+            self.differences.append(
+                DifferenceRow(
+                    tensor, found.wanted, len(found.slopes), found.set_aside, found.enough
+                )
+            )
+            if not found.enough:
+                continue
+            floor = max(found.noise, VANISHING * self.scale)
+            for estimator, gradients in estimates.items():
+                seen = project(gradients[tensor], found.rows)
+                row = self._row(tensor, estimator, "finite_differences", seen, found.slopes, floor)
+                rows.append(row)
+        return rows
+
+    def _differences(
+        self, tensor: str, expected: Tensor, start: float, generator: torch.Generator
+    ) -> Differences:
+        """Finite differences along directions for ``tensor``, clear of kinks."""
+        count = self.settings.directions
+        probes = directions(expected, count, generator)
+        on_axes = expected.numel() <= count
+        # The step is the least that lifts the change of the loss well above rounding.
+        slope = float(project(expected, probes).abs().max())
+        return smooth_differences(
+            self._loss_around(tensor),
+            start,
+            probes,
+            # The axes are all there is to try of a small tensor.
+            spare=lambda: () if on_axes else directions(expected, count, generator),
+            step=min(max(1e-8 / slope if slope > 0 else 1.0, STEP), 1e-3),
+            floor=VANISHING * self.scale,
+        )
+
+    def _loss_around(self, tensor: str) -> Callable[[Tensor], float]:
+        """The mean loss as a function of an offset to a parameter or a block input."""
+        problem = self.problem
+        labels = problem.network.labels()
+        parameters = {labels[n]: p for n, p in problem.network.named_parameters()}
+        parameter = parameters.get(tensor)
+
+        def at_parameter(offset: Tensor) -> float:
+            assert parameter is not None
+            self.advance(f"finite differences of {tensor}")
+            before = parameter.detach().clone()
+            with torch.no_grad():
+                parameter.add_(offset)
+                value = problem.loss()
+                parameter.copy_(before)
+            return value
+
+        def at_input(offset: Tensor) -> float:
+            self.advance(f"finite differences of {tensor}")
+            with torch.no_grad():
+                outcome = problem.network(
+                    problem.x, problem.target, probe=lambda n, t: t + offset if n == tensor else t
+                )
+            return float(outcome.loss)
+
+        return at_input if parameter is None else at_parameter
+
+    def _as_configured(self) -> tuple[list[GradientRow], list[RelaxationRow]]:
+        """The spec's own settings against the converged implicit gradient."""
+        self.advance("gradients as configured")
+        cores, tight = self.problem.cores(), {}
+        for name, core in cores.items():
+            tight[name] = (core.free, core.nudged, core.pinned_routings, core.start)
+            core.free, core.nudged = self.problem.configured[name]
+            core.pinned_routings = core.start = None
+        gradients = self.problem.gradients(self.estimators)
+        rows = relaxation_rows(self.problem.network.phases(), "spec")
+        for name, core in cores.items():
+            core.free, core.nudged, core.pinned_routings, core.start = tight[name]
+        compared = [
+            self._row(tensor, "as configured", "implicit", gradient, self.reference[tensor])
+            for tensor, gradient in gradients.items()
+        ]
+        return compared, rows
+
+    def _beta_sweep(self, variant: str, kinks: list[KinkReport]) -> BetaSweep:
+        self.advance(f"beta sweep, {variant}")
+        largest = min(kink.smooth_beta for kink in kinks)
+        betas = [largest / 2**k for k in range(4)]
+        reference = _joined(self.reference)
+        errors = []
+        for beta in betas:
+            found = self.problem.gradients(self._everywhere(EquilibriumPropagation(beta, variant)))
+            errors.append(float((_joined(found) - reference).norm() / reference.norm()))
+        return BetaSweep(variant, betas, errors, observed_order(betas, errors))
+
+    def _row(
+        self,
+        tensor: str,
+        estimator: str,
+        reference: str,
+        estimate: Tensor,
+        expected: Tensor,
+        floor: float | None = None,
+    ) -> GradientRow:
+        floor = VANISHING * self.scale if floor is None else floor
+        comparison = compare(estimate, expected, floor=floor)
+        agrees = (
+            comparison.agrees(self.settings.cosine)
+            and comparison.relative_error <= self.settings.relative_error
+        )
+        block = tensor.split(".")[0]
+        block = block if block in self.estimators else ""
+        return GradientRow(tensor, block, estimator, reference, comparison, agrees)
+
+
+def rounding(beta: float) -> float:
+    """Relative errors of EP below this are rounding of float64 states over beta, not bias."""
+    return max(1e-9, 1e-11 / beta)
+
+
+def observed_order(betas: list[float], errors: list[float]) -> float | None:
+    """Least-squares slope of log error over log beta; None if fewer than two errors count."""
+    points = [
+        (math.log(b), math.log(e)) for b, e in zip(betas, errors, strict=True) if e > rounding(b)
+    ]
+    if len(points) < 2:
+        return None
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    covariance = sum((x - mean_x) * (y - mean_y) for x, y in points)
+    return covariance / sum((x - mean_x) ** 2 for x, _ in points)
+
+
+def _variant(estimator: Estimator) -> str:
+    return estimator.variant if isinstance(estimator, EquilibriumPropagation) else "centered"
+
+
+def _joined(gradients: Gradients) -> Tensor:
+    return torch.cat([g.flatten() for g in gradients.values()])

@@ -1,0 +1,120 @@
+"""What a check found wrong or noteworthy, as diagnostics with a place in the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span
+from ffebm_dsl.tools.checking.kinks import KinkReport
+from ffebm_dsl.tools.checking.report import CheckReport, GradientRow
+
+ESTIMATOR_NAMES = {"ep": "EP", "implicit": "implicit", "unrolled": "unrolled"}
+
+
+def findings(
+    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
+) -> list[Diagnostic]:
+    """One diagnostic per wrong or unjudged tensor, unconverged block, frozen pooling and kink.
+
+    Of a tensor that disagrees in several comparisons the worst is told; of one that cannot
+    be judged, that. Where a block has no fixed point, its gradients are not told: they mean
+    nothing, wrong or right.
+    """
+    return [
+        *([] if report.unconverged else _wrong_gradients(report, source, places)),
+        *([] if report.unconverged else _not_judged(report, source, places)),
+        *_convergence(report, source, places),
+        *(d for kink in report.kinks for d in _kinks(kink, source, places[kink.block])),
+    ]
+
+
+def _wrong_gradients(
+    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
+) -> Iterator[Diagnostic]:
+    worst: dict[tuple[str, str], GradientRow] = {}
+    unjudged = report.unjudged
+    for row in report.gradients:
+        key = (row.tensor, row.estimator)
+        if row.agrees or row.tensor in unjudged:
+            continue
+        if key not in worst or _cosine(row) < _cosine(worst[key]):
+            worst[key] = row
+    for row in worst.values():
+        where = f" in block `{row.block}`" if row.block else ""
+        yield Diagnostic(
+            "FFE4004",
+            f"the {ESTIMATOR_NAMES[row.estimator]} gradient of `{row.tensor}`{where} is wrong: "
+            f"cosine {row.comparison.cosine:.6f}, relative error "
+            f"{row.comparison.relative_error:.2g} against {row.reference.replace('_', ' ')}",
+            source,
+            _place(row.tensor, places),
+            notes=(
+                f"norm {row.comparison.norm:.3g}, reference {row.comparison.reference_norm:.3g}",
+            ),
+            help="if the spec uses ops or energies of your own, check their adjoints; "
+            "otherwise please report this spec",
+        )
+
+
+def _not_judged(
+    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
+) -> Iterator[Diagnostic]:
+    for row in report.differences:
+        if not row.enough:
+            yield Diagnostic(
+                "FFE4006",
+                f"the gradient of `{row.tensor}` cannot be judged: the loss has a kink in "
+                f"{row.set_aside} of the {row.judged + row.set_aside} directions tried",
+                source,
+                _place(row.tensor, places),
+                help="other weights move the kinks: another --seed, `init`, or biases that "
+                "are not all zero",
+            )
+
+
+def _cosine(row: GradientRow) -> float:
+    return row.comparison.cosine
+
+
+def _convergence(
+    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
+) -> Iterator[Diagnostic]:
+    for block in report.unconverged:
+        yield Diagnostic(
+            "FFE4005",
+            f"block `{block}` does not relax to a fixed point, so no gradient of it means anything",
+            source,
+            places[block],
+            help="make its weights smaller (`init`), use `order = asynchronous`, or add `damping`",
+        )
+    for block in report.frozen:
+        yield Diagnostic(
+            "FFEW008",
+            f"block `{block}` converges only with its max pooling frozen; it was frozen here",
+            source,
+            places[block],
+            help="use avg_pool2d, an activated last layer, or `routing = frozen(after=20)`",
+        )
+
+
+def _kinks(kink: KinkReport, source: SourceFile, span: Span) -> Iterator[Diagnostic]:
+    if kink.on_kink:
+        yield Diagnostic(
+            "FFEW009",
+            f"{kink.on_kink} of {kink.units} states of block `{kink.block}` sit on a kink of "
+            "their activation, where no gradient is defined",
+            source,
+            span,
+            notes=(f"compared at beta = {kink.beta:.1g}",),
+            help="their share of the gradient is arbitrary; other weights will move them",
+        )
+
+
+def _place(tensor: str, places: Mapping[str, Span]) -> Span:
+    """The innermost part that the tensor belongs to: ``b1.u.conv2d.weight`` to ``b1.u``."""
+    parts = tensor.split("(")[0].split(".")
+    for length in range(len(parts), 0, -1):
+        name = ".".join(parts[:length])
+        if name in places:
+            return places[name]
+    return places[""]

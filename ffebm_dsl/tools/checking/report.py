@@ -1,0 +1,162 @@
+"""The result of a check, as data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from ffebm_dsl.physics.gradients.compare import Comparison
+from ffebm_dsl.physics.network import PhaseReport
+from ffebm_dsl.physics.relaxation import Status
+from ffebm_dsl.tools.checking.kinks import KinkReport
+
+
+@dataclass(frozen=True)
+class GradientRow:
+    """One tensor's gradient by one estimator, against one reference.
+
+    ``tensor`` is a parameter's label or ``block.input(port)``; ``block`` the block it
+    belongs to, empty for a readout or a model-level map. ``agrees`` is the verdict.
+    """
+
+    tensor: str
+    block: str
+    estimator: str
+    reference: str
+    comparison: Comparison
+    agrees: bool
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "tensor": self.tensor,
+            "block": self.block,
+            "estimator": self.estimator,
+            "reference": self.reference,
+            "cosine": _number(self.comparison.cosine),
+            "relative_error": _number(self.comparison.relative_error),
+            "norm": _number(self.comparison.norm),
+            "reference_norm": _number(self.comparison.reference_norm),
+            "vanishes": self.comparison.vanishes,
+            "agrees": self.agrees,
+        }
+
+
+@dataclass(frozen=True)
+class DifferenceRow:
+    """How well finite differences could judge one tensor.
+
+    ``wanted`` directions were asked for, ``judged`` of them taken; ``set_aside`` counts those
+    across which the loss has a kink at every step. ``enough`` is whether at least half of
+    what was wanted is there: with less there is no judgement, and the check does not pass.
+    """
+
+    tensor: str
+    wanted: int
+    judged: int
+    set_aside: int
+    enough: bool
+
+
+@dataclass(frozen=True)
+class BetaSweep:
+    """How EP's error against the implicit gradient falls with beta.
+
+    ``observed_order`` is the slope of log error over log beta: 2 centered, 1 one-sided on
+    smooth activations; None where the error is at rounding level for every beta (an
+    energy that is quadratic around the equilibrium has no bias at all).
+    """
+
+    estimator: str
+    betas: list[float]
+    relative_errors: list[float]
+    observed_order: float | None
+
+
+@dataclass(frozen=True)
+class RelaxationRow:
+    """How one phase of one block relaxed.
+
+    ``settings`` is ``spec`` for the relaxation as configured and ``check`` for the one to
+    convergence, on which gradients are compared. ``statuses`` counts samples.
+    """
+
+    block: str
+    phase: str
+    settings: str
+    statuses: dict[str, int]
+    max_residual: float
+    sweeps: int
+
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self) | {"max_residual": _number(self.max_residual)}
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Everything that ``ffebm check`` found out about a valid spec's gradients.
+
+    Attributes:
+        gradients: every estimator against its references, at convergence; judged.
+        differences: what finite differences had to go by, for each tensor.
+        as_configured: the spec's own estimators, beta and sweeps against the implicit
+            gradient at convergence; what training will use, not judged.
+        beta_sweep: one entry for each variant of EP.
+        relaxation: convergence of every block.
+        kinks: where states sit relative to kinks, and the beta chosen for each block.
+        frozen, damped, unconverged: names of blocks, as in ``Problem``.
+    """
+
+    gradients: list[GradientRow]
+    differences: list[DifferenceRow]
+    as_configured: list[GradientRow]
+    beta_sweep: list[BetaSweep]
+    relaxation: list[RelaxationRow]
+    kinks: list[KinkReport]
+    frozen: list[str]
+    damped: list[str]
+    unconverged: list[str]
+
+    @property
+    def ok(self) -> bool:
+        """Every gradient could be judged and agrees, and every block converged before that."""
+        right = not self.unjudged and all(row.agrees for row in self.gradients)
+        return not self.unconverged and right
+
+    @property
+    def unjudged(self) -> set[str]:
+        """Tensors for which finite differences had too little to go by."""
+        return {row.tensor for row in self.differences if not row.enough}
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON data; numbers that are not finite become null."""
+        return {
+            "gradients": [row.to_dict() for row in self.gradients],
+            "differences": [asdict(row) for row in self.differences],
+            "as_configured": [row.to_dict() for row in self.as_configured],
+            "beta_sweep": [asdict(sweep) for sweep in self.beta_sweep],
+            "relaxation": [row.to_dict() for row in self.relaxation],
+            "kinks": [asdict(kink) for kink in self.kinks],
+            "frozen": self.frozen,
+            "damped": self.damped,
+            "unconverged": self.unconverged,
+        }
+
+
+def relaxation_rows(reports: Iterable[PhaseReport], settings: str) -> list[RelaxationRow]:
+    """One row per block and phase; both signs of a centered nudged phase are one row."""
+    grouped: dict[tuple[str, str], list[PhaseReport]] = {}
+    for report in reports:
+        grouped.setdefault((report.block, report.phase), []).append(report)
+    rows = []
+    for (block, phase), group in grouped.items():
+        codes = [int(code) for report in group for code in report.status]
+        statuses = {s.name.lower(): codes.count(s) for s in Status if s in codes}
+        residual = max(float(report.residual.max()) for report in group)
+        sweeps = max(int(report.sweeps.max()) for report in group)
+        rows.append(RelaxationRow(block, phase, settings, statuses, residual, sweeps))
+    return rows
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

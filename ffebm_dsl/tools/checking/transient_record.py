@@ -1,0 +1,198 @@
+"""The static gradient analysis of a spec: its batch, and its record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from ffebm_dsl.build import build
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.ir import Compiled
+from ffebm_dsl.language.ir.dump import to_json_dict
+from ffebm_dsl.running.records import (
+    EVENTS,
+    PROVENANCE,
+    SEGMENTS,
+    TRAIN,
+    TRANSIENTS,
+    Record,
+    utc_now,
+)
+from ffebm_dsl.running.training import keyed
+from ffebm_dsl.running.training.data import load
+from ffebm_dsl.running.training.environment import choose_dtype, environment, packages
+from ffebm_dsl.running.training.measures import trainable
+from ffebm_dsl.tools.checking.problem import random_batch, train_without_dropout
+from ffebm_dsl.tools.checking.transient_table import Transients
+from ffebm_dsl.tools.checking.transients import Progress, TransientSettings, transients
+
+CPU = torch.device("cpu")
+RANDOM = "random"
+"""Name of the data set where inputs are drawn instead of read."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The samples that are analysed, and where they came from.
+
+    ``x`` is (B, *input shape), ``target`` labels (B,) or vectors (B, K); ``sha256`` and
+    ``samples`` are those of the training set, empty and 0 for random inputs.
+    """
+
+    x: Tensor
+    target: Tensor
+    name: str = RANDOM
+    files: tuple[str, ...] = ()
+    sha256: str = ""
+    samples: int = 0
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """An analysis of a spec: what was asked for, what it was made on, what came out."""
+
+    compiled: Compiled
+    overrides: tuple[str, ...]
+    seed: int
+    dtype: str
+    batch: Batch
+    found: Transients
+    parameter_count: int
+
+
+def draw_batch(
+    compiled: Compiled, data_dir: Path | None, *, samples: int, seed: int, dtype: str
+) -> Batch:
+    """The batch to analyse: random, or with a data directory the spec's own data.
+
+    Of data the samples are those that the first epoch of training begins with under this
+    seed, without augmentation.
+
+    Raises:
+        InputError: no train section to name a data set, data that are missing or damaged, or
+            fewer samples than asked for.
+    """
+    spec, precision = compiled.spec, choose_dtype(dtype)
+    if data_dir is None:
+        x, target = random_batch(spec, samples, seed)
+        if target.is_floating_point():
+            target = target.to(precision)
+        return Batch(x.to(precision), target)
+    if spec.train is None:
+        raise InputError(
+            f"{compiled.source.name} has no train section that names a data set",
+            help="add one: train { data = ... }, or leave --data-dir out for random inputs",
+        )
+    data = load(spec.train.data, spec.model, data_dir, CPU, precision)
+    size = len(data.train)
+    if samples > size:
+        raise InputError(
+            f"--samples {samples}: {data.name} has {size} training samples", help="ask for fewer"
+        )
+    x, target = data.train.batch(keyed.permutation(seed, 1, size)[:samples])
+    return Batch(x, target, data.name, data.files, data.sha256, size)
+
+
+def analyse(
+    compiled: Compiled,
+    overrides: tuple[str, ...],
+    batch: Batch,
+    dtype: str,
+    settings: TransientSettings,
+    progress: Progress,
+) -> Analysis:
+    """Build the network with weights of the settings' seed, and compare its gradients."""
+    network = build(compiled.spec, seed=settings.seed, dtype=choose_dtype(dtype))
+    train_without_dropout(network)
+    found = transients(network, batch.x, batch.target, settings, progress)
+    count = sum(p.numel() for p in trainable(network).values())
+    return Analysis(compiled, overrides, settings.seed, dtype, batch, found, count)
+
+
+def record_of(analysis: Analysis, run_id: str, start_time: str) -> Record:
+    """The analysis as a record: provenance, no training step, and ``/run/transients``."""
+    now = utc_now()
+    record = Record(
+        {
+            "run_id": run_id,
+            "title": analysis.compiled.spec.model.name,
+            "start_time": start_time,
+            "end_time": now,
+            "status": "finished",
+        }
+    )
+    facts = json.dumps(environment(CPU))
+    record.add(PROVENANCE, _provenance(analysis, facts))
+    for group in (TRAIN, EVENTS, SEGMENTS):
+        record.add(group)
+    for number, (kind, time) in enumerate((("start", start_time), ("finish", now))):
+        message = "static gradient analysis"
+        record["events"].append(
+            {"event": number, "step": 0, "time": time, "kind": kind, "message": message}
+        )
+    record["segments"].append(
+        {
+            "segment": 0,
+            "start_step": 0,
+            "start_time": start_time,
+            "exact": 1,
+            "environment": facts,
+        }
+    )
+    _add_transients(record, analysis.found)
+    return record
+
+
+def _provenance(analysis: Analysis, facts: str) -> dict[str, ArrayLike]:
+    source, batch = analysis.compiled.source, analysis.batch
+    return {
+        "spec_name": Path(source.name).name,
+        "spec_text": source.text,
+        "spec_sha256": hashlib.sha256(source.text.encode()).hexdigest(),
+        "spec_resolved": json.dumps(to_json_dict(analysis.compiled.spec)),
+        "override": list(analysis.overrides),
+        "argv": sys.argv,
+        "package": packages(),
+        "environment": facts,
+        "seed": analysis.seed,
+        "rng_scheme": keyed.SCHEME,
+        "dtype": analysis.dtype,
+        "device": str(CPU),
+        "threads": torch.get_num_threads(),
+        "dataset_name": batch.name,
+        "dataset_file": list(batch.files),
+        "dataset_sha256": batch.sha256,
+        "train_samples": batch.samples,
+        "test_samples": 0,
+        "parameter_count": analysis.parameter_count,
+    }
+
+
+def _add_transients(record: Record, found: Transients) -> None:
+    columns = {
+        name: [getattr(block, name) for block in found.blocks]
+        for name in ("beta", "sweeps", "free_residual", "diverged", "crossings", "mirrored")
+    }
+    record.add(
+        TRANSIENTS,
+        {
+            "sweep": range(len(found.values)),
+            "parameter": found.parameters,
+            "parameter_block": found.owners,
+            "parameter_shape": [" x ".join(map(str, shape)) for shape in found.shapes],
+            **found.measures,
+            "entry": range(found.entries.shape[1]),
+            "entry_index": found.entries,
+            "value": found.values,
+            "value_unrolled": found.values_unrolled,
+            "block": [block.name for block in found.blocks],
+            **columns,
+        },
+    )

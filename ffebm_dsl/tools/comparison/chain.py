@@ -1,0 +1,198 @@
+"""A network as a chain of layers, the same however it is split into blocks.
+
+A layer is what one op with weights ends in: a layer of an energy block, or a stretch of a
+digital map up to its next such op. What reaches it are its :class:`Edge`: the ops on the way
+from an earlier layer, in the order of the data, whether a feedforward map or a coupling
+holds them. So moving a layer from one block to the next moves nothing in the chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, CouplingIR, FeedforwardIR, ModelIR, OpIR
+from ffebm_dsl.language.registry import ACTIVATIONS, OPS
+
+INPUT = 0
+"""Number of the input; layers count from 1."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Ops on the way from layer ``source`` (0 is the input, its own number a lateral coupling).
+
+    ``place`` is what a diagnostic calls its part (``b1.u``, ``b1.s1_s2``), ``text`` what a
+    reader does (``b1.u -> s1``). ``backward``: a coupling written from the later layer to the
+    earlier one, so that the ops act against the chain.
+    """
+
+    source: int
+    ops: tuple[OpIR, ...]
+    place: str
+    text: str
+    backward: bool = False
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the chain: ``number`` from 1, the edges that reach it, its activation.
+
+    ``block`` is the energy block that it stands in, ``""`` for a digital layer.
+    """
+
+    number: int
+    block: str
+    name: str
+    edges: tuple[Edge, ...]
+    activation: CallIR
+
+
+LINEAR = CallIR("identity")
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """What stands at a port: ops not yet ended by a layer, after layer ``source``."""
+
+    source: int
+    ops: tuple[OpIR, ...] = ()
+    place: str = ""
+
+
+@dataclass
+class _Builder:
+    """The chain so far. ``readers`` counts who reads each port."""
+
+    readers: Mapping[str, int]
+    layers: list[Layer] = field(default_factory=list)
+    ports: dict[str, _Reach] = field(default_factory=dict)
+
+    def end(self, block: str, name: str, edges: Sequence[Edge], activation: CallIR) -> int:
+        """A layer more; its number."""
+        number = len(self.layers) + 1
+        self.layers.append(Layer(number, block, name, tuple(edges), activation))
+        return number
+
+
+def chain_of(model: ModelIR) -> tuple[Layer, ...]:
+    """The layers of a network in the order of the data; the last one is the readout's, if any."""
+    builder = _Builder(_count_readers(model))
+    builder.ports[model.input.name] = _Reach(INPUT)
+    for stage in model.stages:
+        if isinstance(stage, BlockIR):
+            _add_block(builder, stage)
+        else:
+            _add_map(builder, stage, stage.name, stage.name)
+    last = _add_map(builder, model.readout, "readout", "readout")
+    if last.ops:
+        _end_digital(builder, last, "readout")
+    return tuple(builder.layers)
+
+
+def _count_readers(model: ModelIR) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for source in _reads(model):
+        counts[source] = counts.get(source, 0) + 1
+    return counts
+
+
+def _reads(model: ModelIR) -> Iterator[str]:
+    for stage in (*model.stages, model.readout):
+        maps = stage.feedforwards if isinstance(stage, BlockIR) else (stage,)
+        yield from (map_.source for map_ in maps)
+        if isinstance(stage, BlockIR):
+            yield from (drive.source for drive in stage.drives)
+
+
+def _add_map(builder: _Builder, map_: FeedforwardIR, port: str, place: str) -> _Reach:
+    """Follow a map: a layer ends before each further op with weights, the rest stays open.
+
+    A port that several read ends a layer too: what stands before it exists once.
+    """
+    before = builder.ports[map_.source]
+    reach = _Reach(before.source, before.ops, before.place or place)
+    for op in _meaningful(map_.ops):
+        if OPS[op.name].counted and any(OPS[o.name].counted for o in reach.ops):
+            reach = _Reach(_end_digital(builder, reach, reach.place), (), place)
+        reach = _Reach(reach.source, (*reach.ops, op), place)
+    if builder.readers.get(port, 0) > 1 and reach.ops:
+        reach = _Reach(_end_digital(builder, reach, place), (), "")
+    builder.ports[port] = reach
+    return reach
+
+
+def _end_digital(builder: _Builder, reach: _Reach, place: str) -> int:
+    """End a digital layer; an activation at the end of its ops becomes the layer's."""
+    ops, activation = reach.ops, LINEAR
+    if ops and ops[-1].name in ACTIVATIONS:
+        activation = CallIR(ops[-1].name, ops[-1].arguments)
+        ops = ops[:-1]
+    edge = Edge(reach.source, ops, reach.place, reach.place)
+    return builder.end("", place, [edge], activation)
+
+
+def _meaningful(ops: Sequence[OpIR]) -> list[OpIR]:
+    """The ops without those that do nothing: identity, windows of one entry."""
+    return [op for op in ops if not _does_nothing(op)]
+
+
+def _does_nothing(op: OpIR) -> bool:
+    if op.name == "identity" or (op.name == "flatten" and len(op.in_shape) == 1):
+        return True
+    window = op.arguments.get("kernel"), op.arguments.get("stride"), op.arguments.get("padding")
+    return "pool" in op.name and window == (1, 1, 0)
+
+
+def _add_block(builder: _Builder, block: BlockIR) -> None:
+    for map_ in block.feedforwards:
+        port = f"{block.name}.{map_.name}"
+        _add_map(builder, map_, port, port)
+    numbers: dict[str, int] = {}
+    for name in _order(block):
+        number = len(builder.layers) + 1
+        numbers[name] = number
+        edges = [*_drives(builder, block, name), *_couplings(block, name, numbers)]
+        layer = next(layer for layer in block.layers if layer.name == name)
+        builder.end(block.name, name, edges, layer.activation)
+    for output in block.outputs:
+        builder.ports[f"{block.name}.{output.name}"] = _Reach(numbers[output.layer])
+
+
+def _order(block: BlockIR) -> list[str]:
+    """The layers by their distance from the drives, then as they are declared."""
+    driven = [drive.layer for drive in block.drives]
+    names = [layer.name for layer in block.layers]
+    # A skip drives a late layer too, so the first drive leads and the others only follow.
+    order = driven[:1]
+    for name in order:
+        ends = [_other(coupling, name) for coupling in block.couplings]
+        order += [n for n in names if n in ends and n not in order]
+    return [*order, *(name for name in names if name not in order)]
+
+
+def _other(coupling: CouplingIR, name: str) -> str:
+    """The other end of a coupling of ``name``; ``""`` where it is no end."""
+    if name == coupling.source:
+        return coupling.target
+    return coupling.source if name == coupling.target else ""
+
+
+def _drives(builder: _Builder, block: BlockIR, layer: str) -> Iterator[Edge]:
+    for drive in block.drives:
+        if drive.layer == layer:
+            reach = builder.ports[drive.source]
+            place = reach.place or block.name
+            yield Edge(reach.source, reach.ops, place, f"{drive.source} -> {layer}")
+
+
+def _couplings(block: BlockIR, layer: str, numbers: Mapping[str, int]) -> Iterator[Edge]:
+    """Couplings with layers that came before this one, and with itself."""
+    for coupling in block.couplings:
+        other = _other(coupling, layer)
+        if other not in numbers:
+            continue
+        backward = coupling.source == layer and other != layer
+        text = f"{block.name}: {coupling.source} <-> {coupling.target}"
+        ops = tuple(_meaningful(coupling.ops))
+        yield Edge(numbers[other], ops, f"{block.name}.{coupling.name}", text, backward)

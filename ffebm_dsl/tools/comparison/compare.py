@@ -1,0 +1,162 @@
+"""Are two specs the same network, split differently? Everything that differs, by place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from ffebm_dsl.language.ir.count import count
+from ffebm_dsl.language.ir.model import ModelIR, SpecIR
+from ffebm_dsl.language.ir.shapes import show_shape
+from ffebm_dsl.tools.comparison.chain import INPUT, Layer, chain_of
+from ffebm_dsl.tools.comparison.layers import (
+    AT_BOUNDARIES,
+    Difference,
+    Side,
+    align_layers,
+    compare_layers,
+    nowhere,
+    whole_layer,
+)
+from ffebm_dsl.tools.comparison.settings import (
+    BlockPair,
+    Setting,
+    compare_blocks,
+    compare_models,
+    compare_training,
+)
+
+Pairs = Sequence[tuple[Layer | None, Layer | None]]
+
+
+class Verdict(StrEnum):
+    SAME = "the same network"
+    SPLIT = "the same layers, different split"
+    BOUNDARIES = "the same layers, different split; what the ends of blocks bring differs too"
+    DIFFERENT = "different networks"
+
+    @property
+    def same(self) -> bool:
+        """Whether it is one network, in one split or two."""
+        return self in (Verdict.SAME, Verdict.SPLIT)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A network in a line: its size, and how many layers each block has (0: digital layers)."""
+
+    name: str
+    layers: int
+    parameters: int
+    blocks: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``network`` decides the verdict; ``settings`` and ``training`` do not.
+
+    ``aligned`` is the layers that answer to each other, None where there is no other.
+    """
+
+    verdict: Verdict
+    a: Outline
+    b: Outline
+    network: tuple[Difference, ...]
+    settings: tuple[Setting, ...]
+    training: tuple[Setting, ...]
+    aligned: tuple[tuple[Layer | None, Layer | None], ...]
+
+
+def compare(a: SpecIR, b: SpecIR) -> Comparison:
+    """Align the layers of two networks, and name all that differs."""
+    chains = chain_of(a.model), chain_of(b.model)
+    pairs = align_layers(*chains)
+    found = [*_ends(a.model, b.model), *_layers(pairs)]
+    split = _cuts(pairs, side=0) != _cuts(pairs, side=1)
+    return Comparison(
+        _verdict(found, split),
+        _outline(a.model, chains[0]),
+        _outline(b.model, chains[1]),
+        tuple(found),
+        (*compare_blocks(_block_pairs(a.model, b.model, pairs)), *compare_models(a.model, b.model)),
+        tuple(compare_training(a.train, b.train)),
+        tuple(pairs),
+    )
+
+
+def _verdict(found: Sequence[Difference], split: bool) -> Verdict:
+    if not found:
+        return Verdict.SPLIT if split else Verdict.SAME
+    boundaries = all(d.what in AT_BOUNDARIES and d.at_boundary for d in found)
+    return Verdict.BOUNDARIES if split and boundaries else Verdict.DIFFERENT
+
+
+def _outline(model: ModelIR, chain: Sequence[Layer]) -> Outline:
+    sizes: dict[str, int] = {}
+    for layer in chain:
+        if layer.block:
+            sizes[layer.block] = sizes.get(layer.block, 0) + 1
+    return Outline(model.name, len(chain), count(model).parameters, tuple(sizes.items()))
+
+
+def _ends(a: ModelIR, b: ModelIR) -> Iterator[Difference]:
+    """Input, target and loss."""
+    texts = [
+        {
+            "input": f"{model.input.kind} {show_shape(model.input.shape)}",
+            "target": f"{model.target.kind}({model.target.size})",
+            "loss": model.loss.name,
+        }
+        for model in (a, b)
+    ]
+    for what, text in texts[0].items():
+        if text != texts[1][what]:
+            yield Difference(what, Side(0, "", what, text), Side(0, "", what, texts[1][what]))
+
+
+def _layers(pairs: Pairs) -> Iterator[Difference]:
+    partner = {INPUT: INPUT}
+    partner |= {a.number: b.number for a, b in pairs if a is not None and b is not None}
+    edges = [_edges_of_blocks([pair[side] for pair in pairs]) for side in (0, 1)]
+    for a, b in pairs:
+        if a is not None and b is not None:
+            at_boundary = a.number in edges[0] or b.number in edges[1]
+            for difference in compare_layers(a, b, partner):
+                yield replace(difference, at_boundary=at_boundary)
+        elif a is not None:
+            yield Difference("layer", whole_layer(a), nowhere())
+        elif b is not None:
+            yield Difference("layer", nowhere(), whole_layer(b))
+
+
+def _edges_of_blocks(chain: Sequence[Layer | None]) -> set[int]:
+    """Numbers of the layers with which a block begins or ends."""
+    known = [layer for layer in chain if layer is not None]
+    found = set()
+    for before, after in zip([None, *known], [*known, None], strict=True):
+        if (before.block if before else "") != (after.block if after else ""):
+            found |= {layer.number for layer in (before, after) if layer is not None}
+    return found
+
+
+def _cuts(pairs: Pairs, side: int) -> list[bool]:
+    """Between which pairs a block ends in one network, and which of its layers are digital."""
+    cuts, last = [], ""
+    for pair in pairs:
+        layer = pair[side]
+        block = layer.block if layer is not None else last
+        cuts += [block != last, block == ""]
+        last = block
+    return cuts
+
+
+def _block_pairs(a: ModelIR, b: ModelIR, pairs: Pairs) -> list[BlockPair]:
+    """Blocks that share a layer, each pair once."""
+    of_a, of_b = ({block.name: block for block in model.blocks} for model in (a, b))
+    names = dict.fromkeys(
+        (layer_a.block, layer_b.block)
+        for layer_a, layer_b in pairs
+        if layer_a is not None and layer_b is not None and layer_a.block and layer_b.block
+    )
+    return [(of_a[name_a], of_b[name_b]) for name_a, name_b in names]

@@ -1,0 +1,201 @@
+"""What differs between two layers of two chains, op by op."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ffebm_dsl.language.ir.model import CallIR, OpIR
+from ffebm_dsl.language.ir.notation import written, written_briefly
+from ffebm_dsl.language.registry import OPS
+from ffebm_dsl.tools.comparison.align import align
+from ffebm_dsl.tools.comparison.chain import Edge, Layer
+
+NONE = "none"
+AT_BOUNDARIES = frozenset({"activation", "normalisation", "bias"})
+"""What the ends of a block may bring with them without another layer being there."""
+
+_GAP = 3.0
+_COST = {"weights": 6.0, "pooling": 0.75, "op": 0.75, "normalisation": 0.25}
+"""What another op, or one more, of each kind adds to the distance of two layers.
+
+A norm, an activation and a bias come and go with the ends of blocks, so they add little; a
+layer left alone costs more than a pooling, a norm and a channel count that differ together.
+"""
+_ARGUMENT, _ACTIVATION, _BIAS = 0.75, 0.1, 0.1
+
+
+@dataclass(frozen=True)
+class Side:
+    """Where a difference stands in one network: layer number (0: none), part, and what it has.
+
+    ``place`` is the part's name in the IR, ``text`` what a reader calls it.
+    """
+
+    layer: int
+    place: str
+    text: str
+    has: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``what`` is layer, connection, weights, channels, bias, pooling, normalisation,
+    activation, the name of another argument (kernel, padding, ...) or op; or input, target,
+    loss of the model. ``at_boundary``: a block begins or ends here in one of the two."""
+
+    what: str
+    a: Side
+    b: Side
+    at_boundary: bool = False
+
+
+def kind_of(op: CallIR) -> str:
+    """What sort of op this is: ops of one sort can stand for one another."""
+    if OPS[op.name].counted:
+        return "weights"
+    if "pool" in op.name:
+        return "pooling"
+    return "normalisation" if "norm" in op.name else "op"
+
+
+def distance(a: Layer, b: Layer) -> float:
+    """How unlike two layers are; beyond twice the gap they are not one layer changed."""
+    far = _ACTIVATION * (a.activation != b.activation)
+    # Before the alignment is known, edges from equally far back answer to each other.
+    shift = b.number - a.number
+    for edge_a, edge_b in _pair_edges(a, b, lambda source: source + shift):
+        if edge_a is None or edge_b is None:
+            far += _COST["op"]
+            continue
+        for op_a, op_b in _align_ops(edge_a.ops, edge_b.ops):
+            far += _op_distance(op_a, op_b)
+    return far
+
+
+def align_layers(a: Sequence[Layer], b: Sequence[Layer]) -> list[tuple[Layer | None, Layer | None]]:
+    return align(a, b, distance, _GAP)
+
+
+def _op_distance(a: OpIR | None, b: OpIR | None) -> float:
+    if a is not None and b is not None and a.name == b.name:
+        return sum(_BIAS if name == "bias" else _ARGUMENT for name, _, _ in _changed(a, b))
+    return max(_COST[kind_of(op)] for op in (a, b) if op is not None)
+
+
+def _align_ops(a: Sequence[OpIR], b: Sequence[OpIR]) -> list[tuple[OpIR | None, OpIR | None]]:
+    def cost(x: OpIR, y: OpIR) -> float:
+        return 0.0 if x.name == y.name else 0.5 if kind_of(x) == kind_of(y) else 3.0
+
+    return align(a, b, cost, gap=1.0)
+
+
+def _changed(a: OpIR, b: OpIR) -> Iterator[tuple[str, object, object]]:
+    for name, value in a.arguments.items():
+        if value != b.arguments[name]:
+            yield name, value, b.arguments[name]
+
+
+def compare_layers(a: Layer, b: Layer, partner: Mapping[int, int]) -> Iterator[Difference]:
+    """All differences of two layers that answer to each other.
+
+    ``partner`` gives for a layer number of A the number in B that answers to it, the input's
+    included.
+    """
+    for edge_a, edge_b in _pair_edges(a, b, lambda source: partner.get(source, -1)):
+        if edge_a is None or edge_b is None:
+            yield _missing_edge(a, b, edge_a, edge_b)
+            continue
+        side_a = Side(a.number, edge_a.place, edge_a.text, "")
+        side_b = Side(b.number, edge_b.place, edge_b.text, "")
+        yield from _compare_ops(edge_a.ops, edge_b.ops, side_a, side_b)
+        if edge_a.backward != edge_b.backward:
+            directions = [
+                "against the data" if e.backward else "along the data" for e in (edge_a, edge_b)
+            ]
+            yield Difference(
+                "direction", replace(side_a, has=directions[0]), replace(side_b, has=directions[1])
+            )
+    if a.activation != b.activation:
+        yield Difference("activation", activation_side(a), activation_side(b))
+
+
+def activation_side(layer: Layer) -> Side:
+    block = f"{layer.block}." if layer.block else ""
+    has = written_briefly(layer.activation, "activations")
+    return Side(layer.number, layer.edges[0].place, f"{block}{layer.name}", has)
+
+
+def whole_layer(layer: Layer) -> Side:
+    """A layer as one thing: what it is made of, and where."""
+    edge = layer.edges[0]
+    ops = [written_briefly(op, "ops") for op in edge.ops]
+    text = " |> ".join([*ops, written_briefly(layer.activation, "activations")])
+    return Side(layer.number, edge.place, edge.text, text)
+
+
+def nowhere(has: str = NONE) -> Side:
+    return Side(0, "", "", has)
+
+
+def _pair_edges(
+    a: Layer, b: Layer, partner: Callable[[int], int]
+) -> Iterator[tuple[Edge | None, Edge | None]]:
+    """Edges from layers that answer to each other; then, in order, what is left."""
+    left = list(b.edges)
+    alone: list[Edge] = []
+    for edge in a.edges:
+        match = next((e for e in left if e.source == partner(edge.source)), None)
+        if match is None:
+            alone.append(edge)
+        else:
+            left.remove(match)
+            yield edge, match
+    for position in range(max(len(alone), len(left))):
+        yield (
+            alone[position] if position < len(alone) else None,
+            left[position] if position < len(left) else None,
+        )
+
+
+def _missing_edge(a: Layer, b: Layer, edge_a: Edge | None, edge_b: Edge | None) -> Difference:
+    def side(layer: Layer, edge: Edge | None) -> Side:
+        if edge is None:
+            return Side(layer.number, layer.edges[0].place, layer.edges[0].text, NONE)
+        ops = " |> ".join(written_briefly(op, "ops") for op in edge.ops)
+        origin = f"layer {edge.source}" if edge.source else "the input"
+        return Side(layer.number, edge.place, edge.text, f"from {origin}: {ops or 'as it is'}")
+
+    return Difference("connection", side(a, edge_a), side(b, edge_b))
+
+
+def _compare_ops(
+    a: Sequence[OpIR], b: Sequence[OpIR], side_a: Side, side_b: Side
+) -> Iterator[Difference]:
+    for op_a, op_b in _align_ops(a, b):
+        if op_a is not None and op_b is not None and op_a.name == op_b.name:
+            for name, value_a, value_b in _changed(op_a, op_b):
+                yield Difference(
+                    _argument(op_a, name),
+                    replace(side_a, has=_said(name, value_a)),
+                    replace(side_b, has=_said(name, value_b)),
+                )
+            continue
+        present = op_a or op_b
+        assert present is not None, "an alignment pairs nothing with nothing"
+        texts = [NONE if op is None else written_briefly(op, "ops") for op in (op_a, op_b)]
+        yield Difference(
+            kind_of(present), replace(side_a, has=texts[0]), replace(side_b, has=texts[1])
+        )
+
+
+def _argument(op: OpIR, name: str) -> str:
+    """The word for an argument that differs."""
+    if name == OPS[op.name].counted:
+        return "channels" if op.name == "conv2d" else "features"
+    return name if kind_of(op) == "weights" else kind_of(op)
+
+
+def _said(name: str, value: object) -> str:
+    text = written(value)  # type: ignore[arg-type]
+    return text if name in ("out_channels", "out_features") else f"{name}={text}"

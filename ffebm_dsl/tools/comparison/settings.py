@@ -1,0 +1,107 @@
+"""How two networks relax, learn and are initialised and trained, key by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, ModelIR, RelaxIR, TrainIR
+from ffebm_dsl.language.ir.notation import written, written_in_full
+
+BlockPair = tuple[BlockIR, BlockIR]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A key whose value differs; ``blocks`` are the pairs of blocks, empty for all of them."""
+
+    key: str
+    a: str
+    b: str
+    blocks: tuple[tuple[str, str], ...] = ()
+
+
+def compare_blocks(pairs: Sequence[BlockPair]) -> list[Setting]:
+    """Relaxation, gradient and initialiser of blocks that share a layer."""
+    found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for a, b in pairs:
+        for key, value_a, value_b in _block_keys(a, b):
+            found.setdefault((key, value_a, value_b), []).append((a.name, b.name))
+    return [
+        Setting(*texts, () if len(blocks) == len(pairs) else tuple(blocks))
+        for texts, blocks in found.items()
+    ]
+
+
+def _block_keys(a: BlockIR, b: BlockIR) -> Iterator[tuple[str, str, str]]:
+    yield from _relax_keys("relax free", a.free, b.free)
+    yield from _relax_keys("relax nudged", a.nudged, b.nudged)
+    # Only the block that the loss reads can be nudged by it: that is compared apart.
+    yield from compare_calls("gradient", without(a.gradient, "nudge"), without(b.gradient, "nudge"))
+    yield from compare_calls("init", a.init, b.init)
+
+
+def without(call: CallIR, argument: str) -> CallIR:
+    kept = {name: value for name, value in call.arguments.items() if name != argument}
+    return CallIR(call.name, kept)
+
+
+_KEYS = {"routing_after": "routing", "anderson_memory": "solver"}
+"""How a spec calls what the resolved model has under another name."""
+
+
+def _relax_keys(head: str, a: RelaxIR, b: RelaxIR) -> Iterator[tuple[str, str, str]]:
+    for field in fields(RelaxIR):
+        value_a, value_b = getattr(a, field.name), getattr(b, field.name)
+        if value_a != value_b:
+            name = _KEYS.get(field.name, field.name)
+            yield f"{head} {name}", _relaxed(name, value_a), _relaxed(name, value_b)
+
+
+def _relaxed(name: str, value: int | float | str | CallIR) -> str:
+    if name == "routing":
+        return "live" if value == -1 else f"frozen(after={value})"
+    if name == "solver":
+        return "plain" if value == 0 else f"anderson(memory={value})"
+    return written(value)
+
+
+def compare_calls(head: str, a: CallIR, b: CallIR) -> Iterator[tuple[str, str, str]]:
+    """Argument by argument where both call the same, else as one."""
+    if a.name != b.name:
+        yield head, written_in_full(a), written_in_full(b)
+        return
+    for name in dict.fromkeys((*a.arguments, *b.arguments)):
+        values = [call.arguments.get(name) for call in (a, b)]
+        if values[0] != values[1]:
+            texts = ["none" if value is None else written(value) for value in values]
+            yield f"{head}.{name}", texts[0], texts[1]
+
+
+def compare_models(a: ModelIR, b: ModelIR) -> list[Setting]:
+    """The initialiser of the readout and the model's own maps, and how the last block is nudged."""
+    found = [Setting(*keys) for keys in compare_calls("init of the readout", a.init, b.init)]
+    nudges = [_nudge(model) for model in (a, b)]
+    if nudges[0] != nudges[1]:
+        found.append(Setting("gradient.nudge of the last block", nudges[0], nudges[1]))
+    return found
+
+
+def _nudge(model: ModelIR) -> str:
+    arguments: Mapping[str, object] = [*model.blocks][-1].gradient.arguments
+    return str(arguments.get("nudge", "none"))
+
+
+def compare_training(a: TrainIR | None, b: TrainIR | None) -> list[Setting]:
+    """Every key of the train sections that differs."""
+    if a is None or b is None:
+        texts = ["none" if plan is None else "a train section" for plan in (a, b)]
+        return [] if a is b else [Setting("train", texts[0], texts[1])]
+    found: list[Setting] = []
+    for field in fields(TrainIR):
+        value_a, value_b = getattr(a, field.name), getattr(b, field.name)
+        if isinstance(value_a, CallIR):
+            found += [Setting(*keys) for keys in compare_calls(field.name, value_a, value_b)]
+        elif value_a != value_b:
+            found.append(Setting(field.name, written(value_a), written(value_b)))
+    return found

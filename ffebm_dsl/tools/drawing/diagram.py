@@ -1,0 +1,218 @@
+"""What is drawn of a network: nodes in rows, and the edges between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from ffebm_dsl.language.ir.count import op_parameters
+from ffebm_dsl.language.ir.model import BlockIR, CouplingIR, FeedforwardIR, LayerIR, ModelIR, OpIR
+from ffebm_dsl.language.ir.notation import coupling_chain, feedforward_chain, written_briefly
+from ffebm_dsl.language.ir.shapes import show_shape
+
+
+class NodeKind(Enum):
+    END = "end"
+    MAP = "map"
+    LAYER = "layer"
+
+
+class Node(NamedTuple):
+    """``name`` is unique in the network. ``lines`` are pairs of texts, left and right."""
+
+    name: str
+    kind: NodeKind
+    title: str
+    aside: str
+    lines: tuple[tuple[str, str], ...] = ()
+    tip: str = ""
+
+
+class Edge(NamedTuple):
+    """From one node to a later one; ``symmetric`` for a coupling, also of a layer with itself.
+
+    ``label`` are the parts of the text at the edge, each kept on one line.
+    """
+
+    source: str
+    target: str
+    label: tuple[str, ...]
+    symmetric: bool = False
+    note: str = ""
+    tip: str = ""
+
+
+class Row(NamedTuple):
+    """Nodes side by side; the first stands in the middle of the column.
+
+    ``block`` is ``""`` outside blocks. ``stage`` counts the stages: a column of the picture
+    begins with a new one.
+    """
+
+    nodes: tuple[Node, ...]
+    stage: int
+    block: str = ""
+
+    @property
+    def is_layer(self) -> bool:
+        return self.nodes[0].kind is NodeKind.LAYER
+
+
+class Group(NamedTuple):
+    """A block: what is written on its frame."""
+
+    title: str
+    caption: str
+    energy: str
+
+
+class Diagram(NamedTuple):
+    title: str
+    description: str
+    rows: tuple[Row, ...]
+    edges: tuple[Edge, ...]
+    groups: dict[str, Group]
+
+
+def make_diagram(model: ModelIR, *, stacked: bool = False) -> Diagram:
+    """Rows in order of computation; an edge for every use of a port and every coupling.
+
+    ``stacked`` sets the maps of a block below one another, not side by side: a narrow
+    picture of a network with many of them.
+    """
+    rows = tuple(_rows(model, stacked))
+    blocks = list(model.blocks)
+    return Diagram(
+        title=f"Network {model.name}",
+        description=" ".join(_sentences(model)),
+        rows=rows,
+        edges=tuple(_edges(model)),
+        groups={block.name: _group(block) for block in blocks},
+    )
+
+
+def _rows(model: ModelIR, stacked: bool) -> Iterator[Row]:
+    input_ = model.input
+    yield Row((Node(input_.name, NodeKind.END, input_.name, input_.kind),), 0)
+    number = 0
+    for number, stage in enumerate(model.stages, start=1):
+        if isinstance(stage, FeedforwardIR):
+            yield Row((_map(stage, stage.name),), number)
+            continue
+        maps = _maps(stage)
+        if stacked:
+            yield from (Row((node,), number, stage.name) for node in reversed(maps))
+        elif maps:
+            yield Row(tuple(maps), number, stage.name)
+        for layer in stage.layers:
+            yield Row((_layer(layer, stage.name),), number, stage.name)
+    if model.readout.ops:
+        yield Row((_map(model.readout, model.readout.name),), number + 1)
+    target = f"{model.target.name}: {model.target.kind}({model.target.size})"
+    yield Row((Node("loss", NodeKind.END, model.loss.name, target),), number + 2)
+
+
+def _maps(block: BlockIR) -> list[Node]:
+    """The block's maps; the one that drives the first layer stands in the middle."""
+    first = block.layers[0].name if block.layers else ""
+    driving = {drive.source for drive in block.drives if drive.layer == first}
+    nodes = [_map(map_, f"{block.name}.{map_.name}") for map_ in block.feedforwards]
+    return sorted(nodes, key=lambda node: node.name not in driving)
+
+
+def _map(map_: FeedforwardIR, name: str) -> Node:
+    lines = tuple((written_briefly(op, "ops"), show_shape(op.out_shape)) for op in map_.ops)
+    tip = f"{map_.name} = {map_.source} |> {feedforward_chain(map_.ops)}".removesuffix(" |> ")
+    return Node(name, NodeKind.MAP, map_.name, _parameters(map_.ops), lines, tip)
+
+
+def _layer(layer: LayerIR, block: str) -> Node:
+    activation = written_briefly(layer.activation, "activations")
+    shape = show_shape(layer.shape)
+    tip = f"layer {layer.name}: {shape} {activation}"
+    name = f"{block}:{layer.name}"
+    return Node(name, NodeKind.LAYER, layer.name, activation, ((shape, ""),), tip)
+
+
+def _group(block: BlockIR) -> Group:
+    gradient = written_briefly(block.gradient, "gradients")
+    phases = f"{block.free.sweeps} sweeps free"
+    if block.gradient.name == "ep":
+        phases += f", {block.nudged.sweeps} nudged"
+    return Group(f"block {block.name}", f"{gradient}; {phases}", f"energy {block.energy}")
+
+
+def _parameters(ops: tuple[OpIR, ...]) -> str:
+    total = sum(op_parameters(op) for op in ops)
+    return f"{total:,} parameters" if total else ""
+
+
+# Edges -----------------------------------------------------------------------------------
+
+
+def _edges(model: ModelIR) -> Iterator[Edge]:
+    owners = _owners(model)
+    for stage in model.stages:
+        if isinstance(stage, FeedforwardIR):
+            yield _use(stage.source, stage.name, show_shape(stage.in_shape), owners)
+            continue
+        for map_ in stage.feedforwards:
+            name = f"{stage.name}.{map_.name}"
+            yield _use(map_.source, name, show_shape(map_.in_shape), owners)
+        shapes = {layer.name: show_shape(layer.shape) for layer in stage.layers}
+        for drive in stage.drives:
+            target = f"{stage.name}:{drive.layer}"
+            yield _use(drive.source, target, shapes[drive.layer], owners)
+        yield from (_coupling(coupling, stage.name) for coupling in stage.couplings)
+    readout = model.readout
+    end = readout.name if readout.ops else "loss"
+    yield _use(readout.source, end, show_shape(readout.in_shape), owners)
+    if readout.ops:
+        yield Edge(readout.name, "loss", (show_shape(readout.out_shape),))
+
+
+def _owners(model: ModelIR) -> dict[str, str]:
+    """The node at which each block's output is found, by port; other ports are nodes."""
+    return {
+        f"{block.name}.{output.name}": f"{block.name}:{output.layer}"
+        for block in model.blocks
+        for output in block.outputs
+    }
+
+
+def _use(port: str, target: str, shape: str, owners: dict[str, str]) -> Edge:
+    return Edge(owners.get(port, port), target, (shape,), note=port, tip=f"{port}: {shape}")
+
+
+def _coupling(coupling: CouplingIR, block: str) -> Edge:
+    ops = [coupling_chain([op]) for op in coupling.ops]
+    label = (*ops[:1], *(f"|> {op}" for op in ops[1:]))
+    ends = f"{coupling.source} <-> {coupling.target}"
+    return Edge(
+        f"{block}:{coupling.source}",
+        f"{block}:{coupling.target}",
+        label,
+        symmetric=True,
+        note=_parameters(coupling.ops),
+        tip=" : ".join(filter(None, (ends, " ".join(label)))),
+    )
+
+
+def _sentences(model: ModelIR) -> Iterator[str]:
+    """The picture in words, for whoever cannot see it."""
+    yield f"Input {model.input.name} {show_shape(model.input.shape)}."
+    for stage in model.stages:
+        if isinstance(stage, FeedforwardIR):
+            yield f"Map {_map(stage, '').tip}."
+            continue
+        maps = [f"map {_map(map_, '').tip}" for map_ in stage.feedforwards]
+        layers = [_layer(layer, "").tip for layer in stage.layers]
+        drives = [f"{drive.source} -> {drive.layer}" for drive in stage.drives]
+        couplings = [_coupling(coupling, "").tip for coupling in stage.couplings]
+        outputs = [f"output {o.name} = {o.layer}" for o in stage.outputs]
+        parts = [*maps, *layers, *drives, *couplings, *outputs]
+        yield f"Block {stage.name}: {'; '.join(parts)}."
+    if model.readout.ops:
+        yield f"Readout {_map(model.readout, '').tip}."
+    yield f"Loss {model.loss.name} with target {model.target.name}."

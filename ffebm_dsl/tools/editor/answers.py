@@ -1,0 +1,131 @@
+"""Answers of this package in the types of the Language Server Protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from lsprotocol import types as lsp
+
+from ffebm_dsl.language.diagnostics import Diagnostic, Fix, Severity, Span, SpecError, in_words
+from ffebm_dsl.tools.editor.analysis import Analysis
+from ffebm_dsl.tools.editor.complete import Completion, CompletionKind
+from ffebm_dsl.tools.editor.names import Symbol
+from ffebm_dsl.tools.editor.positions import Place, Positions
+
+SEVERITIES = {
+    Severity.ERROR: lsp.DiagnosticSeverity.Error,
+    Severity.WARNING: lsp.DiagnosticSeverity.Warning,
+}
+
+UNUSED = frozenset({"FFEW002", "FFEW003", "FFEW004", "FFEW005"})
+"""Codes of what nothing uses: editors fade it."""
+
+ITEM_KINDS = {
+    CompletionKind.KEYWORD: lsp.CompletionItemKind.Keyword,
+    CompletionKind.ENTRY: lsp.CompletionItemKind.Function,
+    CompletionKind.ARGUMENT: lsp.CompletionItemKind.Property,
+    CompletionKind.VALUE: lsp.CompletionItemKind.EnumMember,
+    CompletionKind.NAME: lsp.CompletionItemKind.Variable,
+}
+
+SYMBOL_KINDS = {
+    "param": lsp.SymbolKind.Constant,
+    "template": lsp.SymbolKind.Class,
+    "model": lsp.SymbolKind.Module,
+    "block": lsp.SymbolKind.Object,
+    "layer": lsp.SymbolKind.Field,
+    "feedforward": lsp.SymbolKind.Function,
+    "readout": lsp.SymbolKind.Function,
+    "out": lsp.SymbolKind.Interface,
+}
+
+
+@dataclass(frozen=True)
+class Document:
+    """An open document: what is known of it, and its places as its client counts them."""
+
+    uri: str
+    analysis: Analysis
+    encoding: str
+
+    @property
+    def text(self) -> str:
+        return self.analysis.source.text
+
+    @cached_property
+    def positions(self) -> Positions:
+        return Positions(self.text, self.encoding)
+
+    def range(self, span: Span) -> lsp.Range:
+        start, end = self.positions.range(span)
+        return lsp.Range(_position(start), _position(end))
+
+    def formatted(self) -> list[lsp.TextEdit] | None:
+        """The edit that lays the text out; None for a text with syntax errors."""
+        from ffebm_dsl.language.syntax import format_source
+
+        try:
+            text = format_source(self.analysis.source)
+        except SpecError:
+            return None
+        if text == self.text:
+            return []
+        return [lsp.TextEdit(self.range(Span(0, len(self.text))), text)]
+
+
+def _position(place: Place) -> lsp.Position:
+    return lsp.Position(*place)
+
+
+def diagnostic(found: Diagnostic, document: Document) -> lsp.Diagnostic:
+    """A diagnostic with its notes and help in the message, its labels as related places."""
+    related = [
+        lsp.DiagnosticRelatedInformation(
+            lsp.Location(document.uri, document.range(label.span)), label.text
+        )
+        for label in found.labels
+    ]
+    return lsp.Diagnostic(
+        range=document.range(found.span),
+        message=in_words(found),
+        severity=SEVERITIES[found.severity],
+        code=found.code,
+        source="ffebm",
+        tags=[lsp.DiagnosticTag.Unnecessary] if found.code in UNUSED else None,
+        related_information=related or None,
+    )
+
+
+def quick_fix(found: Diagnostic, fix: Fix, document: Document) -> lsp.CodeAction:
+    edits = [lsp.TextEdit(document.range(edit.span), edit.text) for edit in fix.edits]
+    return lsp.CodeAction(
+        title=f"{found.code}: {fix.title}",
+        kind=lsp.CodeActionKind.QuickFix,
+        diagnostics=[diagnostic(found, document)],
+        is_preferred=True,
+        edit=lsp.WorkspaceEdit(changes={document.uri: edits}),
+    )
+
+
+def completion_item(item: Completion, position: int, document: Document) -> lsp.CompletionItem:
+    """``position`` keeps the order: editors sort by it."""
+    return lsp.CompletionItem(
+        label=item.label,
+        kind=ITEM_KINDS[item.kind],
+        detail=item.detail or None,
+        documentation=lsp.MarkupContent(lsp.MarkupKind.Markdown, item.doc) if item.doc else None,
+        sort_text=f"{position:04}",
+        text_edit=lsp.TextEdit(document.range(item.span), item.insert),
+    )
+
+
+def symbol(found: Symbol, document: Document) -> lsp.DocumentSymbol:
+    return lsp.DocumentSymbol(
+        name=found.name,
+        detail=found.detail,
+        kind=SYMBOL_KINDS.get(found.detail.split()[0], lsp.SymbolKind.Variable),
+        range=document.range(found.whole),
+        selection_range=document.range(found.span),
+        children=[symbol(child, document) for child in found.children],
+    )

@@ -1,0 +1,142 @@
+"""``ffebm lsp``: the functions of this package behind the Language Server Protocol.
+
+Documents come whole with every change; what is known of one is worked out once for each
+version. Diagnostics wait until typing rests, and carry the version that they are about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from lsprotocol import types as lsp
+from pygls.lsp.server import LanguageServer
+
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.tools.editor import analyse, complete, definition, hover, symbols
+from ffebm_dsl.tools.editor.analysis import Analysis
+from ffebm_dsl.tools.editor.answers import Document, completion_item, diagnostic, quick_fix, symbol
+
+REST = 0.15
+"""Seconds without a change until diagnostics are sent."""
+
+TRIGGERS = [".", "(", "=", ">", ":"]
+"""Characters after which an editor asks for completions by itself."""
+
+
+_AtPlace = lsp.HoverParams | lsp.CompletionParams | lsp.DefinitionParams
+
+
+@dataclass
+class _Known:
+    """The last version of each open document that something was asked about."""
+
+    documents: dict[str, tuple[int | None, Document]] = field(default_factory=dict)
+
+    def of(self, server: LanguageServer, uri: str) -> Document:
+        text = server.workspace.get_text_document(uri)
+        known = self.documents.get(uri)
+        if known is not None and known[0] == text.version and known[1].text == text.source:
+            return known[1]
+        analysis = analyse(SourceFile(text.filename or uri, text.source))
+        encoding = lsp.PositionEncodingKind(server.workspace.position_encoding or "utf-16").value
+        document = Document(uri, analysis, encoding)
+        self.documents[uri] = text.version, document
+        return document
+
+
+def make_server(version: str) -> LanguageServer:
+    """A server that is not running yet."""
+    server = LanguageServer("ffebm", version, text_document_sync_kind=lsp.TextDocumentSyncKind.Full)
+    known = _Known()
+    _add_diagnostics(server, known)
+    _add_questions(server, known)
+    _add_changes(server, known)
+    return server
+
+
+def _add_diagnostics(server: LanguageServer, known: _Known) -> None:
+    def publish(uri: str) -> None:
+        document = known.of(server, uri)
+        found = [diagnostic(d, document) for d in document.analysis.diagnostics]
+        number = server.workspace.get_text_document(uri).version
+        server.text_document_publish_diagnostics(
+            lsp.PublishDiagnosticsParams(uri=uri, diagnostics=found, version=number)
+        )
+
+    @server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
+    def did_open(params: lsp.DidOpenTextDocumentParams) -> None:
+        publish(params.text_document.uri)
+
+    @server.feature(lsp.TEXT_DOCUMENT_DID_CHANGE)
+    async def did_change(params: lsp.DidChangeTextDocumentParams) -> None:
+        uri, changed = params.text_document.uri, params.text_document.version
+        await asyncio.sleep(REST)
+        # One that was closed meanwhile has no version.
+        if server.workspace.get_text_document(uri).version == changed:
+            publish(uri)
+
+    @server.feature(lsp.TEXT_DOCUMENT_DID_CLOSE)
+    def did_close(params: lsp.DidCloseTextDocumentParams) -> None:
+        uri = params.text_document.uri
+        known.documents.pop(uri, None)
+        server.text_document_publish_diagnostics(
+            lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[])
+        )
+
+
+def _add_questions(server: LanguageServer, known: _Known) -> None:
+    def asked(params: _AtPlace) -> tuple[Document, Analysis, int]:
+        document = known.of(server, params.text_document.uri)
+        at = params.position
+        return document, document.analysis, document.positions.offset(at.line, at.character)
+
+    @server.feature(lsp.TEXT_DOCUMENT_HOVER)
+    def on_hover(params: lsp.HoverParams) -> lsp.Hover | None:
+        document, analysis, offset = asked(params)
+        found = hover(analysis, offset)
+        if found is None:
+            return None
+        words = lsp.MarkupContent(lsp.MarkupKind.Markdown, found.text)
+        return lsp.Hover(words, document.range(found.span))
+
+    @server.feature(
+        lsp.TEXT_DOCUMENT_COMPLETION, lsp.CompletionOptions(trigger_characters=TRIGGERS)
+    )
+    def on_completion(params: lsp.CompletionParams) -> list[lsp.CompletionItem]:
+        document, analysis, offset = asked(params)
+        items = complete(analysis, offset)
+        return [completion_item(item, i, document) for i, item in enumerate(items)]
+
+    @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
+    def on_definition(params: lsp.DefinitionParams) -> lsp.Location | None:
+        document, analysis, offset = asked(params)
+        span = definition(analysis, offset)
+        return lsp.Location(document.uri, document.range(span)) if span else None
+
+    @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
+    def on_symbols(params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:
+        document = known.of(server, params.text_document.uri)
+        return [symbol(found, document) for found in symbols(document.analysis)]
+
+
+def _add_changes(server: LanguageServer, known: _Known) -> None:
+    @server.feature(
+        lsp.TEXT_DOCUMENT_CODE_ACTION,
+        lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix]),
+    )
+    def on_code_action(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+        document = known.of(server, params.text_document.uri)
+        start, end = (
+            document.positions.offset(p.line, p.character)
+            for p in (params.range.start, params.range.end)
+        )
+        return [
+            quick_fix(d, d.fix, document)
+            for d in document.analysis.diagnostics
+            if d.fix is not None and d.span.start <= end and start <= d.span.end
+        ]
+
+    @server.feature(lsp.TEXT_DOCUMENT_FORMATTING)
+    def on_formatting(params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit] | None:
+        return known.of(server, params.text_document.uri).formatted()

@@ -1,0 +1,72 @@
+"""The TextMate grammar of the VS Code extension, from the keywords and the registries.
+
+``python -m ffebm_dsl.tools.editor.textmate`` writes the file; a test holds it current.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ffebm_dsl.language.ir.params import VALUE_TYPES
+from ffebm_dsl.language.registry import TABLES
+from ffebm_dsl.language.syntax import RESERVED
+from ffebm_dsl.tools.editor.scan import DECLARING
+
+FILE = "editors/vscode/syntaxes/ffe.tmLanguage.json"
+CONSTANTS = frozenset({"true", "false"})
+NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+
+
+def make_grammar() -> str:
+    """The text of the grammar's file."""
+    grammar = {
+        "information_for_contributors": "Written by python -m ffebm_dsl.tools.editor.textmate.",
+        "name": "ffe",
+        "scopeName": "source.ffe",
+        "fileTypes": ["ffe"],
+        "patterns": _patterns(),
+    }
+    return json.dumps(grammar, indent=2) + "\n"
+
+
+def _patterns() -> list[dict[str, Any]]:
+    """In the order in which they are tried at each place."""
+    entries = {name for table in TABLES.values() for name in table}
+    return [
+        {"name": "comment.line.documentation.ffe", "match": "##.*$"},
+        {"name": "comment.line.number-sign.ffe", "match": "#.*$"},
+        {"name": "string.quoted.double.ffe", "match": '"[^"\\n]*"'},
+        {"name": "invalid.illegal.unclosed-string.ffe", "match": '"[^"\\n]*$'},
+        {
+            "match": rf"{_words(DECLARING)}\s+({NAME})",
+            "captures": {
+                "1": {"name": "storage.type.ffe"},
+                "2": {"name": "entity.name.type.ffe"},
+            },
+        },
+        {"name": "constant.language.ffe", "match": _words(CONSTANTS)},
+        {"name": "keyword.control.ffe", "match": _words(RESERVED - CONSTANTS)},
+        {"name": "support.type.ffe", "match": _words((*VALUE_TYPES, "port"))},
+        {"name": "variable.parameter.ffe", "match": rf"\b{NAME}(?=\s*=)"},
+        {"name": "support.function.ffe", "match": _words(entries)},
+        {
+            "name": "constant.numeric.ffe",
+            "match": r"\b[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\b",
+        },
+        {"name": "keyword.operator.coupling.ffe", "match": "<->"},
+        {"name": "keyword.operator.drive.ffe", "match": "->"},
+        {"name": "keyword.operator.pipe.ffe", "match": r"\|>"},
+        {"name": "keyword.operator.ffe", "match": r"[-+*/=]"},
+    ]
+
+
+def _words(names: Iterable[str]) -> str:
+    return rf"\b({'|'.join(sorted(names))})\b"
+
+
+if __name__ == "__main__":
+    Path(str(files("ffebm_dsl.grammar").joinpath(FILE))).write_text(make_grammar(), "utf-8")

@@ -1,0 +1,76 @@
+"""Steps whose numbers went wrong: how many, where, and what was done about each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ffebm_dsl.running.records import Table as Rows
+from ffebm_dsl.tools.report.runs import Run
+from ffebm_dsl.tools.report.sections import Group, Section, Table
+from ffebm_dsl.tools.report.text import ABSENT, counted, number, printable, short
+
+MOST_STEPS = 200
+"""In the table of one run."""
+
+HEAD = ("step", "epoch", "what", "phase", "block", "layer", "sample", "value", "tries", "action")
+NUMERIC = frozenset({0, 1, 6, 7, 8})
+
+
+def bad_steps(runs: Sequence[Run]) -> Section:
+    """A table for every run that had any, the first step first."""
+    anchor, title = "bad-steps", "Bad steps"
+    tables = [(run, table) for run in runs if (table := run.table("bad_steps")) is not None]
+    if not tables:
+        return Section(anchor, title, missing="No record holds a step whose numbers went wrong.")
+    return Section(
+        anchor,
+        title,
+        sentences=(
+            "Steps whose numbers went wrong: what was found first and where, and what the spec's "
+            "on_bad_step did about it. A skipped step left no trace, a damped one counts.",
+            "A sample is named by its place in the training set. The value is the number that "
+            "was wrong: of a state that diverges its root mean square, of one that cycles its "
+            "residual, of weights that explode their growth.",
+        ),
+        groups=[_of_run(run, table, titled=len(runs) > 1) for run, table in tables],
+    )
+
+
+def _of_run(run: Run, table: Rows, titled: bool) -> Group:
+    actions = Counter(printable(str(action)) for action in table["action"])
+    told = ", ".join(f"{count} {short(action)}" for action, count in actions.items())
+    total = counted(len(run.record["train"]), "step")
+    sentences = [f"{len(table)} of {total} went wrong: {told}."]
+    if len(table) > MOST_STEPS:
+        sentences.append(f"The first {MOST_STEPS} are shown.")
+    rows = [_row(table, i) for i in range(min(len(table), MOST_STEPS))]
+    return Group(
+        run.name if titled else "",
+        sentences,
+        tables=[Table(HEAD, rows, numeric=NUMERIC)],
+    )
+
+
+def _row(table: Rows, i: int) -> list[str]:
+    def text(column: str) -> str:
+        return printable(str(table[column][i])) or ABSENT
+
+    index = int(table["index"][i])
+    return [
+        text("step"),
+        text("epoch"),
+        text("kind"),
+        text("phase"),
+        text("block"),
+        text("layer"),
+        str(index) if index >= 0 else ABSENT,
+        _value(float(table["value"][i])),
+        text("tries"),
+        text("action"),
+    ]
+
+
+def _value(value: float) -> str:
+    """Here a number that is not finite says what it is: it is what was found."""
+    return number(value) if value - value == 0 else str(value)

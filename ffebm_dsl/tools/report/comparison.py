@@ -1,0 +1,121 @@
+"""Runs side by side, as tables 1 and 2 of arXiv 2409.03306: accuracy, time, split, estimator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ffebm_dsl.tools.report.runs import Run
+from ffebm_dsl.tools.report.sections import Group, Section, Table
+from ffebm_dsl.tools.report.text import ABSENT, counted, duration, number
+
+HEAD = (
+    "network",
+    "data",
+    "layers",
+    "gradient",
+    "epochs",
+    "runs",
+    "top-1 %",
+    "top-5 %",
+    "best top-1 %",
+    "test loss",
+    "wall-clock",
+    "s / epoch",
+)
+NUMERIC = frozenset(range(4, len(HEAD)))
+
+
+def comparison(runs: Sequence[Run]) -> Section:
+    """One row for every configuration; runs that differ by the seed alone share a row."""
+    anchor, title = "comparison", "Runs side by side"
+    trained = [run for run in runs if run.table("train")]
+    if not trained:
+        return Section(anchor, title, missing="No record holds a training step.")
+    rows: dict[tuple[str, str], list[Run]] = {}
+    for run in trained:
+        rows.setdefault((run.spec.key, run.provenance("dtype")), []).append(run)
+    ordered = sorted(rows.values(), key=lambda group: _order(group[0]))
+    unfinished = [
+        f"{run.name} ({run.attribute('status')})"
+        for run in trained
+        if run.attribute("status") != "finished"
+    ]
+    sentences = [
+        "Figures are those of the last evaluation on the test set; best is the best of all "
+        "evaluations, which is a choice made on the test set."
+    ]
+    if any(len(group) > 1 for group in ordered):
+        sentences.append(
+            "Several seeds of one configuration share a row: mean ± standard deviation."
+        )
+    if unfinished:
+        sentences.append(f"Not finished: {', '.join(unfinished)}.")
+    table = Table(HEAD, [_row(group) for group in ordered], numeric=NUMERIC)
+    return Section(anchor, title, sentences=sentences, groups=[Group(tables=[table])])
+
+
+def _order(run: Run) -> tuple[str, int, int, str, str]:
+    """By data set and depth, then from one large block to many small ones."""
+    spec = run.spec
+    return spec.data, sum(spec.layers), len(spec.layers), spec.model, spec.estimator
+
+
+def _row(group: Sequence[Run]) -> list[str]:
+    spec = group[0].spec
+    seeds = {run.provenance("seed") for run in group}
+    count = (
+        str(len(group))
+        if len(seeds) == len(group)
+        else f"{len(group)} ({counted(len(seeds), 'seed')})"
+    )
+    return [
+        spec.model,
+        spec.data,
+        spec.split,
+        spec.estimator,
+        f"{_mean([_epochs(run) for run in group]):.4g} / {spec.epochs}",
+        count,
+        _spread([100 * _last(run, "top1") for run in group], "{:.2f}"),
+        _spread([100 * _last(run, "top5") for run in group], "{:.2f}"),
+        _spread([100 * _best(run) for run in group], "{:.2f}"),
+        _spread([_last(run, "loss") for run in group], "{:.4f}"),
+        duration(_mean([_seconds(run) for run in group])),
+        number(_mean([_seconds(run) / max(_epochs(run), 1e-9) for run in group])),
+    ]
+
+
+def _last(run: Run, column: str) -> float:
+    table = run.table("eval")
+    return float(table[column][-1]) if table else math.nan
+
+
+def _best(run: Run) -> float:
+    table = run.table("eval")
+    values = table["top1"] if table else np.array([])
+    finite = values[np.isfinite(values)]
+    return float(finite.max()) if len(finite) else math.nan
+
+
+def _seconds(run: Run) -> float:
+    return float(run.record["train"]["wall_time"][-1])
+
+
+def _epochs(run: Run) -> float:
+    return float(run.epochs[-1])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _spread(values: Sequence[float], form: str) -> str:
+    """``88.20``, or ``88.20 ± 0.31`` of several."""
+    show: Callable[[float], str] = form.format
+    if not all(math.isfinite(value) for value in values):
+        return ABSENT
+    if len(values) == 1:
+        return show(values[0])
+    return f"{show(_mean(values))} ± {show(float(np.std(values, ddof=1)))}"

@@ -1,0 +1,124 @@
+"""How the relaxations went while a run trained: residuals, sweeps, and how samples ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ffebm_dsl.running.records import STATUSES, Table
+from ffebm_dsl.tools.report.curves import binned
+from ffebm_dsl.tools.report.runs import Run
+from ffebm_dsl.tools.report.sections import Group, Key, Section, limited
+from ffebm_dsl.tools.report.svg import Artist, Figure, colour, dash, log_axis
+from ffebm_dsl.tools.report.text import number, printable, short
+
+SERIES = {"free": 0, "nudged": 1, "adjoint": 2}
+"""The colour of each phase."""
+
+STATUS_SERIES = {"converged": 2, "exhausted": 4, "cycling": 3, "diverged": 1}
+
+
+def convergence(runs: Sequence[Run], artist: Artist) -> Section:
+    """A group for every run, of three panels for every block."""
+    anchor, title = "convergence", "Convergence of the blocks"
+    tables = [(run, table) for run in runs if (table := run.table("relaxation")) is not None]
+    if not tables:
+        return Section(anchor, title, missing="No record holds the course of a relaxation.")
+    return Section(
+        anchor,
+        title,
+        sentences=(
+            "Of every training step: the largest residual of a sample (its relative change in "
+            "the last sweep), the mean number of sweeps, and how the samples of the free phase "
+            "ended. With a tolerance of 0 all sweeps are made and every finite sample ends "
+            "exhausted.",
+        ),
+        legend=[
+            *(Key(f"{phase} phase", series) for phase, series in SERIES.items()),
+            *(Key(status, series, wide=True) for status, series in STATUS_SERIES.items()),
+        ],
+        groups=[
+            _of_run(run, table, artist, folded=k > 0 and len(tables) > 2)
+            for k, (run, table) in enumerate(tables)
+        ],
+    )
+
+
+def _of_run(run: Run, table: Table, artist: Artist, folded: bool) -> Group:
+    blocks, sentences = limited(list(dict.fromkeys(table["block"])))
+    epochs = run.epochs_at(table["step"])
+    figures = []
+    for block in blocks:
+        solves = [i for i, name in enumerate(table["block"]) if name == block]
+        figures += _of_block(table, epochs, block, solves, artist)
+    return Group(run.name, sentences, figures, folded=folded, by_three=True)
+
+
+def _of_block(
+    table: Table, epochs: np.ndarray, block: str, solves: list[int], artist: Artist
+) -> list[Figure]:
+    name = short(printable(block))
+    figures = [
+        _phases(table, epochs, solves, column, f"{name}: {what}", log, artist)
+        for column, what, log in (
+            ("residual_max", "largest residual", True),
+            ("sweeps_mean", "mean sweeps", False),
+        )
+    ]
+    free = [i for i in solves if table["phase"][i] == "free"]
+    return figures + [_endings(table, epochs, i, name, artist) for i in free]
+
+
+def _phases(
+    table: Table,
+    epochs: np.ndarray,
+    solves: list[int],
+    column: str,
+    title: str,
+    log: bool,
+    artist: Artist,
+) -> Figure:
+    lines = [
+        (str(table["phase"][i]), *binned(epochs, np.asarray(table[column][:, i], float)))
+        for i in solves
+    ]
+
+    def plot(ax: Axes) -> None:
+        for phase, x, y in lines:
+            k = SERIES.get(phase, 5)
+            ax.plot(x, np.where(y > 0, y, np.nan) if log else y, color=colour(k), linestyle=dash(k))
+        if log:
+            log_axis(ax, "y", np.concatenate([y for _, _, y in lines]))
+        ax.set_xlabel("epoch")
+        ax.set_title(title, loc="left")
+
+    ends = ", ".join(f"{short(printable(phase))} ends at {number(y[-1])}" for phase, _, y in lines)
+    return artist.draw(plot, caption="", alt=f"{title} over epochs: {ends}")
+
+
+def _endings(table: Table, epochs: np.ndarray, solve: int, name: str, artist: Artist) -> Figure:
+    """The parts of the batch that ended in each status, one on top of the other."""
+    counts = np.stack([np.asarray(table[status][:, solve], float) for status in STATUSES])
+    total = np.maximum(counts.sum(0), 1)
+    parts = [binned(epochs, 100 * row / total) for row in counts]
+
+    def plot(ax: Axes) -> None:
+        x, levels = parts[0][0], np.cumsum([np.zeros(len(parts[0][0])), *(y for _, y in parts)], 0)
+        for status, low, high in zip(STATUSES, levels, levels[1:], strict=False):
+            ax.fill_between(
+                x, low, high, color=colour(STATUS_SERIES[status]), alpha=0.75, linewidth=0
+            )
+        ax.set_ylim(0, 100)
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("% of samples")
+        ax.set_title(f"{name}: ends of the free phase", loc="left")
+
+    overall = ", ".join(
+        f"{100 * row.sum() / total.sum():.1f} % {status}"
+        for status, row in zip(STATUSES, counts, strict=True)
+    )
+    return artist.draw(
+        plot, caption="", alt=f"{name}: how samples of the free phase end: {overall}"
+    )

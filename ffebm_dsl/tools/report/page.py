@@ -1,0 +1,77 @@
+"""The page: its sections, put into one HTML file that needs nothing but itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from ffebm_dsl.tools.report.agreement import agreement
+from ffebm_dsl.tools.report.bad_steps import bad_steps
+from ffebm_dsl.tools.report.comparison import comparison
+from ffebm_dsl.tools.report.convergence import convergence
+from ffebm_dsl.tools.report.curves import learning_curves, wall_clock
+from ffebm_dsl.tools.report.origins import origins
+from ffebm_dsl.tools.report.runs import Run
+from ffebm_dsl.tools.report.sections import Section
+from ffebm_dsl.tools.report.svg import DASHES, SERIES, Artist
+from ffebm_dsl.tools.report.text import printable, short
+from ffebm_dsl.tools.report.transients import transients
+
+
+def page(runs: Sequence[Run]) -> str:
+    """The HTML of a report on these runs, in this order. Equal records give equal pages."""
+    runs = _named_apart(runs)
+    found = sections(runs)
+    environment = Environment(
+        autoescape=True,
+        loader=DictLoader({"page.html": _file("page.html")}),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        title=_title(runs),
+        style=Markup(_file("page.css")),
+        runs=runs,
+        sections=[section for section in found if not section.missing],
+        missing=[section for section in found if section.missing],
+        series=lambda k: k % SERIES,
+        dashes=lambda k: ("", "5 3", "1.5 2.5", "6 2 1.5 2")[k // SERIES % len(DASHES)],
+    )
+
+
+def sections(runs: Sequence[Run]) -> list[Section]:
+    """Every section in its order, those without content too: they say what is missing."""
+    artist = Artist()
+    return [
+        comparison(runs),
+        learning_curves(runs, artist),
+        bad_steps(runs),
+        transients(runs, artist),
+        agreement(runs, artist),
+        convergence(runs, artist),
+        wall_clock(runs, artist),
+        origins(runs),
+    ]
+
+
+def _title(runs: Sequence[Run]) -> str:
+    if len(runs) == 1:
+        return short(runs[0].name, 60)
+    return f"{len(runs)} runs"
+
+
+def _named_apart(runs: Sequence[Run]) -> list[Run]:
+    """Runs whose names repeat get a number, so that a legend can tell them apart."""
+    names = [printable(run.name) for run in runs]
+    return [
+        Run(f"{name} ({names[: k + 1].count(name)})" if names.count(name) > 1 else name, run.record)
+        for k, (name, run) in enumerate(zip(names, runs, strict=True))
+    ]
+
+
+def _file(name: str) -> str:
+    return files("ffebm_dsl.tools.report").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,161 @@
+"""Runs as the page sees them: a record, and what its provenance says of the network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.running.records import Record, Table, read
+from ffebm_dsl.tools.report.text import ABSENT, counted, printable
+
+RECORD = "run.h5"
+
+ESTIMATORS = {"ep": "EP", "implicit": "implicit", "unrolled": "unrolled"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A record under the name that the page calls it by."""
+
+    name: str
+    record: Record
+
+    def table(self, group: str) -> Table | None:
+        """A group that has something in it, or None."""
+        table = self.record.tables.get(group)
+        if table is None or (table.group.rows and not len(table)):
+            return None
+        return table
+
+    def provenance(self, name: str) -> str:
+        """A text or number of the provenance, as text."""
+        return printable(str(self.record["provenance"][name][()]))
+
+    def provenance_list(self, name: str) -> list[str]:
+        return [printable(str(entry)) for entry in self.record["provenance"][name]]
+
+    def attribute(self, name: str) -> str:
+        return printable(self.record.attributes[name])
+
+    @property
+    def spec(self) -> Spec:
+        return Spec.of(self.provenance("spec_resolved"))
+
+    @property
+    def epochs(self) -> NDArray[np.float64]:
+        """Epochs done after each training step, fractions included, (steps,)."""
+        train = self.record["train"]
+        size = max(1, int(self.record["provenance"]["train_samples"][()]))
+        done: NDArray[np.float64] = np.cumsum(train["batch_size"], dtype=np.float64) / size
+        return done
+
+    def epochs_at(self, steps: NDArray[Any]) -> NDArray[np.float64]:
+        """Epochs done after these steps, counted from 0."""
+        train = self.record["train"]
+        known = np.concatenate([[0], train["step"]])
+        done: NDArray[np.float64] = np.interp(steps, known, np.concatenate([[0.0], self.epochs]))
+        return done
+
+
+def load(path: Path) -> Run:
+    """The run in a directory that ``ffebm train`` made, or the record in a file.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    file = path / RECORD if path.is_dir() else path
+    if path.is_dir() and not file.is_file():
+        raise InputError(
+            f"{path} is not a run directory: it has no {RECORD}",
+            help="name a folder that `ffebm train` made, or a record of `ffebm check --transients`",
+        )
+    name = path.resolve().name if path.is_dir() else path.stem
+    return Run(printable(name), read(file))
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the tables need of a resolved spec; a dash or nothing where it does not say."""
+
+    model: str
+    data: str
+    layers: tuple[int, ...]
+    estimator: str
+    epochs: str
+    key: str
+
+    @staticmethod
+    def of(resolved: str) -> Spec:
+        """From the record's JSON, which may be anything: nothing in it is relied upon."""
+        try:
+            data = json.loads(resolved)
+        except (ValueError, RecursionError):
+            data = {}
+        stages = [s for s in _list(_at(data, "model", "stages")) if _at(s, "kind") == "block"]
+        estimators = dict.fromkeys(_estimator(_at(stage, "gradient")) for stage in stages)
+        train = _at(data, "train")
+        return Spec(
+            model=_text(_at(data, "model", "name")),
+            data=_text(_at(train, "data", "name")),
+            layers=tuple(len(_list(_at(stage, "layers"))) for stage in stages),
+            estimator=", ".join(estimators) or ABSENT,
+            epochs=_text(_at(train, "epochs")),
+            key=_without_seed(data),
+        )
+
+    @property
+    def split(self) -> str:
+        """``6 in blocks of 2``, ``15 as 2 2 3 3 2 3``."""
+        total, sizes = sum(self.layers), set(self.layers)
+        if not total:
+            return ABSENT
+        if len(self.layers) == 1:
+            return f"{total} in 1 block"
+        if len(sizes) == 1:
+            return f"{total} in {counted(len(self.layers), 'block')} of {self.layers[0]}"
+        return f"{total} as {' '.join(map(str, self.layers))}"
+
+
+def _estimator(call: object) -> str:
+    name = _text(_at(call, "name"))
+    told = [ESTIMATORS.get(name, name)]
+    if name == "ep":
+        told += [_text(_at(call, "arguments", "estimator"))]
+        told += [f"β {_text(_at(call, 'arguments', 'beta'))}"]
+    if name == "unrolled":
+        told += [f"{_text(_at(call, 'arguments', 'sweeps'))} sweeps"]
+    return " ".join(told)
+
+
+def _without_seed(data: object) -> str:
+    """Equal for runs that differ by their seed alone."""
+    if not isinstance(data, dict):
+        return ""
+    train = data.get("train")
+    if isinstance(train, Mapping):
+        data = data | {"train": {k: v for k, v in train.items() if k != "seed"}}
+    return json.dumps(data, sort_keys=True)
+
+
+def _at(data: object, *path: str) -> object:
+    for key in path:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
+
+
+def _list(data: object) -> list[object]:
+    return data if isinstance(data, list) else []
+
+
+def _text(value: object) -> str:
+    """A name or a number; a dash for anything else."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return printable(str(value))
+    return ABSENT

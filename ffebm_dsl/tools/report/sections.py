@@ -1,0 +1,72 @@
+"""What a page is made of: sections of sentences, figures and tables. Plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ffebm_dsl.tools.report.svg import Figure
+
+MOST_FIGURES = 120
+"""In one group: a page of thousands of drawings would open nowhere."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its head; cells are text. ``numeric`` columns are set to the right."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    numeric: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Key:
+    """An entry of a legend: its text, and the colour and dashes of its line."""
+
+    text: str
+    series: int
+    dashed: bool = False
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Figures that belong together.
+
+    A ``folded`` group opens on demand; a group ``by_three`` has at most three in a row, for
+    figures that come in threes.
+    """
+
+    title: str = ""
+    sentences: Sequence[str] = ()
+    figures: Sequence[Figure] = ()
+    tables: Sequence[Table] = ()
+    facts: Sequence[tuple[str, str]] = ()
+    listing: str = ""
+    folded: bool = False
+    by_three: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page. ``missing`` says why there is nothing in it."""
+
+    anchor: str
+    title: str
+    sentences: Sequence[str] = ()
+    legend: Sequence[Key] = ()
+    groups: Sequence[Group] = field(default_factory=tuple)
+    missing: str = ""
+
+
+T = TypeVar("T")
+
+
+def limited(items: Sequence[T]) -> tuple[Sequence[T], tuple[str, ...]]:
+    """As many as one group may hold, and a sentence about those left out."""
+    if len(items) <= MOST_FIGURES:
+        return items, ()
+    return items[:MOST_FIGURES], (f"The first {MOST_FIGURES} of {len(items)} are shown.",)

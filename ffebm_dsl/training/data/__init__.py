@@ -1,5 +1,0 @@
-"""Data sets: read, validated before use, and handed out in batches of tensors."""
-
-from ffebm_dsl.training.data.dataset import Data, Dataset, Normalisation, load
-
-__all__ = ["Data", "Dataset", "Normalisation", "load"]

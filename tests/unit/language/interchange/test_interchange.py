@@ -1,0 +1,251 @@
+"""Specs as data: the schema, round trips, and what is said of a faulty document."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.interchange import (
+    compile_document,
+    load,
+    make_schema_text,
+    read_json,
+    read_yaml,
+    schema_text,
+    to_plain,
+    to_text,
+    write_json,
+    write_yaml,
+)
+from ffebm_dsl.language.interchange.document import MOST_TOKENS
+from ffebm_dsl.language.interchange.load import MAX_FAULTS, differences
+from ffebm_dsl.language.interchange.schema import FILE
+from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.language.ir.undump import from_json_dict
+from ffebm_dsl.language.syntax import format_source
+from tests.golden.test_golden import overrides_of
+from tests.unit.language.interchange.specs import BASE, specs
+
+ROOT = Path(__file__).parents[4]
+LIBRARY = sorted((ROOT / "specs").rglob("*.ffe"))
+GOOD = sorted((ROOT / "tests/golden/good").glob("*.ffe"))
+VALIDATOR = Draft202012Validator(json.loads(schema_text()))
+YAML = write_yaml(to_plain(BASE))
+PROPERTY = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def test_the_schema_is_current(update_golden: bool) -> None:
+    """``pytest tests/unit/language/interchange --update-golden`` writes it anew."""
+    if update_golden:
+        (ROOT / "grammar" / FILE).write_text(make_schema_text(), encoding="utf-8")
+    assert make_schema_text() == schema_text()
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(json.loads(schema_text()))
+
+
+def round_trip(spec: SpecIR) -> None:
+    """Through text, YAML and JSON, each read back to the same spec."""
+    text = to_text(spec)
+    source = SourceFile("spec.ffe", text)
+    assert format_source(source) == text
+    assert compile_spec(source).spec == spec
+    data = to_plain(spec)
+    assert from_json_dict(data) == spec
+    yaml = read_yaml(SourceFile("spec.yaml", write_yaml(data)))
+    as_json = read_json(SourceFile("spec.json", write_json(data)))
+    assert yaml.data == as_json.data == data
+    assert set(yaml.offsets) == set(as_json.offsets)
+    assert compile_document(yaml).spec == spec
+
+
+def resolved(path: Path) -> SpecIR:
+    text = path.read_text(encoding="utf-8")
+    return replace(
+        compile_spec(SourceFile(path.name, text), overrides_of(text)).spec, parameters={}
+    )
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_every_golden_spec(path: Path) -> None:
+    round_trip(resolved(path))
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
+def test_every_bundled_spec(path: Path) -> None:
+    round_trip(resolved(path))
+
+
+@PROPERTY
+@given(specs())
+def test_random_specs(spec: SpecIR) -> None:
+    round_trip(spec)
+
+
+def mappings(data: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(data, dict):
+        yield data
+    for entry in data.values() if isinstance(data, dict) else data:
+        if isinstance(entry, dict | list):
+            yield from mappings(entry)
+
+
+def test_no_mapping_takes_an_unknown_key_or_does_without_one() -> None:
+    whole = json.loads(write_json(to_plain(BASE)))
+    assert VALIDATOR.is_valid(whole)
+    for i in range(sum(1 for _ in mappings(whole))):
+        longer = copy.deepcopy(whole)
+        [*mappings(longer)][i]["unknown"] = 1
+        assert not VALIDATOR.is_valid(longer)
+        for key in [*[*mappings(whole)][i]][:1]:
+            shorter = copy.deepcopy(whole)
+            del [*mappings(shorter)][i][key]
+            assert not VALIDATOR.is_valid(shorter), key
+
+
+@PROPERTY
+@given(st.data())
+def test_a_document_with_a_value_changed_compiles_or_is_explained(data: st.DataObject) -> None:
+    plain = json.loads(write_json(to_plain(BASE)))
+    holder = data.draw(st.sampled_from([*mappings(plain)]))
+    if holder:
+        junk = st.sampled_from([None, True, -1, 0, 7, 2**40, 1.5, "x", "layer", 'a"', [], [3], {}])
+        holder[data.draw(st.sampled_from(sorted(holder)))] = data.draw(junk)
+    for document in (
+        read_yaml(SourceFile("a.yaml", write_yaml(plain))),
+        read_json(SourceFile("a.json", write_json(plain))),
+    ):
+        try:
+            compile_document(document)
+        except InputError as fault:
+            assert fault.message.startswith(f"{document.source.name}:")
+            assert "\n" not in fault.message
+
+
+def said_of(old: str, new: str) -> str:
+    """What is said of the document with ``old`` replaced, once."""
+    assert old in YAML
+    with pytest.raises(InputError) as caught:
+        compile_document(read_yaml(SourceFile("a.yaml", YAML.replace(old, new, 1))))
+    return str(caught.value)
+
+
+STAGE = "/model/stages/1"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("kind: image", "knd: image", "a.yaml:6: /model/input/knd: `knd` is no key of this"),
+        ("knd: image", "", "did you mean `kind`?"),
+        ("name: flatten", "name: flaten", '/model/stages/0/ops/0/name: "flaten" cannot stand'),
+        ("name: tanh", "name: tan", "did you mean `tanh`?"),
+        ("kind: block", "kind: blok", "did you mean `block`?"),
+        ("bias: true", "bias: 1", "/bias: true or false is needed, not a whole number"),
+        ("sweeps: 100", "sweeps: 0", f"{STAGE}/free/sweeps: 0 is less than the minimum of 1"),
+        ("beta: 0.2", "beta: 0", "/gradient/arguments/beta: 0 is less than or equal to"),
+        ("order: asynchronous\n", "order: asynchron\n", "did you mean `asynchronous`?"),
+        ("name: b1", "name: block", f"{STAGE}/name: `block` is a word of the language"),
+        ("name: b1", "name: b 1", f'{STAGE}/name: "b 1" cannot be a name'),
+        ("version: '1.0'", "version: 1.0", 'in quotes: "1.0"'),
+        ("version: '1.0'", "version: '3.0'", "a.yaml:1: /version:"),
+        ("epochs: 1", "epochs: &a 1", ""),
+        ("epochs: 1", "epochs: 1\n  epochs: 2", "/train/epochs: `epochs` is given twice"),
+        ("epochs: 1", "epochs: !!python/name:os.system 1", "/train/epochs: a value of the kind"),
+        ("epochs: 1", "epochs: [[", "not YAML"),
+        ("epochs: 1", "epochs: 1e999", "/train/epochs: this number is too large"),
+        ("epochs: 1", f"epochs: {'9' * 5000}", "/train/epochs: this is not a number"),
+        ("epochs: 1", f"epochs: {'[' * 500}{']' * 500}", "nested too deep"),
+        ("source: b1.wide", "source: layer", f"{STAGE.replace('1', '2')}/feedforwards/0: "),
+        ("source: b1.wide", "source: b1.wid", "`b1` has no output `wid`"),
+        (" shape: [6]", " shape: [7]", f"{STAGE}/"),
+        ("out_shape: [5]", "out_shape: [9]", "does not follow from the rest, which gives 5"),
+        ("name: s1_s2_2", "name: other", "does not follow from the rest, which gives s1_s2_2"),
+    ],
+)
+def test_a_faulty_document(old: str, new: str, message: str) -> None:
+    if message == "":
+        anchored = YAML.replace(old, new, 1)
+        assert compile_document(read_yaml(SourceFile("a.yaml", anchored))).spec == BASE
+        assert "aliases are not read" in _said_of_text(anchored.replace("seed: 0", "seed: *a"))
+        return
+    if old == "knd: image":
+        old, new = "kind: image", old
+    assert message in said_of(old, new)
+
+
+def _said_of_text(text: str) -> str:
+    with pytest.raises(InputError) as caught:
+        compile_document(read_yaml(SourceFile("a.yaml", text)))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "a.json:1: not JSON"),
+        ('{\n "a": 1,\n "a": 2}', "a.json:3: /a: `a` is given twice"),
+        ('{"a": 1 "b": 2}', "`,` or the end of the bracket is missing"),
+        ('{"a" 1}', "`:` is missing behind a key"),
+        ("{a: 1}", "a key in double quotes is missing"),
+        ("[1, 2", "`,` or the end of the bracket is missing"),
+        ("[] []", "more follows the value"),
+        ("[NaN]", "not JSON"),
+        ("[1e999]", "/0: this number is too large"),
+        ("[" * 1000, "nested too deep"),
+        ('["a', "not JSON"),
+        ("[]", "a.json:1: /: a mapping is needed, not a list"),
+    ],
+)
+def test_what_is_no_json_document(text: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        compile_document(read_json(SourceFile("a.json", text)))
+    assert message in str(caught.value)
+
+
+def test_deep_brackets_are_refused_before_what_follows_is_read() -> None:
+    """What stands behind them is no YAML, and would be said to be none."""
+    with pytest.raises(InputError, match=r"a\.yaml:2: nested too deep"):
+        read_yaml(SourceFile("a.yaml", "a:\n" + " [" * 70 + "\n\t%"))
+    with pytest.raises(InputError, match="not YAML"):
+        read_yaml(SourceFile("a.yaml", "a:\n" + " [" * 60 + "\n\t%"))
+
+
+def test_more_tokens_than_a_spec_has_are_refused() -> None:
+    """An entry of a list is a token, and so is the comma behind it."""
+    some = MOST_TOKENS // 2 - 10
+    for count, wanted in ((some, "a mapping is needed"), (some + 20, f"more than {MOST_TOKENS}")):
+        text = f"[{','.join('1' * count)}]"
+        with pytest.raises(InputError, match=wanted):
+            compile_document(read_yaml(SourceFile("a.yaml", text)))
+
+
+def test_many_faults_of_form_are_not_all_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    stages = ",".join(["{}"] * (MAX_FAULTS * 2))
+    text = f'{{"version": "1.0", "train": null, "model": {{"stages": [{stages}]}}}}'
+    explained: list[object] = []
+    explain = load._explain
+    monkeypatch.setattr(load, "_explain", lambda e: explained.append(e) or explain(e))
+    with pytest.raises(InputError, match=r"a\.json:1: /model"):
+        compile_document(read_json(SourceFile("a.json", text)))
+    assert len(explained) == MAX_FAULTS
+
+
+def test_a_difference_is_found_wherever_it_is() -> None:
+    plain = {"a": [1, {"b": 2}], "c/d": "x"}
+    assert list(differences(plain, copy.deepcopy(plain), "")) == []
+    assert list(differences(plain, {"a": [1, {"b": 3}], "c/d": "x"}, "")) == [("/a/1/b", 2)]
+    assert [*differences(plain, {"a": [1], "c/d": "x"}, "")] == [("/a", [1, {"b": 2}])]
+    assert list(differences(plain, {"a": [1, {"b": 2}], "c/d": "y"}, "")) == [("/c~1d", "x")]

@@ -1,0 +1,241 @@
+"""What a compiled spec says: defaults, inheritance, naming, nudging, overrides."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError
+from ffebm_dsl.language.ir import PASSES, compile_spec, compile_stages, read_source
+from ffebm_dsl.language.ir.dump import to_json, to_json_dict
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR, SpecIR
+
+GOLDEN = Path(__file__).parents[3] / "golden"
+
+BLOCK = """
+  block {name} {{
+    feedforward u = {source} |> flatten() |> linear(6)
+    energy hopfield {{
+      layer s1: [6] hard_sigmoid
+      layer s2: [6] tanh
+      u -> s1
+      s1 <-> s2 : linear()
+      s1 <-> s2
+      {more}
+    }}
+    {settings}
+    out = s2
+  }}
+"""
+
+
+def spec(first: str = "", second: str = "", top: str = "", more: str = "", **sets: str) -> SpecIR:
+    blocks = BLOCK.format(name="b1", source="x", more=more, settings=first)
+    blocks += BLOCK.format(name="b2", source="b1", more="", settings=second)
+    text = f"""ffe 1.0
+model m {{
+  input x: image(1, 8, 8)
+  target y: label(10)
+  {top}
+  {blocks}
+  readout logits = b2 |> linear(10)
+  loss = cross_entropy(logits, y)
+}}
+train {{ data = digits()  optimizer = adam()  epochs = 3 }}
+"""
+    return compile_spec(SourceFile("t.ffe", text), sets).spec
+
+
+def blocks(ir: SpecIR) -> tuple[BlockIR, ...]:
+    return tuple(ir.model.blocks)
+
+
+def test_defaults_are_filled_in() -> None:
+    block = blocks(spec())[0]
+    common = (0.0, 1.0, -1, 0, CallIR("full"))
+    assert block.free == RelaxIR(100, 1e-5, "asynchronous", *common, "zeros")
+    assert block.nudged == RelaxIR(20, 0.0, "asynchronous_reversed", *common, "free state")
+    assert block.gradient.name == "ep"
+    assert block.gradient.arguments == {"beta": 0.2, "estimator": "centered", "nudge": "cotangent"}
+    assert block.init.name == "default"
+
+
+def test_relax_is_inherited_key_by_key() -> None:
+    ir = spec(top="relax free { sweeps = 7 damping = 0.5 }", first="relax free { sweeps = 9 }")
+    first, second = blocks(ir)
+    assert first.free == replace(second.free, sweeps=9)
+    assert (second.free.sweeps, second.free.damping) == (7, 0.5)
+
+
+def test_gradient_and_init_override_whole() -> None:
+    ir = spec(
+        top="gradient ep(beta=0.1) init goe(variance=1)", first="gradient ep() init default()"
+    )
+    first, second = blocks(ir)
+    assert (first.gradient.arguments["beta"], second.gradient.arguments["beta"]) == (0.2, 0.1)
+    assert (first.init.name, second.init.name, ir.model.init.name) == ("default", "goe", "goe")
+
+
+def test_routing() -> None:
+    ir = spec(first="relax free { routing = frozen }", second="relax free { routing = frozen(3) }")
+    assert [block.free.routing_after for block in blocks(ir)] == [20, 3]
+
+
+def test_solver_and_start() -> None:
+    ir = spec(
+        top="relax nudged { solver = anderson(memory=3) }",
+        first="relax free { solver = anderson  start = feedforward }",
+    )
+    first, second = blocks(ir)
+    assert (first.free.anderson_memory, second.free.anderson_memory) == (5, 0)
+    assert (first.free.start, second.free.start) == ("feedforward", "zeros")
+    assert (first.nudged.anderson_memory, first.nudged.start) == (3, "free state")
+
+
+def test_precision() -> None:
+    ir = spec(
+        top="relax free { precision = tf32 }",
+        first="relax free { precision = bf16(finish=5) }  relax nudged { precision = bf16 }",
+    )
+    first, second = blocks(ir)
+    assert first.free.precision == CallIR("bf16", {"finish": 5})
+    assert first.nudged.precision == CallIR("bf16", {"finish": 2})
+    assert second.free.precision == CallIR("tf32", {"finish": 2})
+    assert second.nudged.precision == CallIR("full", {})
+
+
+def test_nudge_by_the_loss_holds_for_the_last_block_alone() -> None:
+    first, second = blocks(spec(top="gradient ep(nudge=loss)"))
+    assert first.gradient.arguments["nudge"] == "cotangent"
+    assert second.gradient.arguments["nudge"] == "loss"
+
+
+def test_nudge_by_the_loss_stated_in_the_last_block() -> None:
+    first, second = blocks(spec(second="gradient ep(nudge=loss)"))
+    assert first.gradient.arguments["nudge"] == "cotangent"
+    assert second.gradient.arguments["nudge"] == "loss"
+
+
+def test_couplings_are_named_after_their_ends() -> None:
+    block = blocks(spec(more="s2 <-> s1  s2 <-> s2 : linear(bias=false)"))[0]
+    assert [c.name for c in block.couplings] == ["s1_s2", "s1_s2_2", "s2_s1", "s2_s2"]
+
+
+def test_output_count_comes_from_the_end_layer() -> None:
+    block = blocks(spec())[0]
+    assert block.couplings[0].ops[0].arguments == {"out_features": 6, "bias": True}
+
+
+def test_spec_without_readout_has_an_empty_one() -> None:
+    text = (GOLDEN / "good" / "constructs.ffe").read_text(encoding="utf-8")
+    model = compile_spec(SourceFile("c.ffe", text)).spec.model
+    assert (model.readout.source, model.readout.ops) == ("b3.out", ())
+    assert model.readout.in_shape == model.readout.out_shape == (6,)
+
+
+def test_overrides_change_train_keys_and_arguments() -> None:
+    train = spec(**{"epochs": "2 * 4", "optimizer.lr": "1e-2", "data.batch": "8"}).train
+    assert train is not None
+    assert (train.epochs, train.optimizer.arguments["lr"]) == (8, 1e-2)
+    assert train.data.arguments["batch"] == 8
+
+
+def test_overrides_change_the_models_gradient_and_initialiser() -> None:
+    plain = spec(first="gradient ep(beta=0.4)")
+    ir = spec(
+        first="gradient ep(beta=0.4)",
+        **{"gradient.sweeps": "7", "gradient": "implicit()", "init": "goe(variance=1)"},
+    )
+    first, second = blocks(ir)
+    assert first.gradient == blocks(plain)[0].gradient, "a block keeps what it states itself"
+    assert (second.gradient.name, second.gradient.arguments["sweeps"]) == ("implicit", 7)
+    assert ir.model.init.name == second.init.name == "goe"
+    nudged = blocks(spec(**{"gradient.nudge": "loss"}))
+    assert [block.gradient.arguments["nudge"] for block in nudged] == ["cotangent", "loss"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "code"),
+    [
+        ("gradient", "ipm()", "FFE1005"),
+        ("gradient", "3", "FFE1009"),
+        ("gradient", "implicit(tolerance=0)", "FFE1010"),
+        ("gradient.bet", "1", "FFE1019"),
+        ("init", "goe()", "FFE1007"),
+        ("optimizer.groups", "[scale(c)]", "FFE5005"),
+        ("epoch", "3", "FFE1019"),
+        ("epochs", "1.5", "FFE1011"),
+        ("epochs", "0", "FFE1010"),
+        ("epochs", "many", "FFE1001"),
+        ("epochs", "", "FFE0003"),
+        ("optimizer", "adma()", "FFE1005"),
+        ("optimizer.lr", "true", "FFE1009"),
+        ("data", "mnist()", "FFE5002"),
+        ("data", 'npz("/etc/passwd")', "FFE5004"),
+    ],
+)
+def test_overrides_are_checked_like_the_text(key: str, value: str, code: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        spec(**{key: value})
+    (fault,) = caught.value.diagnostics
+    assert fault.code == code
+    assert (fault.source.name, fault.source.text) == ("--set", f"{key}={value}")
+
+
+def test_equal_texts_give_equal_specs_and_different_ones_do_not() -> None:
+    assert spec() == spec()
+    assert spec() != spec(first="relax free { sweeps = 9 }")
+
+
+def test_layout_means_nothing() -> None:
+    text = (GOLDEN / "good" / "hybrid3.ffe").read_text(encoding="utf-8")
+    flat = " ".join(line.partition("#")[0] for line in text.splitlines())
+    assert compile_spec(SourceFile("a", text)).spec == compile_spec(SourceFile("b", flat)).spec
+
+
+def test_unknown_data_set_is_the_only_fault_of_a_spec_for_other_data() -> None:
+    text = (GOLDEN / "good" / "hybrid3.ffe").read_text(encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        compile_spec(SourceFile("a", text.replace('npz("cifar10.npz", ', "svhn(")))
+    assert [d.code for d in caught.value.diagnostics] == ["FFE1005"]
+
+
+def test_dump_is_plain_json() -> None:
+    ir = spec()
+    assert json.loads(to_json(ir)) == to_json_dict(ir)
+    assert [stage["kind"] for stage in to_json_dict(ir)["model"]["stages"]] == ["block", "block"]
+
+
+def test_stages_are_the_passes_in_order() -> None:
+    text = (GOLDEN / "good" / "hybrid3.ffe").read_text(encoding="utf-8")
+    names = [stage.name for stage in compile_stages(SourceFile("a", text))]
+    assert names == ["parse", "resolve", *(name for name, _ in PASSES), "lower"]
+
+
+def test_read_source(tmp_path: Path) -> None:
+    path = tmp_path / "a.ffe"
+    path.write_bytes(b"\xef\xbb\xbfffe 1.0\r\n")
+    assert read_source(path) == SourceFile(str(path), "ffe 1.0\r\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"\xff\xfe", "UTF-8"), (b"a\0b", "NUL"), (b"#" * (2**20 + 1), "larger")],
+)
+def test_read_source_refuses(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "a.ffe"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read_source(path)
+
+
+def test_read_source_needs_a_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        read_source(tmp_path / "missing.ffe")
+    with pytest.raises(InputError, match="a directory"):
+        read_source(tmp_path)
+    with pytest.raises(InputError):
+        read_source("a\0b")

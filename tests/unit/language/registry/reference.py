@@ -1,0 +1,90 @@
+"""The reference tables of docs/language.md, generated from the registry.
+
+``python tests/unit/language/registry/reference.py`` writes them into the page, each behind its
+``<!-- table: NAME -->`` mark; a test holds the page current.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from ffebm_dsl.language.diagnostics.codes import CODES
+from ffebm_dsl.language.registry import TABLES, TRAIN, Kind, Parameter, Signature, describe_default
+
+PAGE = Path(__file__).parents[4] / "docs" / "language.md"
+_MARK = re.compile(r"^<!-- table: (\w+) -->\n(?:\n(?:\|.*\n)+)?", re.MULTILINE)
+
+
+def with_tables(text: str) -> str:
+    """The page with every table as the registry has it."""
+    return _MARK.sub(lambda m: f"<!-- table: {m[1]} -->\n\n{_table(m[1])}", text)
+
+
+def _table(name: str) -> str:
+    if name == "codes":
+        return _rows(["code", "meaning"], [[f"`{code}`", title] for code, title in CODES.items()])
+    if name == "phases":
+        return _phases(TABLES["phases"])
+    if name == "train":
+        return _parameters(TRAIN)
+    rows = [
+        [f"`{_call(entry)}`", entry.doc, "; ".join(map(_argument, entry.parameters))]
+        for entry in TABLES[name].values()
+    ]
+    return _rows(["call", "meaning", "arguments"], rows)
+
+
+def _call(signature: Signature) -> str:
+    return f"{signature.name}({', '.join(map(_with_default, signature.parameters))})"
+
+
+def _with_default(parameter: Parameter) -> str:
+    default = describe_default(parameter)
+    if parameter.kind is Kind.CALLS:
+        default = "[]"
+    return f"{parameter.name}={default}" if default else parameter.name
+
+
+def _argument(parameter: Parameter) -> str:
+    if parameter.choices:
+        range_ = " or ".join(f"`{choice}`" for choice in parameter.choices)
+    else:
+        range_ = ", ".join(filter(None, [str(parameter.kind), str(parameter.bounds)]))
+    return f"`{parameter.name}`: {parameter.doc} ({range_})"
+
+
+def _parameters(signature: Signature) -> str:
+    rows = []
+    for parameter in signature.parameters:
+        default = describe_default(parameter)
+        kind = f"one of the {parameter.table}" if parameter.table else str(parameter.kind)
+        range_ = ", ".join(filter(None, [kind, str(parameter.bounds)]))
+        rows.append([f"`{parameter.name}`", f"`{default}`" if default else "required", range_])
+        rows[-1].append(parameter.doc)
+    return _rows(["key", "default", "value", "meaning"], rows)
+
+
+def _phases(phases: Mapping[str, Signature]) -> str:
+    free, nudged = phases["free"], phases["nudged"]
+    rows = []
+    for parameter in free.parameters:
+        shared = any(p.name == parameter.name for p in nudged.parameters)
+        other = nudged.parameter(parameter.name) if shared else parameter
+        defaults = [f"`{describe_default(p)}`" for p in (parameter, other)]
+        if not shared:
+            defaults[1] = "no such key"
+        bounds = [str(parameter.bounds), str(other.bounds)]
+        range_ = bounds[0] if bounds[0] == bounds[1] else f"{bounds[0]}; nudged {bounds[1]}"
+        rows.append([f"`{parameter.name}`", *defaults, range_, parameter.doc])
+    return _rows(["key", "free", "nudged", "range", "meaning"], rows)
+
+
+def _rows(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

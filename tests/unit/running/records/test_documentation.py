@@ -1,0 +1,16 @@
+"""docs/record.md states the schema as the code has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ffebm_dsl.running.records.describe import tables
+
+DOCUMENT = Path(__file__).parents[4] / "docs" / "record.md"
+
+
+def test_the_tables_are_those_of_the_schema() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    begin, end = "<!-- schema -->\n", "\n<!-- end of schema -->"
+    written = text[text.index(begin) + len(begin) : text.index(end)].strip()
+    assert written == tables(), "paste the output of `python -m ffebm_dsl.running.records.describe`"

@@ -1,0 +1,247 @@
+"""What a file from elsewhere may do: nothing but give numbers and texts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.running.records import foreign, guard, inside
+from ffebm_dsl.running.records.foreign import Content, load
+
+NUMBERS = np.arange(24, dtype=">i2").reshape(2, 3, 4)
+
+
+def good(file: h5py.File) -> None:
+    file["numbers"] = NUMBERS
+    file["group/packed"] = np.float64(0.5)
+    file.create_dataset("rows", data=np.arange(50.0), chunks=(7,), compression=1, fletcher32=True)
+    file["texts"] = ["a", "\x1b[31mé"]
+    file["empty"] = np.zeros((0, 3), np.uint8)
+    file.attrs["title"] = "t"
+    file.attrs["number"] = 3
+    file["group"].attrs["long"] = "x" * 65000
+
+
+def write(path: Path, fill: Callable[[h5py.File], None]) -> Path:
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        fill(file)
+    return path
+
+
+def take(path: Path, *names: str, trusted: bool = False) -> Content:
+    wanted = {"": ("title", "number", "absent"), "group": ("long",)}
+    return load(path, names, wanted, trusted=trusted)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_plain_data_come_through(tmp_path: Path, trusted: bool) -> None:
+    path = write(tmp_path / "a.h5", good)
+    names = ("numbers", "group/packed", "rows", "texts", "empty", "absent", "group/absent")
+    content = take(path, *names, trusted=trusted)
+    assert content.arrays.keys() == set(names[:5])
+    np.testing.assert_array_equal(content.arrays["numbers"], NUMBERS)
+    assert content.arrays["group/packed"][()] == 0.5
+    assert content.arrays["rows"].tolist() == list(range(50))
+    assert content.arrays["texts"].tolist() == ["a", "\x1b[31mé"]
+    assert content.arrays["empty"].shape == (0, 3)
+    assert content.attributes == {"": {"title": "t"}, "group": {"long": "x" * 65000}}
+    assert content.names == ("empty", "group", "numbers", "rows", "texts")
+
+
+def external(file: h5py.File) -> None:
+    file.create_dataset("x", (8,), np.uint8, external=[("/etc/hostname", 0, 8)])
+
+
+def virtual(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((8,), np.uint8)
+    layout[:] = h5py.VirtualSource("/etc/hostname", "x", (8,))
+    file.create_virtual_dataset("x", layout)
+
+
+def external_link(file: h5py.File) -> None:
+    file["x"] = h5py.ExternalLink("other.h5", "x")
+
+
+def soft_link(file: h5py.File) -> None:
+    file["y"] = np.arange(3)
+    file["x"] = h5py.SoftLink("/y")
+
+
+def huge(file: h5py.File) -> None:
+    file.create_dataset("x", (1 << 40,), np.float64, chunks=(1024,))
+
+
+def swelling(file: h5py.File) -> None:
+    """Zeros, packed twice: a byte stored stands for far more than deflate alone can give."""
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk((1 << 22,))
+    plist.set_deflate(9)
+    plist.set_deflate(9)
+    space = h5py.h5s.create_simple((1 << 26,))
+    identifier = h5py.h5d.create(file.id, b"x", h5py.h5t.NATIVE_UINT8, space, plist)
+    h5py.Dataset(identifier)[...] = 0
+
+
+def other_filter(file: h5py.File) -> None:
+    file.create_dataset("x", data=np.arange(100), chunks=(10,), compression="lzf")
+
+
+def compound(file: h5py.File) -> None:
+    file["x"] = np.zeros(3, [("a", "i4"), ("b", "f8")])
+
+
+def reference(file: h5py.File) -> None:
+    file["x"] = file.ref
+
+
+def sequences(file: h5py.File) -> None:
+    file.create_dataset("x", (3,), h5py.vlen_dtype(np.int32))
+
+
+def nothing(file: h5py.File) -> None:
+    file["x"] = h5py.Empty("f4")
+
+
+def not_text(file: h5py.File) -> None:
+    file.create_dataset("x", data=[b"\xff\xfe"], dtype=h5py.string_dtype("utf-8"))
+
+
+def loop(file: h5py.File) -> None:
+    file.create_group("x")
+    file["x/x"] = file["x"]
+
+
+@pytest.mark.parametrize(
+    ("fill", "message"),
+    [
+        (external, "/?x takes its values from another file"),
+        (virtual, "/?x takes its values from another file"),
+        (external_link, "/x is a link to another place"),
+        (soft_link, "/x is a link to another place"),
+        (huge, r"declares 8796093022208 bytes and stores 0"),
+        (swelling, r"declares 67108864 bytes and stores \d+"),
+        (other_filter, "is packed with filter 32000"),
+        (compound, "has type"),
+        (reference, "has type object"),
+        (sequences, "has type object"),
+        (nothing, "is empty"),
+        (not_text, "cannot be read as HDF5"),
+        (loop, "is not a dataset"),
+    ],
+)
+def test_what_is_not_plain_data_is_refused(
+    tmp_path: Path, fill: Callable[[h5py.File], None], message: str
+) -> None:
+    path = write(tmp_path / "a.h5", fill)
+    with pytest.raises(InputError, match=message) as caught:
+        load(path, ["x"])
+    assert str(path) in caught.value.message
+
+
+def test_everything_together_must_fit(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5", good)
+    with h5py.File(path) as file:
+        assert len(guard.find(file, ["numbers", "rows"], 48 + 400)) == 2
+        with pytest.raises(guard.Refused, match="declares 448 bytes; at most 447 are read"):
+            guard.find(file, ["numbers", "rows"], 447)
+
+
+def test_long_texts_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_TEXT_BYTES", 5)
+    path = write(tmp_path / "a.h5", good)
+    with pytest.raises(InputError, match="holds more than 5 characters"):
+        load(path, ["texts"], trusted=True)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("damage", ["cut", "flip", "text"])
+def test_damaged_files(tmp_path: Path, damage: str, trusted: bool) -> None:
+    path = write(tmp_path / "a.h5", good)
+    content = bytearray(path.read_bytes())
+    if damage == "cut":
+        content = content[: len(content) // 2]
+    elif damage == "flip":
+        with h5py.File(path) as file:
+            place = file["rows"].id.get_chunk_info(3).byte_offset
+        content[place + 3] ^= 8
+    else:
+        content = bytearray(b"no file of ours" * 100)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read as HDF5"):
+        load(path, ["rows"], trusted=trusted)
+
+
+HEADING = {"attributes": {}, "names": [], "datasets": [], "sealed": None}
+NINE = {"name": "x", "dtype": "<i8", "shape": [9]}
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "was ended by SIGSEGV"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGXCPU)", "takes too long"),
+        ("pass", "an array in it is damaged"),
+        (f"print({json.dumps(HEADING)!r}); print()", "an array in it is damaged"),
+        (
+            f"print({json.dumps(HEADING | {'datasets': [NINE]})!r}); print('12345678' * 8)",
+            "an array in it is damaged",
+        ),
+    ],
+)
+def test_a_reader_that_fails_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, message: str
+) -> None:
+    """Each stands for what a file can do to the library inside the child."""
+    path = write(tmp_path / "a.h5", good)
+    records = tmp_path / "ffebm_dsl" / "running" / "records"
+    records.mkdir(parents=True)
+    (tmp_path / "ffebm_dsl" / "__init__.py").touch()
+    (records.parent / "__init__.py").touch()
+    (records / "__init__.py").touch()
+    (records / "inside.py").write_text(code)
+    monkeypatch.setattr(foreign.ffebm_dsl, "__file__", str(tmp_path / "ffebm_dsl" / "__init__.py"))
+    with pytest.raises(InputError, match=message):
+        load(path, ["numbers"])
+
+
+def test_the_limits_hold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In a child of our own: too much memory is refused, and no file can be written."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            inside._limit(1 << 32, 10)
+            try:
+                np.ones(1 << 30)
+            except MemoryError:
+                import signal
+
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                try:
+                    (tmp_path / "a").write_bytes(b"content")
+                except OSError:
+                    os._exit(7)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+
+def test_only_files_are_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(InputError, match="is not a regular file"):
+            load(path, ["x"])
+    with pytest.raises(InputError, match="No such file"):
+        load(tmp_path / "absent", ["x"])
+
+
+def test_a_file_without_right_to_write_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5", good)
+    path.chmod(0o400)
+    assert "numbers" in take(path, "numbers").arrays

@@ -1,0 +1,261 @@
+"""Checkpoints verify before they load, and never stand half-written."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from ffebm_dsl.language.diagnostics import InputError, StorageError
+from ffebm_dsl.running.training import checkpoint as checkpoints
+from ffebm_dsl.running.training import state
+from ffebm_dsl.running.training.state import Best, Checkpoint, Identity, Position, Settings
+
+KEEP = 2
+
+
+def make(step: int = 0, best: int = 0) -> Checkpoint:
+    network = nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(network.parameters())
+    network(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    return Checkpoint(
+        "run",
+        "ffe 1.0",
+        network.state_dict(),
+        state.optimizer_state(optimizer, dict(network.named_parameters())),
+        Position(1, 2, step, -1, 0.5),
+        Best(best, 0.25),
+        Identity("abc", {"width": "8"}, 3, "float32", {"name": "digits", "train_samples": 4}),
+        Settings("cpu", 2, "", 2, 600.0),
+        {"torch": "2", "threads": 2},
+    )
+
+
+def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
+    saved = make(7)
+    loaded = checkpoints.load(checkpoints.save(tmp_path, saved, KEEP))
+    assert loaded.network.keys() == saved.network.keys()
+    for name, tensor in saved.network.items():
+        assert torch.equal(loaded.network[name], tensor)
+    assert replace(loaded, network={}, optimizer={}) == replace(saved, network={}, optimizer={})
+
+
+def test_the_sidecar_is_read_by_sha256sum(tmp_path: Path) -> None:
+    path = checkpoints.save(tmp_path, make(42), KEEP)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert path.name == "step-00000042.pt"
+    assert (tmp_path / "step-00000042.pt.sha256").read_text() == f"{digest}  {path.name}\n"
+
+
+def test_the_last_two_and_the_best_are_kept(tmp_path: Path) -> None:
+    for step in range(0, 60, 10):
+        checkpoints.save(tmp_path, make(step, best=20), KEEP)
+    assert checkpoints.steps(tmp_path) == [50, 40, 20]
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+def test_more_or_fewer_are_kept(tmp_path: Path, keep: int) -> None:
+    for step in range(0, 60, 10):
+        checkpoints.save(tmp_path, make(step, best=0), keep)
+    assert checkpoints.steps(tmp_path) == [*range(50, 50 - 10 * keep, -10), 0]
+
+
+def test_a_damaged_later_checkpoint_does_not_displace_a_good_one(tmp_path: Path) -> None:
+    """Resumed before it, the run keeps what it writes, not what it could not read."""
+    for step in (10, 20):
+        checkpoints.save(tmp_path, make(step), 1)
+    checkpoints.path_of(tmp_path, 20).write_bytes(b"damaged")
+    checkpoints.save(tmp_path, make(15), 1)
+    assert checkpoints.steps(tmp_path) == [15]
+
+
+def test_the_newest_that_verifies_is_found(tmp_path: Path) -> None:
+    for step in (1, 2):
+        checkpoints.save(tmp_path, make(step), KEEP)
+    checkpoints.path_of(tmp_path, 2).write_bytes(b"")
+    warnings: list[str] = []
+    path, found = checkpoints.newest(tmp_path, warnings.append)
+    assert found.position.step == 1 and path == checkpoints.path_of(tmp_path, 1)
+    assert warnings == [
+        f"checkpoint {checkpoints.path_of(tmp_path, 2)} does not fit its checksum; "
+        "trying the checkpoint before it"
+    ]
+
+
+def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
+    path = checkpoints.save(tmp_path, make(1), KEEP)
+    content = path.read_bytes()
+    for place in range(0, len(content), 97):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x10
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="does not fit its checksum"):
+            checkpoints.load(path)
+
+
+def test_a_checkpoint_needs_its_checksum(tmp_path: Path) -> None:
+    path = checkpoints.save(tmp_path, make(1), KEEP)
+    (tmp_path / "step-00000001.pt.sha256").unlink()
+    with pytest.raises(InputError, match=r"has no checksum in step-00000001\.pt\.sha256"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda t: t + "x", lambda t: t[:-1], lambda t: t + "x\n", str.upper]
+)
+def test_a_checksum_file_is_good_as_a_whole(tmp_path: Path, change: Callable[[str], str]) -> None:
+    path = checkpoints.save(tmp_path, make(1), KEEP)
+    sidecar = tmp_path / "step-00000001.pt.sha256"
+    sidecar.write_text(change(sidecar.read_text()))
+    with pytest.raises(InputError, match="has no checksum"):
+        checkpoints.load(path)
+
+
+def test_the_old_file_of_a_step_verifies_until_the_new_one_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = checkpoints.save(tmp_path, make(1), KEEP)
+    publish = checkpoints.publish
+
+    def fail_on_checkpoints(target: Path, content: bytes) -> None:
+        if target == path:
+            raise StorageError("full")
+        publish(target, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "publish", fail_on_checkpoints)
+        with pytest.raises(StorageError):
+            checkpoints.save(tmp_path, make(1), KEEP)
+    checkpoints.load(path)
+    checkpoints.save(tmp_path, make(1), KEEP)
+    checkpoints.load(path)
+
+
+def write_signed(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    path.with_name(f"{path.name}.sha256").write_text(f"{digest}  {path.name}\n")
+    return path
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return print, ("code ran",)
+
+
+def test_pickled_code_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save(Evil(), tmp_path / "a.pt")
+    write_signed(tmp_path / "a.pt", (tmp_path / "a.pt").read_bytes())
+    write_signed(tmp_path / "b.pt", pickle.dumps(Evil(), protocol=2))
+    for name in ("a.pt", "b.pt"):
+        with pytest.raises(InputError, match="cannot be read"):
+            checkpoints.load(tmp_path / name)
+    assert capsys.readouterr().out == ""
+
+
+def changed(**entries: object) -> dict[str, object]:
+    """The values of a good checkpoint with some of them replaced."""
+    values = torch.load(io.BytesIO(state.to_bytes(make(3))), weights_only=True)
+    assert state.from_bytes(state.to_bytes(make(3)), Path("c.pt")).position.step == 3
+    return values | entries
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        [1],
+        {"format": "other"},
+        {"format": "ffebm-checkpoint", "version": 99},
+        changed(version=1),
+        changed(network=[1]),
+        changed(network={"weight": 1}),
+        changed(network={1: torch.zeros(1)}),
+        changed(network={"weight": torch.zeros(2, 2).to_sparse()}),
+        changed(optimizer={"weight": torch.zeros(1)}),
+        changed(position={"step": 1}),
+        changed(position=asdict(Position(step=-1))),
+        changed(position=asdict(Position(step=1.5))),  # type: ignore[arg-type]
+        changed(position=asdict(Position(seconds=float("nan")))),
+        changed(best={"step": 1, "score": "high"}),
+        changed(identity={"seed": 1}),
+        changed(settings={}),
+        changed(environment={"torch": [1]}),
+        changed(run_id=3),
+        changed(spec_text=None),
+    ],
+)
+def test_other_contents_are_refused(tmp_path: Path, values: object) -> None:
+    torch.save(values, tmp_path / "a.pt")
+    write_signed(tmp_path / "a.pt", (tmp_path / "a.pt").read_bytes())
+    with pytest.raises(InputError, match="cannot be read"):
+        checkpoints.load(tmp_path / "a.pt")
+
+
+def test_an_archive_that_would_swell_is_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1 << 18)}, tmp_path / "a.pt")
+    packed = tmp_path / "packed.pt"
+    with (
+        zipfile.ZipFile(tmp_path / "a.pt") as plain,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name in plain.namelist():
+            archive.writestr(name, plain.read(name))
+    write_signed(packed, packed.read_bytes())
+    with pytest.raises(InputError, match="it is a compressed archive"):
+        checkpoints.load(packed)
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    path = checkpoints.save(tmp_path, make(1), KEEP)
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="cannot be read"):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize(
+    ("network", "names"),
+    [
+        (nn.Linear(3, 2, bias=False), "bias"),
+        (nn.Linear(4, 2), "weight"),
+        (nn.Linear(3, 2, dtype=torch.float64), "weight"),
+    ],
+)
+def test_another_network_is_refused(network: nn.Module, names: str) -> None:
+    with pytest.raises(InputError, match=f"does not fit the network in: {names}"):
+        state.restore_network(network, make().network, Path("c.pt"))
+
+
+def test_another_optimizer_is_refused() -> None:
+    for network in (nn.Linear(4, 2), nn.Linear(3, 2, bias=False)):
+        parameters = dict(network.named_parameters())
+        optimizer = torch.optim.Adam(parameters.values())
+        with pytest.raises(InputError, match="does not fit"):
+            state.restore_optimizer(optimizer, parameters, make().optimizer, Path("c.pt"))
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints.save(tmp_path, make(1), KEEP)
+    monkeypatch.setattr("os.write", disk_full)
+    with pytest.raises(StorageError, match="No space left"):
+        checkpoints.save(tmp_path, make(2), KEEP)
+    monkeypatch.undo()
+    assert checkpoints.newest(tmp_path, pytest.fail)[1].position.step == 1
+    assert not list(tmp_path.glob(".*"))
+
+
+def disk_full(descriptor: int, content: object) -> int:
+    raise OSError(28, "No space left on device")

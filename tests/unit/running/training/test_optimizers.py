@@ -1,0 +1,149 @@
+"""Learning rates by epoch are those of torch's schedulers; optimisers get their arguments."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+from ffebm_dsl.language.ir.model import CallIR
+from ffebm_dsl.running.training.optimizers import build_optimizer, learning_rate, set_learning_rate
+
+ADAM = {"lr": 0.01, "beta1": 0.8, "beta2": 0.9, "eps": 1e-6, "weight_decay": 0.1, "groups": ()}
+
+
+def rates(scheduler: lr_scheduler.LRScheduler, epochs: int) -> list[float]:
+    seen = []
+    for _ in range(epochs):
+        seen.append(scheduler.get_last_lr()[0])
+        scheduler.optimizer.step()
+        scheduler.step()
+    return seen
+
+
+def sgd() -> torch.optim.SGD:
+    return torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+
+
+def test_cosine_is_torchs() -> None:
+    theirs = rates(lr_scheduler.CosineAnnealingLR(sgd(), 20, eta_min=0.003), 20)
+    call = CallIR("cosine", {"eta_min": 0.003})
+    assert [learning_rate(call, 0.1, e, 20) for e in range(20)] == pytest.approx(theirs, rel=1e-12)
+
+
+def test_restarts_are_torchs_step_by_step() -> None:
+    scheduler = lr_scheduler.CosineAnnealingWarmRestarts(sgd(), T_0=2, eta_min=0.003)
+    call = CallIR("cosine_restarts", {"period": 2, "eta_min": 0.003})
+    for epoch in range(5):
+        for part in (0.0, 0.25, 0.5, 0.75):
+            scheduler.optimizer.step()
+            scheduler.step(epoch + part)
+            theirs = scheduler.get_last_lr()[0]
+            assert learning_rate(call, 0.1, epoch, 5, part) == pytest.approx(theirs, rel=1e-12)
+
+
+def test_step_is_torchs() -> None:
+    theirs = rates(lr_scheduler.StepLR(sgd(), 3, gamma=0.5), 10)
+    call = CallIR("step", {"size": 3, "gamma": 0.5})
+    assert [learning_rate(call, 0.1, e, 10) for e in range(10)] == pytest.approx(theirs, rel=1e-12)
+
+
+def test_constant_stays() -> None:
+    assert learning_rate(CallIR("constant"), 0.1, 7, 10) == 0.1
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "expected"),
+    [
+        (
+            CallIR(
+                "sgd",
+                {"lr": 0.2, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "groups": ()},
+            ),
+            torch.optim.SGD,
+            {"lr": 0.2, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+        ),
+        (
+            CallIR("adam", ADAM),
+            torch.optim.Adam,
+            {"lr": 0.01, "betas": (0.8, 0.9), "eps": 1e-6, "weight_decay": 0.1},
+        ),
+        (
+            CallIR("adamw", ADAM),
+            torch.optim.AdamW,
+            {"lr": 0.01, "betas": (0.8, 0.9), "eps": 1e-6, "weight_decay": 0.1},
+        ),
+    ],
+)
+def test_optimisers_get_every_argument(
+    call: CallIR, kind: type[torch.optim.Optimizer], expected: dict[str, object]
+) -> None:
+    optimizer = build_optimizer(call, {"b.u.linear.weight": nn.Parameter(torch.zeros(1))})
+    assert type(optimizer) is kind
+    assert {name: optimizer.param_groups[0][name] for name in expected} == expected
+
+
+LABELS = (
+    "b1.u.conv2d.weight",
+    "b1.s1_s2.conv2d.weight",
+    "b12.u.linear.bias",
+    "readout.linear.bias",
+)
+
+
+def scale(part: str, lr: float = 1.0, weight_decay: float = 1.0) -> CallIR:
+    return CallIR("scale", {"part": part, "lr": lr, "weight_decay": weight_decay})
+
+
+def grouped(*groups: CallIR) -> tuple[torch.optim.Optimizer, dict[str, nn.Parameter]]:
+    named = {label: nn.Parameter(torch.ones(1)) for label in LABELS}
+    call = CallIR("sgd", {**SGD, "groups": groups})
+    return build_optimizer(call, named, "logits"), named
+
+
+SGD = {"lr": 0.5, "momentum": 0.0, "nesterov": False, "weight_decay": 0.1}
+
+
+def test_groups_scale_their_parts_and_the_smaller_part_wins() -> None:
+    groups = (scale("b1", lr=0.5), scale("b1.s1_s2", lr=2.0), scale("logits", 4.0, 0.0))
+    optimizer, named = grouped(*groups)
+    set_learning_rate(optimizer, 0.1)
+    found = {
+        label: (group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for label, parameter in named.items()
+        if any(parameter is other for other in group["params"])
+    }
+    assert found == {
+        LABELS[0]: (0.05, 0.1),
+        LABELS[1]: (0.2, 0.1),
+        LABELS[2]: (0.1, 0.1),
+        LABELS[3]: (0.4, 0.0),
+    }
+
+
+def test_a_step_of_a_group_is_as_long_as_its_factor_says() -> None:
+    optimizer, named = grouped(scale("b1", lr=0.25, weight_decay=0.0))
+    set_learning_rate(optimizer, 0.4)
+    for parameter in named.values():
+        parameter.grad = torch.ones(1)
+    optimizer.step()
+    steps = [1 - float(parameter.detach()) for parameter in named.values()]
+    assert steps == pytest.approx([0.1, 0.1, 0.44, 0.44])
+
+
+def test_groups_come_back_with_the_state() -> None:
+    optimizer, _ = grouped(scale("b1", lr=0.5))
+    other, _ = grouped(scale("b1", lr=0.5))
+    other.load_state_dict(optimizer.state_dict())
+    set_learning_rate(other, 1.0)
+    assert [group["lr"] for group in other.param_groups] == [1.0, 0.5]
+
+
+def test_a_state_from_before_groups_has_the_factor_one() -> None:
+    optimizer, _ = grouped()
+    for group in optimizer.param_groups:
+        del group["lr_factor"]
+    set_learning_rate(optimizer, 0.3)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.3]

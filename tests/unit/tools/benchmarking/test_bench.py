@@ -1,0 +1,97 @@
+"""The floor counts each convolution once, memory is counted exactly, EP's does not grow."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import ffebm_dsl
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.physics.gradients import Implicit
+from ffebm_dsl.physics.network import HybridNetwork, Outcome
+from ffebm_dsl.tools.benchmarking import BenchSettings, bench, floor, peak_bytes
+
+SPEC = """
+ffe 1.0
+param sweeps: int = 6
+param tolerance: real = 0.0
+model two_blocks {
+  input x: image(1, 8, 8)
+  target y: label(3)
+  relax free { sweeps = sweeps tolerance = tolerance }
+  relax nudged { sweeps = sweeps }
+  feedforward v = x |> avg_pool2d(2)
+  block b1 {
+    feedforward u = v |> conv2d(4, kernel=3, padding=1)
+    energy hopfield {
+      layer s1: [4, 4, 4] hard_sigmoid(0.5)
+      layer s2: [4, 2, 2] hard_sigmoid(0.5)
+      u -> s1
+      s1 <-> s2 : conv2d(kernel=3, padding=1) |> max_pool2d(2)
+      s2 <-> s2 : conv2d(kernel=1)
+    }
+    out = s2
+  }
+  readout logits = b1 |> flatten() |> linear(3)
+  loss = cross_entropy(logits, y)
+}
+"""
+CPU = torch.device("cpu")
+
+
+def after_a_step(**params: float) -> tuple[HybridNetwork, torch.Tensor]:
+    network = ffebm_dsl.load(SPEC, **params)
+    x, y = torch.rand(5, 1, 8, 8), torch.tensor([0, 1, 2, 0, 1])
+    outcome = network(x, y)
+    assert isinstance(outcome, Outcome)
+    outcome.loss.backward()
+    return network, x
+
+
+@pytest.mark.parametrize("sweeps", [3, 6])
+def test_the_floor_has_two_convolutions_per_coupling_and_sweep(sweeps: int) -> None:
+    network, x = after_a_step(sweeps=sweeps)
+    lowest = floor(network, x)
+    couplings, phases = 2, 2
+    assert sum(count for count, _ in lowest.calls) == couplings * (2 * phases * sweeps + 1)
+    lowest()
+
+
+def test_the_floor_counts_the_sweeps_that_were_used() -> None:
+    network, x = after_a_step(sweeps=200, tolerance=1e-3)
+    counts = [count for count, _ in floor(network, x).calls]
+    assert min(counts) < max(counts) == 200, "free phases stop early, nudged ones do not"
+    assert sorted(counts)[2] < 100
+
+
+def test_no_floor_of_another_estimator_or_of_a_network_at_rest() -> None:
+    network, x = after_a_step()
+    with network.gradients_by(Implicit()), pytest.raises(ValueError, match="not of Implicit"):
+        floor(network, x)
+    with pytest.raises(ValueError, match="no free phase"):
+        floor(ffebm_dsl.load(SPEC), x)
+
+
+def test_the_peak_is_what_is_held_at_one_time() -> None:
+    def two_at_a_time() -> None:
+        for _ in range(3):
+            a = torch.zeros(1000, dtype=torch.float64)
+            b = a + 1
+            del a, b
+
+    assert 16_000 <= peak_bytes(two_at_a_time, CPU) < 17_000
+
+
+def test_memory_of_ep_does_not_grow_with_the_sweeps() -> None:
+    def peaks(sweeps: int) -> dict[str, int]:
+        compiled = ffebm_dsl.compile_spec(SourceFile("t", SPEC), {"sweeps": str(sweeps)})
+        result = bench(compiled.spec, BenchSettings(batch=8, repeats=1, warm_up=0))
+        assert set(result.estimators) == {"ep", "implicit", "unrolled"}
+        assert all(cost.seconds.least > 0 for cost in result.estimators.values())
+        assert result.estimators["ep"].sweeps == {"free": sweeps, "nudged": sweeps}
+        return {kind: cost.peak_bytes for kind, cost in result.estimators.items()}
+
+    few, many = peaks(4), peaks(24)
+    assert many["ep"] < 1.05 * few["ep"]
+    assert many["implicit"] < 1.05 * few["implicit"]
+    assert many["unrolled"] > 3 * few["unrolled"]

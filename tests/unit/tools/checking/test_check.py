@@ -1,0 +1,298 @@
+"""The check finds planted faults, and nothing where there is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ffebm_dsl.language.diagnostics import SourceFile, render
+from ffebm_dsl.language.ir import Compiled, compile_spec
+from ffebm_dsl.physics.energy import Conv2d, HopfieldEnergy
+from ffebm_dsl.physics.network import block as block_module
+from ffebm_dsl.tools.checking import CheckReport, CheckSettings, check, findings, observed_order
+
+SPEC = """ffe 1.0
+model two {
+  input  x: image(1, 6, 6)
+  target y: label(3)
+  relax free   { sweeps = 30 }
+  relax nudged { sweeps = 15 }
+  gradient ep(beta=0.1)
+  init normal(std=0.3)
+  block b1 {
+    feedforward u = x |> conv2d(2, kernel=3, padding=1)
+    energy hopfield {
+      layer s1: [2, 6, 6] ACTIVATION
+      layer s2: [3, 3, 3] ACTIVATION
+      u -> s1
+      s1 <-> s2 : conv2d(kernel=3, padding=1) |> POOL(2)
+    }
+    out = s2
+  }
+  block b2 {
+    feedforward u = b1 |> conv2d(3, kernel=3, padding=1) |> batch_norm2d()
+    energy hopfield {
+      layer s1: [3, 3, 3] ACTIVATION
+      layer s2: [3, 3, 3] ACTIVATION
+      u -> s1
+      s1 <-> s2 : conv2d(kernel=3, padding=1)
+    }
+    out = s2
+  }
+  readout logits = b2 |> flatten() |> linear(3)
+  loss = cross_entropy(logits, y)
+}
+"""
+QUICK = CheckSettings(samples=3, directions=3, sweeps=2000)
+
+
+def compiled(activation: str = "tanh(0.5)", pool: str = "avg_pool2d", text: str = SPEC) -> Compiled:
+    text = text.replace("ACTIVATION", activation).replace("POOL", pool)
+    return compile_spec(SourceFile("two.ffe", text))
+
+
+def report_of(spec: Compiled) -> CheckReport:
+    return check(spec.spec, QUICK)
+
+
+def wrong(report: CheckReport) -> set[str]:
+    return {row.tensor for row in report.gradients if not row.agrees}
+
+
+@pytest.fixture(scope="module")
+def right() -> tuple[Compiled, CheckReport]:
+    spec = compiled()
+    return spec, report_of(spec)
+
+
+def test_a_right_network_passes(right: tuple[Compiled, CheckReport]) -> None:
+    spec, report = right
+    assert report.ok
+    assert findings(report, spec.source, spec.places) == []
+    assert max(row.comparison.relative_error for row in report.gradients) < 1e-4
+
+
+def test_it_covers_every_parameter_and_block_input(right: tuple[Compiled, CheckReport]) -> None:
+    _, report = right
+    pairs = {(row.estimator, row.reference) for row in report.gradients}
+    assert pairs == {
+        ("ep", "implicit"),
+        ("ep", "unrolled"),
+        ("ep", "finite_differences"),
+        ("implicit", "finite_differences"),
+        ("unrolled", "implicit"),
+        ("unrolled", "finite_differences"),
+    }
+    tensors = {row.tensor for row in report.gradients}
+    assert {
+        "b1.input(x)",
+        "b2.input(b1.out)",
+        "b1.u.conv2d.weight",
+        "readout.linear.bias",
+    } < tensors
+    assert "b1.s1_s2.conv2d.weight" in tensors and "b2.u.batch_norm2d.weight" in tensors
+    assert len(report.gradients) == len(tensors) * len(pairs)
+
+
+def test_the_bias_before_batch_norm_vanishes(right: tuple[Compiled, CheckReport]) -> None:
+    _, report = right
+    rows = [row for row in report.gradients if row.tensor == "b2.u.conv2d.bias"]
+    assert all(row.comparison.vanishes and row.agrees for row in rows)
+    told = [row.to_dict() for row in rows]
+    assert all((r["cosine"], r["relative_error"], r["vanishes"]) == (1.0, 0.0, True) for r in told)
+
+
+def test_observed_orders(right: tuple[Compiled, CheckReport]) -> None:
+    _, report = right
+    orders = {sweep.estimator: sweep.observed_order for sweep in report.beta_sweep}
+    assert orders["centered"] == pytest.approx(2.0, abs=0.2)
+    assert orders["positive"] == pytest.approx(1.0, abs=0.2)
+    assert orders["negative"] == pytest.approx(1.0, abs=0.2)
+
+
+def test_a_fit_needs_two_errors_above_rounding() -> None:
+    assert observed_order([0.1, 0.05], [1e-12, 1e-13]) is None
+    assert observed_order([0.1, 0.05], [1e-2, 1e-12]) is None
+    assert observed_order([1e-4, 5e-5], [1e-9, 2e-9]) is None  # grows as 1 / beta: rounding
+    assert observed_order([0.4, 0.2, 0.1], [4.0, 1.0, 0.25]) == pytest.approx(2.0)
+
+
+def test_relaxations_are_reported_as_configured_and_converged(
+    right: tuple[Compiled, CheckReport],
+) -> None:
+    _, report = right
+    keys = {(row.block, row.phase, row.settings) for row in report.relaxation}
+    for block in ("b1", "b2"):
+        assert {(block, "free", "spec"), (block, "nudged", "spec")} <= keys
+        assert {(block, phase, "check") for phase in ("free", "nudged", "adjoint")} <= keys
+    for row in report.relaxation:
+        if row.settings == "check":
+            assert set(row.statuses) == {"converged"}
+
+
+def detached_adjoint(self: Conv2d, y: torch.Tensor) -> torch.Tensor:
+    """The fault of the paper's own code: the top-down weight carries no gradient."""
+    return F.conv_transpose2d(
+        y,
+        self.weight.detach(),
+        None,
+        self.stride,
+        self.padding,
+        self.unread,
+        self.groups,
+        self.dilation,
+    )
+
+
+def flipped_cotangent(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A block that hands the cotangent up the chain with the wrong sign."""
+
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
+        none, *gradients = original(ctx, *cotangents)
+        drives = ctx.call.drives
+        return none, *(-g for g in gradients[:drives]), *gradients[drives:]
+
+    return backward
+
+
+def half_of_the_mixed_derivative(self: HopfieldEnergy, state, direction, weights, routings):  # type: ignore[no-untyped-def]
+    """Implicit differentiation that forgets that a coupling works both ways."""
+    gradients = []
+    for index, c in enumerate(self.couplings):
+        d = direction[c.target]
+        cotangent = d * weights.view(-1, *[1] * (d.dim() - 1))
+        routing = routings.get(index, ())
+        gradients += c.parameter_gradient(state[c.source], cotangent, routing)
+    return gradients
+
+
+def test_a_detached_adjoint_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Conv2d, "adjoint", detached_adjoint)
+    spec = compiled()
+    report = report_of(spec)
+    assert not report.ok
+    assert wrong(report) >= {"b1.s1_s2.conv2d.weight", "b2.s1_s2.conv2d.weight"}
+    faults = [row for row in report.gradients if not row.agrees]
+    assert {row.estimator for row in faults} == {"ep", "unrolled"}
+    messages = [d.message for d in findings(report, spec.source, spec.places)]
+    assert any("unrolled gradient of `b1.s1_s2.conv2d.weight` in block `b1`" in m for m in messages)
+
+
+def test_a_flipped_cotangent_between_blocks_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    function = block_module._Equilibrate
+    monkeypatch.setattr(function, "backward", staticmethod(flipped_cotangent(function.backward)))
+    spec = compiled()
+    report = report_of(spec)
+    assert not report.ok
+    # Each hop flips once more: b2's couplings are right, what lies between the blocks is
+    # wrong, and what lies in front of both is right again.
+    assert {"b2.input(b1.out)", "b2.u.conv2d.weight", "b1.s1_s2.conv2d.weight"} <= wrong(report)
+    assert not {"b2.s1_s2.conv2d.weight", "b1.u.conv2d.weight", "b1.input(x)"} & wrong(report)
+    rows = {
+        (row.tensor, row.estimator): row.comparison.cosine
+        for row in report.gradients
+        if row.reference == "finite_differences"
+    }
+    assert rows["b2.input(b1.out)", "ep"] == pytest.approx(-1.0, abs=1e-3)
+    first = findings(report, spec.source, spec.places)[0]
+    assert first.code == "FFE4004"
+    assert "two.ffe:" in render(first)
+
+
+def test_half_a_mixed_derivative_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HopfieldEnergy, "field_gradient", half_of_the_mixed_derivative)
+    report = report_of(compiled())
+    assert {row.estimator for row in report.gradients if not row.agrees} >= {"implicit"}
+
+
+def test_kinks_are_surveyed_and_avoided() -> None:
+    report = report_of(compiled("hard_sigmoid(0.5)"))
+    assert report.ok
+    assert all(kink.crossings == 0 for kink in report.kinks)
+    assert {kink.configured_beta for kink in report.kinks} == {0.1}
+
+
+def test_finite_differences_tell_what_they_had_to_go_by(
+    right: tuple[Compiled, CheckReport],
+) -> None:
+    _, report = right
+    tensors = {row.tensor for row in report.gradients}
+    assert {row.tensor for row in report.differences} == tensors
+    assert all(row.judged == row.wanted and row.set_aside == 0 for row in report.differences)
+
+
+@pytest.mark.parametrize("factor", [-1.0, 1.02])
+def test_a_wrong_gradient_among_kinks_is_caught(
+    factor: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = HopfieldEnergy.field_gradient
+
+    def scaled(self: HopfieldEnergy, *args: Any) -> list[torch.Tensor]:
+        return [factor * g for g in original(self, *args)]
+
+    monkeypatch.setattr(HopfieldEnergy, "field_gradient", scaled)
+    report = report_of(compiled("hard_sigmoid(0.5)", "max_pool2d"))
+    by_differences = {
+        row.estimator
+        for row in report.gradients
+        if row.reference == "finite_differences" and not row.agrees
+    }
+    assert not report.ok and by_differences == {"implicit"}
+
+
+ON_A_KINK = """ffe 1.0
+model m {
+  input  x: vector(6)
+  target y: label(3)
+  block b {
+    init normal(std=1e-9)
+    feedforward u = x |> linear(5, bias=false)
+    energy hopfield {
+      layer s: [5] relu
+      u -> s
+    }
+    out = s
+  }
+  readout logits = b |> linear(3)
+  loss = cross_entropy(logits, y)
+}
+"""
+"""With weights of next to nothing every state sits where `relu` begins to rise."""
+
+
+def test_a_loss_with_kinks_everywhere_is_not_judged() -> None:
+    spec = compiled(text=ON_A_KINK)
+    report = report_of(spec)
+    assert not report.ok
+    assert report.unjudged == {"b.u.linear.weight"}
+    told = {d.code for d in findings(report, spec.source, spec.places)}
+    assert told == {"FFE4006", "FFEW009"}
+    judged = {row.tensor for row in report.gradients if row.reference == "finite_differences"}
+    assert judged and not report.unjudged & judged
+    assert report_of(compiled(text=ON_A_KINK.replace("1e-9", "0.5"))).ok
+
+
+def test_max_pooling_is_frozen_only_where_needed() -> None:
+    report = report_of(compiled("hard_sigmoid(0.5)", "max_pool2d"))
+    assert report.ok
+    assert set(report.frozen) <= {"b1"}
+
+
+def test_a_block_without_a_fixed_point_is_not_ok() -> None:
+    text = SPEC.replace("normal(std=0.3)", "normal(std=4.0)")
+    spec = compiled("identity", text=text)
+    report = check(spec.spec, CheckSettings(samples=2, directions=1, sweeps=60))
+    assert not report.ok
+    assert report.unconverged
+    codes = {d.code for d in findings(report, spec.source, spec.places)}
+    assert "FFE4005" in codes
+    assert report.to_dict()["unconverged"] == report.unconverged
+
+
+def test_the_network_checked_is_the_specs_own_loss_nudge() -> None:
+    text = SPEC.replace("ep(beta=0.1)", "ep(beta=0.1, nudge=loss)")
+    assert report_of(compiled(text=text)).ok

@@ -1,0 +1,122 @@
+"""Completion: what each place offers, and that everything that is written was on offer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.registry import ACTIVATIONS, OPS, OPTIMIZERS, PHASES, TRAIN
+from ffebm_dsl.language.syntax import RESERVED
+from ffebm_dsl.language.syntax.tokens import TokenKind
+from ffebm_dsl.tools.editor import analyse, complete, definition, hover, symbols
+from ffebm_dsl.tools.editor.docs import KEYWORD_DOCS
+from tests.unit.tools.editor.texts import TEXT, changed
+
+ROOT = Path(__file__).parents[4]
+SPECS = [*(ROOT / "specs").rglob("*.ffe"), *(ROOT / "tests" / "golden" / "good").glob("*.ffe")]
+
+
+def labels(old: str, new: str) -> list[str]:
+    return [item.label for item in complete(*changed(old, new))]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "offered"),
+    [
+        ("hard_sigmoid\n", "|!\n", [*ACTIVATIONS]),
+        (": flatten() |>", ": |!", [n for n, op in OPS.items() if op.in_coupling]),
+        ("|> linear(size)", "|> |!", [*OPS]),
+        ("= npz(", "= |!(", ["digits", "mnist"]),
+        ("adam(lr", "|!(lr", [*OPTIMIZERS]),
+        ("relax free", "relax |!", [*PHASES]),
+        ("sweeps = 10  ", "sweeps = 10  |!", ["tolerance", "order", "damping"]),
+        ("epochs = 2", "epochs = 2 |!", [n for n in TRAIN.names if n not in TEXT]),
+        ("kernel=3", "|!", ["stride", "dilation", "width"]),
+        ("estimator=centered", "estimator=|!", ["centered", "positive", "negative"]),
+        ("padding=2", "mode=|!", ["edge", "zeros"]),
+        ("u  ->  s1", "u  ->  |!", ["s1", "s2"]),
+        ("u  ->  s1", "|!  ->  s1", ["u", "x", "s1", "layer"]),
+        ("out = s2", "out = |!", ["s1", "s2"]),
+        ("b2.skip", "b2.|!", ["out", "skip"]),
+        ("dense(b1", "|!(b1", ["dense"]),
+        ("size=2", "|!=2", ["src", "size"]),
+        ("width: int", "width: |!", ["int", "real", "bool"]),
+        ("src: port", "src: |!", ["port", "int"]),
+        ("(logits, y)", "(logits, |!)", ["y"]),
+        ("loss =", "|! loss =", ["readout", "block", "loss"]),
+        ("train {", "|! train {", ["param", "template", "model", "train"]),
+    ],
+)
+def test_offered(old: str, new: str, offered: list[str]) -> None:
+    found = labels(old, new)
+    assert set(offered) <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "withheld"),
+    [
+        ("= src |>", "= |! |>", ["x", "b1", "t1"]),
+        (
+            "b1 {\n    feedforward u = x",
+            "b1 {\n    feedforward u = |!",
+            ["b1", "b2", "y", "logits"],
+        ),
+        ("u  ->  s1", "u  ->  |!", ["u", "x", "t1"]),
+        (": flatten() |>", ": |!", ["relu", "dropout"]),
+        ("kernel=3, padding=1", "kernel=3, |!padding=1", ["kernel"]),
+    ],
+)
+def test_not_offered(old: str, new: str, withheld: list[str]) -> None:
+    assert not set(withheld) & set(labels(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("## Channels.", "## Ch|!annels."),
+        ("= 10", "= 1|!0"),
+        ("= 2\n", '= "a|!\n'),
+        ("1.0", "1.|!0"),
+    ],
+)
+def test_nothing_inside_comments_numbers_and_strings(old: str, new: str) -> None:
+    assert labels(old, new) == []
+
+
+def test_a_half_typed_word_is_replaced() -> None:
+    analysis, offset = changed("hard_sigmoid\n", "hard|!_si\n")
+    item = complete(analysis, offset)[0]
+    text = analysis.source.text
+    assert text[item.span.start : item.span.end] == "hard_si"
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_every_word_of_a_spec_is_on_offer_where_it_stands(path: Path) -> None:
+    """But for names that are declared there, and couplings as parts, which have no declaration."""
+    analysis = analyse(SourceFile("a.ffe", path.read_text(encoding="utf-8")))
+    declared = {found.span for found in analysis.scan.declarations}
+    for token in analysis.tokens:
+        if token.kind in (TokenKind.NAME, TokenKind.KEYWORD) and token.span not in declared:
+            offered = [item.label for item in complete(analysis, token.span.start + 1)]
+            assert token.text in offered or token.text == "s1_s2", token
+
+
+@given(st.integers(0, len(TEXT)), st.integers(0, len(TEXT)), st.integers(0, len(TEXT)))
+@example(TEXT.index("[8] tanh"), TEXT.index("train {"), 0)
+@settings(max_examples=60, deadline=None)
+def test_no_text_is_too_broken(start: int, end: int, offset: int) -> None:
+    """A part of the text cut out: every question has an answer, at every place."""
+    text = TEXT[: min(start, end)] + TEXT[max(start, end) :]
+    analysis = analyse(SourceFile("a.ffe", text))
+    offset = min(offset, len(text))
+    complete(analysis, offset), hover(analysis, offset), definition(analysis, offset)
+    for symbol in symbols(analysis):
+        assert symbol.whole.start <= symbol.span.start <= symbol.span.end <= symbol.whole.end
+
+
+def test_every_keyword_is_documented() -> None:
+    assert set(KEYWORD_DOCS) == RESERVED

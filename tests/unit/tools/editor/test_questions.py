@@ -1,0 +1,170 @@
+"""Hover, definition, symbols, places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ffebm_dsl.language.diagnostics import SourceFile, Span
+from ffebm_dsl.language.syntax import parse
+from ffebm_dsl.tools.editor import Symbol, analyse, complete, definition, hover, symbols
+from ffebm_dsl.tools.editor.positions import UNITS, Positions
+from ffebm_dsl.tools.editor.scan import DEEPEST
+from tests.unit.tools.editor.texts import TEXT, changed
+
+
+def said(old: str, new: str) -> str:
+    found = hover(*changed(old, new))
+    return found.text if found else ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("conv2d", "co|!nv2d", "2-d convolution"),
+        ("kernel=3", "ke|!rnel=3", "side of the square window"),
+        ("sweeps = 10", "sw|!eeps = 10", "most sweeps of the phase"),
+        ("epochs", "ep|!ochs", "passes over the training set"),
+        ("centered", "cen|!tered", "nudged phases at +beta and -beta"),
+        ("tanh", "ta|!nh", "slope"),
+        ("relax", "re|!lax", "How a phase relaxes"),
+        ("s1 <-> s2", "s1 <|!-> s2", "[4, 8, 8] <-> [8]; 2,056 parameters, 2,048 MACs"),
+        ("u  ->  s1", "u  -|!>  s1", "one way"),
+        ("layer s1", "layer s|!1", "[4, 8, 8], 256 units, hard_sigmoid"),
+        ("layer s1", "layer s|!1", "The first."),
+        ("u  ->  s1", "u|!  ->  s1", "[1, 8, 8] -> [4, 8, 8]; 40 parameters"),
+        ("[width", "[wi|!dth", "value 4"),
+        ("= dense(b1", "= dense(b|!1", "2 layers of 264 units; 2,096 parameters"),
+        ("layer t1", "layer t|!1", "in `b2`: [8], 8 units"),
+        ("input  x", "input  |!x", "image [1, 8, 8]"),
+        ("(logits", "(lo|!gits", "[8] -> [3]; 27 parameters"),
+    ],
+)
+def test_hover(old: str, new: str, words: str) -> None:
+    assert words in said(old, new)
+
+
+def test_a_heading_is_not_a_declaration_s_comment() -> None:
+    assert "Channels." in said("[width", "[wi|!dth") and "heading" not in said("[width", "[wi|!dth")
+
+
+@pytest.mark.parametrize(("old", "new"), [("{ sweeps", "|!{ sweeps"), ("image(1", "image(|!1")])
+def test_nothing_to_say(old: str, new: str) -> None:
+    assert said(old, new) == ""
+
+
+def test_a_faulty_spec_is_still_explained() -> None:
+    """What cannot be worked out is left out, the rest stands."""
+    assert "[4, 8, 8]" in said("layer s1: [width, 8, 8]", "layer s|!1: [width, 8, 8] tahn")
+    assert "2-d convolution" in said("conv2d(width, kernel=3", "co|!nv2d(wdth, kernel=")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "declared"),
+    [
+        ("u  ->  s1", "u  ->  s|!1", "s1: [width"),
+        ("u  ->  s1", "u|!  ->  s1", "u = x"),
+        ("[width", "[|!width", "width: int"),
+        ("dense(b1", "de|!nse(b1", "dense(src"),
+        ("dense(b1", "dense(|!b1", "b1 {"),
+        ("size=2", "si|!ze=2", "size: int"),
+        ("linear(size)", "linear(si|!ze)", "size: int"),
+        ("b2.skip", "b2.sk|!ip", "skip = t1"),
+        ("b2.skip", "b|!2.skip", "b2 = dense"),
+        ("(logits, y)", "(logits, |!y)", "y: label"),
+        ("(logits, y)", "(lo|!gits, y)", "logits = b2"),
+        ("param width", "param wi|!dth", "width: int"),
+    ],
+)
+def test_definition(old: str, new: str, declared: str) -> None:
+    analysis, offset = changed(old, new)
+    span = definition(analysis, offset)
+    assert span is not None
+    assert analysis.source.text[span.start :].startswith(declared)
+
+
+@pytest.mark.parametrize(("old", "new"), [("conv2d", "co|!nv2d"), ("kernel=3", "ker|!nel=3")])
+def test_entries_of_the_registry_have_no_definition(old: str, new: str) -> None:
+    assert definition(*changed(old, new)) is None
+
+
+def tree(found: tuple[Symbol, ...]) -> list[object]:
+    return [(s.name, tree(s.children)) if s.children else s.name for s in found]
+
+
+def test_symbols() -> None:
+    found = symbols(analyse(SourceFile("a.ffe", TEXT)))
+    assert tree(found) == [
+        "width",
+        ("dense", ["u", "t1", "skip"]),
+        ("m", ["x", "y", ("b1", ["u", "s1", "s2"]), "b2", "logits"]),
+    ]
+    block = found[2].children[2]
+    assert TEXT[block.whole.start : block.whole.end].startswith("block b1 {")
+    assert TEXT[block.whole.start : block.whole.end].endswith("out = s2\n  }")
+    layer = block.children[2]
+    assert TEXT[layer.whole.start : layer.whole.end] == "layer s2: [8] tanh(0.5)"
+    assert found[2].children[3].detail == "block = dense"
+
+
+@pytest.mark.parametrize(("encoding", "column"), [("utf-8", 5), ("utf-16", 3), ("utf-32", 2)])
+def test_columns_count_code_units(encoding: str, column: int) -> None:
+    positions = Positions("a\r\n\U0001f600b\nc\rd", encoding)
+    assert positions.place(4) == (1, column - 1)
+    assert positions.offset(1, column) == 5
+    assert positions.range(Span(4, 6)) == ((1, column - 1), (2, 0))
+    assert positions.offset(3, 0) == 8
+    assert positions.offset(0, 99) == 1
+    assert positions.offset(99, 0) == 9
+
+
+@given(st.text(alphabet="ab\n\ré\U0001f600", max_size=30), st.sampled_from([*UNITS]))
+def test_places_come_back(text: str, encoding: str) -> None:
+    positions = Positions(text, encoding)
+    for offset in range(len(text) + 1):
+        if text[offset - 1 : offset + 1] != "\r\n":
+            assert positions.offset(*positions.place(offset)) == offset
+
+
+def test_no_depth_of_a_half_written_text_is_too_much() -> None:
+    text = "model m {\n" + "block b {\n" * 6000
+    found = symbols(analyse(SourceFile("a.ffe", text)))
+    depth = 0
+    while found:
+        depth, found = depth + 1, found[0].children
+    assert depth == DEEPEST
+    for opening in ("f(", "[", "template t(", "{"):
+        text = "model m {\nfeedforward f = x |> " + opening * 6000
+        assert complete(analyse(SourceFile("a.ffe", text)), len(text)) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "param a: int = 1 ## a\nparam b: int = 1",
+        "## a\nparam a: int = 1 ## more\n## b\nparam b: int = 1",
+        "param a: int = 1 in [1, ## a\n## too\n2] ## three\nparam b: int = 1",
+        "model m { ## m\n input x: v(1) ## x\n target y: l(2) ## y\n} ## end",
+        "model m { block b { energy e { layer s: [1] a ## s\n x -> s ## none\n} } ## b\n}",
+        "model m { block b { out = s ## none\n relax f { a = 1 } ## none\n } block c = t() }",
+        "template t(n: int, ## t\n k: int) { ## too\n out = s ## none\n}",
+        "ffe 1.0 ## text\n## a\nparam a: int = 1",
+        "## text\n\n## a\nparam a: int = 1",
+    ],
+)
+def test_doc_comments_are_those_of_the_parser(text: str) -> None:
+    def docs(statements: Any) -> Iterator[tuple[str, str]]:
+        for node in statements:
+            if "doc" in node._fields:
+                yield node.name.text, node.doc
+            yield from docs(getattr(node, "statements", ()))
+
+    analysis = analyse(SourceFile("a.ffe", text))
+    found = {
+        d.name: d.doc for d in analysis.scan.declarations if d.keyword not in ("out", "formal")
+    }
+    assert found == dict(docs(parse(analysis.source).items))
