@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ffebm_dsl.cli.console import emit, emit_json, say
+from ffebm_dsl.cli.console import emit, emit_json
 from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec
 from ffebm_dsl.language.diagnostics import InputError
 
@@ -42,8 +42,6 @@ def bench(
     os.environ.update(QUIET | os.environ)
     chosen = _settings(compiled, (batch, repeats, warm_up, seed), device, dtype, threads)
     result = _measure(compiled, chosen)
-    for remark in result.remarks:
-        say(f"note: {remark}")
     if as_json:
         emit_json(to_record(compiled.source.name, chosen, result))
         return
@@ -114,11 +112,9 @@ def to_record(name: str, settings: BenchSettings, result: Bench) -> dict[str, An
                 "ratio": asdict(cost.ratio),
                 "peak_bytes": cost.peak_bytes,
                 "sweeps": dict(cost.sweeps),
-                "accuracy": None if cost.accuracy is None else asdict(cost.accuracy),
             }
             for kind, cost in result.estimators.items()
         },
-        "remarks": list(result.remarks),
     }
 
 
@@ -151,22 +147,6 @@ def table(name: str, settings: BenchSettings, result: Bench) -> list[str]:
             f"{kind:10} {_seconds(cost.seconds):28} {cost.ratio.median:8.2f} "
             f"{cost.peak_bytes / 2**20:8.1f} MiB  {sweeps}"
         )
-    return rows + _accuracy_rows(result)
-
-
-def _accuracy_rows(result: Bench) -> list[str]:
-    """What a lower precision of some phase costs of each gradient."""
-    judged = {kind: c.accuracy for kind, c in result.estimators.items() if c.accuracy}
-    if not judged:
-        return []
-    head = "gradient against float64, its worst tensor: as the phases are set; in full precision"
-    rows = ["", head]
-    for kind, found in judged.items():
-        cells = [
-            f"cosine 1 - {1 - near.cosine:.1e}, error {near.relative_error:.1e}"
-            for near in (found.as_set, found.in_full)
-        ]
-        rows.append(f"{kind:10} {'; '.join(cells)}")
     return rows
 
 

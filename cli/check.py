@@ -85,7 +85,6 @@ def check(
     if static:
         emit(f"{compiled.source.name}: ok")
         return
-    _say_what_is_not_checked(compiled)
     report, found = _measure(compiled, samples, seed, threads)
     from ffebm_dsl.cli.check_tables import print_report
 
@@ -94,15 +93,6 @@ def check(
         say("\n" + render(diagnostic))
     if not report.ok:
         raise NegativeResult(_verdict(report))
-
-
-def _say_what_is_not_checked(compiled: Compiled) -> None:
-    phases = [phase for b in compiled.spec.model.blocks for phase in (b.free, b.nudged)]
-    for precision in sorted({phase.precision.name for phase in phases} - {"full"}):
-        say(
-            f"note: precision = {precision} is not checked, for a check relaxes in float64; "
-            "`ffebm bench` measures what it costs of the gradient"
-        )
 
 
 _Write = Callable[[bool, Sequence[Diagnostic], "CheckReport | None"], None]

@@ -154,9 +154,6 @@ def _relaxation(relax: RelaxIR) -> str:
         parts.append(f"routing frozen after {relax.routing_after}")
     if relax.anderson_memory:
         parts.append(f"Anderson acceleration over {relax.anderson_memory} sweeps")
-    if relax.precision.name != "full":
-        finish = relax.precision.arguments["finish"]
-        parts.append(f"{relax.precision.name} but for the last {finish} sweeps")
     if relax.start == "feedforward":
         parts.append("started by a feedforward pass")
     return ", ".join(parts)

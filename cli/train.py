@@ -106,15 +106,11 @@ def train(
 
 def _run(session: Session, stop: StopRequest, limit: int, quiet: bool, as_json: bool) -> None:
     """Train; the lead shows how it goes and what came of it."""
-    from ffebm_dsl.physics.network import remarks
     from ffebm_dsl.running.allocation import keep_freed_memory
     from ffebm_dsl.running.training import Controls, Progress, progress_on, train
 
     keep_freed_memory()
     lead = session.world.lead
-    if lead:
-        for remark in remarks(session.job.network):
-            say(f"note: {remark}")
     progress = progress_on(sys.stderr) if lead and not quiet else Progress()
     result = train(session, Controls(stop, progress, limit))
     if lead:

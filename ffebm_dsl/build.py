@@ -219,8 +219,6 @@ def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> Relax
         solver=Anderson(ir.anderson_memory, read) if ir.anderson_memory else None,
         feedforward=ir.start == "feedforward",
         over_relaxation=ir.over_relaxation,
-        precision=en.Precision(ir.precision.name),
-        finish=ir.precision.arguments.get("finish", 1),
     )
 
 

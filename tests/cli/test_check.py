@@ -47,16 +47,6 @@ def test_a_right_spec(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" not in err
 
 
-def test_what_is_not_checked_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "lowered.ffe"
-    lowered = SMALL.replace("  block b {", "  relax free { precision = tf32 }\n  block b {")
-    path.write_text(lowered, encoding="utf-8")
-    assert main(["check", str(path), "--threads", "1"]) == 0
-    out, err = capsys.readouterr()
-    assert "note: precision = tf32 is not checked, for a check relaxes in float64" in err
-    assert "agree" in out
-
-
 def test_json_is_one_object_with_everything(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", spec, "--json", "--samples", "2"]) == 0
     result = json.loads(capsys.readouterr().out)

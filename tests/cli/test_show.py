@@ -254,17 +254,6 @@ def test_the_table_says_what_the_network_is(
         assert part in flat, part
 
 
-def test_a_precision_is_shown(
-    spec: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    path = Path(spec)
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("damping = 0.25", "damping = 0.25  precision = bf16", 1))
-    out = re.sub(r" +", " ", shown(capfd, spec))
-    assert "forward, damping 0.25, bf16 but for the last 2 sweeps" in out
-
-
 def test_a_pipe_gets_no_escape_sequences(spec: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert "\x1b" not in shown(capfd, spec)
 

@@ -251,15 +251,3 @@ def test_a_spec_as_data_trains_like_its_text(form: str, folder: Path) -> None:
     tables = [read(folder / run / "run.h5")["train"] for run in ("text", "data")]
     assert list(tables[0]["step"]) == list(tables[1]["step"])
     assert list(tables[0]["loss"]) == list(tables[1]["loss"])
-
-
-def test_a_precision_that_gains_nothing_is_told(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    spec = folder / "small.ffe"
-    text = spec.read_text(encoding="utf-8").replace(
-        "sweeps = 3 }", "sweeps = 3  precision = tf32 }"
-    )
-    spec.write_text(text, encoding="utf-8")
-    assert main(["train", "small.ffe", "--data-dir", ".", "--out", "run", "--device", "cpu"]) == 0
-    assert "note: precision = tf32 saves no time: this cpu" in capsys.readouterr().err

@@ -79,7 +79,6 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFEW007": "layer that does not affect any output",
         "FFEW008": "max pooling that keeps a block from converging",
         "FFEW009": "states on a kink of their activation",
-        "FFEW010": "precision that no sweep is made in",
     }
 )
 

@@ -7,7 +7,6 @@ from math import prod
 
 from ffebm_dsl.language.diagnostics import Fix, Label, Span
 from ffebm_dsl.language.diagnostics.fix import replace
-from ffebm_dsl.language.ir.check_relax import check_relaxation
 from ffebm_dsl.language.ir.edits import set_argument
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolved import Block, Drive, End, Loss, Map, Model, Port, Spec
@@ -50,7 +49,6 @@ def _check_block(block: Block, log: Log) -> None:
         log.report(code, message, block.span, help=remedy)
     if not missing and block.whole:
         _check_connections(block, log)
-        check_relaxation(block, log)
 
 
 def _missing_part(block: Block) -> tuple[str, str, str] | None:

@@ -99,8 +99,7 @@ class RelaxIR:
 
     ``tolerance`` 0 means: always ``sweeps`` sweeps. ``routing_after`` -1 means that max
     pooling follows the state throughout; n >= 0 freezes its choices after n sweeps.
-    ``anderson_memory`` 0 means plain sweeps. ``precision`` is ``full()``, ``tf32(finish)`` or
-    ``bf16(finish)``. ``start`` is ``zeros`` or ``feedforward`` for a
+    ``anderson_memory`` 0 means plain sweeps. ``start`` is ``zeros`` or ``feedforward`` for a
     free phase, ``free state`` for a nudged one.
     """
 
@@ -111,7 +110,6 @@ class RelaxIR:
     over_relaxation: float
     routing_after: int
     anderson_memory: int
-    precision: CallIR
     start: str
 
 

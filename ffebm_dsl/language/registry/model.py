@@ -77,16 +77,6 @@ SOLVERS = table(
     ),
 )
 
-_FINISH = Parameter(
-    "finish", Kind.INT, "last sweeps, which are made in full precision", 2, AT_LEAST_ONE
-)
-
-PRECISIONS = table(
-    Signature("full", "products with weights in the network's own precision"),
-    Signature("tf32", "in TensorFloat-32: 11 significant bits, sums in float32", (_FINISH,)),
-    Signature("bf16", "in bfloat16: 8 significant bits, sums in float32", (_FINISH,)),
-)
-
 _START = Parameter(
     "start",
     Kind.CHOICE,
@@ -117,9 +107,6 @@ def _relaxation(sweeps: int, fewest: int, tolerance: float, order: str) -> tuple
         ),
         Parameter("routing", Kind.CALL, "choices of max pooling", "live", table="routing"),
         Parameter("solver", Kind.CALL, "what accelerates the sweeps", "plain", table="solvers"),
-        Parameter(
-            "precision", Kind.CALL, "how sweeps multiply by weights", "full", table="precisions"
-        ),
     )
 
 

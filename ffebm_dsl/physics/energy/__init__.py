@@ -21,7 +21,6 @@ from ffebm_dsl.physics.energy.ops import (
     LinearOp,
     MaxPool2d,
 )
-from ffebm_dsl.physics.energy.precision import Precision, full_products
 
 __all__ = [
     "Activation",
@@ -41,7 +40,6 @@ __all__ = [
     "Linear",
     "LinearOp",
     "MaxPool2d",
-    "Precision",
     "PreparedCoupling",
     "Relu",
     "Routing",
@@ -49,6 +47,5 @@ __all__ = [
     "Sigmoid",
     "State",
     "Tanh",
-    "full_products",
     "inner",
 ]

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from ffebm_dsl.physics.energy.kernels import Convolution
 from ffebm_dsl.physics.energy.ops import Conv2d, CouplingOp, MaxPool2d, WeightedOp, blank
-from ffebm_dsl.physics.energy.precision import Format, Lowered, Product
 from ffebm_dsl.physics.modules import NamedModules
 
 Routing = tuple[Tensor, ...]
@@ -102,38 +101,15 @@ class PreparedCoupling:
     def __init__(self, coupling: Coupling, batch: int) -> None:
         self.source, self.target = coupling.source, coupling.target
         self.routed = coupling.routed
-        self._coupling, self._batch = coupling, batch
         self._ops: list[PreparedOp] = [
             op.prepared(batch) if isinstance(op, Conv2d) else op for op in coupling.ops
         ]
         self._buffers: dict[int, Tensor] = {}
-        self._products: dict[tuple[int, Format], Product] = {}
 
     def reused(self) -> PreparedCoupling:
         """The same, packed weights and all, with buffers of its own."""
         other = copy.copy(self)
         other._buffers = {}
-        return other
-
-    def lowered(self, number_format: Format) -> PreparedCoupling:
-        """The same with products in a lower precision, none of them known yet."""
-        other = self.reused()
-        other._ops = list(self._ops)
-        for k, (op, full) in enumerate(zip(self._coupling.ops, self._ops, strict=True)):
-            if isinstance(op, WeightedOp):
-                assert isinstance(full, WeightedOp | Convolution)
-                if (k, number_format) not in self._products:
-                    weight = number_format.rounded(op.weight.detach())
-                    self._products[k, number_format] = op.product(weight, self._batch)
-                other._ops[k] = Lowered(full, self._products[k, number_format], number_format)
-        return other
-
-    def select(self, rows: Tensor) -> PreparedCoupling:
-        """The coupling for the samples ``rows`` of the batch alone."""
-        if not any(isinstance(op, Lowered) for op in self._ops):
-            return self
-        other = self.reused()
-        other._ops = [op.select(rows) if isinstance(op, Lowered) else op for op in self._ops]
         return other
 
     def forward(self, a: Tensor) -> tuple[Tensor, Routing]:
@@ -167,7 +143,7 @@ class PreparedCoupling:
         return kept
 
 
-PreparedOp = CouplingOp | Convolution | Lowered
+PreparedOp = CouplingOp | Convolution
 
 
 def _forward(ops: Sequence[PreparedOp], a: Tensor) -> tuple[Tensor, Routing]:

@@ -17,7 +17,6 @@ from torch import Tensor
 from ffebm_dsl.physics.energy.coupling import Coupling, PreparedCoupling, Routing
 from ffebm_dsl.physics.energy.hopfield import HopfieldEnergy, Routings, State
 from ffebm_dsl.physics.energy.kernels import channels_last, take_rows
-from ffebm_dsl.physics.energy.precision import Format
 
 
 class Force(Protocol):
@@ -71,23 +70,12 @@ class HopfieldDynamics:
             self._couplings: Sequence[Coupling | PreparedCoupling] = list(energy.couplings)
         else:
             self._couplings = prepared or energy.prepared(len(drives[0]) if drives else 1)
-        self._full = self._couplings
         self._forwards: dict[int, tuple[Tensor, Routing]] = {}
 
     @property
     def prepared(self) -> list[PreparedCoupling]:
         """The couplings ready for another phase at the same weights; none with a graph."""
-        return [c.reused() for c in self._full if isinstance(c, PreparedCoupling)]
-
-    def multiply_in(self, number_format: Format | None) -> None:
-        """From now on multiply by weights in this format; None: in full precision.
-
-        What is kept of the state is forgotten with it. Not for dynamics with a graph.
-        """
-        self._couplings = (
-            [c.lowered(number_format) for c in self.prepared] if number_format else self._full
-        )
-        self._forwards.clear()
+        return [c.reused() for c in self._couplings if isinstance(c, PreparedCoupling)]
 
     def update(self, state: State, layer: int) -> Tensor:
         activation = self.energy.layers[layer].activation
@@ -142,7 +130,7 @@ class HopfieldDynamics:
         )
         part._resting = set(self._resting)
         part._couplings = [
-            c.select(rows) if isinstance(c, PreparedCoupling) else c for c in self._couplings
+            c.reused() if isinstance(c, PreparedCoupling) else c for c in self._couplings
         ]
         part._drive = {i: take_rows(u, rows) for i, u in self._drive.items()}
         part._forwards = {
@@ -178,7 +166,7 @@ class HopfieldDynamics:
                 routing = self.routings[index]
                 self._forwards[index] = (coupling.along(a, routing), routing)
             elif coupling.source in self._resting:
-                value, routing = self._full[index].forward(a[:1])
+                value, routing = self._couplings[index].forward(a[:1])
                 self._forwards[index] = (
                     _repeated(value, len(a)),
                     tuple(_repeated(choice, len(a)) for choice in routing),
@@ -212,7 +200,7 @@ class AdjointDynamics:
             layer.activation.derivative(dynamics.pre_activation(state, i))
             for i, layer in enumerate(energy.layers)
         ]
-        self._couplings = self._full = dynamics.prepared
+        self._couplings = dynamics.prepared
         self._resting = set(range(len(energy.layers)))
 
     def update(self, state: State, layer: int) -> Tensor:
@@ -233,12 +221,6 @@ class AdjointDynamics:
         """``layer`` is no longer at rest; nothing else is kept between updates."""
         self._resting.discard(layer)
 
-    def multiply_in(self, number_format: Format | None) -> None:
-        """As of :class:`HopfieldDynamics`."""
-        self._couplings = (
-            [c.lowered(number_format) for c in self._full] if number_format else self._full
-        )
-
     @property
     def choosing(self) -> bool:
         return False
@@ -253,7 +235,7 @@ class AdjointDynamics:
     def select(self, rows: Tensor) -> AdjointDynamics:
         part = copy.copy(self)
         part._resting = set(self._resting)
-        part._couplings = [c.select(rows) for c in self._couplings]
+        part._couplings = [c.reused() for c in self._couplings]
         part.cotangent = [None if c is None else take_rows(c, rows) for c in self.cotangent]
         part.derivative = [take_rows(d, rows) for d in self.derivative]
         part.routings = {i: _rows_of(routing, rows) for i, routing in self.routings.items()}

@@ -104,19 +104,6 @@ class Convolution:
         return F.conv2d(x, self.weight, bias, g.stride, g.padding, g.dilation, g.groups)
 
 
-class Dense:
-    """The dense product with weight (out, in), and its adjoint."""
-
-    def __init__(self, weight: Tensor) -> None:
-        self._weight = weight.detach()
-
-    def tangent(self, x: Tensor) -> Tensor:
-        return F.linear(x, self._weight)
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        return F.linear(y, self._weight.t())
-
-
 class PackedConvolution(Convolution):
     """The same with weights packed for oneDNN, for inputs (``batch``, *``in_shape``)."""
 

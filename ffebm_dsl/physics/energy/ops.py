@@ -16,8 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.energy.kernels import Convolution, Dense, Geometry, convolution
-from ffebm_dsl.physics.energy.precision import Product
+from ffebm_dsl.physics.energy.kernels import Convolution, Geometry, convolution
 
 
 class LinearOp(nn.Module):
@@ -48,10 +47,6 @@ class WeightedOp(LinearOp):
 
     def weight_gradient(self, x: Tensor, y: Tensor) -> Tensor:
         """``d <tangent(x), y> / d weight``, summed over the batch."""
-        raise NotImplementedError
-
-    def product(self, weight: Tensor, batch: int) -> Product:
-        """The linear part with another weight of the same shape, for phases of ``batch``."""
         raise NotImplementedError
 
     def bias_gradient(self, y: Tensor) -> Tensor:
@@ -87,9 +82,6 @@ class Conv2d(WeightedOp):
     def prepared(self, batch: int) -> Convolution:
         """The convolution on the present weights, for phases of ``batch`` samples."""
         return convolution(self.weight, self.bias, self._geometry, self.in_shape, batch)
-
-    def product(self, weight: Tensor, batch: int) -> Convolution:
-        return convolution(weight, None, self._geometry, self.in_shape, batch)
 
     def forward(self, x: Tensor) -> Tensor:
         return self._convolve(x, self.bias)
@@ -133,9 +125,6 @@ class Linear(WeightedOp):
 
     def adjoint(self, y: Tensor) -> Tensor:
         return F.linear(y, self.weight.t())
-
-    def product(self, weight: Tensor, batch: int) -> Dense:
-        return Dense(weight)
 
     def weight_gradient(self, x: Tensor, y: Tensor) -> Tensor:
         return y.t() @ x

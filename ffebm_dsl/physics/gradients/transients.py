@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import HopfieldDynamics, Precision
+from ffebm_dsl.physics.energy import HopfieldDynamics
 from ffebm_dsl.physics.gradients.eqprop import EquilibriumPropagation, nudged_dynamics
 from ffebm_dsl.physics.gradients.estimator import (
     Cost,
@@ -96,8 +96,7 @@ def unrolled_transients(
 
 
 def _one_sweep(settings: Relaxation) -> Relaxation:
-    precision = Precision.FULL
-    return replace(settings, sweeps=1, tolerance=0.0, routing_after=-1, precision=precision)
+    return replace(settings, sweeps=1, tolerance=0.0, routing_after=-1)
 
 
 def _trajectory(equilibrium: Equilibrium, step: Relaxation, sweeps: int) -> list[Sequence[Tensor]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import HopfieldDynamics, Precision
+from ffebm_dsl.physics.energy import HopfieldDynamics
 from ffebm_dsl.physics.gradients.estimator import (
     Cost,
     Equilibrium,
@@ -26,8 +26,6 @@ from ffebm_dsl.physics.relaxation import relax
 @dataclass(frozen=True)
 class Unrolled(Estimator):
     """Differentiate ``sweeps`` plain sweeps in the free phase's order, from the free state.
-
-    They are in full precision, whatever the phases' is.
 
     Raises:
         ValueError: a negative number of sweeps.
@@ -48,7 +46,6 @@ class Unrolled(Estimator):
             routing_after=-1,
             solver=None,
             over_relaxation=1.0,
-            precision=Precision.FULL,
         )
         with torch.enable_grad():
             drives = [u.detach().requires_grad_() for u in equilibrium.drives]

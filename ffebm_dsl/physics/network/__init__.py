@@ -12,7 +12,6 @@ from ffebm_dsl.physics.network.chain import (
     label,
     mse,
 )
-from ffebm_dsl.physics.network.formats import in_full_precision, lowered, remarks
 from ffebm_dsl.physics.network.initialise import INITIALISERS, initialise
 
 __all__ = [
@@ -27,10 +26,7 @@ __all__ = [
     "Probe",
     "Wiring",
     "cross_entropy",
-    "in_full_precision",
     "initialise",
     "label",
-    "lowered",
     "mse",
-    "remarks",
 ]

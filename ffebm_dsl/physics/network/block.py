@@ -22,7 +22,6 @@ from ffebm_dsl.physics.energy import (
     HopfieldEnergy,
     Routing,
     Routings,
-    full_products,
 )
 from ffebm_dsl.physics.gradients import (
     Cost,
@@ -153,7 +152,7 @@ class EnergyBlock(nn.Module):
     def free_phase(self, *drives: Tensor) -> tuple[Solution, HopfieldDynamics]:
         """The free phase, and its dynamics: routings that it froze, weights that it packed."""
         drives = tuple(u.detach() for u in drives)
-        with torch.no_grad(), full_products(drives[0].device):
+        with torch.no_grad():
             dynamics = HopfieldDynamics(
                 self.energy, drives, routings=self.pinned_routings, resting=self.start is None
             )
@@ -166,8 +165,7 @@ class EnergyBlock(nn.Module):
 
     def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         """The estimator's answer; its solves are added to ``reports``."""
-        with full_products(weights.device):
-            estimate = self.estimator.estimate(equilibrium, cost, weights)
+        estimate = self.estimator.estimate(equilibrium, cost, weights)
         for phase, solutions in estimate.solutions.items():
             self.reports += [self._report(phase, solution) for solution in solutions]
         return estimate

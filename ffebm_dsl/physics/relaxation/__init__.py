@@ -2,10 +2,9 @@
 
 from ffebm_dsl.physics.relaxation.anderson import Anderson
 from ffebm_dsl.physics.relaxation.order import ORDERS, Schedule, carried, schedule
-from ffebm_dsl.physics.relaxation.relax import Dynamics, forward_pass, sweep_to_rest
+from ffebm_dsl.physics.relaxation.relax import Dynamics, forward_pass, relax
 from ffebm_dsl.physics.relaxation.samples import CYCLE_SIZE
 from ffebm_dsl.physics.relaxation.solution import Relaxation, Solution, Status
-from ffebm_dsl.physics.relaxation.stages import relax
 
 __all__ = [
     "CYCLE_SIZE",
@@ -20,5 +19,4 @@ __all__ = [
     "forward_pass",
     "relax",
     "schedule",
-    "sweep_to_rest",
 ]

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.physics.energy.kernels import take_rows
-from ffebm_dsl.physics.energy.precision import Format
 from ffebm_dsl.physics.relaxation.anderson import Mixer
 from ffebm_dsl.physics.relaxation.layout import per_row, squared_norm
 from ffebm_dsl.physics.relaxation.over_relaxation import Pace
@@ -41,27 +40,18 @@ class Dynamics(Protocol):
     def admissible(self, layer: int, s: Tensor) -> Tensor:
         """``s``, which may be overwritten, brought into the range of the layer's states."""
 
-    def multiply_in(self, number_format: Format | None) -> None:
-        """From now on multiply by weights in this format; None: in full precision."""
-
     def select(self, rows: Tensor) -> Dynamics:
         """The dynamics of the samples ``rows`` (indices into the batch) alone."""
 
 
-def sweep_to_rest(
-    dynamics: Dynamics,
-    state: Sequence[Tensor],
-    settings: Relaxation,
-    budget: Tensor | None = None,
-) -> Solution:
-    """Sweep until every sample has converged or the sweeps are used up, in one precision.
+def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> Solution:
+    """Sweep until every sample has converged or the sweeps are used up.
 
     ``state`` is where to start, one tensor (B, *layer shape) per layer; it is not changed.
-    ``budget``, (B,) int64, is the most sweeps of each sample where that is not the settings'.
     With tolerance 0 sweeps are measured midway and at the end only. With a graph enabled the
     sweeps are recorded by autograd.
     """
-    samples = Samples(state, settings, budget)
+    samples = Samples(state, settings)
     running, states = dynamics, list(state)
     mixer = Mixer(settings.solver) if settings.solver else None
     # What accelerates would lead to other choices of max poolings that are still to be frozen.

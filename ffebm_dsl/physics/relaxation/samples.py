@@ -64,18 +64,14 @@ class _Ledger:
 class Samples:
     """The samples of one relaxation: how far each is, and the states of those that ended."""
 
-    def __init__(
-        self, state: Sequence[Tensor], settings: Relaxation, budget: Tensor | None = None
-    ) -> None:
+    def __init__(self, state: Sequence[Tensor], settings: Relaxation) -> None:
         like, batch = state[0], len(state[0])
         flags = torch.zeros(batch, dtype=torch.bool, device=like.device)
-        self._settings, self._budgeted = settings, budget is not None
+        self._settings = settings
         self._waits = like.device.type != "cpu"
         self._now = _Ledger(
             residual=torch.full((batch,), torch.nan, dtype=like.dtype, device=like.device),
-            sweeps=torch.full((batch,), settings.sweeps, device=like.device)
-            if budget is None
-            else budget,
+            sweeps=torch.full((batch,), settings.sweeps, device=like.device),
             status=torch.full((batch,), Status.EXHAUSTED, dtype=torch.int8, device=like.device),
             cycling=flags,
             ended=flags,
@@ -104,8 +100,6 @@ class Samples:
         diverged = running & ~((residual < torch.inf) & (size < count * DIVERGED_RMS**2))
         converged = running & ~diverged & (residual < tolerance)
         ended = diverged | converged
-        if self._budgeted:
-            ended = ended | (running & (now.sweeps <= sweep))
         now.status = torch.where(diverged, Status.DIVERGED, now.status)
         now.status = torch.where(converged, Status.CONVERGED, now.status)
         now.sweeps = torch.where(ended, sweep, now.sweeps)

@@ -7,7 +7,6 @@ from enum import IntEnum
 
 from torch import Tensor
 
-from ffebm_dsl.physics.energy.precision import Precision
 from ffebm_dsl.physics.relaxation.anderson import Anderson
 from ffebm_dsl.physics.relaxation.order import Schedule
 
@@ -43,8 +42,6 @@ class Relaxation:
         solver: what accelerates the sweeps; None: nothing does.
         feedforward: start a phase from rest with one forward pass through the layers, which
             is not counted as a sweep.
-        precision: how the first sweeps multiply by weights; from float64 nothing is lowered.
-        finish: how many sweeps at the end are kept in full precision, 1 or more.
     """
 
     sweeps: int
@@ -55,8 +52,6 @@ class Relaxation:
     solver: Anderson | None = None
     feedforward: bool = False
     over_relaxation: float = 1.0
-    precision: Precision = Precision.FULL
-    finish: int = 1
 
     @property
     def middle(self) -> int:

@@ -54,9 +54,20 @@ def device_name(device: torch.device) -> str:
 def choose_device(name: str) -> torch.device:
     """A device by name: ``auto`` (CUDA where there is one), ``cpu``, ``cuda``, ``cuda:1``.
 
+    Turns PyTorch's TF32 off for the whole process where a CUDA device is chosen.
+
     Raises:
         InputError: no such device here.
     """
+    device = _device_by_name(name)
+    if device.type == "cuda":
+        # PyTorch lets convolutions round float32 to TF32, whose 2^-11 hides small nudges.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+    return device
+
+
+def _device_by_name(name: str) -> torch.device:
     cuda = torch.cuda.is_available()
     if name == "auto":
         return torch.device("cuda" if cuda else "cpu")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ffebm_dsl.physics.gradients import Implicit
-from ffebm_dsl.physics.network import HybridNetwork, Outcome, PhaseReport, in_full_precision
+from ffebm_dsl.physics.network import HybridNetwork, Outcome, PhaseReport
 from ffebm_dsl.running.records import STATUSES
 from ffebm_dsl.running.training.world import ALONE, World
 
@@ -90,8 +90,8 @@ def gradient_row(
 ) -> dict[str, Any]:
     """The columns of ``/run/gradients`` without the step, one entry per parameter tensor.
 
-    Compares the gradients that the parameters hold with implicit ones on the same batch, in
-    full precision, of which x and y are the own part, with ``weight`` of the samples.
+    Compares the gradients that the parameters hold with implicit ones on the same batch, of
+    which x and y are the own part, with ``weight`` of the samples.
     Leaves no trace: gradients and buffers are as before.
     """
     reference = [world.sum(part) for part in _implicit_gradients(network, x, y, weight)]
@@ -117,7 +117,7 @@ def _implicit_gradients(
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     try:
         implicit = Implicit(IMPLICIT_TOLERANCE[x.dtype], IMPLICIT_SWEEPS)
-        with network.gradients_by(implicit), in_full_precision(network):
+        with network.gradients_by(implicit):
             outcome = network(x, y)
             assert isinstance(outcome, Outcome)
             gradients = torch.autograd.grad(outcome.loss * weight, parameters, allow_unused=True)

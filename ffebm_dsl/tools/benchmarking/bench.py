@@ -19,8 +19,7 @@ from torch import Tensor
 from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
-from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, Outcome, lowered, remarks
-from ffebm_dsl.tools.benchmarking.accuracy import Accuracy, accuracy
+from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, Outcome
 from ffebm_dsl.tools.benchmarking.floor import floor
 from ffebm_dsl.tools.benchmarking.memory import peak_bytes
 from ffebm_dsl.tools.checking.problem import random_batch
@@ -68,26 +67,20 @@ class StepCost:
         ratio: its seconds over the floor's in the same round.
         peak_bytes: beyond parameters, batch and what else was held before the step.
         sweeps: mean over blocks and samples of the sweeps used, by phase.
-        accuracy: of its gradient against float64; None where no phase is lowered.
     """
 
     seconds: Spread
     ratio: Spread
     peak_bytes: int
     sweeps: Mapping[str, float]
-    accuracy: Accuracy | None
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured: the floor's seconds, and the cost of a step by estimator.
-
-    ``remarks`` say what the device makes of the precisions that phases ask for.
-    """
+    """What was measured: the floor's seconds, and the cost of a step by estimator."""
 
     floor: Spread
     estimators: Mapping[str, StepCost]
-    remarks: tuple[str, ...]
 
 
 def bench(
@@ -97,7 +90,7 @@ def bench(
 
     Each block keeps the settings of its phases; ``ep`` is the spec's own where the block
     has it, else the default. ``implicit`` makes as many adjoint sweeps as the block's nudged
-    phase has sweeps, ``unrolled`` differentiates through as many. The floor is in full precision.
+    phase has sweeps, ``unrolled`` differentiates through as many.
     """
     network = build(spec, seed=settings.seed, dtype=settings.dtype, device=settings.device)
     network.train()
@@ -121,11 +114,10 @@ def bench(
             Spread.of([a / b for a, b in zip(seconds[kind], seconds["floor"], strict=True)]),
             peak_bytes(step, settings.device),
             _sweeps(network),
-            _accuracy(network, kind, x, y),
         )
         for kind, step in contenders.items()
     }
-    return Bench(Spread.of(seconds["floor"]), costs, tuple(remarks(network)))
+    return Bench(Spread.of(seconds["floor"]), costs)
 
 
 def _batch(spec: SpecIR, settings: BenchSettings) -> tuple[Tensor, Tensor]:
@@ -166,13 +158,6 @@ def _contender(network: HybridNetwork, kind: str, x: Tensor, y: Tensor) -> Step:
             torch.autograd.grad(outcome.loss, parameters, allow_unused=True)
 
     return step
-
-
-def _accuracy(network: HybridNetwork, kind: str, x: Tensor, y: Tensor) -> Accuracy | None:
-    if not lowered(network) or x.dtype != torch.float32:
-        return None
-    with _estimators(network, kind):
-        return accuracy(network, x, y)
 
 
 def _timed(step: Step, device: torch.device) -> float:

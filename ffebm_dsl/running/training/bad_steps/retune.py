@@ -53,7 +53,6 @@ def damped(part: float) -> Change:
             sweeps=math.ceil(settings.sweeps / part),
             tolerance=settings.tolerance * part,
             routing_after=routing,
-            finish=math.ceil(settings.finish / part),
         )
 
     def change(tuning: Tuning) -> Tuning:

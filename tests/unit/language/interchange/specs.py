@@ -94,7 +94,6 @@ def relax(draw: st.DrawFn, before: RelaxIR) -> RelaxIR:
         over_relaxation=draw(st.sampled_from((1.0, 1.3))),
         routing_after=draw(st.integers(-1, 9)),
         anderson_memory=draw(st.integers(0, 3)),
-        precision=call(draw, "precisions"),
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError
 from ffebm_dsl.language.ir import PASSES, compile_spec, compile_stages, read_source
 from ffebm_dsl.language.ir.dump import to_json, to_json_dict
-from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR, SpecIR
+from ffebm_dsl.language.ir.model import BlockIR, RelaxIR, SpecIR
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 
@@ -55,7 +55,7 @@ def blocks(ir: SpecIR) -> tuple[BlockIR, ...]:
 
 def test_defaults_are_filled_in() -> None:
     block = blocks(spec())[0]
-    common = (0.0, 1.0, -1, 0, CallIR("full"))
+    common = (0.0, 1.0, -1, 0)
     assert block.free == RelaxIR(100, 1e-5, "asynchronous", *common, "zeros")
     assert block.nudged == RelaxIR(20, 0.0, "asynchronous_reversed", *common, "free state")
     assert block.gradient.name == "ep"
@@ -93,18 +93,6 @@ def test_solver_and_start() -> None:
     assert (first.free.anderson_memory, second.free.anderson_memory) == (5, 0)
     assert (first.free.start, second.free.start) == ("feedforward", "zeros")
     assert (first.nudged.anderson_memory, first.nudged.start) == (3, "free state")
-
-
-def test_precision() -> None:
-    ir = spec(
-        top="relax free { precision = tf32 }",
-        first="relax free { precision = bf16(finish=5) }  relax nudged { precision = bf16 }",
-    )
-    first, second = blocks(ir)
-    assert first.free.precision == CallIR("bf16", {"finish": 5})
-    assert first.nudged.precision == CallIR("bf16", {"finish": 2})
-    assert second.free.precision == CallIR("tf32", {"finish": 2})
-    assert second.nudged.precision == CallIR("full", {})
 
 
 def test_nudge_by_the_loss_holds_for_the_last_block_alone() -> None:

@@ -215,12 +215,6 @@ def test_a_setting_of_some_blocks_names_them() -> None:
     assert (setting.a, setting.b, setting.blocks) == ("30", "9", (("second", "second"),))
 
 
-def test_a_precision_is_told_as_one() -> None:
-    changed = TWO.replace("out = a2", "out = a2\n relax free { precision = bf16(finish=3) }")
-    (setting,) = compare(spec(TWO), spec(changed)).settings
-    assert (setting.key, setting.a, setting.b) == ("relax free precision", "full", "bf16(finish=3)")
-
-
 def test_alignment_is_the_cheapest() -> None:
     def cost(x: str, y: str) -> float:
         return 0.0 if x == y else 2.5
