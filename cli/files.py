@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from ffebm_dsl.cli.console import emit_text
-from ffebm_dsl.language.diagnostics import InputError, SourceFile, StorageError
+from ffebm_dsl.language.diagnostics import SourceFile
 
 STREAM = Path("-")
 """Stands for standard input or output where a path could stand."""
@@ -46,34 +45,6 @@ def write_text(path: Path, text: str) -> None:
     if path == STREAM:
         emit_text(text)
         return
-    target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        _write_synced(temporary, text.encode(), _mode(target))
-        temporary.replace(target)
-    except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError) as error:
-        _discard(temporary)
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
-    except OSError as error:
-        _discard(temporary)
-        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+    from ffebm_dsl.running.storage import publish
 
-
-def _mode(path: Path) -> int:
-    return path.stat().st_mode & 0o777 if path.exists() else 0o666
-
-
-def _write_synced(path: Path, content: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _discard(path: Path) -> None:
-    """Remove a file if that works: called where another error is already on its way."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return
+    publish(path.resolve(), text.encode())

@@ -35,7 +35,7 @@ def report(
     from the records alone.
     """
     target = _target(runs, out)
-    from ffebm_dsl.running.records import publish
+    from ffebm_dsl.running.storage import publish
     from ffebm_dsl.tools.report import load, page
 
     publish(target, page([load(run) for run in runs]).encode())

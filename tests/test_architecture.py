@@ -44,14 +44,16 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "gradients": "modules energy relaxation",
         "network": "modules energy relaxation gradients",
         "build": "ir registry network energy relaxation gradients modules",
-        "records": "diagnostics",
+        "storage": "diagnostics",
+        "records": "storage diagnostics",
         "report": "records diagnostics",
-        "datasets": "records diagnostics",
+        "datasets": "storage records diagnostics",
         "checking": "build network gradients relaxation energy modules ir registry diagnostics "
         "training records",
-        "training": "build network gradients relaxation records datasets ir registry diagnostics",
+        "training": "build network gradients relaxation storage records datasets ir registry "
+        "diagnostics",
         "benchmarking": "checking build network gradients relaxation energy modules ir",
-        "cli": "allocation benchmarking training checking report comparison build datasets "
+        "cli": "allocation storage benchmarking training checking report comparison build datasets "
         "records ir registry syntax diagnostics network specs drawing editor interchange "
         "migrations",
         "__main__": "cli",

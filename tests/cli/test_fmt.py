@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ffebm_dsl.cli import files
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.language.syntax import layout
+from ffebm_dsl.running import storage
 
 UGLY = "ffe 1.0\nparam  a:int=1 # é\U0001f642\n"
 PRETTY = "ffe 1.0\nparam a: int = 1  # é\U0001f642\n"
@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_the_old_text(spec: Path, monkeypatch: pytest.MonkeyP
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(storage.os, "fsync", full)
     assert main(["fmt", str(spec)]) == 74
     assert spec.read_text(encoding="utf-8") == UGLY
     assert [*spec.parent.iterdir()] == [spec]

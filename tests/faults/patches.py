@@ -24,7 +24,7 @@ def unsynced(path: Path, content: bytes) -> None:
 
 
 def storing_errors(path: Path) -> Any:
-    from ffebm_dsl.running.records import storing
+    from ffebm_dsl.running.storage import storing
 
     return storing(path)
 

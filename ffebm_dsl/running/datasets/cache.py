@@ -27,7 +27,7 @@ from ffebm_dsl.language.diagnostics import StorageError
 from ffebm_dsl.running.datasets.durable import lock, write_all, writing
 from ffebm_dsl.running.datasets.progress import say
 from ffebm_dsl.running.datasets.raw import Array, hash_arrays
-from ffebm_dsl.running.records import sync_directory
+from ffebm_dsl.running.storage import sync_directory
 
 FORMAT, VERSION = "ffebm-data-cache", 1
 MANIFEST = "manifest.json"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ffebm_dsl.language.diagnostics import StorageError
-from ffebm_dsl.running.records import sync_directory
+from ffebm_dsl.running.storage import sync_directory
 
 
 @contextmanager

@@ -1,12 +1,5 @@
 """The run record: its schema, its form in memory, and HDF5 files written in one rename."""
 
-from ffebm_dsl.running.records.atomic import (
-    publish,
-    read_regular,
-    remove_leftovers,
-    storing,
-    sync_directory,
-)
 from ffebm_dsl.running.records.reader import read
 from ffebm_dsl.running.records.record import Record, Table
 from ffebm_dsl.running.records.schema import (
@@ -47,12 +40,7 @@ __all__ = [
     "Record",
     "Table",
     "image",
-    "publish",
     "read",
-    "read_regular",
-    "remove_leftovers",
-    "storing",
-    "sync_directory",
     "utc_now",
     "write",
 ]

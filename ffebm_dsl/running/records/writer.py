@@ -14,9 +14,9 @@ import numpy as np
 
 from ffebm_dsl import __version__
 from ffebm_dsl.running.records import seal
-from ffebm_dsl.running.records.atomic import publish
 from ffebm_dsl.running.records.record import Array, Record, Table
 from ffebm_dsl.running.records.schema import FORMAT, FORMAT_VERSION, Field, Group
+from ffebm_dsl.running.storage import publish
 
 CHUNK_BYTES = 1 << 18
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.records import publish, read_regular, storing
+from ffebm_dsl.running.storage import publish, read_bounded, storing
 from ffebm_dsl.running.training.state import Checkpoint, from_bytes, to_bytes
 
 MAX_BYTES = 1 << 36
@@ -78,7 +78,7 @@ def load(path: Path) -> Checkpoint:
         InputError: absent, without a checksum, damaged, or of another format.
     """
     try:
-        content = read_regular(path, MAX_BYTES)
+        content = read_bounded(path, MAX_BYTES)
     except InputError as error:
         raise InputError(f"checkpoint {error.message}") from error
     known = _digests(path)
@@ -100,7 +100,7 @@ def _sidecar(path: Path) -> Path:
 
 def _digests(path: Path) -> list[str]:
     try:
-        text = read_regular(_sidecar(path), MAX_SIDECAR_BYTES)
+        text = read_bounded(_sidecar(path), MAX_SIDECAR_BYTES)
     except InputError:
         return []
     line = re.compile(rf"([0-9a-f]{{64}})  {re.escape(path.name)}")

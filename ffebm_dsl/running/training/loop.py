@@ -55,7 +55,7 @@ def train(session: Session, controls: Controls) -> Evaluation:
     last: Evaluation | None = None
     device = session.job.device
     session.parallel = session.world.parallel(session.job.network, device)
-    with session.claim, torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with session.lock, torch.random.fork_rng([device] if device.type == "cuda" else []):
         try:
             while session.position.epoch < session.job.plan.epochs:
                 if _asked(session, controls) or not _train_epoch(session, controls):

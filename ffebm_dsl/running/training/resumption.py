@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import numpy as np
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.ir import Compiled, compile_spec, read_source
 from ffebm_dsl.physics.network.whole_batch import BatchNorm
-from ffebm_dsl.running.records import Record, publish, read, remove_leftovers
+from ffebm_dsl.running.records import Record, read
+from ffebm_dsl.running.storage import FileLock, publish, remove_leftovers
 from ffebm_dsl.running.training import checkpoint as checkpoints
 from ffebm_dsl.running.training import run_directory, state
 from ffebm_dsl.running.training.agreement import Agreement
-from ffebm_dsl.running.training.claim import Claim, Unclaimed
 from ffebm_dsl.running.training.environment import environment
 from ffebm_dsl.running.training.job import Job, Options, assemble, settle
 from ffebm_dsl.running.training.measures import trainable
@@ -36,7 +37,7 @@ class Found:
     """A run on disk: ``checkpoint`` is that of ``path``, ``spec`` the text beside it."""
 
     directory: RunDirectory
-    claim: Claim
+    lock: FileLock | nullcontext[None]
     spec: SourceFile
     path: Path
     checkpoint: Checkpoint
@@ -69,7 +70,8 @@ def resume(
         if world.lead:
             own = _find(run, warn)
     found = _told(own, run, world)
-    with found.claim:
+    with ExitStack() as stack:
+        stack.enter_context(found.lock)
         agreement = Agreement(allowed)
         with world.together():
             session = _restore(found, options, source, agreement, world)
@@ -77,20 +79,20 @@ def resume(
         _take_up(session, found.path, agreement.differences)
         for difference in agreement.differences:
             warn(f"the run goes on, but not bit for bit: {difference}")
-        found.claim.keep()
+        stack.pop_all()
     return session
 
 
 def _find(run: Path, warn: checkpoints.Warn) -> Found:
-    """The run on disk; it is claimed."""
+    """The run on disk, locked."""
     directory = run_directory.open_run(run)
-    claim = Claim(directory.path)
-    with claim:
+    with ExitStack() as stack:
+        lock = stack.enter_context(directory.lock)
         for folder in (directory.path, directory.checkpoints):
             remove_leftovers(folder)
         path, checkpoint = checkpoints.newest(directory.checkpoints, warn)
-        found = Found(directory, claim, read_source(directory.spec), path, checkpoint)
-        claim.keep()
+        found = Found(directory, lock, read_source(directory.spec), path, checkpoint)
+        stack.pop_all()
     return found
 
 
@@ -105,7 +107,7 @@ def _told(own: Found | None, run: Path, world: World) -> Found:
         return own
     directory = RunDirectory(run)
     spec = SourceFile(str(directory.spec), text)
-    return Found(directory, Unclaimed(run), spec, path, state.from_bytes(content, path))
+    return Found(directory, nullcontext(), spec, path, state.from_bytes(content, path))
 
 
 def _restore(
@@ -126,7 +128,7 @@ def _restore(
         _compare_processes(record, job, agreement, world)
     else:
         record = new_record(job, compiled.source, saved.run_id, world.size)
-    session = Session(job, compiled.source, found.directory, found.claim, record, world)
+    session = Session(job, compiled.source, found.directory, found.lock, record, world)
     state.restore_network(job.network, saved.network, found.path)
     if same_optimizer:
         parameters = trainable(job.network)

@@ -11,15 +11,15 @@ import os
 import secrets
 import shutil
 import stat
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ffebm_dsl.language.diagnostics import FfebmError, InputError, StorageError
-from ffebm_dsl.running.records import publish, sync_directory
-from ffebm_dsl.running.training.claim import NAME as LOCK
-from ffebm_dsl.running.training.claim import Claim
+from ffebm_dsl.running.storage import FileLock, publish, sync_directory
 
+LOCK = ".lock"
 DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
@@ -49,11 +49,16 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         return self.path / "ckpt"
 
+    @property
+    def lock(self) -> FileLock:
+        """A lock that keeps other trainers out of the folder, not yet acquired."""
+        return FileLock(self.path / LOCK)
 
-def create(out: Path | None, spec_stem: str, spec_text: str) -> tuple[RunDirectory, Claim]:
+
+def create(out: Path | None, spec_stem: str, spec_text: str) -> tuple[RunDirectory, FileLock]:
     """Prepare ``out``, or ``runs/<stem>-<UTC time>-<4 hex>``, with the spec's text inside.
 
-    An empty folder that is there already is used where it is.
+    An empty folder that is there already is used where it is. The folder's lock is acquired.
 
     Raises:
         InputError: ``out`` holds something already, the folder cannot be made there, or
@@ -70,16 +75,16 @@ def create(out: Path | None, spec_stem: str, spec_text: str) -> tuple[RunDirecto
         directory = RunDirectory(path) if empty else _partial(path)
     except OSError as error:
         raise _refuse(path, error) from error
-    claim = Claim(directory.path)
-    try:
-        claim.take()
-        directory.checkpoints.mkdir()
+    with ExitStack() as stack:
+        stack.callback(discard, directory)
+        lock = stack.enter_context(directory.lock)
+        try:
+            directory.checkpoints.mkdir()
+        except OSError as error:
+            raise _refuse(path, error) from error
         publish(directory.spec, spec_text.encode())
-    except (FfebmError, OSError) as error:
-        claim.release()
-        discard(directory)
-        raise _refuse(path, error) if isinstance(error, OSError) else error from error
-    return directory, claim
+        stack.pop_all()
+    return directory, lock
 
 
 def reveal(directory: RunDirectory) -> RunDirectory:
@@ -144,7 +149,7 @@ def _partial(path: Path) -> RunDirectory:
     if partial.is_dir() and not partial.is_symlink():
         if any(partial.iterdir()) and not (partial / LOCK).is_file():
             raise FileExistsError(errno.EEXIST, f"{partial} is in the way")
-        with Claim(partial):
+        with FileLock(partial / LOCK):
             shutil.rmtree(partial)
     partial.mkdir()
     return RunDirectory(partial, path)

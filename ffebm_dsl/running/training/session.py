@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
 
-from ffebm_dsl.language.diagnostics import FfebmError, InputError, SourceFile
+from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.ir import Compiled
 from ffebm_dsl.running.records import Record, utc_now, write
+from ffebm_dsl.running.storage import FileLock
 from ffebm_dsl.running.training import checkpoint as checkpoints
 from ffebm_dsl.running.training import run_directory, state
 from ffebm_dsl.running.training.bad_steps import Guard
-from ffebm_dsl.running.training.claim import Claim, Unclaimed
 from ffebm_dsl.running.training.environment import environment
 from ffebm_dsl.running.training.job import Job, Options, assemble, settle
 from ffebm_dsl.running.training.measures import trainable
@@ -29,16 +30,16 @@ from ffebm_dsl.running.training.world import ALONE, World
 class Session:
     """A job with its place on disk, its record, and how far it has come.
 
-    ``claim`` keeps other trainers from the run; training gives it up at its end. Of the
-    processes of a ``world``, the lead holds the claim and writes; the others keep the rows
-    of their record to themselves. ``parallel`` is the network as the world trains it;
+    ``lock`` keeps other trainers from the run; training releases it at its end. Of the
+    processes of a ``world``, the lead holds it and writes; the others have none, and keep the
+    rows of their record to themselves. ``parallel`` is the network as the world trains it;
     ``guard`` judges every step by the policy of the spec.
     """
 
     job: Job
     source: SourceFile
     directory: RunDirectory
-    claim: Claim
+    lock: FileLock | nullcontext[None]
     record: Record
     world: World
     position: Position = field(default_factory=Position)
@@ -143,25 +144,24 @@ def start(
 
 def _create(job: Job, source: SourceFile, out: Path | None, world: World) -> Session:
     """The lead's session of a new run, on disk."""
-    directory, claim = run_directory.create(out, Path(source.name).stem, source.text)
-    try:
+    directory, lock = run_directory.create(out, Path(source.name).stem, source.text)
+    with ExitStack() as stack:
+        stack.callback(run_directory.discard, directory)
+        stack.callback(lock.release)
         record = new_record(job, source, directory.name, world.size)
-        session = Session(job, source, directory, claim, record, world)
+        session = Session(job, source, directory, lock, record, world)
         session.event("start", f"{job.plan.epochs} epochs")
         session.write()
         session.directory = run_directory.reveal(directory)
-        claim.folder = session.directory.path
-    except FfebmError:
-        claim.release()
-        run_directory.discard(directory)
-        raise
+        lock.path = session.directory.lock.path
+        stack.pop_all()
     return session
 
 
 def _follow(job: Job, source: SourceFile, world: World) -> Session:
     """The session of a process that does not lead: its record is for itself alone."""
     folder, record = Path(), new_record(job, source, "", world.size)
-    return Session(job, source, RunDirectory(folder), Unclaimed(folder), record, world)
+    return Session(job, source, RunDirectory(folder), nullcontext(), record, world)
 
 
 def require_same(job: Job, world: World) -> None:

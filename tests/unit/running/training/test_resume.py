@@ -236,7 +236,7 @@ class TestRefusals:
 
     def test_a_run_that_another_session_holds(self, run: Path) -> None:
         held = resume(run, Options(), pytest.fail)
-        with pytest.raises(InputError, match=f"in use by another trainer: process {os.getpid()} "):
+        with pytest.raises(InputError, match=f"in use by process {os.getpid()} "):
             resume(run, Options(), pytest.fail)
         train(held, controls(max_steps=3))
         resume(run, Options(), pytest.fail)

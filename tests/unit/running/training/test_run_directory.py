@@ -67,20 +67,20 @@ def test_a_refusing_system(
 
 
 def test_a_run_appears_when_it_is_revealed(tmp_path: Path) -> None:
-    directory, claim = create(tmp_path / "run", "spec", "text")
+    directory, lock = create(tmp_path / "run", "spec", "text")
     assert directory.path == tmp_path / ".run.partial" and directory.name == "run"
     assert not (tmp_path / "run").exists()
     revealed = reveal(directory)
-    claim.release()
+    lock.release()
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert revealed.spec.read_text() == "text"
 
 
 def test_what_a_killed_process_prepared_is_removed(tmp_path: Path) -> None:
-    _, claim = create(tmp_path / "run", "spec", "old")
-    with pytest.raises(InputError, match="in use by another trainer"):
+    _, lock = create(tmp_path / "run", "spec", "old")
+    with pytest.raises(InputError, match="is in use by process"):
         create(tmp_path / "run", "spec", "new")
-    claim.release()
+    lock.release()
     assert create(tmp_path / "run", "spec", "new")[0].spec.read_text() == "new"
 
 
@@ -122,10 +122,10 @@ class StoppedClock(datetime):
 
 @pytest.mark.parametrize("name", ["spec.ffe", "run.h5", "ckpt"])
 def test_links_inside_a_run_are_refused(tmp_path: Path, name: str) -> None:
-    directory, claim = create(tmp_path / "run", "spec", "text")
+    directory, lock = create(tmp_path / "run", "spec", "text")
     directory.record.touch()
     run = reveal(directory).path
-    claim.release()
+    lock.release()
     open_run(run)
     (run / name).rename(tmp_path / "elsewhere")
     (run / name).symlink_to(tmp_path / "elsewhere")

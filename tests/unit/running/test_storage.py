@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.language.diagnostics import InputError, StorageError
-from ffebm_dsl.running.records import publish, read_regular, remove_leftovers
+from ffebm_dsl.running.storage import publish, read_bounded, remove_leftovers
 
 
 def test_content_is_replaced(tmp_path: Path) -> None:
@@ -77,15 +77,15 @@ def test_leftovers_go_and_nothing_else(tmp_path: Path) -> None:
 
 def test_a_leftover_that_cannot_be_removed_is_told(tmp_path: Path) -> None:
     (tmp_path / ".a.tmp").mkdir()
-    with pytest.raises(StorageError, match="cannot write"):
+    with pytest.raises(InputError, match="cannot write"):
         remove_leftovers(tmp_path)
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"content")
-    assert read_regular(tmp_path / "file", 7) == b"content"
+    assert read_bounded(tmp_path / "file", 7) == b"content"
     with pytest.raises(InputError, match="has 7 bytes; at most 6"):
-        read_regular(tmp_path / "file", 6)
+        read_bounded(tmp_path / "file", 6)
     (tmp_path / "link").symlink_to(tmp_path / "file")
     os.mkfifo(tmp_path / "pipe")
     for name, message in (
@@ -94,8 +94,31 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
         ("absent", "No such file"),
     ):
         with pytest.raises(InputError, match=message):
-            read_regular(tmp_path / name, 100)
+            read_bounded(tmp_path / name, 100)
     with pytest.raises(InputError, match="is not a regular file"):
-        read_regular(Path("/dev/zero"), 100)
+        read_bounded(Path("/dev/zero"), 100)
     with pytest.raises(InputError, match="is not a regular file"):
-        read_regular(tmp_path, 100)
+        read_bounded(tmp_path, 100)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(13, InputError), (30, InputError), (28, StorageError), (5, StorageError)]
+)
+def test_a_wrong_place_is_the_users_and_a_full_disk_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    """Permission denied and read-only file systems against no space left and broken disks."""
+
+    def fail(*arguments: object, **named: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(kind, match=f"cannot write .*: {os.strerror(number)}"):
+        publish(tmp_path / "a", b"new")
+
+
+def test_a_replaced_file_passes_its_permissions_on(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    (tmp_path / "a").chmod(0o662)
+    publish(tmp_path / "a", b"new")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o662
