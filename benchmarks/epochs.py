@@ -125,7 +125,7 @@ def loading(
     """A batch's loading against an EP step on it."""
     with tempfile.TemporaryDirectory() as folder:
         session = start(compiled, options, Path(folder) / "run")
-        session.claim.release()
+        session.lock.release()
     network, data = session.job.network.train(), session.job.data.train
     for size in sizes:
         order = np.random.default_rng(1).permutation(len(data))[:size]
