@@ -125,7 +125,8 @@ def loading(
     """A batch's loading against an EP step on it."""
     with tempfile.TemporaryDirectory() as folder:
         session = start(compiled, options, Path(folder) / "run")
-        session.lock.release()
+        with session.lock:
+            pass
     network, data = session.job.network.train(), session.job.data.train
     for size in sizes:
         order = np.random.default_rng(1).permutation(len(data))[:size]

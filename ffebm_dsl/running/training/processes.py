@@ -122,10 +122,11 @@ class Processes(World):
 
     def parallel(self, network: nn.Module, device: torch.device) -> nn.Module:
         self._heavy = self._group(device)
-        # Buffers are the business of `align`; DDP would send them in every step.
-        return DistributedDataParallel(
-            network, process_group=self._heavy, forward_sync_buffers=False
-        )
+        parallel = DistributedDataParallel(network, process_group=self._heavy)
+        # Buffers are sent by `align`, not in every step. Set here, for torch 2.13 renamed the
+        # constructor's argument: this attribute is what old and new versions look at.
+        parallel.broadcast_buffers = False
+        return parallel
 
     def align(self, network: nn.Module) -> None:
         for buffer in network.buffers():
