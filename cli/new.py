@@ -49,7 +49,7 @@ def starter(name: str, blocks: int) -> str:
     return format_source(SourceFile(f"{name}.ffe", text))
 
 
-_HEAD = """ffe 1.0
+_HEAD = """ffe 1.1
 ## {name}: energy blocks in a chain, trained by equilibrium propagation.
 ##
 ## ffebm check --static FILE    is the text right?

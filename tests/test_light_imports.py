@@ -40,7 +40,7 @@ def imported_by(*arguments: str) -> set[str]:
         ["show", SPEC, "--after", "ir"],
         ["show", SPEC, "--graph", "-"],
         ["fmt", SPEC, "--check"],
-        ["migrate", SPEC, "--check"],
+        ["migrate", SPEC, "--diff"],
         ["convert", SPEC, "--to", "yaml"],
         ["schema"],
         ["specs", "list"],

@@ -48,6 +48,12 @@ class FfeLexer(RegexLexer):
                 rf"\b({_DECLARING})\b(\s+)([A-Za-z_]\w*)",
                 bygroups(Keyword.Declaration, Whitespace, Name.Variable),
             ),
+            (
+                r"\b(use)([ \t]+)([A-Za-z_][\w.-]*)([ \t]*)(>=)([ \t]*)([0-9.]+)",
+                bygroups(
+                    Keyword, Whitespace, Name.Namespace, Whitespace, Operator, Whitespace, Number
+                ),
+            ),
             (words(_CONSTANTS, prefix=r"\b", suffix=r"\b"), Keyword.Constant),
             (words(sorted(RESERVED), prefix=r"\b", suffix=r"\b"), Keyword),
             (words(TYPES, prefix=r"\b", suffix=r"\b"), Keyword.Type),

@@ -108,7 +108,7 @@ def test_a_fault_of_meaning_is_none_of_the_formatter(tmp_path: Path) -> None:
     path = tmp_path / "a.ffe"
     path.write_text("model m { loss = nonsense(u, v) }")
     assert main(["fmt", str(path)]) == 0
-    assert path.read_text() == "ffe 1.0\nmodel m {\n  loss = nonsense(u, v)\n}\n"
+    assert path.read_text() == "ffe 1.1\nmodel m {\n  loss = nonsense(u, v)\n}\n"
 
 
 def test_an_unfaithful_layout_writes_nothing(

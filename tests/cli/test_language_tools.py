@@ -131,10 +131,10 @@ def test_migrate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["migrate", "--check", str(path)]) == 1
     assert "run `ffebm migrate`" in capfd.readouterr().err
     assert main(["migrate", "--diff", str(path)]) == 0
-    assert "+ffe 1.0\n" in capfd.readouterr().out
+    assert "+ffe 1.1\n" in capfd.readouterr().out
     assert path.read_text() == "model  m {}"
     assert main(["migrate", str(path)]) == 0
-    assert path.read_text() == "ffe 1.0\nmodel  m {}"
+    assert path.read_text() == "ffe 1.1\nmodel  m {}"
     assert main(["migrate", "--check", str(path)]) == 0
 
 

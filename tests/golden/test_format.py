@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.language.diagnostics import SourceFile, SpecError
-from ffebm_dsl.language.syntax import format_source, parse
+from ffebm_dsl.language.syntax import VERSION, format_source, parse
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = sorted((ROOT / "tests/golden/format").glob("*.in.ffe"))
@@ -57,7 +57,7 @@ def test_what_is_checked_in_does_not_change(path: Path) -> None:
     if not parses(text):
         assert path.parent.name == "bad", "only a faulty golden file may not parse"
         return
-    version = "" if parse(SourceFile("spec.ffe", text)).version else "ffe 1.0\n"
+    version = "" if parse(SourceFile("spec.ffe", text)).version else f"ffe {VERSION}\n"
     assert formatted(path.name, text) == version + text
 
 

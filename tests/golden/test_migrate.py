@@ -67,9 +67,9 @@ def test_a_text_is_run_through_the_migrations_that_it_needs_in_order() -> None:
 
         return Migration(version, "", rewrite)
 
-    chain = (*MIGRATIONS, to("1.1"), to("2.0"))
-    assert migrate(SourceFile("a", "ffe 1.1\n"), chain) == "ffe 2.0\n# 2.0\n"
-    assert migrate(SourceFile("a", ""), chain) == "ffe 2.0\n# 2.0\n# 1.1\n"
+    chain = (*MIGRATIONS, to("1.9"), to("2.0"))
+    assert migrate(SourceFile("a", "ffe 1.9\n"), chain) == "ffe 2.0\n# 2.0\n"
+    assert migrate(SourceFile("a", ""), chain) == "ffe 2.0\n# 2.0\n# 1.9\n"
     assert migrate(SourceFile("a", "ffe 2.0"), chain) == "ffe 2.0"
 
 
@@ -84,4 +84,4 @@ def test_a_text_that_does_not_parse_is_an_error() -> None:
 
 
 def test_line_ends_of_the_text_are_kept() -> None:
-    assert migrated("param a: int = 1\r\n") == "ffe 1.0\r\nparam a: int = 1\r\n"
+    assert migrated("param a: int = 1\r\n") == "ffe 1.1\r\nparam a: int = 1\r\n"

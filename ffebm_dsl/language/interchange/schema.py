@@ -30,7 +30,7 @@ from ffebm_dsl.language.registry import (
     Parameter,
     Signature,
 )
-from ffebm_dsl.language.syntax import RESERVED, VERSION
+from ffebm_dsl.language.syntax import RESERVED, VERSIONS
 
 Schema = dict[str, Any]
 
@@ -56,7 +56,7 @@ _PORT: Schema = {"type": "string", "pattern": rf"^{_IDENT}(\.{_IDENT})?$"}
 _PART: Schema = {"type": "string", "pattern": rf"^{_IDENT}(\.{_IDENT})*$"}
 
 _FIELDS: Mapping[tuple[type, str], Schema] = {
-    (ir.SpecIR, "version"): {"const": VERSION},
+    (ir.SpecIR, "version"): {"enum": list(VERSIONS)},
     (ir.InputIR, "kind"): {"enum": list(INPUTS)},
     (ir.TargetIR, "kind"): {"enum": list(TARGETS)},
     (ir.ModelIR, "stages"): {"type": "array", "items": _ref("stage"), "minItems": 1},

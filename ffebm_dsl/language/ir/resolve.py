@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.diagnostics.fix import insert
 from ffebm_dsl.language.ir.expansion import expands_to_too_much
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.misspelt import blame_declarations
@@ -16,12 +15,14 @@ from ffebm_dsl.language.ir.resolve_train import resolve_train
 from ffebm_dsl.language.ir.resolved import Spec
 from ffebm_dsl.language.ir.scope import Bound, Scope
 from ffebm_dsl.language.ir.shared import at_most_one, of_type
-from ffebm_dsl.language.syntax import VERSION, ast
+from ffebm_dsl.language.ir.stated_version import stated_version
+from ffebm_dsl.language.syntax import ast
 
 
 def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spec:
     """The spec that ``program`` states; faults go to ``log``, faulty parts become None."""
-    _check_version(program, log)
+    version = stated_version(program, log)
+    _report_packages(of_type(program.items, ast.Use), log)
     params = of_type(program.items, ast.Param)
     given = read_overrides(overrides, {p.name.text: p for p in params}, log)
     values = resolve_params(params, given, log)
@@ -34,7 +35,7 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
     train = resolve_train(section, of_train, scope, log)
     text = at_most_one(program.items, ast.Model, "model", log)
     if text is not None and expands_to_too_much(text, templates, log):
-        return Spec(VERSION, {}, None, train)
+        return Spec(version, {}, None, train)
     model = resolve_model(text, templates, of_model, scope, log) if text else None
     if text is None:
         log.report(
@@ -47,24 +48,16 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
     if not log.failed:
         _warn_of_unused(params, templates, values, log)
     parameters = {name: b.value for name, b in values.items() if b.value is not None}
-    return Spec(VERSION, parameters, model, train)
+    return Spec(version, parameters, model, train)
 
 
-def _check_version(program: ast.Program, log: Log) -> None:
-    if program.version is None:
+def _report_packages(uses: list[ast.Use], log: Log) -> None:
+    for use in uses:
         log.report(
-            "FFEW001",
-            "the spec does not say which version of the language it is written in",
-            Span(0, 0),
-            help=f"make `ffe {VERSION}` the first line",
-            fix=insert(0, f"ffe {VERSION}\n"),
-        )
-    elif program.version.text != VERSION:
-        log.report(
-            "FFE0007",
-            f"version {program.version.text} of the language is unknown here",
-            program.version.span,
-            help=f"this ffebm reads `ffe {VERSION}`",
+            "FFE1020",
+            f"the package `{use.package.text}` cannot be used: this ffebm loads no packages",
+            use.span,
+            help="write the network with the constructs that ffebm has",
         )
 
 

@@ -209,7 +209,7 @@ class _Ends(NamedTuple):
         if statement.ops:
             self.log.report(
                 "FFE3008",
-                "a drive has no ops",
+                "ops of a drive are not supported yet",
                 statement.ops[0].span.to(statement.ops[-1].span),
                 help="put them into a feedforward map, which runs once per step: "
                 f"`feedforward name = {statement.source} |> ...`, `name -> {statement.target}`",

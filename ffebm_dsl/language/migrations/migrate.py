@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.migrations.v1_0 import state_version
+from ffebm_dsl.language.migrations.v1_1 import state_1_1
 from ffebm_dsl.language.syntax import parse
 from ffebm_dsl.language.syntax.tokens import TokenKind, find_tokens
 
@@ -26,6 +27,7 @@ class Migration(NamedTuple):
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("1.0", "the text states its version", state_version),
+    Migration("1.1", "the version line says 1.1", state_1_1),
 )
 """In order; the last one leads to the present version (held by a test)."""
 

@@ -109,6 +109,14 @@ class Version(NamedTuple):
     text: str
 
 
+class Use(NamedTuple):
+    """``use package >= version``: the text names constructs of an installed package."""
+
+    span: Span
+    package: Ident
+    version: Ident
+
+
 class Setting(NamedTuple):
     span: Span
     name: Ident
@@ -157,7 +165,7 @@ class Layer(NamedTuple):
 
 
 class Drive(NamedTuple):
-    """``source -> target``. A drive has no ops; ``ops`` keeps what was written all the same."""
+    """``source -> target : ops``."""
 
     span: Span
     source: Reference
@@ -279,6 +287,6 @@ class Program(NamedTuple):
 
     span: Span
     version: Version | None
-    items: tuple[Param | Template | Model | Train, ...]
+    items: tuple[Use | Param | Template | Model | Train, ...]
     comments: tuple[Comment, ...]
     doc: str = ""

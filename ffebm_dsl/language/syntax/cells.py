@@ -60,6 +60,10 @@ def _param(node: ast.Param, source: Source) -> Row:
     return Row("param", (head, word(node.type), value))
 
 
+def _use(node: ast.Use, source: Source) -> Row:
+    return Row("use", (_keyword(f"use {node.package.text} >= {node.version.text}", node),))
+
+
 def _end(node: ast.Input | ast.Target, source: Source) -> Row:
     keyword = "input" if isinstance(node, ast.Input) else "target"
     return Row("end", (_keyword(keyword, node), word(node.name, after=":"), call(node.kind)))
@@ -157,6 +161,7 @@ def _ends(node: ast.Drive | ast.Coupling, arrow: str) -> Row:
 
 
 _ROWS: Mapping[type, Callable[[Any, Source], Row | None]] = {
+    ast.Use: _use,
     ast.Param: _param,
     ast.Input: _end,
     ast.Target: _end,

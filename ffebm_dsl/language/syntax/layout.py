@@ -70,7 +70,7 @@ class _Formatter(NamedTuple):
 
     def _stands_apart(self, before: Statement, item: Statement) -> bool:
         """Whether an empty line goes before an item that has none in front of it."""
-        if isinstance(item, ast.Param) and isinstance(before, ast.Param):
+        if type(item) is type(before) and isinstance(item, ast.Param | ast.Use):
             return False
         between = self.source.comments_in(Span(before.span.end - 1, item.span.start))
         places = [c.span.start for c in between if self.source.is_alone(c)]

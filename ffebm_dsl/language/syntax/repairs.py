@@ -116,7 +116,7 @@ def _candidates(
     """What could be done at ``place``, where the fault was noticed at ``at``."""
     word = words[place]
     later = 0.25 * (at - place)
-    accepted = sorted(automaton.accepted(stack) - {END})
+    accepted = sorted(automaton.accepted(stack) - {END, "REQUIREMENT"})
     between_lines = word.leads and not automaton.may_end(stack)
     for kind in accepted:
         if kind not in _BEGINNERS or word.leads:

@@ -25,6 +25,8 @@ _WORD = re.compile(
     r'|(?P<STRING>"[^"\n]*")'
     r"|(?P<REAL>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?\b|[0-9]+[eE][+-]?[0-9]+\b)"
     r"|(?P<INT>[0-9]+\b)"
+    r"|(?P<REQUIREMENT>use[ \t]+[A-Za-z_][A-Za-z0-9._-]*[ \t]*>="
+    r"[ \t]*[0-9]+(?:\.[0-9]+)*(?![\w.]))"
     r"|(?P<NAME>[A-Za-z_][A-Za-z0-9_]*)"
     rf"|(?P<symbol>{_SYMBOLS})"
     r'|(?P<open_string>"[^\n]*)'

@@ -61,6 +61,7 @@ SYMBOLS: Mapping[str, str] = MappingProxyType(
 
 CLASSES: Mapping[str, str] = MappingProxyType(
     {
+        "REQUIREMENT": "`use`",
         "NAME": "a name",
         "INT": "a number",
         "REAL": "a number",

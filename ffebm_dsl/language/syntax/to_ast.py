@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,6 +51,17 @@ def _version(span: Span, number: Word) -> ast.Version:
     return ast.Version(span, number.text)
 
 
+def _use(span: Span, word: Word) -> ast.Use:
+    """The parts of ``use package >= version``, which is one word."""
+    package, version = re.finditer(r"[\w.-]+", word.text[len("use") :])
+    start = span.start + len("use")
+    return ast.Use(
+        span,
+        ast.Ident(Span(start + package.start(), start + package.end()), package.group()),
+        ast.Ident(Span(start + version.start(), start + version.end()), version.group()),
+    )
+
+
 def _reference(span: Span, port: ast.Reference) -> ast.Reference:
     return port
 
@@ -64,7 +76,7 @@ def _arithmetic(span: Span, first: Any, *rest: Any) -> ast.Arithmetic:
     return ast.Arithmetic(span, first, tuple(pairs))
 
 
-def _use(span: Span, name: ast.Ident, given: tuple[ast.Argument, ...] | None) -> ast.Call:
+def _entry(span: Span, name: ast.Ident, given: tuple[ast.Argument, ...] | None) -> ast.Call:
     return ast.Call(span, name, given or ())
 
 
@@ -114,6 +126,7 @@ _NODES: Mapping[str, Make] = {
     "arithmetic": _arithmetic,
     "list": _list,
     "use": _use,
+    "entry": _entry,
     "drive": _drive,
     "coupling": _coupling,
     "energy": _energy,

@@ -17,6 +17,7 @@ from ffebm_dsl.language.syntax.terminals import RESERVED, SYMBOLS
 
 class TokenKind(StrEnum):
     KEYWORD = "keyword"
+    USE = "use statement"
     NAME = "name"
     NUMBER = "number"
     STRING = "string"
@@ -37,6 +38,7 @@ _TOKEN = re.compile(
     rf"""(?P<DOC>\#\#[^\n]*)
     | (?P<COMMENT>\#[^\n]*)
     | (?P<STRING>"[^"\n]*")
+    | (?P<USE>use[ \t]+[A-Za-z_][A-Za-z0-9._-]*[ \t]*>=[ \t]*[0-9]+(?:\.[0-9]+)*(?![\w.]))
     | (?P<NAME>[A-Za-z_][A-Za-z0-9_]*)
     | (?P<NUMBER>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\b)
     | (?P<SYMBOL>{_SYMBOLS})

@@ -1,5 +1,9 @@
-"""The version of the language that this compiler reads and writes."""
+"""The versions of the language."""
 
 from __future__ import annotations
 
-VERSION = "1.0"
+VERSIONS = ("1.0", "1.1")
+"""Those that this compiler reads, in order."""
+
+VERSION = VERSIONS[-1]
+"""The present one: of a text that states none."""

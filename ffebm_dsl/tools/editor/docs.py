@@ -10,6 +10,7 @@ from ffebm_dsl.language.registry import Parameter, Signature, describe_default
 KEYWORD_DOCS: Mapping[str, str] = MappingProxyType(
     {
         "ffe": "The version of the language: the first line of a text.",
+        "use": "A package whose constructs the text names: `use mylab >= 0.2`.",
         "param": "A value that `--set` can change: `param width: int = 16 in [8, 16]`.",
         "in": "The values that a `param` may have.",
         "template": "A block with arguments, for use by `block b = name(...)`.",

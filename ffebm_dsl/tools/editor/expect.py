@@ -12,7 +12,7 @@ from ffebm_dsl.language.syntax.parse import MAX_NESTING
 from ffebm_dsl.tools.editor.scan import Level
 
 KEYWORDS = {
-    "": ("param", "template", "model", "train"),
+    "": ("use", "param", "template", "model", "train"),
     "model": (
         "input",
         "target",

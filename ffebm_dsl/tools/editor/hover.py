@@ -39,6 +39,8 @@ def _said(analysis: Analysis, position: int, token: Token) -> Iterator[str]:
         yield ARROW_DOCS[token.text]
     elif token.kind is TokenKind.KEYWORD:
         yield KEYWORD_DOCS[token.text]
+    elif token.kind is TokenKind.USE:
+        yield KEYWORD_DOCS["use"]
     elif token.kind is TokenKind.NAME:
         found = declaration_at(analysis, token.span.start)
         if found is not None:

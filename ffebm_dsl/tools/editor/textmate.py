@@ -19,6 +19,7 @@ from ffebm_dsl.tools.editor.scan import DECLARING
 FILE = "editors/vscode/syntaxes/ffe.tmLanguage.json"
 CONSTANTS = frozenset({"true", "false"})
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+PACKAGE = r"[A-Za-z_][A-Za-z0-9._-]*"
 
 
 def make_grammar() -> str:
@@ -45,6 +46,13 @@ def _patterns() -> list[dict[str, Any]]:
             "match": rf"{_words(DECLARING)}\s+({NAME})",
             "captures": {
                 "1": {"name": "storage.type.ffe"},
+                "2": {"name": "entity.name.type.ffe"},
+            },
+        },
+        {
+            "match": rf"\b(use)\s+({PACKAGE})(?=\s*>=)",
+            "captures": {
+                "1": {"name": "keyword.control.ffe"},
                 "2": {"name": "entity.name.type.ffe"},
             },
         },

@@ -27,7 +27,7 @@ NOISY = (
 )
 """The same, with comments."""
 
-_NAMES = ("a", "b1", "src", "width", "a_rather_long_name_that_fills_half_a_line_by_itself")
+_NAMES = ("use", "a", "b1", "src", "width", "a_rather_long_name_that_fills_half_a_line_by_itself")
 _NUMBERS = ("1", "20", "007", "2147483647", "0.5", "1e-4", "2.5E+3")
 _STRINGS = ('""', '"set.npz"', '"# no comment"', '"{"')
 
@@ -91,12 +91,12 @@ def _arguments(draw: Draw, depth: int) -> Tokens:
     return ["(", *_many(draw, argument, 3, ","), ")"]
 
 
-def _use(draw: Draw) -> Tokens:
+def _entry(draw: Draw) -> Tokens:
     return [*_name(draw), *(_arguments(draw, 2) if draw(st.booleans()) else [])]
 
 
 def _chain(draw: Draw) -> Tokens:
-    return _many(draw, lambda d: ["|>", *_use(d)], 4)
+    return _many(draw, lambda d: ["|>", *_entry(d)], 4)
 
 
 def _list(draw: Draw) -> Tokens:
@@ -113,13 +113,13 @@ def _shared(draw: Draw) -> Tokens:
         return ["feedforward", *_name(draw), "=", *_port(draw), *_chain(draw)]
     if kind == 1:
         return ["relax", *_name(draw), *_settings(draw)]
-    return ["gradient" if kind == 2 else "init", *_use(draw)]
+    return ["gradient" if kind == 2 else "init", *_entry(draw)]
 
 
 def _energy_statement(draw: Draw) -> Tokens:
     if draw(st.booleans()):
-        return ["layer", *_name(draw), ":", *_list(draw), *_use(draw)]
-    ops = [":", *_use(draw), *_chain(draw)] if draw(st.booleans()) else []
+        return ["layer", *_name(draw), ":", *_list(draw), *_entry(draw)]
+    ops = [":", *_entry(draw), *_chain(draw)] if draw(st.booleans()) else []
     return [*_port(draw), draw(st.sampled_from(("->", "<->"))), *_port(draw), *ops]
 
 
@@ -140,17 +140,17 @@ def _override(draw: Draw) -> Tokens:
     kind = draw(st.integers(0, 2))
     if kind == 0:
         return ["relax", *_name(draw), *_settings(draw)]
-    return ["gradient" if kind == 1 else "init", *_use(draw)]
+    return ["gradient" if kind == 1 else "init", *_entry(draw)]
 
 
 def _model_statement(draw: Draw) -> Tokens:
     kind = draw(st.integers(0, 6))
     if kind == 0:
-        return [draw(st.sampled_from(("input", "target"))), *_name(draw), ":", *_use(draw)]
+        return [draw(st.sampled_from(("input", "target"))), *_name(draw), ":", *_entry(draw)]
     if kind == 1:
         return ["readout", *_name(draw), "=", *_port(draw), *_chain(draw)]
     if kind == 2:
-        return ["loss", "=", *_use(draw)]
+        return ["loss", "=", *_entry(draw)]
     if kind == 3:
         return ["block", *_name(draw), *_body(draw)]
     if kind == 4:
@@ -160,7 +160,9 @@ def _model_statement(draw: Draw) -> Tokens:
 
 
 def _item(draw: Draw) -> Tokens:
-    kind = draw(st.integers(0, 4))
+    kind = draw(st.integers(0, 5))
+    if kind == 5:
+        return [draw(st.sampled_from(("use a >= 1", "use lab-x.y_z>=0.2.1", "use\tb  >= 10.0")))]
     if kind == 0:
         formals = _many(draw, lambda d: [*_name(d), ":", *_name(d)], 3, ",")
         return ["template", *_name(draw), "(", *formals, ")", *_body(draw)]
@@ -175,7 +177,7 @@ def _item(draw: Draw) -> Tokens:
 @st.composite
 def programs(draw: Draw, separators: tuple[str, ...] = QUIET + NOISY) -> str:
     """A text that parses, whatever it may mean."""
-    version = ["ffe", draw(st.sampled_from(("1.0", "2")))] if draw(st.booleans()) else []
+    version = ["ffe", draw(st.sampled_from(("1.0", "1.1", "2")))] if draw(st.booleans()) else []
     tokens = [*version, *_many(draw, _item, 4)]
     gaps = draw(st.lists(st.sampled_from(separators), min_size=4, max_size=12))
     # Gaps recur: a draw for each would leave hypothesis little room for the tokens.

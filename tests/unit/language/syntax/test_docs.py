@@ -66,7 +66,7 @@ def test_a_doc_comment_documents_what_it_stands_at(text: str, docs: dict[str, st
 def test_the_layout_keeps_a_doc_comment_at_the_end_of_its_line() -> None:
     text = "param a: int=1 ## a\nmodel m{## m\ninput x: v(1) ## x\n}## end\n"
     assert format_source(SourceFile("spec.ffe", text)) == (
-        "ffe 1.0\nparam a: int = 1  ## a\n\nmodel m {  ## m\n  input x: v(1)  ## x\n}  ## end\n"
+        "ffe 1.1\nparam a: int = 1  ## a\n\nmodel m {  ## m\n  input x: v(1)  ## x\n}  ## end\n"
     )
 
 

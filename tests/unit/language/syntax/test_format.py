@@ -55,21 +55,21 @@ def test_lines_are_no_longer_than_they_must_be(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "result"),
     [
-        ("", "ffe 1.0\n"),
-        ("# only a comment", "ffe 1.0\n# only a comment\n"),
+        ("", "ffe 1.1\n"),
+        ("# only a comment", "ffe 1.1\n# only a comment\n"),
         ("ffe  2.0", "ffe 2.0\n"),
         ("#! set a=1\nffe 1.0\n", "#! set a=1\nffe 1.0\n"),
-        ("param a: int=(1)+(2*3)", "ffe 1.0\nparam a: int = 1 + 2 * 3\n"),
-        ("param a: int=(1+2)*3-(4-5)", "ffe 1.0\nparam a: int = (1 + 2) * 3 - (4 - 5)\n"),
-        ("param a: int=(1+2)+3", "ffe 1.0\nparam a: int = (1 + 2) + 3\n"),
-        ("param a: int=--1 - -(-1)", "ffe 1.0\nparam a: int = 1 - -(-1)\n"),
-        ("param a: int=(1 # why\n)", "ffe 1.0\nparam a: int = (1  # why\n    )\n"),
-        ("train { a=x()b=[ ]c=true }", "ffe 1.0\n\ntrain {\n  a = x()\n  b = []\n  c = true\n}\n"),
-        ("param a: int = 1\r\n# é\r\n", "ffe 1.0\nparam a: int = 1\n# é\n"),
+        ("param a: int=(1)+(2*3)", "ffe 1.1\nparam a: int = 1 + 2 * 3\n"),
+        ("param a: int=(1+2)*3-(4-5)", "ffe 1.1\nparam a: int = (1 + 2) * 3 - (4 - 5)\n"),
+        ("param a: int=(1+2)+3", "ffe 1.1\nparam a: int = (1 + 2) + 3\n"),
+        ("param a: int=--1 - -(-1)", "ffe 1.1\nparam a: int = 1 - -(-1)\n"),
+        ("param a: int=(1 # why\n)", "ffe 1.1\nparam a: int = (1  # why\n    )\n"),
+        ("train { a=x()b=[ ]c=true }", "ffe 1.1\n\ntrain {\n  a = x()\n  b = []\n  c = true\n}\n"),
+        ("param a: int = 1\r\n# é\r\n", "ffe 1.1\nparam a: int = 1\n# é\n"),
     ],
 )
 def test_small_texts(text: str, result: str) -> None:
-    assert formatted(text) == result.replace("1.0\n\ntrain", "1.0\ntrain")
+    assert formatted(text) == result.replace("1.1\n\ntrain", "1.1\ntrain")
 
 
 @pytest.mark.parametrize(

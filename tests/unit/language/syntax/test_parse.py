@@ -116,3 +116,21 @@ def test_end_of_text_is_where_the_text_ends() -> None:
         program("param a: int =\n\n")
     (fault,) = caught.value.diagnostics
     assert fault.code == "FFE0003" and fault.span == Span(14, 14)
+
+
+def test_a_package_is_used_by_name_and_least_version() -> None:
+    text = "ffe 1.1\nuse mylab-devices.x >= 1.2.3 # why\nuse b>=4\nparam use: int = 1"
+    first, second, param = parse(SourceFile("t.ffe", text)).items
+    assert isinstance(first, ast.Use) and isinstance(second, ast.Use)
+    assert (first.package.text, first.version.text) == ("mylab-devices.x", "1.2.3")
+    assert (second.package.text, second.version.text) == ("b", "4")
+    for part in (first.package, first.version, second.package, second.version):
+        assert text[part.span.start : part.span.end] == part.text
+    assert isinstance(param, ast.Param) and param.name.text == "use"
+
+
+@pytest.mark.parametrize("text", ["use a", "use a >= b", "use a >= 1.x", "use >= 1", "use 1 >= 2"])
+def test_a_package_needs_its_name_and_version(text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(SourceFile("t.ffe", f"ffe 1.1\n{text}\n"))
+    assert "`use mylab >= 0.2`" in caught.value.diagnostics[0].help

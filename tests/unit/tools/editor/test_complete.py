@@ -48,7 +48,7 @@ def labels(old: str, new: str) -> list[str]:
         ("src: port", "src: |!", ["port", "int"]),
         ("(logits, y)", "(logits, |!)", ["y"]),
         ("loss =", "|! loss =", ["readout", "block", "loss"]),
-        ("train {", "|! train {", ["param", "template", "model", "train"]),
+        ("train {", "|! train {", ["use", "param", "template", "model", "train"]),
     ],
 )
 def test_offered(old: str, new: str, offered: list[str]) -> None:
@@ -119,4 +119,4 @@ def test_no_text_is_too_broken(start: int, end: int, offset: int) -> None:
 
 
 def test_every_keyword_is_documented() -> None:
-    assert set(KEYWORD_DOCS) == RESERVED
+    assert set(KEYWORD_DOCS) == RESERVED | {"use"}

@@ -64,6 +64,7 @@ def scopes(line: str) -> dict[str, str]:
         ("width: int = 1e-3 # note", {"# note": "comment.line.number-sign.ffe"}),
         ("## doc", {"## doc": "comment.line.documentation.ffe"}),
         ('npz("a # b")', {'"a # b"': "string.quoted.double.ffe"}),
+        ("use my-lab >= 0.2", {"use": "keyword.control.ffe", "my-lab": "entity.name.type.ffe"}),
         ("modelx", {}),
     ],
 )
@@ -93,6 +94,7 @@ def test_the_client_parses() -> None:
 
 KINDS = {
     TokenKind.KEYWORD: Keyword,
+    TokenKind.USE: Keyword,
     TokenKind.NAME: Name,
     TokenKind.NUMBER: Number,
     TokenKind.STRING: String.Double,

@@ -168,3 +168,10 @@ def test_doc_comments_are_those_of_the_parser(text: str) -> None:
         d.name: d.doc for d in analysis.scan.declarations if d.keyword not in ("out", "formal")
     }
     assert found == dict(docs(parse(analysis.source).items))
+
+
+def test_a_use_statement_is_explained() -> None:
+    text = "ffe 1.1\nuse mylab-devices >= 0.2\n"
+    found = hover(analyse(SourceFile("a.ffe", text)), text.index("mylab"))
+    assert found is not None and "A package" in found.text
+    assert text[found.span.start : found.span.end] == "use mylab-devices >= 0.2"

@@ -1,0 +1,62 @@
+"""The version that a text states: is it known, and does it have all that the text uses?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.diagnostics.fix import insert, replace
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.syntax import VERSION, VERSIONS, ast
+
+
+def stated_version(program: ast.Program, log: Log) -> str:
+    """The version of ``program``; the present one where the text states none that is known."""
+    stated = program.version
+    if stated is None:
+        log.report(
+            "FFEW001",
+            "the spec does not say which version of the language it is written in",
+            Span(0, 0),
+            help=f"make `ffe {VERSION}` the first line",
+            fix=insert(0, f"ffe {VERSION}\n"),
+        )
+        return VERSION
+    if stated.text not in VERSIONS:
+        log.report(
+            "FFE0007",
+            f"version {stated.text} of the language is unknown here",
+            stated.span,
+            help=f"this ffebm reads {' and '.join(f'`ffe {version}`' for version in VERSIONS)}",
+        )
+        return VERSION
+    if stated.text == "1.0":
+        _report_first_of_1_1(program, stated, log)
+    return stated.text
+
+
+def _report_first_of_1_1(program: ast.Program, stated: ast.Version, log: Log) -> None:
+    """One report is enough: its fix makes all of them legal."""
+    for what, span in _since_1_1(program.items):
+        number = Span(stated.span.end - len(stated.text), stated.span.end)
+        log.report(
+            "FFE0010",
+            f"{what} needs version 1.1 of the language, and the text states {stated.text}",
+            span,
+            help="write `ffe 1.1` in the first line",
+            fix=replace(number, "1.1"),
+        )
+        return
+
+
+def _since_1_1(statements: tuple[object, ...]) -> Iterator[tuple[str, Span]]:
+    """What no text of 1.0 can have, in the order of the text."""
+    layers = {s.name.text for s in statements if isinstance(s, ast.Layer)}
+    for statement in statements:
+        if isinstance(statement, ast.Use):
+            yield "`use`", statement.span
+        elif isinstance(statement, ast.Drive) and statement.ops:
+            # Between two layers, the arrow is what is wrong, and not the version.
+            if statement.source.name.text not in layers:
+                yield "an op of a drive", statement.ops[0].span.to(statement.ops[-1].span)
+        yield from _since_1_1(getattr(statement, "statements", ()))
