@@ -55,8 +55,11 @@ def _since_1_1(statements: tuple[object, ...]) -> Iterator[tuple[str, Span]]:
     for statement in statements:
         if isinstance(statement, ast.Use):
             yield "`use`", statement.span
-        elif isinstance(statement, ast.Drive) and statement.ops:
-            # Between two layers, the arrow is what is wrong, and not the version.
-            if statement.source.name.text not in layers:
-                yield "an op of a drive", statement.ops[0].span.to(statement.ops[-1].span)
+        # Between two layers, the arrow is what is wrong, and not the version.
+        elif (
+            isinstance(statement, ast.Drive)
+            and statement.ops
+            and statement.source.name.text not in layers
+        ):
+            yield "an op of a drive", statement.ops[0].span.to(statement.ops[-1].span)
         yield from _since_1_1(getattr(statement, "statements", ()))
