@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -27,6 +27,7 @@ MOST_TOKENS = 30_000
 of them when it is as large as a file may be; 64 KiB of brackets alone would have 90,000."""
 
 _LONGEST_NUMBER = 400
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -56,31 +57,51 @@ def pointer_to(parent: str, key: str | int) -> str:
 
 def read_yaml(source: SourceFile) -> Document:
     """Raises InputError, with the line, for what is no YAML or no plain data."""
+    return _read(source, source.text, "YAML")
+
+
+def read_json(source: SourceFile) -> Document:
+    """Raises InputError, with the line, for what is no JSON or has a key twice.
+
+    What is JSON is YAML 1.2 too: the YAML reader finds the places and holds the limits.
+    """
     try:
-        node = yaml.compose(source.text, Loader=_Loader)
+        # Numbers stay text here: the YAML reader knows their limits.
+        json.loads(source.text, parse_int=str, parse_float=str, parse_constant=_refuse)
+    except json.JSONDecodeError as fault:
+        raise InputError(f"{source.name}:{fault.lineno}: not JSON: {fault.msg}") from None
+    except RecursionError:
+        raise InputError(f"{source.name}: nested too deep") from None
+    except ValueError as fault:
+        found = next(m for m in _STRING_OR_CONSTANT.finditer(source.text) if m.group(1))
+        line, _ = source.position(found.start())
+        raise InputError(f"{source.name}:{line}: not JSON: {fault}") from None
+    # PyYAML takes no tabs between words; inside its strings JSON has none.
+    document = _read(source, source.text.replace("\t", " "), "JSON")
+    return replace(document, data=json.loads(source.text))
+
+
+_STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)')
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _read(source: SourceFile, text: str, language: str) -> Document:
+    try:
+        node = yaml.compose(text, Loader=_Loader)
     except _TooMuch as fault:
         raise InputError(f"{source.name}:{fault.line}: {fault}") from None
     except yaml.MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else 1
-        raise InputError(f"{source.name}:{line}: not YAML: {fault.problem}") from None
+        raise InputError(f"{source.name}:{line}: not {language}: {fault.problem}") from None
     except yaml.YAMLError as fault:
-        raise InputError(f"{source.name}: not YAML: {' '.join(str(fault).split())}") from None
+        raise InputError(f"{source.name}: not {language}: {' '.join(str(fault).split())}") from None
     except RecursionError:
         raise InputError(f"{source.name}: nested too deep") from None
     reader = _Reader(source)
     return Document(source, reader.of_node(node, "") if node else None, reader.offsets)
-
-
-def read_json(source: SourceFile) -> Document:
-    """Raises InputError, with the line, for what is no JSON or has a key twice."""
-    reader = _Reader(source)
-    try:
-        data, end = reader.of_json(0, "")
-        if source.text[end:].strip():
-            raise json.JSONDecodeError("more follows the value", source.text, end)
-    except json.JSONDecodeError as fault:
-        raise InputError(f"{source.name}:{fault.lineno}: not JSON: {fault.msg}") from None
-    return Document(source, data, reader.offsets)
 
 
 def write_yaml(data: Any) -> str:
@@ -116,6 +137,15 @@ class _Loader(yaml.SafeLoader):
             raise _TooMuch("nested too deep", self.get_mark())
         super().fetch_flow_collection_start(token_class)
 
+    def scan_flow_scalar_non_spaces(self, double: bool, start_mark: yaml.Mark) -> list[str]:
+        """Refuse escapes beyond the last character of Unicode, of which the library's own
+        reader makes an error of Python."""
+        try:
+            return super().scan_flow_scalar_non_spaces(double, start_mark)  # type: ignore[no-any-return]
+        except (ValueError, OverflowError):
+            what = "an escape of no character of Unicode"
+            raise yaml.scanner.ScannerError(None, None, what, self.get_mark()) from None
+
     def fetch_more_tokens(self) -> None:
         if self.tokens_taken > MOST_TOKENS:
             raise _TooMuch(f"more than {MOST_TOKENS} words and signs", self.get_mark())
@@ -127,7 +157,7 @@ for _kind, _pattern, _first in (
     ("bool", r"true|false", "tf"),
     ("null", r"null|~|", ["n", "~", ""]),
     ("int", r"-?(0|[1-9][0-9]*)", "-0123456789"),
-    ("float", r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", "-0123456789"),
+    ("float", _NUMBER.pattern, "-0123456789"),
 ):
     _Loader.add_implicit_resolver(_TAG + _kind, re.compile(rf"^(?:{_pattern})$"), [*_first])
 
@@ -169,21 +199,18 @@ class _Reader:
                 self._note(pointer, key.start_mark.index)
                 raise self._fault(pointer, "a key is a word")
             inside = pointer_to(pointer, key.value)
-            self._check_once(data, key.value, inside, key.start_mark.index)
-            data[key.value] = self.of_node(value, inside)
-            # A message about an entry points to its key, as for JSON.
+            if key.value in data:
+                self._note(inside, key.start_mark.index)
+                raise self._fault(inside, f"`{key.value}` is given twice")
+            data[self._text(key.value, inside)] = self.of_node(value, inside)
+            # A message about an entry points to its key.
             self.offsets[inside] = key.start_mark.index
         return data
-
-    def _check_once(self, data: dict[str, Any], key: str, pointer: str, offset: int) -> None:
-        if key in data:
-            self._note(pointer, offset)
-            raise self._fault(pointer, f"`{key}` is given twice")
 
     def _scalar(self, node: yaml.ScalarNode, pointer: str) -> Any:
         kind = node.tag.removeprefix(_TAG)
         if kind == "str":
-            return node.value
+            return self._text(node.value, pointer)
         if kind in ("int", "float"):
             return self._number(node.value, kind, pointer)
         if kind == "bool" and node.value in ("true", "false"):
@@ -192,9 +219,16 @@ class _Reader:
             return None
         raise self._fault(pointer, f"a value of the kind {node.tag} is not read")
 
+    def _text(self, value: str, pointer: str) -> str:
+        """The text with pairs of surrogates joined, as JSON escapes what is beyond U+FFFF."""
+        try:
+            return value.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise self._fault(pointer, "half of a surrogate pair is not a character") from None
+
     def _number(self, text: str, kind: str, pointer: str) -> int | float:
         try:
-            if len(text) > _LONGEST_NUMBER:
+            if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
                 raise ValueError
             value = int(text) if kind == "int" else float(text)
         except ValueError:
@@ -202,74 +236,3 @@ class _Reader:
         if abs(value) > sys.float_info.max:  # an int of 310 digits has no float to be asked
             raise self._fault(pointer, "this number is too large")
         return value
-
-    def of_json(self, at: int, pointer: str) -> tuple[Any, int]:
-        """The value that begins at or behind ``at``, and where it ends."""
-        text = self.source.text
-        at = _skip(text, at)
-        self.offsets.setdefault(pointer, at)
-        self._note(pointer, self.offsets[pointer])
-        if text.startswith("{", at):
-            return self._json_object(at + 1, pointer)
-        if text.startswith("[", at):
-            return self._json_array(at + 1, pointer)
-        number = _JSON_NUMBER.match(text, at)
-        if number:
-            kind = "float" if number.group(1) else "int"
-            return self._number(number.group(), kind, pointer), number.end()
-        try:
-            return _JSON_WORD.raw_decode(text, at)
-        except json.JSONDecodeError:
-            raise
-        except ValueError as fault:
-            raise json.JSONDecodeError(str(fault), text, at) from None
-
-    def _json_array(self, at: int, pointer: str) -> tuple[list[Any], int]:
-        data: list[Any] = []
-        at = _skip(self.source.text, at)
-        while not self.source.text.startswith("]", at):
-            at = self._separator(at, bool(data))
-            value, at = self.of_json(at, pointer_to(pointer, len(data)))
-            data.append(value)
-            at = _skip(self.source.text, at)
-        return data, at + 1
-
-    def _json_object(self, at: int, pointer: str) -> tuple[dict[str, Any], int]:
-        text, data = self.source.text, dict[str, Any]()
-        at = _skip(text, at)
-        while not text.startswith("}", at):
-            at = _skip(text, self._separator(at, bool(data)))
-            if not text.startswith('"', at):
-                raise json.JSONDecodeError("a key in double quotes is missing", text, at)
-            key, end = _JSON_WORD.raw_decode(text, at)
-            inside = pointer_to(pointer, key)
-            self._check_once(data, key, inside, at)
-            self.offsets[inside] = at
-            end = _skip(text, end)
-            if not text.startswith(":", end):
-                raise json.JSONDecodeError("`:` is missing behind a key", text, end)
-            data[key], at = self.of_json(end + 1, inside)
-            at = _skip(text, at)
-        return data, at + 1
-
-    def _separator(self, at: int, needed: bool) -> int:
-        if not needed:
-            return at
-        if not self.source.text.startswith(",", at):
-            raise json.JSONDecodeError("`,` or the end of the bracket is missing",
-                                       self.source.text, at)  # fmt: skip
-        return at + 1
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)((?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)")
-_JSON_WORD = json.JSONDecoder(parse_constant=_refuse)
-_JSON_SPACE = re.compile(r"[ \t\r\n]*")
-
-
-def _skip(text: str, at: int) -> int:
-    space = _JSON_SPACE.match(text, at)
-    return space.end() if space else at

@@ -28,7 +28,7 @@ def expand(
     settings: Settings,
     log: Log,
 ) -> BlockText | None:
-    """The block that a template makes of the arguments; None after a fault in them.
+    """The block that a template makes of the arguments; None where those are not its formals'.
 
     The template's statements see its formals and the spec's params, nothing else of the
     model. ``settings`` are the model's; the template's own statements override them.
@@ -49,13 +49,12 @@ def expand(
     given = _arguments(instance.template, template, formals, log)
     if formals is None or given is None:
         return None
-    bound = _bind_formals(instance, template, formals, given, scope, ports, log)
-    if bound is None:
-        return None
+    inner, visible = _bind_formals(instance, template, formals, given, scope, ports, log)
     return BlockText(
         instance.name,
         template.statements,
-        *bound,
+        inner,
+        visible,
         settings,
         Label(instance.name.span, f"template `{name.text}` is expanded here"),
         instance.overrides,
@@ -85,14 +84,21 @@ def _arguments(
         return None
     names = [formal.name for formal in formals]
     given: dict[str, ast.Expression] = {}
-    faults = len(log.found)
+    right = True
     for position, argument in enumerate(call.arguments):
         if argument.name is None and position >= len(names):
             message = f"template `{template.name.text}` takes {len(names)} arguments"
             log.report("FFE1008", message, argument.span)
+            right = False
             continue
         name = argument.name.text if argument.name else names[position]
-        if name not in names:
+        if name in names and name not in given:
+            given[name] = argument.value
+            continue
+        right = False
+        if name in given:
+            log.report("FFE1008", f"`{name}` is given twice", argument.span)
+        else:
             log.report(
                 "FFE1006",
                 f"template `{template.name.text}` has nothing called `{name}`",
@@ -100,19 +106,15 @@ def _arguments(
                 help=did_you_mean(name, names),
                 fix=respell(argument.name.span, name, names) if argument.name else None,
             )
-        elif name in given:
-            log.report("FFE1008", f"`{name}` is given twice", argument.span)
-        else:
-            given[name] = argument.value
     missing = [name for name in names if name not in given]
-    if missing and len(log.found) == faults:
+    if missing and right:
         log.report(
             "FFE1007",
             f"template `{template.name.text}` needs `{missing[0]}`",
             call.span,
             labels=[Label(template.name.span, "declared here")],
         )
-    return given if len(log.found) == faults else None
+    return given if right and not missing else None
 
 
 def _bind_formals(
@@ -123,26 +125,28 @@ def _bind_formals(
     scope: Scope,
     ports: Ports,
     log: Log,
-) -> tuple[Scope, Ports] | None:
-    """What the template's statements see: params and formals, and its ports alone."""
+) -> tuple[Scope, Ports]:
+    """What the template's statements see: params and formals, and its ports alone.
+
+    A formal whose argument is faulty has the value None, as a faulty param has: what depends
+    on it stays quiet.
+    """
     values = dict(scope.values)
     visible = Ports(hidden=_hidden(ports))
     line, _ = log.source.position(instance.span.start)
-    faults = len(log.found)
+    origin = f"argument of `{template.name.text}`, line {line}"
     for formal, declared in zip(formals, template.formals, strict=True):
         argument = given[formal.name]
-        if formal.kind is Kind.PORT:
-            if not isinstance(argument, ast.Reference):
-                log.report("FFE1009", f"`{formal.name}` takes a port", argument.span)
-                continue
-            port = ports.resolve(argument, log)
-            visible = visible.with_map(formal.name, port.name)
-            continue
-        value = value_of(argument, formal, scope, log)
-        if isinstance(value, bool | int | float):
-            origin = f"argument of `{template.name.text}`, line {line}"
-            values[formal.name] = Bound(value, declared.name.span, origin)
-    return (Scope(scope.source, values), visible) if len(log.found) == faults else None
+        if formal.kind is not Kind.PORT:
+            value = value_of(argument, formal, scope, log)
+            known = value if isinstance(value, bool | int | float) else None
+            values[formal.name] = Bound(known, declared.name.span, origin)
+        elif isinstance(argument, ast.Reference):
+            visible = visible.with_map(formal.name, ports.resolve(argument, log).name)
+        else:
+            log.report("FFE1009", f"`{formal.name}` takes a port", argument.span)
+            visible = visible.with_map(formal.name, None)
+    return Scope(scope.source, values), visible
 
 
 def _hidden(ports: Ports) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -197,12 +198,14 @@ def _said_of_text(text: str) -> str:
     [
         ("", "a.json:1: not JSON"),
         ('{\n "a": 1,\n "a": 2}', "a.json:3: /a: `a` is given twice"),
-        ('{"a": 1 "b": 2}', "`,` or the end of the bracket is missing"),
-        ('{"a" 1}', "`:` is missing behind a key"),
-        ("{a: 1}", "a key in double quotes is missing"),
-        ("[1, 2", "`,` or the end of the bracket is missing"),
-        ("[] []", "more follows the value"),
-        ("[NaN]", "not JSON"),
+        ('{"a": 1\n "b": 2}', "a.json:2: not JSON: Expecting ',' delimiter"),
+        ('{"a" 1}', "not JSON: Expecting ':' delimiter"),
+        ("{a: 1}", "not JSON: Expecting property name enclosed in double quotes"),
+        ("[1, 2", "not JSON: Expecting ',' delimiter"),
+        ("[] []", "not JSON: Extra data"),
+        ('["NaN",\n NaN]', "a.json:2: not JSON: NaN is no number of JSON"),
+        ("[-Infinity]", "a.json:1: not JSON: -Infinity is no number of JSON"),
+        ('["\\ud800"]', "/0: half of a surrogate pair"),
         ("[1e999]", "/0: this number is too large"),
         ("[" * 1000, "nested too deep"),
         ('["a', "not JSON"),
@@ -249,3 +252,38 @@ def test_a_difference_is_found_wherever_it_is() -> None:
     assert list(differences(plain, {"a": [1, {"b": 3}], "c/d": "x"}, "")) == [("/a/1/b", 2)]
     assert [*differences(plain, {"a": [1], "c/d": "x"}, "")] == [("/a", [1, {"b": 2}])]
     assert list(differences(plain, {"a": [1, {"b": 2}], "c/d": "y"}, "")) == [("/c~1d", "x")]
+
+
+@pytest.mark.parametrize(
+    "scalar",
+    [
+        *(f'"\\U{code}"' for code in ("00110000", "FFFFFFFF", "7FFFFFFF", "80000000")),
+        *('"\\ud800"', '"\\udfff\\ud800"', '"\\x"', '"\\q"', '"\\u12"', "!!float nan", "!!int 1_0"),
+        *("!!float 1e999", "!!int x", "!!bool maybe", "!!binary aGk=", "!!timestamp 2001-01-01"),
+    ],
+)
+@pytest.mark.parametrize("form", ["epochs: {}", "{}: 1"])
+def test_no_scalar_is_an_internal_error(scalar: str, form: str) -> None:
+    text = "version: '1.0'\n" + form.format(scalar)
+    assert _said_of_text(text).startswith("a.yaml:")
+
+
+@given(st.text(alphabet="\\\"'UuxN0123456789dDfF {}[]:,!&*|>-\n", max_size=24))
+def test_any_yaml_and_json_is_read_or_refused(text: str) -> None:
+    for read in (read_yaml, read_json):
+        for form in ('a: "{}"', "{}"):
+            with suppress(InputError):
+                read(SourceFile("a", form.replace("{}", text)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{\t"a":\t[1,\n\t2.5e3, -0, true, null]}',
+        '["\\ud83d\\ude00", "\U0001f600", "\\/", "\\u0041\\n"]',
+        '["a\u2028 b", " : # ", "- x", "{", "0x1", "1_0"]',
+        '{"": 1, "a/b~c": {"NaN": "Infinity"}}',
+    ],
+)
+def test_json_is_read_as_the_library_reads_it(text: str) -> None:
+    assert read_json(SourceFile("a.json", text)).data == json.loads(text)
