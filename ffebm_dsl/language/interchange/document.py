@@ -141,7 +141,7 @@ class _Loader(yaml.SafeLoader):
         """Refuse escapes beyond the last character of Unicode, of which the library's own
         reader makes an error of Python."""
         try:
-            return super().scan_flow_scalar_non_spaces(double, start_mark)  # type: ignore[no-any-return]
+            return super().scan_flow_scalar_non_spaces(double, start_mark)
         except (ValueError, OverflowError):
             what = "an escape of no character of Unicode"
             raise yaml.scanner.ScannerError(None, None, what, self.get_mark()) from None
