@@ -45,7 +45,7 @@ from ffebm_dsl.running.training import (
 from ffebm_dsl.running.training.data.dataset import Dataset
 from ffebm_dsl.running.training.progress import Lines
 
-DIAGNOSTICS = ("gradient_norm", "by_solve", "relaxation_row", "free_sweeps", "gradient_row")
+DIAGNOSTICS = ("read_step", "gradient_row")
 SIZES = (1, 4, 16, 64, 256)
 Row = dict[str, object]
 

@@ -207,19 +207,15 @@ _GROWTH = Parameter(
     10.0,
     Bounds(low=1, open_low=True),
 )
-_CYCLING = Parameter(
-    "cycling", Kind.REAL, "part of a phase's samples that may end in a cycle", 0.5, PROBABILITY
-)
 
 POLICIES = table(
-    Signature("stop", "the run ends, saved as it was before the step", (_GROWTH, _CYCLING)),
+    Signature("stop", "the run ends, saved as it was before the step", (_GROWTH,)),
     Signature(
         "skip_batch",
         "the batch is left out",
         (
             Parameter("limit", Kind.INT, "most batches left out in an epoch", 10, AT_LEAST_ONE),
             _GROWTH,
-            _CYCLING,
         ),
     ),
     Signature(
@@ -235,7 +231,6 @@ POLICIES = table(
             ),
             Parameter("limit", Kind.INT, "most damped tries of a batch", 3, Bounds(low=1, high=4)),
             _GROWTH,
-            _CYCLING,
         ),
     ),
 )

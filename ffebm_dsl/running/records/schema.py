@@ -18,17 +18,18 @@ STATUSES = ("converged", "exhausted", "cycling", "diverged")
 RUN_STATES = ("running", "finished", "stopped", "diverged")
 """What the attribute ``status`` of ``/run`` can say."""
 
-EVENT_KINDS = ("start", "resume", "change", "warning", "signal", "diverged", "finish")
-"""What can happen to a run; ``change``: something its results depend on, as the user allowed."""
+EVENT_KINDS = ("start", "resume", "change", "note", "warning", "signal", "diverged", "finish")
+"""What can happen to a run; ``change``: something its results depend on, as the user allowed;
+``note``: most samples of a phase end in a cycle, said once."""
 
-TROUBLES = ("not finite", "diverging", "cycling", "exploding")
+TROUBLES = ("not finite", "diverging", "exploding")
 """What can be wrong with a number of a step."""
 
 TROUBLE_PHASES = (
     *("input", "target", "weights", "buffers", "map", "free", "loss"),
-    *("cotangent", "nudged", "adjoint", "gradient"),
+    *("nudged", "adjoint", "gradient"),
 )
-"""Where in a step it can be, in the order in which a step computes, weights after it apart."""
+"""Where in a step it can be, in the order in which a step computes."""
 
 ACTIONS = ("stopped", "skipped", "damped")
 """What can be done about a bad step; ``damped``: a damped try of the batch succeeded."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import InputError
@@ -18,6 +18,7 @@ from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.physics.network.whole_batch import BatchNorm1d
 from ffebm_dsl.running.training.data import Data, load
 from ffebm_dsl.running.training.environment import choose_device, choose_dtype
+from ffebm_dsl.running.training.judge import initial_sizes
 from ffebm_dsl.running.training.measures import trainable
 from ffebm_dsl.running.training.optimizers import build_optimizer
 from ffebm_dsl.running.training.state import Identity, Settings
@@ -45,11 +46,16 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained, on what, and what makes it the same computation as another."""
+    """What is trained, on what, and what makes it the same computation as another.
+
+    ``initial_sizes`` are those of the new network's weights, also where a run is resumed: growth
+    is judged by them.
+    """
 
     spec: SpecIR
     plan: TrainIR
     network: HybridNetwork
+    initial_sizes: Tensor
     optimizer: torch.optim.Optimizer
     data: Data
     identity: Identity
@@ -94,7 +100,7 @@ def assemble(
     }
     sha256 = hashlib.sha256(compiled.source.text.encode()).hexdigest()
     identity = Identity(sha256, dict(overrides), plan.seed, dtype_name, fingerprint)
-    return Job(spec, plan, network, optimizer, data, identity, settings)
+    return Job(spec, plan, network, initial_sizes(network), optimizer, data, identity, settings)
 
 
 def _check_parts(data: Data, network: nn.Module, processes: int) -> None:

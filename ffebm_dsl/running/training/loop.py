@@ -6,24 +6,26 @@ import math
 import signal
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import NegativeResult, Stopped
-from ffebm_dsl.physics.network import Outcome
 from ffebm_dsl.physics.network.whole_batch import share
-from ffebm_dsl.running.records import BAD_STEPS, EVAL, GRADIENTS, RELAXATION
+from ffebm_dsl.physics.relaxation import CYCLE_SIZE
+from ffebm_dsl.running.records import BAD_STEPS, EVAL, GRADIENTS, RELAXATION, STATUSES
 from ffebm_dsl.running.training import keyed, measures
-from ffebm_dsl.running.training.bad_steps import Attempt, Batch, Verdict
-from ffebm_dsl.running.training.evaluation import Evaluation, evaluate, hits, never
+from ffebm_dsl.running.training.evaluation import Evaluation, evaluate, never
+from ffebm_dsl.running.training.judge import StepJudge
+from ffebm_dsl.running.training.locate import adjusted
+from ffebm_dsl.running.training.measures import Batch, StepNumbers
 from ffebm_dsl.running.training.optimizers import base_rate, learning_rate, set_learning_rate
 from ffebm_dsl.running.training.progress import Progress
 from ffebm_dsl.running.training.session import Session
 from ffebm_dsl.running.training.state import Best
 from ffebm_dsl.running.training.stop import StopRequest
+from ffebm_dsl.running.training.trouble import Trouble
 
 Indices = NDArray[np.int64]
 
@@ -48,21 +50,23 @@ def train(session: Session, controls: Controls) -> Evaluation:
 
     Raises:
         NegativeResult: numbers went wrong, and the policy of the spec is, or has come to,
-            ``stop``. The record holds the step, the last checkpoint the state before.
+            ``stop``. The record holds the step.
         Stopped: a signal asked for the end. The run is saved after the step it was in.
         StorageError: a record or checkpoint could not be written.
     """
     last: Evaluation | None = None
-    device = session.job.device
-    session.parallel = session.world.parallel(session.job.network, device)
-    with session.lock, torch.random.fork_rng([device] if device.type == "cuda" else []):
+    job, world = session.job, session.world
+    session.parallel = world.parallel(job.network, job.device)
+    judge = StepJudge(job.network, job.plan.on_bad_step, job.initial_sizes, world)
+    cuda = [job.device] if job.device.type == "cuda" else []
+    with session.lock, torch.random.fork_rng(cuda):
         try:
-            while session.position.epoch < session.job.plan.epochs:
-                if _asked(session, controls) or not _train_epoch(session, controls):
-                    return _halt(session, controls)
-                ended, last = _end_epoch(session, controls)
+            while session.position.epoch < job.plan.epochs:
+                if _asked(session, controls) or not _train_epoch(session, judge, controls):
+                    return _halt(session, judge, controls)
+                ended, last = _end_epoch(session, judge, controls)
                 if not ended:
-                    return _halt(session, controls)
+                    return _halt(session, judge, controls)
             return _finish(session, last)
         finally:
             controls.progress.close()
@@ -76,7 +80,7 @@ def _asked(session: Session, controls: Controls) -> bool:
     return number != 0
 
 
-def _train_epoch(session: Session, controls: Controls) -> bool:
+def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool:
     """The steps that are left of an epoch; False if asked to end before or after one."""
     plan, position, data = session.job.plan, session.position, session.job.data
     base = base_rate(plan.optimizer)
@@ -92,138 +96,167 @@ def _train_epoch(session: Session, controls: Controls) -> bool:
         part = session.position.step_in_epoch / len(batches)
         rate = learning_rate(plan.schedule, base, position.epoch, plan.epochs, part)
         set_learning_rate(session.job.optimizer, rate)
-        _train_step(session, indices, rate, controls.progress)
+        _train_step(session, judge, indices, rate, controls.progress)
         if _asked(session, controls):
             return False
         if session.save_is_due():
-            session.save()
+            _save(session, judge)
     return True
 
 
-def _train_step(session: Session, indices: Indices, rate: float, progress: Progress) -> None:
-    """One step of the optimiser, and its rows of the record."""
-    plan, position = session.job.plan, session.position
-    step, epoch = position.step + 1, position.epoch
-    part = session.world.part(len(indices))
-    # A process without a sample of its own takes one that counts nothing.
-    own = indices[part.first : part.first + part.count] if part.count else indices[:1]
-    x, y = session.job.data.train.augmented(own, seed=plan.seed, epoch=epoch)
-    batch = Batch(step, epoch + 1, keyed.step_seed(plan.seed, step), own, x, y, part)
-    verdict = session.guard.settle(batch, lambda: _compute(session, batch), position.skipped)
-    attempt = verdict.attempt
-    solves = measures.by_solve(attempt.reports)
-    relaxations = measures.relaxation_row(solves)
-    accuracy = attempt.hits / len(indices)
-    sweeps = measures.free_sweeps(solves, relaxations)
+def _train_step(
+    session: Session, judge: StepJudge, indices: Indices, rate: float, progress: Progress
+) -> None:
+    """One step: data, gradient, judgement, and, unless it is bad, the optimiser's move."""
+    job, world, position = session.job, session.world, session.position
+    network, optimizer, step = job.network, job.optimizer, position.step + 1
+    batch = _batch(session, indices)
+    share(network, batch.part)
+    judge.keep_buffers()
+    first: Trouble | None = None
+    for tried in range(judge.tries):
+        with adjusted(network, judge.damping(tried)):
+            torch.manual_seed(batch.seed)
+            optimizer.zero_grad(set_to_none=True)
+            outcome = session.parallel(batch.x, batch.y)
+            # The mean over processes of these losses is the mean over samples.
+            torch.autograd.backward(outcome.loss * (batch.weight * world.size))
+            numbers = measures.read_step(network, outcome, batch, judge.flags(batch), world)
+            trouble = judge.trouble(batch, numbers)
+        first = first or trouble
+        if trouble is None or trouble.lasting:
+            break
+    skip = trouble is not None and judge.may_skip(trouble, position.skipped)
+    if trouble is None:
+        if job.plan.diagnose_every and step % job.plan.diagnose_every == 0:
+            _diagnose(session, step, batch)
+        optimizer.step()
+        _record_relaxations(session, step, numbers)
+        _note_cycling(session, numbers, progress)
+    accuracy = numbers.hits / len(indices)
     session.record["train"].append(
         {
             "step": step,
-            "epoch": epoch + 1,
+            "epoch": position.epoch + 1,
             "batch_size": len(indices),
-            "loss": attempt.loss,
+            "loss": numbers.loss,
             "accuracy": accuracy,
             "learning_rate": rate,
-            "gradient_norm": attempt.norm,
-            "free_sweeps": sweeps,
+            "gradient_norm": numbers.gradient_norm,
+            "free_sweeps": numbers.free_sweeps,
             "wall_time": session.seconds(),
         }
     )
-    if verdict.trouble is not None:
-        _answer(session, batch, verdict, progress)
-    if verdict.applied:
-        _record_relaxations(session, step, solves, relaxations)
-        if attempt.diagnosis is not None:
-            session.record["gradients"].append({"step": step, **attempt.diagnosis})
-    skipped = position.skipped + (not verdict.applied)
+    if first is not None:
+        action = "damped" if trouble is None else "skipped" if skip else "stopped"
+        _answer(session, judge, first, tried + 1, action, progress)
     session.position = replace(
-        position, step=step, step_in_epoch=position.step_in_epoch + 1, skipped=skipped
+        position,
+        step=step,
+        step_in_epoch=position.step_in_epoch + 1,
+        skipped=position.skipped + skip,
     )
-    progress.step(attempt.loss, accuracy, sweeps)
+    progress.step(numbers.loss, accuracy, numbers.free_sweeps)
 
 
-def _compute(session: Session, batch: Batch) -> Attempt:
-    """Loss, gradient and, if they are finite, a step of the optimiser. Nobody has judged it yet."""
-    plan, network, world, part = session.job.plan, session.job.network, session.world, batch.part
-    share(network, part)
-    torch.manual_seed(batch.seed)
-    outcome = session.parallel(batch.x, batch.y)
-    assert isinstance(outcome, Outcome)
-    session.job.optimizer.zero_grad(set_to_none=True)
-    weight, norm, diagnosis = part.count / part.total, math.nan, None
-    share_of_loss = float(outcome.loss.detach()) * weight if part.count else 0.0
-    found = float(hits(outcome.logits[: part.count], batch.y[: part.count])[0])
-    loss, found = world.total([share_of_loss, found])
-    if math.isfinite(loss):
-        # The mean over processes of what each takes the gradient of is the mean over samples.
-        torch.autograd.backward(outcome.loss * (weight * world.size))
-        norm = measures.gradient_norm(network)
-    reports = tuple(measures.gathered(network.phases(), world, part.count))
-    if math.isfinite(norm):
-        if plan.diagnose_every and batch.step % plan.diagnose_every == 0:
-            diagnosis = _diagnose(session, batch, weight)
-        session.job.optimizer.step()
-    return Attempt(found, loss, norm, reports, diagnosis)
+def _batch(session: Session, indices: Indices) -> Batch:
+    """This process's part of a batch, augmented."""
+    seed, position = session.job.plan.seed, session.position
+    part = session.world.part(len(indices))
+    # A process without a sample of its own takes one that counts nothing.
+    own = indices[part.first : part.first + part.count] if part.count else indices[:1]
+    x, y = session.job.data.train.augmented(own, seed=seed, epoch=position.epoch)
+    return Batch(keyed.step_seed(seed, position.step + 1), own, x, y, part)
 
 
-def _answer(session: Session, batch: Batch, verdict: Verdict, progress: Progress) -> None:
+def _answer(
+    session: Session,
+    judge: StepJudge,
+    trouble: Trouble,
+    tries: int,
+    action: str,
+    progress: Progress,
+) -> None:
     """Record a bad step and what is done about it.
 
     Raises:
-        NegativeResult: the run ends here, saved as it was before the step.
+        NegativeResult: the run ends here, as it was before the step.
     """
-    trouble = verdict.trouble
-    assert trouble is not None
     if "bad_steps" not in session.record.tables:
         session.record.add(BAD_STEPS)
-    row = {
-        "step": batch.step,
-        "epoch": batch.epoch,
-        "tries": verdict.tries,
-        "action": verdict.action,
-        **asdict(trouble),
-    }
+    step, epoch = session.position.step + 1, session.position.epoch + 1
+    row = {"step": step, "epoch": epoch, "tries": tries, "action": action, **asdict(trouble)}
     session.record["bad_steps"].append(row)
-    message = f"step {batch.step}: {trouble}"
-    if verdict.action != "stopped":
-        session.event("warning", f"{message}; {verdict.action}")
-        progress.warned(f"{message}; {verdict.action}")
+    message = f"step {step}: {trouble}"
+    if action != "stopped":
+        session.event("warning", f"{message}; {action}")
+        progress.say(f"warning: {message}; {action}")
         return
     session.event("diverged", message)
     session.status("diverged")
-    if not session.world.any(not session.guard.backup.is_finite()):
-        session.save()
-    else:
+    state = "the state before the step"
+    if trouble.of_weights or judge.weights_trouble():
+        state = "the last state that was saved"
         session.publish_record()
+    else:
+        session.save()
     raise NegativeResult(
-        message,
-        help=f"{trouble.help}; the state before the step is in {session.directory.checkpoints}",
+        message, help=f"{trouble.help}; {state} is in {session.directory.checkpoints}"
     )
 
 
-def _record_relaxations(
-    session: Session,
-    step: int,
-    solves: measures.Solves,
-    row: dict[str, NDArray[np.float64]],
-) -> None:
+def _save(session: Session, judge: StepJudge) -> None:
+    """Save the run, unless the weights that the last step left are bad.
+
+    Raises:
+        NegativeResult: they are; the checkpoints before stand.
+    """
+    trouble = judge.weights_trouble()
+    if trouble is not None:
+        _answer(session, judge, trouble, 1, "stopped", Progress())
+    session.save()
+
+
+def _record_relaxations(session: Session, step: int, numbers: StepNumbers) -> None:
     if "relaxation" not in session.record.tables:
-        blocks, phases = zip(*solves, strict=True)
-        names = [f"{block}.{phase}" for block, phase in solves]
+        blocks, phases = zip(*numbers.solves, strict=True)
+        names = [f"{block}.{phase}" for block, phase in numbers.solves]
         session.record.add(RELAXATION, {"solve": names, "block": blocks, "phase": phases})
-    session.record["relaxation"].append({"step": step, **row})
+    session.record["relaxation"].append({"step": step, **numbers.relaxations})
 
 
-def _diagnose(session: Session, batch: Batch, weight: float) -> dict[str, Any]:
-    """This step's gradient against the implicit one, under the same random numbers."""
+def _note_cycling(session: Session, numbers: StepNumbers, progress: Progress) -> None:
+    """Say once in a run that most samples of a phase end in a cycle, by more than rounding."""
+    rows = numbers.relaxations
+    ended = np.sum([rows[status] for status in STATUSES], axis=0)
+    cycling = (rows["cycling"] > ended / 2) & (rows["residual_median"] > CYCLE_SIZE)
+    if not cycling.any() or "note" in session.record["events"]["kind"]:
+        return
+    block, phase = numbers.solves[int(cycling.argmax())]
+    message = (
+        f"most samples of the {phase} phase of block {block} end in a cycle: max poolings go to "
+        "and fro between their choices, or the sweeps overshoot; training goes on, and "
+        "run/relaxation holds their number at every step"
+    )
+    session.event("note", message)
+    progress.say(f"note: {message}")
+
+
+def _diagnose(session: Session, step: int, batch: Batch) -> None:
+    """Record this step's gradient against the implicit one, under the same random numbers."""
+    network, world = session.job.network, session.world
     if "gradients" not in session.record.tables:
-        labels = session.job.network.labels()
-        names = [labels[name] for name in measures.trainable(session.job.network)]
+        labels = network.labels()
+        names = [labels[name] for name in measures.trainable(network)]
         session.record.add(GRADIENTS, {"parameter": names})
     torch.manual_seed(batch.seed)
-    return measures.gradient_row(session.job.network, batch.x, batch.y, session.world, weight)
+    row = measures.gradient_row(network, batch.x, batch.y, world, batch.weight)
+    session.record["gradients"].append({"step": step, **row})
 
 
-def _end_epoch(session: Session, controls: Controls) -> tuple[bool, Evaluation | None]:
+def _end_epoch(
+    session: Session, judge: StepJudge, controls: Controls
+) -> tuple[bool, Evaluation | None]:
     """Evaluate and save as the plan asks; False if asked to end meanwhile."""
     plan, epoch = session.job.plan, session.position.epoch + 1
     last = epoch == plan.epochs
@@ -240,17 +273,17 @@ def _end_epoch(session: Session, controls: Controls) -> tuple[bool, Evaluation |
         session.best = Best(session.position.step, _score(result))
     session.position = replace(session.position, epoch=epoch, step_in_epoch=0, skipped=0)
     if last or better or epoch % plan.checkpoint_every == 0:
-        session.save()
+        _save(session, judge)
     return True, result
 
 
-def _halt(session: Session, controls: Controls) -> Evaluation:
+def _halt(session: Session, judge: StepJudge, controls: Controls) -> Evaluation:
     """Save a run that ends before its plan does."""
     number = controls.stop.signal_number if _asked(session, controls) else 0
     if number:
         session.event("signal", signal.Signals(number).name)
     session.status("stopped")
-    session.save()
+    _save(session, judge)
     if number:
         raise Stopped(
             number,

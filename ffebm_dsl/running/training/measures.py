@@ -1,9 +1,10 @@
-"""Rows of the record that are measured on a training step: relaxations and gradients."""
+"""What is measured on a training step: its numbers, its relaxations, its gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 
 from ffebm_dsl.physics.gradients import Implicit
 from ffebm_dsl.physics.network import HybridNetwork, Outcome, PhaseReport
+from ffebm_dsl.physics.network.whole_batch import Part
 from ffebm_dsl.running.records import STATUSES
+from ffebm_dsl.running.training.evaluation import hits
 from ffebm_dsl.running.training.world import ALONE, World
 
 IMPLICIT_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
@@ -22,6 +25,92 @@ IMPLICIT_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 IMPLICIT_SWEEPS = 500
 
 Solves = dict[tuple[str, str], list[PhaseReport]]
+
+RELAXATION_COLUMNS = (
+    *("residual_max", "residual_median", "sweeps_mean", "sweeps_max"),
+    *STATUSES,
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's samples: ``indices`` (B,) into the training set, inputs and targets.
+
+    ``seed`` is that of the step's random numbers. Of ``part``, the process's own, the first
+    ``part.count`` samples count; ``part.first`` is where the first stands in the whole batch.
+    """
+
+    seed: int
+    indices: NDArray[np.int64]
+    x: Tensor
+    y: Tensor
+    part: Part
+
+    @property
+    def weight(self) -> float:
+        """The part of the whole batch that is this process's own."""
+        return self.part.count / self.part.total
+
+
+@dataclass(frozen=True)
+class StepNumbers:
+    """What a forward and a backward pass gave in all processes.
+
+    Attributes:
+        loss: mean over the whole batch.
+        hits: samples whose largest logit was right; NaN for vector targets.
+        gradient_norm: Euclidean norm over the gradients of all parameters.
+        flagged: whether something else than loss and gradient is wrong.
+        solves: (block, phase) of each relaxation, in order of first occurrence.
+        relaxations: the columns of ``/run/relaxation`` without the step, (solves,) each.
+    """
+
+    loss: float
+    hits: float
+    gradient_norm: float
+    flagged: bool
+    solves: list[tuple[str, str]]
+    relaxations: dict[str, NDArray[np.float64]]
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.loss) and math.isfinite(self.gradient_norm)
+
+    @property
+    def free_sweeps(self) -> float:
+        """Mean sweeps of the free phases; NaN where there is none."""
+        free = [i for i, (_, phase) in enumerate(self.solves) if phase == "free"]
+        return float(self.relaxations["sweeps_mean"][free].mean()) if free else math.nan
+
+
+def read_step(
+    network: HybridNetwork, outcome: Outcome, batch: Batch, flag: Tensor, world: World = ALONE
+) -> StepNumbers:
+    """The numbers of a step after its backward pass, read from the device in one transfer.
+
+    ``flag`` (0-dim) says whether this process has found something else that is wrong.
+    """
+    count = batch.part.count
+    solves = by_solve(gathered(network.phases(), world, count))
+    loss = outcome.loss.detach().double() * batch.weight
+    own = [
+        loss if count else torch.zeros_like(loss),
+        hits(outcome.logits[:count], batch.y[:count])[0].double(),
+        flag.double(),
+        gradient_norm(network),
+    ]
+    rows = relaxation_rows(solves)
+    values = torch.cat([torch.stack(own), rows.flatten().to(loss.device)]).cpu().numpy()
+    total_loss, found, flags = world.total(values[:3].tolist())
+    columns = values[4:].reshape(rows.shape).T
+    return StepNumbers(
+        total_loss,
+        found,
+        float(values[3]),
+        flags > 0,
+        list(solves),
+        dict(zip(RELAXATION_COLUMNS, columns, strict=True)),
+    )
 
 
 def gathered(phases: Sequence[PhaseReport], world: World, count: int) -> list[PhaseReport]:
@@ -48,8 +137,8 @@ def by_solve(phases: Sequence[PhaseReport]) -> Solves:
     return solves
 
 
-def relaxation_row(solves: Solves) -> dict[str, NDArray[np.float64]]:
-    """The columns of ``/run/relaxation`` without the step, one entry per solve, (solves,)."""
+def relaxation_rows(solves: Solves) -> Tensor:
+    """``RELAXATION_COLUMNS`` of every solve, (solves, columns), float64."""
     rows = []
     for reports in solves.values():
         residual = torch.cat([report.residual for report in reports]).double()
@@ -59,15 +148,7 @@ def relaxation_row(solves: Solves) -> dict[str, NDArray[np.float64]]:
         rows.append(
             torch.stack([residual.max(), residual.median(), sweeps.mean(), sweeps.max(), *counts])
         )
-    values = torch.stack(rows).cpu().numpy()
-    names = ("residual_max", "residual_median", "sweeps_mean", "sweeps_max", *STATUSES)
-    return {name: values[:, i] for i, name in enumerate(names)}
-
-
-def free_sweeps(solves: Solves, row: Mapping[str, NDArray[np.float64]]) -> float:
-    """Mean sweeps of the free phases, from a relaxation row."""
-    free = [i for i, (_, phase) in enumerate(solves) if phase == "free"]
-    return float(row["sweeps_mean"][free].mean()) if free else float("nan")
+    return torch.stack(rows)
 
 
 def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
@@ -75,14 +156,11 @@ def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
     return {name: p for name, p in network.named_parameters() if p.requires_grad}
 
 
-def gradient_norm(network: nn.Module) -> float:
-    """Euclidean norm over the gradients of all parameters."""
-    norms = [
-        torch.linalg.vector_norm(p.grad, dtype=torch.float64)
-        for p in trainable(network).values()
-        if p.grad is not None
-    ]
-    return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
+def gradient_norm(network: nn.Module) -> Tensor:
+    """Euclidean norm over the gradients of all parameters, 0-dim, float64."""
+    gradients = [p.grad for p in trainable(network).values() if p.grad is not None]
+    norms = [torch.linalg.vector_norm(gradient, dtype=torch.float64) for gradient in gradients]
+    return torch.linalg.vector_norm(torch.stack(norms))
 
 
 def gradient_row(

@@ -23,8 +23,8 @@ class Progress:
     def evaluated(self, text: str) -> None:
         """An evaluation is done."""
 
-    def warned(self, text: str) -> None:
-        """Something went wrong that the run goes on from."""
+    def say(self, text: str) -> None:
+        """Show a line between the others: a warning, a note."""
 
     def close(self) -> None:
         """Nothing more will be shown."""
@@ -57,8 +57,8 @@ class Bars(Progress):
         self.close()
         tqdm.write(text, file=self._stream)
 
-    def warned(self, text: str) -> None:
-        tqdm.write(f"warning: {text}", file=self._stream)
+    def say(self, text: str) -> None:
+        tqdm.write(text, file=self._stream)
 
     def close(self) -> None:
         if self._bar is not None:
@@ -86,8 +86,8 @@ class Lines(Progress):
     def evaluated(self, text: str) -> None:
         self._line(text)
 
-    def warned(self, text: str) -> None:
-        print(f"warning: {text}", file=self._stream, flush=True)
+    def say(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
 
     def _line(self, text: str) -> None:
         if time.monotonic() - self._last >= LINE_INTERVAL:

@@ -16,7 +16,6 @@ from ffebm_dsl.running.records import Record, utc_now, write
 from ffebm_dsl.running.storage import FileLock
 from ffebm_dsl.running.training import checkpoint as checkpoints
 from ffebm_dsl.running.training import run_directory, state
-from ffebm_dsl.running.training.bad_steps import Guard
 from ffebm_dsl.running.training.environment import environment
 from ffebm_dsl.running.training.job import Job, Options, assemble, settle
 from ffebm_dsl.running.training.measures import trainable
@@ -32,8 +31,7 @@ class Session:
 
     ``lock`` keeps other trainers from the run; training releases it at its end. Of the
     processes of a ``world``, the lead holds it and writes; the others have none, and keep the
-    rows of their record to themselves. ``parallel`` is the network as the world trains it;
-    ``guard`` judges every step by the policy of the spec.
+    rows of their record to themselves. ``parallel`` is the network as the world trains it.
     """
 
     job: Job
@@ -46,12 +44,9 @@ class Session:
     best: Best = field(default_factory=Best)
     started: float = field(default_factory=time.monotonic)
     parallel: nn.Module = field(init=False)
-    guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
-        job = self.job
-        self.parallel = job.network
-        self.guard = Guard(job.network, job.optimizer, job.plan.on_bad_step, self.world)
+        self.parallel = self.job.network
 
     def seconds(self) -> float:
         """Time spent in training, by all processes that worked on the run."""

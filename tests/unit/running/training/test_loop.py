@@ -182,7 +182,8 @@ def test_a_gradient_that_is_not_finite_does_not_reach_the_parameters(
 ) -> None:
     session = new_session(tmp_path)
     monkeypatch.setattr(
-        "ffebm_dsl.running.training.measures.gradient_norm", lambda network: math.inf
+        "ffebm_dsl.running.training.measures.gradient_norm",
+        lambda network: torch.tensor(math.inf, dtype=torch.float64),
     )
     before = {k: v.clone() for k, v in session.job.network.named_parameters()}
     with pytest.raises(NegativeResult, match=r"step 1: gradient: is not finite \(inf\)"):

@@ -1,0 +1,162 @@
+"""Judges steps before the optimiser moves, by the policy of the spec.
+
+All that is looked at is left on the device as flags, and read with the step's other numbers.
+Where and why a step is bad is asked only of a bad one (``locate``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ffebm_dsl.language.ir.model import CallIR
+from ffebm_dsl.physics.network import HybridNetwork, PhaseReport
+from ffebm_dsl.physics.relaxation import Status
+from ffebm_dsl.running.training.locate import locate
+from ffebm_dsl.running.training.measures import Batch, StepNumbers, trainable
+from ffebm_dsl.running.training.trouble import Trouble
+from ffebm_dsl.running.training.world import ALONE, World
+
+LEAST_RMS = 0.1
+"""A weight tensor counts as at least this large, root mean square, where its growth is judged."""
+
+FROM_ZERO = 1.0
+"""The same for tensors that start at zero, biases: where they go is not known beforehand."""
+
+
+def weight_norms(network: nn.Module) -> Tensor:
+    """The Euclidean norm of every trainable parameter tensor, (tensors,)."""
+    return torch.stack(torch._foreach_norm([w.detach() for w in trainable(network).values()]))
+
+
+def initial_sizes(network: nn.Module) -> Tensor:
+    """What the norm of every weight tensor of a new network counts as, (tensors,)."""
+    norms = weight_norms(network)
+    roots = norms.new_tensor([w.numel() ** 0.5 for w in trainable(network).values()])
+    return torch.where(norms > 0, norms.maximum(LEAST_RMS * roots), FROM_ZERO * roots)
+
+
+class StepJudge:
+    """Judges the steps of one run.
+
+    Args:
+        network: as it is trained.
+        policy: ``stop``, ``skip_batch`` or ``damp`` of the spec, with its arguments.
+        start: :func:`initial_sizes` of the network as the run began.
+        world: the processes that train it.
+    """
+
+    def __init__(
+        self, network: HybridNetwork, policy: CallIR, start: Tensor, world: World = ALONE
+    ) -> None:
+        self._network, self._policy, self._start, self._world = network, policy, start, world
+        self._growth = float(policy.arguments["growth"])
+        self._before = weight_norms(network)
+        self._now = self._before
+        self._buffers = [buffer.clone() for buffer in network.buffers()]
+
+    @property
+    def tries(self) -> int:
+        """How often a batch is tried, the first time included."""
+        return 1 + (int(self._policy.arguments["limit"]) if self._policy.name == "damp" else 0)
+
+    def damping(self, tried: int) -> float:
+        """What the moves of a sweep are multiplied by after ``tried`` tries of a batch."""
+        return float(self._policy.arguments["factor"]) ** tried if tried else 1.0
+
+    def may_skip(self, trouble: Trouble, skipped: int) -> bool:
+        """Whether a bad batch may be left out, ``skipped`` of its epoch having been."""
+        policy = self._policy
+        return (
+            policy.name == "skip_batch"
+            and skipped < int(policy.arguments["limit"])
+            and not trouble.of_weights
+        )
+
+    @torch.no_grad()
+    def keep_buffers(self) -> None:
+        """Note the running statistics, the only thing that a forward pass changes."""
+        for kept, buffer in zip(self._buffers, self._network.buffers(), strict=True):
+            kept.copy_(buffer)
+
+    @torch.no_grad()
+    def restore_buffers(self) -> None:
+        """Bring them back as they were when last noted, bit for bit."""
+        for buffer, kept in zip(self._network.buffers(), self._buffers, strict=True):
+            buffer.copy_(kept)
+
+    @torch.no_grad()
+    def flags(self, batch: Batch) -> Tensor:
+        """What is wrong after a backward pass, loss and gradient apart: 0-dim, bool, unread."""
+        self._now = weight_norms(self._network)
+        count = batch.part.count
+        statuses = torch.cat([report.status for report in self._network.phases()])
+        wrong = [
+            ~batch.x[:count].isfinite().all(),
+            statuses.eq(Status.DIVERGED).any(),
+            ~self._grown().le(self._growth).all(),
+            *(~buffer.isfinite().all() for buffer in self._statistics().values()),
+        ]
+        if batch.y.is_floating_point():
+            wrong.append(~batch.y[:count].isfinite().all())
+        return torch.stack(wrong).any()
+
+    def trouble(self, batch: Batch, numbers: StepNumbers) -> Trouble | None:
+        """What is wrong with a step after its backward pass; None: the optimiser may move.
+
+        A bad step is computed once more, to find what went wrong first. Then the running
+        statistics are as they were before it.
+        """
+        if numbers.finite and not numbers.flagged:
+            self._before = self._now
+            return None
+        reports = self._network.phases()
+        self.restore_buffers()
+        found = locate(self._network, batch, self._exploded(), self._world)
+        self.restore_buffers()
+        return found or unexplained(numbers, reports)
+
+    @torch.no_grad()
+    def weights_trouble(self) -> Trouble | None:
+        """What is wrong with the weights that the last step left, so that none such is saved."""
+        self._now = weight_norms(self._network)
+        if not self._world.any(not bool(self._grown().le(self._growth).all())):
+            return None
+        return self._exploded() or Trouble("exploding", "weights")
+
+    def _grown(self) -> Tensor:
+        """The growth of every weight tensor: in the last step, or the cube root of that in all."""
+        in_step = self._now / torch.maximum(self._before, self._start)
+        return torch.maximum(in_step, (self._now / self._start) ** (1 / 3))
+
+    def _exploded(self) -> Trouble | None:
+        """The weight tensor that grew most, if one grew too much."""
+        grown = self._grown()
+        bad = ~grown.le(self._growth)
+        if not bool(bad.any()):
+            return None
+        worst = int(torch.where(bad, grown.nan_to_num(torch.inf), 0.0).argmax())
+        label = self._network.labels()[list(trainable(self._network))[worst]]
+        block, _, tensor = label.partition(".")
+        return Trouble("exploding", "weights", block, tensor, value=float(grown[worst]))
+
+    def _statistics(self) -> Mapping[str, Tensor]:
+        named = self._network.named_buffers()
+        return {name: buffer for name, buffer in named if buffer.is_floating_point()}
+
+
+def unexplained(numbers: StepNumbers, reports: Sequence[PhaseReport]) -> Trouble:
+    """What is known of a step that comes out well when it is computed again."""
+    if not math.isfinite(numbers.loss):
+        return Trouble("not finite", "loss", value=numbers.loss)
+    if not math.isfinite(numbers.gradient_norm):
+        return Trouble("not finite", "gradient", value=numbers.gradient_norm)
+    for report in reports:
+        bad = report.status.eq(Status.DIVERGED)
+        if bool(bad.any()):
+            value = float(report.residual[bad].max())
+            return Trouble("diverging", report.phase, report.block, value=value)
+    return Trouble("not finite", "buffers")

@@ -1,0 +1,193 @@
+"""Where a bad step went wrong: it is computed again with all states kept, and searched in order.
+
+The order is that of cause and effect: data, weights, maps and free phases from the first
+block to the last, loss, then backwards nudged phases and gradients, and last the statistics
+that the step left. The first number that is wrong is what is named.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ffebm_dsl.physics.gradients import Implicit
+from ffebm_dsl.physics.network import HybridBlock, HybridNetwork, Outcome, PhaseReport, label
+from ffebm_dsl.physics.relaxation import Relaxation, Status
+from ffebm_dsl.running.training.measures import Batch
+from ffebm_dsl.running.training.trouble import Trouble
+from ffebm_dsl.running.training.world import ALONE, World
+
+
+def locate(
+    network: HybridNetwork, batch: Batch, exploded: Trouble | None = None, world: World = ALONE
+) -> Trouble | None:
+    """The first thing wrong with a step, computed again from where it began; None: nothing is.
+
+    ``exploded`` is what is known of the weights' growth. Changes buffers and gradients of the
+    network. All processes of the ``world`` search, and come to the same result.
+    """
+    candidates = _candidates(network, batch, exploded)
+    own = next(((order, found) for order, found in enumerate(candidates) if found), None)
+    text = json.dumps([own[0], asdict(own[1])]) if own is not None else ""
+    found = [json.loads(text) for text in world.texts(text) if text]
+    return Trouble(**min(found, key=lambda entry: entry[0])[1]) if found else None
+
+
+@contextmanager
+def adjusted(
+    network: HybridNetwork, moves: float = 1.0, *, keep_states: bool = False
+) -> Iterator[None]:
+    """Let all blocks relax with other settings within the context.
+
+    ``moves``: sweeps move every state by only this part of what they did, and are ``1 / moves``
+    times as many; the tolerance, a change per sweep, is multiplied by it. Neither fixed points
+    nor how far a relaxation comes to them change. ``keep_states``: reports hold final states.
+    """
+    cores = [block.core for block in network.blocks]
+    before = [(core.free, core.nudged, core.estimator, core.keep_states) for core in cores]
+    try:
+        for core in cores:
+            core.keep_states = core.keep_states or keep_states
+            if moves != 1:
+                core.free, core.nudged = _damped(core.free, moves), _damped(core.nudged, moves)
+                if isinstance(core.estimator, Implicit):
+                    core.estimator = replace(
+                        core.estimator,
+                        tolerance=core.estimator.tolerance * moves,
+                        sweeps=math.ceil(core.estimator.sweeps / moves),
+                    )
+        yield
+    finally:
+        for core, old in zip(cores, before, strict=True):
+            core.free, core.nudged, core.estimator, core.keep_states = old
+
+
+def _damped(settings: Relaxation, moves: float) -> Relaxation:
+    after = settings.routing_after
+    return replace(
+        settings,
+        damping=1 - (1 - settings.damping) * moves,
+        sweeps=math.ceil(settings.sweeps / moves),
+        tolerance=settings.tolerance * moves,
+        routing_after=after if after < 0 else math.ceil(after / moves),
+    )
+
+
+def _candidates(
+    network: HybridNetwork, batch: Batch, exploded: Trouble | None
+) -> Iterator[Trouble | None]:
+    """What is wrong at each place of a step, in order; all processes go by the same places."""
+    statistics = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    outputs: dict[tuple[str, str], Tensor] = {}
+    with adjusted(network, keep_states=True), _watched(network, outputs):
+        torch.manual_seed(batch.seed)
+        network.zero_grad(set_to_none=True)
+        outcome = network(batch.x, batch.y)
+        assert isinstance(outcome, Outcome)
+        torch.autograd.backward(outcome.loss)
+    yield _samples("input", batch.x, batch)
+    yield _samples("target", batch.y, batch)
+    yield _tensors("weights", {**dict(network.named_parameters()), **statistics})
+    yield exploded
+    for name, stage in _stages(network):
+        for part in stage.maps.names() if isinstance(stage, HybridBlock) else ("",):
+            output = outputs.get((name, part))
+            yield None if output is None else _samples("map", output, batch, name, part)
+        yield _phases(stage, batch, free=True)
+    yield _samples("loss", outcome.per_sample, batch)
+    labels = network.labels()
+    for name, stage in reversed(list(_stages(network))):
+        yield _phases(stage, batch, free=False)
+        gradients = {
+            parameter: p.grad
+            for parameter, p in network.named_parameters()
+            if p.grad is not None and labels[parameter].partition(".")[0] == name
+        }
+        yield _tensors("gradient", gradients)
+    yield _tensors("buffers", dict(network.named_buffers()))
+
+
+def _phases(stage: nn.Module, batch: Batch, *, free: bool) -> Trouble | None:
+    """The first sample of a block that diverges, in its free phase or in the others."""
+    reports = stage.core.reports if isinstance(stage, HybridBlock) else []
+    for report in reports:
+        bad = report.status[: batch.part.count].eq(Status.DIVERGED)
+        if (report.phase == "free") is free and bool(bad.any()):
+            assert isinstance(stage, HybridBlock)
+            names = [layer.name for layer in stage.core.energy.layers]
+            return _diverging(report, int(bad.nonzero()[0]), names, batch)
+    return None
+
+
+def _diverging(report: PhaseReport, sample: int, layers: list[str], batch: Batch) -> Trouble:
+    """The layer of a sample that is not finite, or else the largest."""
+    assert report.state is not None
+    sizes = [float(s[sample].double().square().mean().sqrt()) for s in report.state]
+    bad = next((i for i, size in enumerate(sizes) if not math.isfinite(size)), None)
+    worst = max(range(len(sizes)), key=sizes.__getitem__) if bad is None else bad
+    kind = "diverging" if bad is None else "not finite"
+    found = Trouble(kind, report.phase, report.block, layers[worst], value=sizes[worst])
+    return _at(found, sample, batch)
+
+
+def _samples(
+    phase: str, x: Tensor, batch: Batch, block: str = "", layer: str = ""
+) -> Trouble | None:
+    """The first sample of ``x``, (B, ...), that is not finite."""
+    flat = x.detach()[: batch.part.count].flatten(1) if x.dim() > 1 else x.detach()[:, None]
+    bad = ~flat[: batch.part.count].isfinite()
+    if not bool(bad.any()):
+        return None
+    sample = int(bad.any(1).nonzero()[0])
+    value = float(flat[sample][bad[sample]][0])
+    return _at(Trouble("not finite", phase, block, layer, value=value), sample, batch)
+
+
+def _at(found: Trouble, sample: int, batch: Batch) -> Trouble:
+    index = int(batch.indices[sample])
+    return replace(found, sample=batch.part.first + sample, index=index)
+
+
+def _tensors(phase: str, tensors: Mapping[str, Tensor]) -> Trouble | None:
+    """The first tensor of the network, by its name, that is not finite."""
+    for name, tensor in tensors.items():
+        bad = ~tensor.detach().isfinite()
+        if bool(bad.any()):
+            block, _, part = label(name).partition(".")
+            value = float(tensor.detach()[bad][0])
+            return Trouble("not finite", phase, block, part, value=value)
+    return None
+
+
+def _stages(network: HybridNetwork) -> Iterator[tuple[str, nn.Module]]:
+    """Maps, blocks and the readout by name, in order of computation."""
+    yield from zip(network.stages.names(), network.stages, strict=True)
+    yield "readout", network.readout
+
+
+@contextmanager
+def _watched(network: HybridNetwork, outputs: dict[tuple[str, str], Tensor]) -> Iterator[None]:
+    """Note what comes out of every map, (B, ...), by stage and by the map's name in it."""
+
+    def note(place: tuple[str, str]) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            outputs.setdefault(place, output.detach())
+
+        return hook
+
+    with ExitStack() as stack:
+        for name, stage in _stages(network):
+            if isinstance(stage, HybridBlock):
+                for part in stage.maps.names():
+                    handle = stage.maps[part].register_forward_hook(note((name, part)))
+                    stack.callback(handle.remove)
+            else:
+                stack.callback(stage.register_forward_hook(note((name, ""))).remove)
+        yield

@@ -1,0 +1,81 @@
+"""What can be wrong with a step, in words and places."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+REMEDIES = {
+    "input": "repair or remove the sample in the data",
+    "target": "repair or remove the sample in the data",
+    "buffers": "look for samples of extreme size in the data",
+    "weights": "lower the learning rate",
+    "gradient": "lower the learning rate",
+    "free": "give `relax free` damping or more sweeps, lower the learning rate, or write "
+    "`on_bad_step = damp()`",
+    "nudged": "give `relax nudged` damping, lower beta or the learning rate, or write "
+    "`on_bad_step = damp()`",
+    "adjoint": "relax the free phase further (tolerance, sweeps), give `relax nudged` damping, "
+    "lower the learning rate, or write `on_bad_step = skip_batch()`",
+}
+"""What to try, by the phase in which the trouble was found."""
+
+VERBS = {
+    "not finite": "is not finite",
+    "diverging": "diverges, root mean square",
+    "exploding": "explodes, factor",
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The first thing that is wrong with a step.
+
+    Attributes:
+        kind, phase: of the record's ``TROUBLES`` and ``TROUBLE_PHASES``; ``buffers`` are the
+            running statistics of batch norms.
+        block: the block; the name of a map of the model, or ``readout``; "" where none is.
+        layer: the layer, map or weight tensor in it; "" where none is.
+        sample: first sample concerned, in the batch; -1 where it is not a matter of samples.
+        index: the same sample in the training set.
+        value: the number that is wrong: of a layer that diverges the root mean square, of
+            weights that explode the growth.
+    """
+
+    kind: str
+    phase: str
+    block: str = ""
+    layer: str = ""
+    sample: int = -1
+    index: int = -1
+    value: float = math.nan
+
+    @property
+    def place(self) -> str:
+        """``nudged phase, block b1, layer s2, sample 3 (118 of the training set)``."""
+        relaxes = self.phase in ("free", "nudged", "adjoint")
+        parts = [f"{self.phase} phase" if relaxes else self.phase]
+        if self.block:
+            parts.append(f"block {self.block}")
+        if self.layer:
+            parts.append(f"layer {self.layer}" if relaxes else self.layer)
+        if self.sample >= 0:
+            parts.append(f"sample {self.sample} of the batch ({self.index} of the training set)")
+        return ", ".join(parts)
+
+    def __str__(self) -> str:
+        return f"{self.place}: {VERBS[self.kind]} ({self.value:.3g})"
+
+    @property
+    def of_weights(self) -> bool:
+        """Whether the weights were wrong before the step: no batch can be trained on."""
+        return self.phase == "weights"
+
+    @property
+    def lasting(self) -> bool:
+        """Whether another try of the batch must fail in the same way."""
+        return self.phase in ("input", "target", "weights")
+
+    @property
+    def help(self) -> str:
+        return REMEDIES.get(self.phase, "lower the learning rate or the weights of the block")
