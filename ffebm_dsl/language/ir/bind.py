@@ -171,8 +171,8 @@ def _parameter(
             "FFE1006",
             f"`{signature.name}` has nothing called `{name}`",
             span,
-            help=did_you_mean(name, signature.names),
-            fix=respell(span, name, signature.names),
+            help=signature.removed.get(name) or did_you_mean(name, signature.names),
+            fix=None if name in signature.removed else respell(span, name, signature.names),
             source=source,
         )
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import TypeVar
@@ -99,11 +99,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Signature:
-    """An entry; ``parameters`` in the order of positional arguments."""
+    """An entry; ``parameters`` in the order of positional arguments.
+
+    ``removed`` says what to do about arguments that earlier versions had, by name.
+    """
 
     name: str
     doc: str
     parameters: tuple[Parameter, ...] = ()
+    removed: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     def parameter(self, name: str) -> Parameter:
         return next(p for p in self.parameters if p.name == name)

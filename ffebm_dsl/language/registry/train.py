@@ -208,8 +208,14 @@ _GROWTH = Parameter(
     Bounds(low=1, open_low=True),
 )
 
+_REMOVED = {
+    "cycling": "leave it out: phases that end in a cycle are recorded, and no longer stop a run"
+}
+
 POLICIES = table(
-    Signature("stop", "the run ends, saved as it was before the step", (_GROWTH,)),
+    Signature(
+        "stop", "the run ends, saved as it was before the step", (_GROWTH,), removed=_REMOVED
+    ),
     Signature(
         "skip_batch",
         "the batch is left out",
@@ -217,6 +223,7 @@ POLICIES = table(
             Parameter("limit", Kind.INT, "most batches left out in an epoch", 10, AT_LEAST_ONE),
             _GROWTH,
         ),
+        removed=_REMOVED,
     ),
     Signature(
         "damp",
@@ -232,6 +239,7 @@ POLICIES = table(
             Parameter("limit", Kind.INT, "most damped tries of a batch", 3, Bounds(low=1, high=4)),
             _GROWTH,
         ),
+        removed=_REMOVED,
     ),
 )
 """What is done about a step whose numbers go wrong."""

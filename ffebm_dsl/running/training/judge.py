@@ -7,7 +7,7 @@ Where and why a step is bad is asked only of a bad one (``locate``).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +56,9 @@ class StepJudge:
         self._growth = float(policy.arguments["growth"])
         self._before = weight_norms(network)
         self._now = self._before
-        self._buffers = [buffer.clone() for buffer in network.buffers()]
+        self._buffers = list(network.buffers())
+        self._kept = [buffer.clone() for buffer in self._buffers]
+        self._statistics = [buffer for buffer in self._buffers if buffer.is_floating_point()]
 
     @property
     def tries(self) -> int:
@@ -79,14 +81,14 @@ class StepJudge:
     @torch.no_grad()
     def keep_buffers(self) -> None:
         """Note the running statistics, the only thing that a forward pass changes."""
-        for kept, buffer in zip(self._buffers, self._network.buffers(), strict=True):
-            kept.copy_(buffer)
+        if self._buffers:
+            torch._foreach_copy_(self._kept, self._buffers)
 
     @torch.no_grad()
     def restore_buffers(self) -> None:
         """Bring them back as they were when last noted, bit for bit."""
-        for buffer, kept in zip(self._network.buffers(), self._buffers, strict=True):
-            buffer.copy_(kept)
+        if self._buffers:
+            torch._foreach_copy_(self._buffers, self._kept)
 
     @torch.no_grad()
     def flags(self, batch: Batch) -> Tensor:
@@ -98,8 +100,10 @@ class StepJudge:
             ~batch.x[:count].isfinite().all(),
             statuses.eq(Status.DIVERGED).any(),
             ~self._grown().le(self._growth).all(),
-            *(~buffer.isfinite().all() for buffer in self._statistics().values()),
         ]
+        if self._statistics:
+            norms = torch.stack(torch._foreach_norm(self._statistics))
+            wrong.append(~norms.isfinite().all())
         if batch.y.is_floating_point():
             wrong.append(~batch.y[:count].isfinite().all())
         return torch.stack(wrong).any()
@@ -142,10 +146,6 @@ class StepJudge:
         label = self._network.labels()[list(trainable(self._network))[worst]]
         block, _, tensor = label.partition(".")
         return Trouble("exploding", "weights", block, tensor, value=float(grown[worst]))
-
-    def _statistics(self) -> Mapping[str, Tensor]:
-        named = self._network.named_buffers()
-        return {name: buffer for name, buffer in named if buffer.is_floating_point()}
 
 
 def unexplained(numbers: StepNumbers, reports: Sequence[PhaseReport]) -> Trouble:

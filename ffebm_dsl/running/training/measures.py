@@ -144,10 +144,9 @@ def relaxation_rows(solves: Solves) -> Tensor:
         residual = torch.cat([report.residual for report in reports]).double()
         sweeps = torch.cat([report.sweeps for report in reports]).double()
         status = torch.cat([report.status for report in reports])
-        counts = [(status == code).sum().double() for code in range(len(STATUSES))]
-        rows.append(
-            torch.stack([residual.max(), residual.median(), sweeps.mean(), sweeps.max(), *counts])
-        )
+        sizes = torch.stack([residual.max(), residual.median(), sweeps.mean(), sweeps.max()])
+        codes = torch.arange(len(STATUSES), device=status.device)
+        rows.append(torch.cat([sizes, (status == codes[:, None]).sum(1)]))
     return torch.stack(rows)
 
 

@@ -30,8 +30,8 @@ def bad_steps(runs: Sequence[Run]) -> Section:
             "Steps whose numbers went wrong: what was found first and where, and what the spec's "
             "on_bad_step did about it. A skipped step left no trace, a damped one counts.",
             "A sample is named by its place in the training set. The value is the number that "
-            "was wrong: of a state that diverges its root mean square, of one that cycles its "
-            "residual, of weights that explode their growth.",
+            "was wrong: of a state that diverges its root mean square, of weights that explode "
+            "their growth.",
         ),
         groups=[_of_run(run, table, titled=len(runs) > 1) for run, table in tables],
     )

@@ -182,18 +182,18 @@ def test_a_step_that_is_bad_in_one_process_is_bad_in_all(
 
 
 @pytest.mark.slow
-def test_a_cycle_is_named_by_all_processes_together(folder: Path) -> None:
-    """To find its layer all of them compute the step again, whoever has the sample."""
+def test_a_bad_step_is_named_by_all_processes_together(folder: Path) -> None:
+    """To find its layer all of them compute the step again, also those without the sample."""
     lateral = SYNCED.replace(
         "      s1 <-> s2 : linear()\n",
         "      s1 <-> s2 : linear()\n      s1 <-> s1 : linear()\n",
         1,
-    ).replace("hard_sigmoid", "tanh")
+    ).replace("hard_sigmoid", "identity")
     (folder / "small.ffe").write_text(lateral)
-    wild = ["--set", "init=normal(std=40)", "--set", "on_bad_step=stop(cycling=0)"]
+    wild = ["--set", "init=normal(std=40)"]
     lead, other = together(folder, *options(folder, "run"), *wild)
     assert (lead[0], other) == (1, (1, "", ""))
-    assert "step 1: free phase, block b1, layer s1, sample" in lead[2] and "cycles" in lead[2]
+    assert "step 1: free phase, block b1, layer s2, sample" in lead[2] and "diverges" in lead[2]
     assert alone(folder, *options(folder, "one"), *wild) == 1
     both = [read(folder / name / "run.h5")["bad_steps"] for name in ("run", "one")]
     for column in ("kind", "layer", "sample", "index"):

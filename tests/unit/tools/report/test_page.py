@@ -67,7 +67,7 @@ def everything() -> str:
 def every_kind() -> list[Run]:
     """Runs with something for every section."""
     second = trained("run-2", 1, top1=0.8)
-    add_bad_step(second.record, step=3, epoch=1, kind="cycling", phase="free", block="b1")
+    add_bad_step(second.record, step=3, epoch=1, kind="diverging", phase="free", block="b1")
     return [trained("run-1", 0), second, analysed()]
 
 
