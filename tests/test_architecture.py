@@ -45,9 +45,10 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "network": "modules energy relaxation gradients",
         "build": "ir registry network energy relaxation gradients modules",
         "storage": "diagnostics",
-        "records": "storage diagnostics",
+        "hdf5": "diagnostics",
+        "records": "hdf5 storage diagnostics",
         "report": "records diagnostics",
-        "datasets": "storage records diagnostics",
+        "datasets": "storage hdf5 diagnostics",
         "checking": "build network gradients relaxation energy modules ir registry diagnostics "
         "training records",
         "training": "build network gradients relaxation storage records datasets ir registry "
@@ -79,7 +80,7 @@ BANNED_FROM: Mapping[str, frozenset[str]] = {
         ),
         HEAVY | {"rich", "typer"},
     ),
-    **dict.fromkeys(("records", "datasets"), frozenset({"torch", "typer"})),
+    **dict.fromkeys(("storage", "hdf5", "records", "datasets"), frozenset({"torch", "typer"})),
     **dict.fromkeys(("energy", "relaxation", "gradients", "network"), frozenset({"h5py", "typer"})),
 }
 """Libraries that a part may not import anywhere."""

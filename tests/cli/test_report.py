@@ -75,7 +75,7 @@ def test_a_run_just_trained_has_its_page(tmp_path: Path) -> None:
         (["EMPTY"], "is not a run directory: it has no run.h5"),
         (["RUN", "--out", "x.txt"], "not named *.html"),
         (["RUN", "--out", "nowhere/x.html"], "there is no folder nowhere"),
-        (["TEXT"], "cannot be read as HDF5"),
+        (["TEXT"], "is not an HDF5 file"),
         ([], "RUN..."),
     ],
 )

@@ -29,7 +29,7 @@ def inspect(run: Path) -> dict[str, Any]:
             file.visititems(lambda name, node: node[()] if hasattr(node, "shape") else None)
             steps = file["run/train/step"][()]
         found["recorded"] = int(steps[-1]) if len(steps) else 0
-        record = read(run / "run.h5", trusted=True)
+        record = read(run / "run.h5")
     except (InputError, OSError, KeyError, RuntimeError) as error:
         return found | {"faults": [f"run.h5: {error}"]}
     for step in checkpoints.steps(run / "ckpt"):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.datasets.npz import names, open_npz, read
 from ffebm_dsl.running.datasets.raw import Raw, Split
-from ffebm_dsl.running.records.foreign import UnfitFile, load
+from ffebm_dsl.running.hdf5 import read_foreign
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
@@ -54,24 +54,8 @@ def npz(path: str, data_dir: Path | None) -> Raw:
 def hdf5(path: str, data_dir: Path | None) -> Raw:
     """Datasets x_train, y_train, x_test, y_test of an HDF5 file; nothing from other files."""
     found = _file(path, data_dir, "hdf5")
-    try:
-        content = load(found, ARRAYS)
-    except UnfitFile as error:
-        raise InputError(
-            error.message,
-            help="write x_train, y_train, x_test and y_test into one file with h5py, as arrays "
-            "of numbers; links, external storage and virtual datasets are refused",
-        ) from error
-    for name in ARRAYS:
-        if name not in content.arrays:
-            raise _missing(name, found, list(content.names))
-        array = content.arrays[name]
-        if not array.ndim or array.dtype.kind not in "iuf":
-            raise InputError(
-                f"{name} of {found} has shape {list(array.shape)} and type {array.dtype}",
-                help="give an array of numbers with one row per sample",
-            )
-    return _named([content.arrays[name] for name in ARRAYS], found)
+    arrays = read_foreign(found, ARRAYS)
+    return _named([arrays[name] for name in ARRAYS], found)
 
 
 def _named(arrays: list[NDArray[Any]], path: Path) -> Raw:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.records.foreign import Content, UnfitFile, load
+from ffebm_dsl.running.hdf5 import FAULTS, Refused, plain_dataset
+from ffebm_dsl.running.records import seal
 from ffebm_dsl.running.records.record import STEP_GROUPS, Record, Table, numpy_dtype
 from ffebm_dsl.running.records.schema import (
     FORMAT,
@@ -21,106 +25,123 @@ from ffebm_dsl.running.records.schema import (
     Field,
     Group,
 )
+from ffebm_dsl.running.storage import read_bounded
+
+MAX_BYTES = 1 << 33
+"""No record of a run comes near."""
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 OPTIONAL = ("eval", "relaxation", "gradients", "bad_steps", "transients")
 """Groups that are absent until there is something to hold."""
 
-WITHOUT_SEAL = "1.0"
-"""The version of the format that had no checksum over the whole file."""
 
-
-def read(path: Path, *, trusted: bool = False) -> Record:
+def read(path: str | PathLike[str]) -> Record:
     """Read a record of format ``ffebm-log`` 1.x.
 
-    The file is opened by a process of its own, for HDF5 files can crash or hang the library
-    that reads them. ``trusted`` says that this program wrote it and nobody else could change
-    it: then it is opened here, which saves the start of a process.
+    The checksum over the whole file is compared before HDF5 looks at it.
 
     Raises:
-        InputError: no such file, no HDF5, another format or version, or content that the
-            schema does not allow (missing or unequally long datasets, wrong types, links,
-            steps that do not increase, a checksum that does not fit).
+        InputError: no such file, no HDF5, another format or version, a checksum that is
+            missing or does not fit, or content that the schema does not allow (missing or
+            unequally long datasets, wrong types, links, steps that do not increase).
     """
+    path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is not a file", help="name the run.h5 of a run directory")
-    names = [_place(group, field) for group in GROUPS for field in group.fields]
-    wanted = {"": ("format", "format_version"), "run": tuple(RUN_ATTRIBUTES)}
+    content = read_bounded(path.resolve(), MAX_BYTES)
     try:
-        content = load(path, names, wanted, seal=True, trusted=trusted)
-    except UnfitFile as error:
-        raise _refuse(path, error.reason) from error
-    record, version = _record(content, path)
-    _check_content(record, path)
-    if not content.sealed and version != WITHOUT_SEAL:
-        raise _refuse(path, "the file has lost its checksum")
+        if not content.startswith(SIGNATURE):
+            raise Refused("is not an HDF5 file")
+        if not seal.fits(content):
+            raise Refused("does not fit its checksum")
+        with h5py.File(io.BytesIO(content), "r") as file:
+            record = _record(file)
+    except Refused as error:
+        raise _unfit(path, str(error)) from error
+    except FAULTS as error:
+        raise _unfit(path, f"cannot be read as HDF5: {error}") from error
     return record
+
+
+def _unfit(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path}: {reason}", help="use a run.h5 written by `ffebm train`; it may be damaged"
+    )
+
+
+def _record(file: h5py.File) -> Record:
+    if _text(file, "format") != FORMAT:
+        raise Refused(f"is not a record of format {FORMAT}")
+    version = _text(file, "format_version")
+    if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
+        raise Refused(f"has format version {version!r}, this program reads {FORMAT_VERSION}")
+    run = file.get("run", getlink=True)
+    if not isinstance(run, h5py.HardLink) or not isinstance(file["run"], h5py.Group):
+        raise Refused("/run is missing")
+    attributes = {name: _text(file["run"], name) for name in RUN_ATTRIBUTES}
+    if attributes["status"] not in RUN_STATES:
+        raise Refused(f"/run has the unknown status {attributes['status']!r}")
+    record = Record(attributes)
+    for group in GROUPS:
+        arrays = _arrays(file, group)
+        if arrays or group.name not in OPTIONAL:
+            record.tables[group.name] = _table(group, arrays)
+    _check_content(record)
+    return record
+
+
+def _text(node: Any, name: str) -> str:
+    """An attribute that is a text; "" where there is none."""
+    value = node.attrs.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _place(group: Group, field: Field) -> str:
     return f"/run/{group.name}/{field.name}"
 
 
-def _refuse(path: Path, reason: str) -> InputError:
-    return InputError(
-        f"{path}: {reason}", help="use a run.h5 written by `ffebm train`; it may be damaged"
-    )
-
-
-def _record(content: Content, path: Path) -> tuple[Record, str]:
-    """The record, and the version of its format."""
-    if content.attributes[""].get("format") != FORMAT:
-        raise _refuse(path, f"is not a record of format {FORMAT}")
-    version = content.attributes[""].get("format_version", "")
-    if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
-        raise _refuse(path, f"has format version {version!r}, this program reads {FORMAT_VERSION}")
-    if "run" not in content.names:
-        raise _refuse(path, "/run is missing")
-    attributes = {name: content.attributes["run"].get(name, "") for name in RUN_ATTRIBUTES}
-    if attributes["status"] not in RUN_STATES:
-        raise _refuse(path, f"/run has the unknown status {attributes['status']!r}")
-    record = Record(attributes)
-    for group in GROUPS:
-        present = any(_place(group, field) in content.arrays for field in group.fields)
-        if present or group.name not in OPTIONAL:
-            if not present:
-                raise _refuse(path, f"/run/{group.name} is missing")
-            record.tables[group.name] = _table(content, group, path)
-    return record, version
-
-
-def _table(content: Content, group: Group, path: Path) -> Table:
-    lengths: dict[str, int] = {}
-    values = {}
+def _arrays(file: h5py.File, group: Group) -> dict[str, NDArray[Any]]:
+    """Those fields of a group that are there, texts as arrays of Python strings."""
+    arrays = {}
     for field in group.fields:
-        place = _place(group, field)
-        if place not in content.arrays:
-            raise _refuse(path, f"{place} is missing")
-        _check_array(content.arrays[place], field, place, lengths, path)
-        values[field.name] = content.arrays[place]
-    table = Table(group, {field.name: values[field.name] for field in group.constants})
-    table.extend({field.name: values[field.name] for field in group.columns})
+        dataset = plain_dataset(file, _place(group, field))
+        if dataset is None:
+            continue
+        is_text = h5py.check_string_dtype(dataset.dtype) is not None
+        values = dataset.asstr("utf-8")[()] if is_text else dataset[()]
+        arrays[field.name] = np.asarray(values, object if is_text else dataset.dtype)
+    return arrays
+
+
+def _table(group: Group, arrays: dict[str, NDArray[Any]]) -> Table:
+    if not arrays:
+        raise Refused(f"/run/{group.name} is missing")
+    lengths: dict[str, int] = {}
+    for field in group.fields:
+        if field.name not in arrays:
+            raise Refused(f"{_place(group, field)} is missing")
+        _check_array(arrays[field.name], field, _place(group, field), lengths)
+    table = Table(group, {field.name: arrays[field.name] for field in group.constants})
+    table.extend({field.name: arrays[field.name] for field in group.columns})
     return table
 
 
-def _check_array(
-    array: NDArray[Any], field: Field, place: str, lengths: dict[str, int], path: Path
-) -> None:
+def _check_array(array: NDArray[Any], field: Field, place: str, lengths: dict[str, int]) -> None:
     if array.dtype != numpy_dtype(field.dtype):
-        raise _refuse(path, f"{place} has type {array.dtype}, not {field.dtype}")
+        raise Refused(f"{place} has type {array.dtype}, not {field.dtype}")
     if array.ndim != len(field.dims):
-        raise _refuse(path, f"{place} has {array.ndim} dimensions")
+        raise Refused(f"{place} has {array.ndim} dimensions")
     for dim, length in zip(field.dims, array.shape, strict=True):
         if lengths.setdefault(dim, length) != length:
-            raise _refuse(path, f"{place} has {length} entries along {dim}, others {lengths[dim]}")
+            raise Refused(f"{place} has {length} entries along {dim}, others {lengths[dim]}")
 
 
-def _check_content(record: Record, path: Path) -> None:
+def _check_content(record: Record) -> None:
     for group in STEP_GROUPS:
-        if group.name in record.tables:
-            steps = record[group.name]["step"]
-            if np.any(np.diff(steps) <= 0):
-                raise _refuse(path, f"/run/{group.name}/step does not increase strictly")
+        if group.name in record.tables and np.any(np.diff(record[group.name]["step"]) <= 0):
+            raise Refused(f"/run/{group.name}/step does not increase strictly")
     provenance = record["provenance"]
     text = str(provenance["spec_text"][()])
     if hashlib.sha256(text.encode()).hexdigest() != str(provenance["spec_sha256"][()]):
-        raise _refuse(path, "the spec's text does not fit its checksum")
+        raise Refused("the spec's text does not fit its checksum")

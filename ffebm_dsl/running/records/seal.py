@@ -1,4 +1,4 @@
-"""A checksum over a file that stands in the file itself.
+"""A checksum over a file that is kept in the file itself.
 
 HDF5 gives checksums to arrays of numbers, and to text none. The seal is a dataset of fixed
 text: a mark, then the SHA-256 of the whole file with zeros in the place of its 64 digits.
@@ -8,7 +8,6 @@ The mark is found among the bytes, so a damaged file is known before HDF5 looks 
 from __future__ import annotations
 
 import hashlib
-import mmap
 import re
 
 NAME = "/file_sha256"
@@ -28,21 +27,13 @@ def sealed(content: bytes) -> bytes:
     return content[:place] + digits + content[place + len(digits) :]
 
 
-def fits(descriptor: int) -> bool | None:
-    """Whether an open file is what its seal says; None: it has no seal.
-
-    Raises:
-        ValueError, OSError: the file is empty, or cannot be mapped into memory.
-    """
-    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
-        found = _SEAL.search(content)
-        if found is None:
-            return None
-        digits, (first, end) = found[1], found.span(1)
-        found = None  # it holds on to the map
-        total = hashlib.sha256()
-        with memoryview(content) as view:
-            total.update(view[:first])
-            total.update(EMPTY)
-            total.update(view[end:])
-        return total.hexdigest().encode() == digits
+def fits(content: bytes) -> bool:
+    """Whether the bytes of a file have a seal, and are what it says."""
+    found = _SEAL.search(content)
+    if found is None:
+        return False
+    start, end = found.span(1)
+    total = hashlib.sha256(content[:start])
+    total.update(EMPTY)
+    total.update(memoryview(content)[end:])
+    return total.hexdigest().encode() == found[1]

@@ -118,7 +118,7 @@ def parameters(session: Session) -> dict[str, bytes]:
 
 def read(path: Path) -> Record:
     """A record that the test itself wrote, without a process of its own to open it."""
-    return read_record(path, trusted=True)
+    return read_record(path)
 
 
 def rows(run: Path) -> dict[str, list[Any]]:

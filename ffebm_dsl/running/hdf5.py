@@ -1,0 +1,252 @@
+"""HDF5 files: what is plain data in one, and arrays of files from elsewhere.
+
+The HDF5 library can be made to crash or to hang by a file. So a file that did not come from
+this program is opened by a child process with limits, which hands over arrays of numbers. Run
+as ``python -m ffebm_dsl.running.hdf5 NAME...`` it is that child: the file is its standard
+input, its standard output a line of JSON and then the arrays in NumPy's format.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any, BinaryIO
+
+import h5py
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+import ffebm_dsl
+from ffebm_dsl.language.diagnostics import InputError
+
+FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32})
+
+MAX_RATIO = 1000
+"""Bytes declared for a byte stored; deflate cannot reach 1,033."""
+
+FREE_BYTES = 1 << 24
+"""Up to so much may be declared without being stored: empty columns have chunks too."""
+
+MEMORY_BYTES = 2 << 30
+"""Address space of the child beyond its largest array."""
+
+SECONDS, BYTES_PER_SECOND = 10, 20_000_000
+"""The child's time of the processor: so much, and more by what the arrays declare."""
+
+FAULTS = (
+    *(OSError, RuntimeError, KeyError, ValueError, TypeError),
+    *(MemoryError, AttributeError, OverflowError, UnicodeDecodeError),
+)
+"""What h5py raises for a damaged file, whichever call meets the damage."""
+
+PLAIN = (
+    "write it with h5py as an array of numbers in the file itself: no links, no external storage"
+)
+REPACK = "store it with compression='gzip' in h5py, or repack the file: h5repack -f GZIP=4 OLD NEW"
+
+
+class Refused(Exception):
+    """The file holds something that is not taken; ``help`` says what to do."""
+
+    def __init__(self, message: str, help: str = PLAIN) -> None:
+        super().__init__(message)
+        self.help = help
+
+
+def plain_dataset(file: h5py.File, name: str) -> h5py.Dataset | None:
+    """The dataset at a path such as ``/run/train/loss``, None where there is none; nothing is read.
+
+    Raises:
+        Refused: it is not an array of numbers or texts that lies in the file itself, declares
+            far more than is stored, or is packed by another filter than deflate, shuffle and
+            fletcher32.
+        one of FAULTS: the file is damaged.
+    """
+    node: Any = file
+    parts = name.strip("/").split("/")
+    for depth, part in enumerate(parts):
+        if not isinstance(node, h5py.Group):
+            raise Refused(f"/{'/'.join(parts[:depth])} is not a group")
+        link = node.get(part, getlink=True)
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise Refused(f"/{'/'.join(parts[: depth + 1])} is a link to another place")
+        node = node[part]
+    _check(name, node)
+    return node
+
+
+def _check(name: str, dataset: Any) -> None:
+    if not isinstance(dataset, h5py.Dataset):
+        raise Refused(f"{name} is not a dataset")
+    if dataset.is_virtual or dataset.external:
+        raise Refused(f"{name} takes its values from another file")
+    if dataset.shape is None:
+        raise Refused(f"{name} is empty")
+    dtype = dataset.dtype
+    is_text = h5py.check_string_dtype(dtype) is not None
+    if not is_text and (dtype.kind not in "iufb" or dtype.itemsize > 8 or dtype.shape):
+        raise Refused(f"{name} has type {dtype}")
+    plist = dataset.id.get_create_plist()
+    for number in range(plist.get_nfilters()):
+        code, _, _, title = plist.get_filter(number)
+        if code not in FILTERS:
+            called = title.decode("ascii", "replace") or f"filter {code}"
+            raise Refused(f"{name} is packed with {called}, which is not read", REPACK)
+    stored = dataset.id.get_storage_size()
+    if _size(dataset) > FREE_BYTES and _size(dataset) > MAX_RATIO * stored:
+        raise Refused(f"{name} declares {_size(dataset)} bytes and stores {stored}")
+
+
+def _size(dataset: h5py.Dataset) -> int:
+    size: int = math.prod(dataset.shape) * dataset.dtype.itemsize
+    return size
+
+
+def read_foreign(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[Any]]:
+    """The arrays of numbers ``names`` that the HDF5 file at ``path`` has, read by a child.
+
+    Raises:
+        InputError: unreadable, damaged, a name that is missing, or not plain arrays of numbers
+            that fit into the memory of this machine.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    with file, _child(file, names) as child:
+        assert child.stdout is not None
+        try:
+            arrays = _answer(child.stdout, path)
+            if child.stdout.read(1) or child.wait():
+                raise EOFError
+        except (EOFError, *FAULTS) as error:
+            child.kill()
+            raise InputError(
+                f"{path} cannot be read as HDF5: {_end(child)}",
+                help="fetch it again if it came from elsewhere",
+            ) from error
+        except BaseException:
+            child.kill()
+            raise
+    return arrays
+
+
+def _child(file: BinaryIO, names: Sequence[str]) -> subprocess.Popen[bytes]:
+    # The child must find this package wherever the parent found it.
+    places = [str(Path(ffebm_dsl.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "ffebm_dsl.running.hdf5", *names],
+        stdin=file,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join(place for place in places if place),
+            "HDF5_PLUGIN_PRELOAD": "::",  # no code from plugins
+            "OPENBLAS_NUM_THREADS": "1",  # more threads would take up address space
+        },
+        # Ctrl-C is for the parent, which then ends the child.
+        start_new_session=True,
+    )
+
+
+def _answer(out: IO[bytes], path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an answer. What it says is checked: the child may have been misled.
+
+    Raises:
+        EOFError or one of FAULTS: it ends early or makes no sense.
+        InputError: it says what is wrong with the file.
+    """
+    heading = json.loads(out.readline(1 << 20))
+    if "fault" in heading:
+        raise InputError(f"{path}: {heading['fault']}", help=str(heading["help"]))
+    arrays = {}
+    for name in heading["names"]:
+        # Only read: NumPy takes a pipe that has a descriptor for a file.
+        array = npy.read_array(SimpleNamespace(read=out.read), allow_pickle=False)
+        if array.dtype.kind not in "iufb":
+            raise TypeError
+        arrays[str(name)] = array
+    return arrays
+
+
+def _end(child: subprocess.Popen[bytes]) -> str:
+    """How a child ended that did not finish its answer."""
+    status = -child.wait()
+    if status == signal.SIGXCPU:
+        return "reading it takes too long"
+    if status > 0 and status != signal.SIGKILL:
+        return f"its reader was ended by {signal.Signals(status).name}"
+    return "an array in it is damaged"
+
+
+def main(names: Sequence[str], content: BinaryIO, out: BinaryIO) -> int:
+    """Answer with the arrays ``names`` of the file, within limits; 0 if the answer is complete."""
+    _limit(MEMORY_BYTES, SECONDS)
+    fault, help = "", PLAIN
+    try:
+        file = h5py.File(content, "r")
+        datasets = {name: _numbers(file, name, names) for name in names}
+        sizes = [_size(dataset) for dataset in datasets.values()]
+        most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if sum(sizes) > most:
+            raise Refused(f"declares {sum(sizes)} bytes; at most {most} are read")
+    except Refused as error:
+        fault, help = str(error), error.help
+    except FAULTS as error:
+        fault = f"cannot be read as HDF5: {error}"
+    if fault:
+        out.write(json.dumps({"fault": fault, "help": help}).encode() + b"\n")
+        return 0
+    _limit(MEMORY_BYTES + max(sizes), SECONDS + sum(sizes) // BYTES_PER_SECOND)
+    out.write(json.dumps({"names": [*datasets]}).encode() + b"\n")
+    try:
+        for dataset in datasets.values():
+            npy.write_array(out, np.ascontiguousarray(dataset[()]), allow_pickle=False)
+    except FAULTS:
+        return 1  # No word of it: it would be taken for numbers.
+    return 0
+
+
+def _numbers(file: h5py.File, name: str, names: Sequence[str]) -> h5py.Dataset:
+    dataset = plain_dataset(file, name)
+    if dataset is None:
+        present = ", ".join(sorted(file)[:50]) or "none"
+        raise Refused(
+            f"has no array `{name}`; it has: {present}", f"it must have {', '.join(names)}"
+        )
+    if dataset.dtype.kind not in "iuf" or not dataset.shape:
+        raise Refused(
+            f"{name} has shape {list(dataset.shape)} and type {dataset.dtype}",
+            "give an array of numbers with one row per sample",
+        )
+    return dataset
+
+
+def _limit(memory: int, seconds: int) -> None:
+    """Bound what this process may use; it writes no file and leaves no core."""
+    import resource
+
+    for kind, most in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(kind)
+        within = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (within, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], sys.stdin.buffer, sys.stdout.buffer))
