@@ -12,9 +12,9 @@ from rich.text import Text
 
 from ffebm_dsl.cli.console import printable
 from ffebm_dsl.language.ir import notation
-from ffebm_dsl.language.ir.count import BlockCount, MapCount, ModelCount, PhaseCount
+from ffebm_dsl.language.ir.count import BlockCount, MapCount, ModelCount, PhaseCount, backward
 from ffebm_dsl.language.ir.model import BlockIR, CouplingIR, FeedforwardIR, ModelIR, RelaxIR, SpecIR
-from ffebm_dsl.language.ir.shapes import show_shape
+from ffebm_dsl.language.registry import PHASES, show_shape
 
 Row = tuple[str, str, str, str, str]
 """Statement, shape, parameters, MACs, crossings."""
@@ -101,9 +101,9 @@ def _block_rows(block: BlockIR, counts: BlockCount) -> Iterator[Row]:
     for output, values in zip(block.outputs, counts.outputs, strict=True):
         crossing = f"{values:,} out"
         yield f"  {output.name} = {output.layer}", shapes[output.layer], "", "", crossing
-    free, backward = counts.phases
+    free, after = counts.phases
     yield _phase_row(f"free phase: {_relaxation(block.free)}", free)
-    yield _phase_row(_backward(block, backward), backward)
+    yield _phase_row(_backward(block), after)
     yield f"  gradient {notation.written_in_full(block.gradient)}", "", "", "", ""
 
 
@@ -131,13 +131,12 @@ def _phase_row(statement: str, phase: PhaseCount) -> Row:
     return f"  {statement}", "", "", _short(phase.macs), crossings
 
 
-def _backward(block: BlockIR, phase: PhaseCount) -> str:
-    if phase.name == "nudged":
-        times = "2 nudged phases, each" if phase.runs == 2 else "nudged phase:"
-        return f"{times} {_relaxation(block.nudged)}"
-    if phase.name == "adjoint":
-        return f"adjoint solve: at most {phase.sweeps} sweeps"
-    return f"unrolled: {phase.sweeps} sweeps, forward and backward"
+def _backward(block: BlockIR) -> str:
+    back = backward(block)
+    if back.text:
+        return back.text
+    times = f"{back.runs} nudged phases, each" if back.runs > 1 else "nudged phase:"
+    return f"{times} {_relaxation(block.nudged)}"
 
 
 def _relaxation(relax: RelaxIR) -> str:
@@ -150,10 +149,10 @@ def _relaxation(relax: RelaxIR) -> str:
         parts.append(f"damping {relax.damping:g}")
     if relax.over_relaxation > 1:
         parts.append(f"over-relaxed by {relax.over_relaxation:g}")
-    if relax.routing_after >= 0:
-        parts.append(f"routing frozen after {relax.routing_after}")
-    if relax.anderson_memory:
-        parts.append(f"Anderson acceleration over {relax.anderson_memory} sweeps")
+    for key in ("routing", "solver"):
+        call = getattr(relax, key)
+        if call.name != PHASES["free"].parameter(key).default:
+            parts.append(f"{key} {notation.written_in_full(call)}")
     if relax.start == "feedforward":
         parts.append("started by a feedforward pass")
     return ", ".join(parts)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ffebm_dsl.language.registry import INITIALISERS
 from ffebm_dsl.physics.energy import Coupling, HardSigmoid, HopfieldEnergy, Layer, Linear
 from ffebm_dsl.physics.gradients import EquilibriumPropagation
 from ffebm_dsl.physics.modules import NamedModules
@@ -25,7 +26,7 @@ def energy_block(inputs: int, outputs: int, generator: torch.Generator) -> Energ
         couplings={"s1_s2": Coupling(0, 1, NamedModules({"linear": Linear((inputs,), outputs)}))},
         driven=[0],
     )
-    initialise(energy, "default", {}, generator)
+    initialise(energy, INITIALISERS["default"].draw, generator)
     order = schedule("asynchronous", layers=2, edges=[(0, 1)])
     return EnergyBlock(
         energy,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import torch
 
     from ffebm_dsl.language.ir import Compiled
+    from ffebm_dsl.language.registry import Construct
     from ffebm_dsl.physics.network import HybridNetwork
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ __all__ = [
     "compile_spec",
     "load",
     "read_source",
+    "register",
     "render",
 ]
 
@@ -61,6 +63,26 @@ def read_source(path: str | os.PathLike[str]) -> SourceFile:
     from ffebm_dsl.language import ir
 
     return ir.read_source(path)
+
+
+def register(construct: Construct, table: str) -> None:
+    """Enter a construct into a table of this process: for notebooks and tests.
+
+    A construct that others are to use belongs into a package that they can install.
+
+    Args:
+        construct: of the class that the table takes, such as
+            :class:`ffebm_dsl.language.registry.OpConstruct` for ``ops``.
+        table: a name of :data:`ffebm_dsl.language.registry.TABLES`.
+
+    Raises:
+        KeyError: there is no such table.
+        TypeError: the construct is of another class.
+        ValueError: the name is taken.
+    """
+    from ffebm_dsl.language import registry
+
+    registry.register(construct, table)
 
 
 def compile_spec(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
 
+from ffebm_dsl.language.registry import INITIALISERS
 from ffebm_dsl.physics.energy import (
     Activation,
     AvgPool2d,
@@ -63,7 +65,7 @@ def convolutional_energy(
         "s3_s3": Coupling(2, 2, NamedModules({"linear": Linear((4,), 4)})),
     }
     energy = HopfieldEnergy(layers, couplings, driven=[0]).double()
-    initialise(energy, "normal", {"std": 0.1}, generator(seed))
+    initialise(energy, partial(INITIALISERS["normal"].draw, std=0.1), generator(seed))
     return energy
 
 
@@ -79,7 +81,7 @@ def chain_energy(sizes: Sequence[int], activation: Activation, seed: int = 0) ->
         for i, (a, b) in enumerate(pairwise(sizes))
     }
     energy = HopfieldEnergy(layers, couplings, driven=[0]).double()
-    initialise(energy, "normal", {"std": 0.3}, generator(seed))
+    initialise(energy, partial(INITIALISERS["normal"].draw, std=0.3), generator(seed))
     return energy
 
 

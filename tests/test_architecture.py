@@ -32,9 +32,10 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "allocation": "",
         "syntax": "diagnostics",
         "registry": "diagnostics",
+        "constructs": "registry energy network gradients relaxation datasets modules",
         "ir": "syntax registry diagnostics",
         "comparison": "ir registry",
-        "drawing": "ir",
+        "drawing": "ir registry",
         "editor": "ir syntax registry diagnostics",
         "highlighting": "syntax registry",
         "interchange": "ir syntax registry diagnostics grammar",
@@ -47,7 +48,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "storage": "diagnostics",
         "hdf5": "diagnostics",
         "records": "hdf5 storage diagnostics",
-        "report": "records diagnostics",
+        "report": "records registry diagnostics",
         "datasets": "storage hdf5 diagnostics",
         "checking": "build network gradients relaxation energy modules ir registry diagnostics "
         "training records",
@@ -58,7 +59,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "records ir registry syntax diagnostics network specs drawing editor interchange "
         "migrations",
         "__main__": "cli",
-        "": "build ir network diagnostics",
+        "": "build ir registry network diagnostics",
     }.items()
 }
 """Part of the package -> the parts it may import; ``""`` is ``ffebm_dsl/__init__.py``."""
@@ -98,7 +99,7 @@ DEFERRED_IN: Mapping[str, frozenset[str]] = {
             "tools.report",
         )
     }
-    for part in ("cli", "", "__main__")
+    for part in ("cli", "constructs", "", "__main__")
 }
 """What a part may import only inside the function that needs it."""
 

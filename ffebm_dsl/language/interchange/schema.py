@@ -20,15 +20,14 @@ from ffebm_dsl.language.registry import (
     ENERGIES,
     INPUTS,
     LOSSES,
-    NOUNS,
     PHASES,
     TABLES,
     TARGETS,
     TRAIN,
     Bounds,
+    Construct,
     Kind,
     Parameter,
-    Signature,
 )
 from ffebm_dsl.language.syntax import RESERVED, VERSIONS
 
@@ -72,8 +71,6 @@ _FIELDS: Mapping[tuple[type, str], Schema] = {
     (ir.LayerIR, "activation"): _ref("activations"),
     (ir.DriveIR, "source"): _PORT,
     (ir.OutputIR, "name"): _name("out"),
-    (ir.RelaxIR, "routing_after"): {"type": "integer", "minimum": -1, "maximum": _LARGEST},
-    (ir.RelaxIR, "anderson_memory"): {"type": "integer", "minimum": 0, "maximum": _LARGEST},
 }
 """What a field holds where its type does not say all of it."""
 
@@ -179,8 +176,8 @@ def _shapes() -> Schema:
     return {"in_shape": shape, "out_shape": shape}
 
 
-def _relax(phase: Signature) -> Schema:
-    """A phase; its calls are resolved to numbers, and a nudged one starts at the free state."""
+def _relax(phase: Construct) -> Schema:
+    """A phase; a nudged one starts at the free state."""
     properties = {}
     for name in (field.name for field in fields(ir.RelaxIR)):
         stated = _FIELDS.get((ir.RelaxIR, name))
@@ -193,12 +190,16 @@ def _relax(phase: Signature) -> Schema:
 
 def _called_tables() -> list[str]:
     """The tables of all calls that stand in a document, those inside of calls too."""
-    signatures = [TRAIN, *(s for table in TABLES.values() for s in table.values())]
+    signatures = [
+        TRAIN,
+        *PHASES.values(),
+        *(s for table in TABLES.values() for s in table.values()),
+    ]
     inside = {p.table for signature in signatures for p in signature.parameters if p.table}
-    return sorted({"activations", "gradients", "initialisers"} | inside - {"routing", "solvers"})
+    return sorted({"activations", "gradients", "initialisers"} | inside)
 
 
-def _entries(table: str, signatures: Iterable[Signature], more: Schema | None = None) -> Schema:
+def _entries(table: str, signatures: Iterable[Construct], more: Schema | None = None) -> Schema:
     """A call of one of these entries: its name, and all of that entry's arguments."""
     known = list(signatures)
     properties = {
@@ -210,14 +211,14 @@ def _entries(table: str, signatures: Iterable[Signature], more: Schema | None = 
         _if("name", signature.name, {"properties": {"arguments": _arguments(signature)}})
         for signature in known
     ]
-    return {"title": f"one {NOUNS[table]}", **_closed(properties), "allOf": cases}
+    return {"title": f"one {TABLES[table].noun}", **_closed(properties), "allOf": cases}
 
 
 def _if(key: str, value: str, then: Schema) -> Schema:
     return {"if": {"properties": {key: {"const": value}}, "required": [key]}, "then": then}
 
 
-def _arguments(signature: Signature) -> Schema:
+def _arguments(signature: Construct) -> Schema:
     return _closed({parameter.name: _value(parameter) for parameter in signature.parameters})
 
 

@@ -7,7 +7,6 @@ coupling's last weight, and in a block what the model states already.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from typing import Any, NamedTuple
 
 from ffebm_dsl.language.ir.model import (
@@ -25,10 +24,10 @@ from ffebm_dsl.language.registry import (
     PHASES,
     TABLES,
     TRAIN,
+    Construct,
     Kind,
     Parameter,
     SameAs,
-    Signature,
 )
 
 
@@ -136,29 +135,13 @@ def _settings(block: BlockIR, common: BlockIR | None, at: str) -> Iterator[State
         yield Statement(f"gradient {_call(block.gradient, 'gradients')}", f"{at}/gradient")
 
 
-_CALLED: Mapping[str, tuple[str, int, str, str]] = {
-    "routing_after": ("routing", -1, "live()", "frozen(after={})"),
-    "anderson_memory": ("solver", 0, "plain()", "anderson(memory={})"),
-}
-"""Field of a phase that a call states -> its key, and the value that means the first call."""
-
-
-def _relax_keys(relax: RelaxIR, before: RelaxIR | None, phase: Signature) -> Iterator[str]:
-    for name in (field.name for field in fields(RelaxIR)):
-        value, known = getattr(relax, name), getattr(before, name, None)
-        if name in _CALLED:
-            key, none, without, call = _CALLED[name]
-            known = none if before is None else known
-            text = without if value == none else call.format(value)
-        elif name in phase.names:
-            key, parameter = name, phase.parameter(name)
-            if before is None and _is_default(value, parameter, {}):
-                continue
-            text = _argument(value, parameter)
-        else:  # where a nudged phase starts is not for a text to say
+def _relax_keys(relax: RelaxIR, before: RelaxIR | None, phase: Construct) -> Iterator[str]:
+    for parameter in phase.parameters:
+        value = getattr(relax, parameter.name)
+        if before is None and _is_default(value, parameter, {}):
             continue
-        if value != known:
-            yield f"{key} = {text}"
+        if value != getattr(before, parameter.name, None):
+            yield f"{parameter.name} = {_argument(value, parameter)}"
 
 
 def _init(init: CallIR, before: CallIR, at: str) -> Iterator[Statement]:

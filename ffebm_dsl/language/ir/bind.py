@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.diagnostics.fix import replace, respell
@@ -13,7 +13,15 @@ from ffebm_dsl.language.ir.evaluate import evaluate
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, Value
 from ffebm_dsl.language.ir.scope import Scope, facts, show
-from ffebm_dsl.language.registry import NOUNS, REQUIRED, TABLES, Kind, Parameter, SameAs, Signature
+from ffebm_dsl.language.registry import (
+    REQUIRED,
+    TABLES,
+    Construct,
+    Kind,
+    Parameter,
+    SameAs,
+    Table,
+)
 from ffebm_dsl.language.syntax import ast
 
 Values = dict[str, Value]
@@ -43,6 +51,24 @@ class BoundCall:
         return CallIR(self.name, self.arguments)
 
 
+ConstructT = TypeVar("ConstructT", bound=Construct)
+
+
+def find(table: Table[ConstructT], name: ast.Ident, scope: Scope, log: Log) -> ConstructT | None:
+    """The construct of ``table`` that is called ``name``; None after reporting that none is."""
+    if name.text in table:
+        return table[name.text]
+    log.report(
+        "FFE1005",
+        f"no {table.noun} is called `{name.text}`",
+        name.span,
+        help=did_you_mean(name.text, table),
+        fix=respell(name.span, name.text, table),
+        source=scope.source,
+    )
+    return None
+
+
 def bind_call(
     call: ast.Call,
     table: str,
@@ -55,17 +81,8 @@ def bind_call(
 
     ``optional`` parameters may be left out and are then absent from the result.
     """
-    entries = TABLES[table]
-    signature = entries.get(call.name.text)
+    signature = find(TABLES[table], call.name, scope, log)
     if signature is None:
-        log.report(
-            "FFE1005",
-            f"no {NOUNS[table]} is called `{call.name.text}`",
-            call.name.span,
-            help=did_you_mean(call.name.text, entries),
-            fix=respell(call.name.span, call.name.text, entries),
-            source=scope.source,
-        )
         return None
     given = [Given(a.name, a.value, scope) for a in call.arguments]
     values = bind(signature, given, call.name.span, scope, log, optional=optional)
@@ -81,7 +98,7 @@ def bind_call(
 
 
 def bind(
-    signature: Signature,
+    signature: Construct,
     given: Iterable[Given],
     span: Span,
     scope: Scope,
@@ -108,7 +125,7 @@ def bind(
     return fill_defaults(signature, stated, optional) if complete else None
 
 
-def bind_given(signature: Signature, given: Iterable[Given], log: Log) -> tuple[Values, bool]:
+def bind_given(signature: Construct, given: Iterable[Given], log: Log) -> tuple[Values, bool]:
     """The arguments that are stated, and whether all of them were right."""
     values: Values = {}
     complete = True
@@ -128,7 +145,7 @@ def bind_given(signature: Signature, given: Iterable[Given], log: Log) -> tuple[
 
 
 def fill_defaults(
-    signature: Signature, stated: Values, optional: frozenset[str] = frozenset()
+    signature: Construct, stated: Values, optional: frozenset[str] = frozenset()
 ) -> Values:
     """``stated`` in the signature's order, with the default of what is not stated."""
     values: Values = {}
@@ -152,7 +169,7 @@ def _default(parameter: Parameter, values: Values) -> Value:
 
 
 def _parameter(
-    signature: Signature, position: int, given: Given, first: Mapping[str, Span], log: Log
+    signature: Construct, position: int, given: Given, first: Mapping[str, Span], log: Log
 ) -> Parameter | None:
     """The parameter that an argument is for; None after reporting that there is none."""
     source = given.scope.source
@@ -183,7 +200,7 @@ def _parameter(
 
 
 def _report_missing(
-    signature: Signature, parameter: Parameter, span: Span, scope: Scope, log: Log
+    signature: Construct, parameter: Parameter, span: Span, scope: Scope, log: Log
 ) -> None:
     known = f" ({', '.join(TABLES[parameter.table])})" if parameter.table else ""
     log.report(
@@ -301,7 +318,7 @@ def _call(expression: ast.Expression, parameter: Parameter, scope: Scope, log: L
         log.report(
             "FFE1009",
             f"`{parameter.name}` takes {'a list of ' if parameter.kind is Kind.CALLS else 'a '}"
-            f"{NOUNS[parameter.table]}{'s' if parameter.kind is Kind.CALLS else ''}",
+            f"{TABLES[parameter.table].noun}{'s' if parameter.kind is Kind.CALLS else ''}",
             expression.span,
             help=f"known here: {entries}",
             source=scope.source,

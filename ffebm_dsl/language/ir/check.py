@@ -10,8 +10,7 @@ from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.edits import set_argument
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolved import Block, Drive, End, Loss, Map, Model, Port, Spec
-from ffebm_dsl.language.ir.shapes import show_shape
-from ffebm_dsl.language.registry import OPS
+from ffebm_dsl.language.registry import LOSSES, OPS, TARGETS, show_shape
 
 
 def check_model(spec: Spec, log: Log) -> Spec:
@@ -129,17 +128,25 @@ def _check_loss(model: Model, loss: Loss, log: Log) -> None:
     shape = _prediction_shape(model, loss)
     if target is None or target.shape is None:
         return
-    if loss.name == "cross_entropy" and target.kind != "label":
-        log.report(
-            "FFE5001",
-            f"cross_entropy needs a label, and the target `{target.name}` is a {target.kind}",
-            loss.span,
-            labels=[Label(target.span, "the target")],
-            help="use mse for vectors",
-            fix=replace(Span(loss.span.start, loss.span.start + len(loss.name)), "mse"),
-        )
+    if target.kind not in LOSSES[loss.name].targets:
+        _report_target(loss, target, log)
     elif shape is not None:
         _check_loss_shape(shape, target, loss, readout, log)
+
+
+def _report_target(loss: Loss, target: End, log: Log) -> None:
+    """The target is of a kind that the loss does not take; another loss may take it."""
+    wanted = " or a ".join(LOSSES[loss.name].targets)
+    other = next((name for name in LOSSES if target.kind in LOSSES[name].targets), "")
+    place = Span(loss.span.start, loss.span.start + len(loss.name))
+    log.report(
+        "FFE5001",
+        f"{loss.name} needs a {wanted}, and the target `{target.name}` is a {target.kind}",
+        loss.span,
+        labels=[Label(target.span, "the target")],
+        help=f"use {other} for a {target.kind}" if other else "",
+        fix=replace(place, other) if other else None,
+    )
 
 
 def _prediction_shape(model: Model, loss: Loss) -> tuple[int, ...] | None:
@@ -160,10 +167,10 @@ def _check_loss_shape(
     shape: tuple[int, ...], target: End, loss: Loss, readout: Map | None, log: Log
 ) -> None:
     size = (target.shape or (0,))[0]
-    flat = loss.name == "mse"
+    flat = LOSSES[loss.name].flat
     if (prod(shape) if flat else shape) == (size if flat else (size,)):
         return
-    what = "classes" if target.kind == "label" else "numbers"
+    what = "classes" if TARGETS[target.kind].classes else "numbers"
     vector = len(shape) == 1
     log.report(
         "FFE2006",
@@ -178,11 +185,11 @@ def _check_loss_shape(
 
 
 def _resized(readout: Map, size: int, log: Log) -> Fix | None:
-    """Let a readout that ends with a linear op give ``size`` numbers."""
+    """Let a readout that ends with an op with a weight give ``size`` numbers."""
     last = readout.chain.ops[-1] if readout.chain.ops else None
-    if last is None or last.name != "linear":
+    if last is None or not OPS[last.name].counted:
         return None
-    return set_argument(last, "out_features", str(size), log.source)
+    return set_argument(last, OPS[last.name].counted, str(size), log.source)
 
 
 # Nudging by the loss ---------------------------------------------------------------------

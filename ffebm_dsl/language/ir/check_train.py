@@ -9,8 +9,7 @@ from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.ir.resolved import Chain, End, Map, Model, Spec, Train
-from ffebm_dsl.language.ir.shapes import show_shape
-from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, OPS
+from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, OPS, OPTIMIZERS, TARGETS, show_shape
 
 
 def check_train(spec: Spec, log: Log) -> Spec:
@@ -66,16 +65,10 @@ def _check_path(train: Train, log: Log) -> None:
 
 
 def _check_optimizer(train: Train, log: Log) -> None:
-    arguments = train.optimizer.arguments
-    if arguments.get("nesterov") is True and arguments.get("momentum") == 0.0:
-        _report(
-            "FFE5005",
-            "`nesterov` needs a `momentum` above 0",
-            "optimizer",
-            train,
-            log,
-            "add `momentum=0.9`",
-        )
+    conflict = OPTIMIZERS[train.optimizer.name].conflict(train.optimizer.arguments)
+    if conflict is not None:
+        message, remedy = conflict
+        _report("FFE5005", message, "optimizer", train, log, remedy)
 
 
 def _check_groups(train: Train, model: Model, log: Log) -> None:
@@ -113,9 +106,8 @@ def _parts(model: Model) -> dict[str, bool]:
 
 def _has_weights(chain: Chain) -> bool:
     """Also for a chain with a faulty op, of which nothing is known."""
-    return any(
-        op is None or OPS[op.name].counted or op.arguments.get("affine") is True for op in chain.ops
-    )
+    ops = chain.shaped
+    return ops is None or any(OPS[op.name].count_parameters(op) for op in ops)
 
 
 def _check_input(train: Train, input_: End, shape: tuple[int, ...], log: Log) -> None:
@@ -147,7 +139,7 @@ def _check_input(train: Train, input_: End, shape: tuple[int, ...], log: Log) ->
 def _check_target(train: Train, target: End, log: Log) -> None:
     classes = DATA[train.data.name].classes_with(train.data.arguments)
     size = (target.shape or (0,))[0]
-    if classes and (target.kind != "label" or size != classes):
+    if classes and (not TARGETS[target.kind].classes or size != classes):
         _report(
             "FFE5003",
             f"{train.data.name} has {classes} classes, and the model's target is "

@@ -2,7 +2,7 @@
 
 Counted per sample from the IR alone. The conventions:
 
-- A MAC is one multiplication with one addition in a ``conv2d`` or ``linear``. Pooling,
+- A MAC is one multiplication with one addition in an op with a weight. Pooling,
   normalisation, activations and biases are not counted.
 - **Digital** is what feedforward maps and the readout do: their forward pass, once per
   step. Their backward pass is not counted, nor, under ``nudge=loss``, the readout of
@@ -22,7 +22,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from ffebm_dsl.language.ir.model import BlockIR, CallIR, FeedforwardIR, ModelIR, OpIR
+from ffebm_dsl.language.ir.model import BlockIR, FeedforwardIR, ModelIR, OpIR
+from ffebm_dsl.language.registry import GRADIENTS, OPS, Backward
 
 FLOAT32_BYTES = 4
 
@@ -185,7 +186,7 @@ def count_block(block: BlockIR) -> BlockCount:
         drives=tuple(sizes[drive.layer] for drive in block.drives),
         outputs=tuple(sizes[output.layer] for output in block.outputs),
         state=state,
-        stored_states=state * (1 + _further_states(block.gradient)),
+        stored_states=state * (1 + backward(block).states),
     )
 
 
@@ -202,59 +203,24 @@ def _phases(block: BlockIR, sizes: dict[str, int], macs_per_sweep: int) -> tuple
     drives = sum(sizes[drive.layer] for drive in block.drives)
     outputs = sum(sizes[output.layer] for output in block.outputs)
     driven = sum(sizes[layer] for layer in {drive.layer for drive in block.drives})
-    name, runs, sweeps = _backward(block)
+    back = backward(block)
     return (
         PhaseCount("free", 1, block.free.sweeps, macs_per_sweep, drives, outputs),
-        PhaseCount(name, runs, sweeps, macs_per_sweep, drives + outputs, driven),
+        PhaseCount(back.name, back.runs, back.sweeps, macs_per_sweep, drives + outputs, driven),
     )
 
 
-def _backward(block: BlockIR) -> tuple[str, int, int]:
-    """Name, runs and sweeps of what gives the block's gradient."""
-    if block.gradient.name == "ep":
-        return "nudged", _nudged_runs(block.gradient), block.nudged.sweeps
-    sweeps = block.gradient.arguments["sweeps"]
-    assert isinstance(sweeps, int)
-    # Each sweep of `unrolled` is run forward and then backward.
-    return ("adjoint", 1, sweeps) if block.gradient.name == "implicit" else ("unrolled", 2, sweeps)
-
-
-def _nudged_runs(gradient: CallIR) -> int:
-    return 2 if gradient.arguments["estimator"] == "centered" else 1
-
-
-def _further_states(gradient: CallIR) -> int:
-    """How many states the backward pass holds besides the free one."""
-    if gradient.name == "ep":
-        return _nudged_runs(gradient)
-    sweeps = gradient.arguments["sweeps"]
-    assert isinstance(sweeps, int)
-    return sweeps if gradient.name == "unrolled" else 1
+def backward(block: BlockIR) -> Backward:
+    """What gives the block's gradient."""
+    estimator = GRADIENTS[block.gradient.name]
+    return estimator.backward(block.gradient.arguments, block.nudged.sweeps)
 
 
 def op_parameters(op: OpIR) -> int:
     """Trainable numbers of one op: weight and bias, or scale and shift."""
-    match op.name:
-        case "conv2d" | "linear":
-            bias = op.out_shape[0] if op.arguments["bias"] else 0
-            return op.out_shape[0] * _fan_in(op) + bias
-        case "batch_norm1d" | "batch_norm2d" | "group_norm":
-            return 2 * op.in_shape[0] if op.arguments["affine"] else 0
-        case "layer_norm":
-            return 2 * prod(op.in_shape) if op.arguments["affine"] else 0
-        case _:
-            return 0
+    return OPS[op.name].count_parameters(op)
 
 
 def op_macs(op: OpIR) -> int:
     """Multiply-accumulates of one op on one sample."""
-    return prod(op.out_shape) * _fan_in(op) if op.name in ("conv2d", "linear") else 0
-
-
-def _fan_in(op: OpIR) -> int:
-    """Numbers that each output of a conv2d or linear reads."""
-    if op.name == "linear":
-        return op.in_shape[0]
-    kernel, groups = op.arguments["kernel"], op.arguments["groups"]
-    assert isinstance(kernel, int) and isinstance(groups, int)
-    return op.in_shape[0] // groups * kernel**2
+    return OPS[op.name].count_macs(op)

@@ -15,8 +15,8 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import OpIR, Shape
 from ffebm_dsl.language.ir.resolved import Block, Coupling
 from ffebm_dsl.language.ir.shape_reports import joined, layer_label, report_misfit
-from ffebm_dsl.language.ir.shapes import Misfit, apply_op, show_shape
-from ffebm_dsl.language.registry import OPS
+from ffebm_dsl.language.ir.shapes import apply_op
+from ffebm_dsl.language.registry import OPS, Misfit, show_shape
 
 
 class _Traced(NamedTuple):

@@ -8,7 +8,8 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import OpIR, Shape
 from ffebm_dsl.language.ir.resolved import Block, Map, Model, Spec
 from ffebm_dsl.language.ir.shape_reports import joined, report_misfit
-from ffebm_dsl.language.ir.shapes import Misfit, apply_op, show_shape
+from ffebm_dsl.language.ir.shapes import apply_op
+from ffebm_dsl.language.registry import Misfit, show_shape
 
 PortShapes = dict[str, Shape | None]
 

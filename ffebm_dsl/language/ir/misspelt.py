@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Diagnostic, Label, Span
 from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.diagnostics.nearest import nearest
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.registry import TABLES, TRAIN
+from ffebm_dsl.language.registry import PHASES, TABLES, TRAIN
 from ffebm_dsl.language.syntax import ast
 
 _WORD = re.compile(r'#[^\n]*|"[^"\n]*"|[A-Za-z_]\w*')
@@ -29,12 +30,13 @@ _DECLARES: dict[str, tuple[type, ...]] = {
 }
 """What declares the kind of name that a code finds unknown."""
 
-_LANGUAGE = frozenset(
-    name
-    for signature in (TRAIN, *(entry for table in TABLES.values() for entry in table.values()))
-    for name in (signature.name, *signature.names)
-)
-"""Names of the language: whoever writes `sweeps` means it, and `sweeos` is the slip."""
+
+@cache
+def _language() -> frozenset[str]:
+    """Names of the language: who writes `sweeps` means it, and `sweeos` is the slip."""
+    sections = (TRAIN, *PHASES.values())
+    entries = [*sections, *(entry for table in TABLES.values() for entry in table.values())]
+    return frozenset(name for entry in entries for name in (entry.name, *entry.names))
 
 
 class _Declared(NamedTuple):
@@ -94,7 +96,7 @@ def _to_blame(name: str, uses: list[Diagnostic], unread: list[_Declared]) -> _De
     declared, text = fitting[close], uses[0].source.text
     # A template's statements are not looked at where its arguments are wrong.
     inside = _count(name, declared.region, text) if uses[0].code == "FFE1006" else 0
-    return declared if len(uses) + inside > 1 or name in _LANGUAGE else None
+    return declared if len(uses) + inside > 1 or name in _language() else None
 
 
 def _sees(use: Diagnostic, declared: _Declared) -> bool:

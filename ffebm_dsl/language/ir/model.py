@@ -13,34 +13,28 @@ unnamed one) or ``"b1.skip"`` (a named one).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass
 
-Shape = tuple[int, ...]
-"""Shape of one sample, without the batch dimension."""
+from ffebm_dsl.language.registry.calls import CallIR, OpIR, Shape, Value
 
-Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | CallIR"
-"""What an argument can be once it is resolved."""
-
-
-@dataclass(frozen=True)
-class CallIR:
-    """A registry entry by name, with every one of its arguments filled in.
-
-    ``arguments`` are :data:`Value`; the registry's signature says which type each has,
-    and code that consumes an argument relies on it.
-    """
-
-    name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class OpIR(CallIR):
-    """One op of a chain, between known shapes (a conv2d knows both its channel counts)."""
-
-    in_shape: Shape = ()
-    out_shape: Shape = ()
+__all__ = [
+    "BlockIR",
+    "CallIR",
+    "CouplingIR",
+    "DriveIR",
+    "FeedforwardIR",
+    "InputIR",
+    "LayerIR",
+    "ModelIR",
+    "OpIR",
+    "OutputIR",
+    "RelaxIR",
+    "Shape",
+    "SpecIR",
+    "TargetIR",
+    "TrainIR",
+    "Value",
+]
 
 
 @dataclass(frozen=True)
@@ -97,9 +91,8 @@ class OutputIR:
 class RelaxIR:
     """How a phase is relaxed.
 
-    ``tolerance`` 0 means: always ``sweeps`` sweeps. ``routing_after`` -1 means that max
-    pooling follows the state throughout; n >= 0 freezes its choices after n sweeps.
-    ``anderson_memory`` 0 means plain sweeps. ``start`` is ``zeros`` or ``feedforward`` for a
+    ``tolerance`` 0 means: always ``sweeps`` sweeps. ``routing`` and ``solver`` are calls of
+    constructs. ``start`` is ``zeros`` or ``feedforward`` for a
     free phase, ``free state`` for a nudged one.
     """
 
@@ -108,8 +101,8 @@ class RelaxIR:
     order: str
     damping: float
     over_relaxation: float
-    routing_after: int
-    anderson_memory: int
+    routing: CallIR
+    solver: CallIR
     start: str
 
 
@@ -117,8 +110,8 @@ class RelaxIR:
 class BlockIR:
     """An energy block with the feedforward maps that drive it.
 
-    ``gradient`` is one of ``ep(beta, estimator, nudge)``, ``implicit(tolerance, sweeps)``,
-    ``unrolled(sweeps)``.
+    ``energy`` names its kind; ``gradient`` and ``init`` are calls of a gradient estimator and
+    an initialiser.
     """
 
     name: str
@@ -156,7 +149,7 @@ class TargetIR:
 class ModelIR:
     """A whole network: stages in order of computation, then readout and loss.
 
-    ``loss`` is ``cross_entropy`` or ``mse`` of the readout's output against the target.
+    ``loss`` is the loss of the readout's output against the target.
     A spec without a readout has one of no ops whose source is what the loss is taken of.
     ``init`` serves the readout and the model-level feedforward maps.
     """
@@ -180,7 +173,7 @@ class TrainIR:
 
     ``eval_every`` and ``checkpoint_every`` count epochs; ``diagnose_every`` counts steps
     between gradient diagnostics, 0 for none. ``on_bad_step`` is what to do about a step whose
-    numbers go wrong: ``stop(...)``, ``skip_batch(...)`` or ``damp(...)``.
+    numbers go wrong.
     """
 
     data: CallIR

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.diagnostics.fix import respell
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean
-from ffebm_dsl.language.ir.bind import bind_call
+from ffebm_dsl.language.ir.bind import bind_call, find
 from ffebm_dsl.language.ir.edits import rewrite, set_arrow
 from ffebm_dsl.language.ir.evaluate import evaluate
 from ffebm_dsl.language.ir.log import Log
@@ -22,7 +22,7 @@ from ffebm_dsl.language.ir.shared import (
     override_settings,
     resolve_chain,
 )
-from ffebm_dsl.language.registry import ENERGIES, NOUNS
+from ffebm_dsl.language.registry import ENERGIES
 from ffebm_dsl.language.syntax import ast
 
 
@@ -62,7 +62,7 @@ def resolve_block(text: BlockText, log: Log) -> Block:
         span=text.name.span,
         expansion=text.expansion,
         maps=maps,
-        energy=_energy_kind(energy, log),
+        energy=_energy_kind(energy, text.scope, log),
         energy_span=energy.kind.span if energy else text.name.span,
         layers=layers,
         couplings=_named([c for c in couplings if c], {m.name for m in maps}),
@@ -80,19 +80,9 @@ _OUTSIDE = Span(-1, -1)
 """Stands for the place of a name that was declared outside the block."""
 
 
-def _energy_kind(energy: ast.Energy | None, log: Log) -> str | None:
-    if energy is None:
-        return None
-    if energy.kind.text in ENERGIES:
-        return energy.kind.text
-    log.report(
-        "FFE1005",
-        f"no {NOUNS['energies']} is called `{energy.kind.text}`",
-        energy.kind.span,
-        help=did_you_mean(energy.kind.text, ENERGIES),
-        fix=respell(energy.kind.span, energy.kind.text, ENERGIES),
-    )
-    return None
+def _energy_kind(energy: ast.Energy | None, scope: Scope, log: Log) -> str | None:
+    kind = find(ENERGIES, energy.kind, scope, log) if energy else None
+    return kind.name if kind else None
 
 
 def _maps(text: BlockText, names: dict[str, Span], log: Log) -> tuple[tuple[Map, ...], Ports]:

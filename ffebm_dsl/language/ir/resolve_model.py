@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.diagnostics.fix import replace, respell
-from ffebm_dsl.language.diagnostics.nearest import did_you_mean
-from ffebm_dsl.language.ir.bind import bind_call
+from ffebm_dsl.language.diagnostics.fix import replace
+from ffebm_dsl.language.ir.bind import bind_call, find
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.names import Ports, declare
 from ffebm_dsl.language.ir.params import Override
@@ -67,7 +66,7 @@ def resolve_model(
         target=_end(target, "targets", scope, log),
         stages=tuple(state.stages),
         readout=resolved_readout,
-        loss=_loss(loss, state.ports, target, log) if loss else None,
+        loss=_loss(loss, state.ports, target, scope, log) if loss else None,
         init=settings.init,
     )
 
@@ -176,17 +175,12 @@ def _readout(statement: ast.Readout, state: _Stages, scope: Scope, log: Log) -> 
     return Map(name, name, source, chain, statement.name.span)
 
 
-def _loss(statement: ast.Loss, ports: Ports, target: ast.Target | None, log: Log) -> Loss | None:
+def _loss(
+    statement: ast.Loss, ports: Ports, target: ast.Target | None, scope: Scope, log: Log
+) -> Loss | None:
     """``loss = name(prediction, target)``; its arguments are ports, so they bind here."""
     call = statement.loss
-    if call.name.text not in LOSSES:
-        log.report(
-            "FFE1005",
-            f"no loss is called `{call.name.text}`",
-            call.name.span,
-            help=did_you_mean(call.name.text, LOSSES),
-            fix=respell(call.name.span, call.name.text, LOSSES),
-        )
+    if find(LOSSES, call.name, scope, log) is None:
         return None
     values = [argument.value for argument in call.arguments]
     references = [v for v in values if isinstance(v, ast.Reference)]

@@ -8,7 +8,7 @@ from ffebm_dsl.language.ir.bind import BoundCall
 from ffebm_dsl.language.ir.edits import set_name
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolved import Layer
-from ffebm_dsl.language.ir.shapes import Misfit, show_shape
+from ffebm_dsl.language.registry import Misfit, show_shape
 
 
 def report_misfit(misfit: Misfit, op: BoundCall, log: Log) -> None:

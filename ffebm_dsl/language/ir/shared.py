@@ -21,7 +21,7 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, RelaxIR
 from ffebm_dsl.language.ir.resolved import Chain, Estimator
 from ffebm_dsl.language.ir.scope import Scope
-from ffebm_dsl.language.registry import GRADIENTS, PHASES
+from ffebm_dsl.language.registry import GRADIENTS, OPS, PHASES
 from ffebm_dsl.language.syntax import ast
 
 StatementT = TypeVar("StatementT", bound=ast.Node)
@@ -43,13 +43,9 @@ class Settings:
     def relax(self, phase: str) -> RelaxIR:
         """The phase with all keys, defaults filled in."""
         values = fill_defaults(PHASES[phase], self.phases.get(phase, {}))
-        routing = values.pop("routing")
-        after = routing.arguments.get("after", -1) if isinstance(routing, CallIR) else -1
-        solver = values.pop("solver")
-        memory = solver.arguments.get("memory", 0) if isinstance(solver, CallIR) else 0
         # Only the free phase has a choice of where to start.
         values.setdefault("start", "free state")
-        return RelaxIR(**values, routing_after=after, anderson_memory=memory)  # type: ignore[arg-type]
+        return RelaxIR(**values)  # type: ignore[arg-type]
 
     def inherited(self) -> Settings:
         return replace(self, gradient=self.gradient._replace(inherited=True))
@@ -106,15 +102,19 @@ def resolve_chain(
     last = last_weight(ops) if coupling else -1
     bound = []
     for position, op in enumerate(ops):
-        optional = frozenset({"out_channels", "out_features"} if position == last else ())
+        optional = frozenset({_counted(op)} if position == last else ())
         bound.append(bind_call(op, "ops", scope, log, optional=optional))
     return Chain(tuple(bound), span)
 
 
 def last_weight(ops: Sequence[ast.Call]) -> int:
     """Position of the last op with a weight, -1 where there is none."""
-    weighted = [i for i, op in enumerate(ops) if op.name.text in ("conv2d", "linear")]
+    weighted = [i for i, op in enumerate(ops) if _counted(op)]
     return weighted[-1] if weighted else -1
+
+
+def _counted(op: ast.Call) -> str:
+    return OPS[op.name.text].counted if op.name.text in OPS else ""
 
 
 def of_type(statements: Iterable[ast.Node], kind: type[StatementT]) -> list[StatementT]:

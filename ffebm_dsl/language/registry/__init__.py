@@ -1,93 +1,60 @@
-"""Signatures of everything a spec can name, as plain data.
+"""Everything a spec can name: tables of constructs, and the keys of `train`.
 
-One table per category. Binding, nearest names, the reference tables of the docs and
-whatever else needs to know an argument's name, type, default or range read them here.
-What an entry *does* is implemented elsewhere, in the module that a table's user names.
+Binding, nearest names, shapes, counts, the reference tables of the docs and whatever else
+needs to know something of a construct asks it here; nothing else knows a construct's name.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
-from ffebm_dsl.language.registry.model import (
-    ACTIVATIONS,
-    ENERGIES,
-    GRADIENTS,
-    INITIALISERS,
-    INPUTS,
-    LOSSES,
-    ORDERS,
-    PHASES,
-    ROUTINGS,
-    SOLVERS,
-    TARGETS,
+from ffebm_dsl.language.registry.calls import Arguments, CallIR, OpIR, Shape, Value
+from ffebm_dsl.language.registry.construct import (
+    ActivationConstruct,
+    AugmentationConstruct,
+    Backward,
+    Construct,
+    DataConstruct,
+    EnergyConstruct,
+    EstimatorConstruct,
+    InitialiserConstruct,
+    LossConstruct,
+    OpConstruct,
+    OptimizerConstruct,
+    PolicyConstruct,
+    Progress,
+    ScheduleConstruct,
+    TargetConstruct,
 )
-from ffebm_dsl.language.registry.ops import OPS, OpSignature
-from ffebm_dsl.language.registry.signature import (
+from ffebm_dsl.language.registry.parameters import (
+    ORDERS,
     REQUIRED,
     Bounds,
     Kind,
     Parameter,
     SameAs,
-    Signature,
     describe_default,
 )
-from ffebm_dsl.language.registry.train import (
+from ffebm_dsl.language.registry.shapes import Fit, Misfit, show_shape
+from ffebm_dsl.language.registry.tables import (
+    ACTIVATIONS,
     AUGMENTATIONS,
     DATA,
+    ENERGIES,
+    GRADIENTS,
     GROUPS,
+    INITIALISERS,
+    INPUTS,
+    LOSSES,
+    OPS,
     OPTIMIZERS,
+    PHASES,
     POLICIES,
+    ROUTINGS,
     SCHEDULES,
-    TRAIN,
-    AugmentationSignature,
-    DataSignature,
+    SOLVERS,
+    TABLES,
+    TARGETS,
+    Table,
+    register,
 )
-
-TABLES: Mapping[str, Mapping[str, Signature]] = MappingProxyType(
-    {
-        "ops": OPS,
-        "activations": ACTIVATIONS,
-        "energies": ENERGIES,
-        "initialisers": INITIALISERS,
-        "phases": PHASES,
-        "routing": ROUTINGS,
-        "solvers": SOLVERS,
-        "gradients": GRADIENTS,
-        "losses": LOSSES,
-        "inputs": INPUTS,
-        "targets": TARGETS,
-        "data": DATA,
-        "augmentations": AUGMENTATIONS,
-        "optimizers": OPTIMIZERS,
-        "schedules": SCHEDULES,
-        "groups": GROUPS,
-        "policies": POLICIES,
-    }
-)
-"""Every table by name; :attr:`Parameter.table` refers to these names."""
-
-NOUNS: Mapping[str, str] = MappingProxyType(
-    {
-        "ops": "op",
-        "activations": "activation",
-        "energies": "energy",
-        "initialisers": "initialiser",
-        "phases": "phase",
-        "routing": "routing",
-        "solvers": "solver",
-        "gradients": "gradient estimator",
-        "losses": "loss",
-        "inputs": "kind of input",
-        "targets": "kind of target",
-        "data": "data set",
-        "augmentations": "augmentation",
-        "optimizers": "optimizer",
-        "schedules": "schedule",
-        "groups": "parameter group",
-        "policies": "policy",
-    }
-)
-"""What one entry of each table is called in a message."""
+from ffebm_dsl.language.registry.train import TRAIN
 
 __all__ = [
     "ACTIVATIONS",
@@ -99,7 +66,6 @@ __all__ = [
     "INITIALISERS",
     "INPUTS",
     "LOSSES",
-    "NOUNS",
     "OPS",
     "OPTIMIZERS",
     "ORDERS",
@@ -112,13 +78,34 @@ __all__ = [
     "TABLES",
     "TARGETS",
     "TRAIN",
-    "AugmentationSignature",
+    "ActivationConstruct",
+    "Arguments",
+    "AugmentationConstruct",
+    "Backward",
     "Bounds",
-    "DataSignature",
+    "CallIR",
+    "Construct",
+    "DataConstruct",
+    "EnergyConstruct",
+    "EstimatorConstruct",
+    "Fit",
+    "InitialiserConstruct",
     "Kind",
-    "OpSignature",
+    "LossConstruct",
+    "Misfit",
+    "OpConstruct",
+    "OpIR",
+    "OptimizerConstruct",
     "Parameter",
+    "PolicyConstruct",
+    "Progress",
     "SameAs",
-    "Signature",
+    "ScheduleConstruct",
+    "Shape",
+    "Table",
+    "TargetConstruct",
+    "Value",
     "describe_default",
+    "register",
+    "show_shape",
 ]

@@ -8,14 +8,12 @@ from ffebm_dsl.physics.network.chain import (
     Outcome,
     Probe,
     Wiring,
-    cross_entropy,
     label,
-    mse,
 )
-from ffebm_dsl.physics.network.initialise import INITIALISERS, initialise
+from ffebm_dsl.physics.network.initialise import Draw, initialise
 
 __all__ = [
-    "INITIALISERS",
+    "Draw",
     "EnergyBlock",
     "HybridBlock",
     "HybridNetwork",
@@ -25,8 +23,6 @@ __all__ = [
     "PhaseReport",
     "Probe",
     "Wiring",
-    "cross_entropy",
     "initialise",
     "label",
-    "mse",
 ]

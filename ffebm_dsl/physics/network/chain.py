@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ffebm_dsl.physics.energy.kernels import channels_last
@@ -194,22 +193,6 @@ def label(parameter: str) -> str:
         elif parts[1:4] == ["core", "energy", "couplings"]:
             parts = [parts[0], parts[4], *parts[6:]]
     return ".".join(parts)
-
-
-def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy per sample in nat: logits (B, K), labels (B,) to (B,)."""
-    return F.cross_entropy(logits, target, reduction="none")
-
-
-def mse(prediction: Tensor, target: Tensor) -> Tensor:
-    """``|prediction - target|^2 / 2`` per sample: (B, ...), labels (B,) or (B, K) to (B,).
-
-    A label stands for the corner of the unit cube that it names (one-hot).
-    """
-    flat = prediction.flatten(1)
-    if not target.is_floating_point():
-        target = F.one_hot(target, flat.shape[1]).to(flat.dtype)
-    return (flat - target).square().sum(1) / 2
 
 
 class _NeedsTarget(torch.autograd.Function):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import nn
 
 from ffebm_dsl.language.ir.model import CallIR
+from ffebm_dsl.language.registry import OPTIMIZERS, SCHEDULES, Progress
 
 
 def build_optimizer(
@@ -23,23 +23,9 @@ def build_optimizer(
         readout: the spec's name of the readout, whose labels begin with ``readout``.
     """
     values: Mapping[str, Any] = call.arguments
-    rate, decay = float(values["lr"]), float(values["weight_decay"])
-    parameters = _grouped(values["groups"], named, readout, decay)
-    if call.name == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=rate,
-            momentum=float(values["momentum"]),
-            nesterov=bool(values["nesterov"]),
-            weight_decay=decay,
-        )
-    betas = (float(values["beta1"]), float(values["beta2"]))
-    eps = float(values["eps"])
-    if call.name == "adam":
-        return torch.optim.Adam(parameters, lr=rate, betas=betas, eps=eps, weight_decay=decay)
-    if call.name == "adamw":
-        return torch.optim.AdamW(parameters, lr=rate, betas=betas, eps=eps, weight_decay=decay)
-    raise KeyError(f"the registry offers an optimizer {call.name!r} that training does not know")
+    parameters = _grouped(values["groups"], named, readout, float(values["weight_decay"]))
+    optimizer: torch.optim.Optimizer = OPTIMIZERS[call.name].make(parameters, values)
+    return optimizer
 
 
 def _grouped(
@@ -80,30 +66,9 @@ def base_rate(optimizer: CallIR) -> float:
 def learning_rate(
     schedule: CallIR, base: float, epoch: int, epochs: int, part: float = 0.0
 ) -> float:
-    """The learning rate in an epoch (counted from 0) of which ``part`` (below 1) is done.
-
-    The values are those of torch's ``CosineAnnealingLR`` over all ``epochs``,
-    ``CosineAnnealingWarmRestarts`` and ``StepLR``. A function of the position alone leaves
-    no state that a resumed run could miss.
-    """
-    values: Mapping[str, Any] = schedule.arguments
-    match schedule.name:
-        case "constant":
-            return base
-        case "cosine":
-            floor = float(values["eta_min"])
-            return _half_cosine(base, floor, epoch / epochs)
-        case "cosine_restarts":
-            period = int(values["period"])
-            return _half_cosine(base, float(values["eta_min"]), (epoch % period + part) / period)
-        case "step":
-            drops = epoch // int(values["size"])
-            return base * float(values["gamma"]) ** drops
-    raise KeyError(f"the registry offers a schedule {schedule.name!r} that training does not know")
-
-
-def _half_cosine(top: float, floor: float, part: float) -> float:
-    return floor + (top - floor) * (1 + math.cos(math.pi * part)) / 2
+    """The learning rate in an epoch (counted from 0) of which ``part`` (below 1) is done."""
+    position = Progress(epoch, epochs, part)
+    return SCHEDULES[schedule.name].rate(schedule.arguments, base, position)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

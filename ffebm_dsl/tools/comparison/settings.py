@@ -46,24 +46,11 @@ def without(call: CallIR, argument: str) -> CallIR:
     return CallIR(call.name, kept)
 
 
-_KEYS = {"routing_after": "routing", "anderson_memory": "solver"}
-"""How a spec calls what the resolved model has under another name."""
-
-
 def _relax_keys(head: str, a: RelaxIR, b: RelaxIR) -> Iterator[tuple[str, str, str]]:
     for field in fields(RelaxIR):
         value_a, value_b = getattr(a, field.name), getattr(b, field.name)
         if value_a != value_b:
-            name = _KEYS.get(field.name, field.name)
-            yield f"{head} {name}", _relaxed(name, value_a), _relaxed(name, value_b)
-
-
-def _relaxed(name: str, value: int | float | str | CallIR) -> str:
-    if name == "routing":
-        return "live" if value == -1 else f"frozen(after={value})"
-    if name == "solver":
-        return "plain" if value == 0 else f"anderson(memory={value})"
-    return written(value)
+            yield f"{head} {field.name}", written(value_a), written(value_b)
 
 
 def compare_calls(head: str, a: CallIR, b: CallIR) -> Iterator[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ffebm_dsl.language.ir.count import op_parameters
 from ffebm_dsl.language.ir.model import BlockIR, CouplingIR, FeedforwardIR, LayerIR, ModelIR, OpIR
 from ffebm_dsl.language.ir.notation import coupling_chain, feedforward_chain, written_briefly
-from ffebm_dsl.language.ir.shapes import show_shape
+from ffebm_dsl.language.registry import GRADIENTS, show_shape
 
 
 class NodeKind(Enum):
@@ -138,7 +138,7 @@ def _layer(layer: LayerIR, block: str) -> Node:
 def _group(block: BlockIR) -> Group:
     gradient = written_briefly(block.gradient, "gradients")
     phases = f"{block.free.sweeps} sweeps free"
-    if block.gradient.name == "ep":
+    if GRADIENTS[block.gradient.name].nudges:
         phases += f", {block.nudged.sweeps} nudged"
     return Group(f"block {block.name}", f"{gradient}; {phases}", f"energy {block.energy}")
 

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.registry import NOUNS, OPS, TABLES, Kind, Parameter
+from ffebm_dsl.language.registry import OPS, TABLES, Kind, Parameter
 from ffebm_dsl.language.syntax.tokens import Token, TokenKind
 from ffebm_dsl.tools.editor.analysis import Analysis
 from ffebm_dsl.tools.editor.docs import KEYWORD_DOCS, describe, describe_parameter
@@ -137,11 +137,11 @@ def _values(parameter: Parameter) -> Iterator[Completion]:
     for word in words:
         yield _item(word, CompletionKind.VALUE, parameter.name, doc=parameter.doc)
     if parameter.kind is Kind.CALLS:
-        yield _item("[]", CompletionKind.VALUE, f"list of {NOUNS[parameter.table]}s", "[")
+        yield _item("[]", CompletionKind.VALUE, f"list of {TABLES[parameter.table].noun}s", "[")
 
 
 def _entries(table: str, *, coupling: bool) -> Iterator[Completion]:
     for name, signature in TABLES[table].items():
         if coupling and not OPS[name].in_coupling:
             continue
-        yield _item(name, CompletionKind.ENTRY, NOUNS[table], doc=describe(signature))
+        yield _item(name, CompletionKind.ENTRY, TABLES[table].noun, doc=describe(signature))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ffebm_dsl.language.registry import Parameter, Signature, describe_default
+from ffebm_dsl.language.registry import Construct, Parameter, describe_default
 
 KEYWORD_DOCS: Mapping[str, str] = MappingProxyType(
     {
@@ -43,7 +43,7 @@ ARROW_DOCS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def written(signature: Signature) -> str:
+def written(signature: Construct) -> str:
     """The entry as it would be called, with its defaults: ``conv2d(out_channels, kernel, ...)``."""
     arguments = [
         p.name if p.required else f"{p.name}={describe_default(p) or '...'}"
@@ -52,7 +52,7 @@ def written(signature: Signature) -> str:
     return f"{signature.name}({', '.join(arguments)})" if arguments else signature.name
 
 
-def describe(signature: Signature) -> str:
+def describe(signature: Construct) -> str:
     """An entry: how it is written, what it is, and each of its arguments."""
     lines = [f"```ffe\n{written(signature)}\n```", signature.doc]
     listed = [f"- {describe_parameter(p)}" for p in signature.parameters]

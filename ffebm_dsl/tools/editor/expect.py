@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ffebm_dsl.language.ir.params import VALUE_TYPES
-from ffebm_dsl.language.registry import PHASES, TABLES, TRAIN, Kind, Parameter, Signature
+from ffebm_dsl.language.registry import PHASES, TABLES, TRAIN, Construct, Kind, Parameter
 from ffebm_dsl.language.syntax.parse import MAX_NESTING
 from ffebm_dsl.tools.editor.scan import Level
 
@@ -52,7 +52,7 @@ class Expected(NamedTuple):
     """
 
     table: str = ""
-    signature: Signature | None = None
+    signature: Construct | None = None
     parameter: Parameter | None = None
     keywords: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ def _in_list(levels: Sequence[Level]) -> Expected:
     return Expected(names=("values",))
 
 
-def _parameter(signature: Signature, name: str) -> Parameter | None:
+def _parameter(signature: Construct, name: str) -> Parameter | None:
     return signature.parameter(name) if name in signature.names else None
 
 

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import CallIR, ModelIR
+from ffebm_dsl.language.registry import AUGMENTATIONS
 from ffebm_dsl.running.datasets.raw import Split, fingerprint
 from ffebm_dsl.running.datasets.read import read_data
-from ffebm_dsl.running.training.augment import Augmentation, augment, from_calls
+from ffebm_dsl.running.training.augment import augment
 from ffebm_dsl.running.training.data.fit import check_split
 
 Indices = NDArray[np.int64]
@@ -48,7 +49,7 @@ class Dataset:
     normalisation: Normalisation
     device: torch.device
     dtype: torch.dtype
-    augmentations: tuple[Augmentation, ...] = ()
+    augmentations: tuple[CallIR, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -106,14 +107,15 @@ def load(
     train = check_split(raw.train, model.input, model.target)
     test = check_split(raw.test, model.input, model.target)
     normalisation = _normalisation(call, model, raw.integer_maximum)
-    augmentations = from_calls(values["augment"])
-    if augmentations and model.input.kind != "image":
+    augmentations: tuple[CallIR, ...] = values["augment"]
+    image_only = any(AUGMENTATIONS[call.name].image_only for call in augmentations)
+    if image_only and len(model.input.shape) != 3:
         raise InputError(
             f"augmentation needs images, but input `{model.input.name}` is a vector",
             help="remove `augment`, or make the input image(channels, height, width)",
         )
 
-    def dataset(split: Split, augmentations: tuple[Augmentation, ...]) -> Dataset:
+    def dataset(split: Split, augmentations: tuple[CallIR, ...]) -> Dataset:
         return Dataset(split.x, split.y, normalisation, device, dtype, augmentations)
 
     return Data(

@@ -18,6 +18,7 @@ from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, SpecError, re
 from ffebm_dsl.language.diagnostics.codes import CODES, MEASURED
 from ffebm_dsl.language.diagnostics.pages import Example, examples, page, pointer
 from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.language.registry import OPS
 from tests.golden.test_golden import compare
 
 ROOT = Path(__file__).parents[4]
@@ -61,9 +62,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Runs an example as whoever reads the page would; what a program adds to ffebm goes again."""
 
     def run_program(text: str) -> str:
-        from ffebm_dsl import build
-
-        monkeypatch.setattr(build, "COUPLING_OPS", {**build.COUPLING_OPS})
+        monkeypatch.setattr(OPS, "_read", {**OPS._read})
+        monkeypatch.setattr(OPS, "_added", OPS._added)
         program = tmp_path / "page.py"
         program.write_text(text, encoding="utf-8")
         runpy.run_path(str(program))

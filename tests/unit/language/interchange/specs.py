@@ -92,8 +92,8 @@ def relax(draw: st.DrawFn, before: RelaxIR) -> RelaxIR:
         order=draw(st.sampled_from(ORDERS)),
         damping=draw(st.sampled_from((0.0, 0.25))),
         over_relaxation=draw(st.sampled_from((1.0, 1.3))),
-        routing_after=draw(st.integers(-1, 9)),
-        anderson_memory=draw(st.integers(0, 3)),
+        routing=call(draw, "routings"),
+        solver=call(draw, "solvers"),
     )
 
 

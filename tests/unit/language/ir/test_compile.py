@@ -11,7 +11,7 @@ import pytest
 from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError
 from ffebm_dsl.language.ir import PASSES, compile_spec, compile_stages, read_source
 from ffebm_dsl.language.ir.dump import to_json, to_json_dict
-from ffebm_dsl.language.ir.model import BlockIR, RelaxIR, SpecIR
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR, SpecIR
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 
@@ -81,7 +81,7 @@ def test_gradient_and_init_override_whole() -> None:
 
 def test_routing() -> None:
     ir = spec(first="relax free { routing = frozen }", second="relax free { routing = frozen(3) }")
-    assert [block.free.routing_after for block in blocks(ir)] == [20, 3]
+    assert [block.free.routing.arguments["after"] for block in blocks(ir)] == [20, 3]
 
 
 def test_solver_and_start() -> None:
@@ -90,9 +90,10 @@ def test_solver_and_start() -> None:
         first="relax free { solver = anderson  start = feedforward }",
     )
     first, second = blocks(ir)
-    assert (first.free.anderson_memory, second.free.anderson_memory) == (5, 0)
+    assert first.free.solver == CallIR("anderson", {"memory": 5})
+    assert second.free.solver == CallIR("plain")
     assert (first.free.start, second.free.start) == ("feedforward", "zeros")
-    assert (first.nudged.anderson_memory, first.nudged.start) == (3, "free state")
+    assert (first.nudged.solver.arguments, first.nudged.start) == ({"memory": 3}, "free state")
 
 
 def test_nudge_by_the_loss_holds_for_the_last_block_alone() -> None:

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ffebm_dsl.language.diagnostics.codes import CODES
-from ffebm_dsl.language.registry import TABLES, TRAIN, Kind, Parameter, Signature, describe_default
+from ffebm_dsl.language.registry import (
+    PHASES,
+    TABLES,
+    TRAIN,
+    Construct,
+    Kind,
+    Parameter,
+    describe_default,
+)
 
 PAGE = Path(__file__).parents[4] / "docs" / "language.md"
 _MARK = re.compile(r"^<!-- table: (\w+) -->\n(?:\n(?:\|.*\n)+)?", re.MULTILINE)
@@ -26,7 +34,7 @@ def _table(name: str) -> str:
     if name == "codes":
         return _rows(["code", "meaning"], [[f"`{code}`", title] for code, title in CODES.items()])
     if name == "phases":
-        return _phases(TABLES["phases"])
+        return _phases(PHASES)
     if name == "train":
         return _parameters(TRAIN)
     rows = [
@@ -36,7 +44,7 @@ def _table(name: str) -> str:
     return _rows(["call", "meaning", "arguments"], rows)
 
 
-def _call(signature: Signature) -> str:
+def _call(signature: Construct) -> str:
     return f"{signature.name}({', '.join(map(_with_default, signature.parameters))})"
 
 
@@ -55,7 +63,7 @@ def _argument(parameter: Parameter) -> str:
     return f"`{parameter.name}`: {parameter.doc} ({range_})"
 
 
-def _parameters(signature: Signature) -> str:
+def _parameters(signature: Construct) -> str:
     rows = []
     for parameter in signature.parameters:
         default = describe_default(parameter)
@@ -66,7 +74,7 @@ def _parameters(signature: Signature) -> str:
     return _rows(["key", "default", "value", "meaning"], rows)
 
 
-def _phases(phases: Mapping[str, Signature]) -> str:
+def _phases(phases: Mapping[str, Construct]) -> str:
     free, nudged = phases["free"], phases["nudged"]
     rows = []
     for parameter in free.parameters:

@@ -10,19 +10,16 @@ from hypothesis import strategies as st
 from torch.nn.functional import pad
 
 from ffebm_dsl.language.ir.model import CallIR
-from ffebm_dsl.running.training.augment import (
-    Augmentation,
-    Crop,
-    HorizontalFlip,
-    augment,
-    from_calls,
-)
+from ffebm_dsl.language.registry import AUGMENTATIONS
+from ffebm_dsl.running.training.augment import augment
+
+FLIP, CROP = AUGMENTATIONS["hflip"], AUGMENTATIONS["crop"]
 
 IMAGES = torch.arange(2 * 3 * 5 * 4).reshape(2, 3, 5, 4).to(torch.uint8)
 
 
 def test_flip_mirrors_the_samples_whose_draw_is_below_p() -> None:
-    flipped = HorizontalFlip(0.5).apply(IMAGES, np.array([[0.49], [0.5]]))
+    flipped = FLIP.apply(IMAGES, np.array([[0.49], [0.5]]), {"p": 0.5})
     assert torch.equal(flipped[0], IMAGES[0].flip(-1))
     assert torch.equal(flipped[1], IMAGES[1])
 
@@ -35,7 +32,7 @@ def test_crop_cuts_from_the_padded_image(
     padding = 2
     padded = pad(IMAGES.float(), [padding] * 4, padding_mode).to(torch.uint8)
     top, left = (int(draw * (2 * padding + 1)) for draw in draws)
-    cut = Crop(padding, mode).apply(IMAGES, np.array([draws, draws]))
+    cut = CROP.apply(IMAGES, np.array([draws, draws]), {"padding": padding, "mode": mode})
     assert torch.equal(cut, padded[..., top : top + 5, left : left + 4])
     assert cut.dtype == IMAGES.dtype
 
@@ -43,14 +40,18 @@ def test_crop_cuts_from_the_padded_image(
 def test_every_offset_of_a_crop_occurs() -> None:
     image = torch.arange(1, 10, dtype=torch.float32).reshape(1, 1, 3, 3)
     indices = np.arange(400)
-    cuts = augment([Crop(1, "zeros")], image.expand(400, 1, 3, 3), indices, seed=0, epoch=0)
+    cuts = augment(
+        [CallIR("crop", {"padding": 1, "mode": "zeros"})],
+        image.expand(400, 1, 3, 3),
+        indices,
+        seed=0,
+        epoch=0,
+    )
     assert len({tuple(cut.flatten().tolist()) for cut in cuts}) == 9
 
 
 def test_a_sample_is_augmented_alike_in_any_batch() -> None:
-    chain = from_calls(
-        [CallIR("hflip", {"p": 0.5}), CallIR("crop", {"padding": 2, "mode": "edge"})]
-    )
+    chain = [CallIR("hflip", {"p": 0.5}), CallIR("crop", {"padding": 2, "mode": "edge"})]
     images = torch.rand(20, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     indices = np.arange(20)
     together = augment(chain, images, indices, seed=1, epoch=2)
@@ -63,7 +64,7 @@ def test_a_sample_is_augmented_alike_in_any_batch() -> None:
 
 def test_two_equal_augmentations_in_a_row_draw_apart() -> None:
     images = torch.arange(4.0).reshape(1, 1, 1, 4).expand(200, 1, 1, 4)
-    twice = augment([HorizontalFlip(0.5)] * 2, images, np.arange(200), seed=0, epoch=0)
+    twice = augment([CallIR("hflip", {"p": 0.5})] * 2, images, np.arange(200), seed=0, epoch=0)
     mirrored = (twice[:, 0, 0, 0] == 3).double().mean()
     assert 0.3 < mirrored < 0.7
 
@@ -77,8 +78,12 @@ DEVICES = [
 ]
 CHAINS = st.lists(
     st.one_of(
-        st.floats(0, 1).map(HorizontalFlip),
-        st.builds(Crop, st.integers(1, 6), st.sampled_from(["edge", "zeros"])),
+        st.floats(0, 1).map(lambda p: CallIR("hflip", {"p": p})),
+        st.builds(
+            lambda padding, mode: CallIR("crop", {"padding": padding, "mode": mode}),
+            st.integers(1, 6),
+            st.sampled_from(["edge", "zeros"]),
+        ),
     ),
     min_size=1,
     max_size=4,
@@ -89,7 +94,7 @@ CHAINS = st.lists(
 @settings(max_examples=40, deadline=None)
 @given(chain=CHAINS, data=st.data(), as_float=st.booleans())
 def test_bits_depend_on_neither_batches_nor_device(
-    device: str, chain: list[Augmentation], data: st.DataObject, as_float: bool
+    device: str, chain: list[CallIR], data: st.DataObject, as_float: bool
 ) -> None:
     """Any samples, in any order and any batches, on any device: what each alone gets on the CPU."""
     size = data.draw(st.integers(1, 9))
@@ -120,7 +125,7 @@ def test_every_crop_is_a_window_of_the_padded_image(
 ) -> None:
     images = torch.rand(len(draws), 2, 6, 5, generator=torch.Generator().manual_seed(1))
     padded = pad(images, [padding] * 4, "replicate" if mode == "edge" else "constant")
-    cut = Crop(padding, mode).apply(images, np.array(draws))
+    cut = CROP.apply(images, np.array(draws), {"padding": padding, "mode": mode})
     for image, window, (down, right) in zip(padded, cut, draws, strict=True):
         top, left = int(down * (2 * padding + 1)), int(right * (2 * padding + 1))
         assert torch.equal(window, image[:, top : top + 6, left : left + 5])
@@ -130,9 +135,7 @@ def test_flips_and_offsets_have_the_frequencies_of_the_paper() -> None:
     """20,000 samples, 81 windows, two orientations: no part is off by five deviations."""
     samples, side = 20_000, 20
     image = torch.arange(float(side * side)).reshape(1, 1, side, side)
-    chain = from_calls(
-        [CallIR("hflip", {"p": 0.5}), CallIR("crop", {"padding": 4, "mode": "edge"})]
-    )
+    chain = [CallIR("hflip", {"p": 0.5}), CallIR("crop", {"padding": 4, "mode": "edge"})]
     out = augment(chain, image.expand(samples, 1, side, side), np.arange(samples), seed=3, epoch=0)
     middle, right = out[:, 0, 10, 10].numpy().astype(int), out[:, 0, 10, 11].numpy().astype(int)
     flipped = right < middle

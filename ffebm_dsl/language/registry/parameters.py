@@ -1,13 +1,10 @@
-"""What a registry entry is: a name, its parameters, a line of documentation. Plain data."""
+"""The parameters of a construct: names, types, ranges, defaults. Plain data."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, StrEnum
-from types import MappingProxyType
-from typing import TypeVar
 
 
 class Kind(StrEnum):
@@ -74,13 +71,16 @@ AT_LEAST_ONE = Bounds(low=1)
 FRACTION = Bounds(low=0, high=1, open_high=True)
 PROBABILITY = Bounds(low=0, high=1)
 
+ORDERS = ("synchronous", "asynchronous", "asynchronous_reversed", "forward", "backward")
+"""In which order the layers of a block move."""
+
 
 @dataclass(frozen=True)
 class Parameter:
-    """One argument of an entry.
+    """One argument of a construct.
 
-    ``choices`` are the words of a CHOICE; ``table`` names the registry table whose
-    entries a CALL or CALLS takes (the default of a CALL is such an entry's name).
+    ``choices`` are the words of a CHOICE; ``table`` names the table whose
+    constructs a CALL or CALLS takes (the default of a CALL is such a construct's name).
     ``bounds`` hold for every number of REALS.
     """
 
@@ -95,34 +95,6 @@ class Parameter:
     @property
     def required(self) -> bool:
         return self.default is REQUIRED
-
-
-@dataclass(frozen=True)
-class Signature:
-    """An entry; ``parameters`` in the order of positional arguments.
-
-    ``removed`` says what to do about arguments that earlier versions had, by name.
-    """
-
-    name: str
-    doc: str
-    parameters: tuple[Parameter, ...] = ()
-    removed: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-
-    def parameter(self, name: str) -> Parameter:
-        return next(p for p in self.parameters if p.name == name)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(p.name for p in self.parameters)
-
-
-SignatureT = TypeVar("SignatureT", bound=Signature)
-
-
-def table(*signatures: SignatureT) -> Mapping[str, SignatureT]:
-    """Signatures by name, read-only."""
-    return MappingProxyType({signature.name: signature for signature in signatures})
 
 
 def describe_default(parameter: Parameter) -> str:

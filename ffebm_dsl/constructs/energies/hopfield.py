@@ -1,0 +1,27 @@
+"""``energy hopfield``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ffebm_dsl.language.registry import EnergyConstruct
+
+if TYPE_CHECKING:
+    from ffebm_dsl.physics.energy import HopfieldEnergy
+
+
+def _make(*parts: Any) -> HopfieldEnergy:
+    from ffebm_dsl.physics.energy import HopfieldEnergy
+
+    return HopfieldEnergy(*parts)
+
+
+CONSTRUCT = EnergyConstruct(
+    "hopfield",
+    "G(s) - phi(s, x), phi the sum of couplings, drives and biases",
+    equation="E(s, x) = sum over layers of G(s_i) - sum over couplings of <A(s_i), s_j> "
+    "- sum over drives of <u, s_i>; a sweep sets s_i = sigma_i(d phi / d s_i)",
+    source="Hopfield 1984 (PNAS 81); in blocks driven by digital maps: Nest and Ernoult 2024, "
+    "arXiv 2409.03306",
+    make=_make,
+)

@@ -1,0 +1,1 @@
+"""Parts of a model with settings of their own."""

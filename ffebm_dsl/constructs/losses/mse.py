@@ -1,0 +1,33 @@
+"""``mse``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ffebm_dsl.constructs.losses._ends import ENDS
+from ffebm_dsl.language.registry import LossConstruct
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def _per_sample(prediction: Tensor, target: Tensor) -> Tensor:
+    """Predictions (B, ...), labels (B,) or vectors (B, K) to (B,)."""
+    from torch.nn import functional as F
+
+    flat = prediction.flatten(1)
+    if not target.is_floating_point():
+        target = F.one_hot(target, flat.shape[1]).to(flat.dtype)
+    return (flat - target).square().sum(1) / 2
+
+
+CONSTRUCT = LossConstruct(
+    "mse",
+    "half the squared distance, summed over entries; a label counts as its one-hot vector",
+    ENDS,
+    equation="1/2 sum over i of (prediction[i] - target[i])^2",
+    deviations=("half the sum over entries, where torch.nn.MSELoss takes their mean",),
+    per_sample=_per_sample,
+    targets=("label", "vector"),
+    flat=True,
+)

@@ -1,0 +1,1 @@
+"""Ops of feedforward maps, couplings and readouts. Names and arguments follow PyTorch."""

@@ -1,0 +1,27 @@
+"""``hard_sigmoid`` as an op of digital maps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ffebm_dsl.language.registry import Kind, OpConstruct, OpIR, Parameter
+from ffebm_dsl.language.registry.parameters import POSITIVE
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _module(op: OpIR) -> nn.Module:
+    from ffebm_dsl.physics.network.maps import HardSigmoid
+
+    return HardSigmoid(op.arguments["slope"])
+
+
+CONSTRUCT = OpConstruct(
+    "hard_sigmoid",
+    "clamp(slope a, 0, 1), not torch's function of that name",
+    (Parameter("slope", Kind.REAL, "slope between 0 and 1", 1.0, POSITIVE),),
+    equation="y = min(max(slope x, 0), 1)",
+    deviations=("torch.nn.Hardsigmoid is clamp(x / 6 + 1/2, 0, 1)",),
+    module=_module,
+)

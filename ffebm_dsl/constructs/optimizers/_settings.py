@@ -1,0 +1,40 @@
+"""The parameters that optimizers share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ffebm_dsl.language.registry import Arguments, Kind, Parameter
+from ffebm_dsl.language.registry.parameters import FRACTION, NOT_NEGATIVE, POSITIVE
+
+GROUPS = Parameter("groups", Kind.CALLS, "parts with settings of their own", (), table="groups")
+
+
+def learning_rate(default: float) -> Parameter:
+    return Parameter("lr", Kind.REAL, "learning rate", default, POSITIVE)
+
+
+def weight_decay(default: float) -> Parameter:
+    return Parameter("weight_decay", Kind.REAL, "pull towards zero", default, NOT_NEGATIVE)
+
+
+def adam(decay: float) -> tuple[Parameter, ...]:
+    """The parameters of Adam and its kin."""
+    return (
+        learning_rate(1e-3),
+        Parameter("beta1", Kind.REAL, "decay of the mean gradient", 0.9, FRACTION),
+        Parameter("beta2", Kind.REAL, "decay of the mean squared gradient", 0.999, FRACTION),
+        Parameter("eps", Kind.REAL, "added to the denominator", 1e-8, POSITIVE),
+        weight_decay(decay),
+        GROUPS,
+    )
+
+
+def adam_arguments(arguments: Arguments) -> dict[str, Any]:
+    """The same as torch takes them."""
+    return {
+        "lr": arguments["lr"],
+        "betas": (arguments["beta1"], arguments["beta2"]),
+        "eps": arguments["eps"],
+        "weight_decay": arguments["weight_decay"],
+    }

@@ -1,0 +1,29 @@
+"""``optimizer = adamw``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ffebm_dsl.constructs.optimizers._settings import adam, adam_arguments
+from ffebm_dsl.language.registry import Arguments, OptimizerConstruct
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+
+def _make(parameters: Any, arguments: Arguments) -> Optimizer:
+    from torch.optim import AdamW
+
+    return AdamW(parameters, **adam_arguments(arguments))
+
+
+CONSTRUCT = OptimizerConstruct(
+    "adamw",
+    "Adam; weight decay apart from the gradient",
+    adam(0.01),
+    equation="w = w - lr weight_decay w; m = beta1 m + (1 - beta1) g; "
+    "v = beta2 v + (1 - beta2) g^2; "
+    "w = w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)",
+    source="Loshchilov and Hutter 2017, arXiv 1711.05101",
+    make=_make,
+)

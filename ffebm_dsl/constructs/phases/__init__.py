@@ -1,0 +1,1 @@
+"""The phases that blocks relax in, and the keys of `relax`."""

@@ -1,0 +1,19 @@
+"""``relax free``."""
+
+from ffebm_dsl.constructs.phases._relaxation import relaxation
+from ffebm_dsl.language.registry import Construct, Kind, Parameter
+
+CONSTRUCT = Construct(
+    "free",
+    "relaxation from zeros",
+    (
+        *relaxation(100, 1, 1e-5, "asynchronous"),
+        Parameter(
+            "start",
+            Kind.CHOICE,
+            "the states at first: zero, or what one pass from the first layer to the last gives",
+            "zeros",
+            choices=("zeros", "feedforward"),
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""What is done about a step whose numbers go wrong."""

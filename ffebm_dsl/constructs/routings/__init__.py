@@ -1,0 +1,1 @@
+"""How max pooling in couplings chooses."""

@@ -1,0 +1,30 @@
+"""``schedule = step``."""
+
+from __future__ import annotations
+
+from ffebm_dsl.language.registry import (
+    Arguments,
+    Kind,
+    Parameter,
+    Progress,
+    ScheduleConstruct,
+)
+from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, POSITIVE
+
+
+def _rate(arguments: Arguments, base: float, progress: Progress) -> float:
+    drops: int = progress.epoch // arguments["size"]
+    return base * float(arguments["gamma"]) ** drops
+
+
+CONSTRUCT = ScheduleConstruct(
+    "step",
+    "a factor every few epochs",
+    (
+        Parameter("size", Kind.INT, "epochs between steps", bounds=AT_LEAST_ONE),
+        Parameter("gamma", Kind.REAL, "the factor", 0.1, POSITIVE),
+    ),
+    equation="lr gamma^floor(epoch / size)",
+    source="PyTorch's StepLR",
+    rate=_rate,
+)

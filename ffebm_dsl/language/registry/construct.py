@@ -1,0 +1,265 @@
+"""What a construct is: all that the compiler and its tools know of an op, a loss, a data set, ...
+
+A construct is one object in one file. What it is called, what it takes and the facts that
+checking, counting and printing need are plain data and functions without torch. What it does
+in a network or a training run is a function beside them, which imports torch when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ffebm_dsl.language.registry.calls import Arguments, OpIR, Shape
+from ffebm_dsl.language.registry.parameters import Parameter
+from ffebm_dsl.language.registry.shapes import Fit, Misfit, same_shape
+
+
+@dataclass(frozen=True)
+class Construct:
+    """A name of the language.
+
+    Attributes:
+        name: as a spec writes it.
+        doc: what it is, in one line.
+        parameters: in the order of positional arguments.
+        equation: what it computes, in plain text; ``""`` where there is nothing to compute.
+        source: the work that it is taken from; ``""`` where it is common property.
+        deviations: where it is not what its source, or PyTorch under that name, has.
+        removed: what to do about arguments that earlier versions had, by name.
+    """
+
+    name: str
+    doc: str
+    parameters: tuple[Parameter, ...] = ()
+    equation: str = ""
+    source: str = ""
+    deviations: tuple[str, ...] = ()
+    removed: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+
+    def parameter(self, name: str) -> Parameter:
+        return next(p for p in self.parameters if p.name == name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(p.name for p in self.parameters)
+
+
+def _nothing(op: OpIR) -> int:
+    return 0
+
+
+def _never(op: OpIR) -> bool:
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpConstruct(Construct):
+    """An op of feedforward maps, readouts and, where it has a ``coupling``, of couplings.
+
+    Attributes:
+        module: the op between known shapes -> ``torch.nn.Module`` on batches.
+        coupling: the same -> :class:`ffebm_dsl.physics.energy.CouplingOp`; None where the op
+            may not be in a coupling. There it acts both ways, so it must be linear apart from
+            a choice of entries such as that of max pooling.
+        shape: the shape rule: arguments and the shape of the input -> that of the output.
+        count_parameters: trainable numbers of the op.
+        count_macs: multiply-accumulates on one sample.
+        counted: the parameter that gives the size of the first output dimension of the
+            op's weight; ``""`` for an op without weight. In a coupling that argument may be
+            left out, and a spec's initialiser draws the weight.
+        role: what sort of op this is where ``ffebm diff`` compares networks: ``pooling``,
+            ``normalisation`` or ``op``; an op with a weight is of the sort ``weights``.
+        does_nothing: whether the op, between these shapes, is the identity.
+        per_sample: a sample's result does not depend on the others of its batch.
+        random: draws random numbers in training.
+    """
+
+    module: Callable[[OpIR], Any]
+    coupling: Callable[[OpIR], Any] | None = None
+    shape: Callable[[Arguments, Shape], Fit | Misfit] = same_shape
+    count_parameters: Callable[[OpIR], int] = _nothing
+    count_macs: Callable[[OpIR], int] = _nothing
+    counted: str = ""
+    role: str = "op"
+    does_nothing: Callable[[OpIR], bool] = _never
+    per_sample: bool = True
+    random: bool = False
+
+    @property
+    def in_coupling(self) -> bool:
+        return self.coupling is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivationConstruct(Construct):
+    """An activation.
+
+    ``make``: the arguments by name -> :class:`ffebm_dsl.physics.energy.Activation`.
+    """
+
+    make: Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnergyConstruct(Construct):
+    """A kind of energy.
+
+    ``make``: layers, couplings by name and the layers that are driven, as
+    :class:`ffebm_dsl.physics.energy.HopfieldEnergy` takes them -> the energy.
+    """
+
+    make: Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitialiserConstruct(Construct):
+    """How weights are drawn.
+
+    ``draw``: a weight in float64, a ``torch.Generator`` and the arguments by name; it fills
+    the weight in place and draws from the generator alone.
+    """
+
+    draw: Callable[..., None]
+
+
+class Backward(NamedTuple):
+    """What a block does after its free phase to get its gradient.
+
+    ``runs`` times the phase ``name``, each of at most ``sweeps`` sweeps; ``states`` is how
+    many states are held besides the free one. ``text`` says so for people; for phases that
+    are those of ``relax nudged`` it is ``""``.
+    """
+
+    name: str
+    runs: int
+    sweeps: int
+    states: int
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimatorConstruct(Construct):
+    """A gradient estimator.
+
+    Attributes:
+        make: arguments -> :class:`ffebm_dsl.physics.gradients.Estimator`.
+        title: what tables call it.
+        backward: arguments and the sweeps of ``relax nudged`` -> what it costs.
+        nudges: whether its phases are those of ``relax nudged``.
+        summary: the arguments that tell runs apart, in a few words.
+    """
+
+    make: Callable[[Arguments], Any]
+    title: str
+    backward: Callable[[Arguments, int], Backward]
+    nudges: bool
+    summary: Callable[[Arguments], str] = lambda arguments: ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConstruct(Construct):
+    """A loss.
+
+    Attributes:
+        per_sample: prediction (B, ...) and target -> the loss of each sample, (B,).
+        targets: the kinds of target that it takes.
+        flat: whether it compares all entries of the prediction with as many numbers; else
+            the prediction must be a vector.
+    """
+
+    per_sample: Callable[[Any, Any], Any]
+    targets: tuple[str, ...]
+    flat: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetConstruct(Construct):
+    """What a network is to predict. ``classes``: a class index, not real numbers."""
+
+    classes: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConstruct(Construct):
+    """A data set. Where its samples are known beforehand, ``shape`` and ``classes`` say so;
+    ``()`` and 0 where only the file can tell. ``coarse_classes``: with ``labels=coarse``."""
+
+    shape: Shape = ()
+    classes: int = 0
+    coarse_classes: int = 0
+
+    def classes_with(self, arguments: Arguments) -> int:
+        """How many classes a call with these arguments has; 0 where only the file can tell."""
+        return self.coarse_classes if arguments.get("labels") == "coarse" else self.classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationConstruct(Construct):
+    """A random change of a batch in training.
+
+    Attributes:
+        apply: images (B, *input shape), numbers in [0, 1) that are drawn for them
+            (B, ``draws``), and the arguments -> changed images of the same shape.
+        draws: how many such numbers a sample needs.
+        image_only: whether it needs rows and columns.
+    """
+
+    apply: Callable[[Any, Any, Arguments], Any]
+    draws: int
+    image_only: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConstruct(Construct):
+    """An optimizer; its parameters include ``lr``, ``weight_decay`` and ``groups``.
+
+    Attributes:
+        make: torch's parameter groups and the arguments -> ``torch.optim.Optimizer``.
+        conflict: why these arguments do not go together, and the remedy; None where they do.
+    """
+
+    make: Callable[[Any, Arguments], Any]
+    conflict: Callable[[Arguments], tuple[str, str] | None] = lambda arguments: None
+
+    def __post_init__(self) -> None:
+        missing = {"lr", "weight_decay", "groups"} - set(self.names)
+        if missing:
+            raise ValueError(f"an optimizer needs the parameters {', '.join(sorted(missing))}")
+
+
+class Progress(NamedTuple):
+    """Where a run is: in ``epoch`` (from 0) of ``epochs``, of which ``part`` (below 1) is done."""
+
+    epoch: int
+    epochs: int
+    part: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConstruct(Construct):
+    """A learning rate over epochs.
+
+    ``rate``: arguments, the optimizer's rate and where the run is -> the rate. A function of
+    the position alone leaves no state that a resumed run could miss.
+    """
+
+    rate: Callable[[Arguments, float, Progress], float]
+
+
+def _none(arguments: Arguments) -> int:
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyConstruct(Construct):
+    """What is done about a step whose numbers go wrong.
+
+    Attributes:
+        retries: how often the batch is tried again, each time more damped.
+        skips: how many batches may be left out in an epoch.
+    """
+
+    retries: Callable[[Arguments], int] = _none
+    skips: Callable[[Arguments], int] = _none
