@@ -44,7 +44,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "relaxation": "modules energy",
         "gradients": "modules energy relaxation",
         "network": "modules energy relaxation gradients",
-        "build": "ir registry network energy relaxation gradients modules",
+        "build": "ir registry diagnostics network energy relaxation gradients modules",
         "storage": "diagnostics",
         "hdf5": "diagnostics",
         "records": "hdf5 storage diagnostics",

@@ -246,7 +246,7 @@ def test_the_table_says_what_the_network_is(
         "s3 <-> s3 : linear",
         "skip = s2",
         "free phase: at most 10 sweeps, tolerance 0.001, forward, damping 0.25",
-        "2 nudged phases, each 4 sweeps, asynchronous_reversed, routing frozen after 2",
+        "2 nudged phases, each 4 sweeps, asynchronous_reversed, routing frozen(after=2)",
         "gradient ep(beta=0.2, estimator=centered, nudge=cotangent)",
         "readout logits = b1.skip |> layer_norm |> flatten |> linear(3)",
         "loss = cross_entropy(logits, y)",

@@ -190,11 +190,7 @@ def _relax(phase: Construct) -> Schema:
 
 def _called_tables() -> list[str]:
     """The tables of all calls that stand in a document, those inside of calls too."""
-    signatures = [
-        TRAIN,
-        *PHASES.values(),
-        *(s for table in TABLES.values() for s in table.values()),
-    ]
+    signatures = [TRAIN, *(s for table in TABLES.values() for s in table.values())]
     inside = {p.table for signature in signatures for p in signature.parameters if p.table}
     return sorted({"activations", "gradients", "initialisers"} | inside)
 

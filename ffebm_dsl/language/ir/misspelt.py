@@ -15,7 +15,7 @@ from ffebm_dsl.language.diagnostics import Diagnostic, Label, Span
 from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.diagnostics.nearest import nearest
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.registry import PHASES, TABLES, TRAIN
+from ffebm_dsl.language.registry import TABLES, TRAIN
 from ffebm_dsl.language.syntax import ast
 
 _WORD = re.compile(r'#[^\n]*|"[^"\n]*"|[A-Za-z_]\w*')
@@ -34,8 +34,7 @@ _DECLARES: dict[str, tuple[type, ...]] = {
 @cache
 def _language() -> frozenset[str]:
     """Names of the language: who writes `sweeps` means it, and `sweeos` is the slip."""
-    sections = (TRAIN, *PHASES.values())
-    entries = [*sections, *(entry for table in TABLES.values() for entry in table.values())]
+    entries = [TRAIN, *(entry for table in TABLES.values() for entry in table.values())]
     return frozenset(name for entry in entries for name in (entry.name, *entry.names))
 
 

@@ -157,7 +157,7 @@ STAGE = "/model/stages/1"
         ("bias: true", "bias: 1", "/bias: true or false is needed, not a whole number"),
         ("sweeps: 100", "sweeps: 0", f"{STAGE}/free/sweeps: 0 is less than the minimum of 1"),
         ("beta: 0.2", "beta: 0", "/gradient/arguments/beta: 0 is less than or equal to"),
-        ("order: asynchronous,", "order: asynchron,", "did you mean `asynchronous`?"),
+        ("order: asynchronous\n", "order: asynchron\n", "did you mean `asynchronous`?"),
         ("name: b1", "name: block", f"{STAGE}/name: `block` is a word of the language"),
         ("name: b1", "name: b 1", f'{STAGE}/name: "b 1" cannot be a name'),
         ("version: '1.0'", "version: 1.0", 'in quotes: "1.0"'),

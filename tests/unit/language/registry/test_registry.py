@@ -6,7 +6,6 @@ import pytest
 
 from ffebm_dsl.language.registry import (
     OPS,
-    PHASES,
     REQUIRED,
     TABLES,
     TRAIN,
@@ -22,8 +21,7 @@ SIGNATURES = [
     pytest.param(signature, id=f"{name}.{signature.name}")
     for name, table in TABLES.items()
     for signature in table.values()
-]
-SIGNATURES += [pytest.param(s, id=s.name) for s in (TRAIN, *PHASES.values())]
+] + [pytest.param(TRAIN, id="train")]
 
 
 @pytest.mark.parametrize("signature", SIGNATURES)
@@ -69,7 +67,7 @@ def test_the_page_has_every_table_as_it_is_now() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*sorted(set(TABLES) - {"energies", "inputs", "targets"}), "phases", "train"]
+    "name", [*sorted(set(TABLES) - {"energies", "inputs", "targets"}), "train"]
 )
 def test_the_page_has_a_place_for_every_table(name: str) -> None:
     assert f"<!-- table: {name} -->" in PAGE.read_text(encoding="utf-8")
