@@ -59,7 +59,7 @@ class Table(Mapping[str, ConstructT], Generic[ConstructT]):
         if not self.extensible:
             raise ValueError(f"nothing can be added to the table `{self.name}`")
         if construct.name in self:
-            raise ValueError(f"there is a {self.noun} `{construct.name}` already")
+            raise ValueError(f"`{construct.name}` is taken in the table `{self.name}`")
         self._read[construct.name] = construct
         self._added = (*self._added, construct.name)
 

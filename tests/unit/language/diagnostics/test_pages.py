@@ -62,11 +62,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Runs an example as whoever reads the page would; what a program adds to ffebm goes again."""
 
     def run_program(text: str) -> str:
-        monkeypatch.setattr(OPS, "_read", {**OPS._read})
-        monkeypatch.setattr(OPS, "_added", OPS._added)
         program = tmp_path / "page.py"
         program.write_text(text, encoding="utf-8")
-        runpy.run_path(str(program))
+        with monkeypatch.context() as patch:
+            patch.setattr(OPS, "_read", {**OPS._read})
+            patch.setattr(OPS, "_added", OPS._added)
+            runpy.run_path(str(program))
         return capsys.readouterr().out
 
     def run_it(example: Example, code: str) -> str:
