@@ -17,6 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 SCHEME = "splitmix64 of (stream, seed, epoch or step, index); torch seeded per step"
 """Named in the record: a change of the numbers below is a change of this text."""
 
+FIRST_EPOCH = 0
+"""The epoch that the first pass over the data is keyed by; the record counts from 1."""
+
 U64 = NDArray[np.uint64]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.training.environment import Environment
+from ffebm_dsl.running.training.keyed import FIRST_EPOCH
 
 FORMAT = "ffebm-checkpoint"
 VERSION = 2
@@ -40,7 +41,7 @@ class Position:
         skipped: batches left out of this epoch because their numbers went wrong.
     """
 
-    epoch: int = 0
+    epoch: int = FIRST_EPOCH
     step_in_epoch: int = 0
     step: int = 0
     evaluated: int = -1

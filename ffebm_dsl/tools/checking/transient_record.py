@@ -96,7 +96,7 @@ def draw_batch(
         raise InputError(
             f"--samples {samples}: {data.name} has {size} training samples", help="ask for fewer"
         )
-    x, target = data.train.batch(keyed.permutation(seed, 1, size)[:samples])
+    x, target = data.train.batch(keyed.permutation(seed, keyed.FIRST_EPOCH, size)[:samples])
     return Batch(x, target, data.name, data.files, data.sha256, size)
 
 

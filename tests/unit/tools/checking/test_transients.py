@@ -16,6 +16,7 @@ from ffebm_dsl.language.ir import Compiled, compile_spec
 from ffebm_dsl.physics.energy import Conv2d
 from ffebm_dsl.physics.gradients import EquilibriumPropagation
 from ffebm_dsl.running.records import read, write
+from ffebm_dsl.running.training import Controls, Options, Progress, start, stop_on_signals, train
 from ffebm_dsl.tools.checking import (
     Batch,
     Transients,
@@ -267,6 +268,19 @@ DATA = """train {
 """
 
 
+def trained_on(text: str, seed: int, folder: Path) -> list[torch.Tensor]:
+    """The inputs of every batch of a run of one epoch, as the network is given them."""
+    spec = compile_spec(SourceFile("t.ffe", text), {"seed": str(seed)})
+    session = start(spec, Options(data_dir=folder, threads=1), folder / "run")
+    batches: list[torch.Tensor] = []
+    session.job.network.register_forward_pre_hook(
+        lambda network, inputs: batches.append(inputs[0]) if network.training else None
+    )
+    with stop_on_signals() as stop:
+        train(session, Controls(stop, Progress()))
+    return batches
+
+
 def test_a_batch_of_data_is_where_training_begins(tmp_path: Path) -> None:
     x = np.arange(4 * 36, dtype=np.float32).reshape(4, 1, 6, 6)
     y = np.array([0, 1, 2, 0])
@@ -284,6 +298,7 @@ def test_a_batch_of_data_is_where_training_begins(tmp_path: Path) -> None:
     assert batch.target.tolist() == [y[i] for i in order.tolist()]
     assert torch.equal(drawn(2).x, batch.x[:2])
     assert any(not torch.equal(drawn(4, seed).x, batch.x) for seed in range(1, 5))
+    assert torch.equal(drawn(4, 3).x, torch.cat(trained_on(SPEC + DATA, 3, tmp_path)))
     with pytest.raises(InputError, match="has 4 training samples"):
         drawn(5)
     with pytest.raises(InputError, match="no train section"):
