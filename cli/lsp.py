@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
+
+import typer
 
 
-def lsp() -> None:
+def lsp(
+    stdio: Annotated[
+        bool,
+        typer.Option(
+            "--stdio",
+            show_default=False,
+            help="Serve over stdin and stdout, the only way there is; clients add it.",
+        ),
+    ] = True,
+) -> None:
     """Serve editors over stdin and stdout; see docs/editors.md. Started by an editor."""
     from ffebm_dsl import __version__
     from ffebm_dsl.tools.editor.server import make_server

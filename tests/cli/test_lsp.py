@@ -54,12 +54,12 @@ def place_of(text: str, words: str, beyond: int = 0) -> lsp.Position:
     return lsp.Position(before.count("\n"), len(line.encode("utf-16-le")) // 2)
 
 
-def drive(session: Callable[[Editor], Awaitable[None]]) -> None:
+def drive(session: Callable[[Editor], Awaitable[None]], *options: str) -> None:
     """A server started, asked, and stopped as an editor does it: it ends with exit code 0."""
 
     async def run() -> int | None:
         editor = Editor()
-        await editor.start_io(sys.executable, "-m", "ffebm_dsl", "lsp")
+        await editor.start_io(sys.executable, "-m", "ffebm_dsl", "lsp", *options)
         await editor.initialize_async(lsp.InitializeParams(lsp.ClientCapabilities()))
         editor.initialized(lsp.InitializedParams())
         await session(editor)
@@ -128,6 +128,14 @@ def test_questions_and_quick_fixes() -> None:
         assert (edit.range.start, edit.new_text) == (start, "s2")
 
     drive(session)
+
+
+def test_a_client_may_say_stdio() -> None:
+    async def session(editor: Editor) -> None:
+        editor.open(TEXT)
+        assert not (await editor.news()).diagnostics
+
+    drive(session, "--stdio")
 
 
 def test_formatting() -> None:
