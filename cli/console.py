@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import os
 import sys
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
+
+from ffebm_dsl.language.diagnostics import cannot_write
 
 _KEPT = "\n\t"
 
@@ -23,6 +28,55 @@ def printable(text: str) -> str:
     )
 
 
+def open_streams() -> None:
+    """Let standard streams that are closed lead to the null device, as a daemon's do.
+
+    Otherwise the next file that is opened would take such a stream's place, and what is
+    printed would go into it. ``sys.stdin`` stays None where there is nothing to read.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is taken, which is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - a descriptor
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - a descriptor
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A character that the terminal's encoding lacks is escaped, as on stderr.
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def _delivered() -> Iterator[None]:
+    """Turn what refuses a result into an error; a reader who has gone stays BrokenPipeError.
+
+    Raises StorageError, as for a file on a full disk.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise cannot_write("standard output", error) from error
+
+
+def flush_results() -> None:
+    """Send on what is still in memory; raises as :func:`emit` does."""
+    with _delivered():
+        sys.stdout.flush()
+
+
+def drop_results() -> None:
+    """Where output cannot be written, let the interpreter's own last flush go nowhere."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def say(text: str) -> None:
     """A line for the user, on stderr; if that cannot be written, there is nobody to tell."""
     with contextlib.suppress(OSError):
@@ -30,17 +84,29 @@ def say(text: str) -> None:
 
 
 def emit(text: str) -> None:
-    """A result, on stdout."""
-    print(printable(text), flush=True)
+    """A result, on stdout.
+
+    Raises StorageError where it cannot be written, BrokenPipeError where its reader has gone.
+    """
+    with _delivered():
+        print(printable(text), flush=True)
+
+
+def emit_styled(text: str) -> None:
+    """A result with escape sequences of our own; what is foreign in it is printable already."""
+    with _delivered():
+        print(text, flush=True)
 
 
 def emit_text(text: str) -> None:
     """A text as it is, byte by byte, on stdout: for whoever reads on, not for a terminal."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
+    with _delivered():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
 
 
 def emit_json(value: Any) -> None:
     """A result as one JSON object on one line, on stdout. NaN and infinity are refused."""
-    print(json.dumps(value, allow_nan=False), flush=True)
+    with _delivered():
+        print(json.dumps(value, allow_nan=False), flush=True)

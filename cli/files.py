@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from ffebm_dsl.cli.console import emit_text
-from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.diagnostics import InputError, SourceFile
 
 STREAM = Path("-")
 """Stands for standard input or output where a path could stand."""
@@ -21,7 +22,18 @@ def read_spec(path: Path) -> SourceFile:
 
     if path != STREAM:
         return read_source(path)
-    return decode_source(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
+    return decode_source(standard_input().read(MAX_BYTES + 1), "<stdin>")
+
+
+def standard_input() -> BinaryIO:
+    """What the process reads.
+
+    Raises:
+        InputError: it is closed.
+    """
+    if sys.stdin is None:
+        raise InputError("standard input is closed", help="give the text, or name a file")
+    return sys.stdin.buffer
 
 
 def form_of(path: Path) -> str | None:
@@ -40,7 +52,7 @@ def write_text(path: Path, text: str) -> None:
 
     Raises:
         InputError: the folder does not exist, or may not be written to.
-        StorageError: the disk is full or refuses.
+        StorageError: the disk is full or fails.
     """
     if path == STREAM:
         emit_text(text)

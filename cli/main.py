@@ -2,20 +2,25 @@
 
 ==== ====================================================================
 0    done
-1    the answer is no: a check failed, training diverged
-2    the user's input is wrong: spec, options, data
+1    the answer is no: a check failed, training diverged; or the reader of the
+     results has gone (a closed pipe)
+2    the user's input is wrong: spec, options, data, a place that is not there
+     or may not be written to, a system that lacks what the command needs
 3    a bug in ffebm
-74   the disk is full or refuses
+74   the disk is full or fails, or standard output does
 75   another process of the run is gone
 130  stopped by Ctrl-C; 143 by SIGTERM
 ==== ====================================================================
+
+They are the same in every command. A standard stream that is closed is as one that leads to
+the null device; only reading from standard input that is closed is wrong input.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-import sys
 import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -24,12 +29,23 @@ import typer
 
 from ffebm_dsl import __version__
 from ffebm_dsl.cli.commands import Commands
-from ffebm_dsl.cli.console import emit, say
+from ffebm_dsl.cli.console import drop_results, emit, flush_results, open_streams, say
 from ffebm_dsl.cli.processes import UsageError, refusal, results_once, say_once
-from ffebm_dsl.language.diagnostics import Diagnostic, FfebmError, Severity, SpecError, Stopped
+from ffebm_dsl.language.diagnostics import (
+    Diagnostic,
+    FfebmError,
+    InputError,
+    Severity,
+    SpecError,
+    Stopped,
+    cannot_write,
+)
 
-STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
-EXIT_INTERNAL, EXIT_STORAGE, EXIT_INTERRUPTED = 3, 74, 130
+STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+EXIT_INTERNAL, EXIT_INTERRUPTED = 3, 130
+
+OF_THE_SYSTEM = frozenset({"fcntl", "resource"})
+"""Modules of Python's that are missing where the system is not POSIX."""
 
 # Plain help text: rich would cost the start of every command 0.1 s.
 app = typer.Typer(
@@ -64,25 +80,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns the exit code; prints what went wrong to stderr and raises nothing.
     """
+    open_streams()
     try:
         status = _run(arguments)
-        sys.stdout.flush()
+        flush_results()
     except BrokenPipeError:
-        _silence_stdout()
         return 1
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except FfebmError as error:
         return report(error)
-    except OSError as error:
-        if error.errno not in STORAGE_FAULTS:
-            return _report_bug(error)
-        say(f"error: {error.strerror}: {error.filename or 'while writing'}")
-        _silence_stdout()
-        return EXIT_STORAGE
     except Exception as error:
-        return _report_bug(error)
+        return _report_unexpected(error)
+    finally:
+        drop_results()
     return status
+
+
+def _report_unexpected(error: Exception) -> int:
+    """Say what nothing else has caught: a full disk, a system that is too foreign, or a bug."""
+    if isinstance(error, OSError) and error.errno in STORAGE_FAULTS:
+        return report(cannot_write(error.filename or "standard output", error))
+    if isinstance(error, ModuleNotFoundError) and error.name in OF_THE_SYSTEM:
+        return report(
+            InputError(
+                f"this needs a POSIX system: Python has no module `{error.name}` here",
+                help="use Linux, macOS or WSL",
+            )
+        )
+    return _report_bug(error)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -100,7 +126,8 @@ def _report_usage(error: Any) -> int:
     """Say what click finds wrong with the command line; the exit code that it gives."""
 
     def show() -> int:
-        error.show()
+        with contextlib.suppress(OSError):  # as in `say`
+            error.show()
         return int(error.exit_code)
 
     return say_once(error.format_message(), show)
@@ -132,8 +159,3 @@ def _report_bug(error: Exception) -> int:
     what = " ".join(f"{type(error).__name__}: {error}".split())
     say(f"internal error: {what}; please report it, with what FFEBM_DEBUG=1 prints")
     return EXIT_INTERNAL
-
-
-def _silence_stdout() -> None:
-    """Whoever read the output has gone: let the interpreter's last flush go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -26,14 +26,19 @@ UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
 def refusal(command: str) -> InputError | None:
     """What is wrong with a command in as many processes as there are, if anything is."""
-    size = os.environ.get("WORLD_SIZE") or "1"
-    if size == "1" or command == TOGETHER:
+    if one_process() or command == TOGETHER:
         return None
+    size = os.environ["WORLD_SIZE"]
     return InputError(
         f"`ffebm {command}` runs in one process, but WORLD_SIZE is {size}",
         help="start it without torchrun; where WORLD_SIZE is set for another reason: "
         f"env -u WORLD_SIZE ffebm {command} ...",
     )
+
+
+def one_process() -> bool:
+    """Whether this process works alone; where it does not, a launcher has set WORLD_SIZE."""
+    return (os.environ.get("WORLD_SIZE") or "1") == "1"
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ffebm_dsl.cli.console import printable
+from ffebm_dsl.cli.console import emit_styled, printable
 from ffebm_dsl.language.ir import notation
 from ffebm_dsl.language.ir.count import BlockCount, MapCount, ModelCount, PhaseCount, backward
 from ffebm_dsl.language.ir.model import BlockIR, CouplingIR, FeedforwardIR, ModelIR, RelaxIR, SpecIR
@@ -32,7 +32,7 @@ def print_model(spec: SpecIR, counts: ModelCount, file: str) -> None:
     with console.capture() as capture:
         console.print(_page(spec, counts, file))
     # Rich fills every line of a table up to its width; a file or a pipe need not carry that.
-    print("\n".join(line.rstrip() for line in capture.get().rstrip().split("\n")), flush=True)
+    emit_styled("\n".join(line.rstrip() for line in capture.get().rstrip().split("\n")))
 
 
 def _page(spec: SpecIR, counts: ModelCount, file: str) -> RenderableType:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, say
+from ffebm_dsl.cli.processes import one_process
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, compile_file, load_spec, parse_settings
 from ffebm_dsl.language.diagnostics import FfebmError, InputError, PeerLost, Stopped
 
 if TYPE_CHECKING:
+    from ffebm_dsl.language.diagnostics import SourceFile
+    from ffebm_dsl.language.ir import Compiled
     from ffebm_dsl.running.training import Evaluation, Options, Session, StopRequest, World
 
 DataDirOption = Annotated[
@@ -86,22 +89,70 @@ def train(
     Ctrl-C ends after the step in progress and leaves a run that --resume continues. Started
     by torchrun, several processes train together, each on its part of every batch.
     """
+    wanted = _Wanted(spec, settings, seed, out, resume, allow_inexact, allow_large)
+    # Alone, a wrong spec is told before torch is imported, which takes seconds.
+    job = wanted.read(load_spec) if one_process() else None
     from ffebm_dsl.running.training import Options, joined, stop_on_signals
 
     with stop_on_signals() as stop, joined() as world, _one_voice(world):
-        with world.together():
-            overrides = parse_settings(settings)
-            if seed is not None:
-                if "seed" in overrides:
-                    raise InputError("--seed and --set give `seed` twice", help="keep one of them")
-                overrides["seed"] = str(seed)
-        options = Options(overrides, data_dir, device, dtype, threads, keep, save_every)
-        session = (
-            _take_up(spec, options, out, resume, allow_inexact, world)
-            if resume is not None
-            else _start(spec, options, out, allow_inexact, allow_large, world)
-        )
+        if job is None:
+            with world.together():
+                job = wanted.read(load_spec if world.lead else compile_file)
+        options = Options(job.overrides, data_dir, device, dtype, threads, keep, save_every)
+        session = _open(job, options, out, resume, allow_inexact, world)
         _run(session, stop, -1 if max_steps is None else max_steps, quiet, as_json)
+
+
+class _JobText(NamedTuple):
+    """What is to be trained: overrides, and a spec; of a run that goes on, a text or None."""
+
+    overrides: dict[str, str]
+    compiled: Compiled | None
+    source: SourceFile | None
+
+
+class _Wanted(NamedTuple):
+    """The options that say what is to be trained, as they were given."""
+
+    spec: Path | None
+    settings: list[str] | None
+    seed: int | None
+    out: Path | None
+    resume: Path | None
+    allow_inexact: bool
+    allow_large: bool
+
+    def read(self, load: Callable[[Path, list[str], bool], Compiled]) -> _JobText:
+        """Read the texts, without torch.
+
+        Raises:
+            InputError: options that exclude each other, or a spec that is missing or wrong.
+        """
+        overrides = parse_settings(self.settings)
+        if self.seed is not None:
+            if "seed" in overrides:
+                raise InputError("--seed and --set give `seed` twice", help="keep one of them")
+            overrides["seed"] = str(self.seed)
+        if self.resume is not None:
+            return _JobText(overrides, None, self._text())
+        if self.allow_inexact:
+            raise InputError("--allow-inexact goes with --resume", help="leave it out")
+        if self.spec is None:
+            raise InputError(
+                "no spec is given", help="ffebm train SPEC, or ffebm train --resume RUN"
+            )
+        texts = [f"{key}={value}" for key, value in overrides.items()]
+        return _JobText(overrides, load(self.spec, texts, self.allow_large), None)
+
+    def _text(self) -> SourceFile | None:
+        from ffebm_dsl.language.ir import read_source
+
+        if self.out is not None:
+            raise InputError(
+                "--out and --resume exclude each other",
+                help="a resumed run stays in its directory",
+            )
+        return read_source(self.spec) if self.spec is not None else None
 
 
 def _run(session: Session, stop: StopRequest, limit: int, quiet: bool, as_json: bool) -> None:
@@ -131,54 +182,26 @@ def _one_voice(world: World) -> Iterator[None]:
         raise typer.Exit(status) from error
 
 
-def _take_up(
-    spec: Path | None,
+def _open(
+    job: _JobText,
     options: Options,
     out: Path | None,
-    run: Path,
+    run: Path | None,
     allow_inexact: bool,
     world: World,
 ) -> Session:
-    """The run in a directory, taken up again."""
-    from ffebm_dsl.language.ir import read_source
-    from ffebm_dsl.running.training import resume
+    """A new run, or the one in a directory taken up again."""
+    from ffebm_dsl.running.training import resume, start
 
-    with world.together():
-        if out is not None:
-            raise InputError(
-                "--out and --resume exclude each other",
-                help="a resumed run stays in its directory",
-            )
-        source = read_source(spec) if spec is not None else None
+    if run is None:
+        assert job.compiled is not None
+        return start(job.compiled, options, out, world)
     warn = say if world.lead else _nobody
-    return resume(run, options, warn, source, allowed=allow_inexact, world=world)
+    return resume(run, options, warn, job.source, allowed=allow_inexact, world=world)
 
 
 def _nobody(text: str) -> None:
     """Say nothing: another process does."""
-
-
-def _start(
-    spec: Path | None,
-    options: Options,
-    out: Path | None,
-    allow_inexact: bool,
-    allow_large: bool,
-    world: World,
-) -> Session:
-    """A new run."""
-    from ffebm_dsl.running.training import start
-
-    with world.together():
-        if allow_inexact:
-            raise InputError("--allow-inexact goes with --resume", help="leave it out")
-        if spec is None:
-            raise InputError(
-                "no spec is given", help="ffebm train SPEC, or ffebm train --resume RUN"
-            )
-        texts = [f"{key}={value}" for key, value in options.overrides.items()]
-        compiled = (load_spec if world.lead else compile_file)(spec, texts, allow_large)
-    return start(compiled, options, out, world)
 
 
 def _summarise(session: Session, result: Evaluation, as_json: bool) -> None:

@@ -60,6 +60,15 @@ def test_the_command_is_light(arguments: list[str]) -> None:
     assert not packages & HEAVY
 
 
+def test_train_reports_a_faulty_spec_before_it_loads_torch(tmp_path: Path) -> None:
+    (tmp_path / "bad.ffe").write_text("ffe 1.0\nmodel")
+    code = (
+        "from ffebm_dsl.cli.main import main; import sys;"
+        f"assert main(['train', {str(tmp_path / 'bad.ffe')!r}]) == 2; sys.stderr = None"
+    )
+    assert not imported_by("-c", code) & HEAVY
+
+
 def test_the_package_is_light() -> None:
     code = f"import ffebm_dsl; ffebm_dsl.compile_spec(ffebm_dsl.read_source({SPEC!r}))"
     packages = imported_by("-c", code)
@@ -79,7 +88,7 @@ def test_the_language_server_is_light() -> None:
     )
     packages = imported_by("-c", code)
     assert "pygls" in packages
-    assert not packages & (HEAVY | {"lark", "rich", "typer"})
+    assert not packages & (HEAVY | {"lark", "rich"})
 
 
 def test_only_the_language_server_loads_its_protocol() -> None:

@@ -13,15 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from ffebm_dsl.language.diagnostics import InputError, StorageError
+from ffebm_dsl.language.diagnostics import InputError, StorageError, cannot_write
 
 PREFIX, SUFFIX = ".", ".tmp"
 """A file that is being written is called ``.NAME.tmp``, beside the one it will replace."""
-
-WRONG_PLACE = frozenset(
-    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS}
-)
-"""Errors that another path or permission mends; all others are the disk's."""
 
 NOT_PLAIN = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
 
@@ -37,12 +32,7 @@ def storing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"cannot write {path}: {error.strerror}"
-        if error.errno in WRONG_PLACE:
-            raise InputError(
-                message, help="name a folder that exists and that you may write to"
-            ) from error
-        raise StorageError(message, help="free space on the disk, then try again") from error
+        raise cannot_write(path, error) from error
 
 
 def temporary_of(path: Path) -> Path:

@@ -32,7 +32,7 @@ def test_a_path_that_cannot_be_written(
     path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["show", SPEC, "--graph", str(tmp_path / path)]) == 2
-    assert "cannot be written" in capsys.readouterr().err
+    assert "cannot write" in capsys.readouterr().err
 
 
 def test_one_output_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from ffebm_dsl.language.diagnostics.errors import (
     SpecError,
     Stopped,
     StorageError,
+    cannot_write,
 )
 from ffebm_dsl.language.diagnostics.fix import Edit, Fix
 from ffebm_dsl.language.diagnostics.render import in_words, render, to_record
@@ -32,6 +33,7 @@ __all__ = [
     "SpecError",
     "Stopped",
     "StorageError",
+    "cannot_write",
     "in_words",
     "render",
     "to_record",

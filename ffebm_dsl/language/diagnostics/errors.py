@@ -6,7 +6,7 @@
     ├── InputError         2   the user's input is wrong: options, data, a resume that does not fit
     │   └── SpecError      2   the spec is wrong; carries its diagnostics
     ├── NegativeResult     1   the work was done, and the answer is no: a check failed
-    ├── StorageError      74   the disk is full or refuses
+    ├── StorageError      74   the disk is full or fails
     ├── PeerLost          75   another process of the run is gone; the run can be resumed
     └── Stopped     128 + n   a signal asked for the end and the run was left resumable
 
@@ -15,11 +15,17 @@ Anything else that escapes is a bug in ffebm (exit code 3).
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import ClassVar
 
 from ffebm_dsl.language.diagnostics.diagnostic import Diagnostic
 from ffebm_dsl.language.diagnostics.render import render
+
+WRONG_PLACE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS}
+)
+"""Errors of the system that another path or permission mends; all others are the disk's."""
 
 
 class FfebmError(Exception):
@@ -57,9 +63,17 @@ class NegativeResult(FfebmError):
 
 
 class StorageError(FfebmError):
-    """A file could not be written: disk full, quota, read-only file system."""
+    """A file could not be written: the disk is full, over quota, or fails."""
 
     exit_code = 74
+
+
+def cannot_write(what: object, error: OSError) -> InputError | StorageError:
+    """The error to raise where the system refuses to write ``what``."""
+    message = f"cannot write {what}: {error.strerror}"
+    if error.errno in WRONG_PLACE:
+        return InputError(message, help="name a folder that exists and that you may write to")
+    return StorageError(message, help="free space on the disk, then try again")
 
 
 class PeerLost(FfebmError):

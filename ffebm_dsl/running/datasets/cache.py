@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from ffebm_dsl.language.diagnostics import StorageError
-from ffebm_dsl.running.datasets.durable import lock, write_all, writing
+from ffebm_dsl.language.diagnostics import StorageError, cannot_write
+from ffebm_dsl.running.datasets.durable import lock, write_all
 from ffebm_dsl.running.datasets.progress import say
 from ffebm_dsl.running.datasets.raw import Array, hash_arrays
-from ffebm_dsl.running.storage import sync_directory
+from ffebm_dsl.running.storage import storing, sync_directory
 
 FORMAT, VERSION = "ffebm-data-cache", 1
 MANIFEST = "manifest.json"
@@ -81,7 +81,7 @@ class Writer:
         dtype, shape = self._kinds[name]
         values = np.ascontiguousarray(rows.reshape(-1, *shape), dtype)
         self._rows[name] += len(values)
-        with writing(self._folder):
+        with storing(self._folder):
             write_all(self._files[name], values.reshape(-1).view(np.uint8).data)
 
     def close(self) -> None:
@@ -144,7 +144,7 @@ def open_or_make(
         if isinstance(found, Cached):
             return found
         say(f"{found.reason}; it is made now, once, as a memory map for all runs: {folder}")
-        with writing(folder):
+        with storing(folder):
             _make(folder, sources, kinds, fill)
         made = open_cache(folder, sources, kinds)
         if isinstance(made, Unfit):
@@ -245,9 +245,8 @@ def _locked(folder: Path) -> Iterator[None]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         file = folder.with_name(f".{folder.name}.lock").open("w")
     except OSError as error:
-        raise StorageError(
-            f"cannot write the cache {folder}: {error.strerror}",
-            help="make the data directory writable, or set XDG_CACHE_HOME to a folder that is",
+        raise cannot_write(
+            f"the cache {folder}, in the data directory or XDG_CACHE_HOME", error
         ) from error
     with file:
         if not lock(file, folder):

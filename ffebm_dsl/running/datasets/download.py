@@ -18,8 +18,9 @@ from ffebm_dsl import __version__
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.datasets.catalogue import Download
 from ffebm_dsl.running.datasets.checksums import digest
-from ffebm_dsl.running.datasets.durable import lock, put, write_all, writing
+from ffebm_dsl.running.datasets.durable import lock, put, write_all
 from ffebm_dsl.running.datasets.progress import bar, say
+from ffebm_dsl.running.storage import storing
 
 AT_ONCE = 1 << 16
 
@@ -79,7 +80,7 @@ def download(item: Download, target: Path, policy: Policy) -> None:
 @contextmanager
 def _held(part: Path) -> Iterator[IO[bytes]]:
     """The unfinished file, for this process alone."""
-    with writing(part):
+    with storing(part):
         part.parent.mkdir(parents=True, exist_ok=True)
         file = part.open("ab", buffering=0)
     with file:
@@ -118,7 +119,7 @@ def _get(item: Download, url: str, file: IO[bytes], policy: Policy) -> None:
                 done += len(chunk)
                 if done > item.size:
                     raise Failure(f"the server sends more than {item.size} bytes")
-                with writing(Path(file.name)):
+                with storing(Path(file.name)):
                     write_all(file, chunk)
                 progress.update(len(chunk))
     if done < item.size:

@@ -4,34 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ffebm_dsl.language.diagnostics import StorageError
-from ffebm_dsl.running.storage import sync_directory
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system refuses inside into an error that names ``path``.
-
-    Raises:
-        StorageError: the disk is full or refuses.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror}",
-            help="free space on the disk, or make the folder writable, then try again",
-        ) from error
+from ffebm_dsl.running.storage import storing, sync_directory
 
 
 def put(unfinished: Path, path: Path) -> None:
     """Make a file durable and give it its name, in one step."""
-    with writing(path):
+    with storing(path):
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
         unfinished.replace(path)
@@ -41,7 +22,7 @@ def put(unfinished: Path, path: Path) -> None:
 def write_whole(path: Path, text: str) -> None:
     """A small text file, whole or not there."""
     unfinished = path.with_name(f".{path.name}.unfinished")
-    with writing(path):
+    with storing(path):
         unfinished.write_text(text, encoding="utf-8")
     put(unfinished, path)
 
@@ -59,7 +40,7 @@ def lock(file: IO[Any], path: Path, *, wait: bool = False) -> bool:
     Raises:
         StorageError: its file system has no locks.
     """
-    with writing(path):
+    with storing(path):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

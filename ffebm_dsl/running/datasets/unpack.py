@@ -12,8 +12,9 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from ffebm_dsl.running.datasets.durable import put, write_all, writing
+from ffebm_dsl.running.datasets.durable import put, write_all
 from ffebm_dsl.running.datasets.raw import damaged
+from ffebm_dsl.running.storage import storing
 
 SPARE_BYTES = 1 << 24
 """What an archive may hold besides the wanted files: pages, names of classes."""
@@ -72,7 +73,7 @@ def _extract(archive: Path, members: Mapping[str, int], paths: Mapping[str, Path
 def _write(tar: tarfile.TarFile, info: tarfile.TarInfo, path: Path) -> None:
     source = tar.extractfile(info)
     assert source is not None, "the member is a plain file"
-    with writing(path):
+    with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         file = path.open("xb", buffering=0)
@@ -83,5 +84,5 @@ def _write(tar: tarfile.TarFile, info: tarfile.TarInfo, path: Path) -> None:
             if not chunk:
                 raise EOFError(f"{info.name} ends {left} bytes early")
             left -= len(chunk)
-            with writing(path):
+            with storing(path):
                 write_all(file, chunk)

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ffebm_dsl.language.diagnostics import FfebmError, InputError, StorageError
+from ffebm_dsl.language.diagnostics import FfebmError, InputError, cannot_write
 from ffebm_dsl.running.storage import FileLock, publish, sync_directory
 
 LOCK = ".lock"
-DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 @dataclass(frozen=True)
@@ -164,8 +163,6 @@ def _fresh_name(stem: str) -> Path:
 
 
 def _refuse(path: Path, error: OSError) -> FfebmError:
-    if error.errno in DISK_FAULTS:
-        return StorageError(f"cannot create {path}: {error.strerror}")
     if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR) and path.exists():
         return InputError(
             f"{path} exists and is not an empty folder",
@@ -176,6 +173,4 @@ def _refuse(path: Path, error: OSError) -> FfebmError:
             f"cannot create {path}: there is no folder {path.parent}",
             help=f"create it first: mkdir -p {path.parent}",
         )
-    return InputError(
-        f"cannot create {path}: {error.strerror}", help="give --out a place that is writable"
-    )
+    return cannot_write(path, error)

@@ -61,7 +61,7 @@ def test_a_refusing_system(
         raise OSError(code, "refused")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(kind, match="cannot create") as caught:
+    with pytest.raises(kind, match="cannot write") as caught:
         create(tmp_path / "run", "spec", "text")
     assert type(caught.value) is kind
 
