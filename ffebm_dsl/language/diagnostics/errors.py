@@ -23,7 +23,18 @@ from ffebm_dsl.language.diagnostics.diagnostic import Diagnostic
 from ffebm_dsl.language.diagnostics.render import render
 
 WRONG_PLACE = frozenset(
-    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS}
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.ENOTEMPTY,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+    }
 )
 """Errors of the system that another path or permission mends; all others are the disk's."""
 
