@@ -125,7 +125,7 @@ def test_resume_goes_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["small.ffe", "--data-dir", "runs"], "is not a folder"),
         (["small.ffe", "--data-dir", ".", "--out", "."], "exists and is not an empty folder"),
         (["small.ffe", "--data-dir", ".", "--out", "a/b"], "there is no folder a"),
-        (["small.ffe", "--data-dir", ".", "--out", "/proc/run"], "cannot write /proc/run"),
+        (["small.ffe", "--data-dir", ".", "--out", "/proc/run"], "cannot create /proc/run"),
         (["small.ffe", "--data-dir", ".", "--device", "abacus"], "unknown device 'abacus'"),
         (["small.ffe", "--data-dir", ".", "--device", "cuda:99"], "device cuda:99 is not there"),
         (["small.ffe", "--data-dir", ".", "--dtype", "float16"], "unknown dtype 'float16'"),
