@@ -63,7 +63,7 @@ def say_once(message: str, show: Callable[[], int]) -> int:
     status = InputError.exit_code
     shown = False
     with contextlib.suppress(InputError, PeerLost), joined() as world:
-        with contextlib.suppress(InputError), world.together():
+        with contextlib.suppress(InputError), world.all_or_none():
             raise InputError(message)
         shown = True
         if world.lead:

@@ -6,7 +6,7 @@ from ffebm_dsl.running.training.job import Options
 from ffebm_dsl.running.training.loop import Controls, train
 from ffebm_dsl.running.training.processes import joined
 from ffebm_dsl.running.training.progress import Progress, progress_on
-from ffebm_dsl.running.training.resumption import resume
+from ffebm_dsl.running.training.resume import resume
 from ffebm_dsl.running.training.session import Session, start
 from ffebm_dsl.running.training.stop import StopRequest, stop_on_signals
 from ffebm_dsl.running.training.world import ALONE, World

@@ -1,29 +1,151 @@
-"""What a checkpoint holds, and the files that hold it.
+"""Checkpoints: everything from which a run goes on, as verified files.
 
 ``ckpt/step-00000042.pt`` holds one, ``ckpt/step-00000042.pt.sha256`` its checksum in the
 form of sha256sum. The checksum is written first: a checkpoint that is there can be verified.
-``stored`` turns one into plain values and back.
+The bytes are a torch archive of tensors, numbers, strings, lists and dicts: no code. What is
+read is checked before anything is made of it: sizes, then names, shapes, types and ranges.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
+import math
+import pickle
 import re
+import zipfile
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import torch
+from torch import Tensor
 
 from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics.brief import brief
 from ffebm_dsl.running.storage import publish, read_bounded, storing
-from ffebm_dsl.running.training.state import Checkpoint, from_bytes, to_bytes
+from ffebm_dsl.running.training.environment import Environment
+from ffebm_dsl.running.training.keyed import FIRST_EPOCH
+
+FORMAT, VERSION = "ffebm-checkpoint", 2
 
 MAX_BYTES = 1 << 36
 """No checkpoint of a network that trains on one machine comes near."""
 
 MAX_SIDECAR_BYTES = 1 << 12
+MOST = 1 << 62
+"""No count of steps, epochs or batches comes near."""
+
+FAULTS = (
+    *(pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, MemoryError),
+    *(KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError),
+)
+"""What torch's reader raises for files that are none of ours."""
 
 _NAME = re.compile(r"step-(\d{8,18})\.pt")
 
+T = TypeVar("T")
 Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far training has come.
+
+    Attributes:
+        epoch: whole epochs done, their evaluation included.
+        step_in_epoch: steps done of the next one.
+        step: steps done in all.
+        evaluated: step of the last evaluation that the plan asks for; -1: none yet.
+        seconds: time spent in training.
+        skipped: batches left out of this epoch because their numbers went wrong.
+    """
+
+    epoch: int = FIRST_EPOCH
+    step_in_epoch: int = 0
+    step: int = 0
+    evaluated: int = -1
+    seconds: float = 0.0
+    skipped: int = 0
+
+    def __post_init__(self) -> None:
+        counts = (self.epoch, self.step_in_epoch, self.step, self.skipped, self.evaluated + 1)
+        if not 0 <= min(counts) <= max(counts) <= MOST or not 0 <= self.seconds < math.inf:
+            raise ValueError("its position is not one that a run can have")
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best evaluation so far: step, and a score of which more is better."""
+
+    step: int = 0
+    score: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.step <= MOST or math.isnan(self.score):
+            raise ValueError("its best evaluation is not one that a run can have")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes two runs the same computation. A resumed run must agree in all of it."""
+
+    spec_sha256: str
+    overrides: dict[str, str]
+    seed: int
+    dtype: str
+    data: dict[str, str | int]
+
+    def __post_init__(self) -> None:
+        _of_types(self.overrides, str)
+        _of_types(self.data, str, int)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how a run works, which changes nothing that it computes.
+
+    Attributes:
+        device, threads: what computes. A change may change the last bits of the results.
+        data_dir: where data sets are; "" where none is needed.
+        keep: how many of the newest checkpoints are kept.
+        save_every: seconds of training after which the run is saved inside an epoch too.
+    """
+
+    device: str
+    threads: int
+    data_dir: str
+    keep: int
+    save_every: float
+
+    def __post_init__(self) -> None:
+        fits = 1 <= self.threads <= 1 << 16 and 1 <= self.keep <= MOST and self.save_every >= 0
+        if not fits or "\0" in self.data_dir:
+            raise ValueError("its settings are not those that a run can have")
+
+
+OptimizerState = dict[str, dict[str, Tensor]]
+"""What an optimiser remembers of each parameter, by the parameter's name."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything from which a run goes on.
+
+    Random numbers are functions of seed and step (``keyed``), and the learning rate of the
+    epoch, so neither has a state to keep.
+    """
+
+    run_id: str
+    spec_text: str
+    network: dict[str, Tensor]
+    optimizer: OptimizerState
+    position: Position
+    best: Best
+    identity: Identity
+    settings: Settings
+    environment: Environment
 
 
 def path_of(folder: Path, step: int) -> Path:
@@ -41,7 +163,7 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     path = path_of(folder, step)
     digest = hashlib.sha256(content).hexdigest()
     # A run stopped while evaluating comes back to the same step and writes it again. Until
-    # the rename the old file stands, so its checksum stays beside the new one.
+    # the rename the old file is there, so its checksum stays beside the new one.
     digests = [*_digests(path)[-1:], digest]
     lines = "".join(f"{entry}  {path.name}\n" for entry in dict.fromkeys(digests))
     publish(_sidecar(path), lines.encode())
@@ -57,7 +179,7 @@ def steps(folder: Path) -> list[int]:
 
 
 def newest(folder: Path, warn: Warn) -> tuple[Path, Checkpoint]:
-    """The newest checkpoint that verifies; ``warn`` hears of each that does not.
+    """The newest checkpoint that verifies; ``warn`` is told of each that does not.
 
     Raises:
         InputError: none does.
@@ -94,6 +216,35 @@ def load(path: Path) -> Checkpoint:
     return from_bytes(content, path)
 
 
+def to_bytes(checkpoint: Checkpoint) -> bytes:
+    """A checkpoint as the content of its file."""
+    values = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+    for name in ("position", "best", "identity", "settings"):
+        values[name] = asdict(values[name])
+    buffer = io.BytesIO()
+    network = dict(checkpoint.network)
+    torch.save({"format": FORMAT, "version": VERSION, **values, "network": network}, buffer)
+    return buffer.getvalue()
+
+
+def from_bytes(content: bytes, path: Path) -> Checkpoint:
+    """The checkpoint that the file at ``path`` holds; nothing in it is executed.
+
+    Raises:
+        InputError: the bytes are something else, or of another version.
+    """
+    try:
+        _check_archive(content)
+        values = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return _from_values(values)
+    except FAULTS as error:
+        reason = brief((str(error).splitlines() or [type(error).__name__])[0])
+        raise InputError(
+            f"checkpoint {path} cannot be read: {reason}",
+            help="use a checkpoint that this version of ffebm wrote",
+        ) from error
+
+
 def _sidecar(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
@@ -106,7 +257,7 @@ def _digests(path: Path) -> list[str]:
     line = re.compile(rf"([0-9a-f]{{64}})  {re.escape(path.name)}")
     *rows, rest = text.decode("ascii", "replace").split("\n")
     matches = [line.fullmatch(row) for row in rows]
-    # What does not belong there spoils it all: who knows what else was damaged.
+    # What does not belong there spoils it all: nobody knows what else was damaged.
     return [match[1] for match in matches if match] if all(matches) and not rest else []
 
 
@@ -122,3 +273,61 @@ def _prune(folder: Path, step: int, keep: int, best: int) -> None:
             name = path.name.removesuffix(".sha256")
             if _NAME.fullmatch(name) and name not in kept:
                 path.unlink()
+
+
+def _check_archive(content: bytes) -> None:
+    """Refuse an archive that unpacks to more than its own size."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError("it is a compressed archive")
+    if sum(entry.file_size for entry in entries) > len(content):
+        raise ValueError("it declares more than it holds")
+
+
+def _from_values(values: Any) -> Checkpoint:
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise TypeError(f"it is not of format {FORMAT}")
+    if values["version"] != VERSION:
+        raise TypeError(f"it is of version {brief(values['version'])}, not {VERSION}")
+    for tensors in (values["network"], *_of_types(values["optimizer"], dict).values()):
+        for tensor in _of_types(tensors, Tensor).values():
+            if tensor.layout is not torch.strided:
+                raise TypeError("it holds something else where tensors belong")
+    return Checkpoint(
+        _of(str, values["run_id"]),
+        _of(str, values["spec_text"]),
+        values["network"],
+        values["optimizer"],
+        _record(Position, values["position"]),
+        _record(Best, values["best"]),
+        _record(Identity, values["identity"]),
+        _record(Settings, values["settings"]),
+        _of_types(values["environment"], str, int),
+    )
+
+
+def _record(kind: type[T], values: Any) -> T:
+    """A dataclass from plain values, each of the type that its field declares."""
+    types = get_type_hints(kind)
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    if _of(dict, values).keys() != set(names):
+        raise TypeError(f"its {kind.__name__.lower()} has other entries")
+    for name in names:
+        _of(types[name] if types[name] in (int, float, str) else dict, values[name])
+    return kind(**values)
+
+
+def _of(kind: type[T], value: Any) -> T:
+    if type(value) is not kind:
+        raise TypeError(f"it holds {type(value).__name__} where {kind.__name__} belongs")
+    return value
+
+
+def _of_types(value: Any, *kinds: type) -> dict[str, Any]:
+    """A dict from texts to values of these types."""
+    for key, entry in _of(dict, value).items():
+        _of(str, key)
+        if type(entry) not in kinds:
+            raise TypeError(f"it holds {type(entry).__name__} where {kinds[0].__name__} belongs")
+    return value

@@ -9,10 +9,11 @@ from pathlib import Path
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.running.training import checkpoint as checkpoints
+from ffebm_dsl.running.training.checkpoint import Checkpoint
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options, assemble, settle
+from ffebm_dsl.running.training.restoring import restore_network
 from ffebm_dsl.running.training.run_directory import RunDirectory, open_run
-from ffebm_dsl.running.training.state import Checkpoint, restore_network
 
 
 @dataclass(frozen=True)

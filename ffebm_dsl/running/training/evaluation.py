@@ -70,7 +70,7 @@ def evaluate(
                     totals[name] += value
     finally:
         network.train(was_training)
-    sums = world.total(list(totals.values()))
+    sums = world.all_reduce_values(list(totals.values()))
     means = {name: value / len(data) for name, value in zip(totals, sums, strict=True)}
     loss, top1, top5 = (means.pop(name) for name in ("loss", "top1", "top5"))
     return Evaluation(len(data), loss, top1, top5, means)

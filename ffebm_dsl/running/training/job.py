@@ -16,12 +16,12 @@ from ffebm_dsl.language.ir import Compiled
 from ffebm_dsl.language.ir.model import SpecIR, TrainIR
 from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.physics.network.whole_batch import BatchNorm1d
+from ffebm_dsl.running.training.checkpoint import Identity, Settings
 from ffebm_dsl.running.training.data import Data, load
 from ffebm_dsl.running.training.environment import choose_device, choose_dtype
 from ffebm_dsl.running.training.judge import initial_sizes
 from ffebm_dsl.running.training.measures import trainable
 from ffebm_dsl.running.training.optimizers import build_optimizer
-from ffebm_dsl.running.training.state import Identity, Settings
 from ffebm_dsl.running.training.world import ALONE, World
 
 KEPT, SAVE_EVERY = 2, 600.0

@@ -36,7 +36,7 @@ def locate(
     candidates = _candidates(network, batch, exploded)
     own = next(((order, found) for order, found in enumerate(candidates) if found), None)
     text = json.dumps([own[0], asdict(own[1])]) if own is not None else ""
-    found = [json.loads(text) for text in world.texts(text) if text]
+    found = [json.loads(text) for text in world.all_gather_text(text) if text]
     return Trouble(**min(found, key=lambda entry: entry[0])[1]) if found else None
 
 

@@ -16,6 +16,7 @@ from ffebm_dsl.physics.network.whole_batch import share
 from ffebm_dsl.physics.relaxation import CYCLE_SIZE
 from ffebm_dsl.running.records import BAD_STEPS, EVAL, GRADIENTS, RELAXATION, STATUSES
 from ffebm_dsl.running.training import keyed, measures
+from ffebm_dsl.running.training.checkpoint import Best
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate, never
 from ffebm_dsl.running.training.judge import StepJudge
 from ffebm_dsl.running.training.locate import adjusted
@@ -23,7 +24,6 @@ from ffebm_dsl.running.training.measures import Batch, StepNumbers
 from ffebm_dsl.running.training.optimizers import base_rate, learning_rate, set_learning_rate
 from ffebm_dsl.running.training.progress import Progress
 from ffebm_dsl.running.training.session import Session
-from ffebm_dsl.running.training.state import Best
 from ffebm_dsl.running.training.stop import StopRequest
 from ffebm_dsl.running.training.trouble import Trouble
 
@@ -74,7 +74,7 @@ def train(session: Session, controls: Controls) -> Evaluation:
 
 def _asked(session: Session, controls: Controls) -> bool:
     """Whether a signal has asked one of the processes for the end; all of them now know."""
-    number = session.world.largest(controls.stop.signal_number)
+    number = session.world.all_reduce_max(controls.stop.signal_number)
     if number:
         controls.stop.signal_number = number
     return number != 0
@@ -182,11 +182,9 @@ def _answer(
     Raises:
         NegativeResult: the run ends here, as it was before the step.
     """
-    if "bad_steps" not in session.record.tables:
-        session.record.add(BAD_STEPS)
     step, epoch = session.position.step + 1, session.position.epoch + 1
     row = {"step": step, "epoch": epoch, "tries": tries, "action": action, **asdict(trouble)}
-    session.record["bad_steps"].append(row)
+    session.table(BAD_STEPS).append(row)
     message = f"step {step}: {trouble}"
     if action != "stopped":
         session.event("warning", f"{message}; {action}")
@@ -218,11 +216,10 @@ def _save(session: Session, judge: StepJudge) -> None:
 
 
 def _record_relaxations(session: Session, step: int, numbers: StepNumbers) -> None:
-    if "relaxation" not in session.record.tables:
-        blocks, phases = zip(*numbers.solves, strict=True)
-        names = [f"{block}.{phase}" for block, phase in numbers.solves]
-        session.record.add(RELAXATION, {"solve": names, "block": blocks, "phase": phases})
-    session.record["relaxation"].append({"step": step, **numbers.relaxations})
+    blocks, phases = zip(*numbers.solves, strict=True)
+    names = [f"{block}.{phase}" for block, phase in numbers.solves]
+    table = session.table(RELAXATION, {"solve": names, "block": blocks, "phase": phases})
+    table.append({"step": step, **numbers.relaxations})
 
 
 def _note_cycling(session: Session, numbers: StepNumbers, progress: Progress) -> None:
@@ -245,13 +242,11 @@ def _note_cycling(session: Session, numbers: StepNumbers, progress: Progress) ->
 def _diagnose(session: Session, step: int, batch: Batch) -> None:
     """Record this step's gradient against the implicit one, under the same random numbers."""
     network, world = session.job.network, session.world
-    if "gradients" not in session.record.tables:
-        labels = network.labels()
-        names = [labels[name] for name in measures.trainable(network)]
-        session.record.add(GRADIENTS, {"parameter": names})
+    labels = network.labels()
+    names = [labels[name] for name in measures.trainable(network)]
     torch.manual_seed(batch.seed)
     row = measures.gradient_row(network, batch.x, batch.y, world, batch.weight)
-    session.record["gradients"].append({"step": step, **row})
+    session.table(GRADIENTS, {"parameter": names}).append({"step": step, **row})
 
 
 def _end_epoch(
@@ -315,16 +310,13 @@ def _finish(session: Session, last: Evaluation | None) -> Evaluation:
 
 def _evaluate(session: Session, controls: Controls | None) -> Evaluation | None:
     network, data, world = session.job.network, session.job.data, session.world
-    world.align(network)
+    world.broadcast_buffers(network)
     cancelled = never if controls is None else partial(_asked, session, controls)
     return evaluate(network, data.test, data.batch, cancelled=cancelled, world=world)
 
 
 def _record_evaluation(session: Session, epoch: int, result: Evaluation) -> None:
-    if "eval" not in session.record.tables:
-        session.record.add(EVAL, {"block": list(result.sweeps)})
-    table = session.record["eval"]
-    table.append(
+    session.table(EVAL, {"block": list(result.sweeps)}).append(
         {
             "step": session.position.step,
             "epoch": epoch,

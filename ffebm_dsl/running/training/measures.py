@@ -101,7 +101,7 @@ def read_step(
     ]
     rows = relaxation_rows(solves)
     values = torch.cat([torch.stack(own), rows.flatten().to(loss.device)]).cpu().numpy()
-    total_loss, found, flags = world.total(values[:3].tolist())
+    total_loss, found, flags = world.all_reduce_values(values[:3].tolist())
     columns = values[4:].reshape(rows.shape).T
     return StepNumbers(
         total_loss,
@@ -121,7 +121,7 @@ def gathered(phases: Sequence[PhaseReport], world: World, count: int) -> list[Ph
         torch.stack([report.residual.double(), report.sweeps.double(), report.status.double()])
         for report in phases
     ]
-    rows = world.rows(torch.stack(reports).flatten(0, 1).T[:count])
+    rows = world.all_gather(torch.stack(reports).flatten(0, 1).T[:count])
     columns = rows.T.view(len(phases), 3, -1)
     return [
         replace(report, residual=residual, sweeps=sweeps, status=status)
@@ -171,7 +171,7 @@ def gradient_row(
     which x and y are the own part, with ``weight`` of the samples.
     Leaves no trace: gradients and buffers are as before.
     """
-    reference = [world.sum(part) for part in _implicit_gradients(network, x, y, weight)]
+    reference = [world.all_reduce(part) for part in _implicit_gradients(network, x, y, weight)]
     rows = []
     for parameter, implicit in zip(trainable(network).values(), reference, strict=True):
         own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad

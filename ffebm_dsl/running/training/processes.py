@@ -33,6 +33,12 @@ WAIT = timedelta(minutes=10)
 
 GPU_WAIT = timedelta(seconds=45)
 
+SIGNS_OF_LOSS = (
+    *("connection closed", "connection reset", "connection refused", "connection timed out"),
+    *("broken pipe", "pair closure", "timed out waiting", "socket timeout", "no route to host"),
+)
+"""What gloo says, in lower case, where the process at the other end is gone."""
+
 NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 _KINDS: dict[int, type[FfebmError]] = {
@@ -123,34 +129,36 @@ class Processes(World):
     def parallel(self, network: nn.Module, device: torch.device) -> nn.Module:
         self._heavy = self._group(device)
         parallel = DistributedDataParallel(network, process_group=self._heavy)
-        # Buffers are sent by `align`, not in every step. Set here, for torch 2.13 renamed the
-        # constructor's argument: this attribute is what old and new versions look at.
+        # Buffers are sent by `broadcast_buffers`, not in every step. Torch 2.13 renamed the
+        # argument of the constructor; this attribute is what old and new versions look at.
         parallel.broadcast_buffers = False
         return parallel
 
-    def align(self, network: nn.Module) -> None:
+    def broadcast_buffers(self, network: nn.Module) -> None:
         for buffer in network.buffers():
             here = buffer.cpu()
             with _reaching(self):
                 dist.broadcast(here, 0)
             buffer.copy_(here)
 
-    def total(self, values: Sequence[float]) -> list[float]:
-        return [float(value) for value in self.sum(torch.tensor(values, dtype=torch.float64))]
+    def all_reduce_values(self, values: Sequence[float]) -> list[float]:
+        return [
+            float(value) for value in self.all_reduce(torch.tensor(values, dtype=torch.float64))
+        ]
 
-    def sum(self, tensor: Tensor) -> Tensor:
+    def all_reduce(self, tensor: Tensor) -> Tensor:
         here = tensor.detach().cpu().clone()
         with _reaching(self):
             dist.all_reduce(here)
         return here.to(tensor.device)
 
-    def largest(self, value: int) -> int:
+    def all_reduce_max(self, value: int) -> int:
         here = torch.tensor(value)
         with _reaching(self):
             dist.all_reduce(here, dist.ReduceOp.MAX)
         return int(here)
 
-    def rows(self, own: Tensor) -> Tensor:
+    def all_gather(self, own: Tensor) -> Tensor:
         here = own.detach().cpu()
         counts = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
         with _reaching(self):
@@ -164,8 +172,8 @@ class Processes(World):
         found = [part[: int(count)] for part, count in zip(parts, counts, strict=True)]
         return torch.cat(found).to(own.device)
 
-    def tell(self, content: bytes) -> bytes:
-        size = self.largest(len(content) if self.lead else 0)
+    def broadcast(self, content: bytes) -> bytes:
+        size = self.all_reduce_max(len(content) if self.lead else 0)
         data = torch.zeros(size, dtype=torch.uint8)
         if self.lead and content:
             data = torch.frombuffer(bytearray(content), dtype=torch.uint8)
@@ -173,25 +181,25 @@ class Processes(World):
             dist.broadcast(data, 0)
         return data.numpy().tobytes()
 
-    def texts(self, own: str) -> list[str]:
+    def all_gather_text(self, own: str) -> list[str]:
         content = torch.frombuffer(bytearray(f"\n{own}".encode()), dtype=torch.uint8)
-        lengths = [int(n) for n in self.rows(torch.tensor([[len(content)]])).flatten()]
-        joined = self.rows(content[:, None]).flatten().split(lengths)
+        lengths = [int(n) for n in self.all_gather(torch.tensor([[len(content)]])).flatten()]
+        joined = self.all_gather(content[:, None]).flatten().split(lengths)
         return [part.numpy().tobytes().decode()[1:] for part in joined]
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def all_or_none(self) -> Iterator[None]:
         failure: FfebmError | None = None
         try:
             yield
         except FfebmError as error:
             failure = error
         own = failure.exit_code if failure else 0
-        codes = [int(code) for code in self.rows(torch.tensor([[own]])).flatten()]
+        codes = [int(code) for code in self.all_gather(torch.tensor([[own]])).flatten()]
         if not any(codes):
             return
-        messages = self.texts(failure.message if failure else "")
-        remedies = self.texts(failure.help if failure else "")
+        messages = self.all_gather_text(failure.message if failure else "")
+        remedies = self.all_gather_text(failure.help if failure else "")
         if failure is not None:
             raise failure
         rank = next(rank for rank, code in enumerate(codes) if code)
@@ -201,7 +209,7 @@ class Processes(World):
     def _group(self, device: torch.device) -> dist.ProcessGroup:
         """Who exchanges gradients: over NCCL only if each process has a GPU of its own."""
         own = f"{os.uname().nodename} {device}" if device.type == "cuda" else ""
-        places = self.texts(own)
+        places = self.all_gather_text(own)
         if "" not in places and len(set(places)) == self.size:
             return dist.new_group(backend="nccl", timeout=GPU_WAIT)
         return dist.new_group(backend="gloo", timeout=WAIT)
@@ -216,12 +224,18 @@ def _reaching(world: World) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise _lost(world) from error
+        if is_loss(error):
+            raise _lost(world) from error
+        raise
 
 
 def is_loss(error: RuntimeError) -> bool:
-    """Whether torch failed because another process could not be reached."""
-    return isinstance(error, dist.DistError) or "gloo" in str(error)
+    """Whether torch failed because another process could not be reached.
+
+    Gloo raises a plain RuntimeError, also for what is a fault of ours, such as sizes that differ.
+    """
+    text = str(error).lower()
+    return isinstance(error, dist.DistError) or any(sign in text for sign in SIGNS_OF_LOSS)
 
 
 def _lost(world: World) -> PeerLost:

@@ -91,5 +91,5 @@ def add_segment(record: Record, job: Job, *, start_step: int, exact: bool, proce
 
 def last_processes(record: Record) -> int:
     """How many processes worked on the run last."""
-    found: dict[str, int] = json.loads(record["segments"]["environment"][-1])
-    return found.get("processes", 1)
+    environment_then: dict[str, int] = json.loads(record["segments"]["environment"][-1])
+    return environment_then["processes"]

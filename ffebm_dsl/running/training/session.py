@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,17 +12,19 @@ from pathlib import Path
 from torch import nn
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.diagnostics.brief import brief_list
 from ffebm_dsl.language.ir import Compiled
-from ffebm_dsl.running.records import Record, utc_now, write
+from ffebm_dsl.running.records import Group, Record, Table, utc_now, write
 from ffebm_dsl.running.storage import FileLock
 from ffebm_dsl.running.training import checkpoint as checkpoints
-from ffebm_dsl.running.training import run_directory, state
+from ffebm_dsl.running.training import run_directory
+from ffebm_dsl.running.training.checkpoint import Best, Checkpoint, Position
 from ffebm_dsl.running.training.environment import environment
 from ffebm_dsl.running.training.job import Job, Options, assemble, settle
 from ffebm_dsl.running.training.measures import trainable
 from ffebm_dsl.running.training.provenance import new_record
+from ffebm_dsl.running.training.restoring import optimizer_state
 from ffebm_dsl.running.training.run_directory import RunDirectory
-from ffebm_dsl.running.training.state import Best, Checkpoint, Position
 from ffebm_dsl.running.training.world import ALONE, World
 
 
@@ -62,8 +65,8 @@ class Session:
         Raises:
             StorageError: the disk is full or refuses; the last good files stand.
         """
-        self.world.align(self.job.network)
-        with self.world.together():
+        self.world.broadcast_buffers(self.job.network)
+        with self.world.all_or_none():
             self.write()
 
     def write(self) -> None:
@@ -77,9 +80,27 @@ class Session:
 
     def publish_record(self) -> None:
         """Publish the record alone, where the state is not one to go on from."""
-        with self.world.together():
+        with self.world.all_or_none():
             if self.world.lead:
                 write(self.record, self.directory.record)
+
+    def table(self, group: Group, constants: Mapping[str, Sequence[str]] | None = None) -> Table:
+        """A table of the record, added if it is absent.
+
+        Raises:
+            InputError: it is there with other ``constants``: the record is another network's.
+        """
+        if group.name not in self.record.tables:
+            self.record.add(group, constants)
+        table = self.record[group.name]
+        for name, values in (constants or {}).items():
+            if table[name].tolist() != list(values):
+                raise InputError(
+                    f"{self.directory.record} is of another network: /run/{group.name}/{name} "
+                    f"is {brief_list(table[name])}, not {brief_list(values)}",
+                    help="put the run's own record back",
+                )
+        return table
 
     def event(self, kind: str, message: str) -> None:
         """Note in the record that something happened."""
@@ -105,7 +126,7 @@ class Session:
             self.record.attributes["run_id"],
             self.source.text,
             self.job.network.state_dict(),
-            state.optimizer_state(self.job.optimizer, parameters),
+            optimizer_state(self.job.optimizer, parameters),
             self.position,
             self.best,
             self.job.identity,
@@ -127,13 +148,13 @@ def start(
         StorageError: the disk is full or refuses. Nothing is left behind in either case.
     """
     source = compiled.source
-    with world.together():
+    with world.all_or_none():
         dtype = options.dtype or "float32"
         job = assemble(compiled, options.overrides, dtype, settle(options), world)
     require_same(job, world)
-    with world.together():
+    with world.all_or_none():
         session = _create(job, source, out, world) if world.lead else _follow(job, source, world)
-    session.directory = RunDirectory(Path(world.tell(bytes(session.directory.path)).decode()))
+    session.directory = RunDirectory(Path(world.broadcast(bytes(session.directory.path)).decode()))
     return session
 
 
@@ -166,8 +187,8 @@ def require_same(job: Job, world: World) -> None:
         InputError: one has another spec, overrides, seed, type or data than the lead.
     """
     own = asdict(job.identity)
-    lead = json.loads(world.tell(json.dumps(own).encode()))
-    with world.together():
+    lead = json.loads(world.broadcast(json.dumps(own).encode()))
+    with world.all_or_none():
         differ = [name.replace("_", " ") for name in own if own[name] != lead[name]]
         if differ:
             raise InputError(

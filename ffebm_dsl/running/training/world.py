@@ -28,7 +28,7 @@ class World:
         return self.rank == 0
 
     def part(self, total: int) -> Part:
-        """The own part of a batch of ``total`` samples; the lead's is never empty."""
+        """The own part of a batch of ``all_reduce_values`` samples; the lead's is never empty."""
         return Part(0, total, total)
 
     def place(self, device: torch.device) -> torch.device:
@@ -39,38 +39,38 @@ class World:
         """``network`` in a form whose backward pass leaves the mean of all gradients."""
         return network
 
-    def align(self, network: nn.Module) -> None:
+    def broadcast_buffers(self, network: nn.Module) -> None:
         """Give every process the buffers of the lead."""
 
-    def total(self, values: Sequence[float]) -> list[float]:
+    def all_reduce_values(self, values: Sequence[float]) -> list[float]:
         """Sums over all processes, entry by entry."""
         return [float(value) for value in values]
 
-    def sum(self, tensor: Tensor) -> Tensor:
+    def all_reduce(self, tensor: Tensor) -> Tensor:
         """The sum of a tensor over all processes."""
         return tensor
 
-    def largest(self, value: int) -> int:
+    def all_reduce_max(self, value: int) -> int:
         """The largest of all processes' values."""
         return value
 
     def any(self, flag: bool) -> bool:
         """Whether it holds in any process."""
-        return bool(self.largest(int(flag)))
+        return bool(self.all_reduce_max(int(flag)))
 
-    def rows(self, own: Tensor) -> Tensor:
+    def all_gather(self, own: Tensor) -> Tensor:
         """The rows of all processes, in their order: (own rows, K) to (all rows, K)."""
         return own
 
-    def texts(self, own: str) -> list[str]:
+    def all_gather_text(self, own: str) -> list[str]:
         """The texts of all processes, in their order."""
         return [own]
 
-    def tell(self, content: bytes) -> bytes:
+    def broadcast(self, content: bytes) -> bytes:
         """What the lead says."""
         return content
 
-    def together(self) -> AbstractContextManager[None]:
+    def all_or_none(self) -> AbstractContextManager[None]:
         """A block without calls of the world; if it fails in one process, it fails in all.
 
         Raises:

@@ -18,7 +18,7 @@ import torch
 from ffebm_dsl.language.diagnostics import InputError, NegativeResult
 from ffebm_dsl.running.training import Options, resume, train
 from ffebm_dsl.running.training import checkpoint as checkpoints
-from ffebm_dsl.running.training.state import Best, Checkpoint
+from ffebm_dsl.running.training.checkpoint import Best, Checkpoint
 
 from .runs import controls, new_session, parameters, rows
 

@@ -21,7 +21,7 @@ from ffebm_dsl.running.training import Options, Progress, Session, loop, train
 from ffebm_dsl.running.training.checkpoint import steps
 from ffebm_dsl.running.training.judge import StepJudge, unexplained
 from ffebm_dsl.running.training.measures import StepNumbers
-from ffebm_dsl.running.training.resumption import resume
+from ffebm_dsl.running.training.resume import resume
 
 from .runs import SPEC, STEPS, STEPS_PER_EPOCH, controls, new_session, parameters, read, rows
 

@@ -16,8 +16,12 @@ from torch import nn
 
 from ffebm_dsl.language.diagnostics import InputError, StorageError
 from ffebm_dsl.running.training import checkpoint as checkpoints
-from ffebm_dsl.running.training import state
-from ffebm_dsl.running.training.state import Best, Checkpoint, Identity, Position, Settings
+from ffebm_dsl.running.training.checkpoint import Best, Checkpoint, Identity, Position, Settings
+from ffebm_dsl.running.training.restoring import (
+    optimizer_state,
+    restore_network,
+    restore_optimizer,
+)
 
 KEEP = 2
 
@@ -31,7 +35,7 @@ def make(step: int = 0, best: int = 0) -> Checkpoint:
         "run",
         "ffe 1.0",
         network.state_dict(),
-        state.optimizer_state(optimizer, dict(network.named_parameters())),
+        optimizer_state(optimizer, dict(network.named_parameters())),
         Position(1, 2, step, -1, 0.5),
         Best(best, 0.25),
         Identity("abc", {"width": "8"}, 3, "float32", {"name": "digits", "train_samples": 4}),
@@ -165,8 +169,8 @@ def test_pickled_code_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def changed(**entries: object) -> dict[str, object]:
     """The values of a good checkpoint with some of them replaced."""
-    values = torch.load(io.BytesIO(state.to_bytes(make(3))), weights_only=True)
-    assert state.from_bytes(state.to_bytes(make(3)), Path("c.pt")).position.step == 3
+    values = torch.load(io.BytesIO(checkpoints.to_bytes(make(3))), weights_only=True)
+    assert checkpoints.from_bytes(checkpoints.to_bytes(make(3)), Path("c.pt")).position.step == 3
     return values | entries
 
 
@@ -184,9 +188,30 @@ def changed(**entries: object) -> dict[str, object]:
         changed(network={"weight": torch.zeros(2, 2).to_sparse()}),
         changed(optimizer={"weight": torch.zeros(1)}),
         changed(position={"step": 1}),
-        changed(position=asdict(Position(step=-1))),
-        changed(position=asdict(Position(step=1.5))),  # type: ignore[arg-type]
-        changed(position=asdict(Position(seconds=float("nan")))),
+        *(
+            changed(position=asdict(Position()) | {name: value})
+            for name, value in (
+                ("step", -1),
+                ("step", 1.5),
+                ("epoch", 1 << 70),
+                ("seconds", float("nan")),
+                ("seconds", float("inf")),
+            )
+        ),
+        changed(best={"step": 1, "score": float("nan")}),
+        changed(best={"step": -1, "score": 0.5}),
+        *(
+            changed(settings=asdict(make().settings) | {name: value})
+            for name, value in (
+                ("threads", 0),
+                ("threads", 1 << 40),
+                ("keep", 0),
+                ("save_every", float("nan")),
+                ("data_dir", "a\0b"),
+            )
+        ),
+        changed(identity=asdict(make().identity) | {"overrides": {"width": 8}}),
+        changed(identity=asdict(make().identity) | {"data": {"name": [1]}}),
         changed(best={"step": 1, "score": "high"}),
         changed(identity={"seed": 1}),
         changed(settings={}),
@@ -200,6 +225,44 @@ def test_other_contents_are_refused(tmp_path: Path, values: object) -> None:
     write_signed(tmp_path / "a.pt", (tmp_path / "a.pt").read_bytes())
     with pytest.raises(InputError, match="cannot be read"):
         checkpoints.load(tmp_path / "a.pt")
+
+
+def test_what_holds_itself_many_times_is_not_written_out(tmp_path: Path) -> None:
+    """Written out, the version would have 10 to the power of 40 entries."""
+    version: list[object] = []
+    for _ in range(40):
+        version = [version] * 10
+    version.append(version)
+    for number, values in enumerate(
+        (changed(version=version), changed(run_id=version), changed(environment={"a": version}))
+    ):
+        path = tmp_path / f"{number}.pt"
+        torch.save(values, path)
+        write_signed(path, path.read_bytes())
+        with pytest.raises(InputError, match="cannot be read") as caught:
+            checkpoints.load(path)
+        assert len(caught.value.message) < 400 + len(str(path))
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD])
+def test_every_field_of_an_optimizer_is_checked(kind: type[torch.optim.Optimizer]) -> None:
+    """One that lacks a key, has another or a wrong shape or type would fail inside torch."""
+    network = nn.Linear(3, 2)
+    more = {"momentum": 0.9} if kind is torch.optim.SGD else {}
+    optimizer = kind(network.parameters(), lr=0.1, **more)  # type: ignore[call-arg]
+    network(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    parameters = dict(network.named_parameters())
+    saved = optimizer_state(optimizer, parameters)
+    restore_optimizer(optimizer, parameters, saved, Path("c.pt"))
+    state = saved["weight"]
+    wrong = [{key: state[key] for key in state if key != left} for left in state]
+    wrong += [{**state, "other": torch.zeros(())}]
+    for key, tensor in state.items():
+        wrong += [{**state, key: tensor.double()}, {**state, key: torch.zeros(7)}]
+    for change in wrong:
+        with pytest.raises(InputError, match=r"does not fit the network in: .* of weight"):
+            restore_optimizer(optimizer, parameters, {**saved, "weight": change}, Path("c.pt"))
 
 
 def test_an_archive_that_would_swell_is_refused(tmp_path: Path) -> None:
@@ -234,7 +297,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 )
 def test_another_network_is_refused(network: nn.Module, names: str) -> None:
     with pytest.raises(InputError, match=f"does not fit the network in: {names}"):
-        state.restore_network(network, make().network, Path("c.pt"))
+        restore_network(network, make().network, Path("c.pt"))
 
 
 def test_another_optimizer_is_refused() -> None:
@@ -242,7 +305,7 @@ def test_another_optimizer_is_refused() -> None:
         parameters = dict(network.named_parameters())
         optimizer = torch.optim.Adam(parameters.values())
         with pytest.raises(InputError, match="does not fit"):
-            state.restore_optimizer(optimizer, parameters, make().optimizer, Path("c.pt"))
+            restore_optimizer(optimizer, parameters, make().optimizer, Path("c.pt"))
 
 
 def test_a_full_disk_leaves_the_earlier_checkpoint(

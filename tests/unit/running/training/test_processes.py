@@ -11,6 +11,7 @@ import pytest
 
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.running.training import checkpoint as checkpoints
+from ffebm_dsl.running.training.processes import is_loss
 from ffebm_dsl.running.training.world import split
 from tests.ranks import Ranks
 from tests.unit.running.training.runs import SPEC, read, rows, write_data
@@ -198,3 +199,17 @@ def test_a_bad_step_is_named_by_all_processes_together(folder: Path) -> None:
     both = [read(folder / name / "run.h5")["bad_steps"] for name in ("run", "one")]
     for column in ("kind", "layer", "sample", "index"):
         assert both[0][column].tolist() == both[1][column].tolist(), column
+
+
+@pytest.mark.parametrize(
+    ("message", "lost"),
+    [
+        ("[/pytorch/gloo/pair.cc:547] Connection closed by peer [127.0.0.1]:4711", True),
+        ("[/pytorch/gloo/pair.cc:491] Read error [127.0.0.1]:4711: Connection reset by peer", True),
+        ("[/pytorch/gloo/buffer.cc:133] Timed out waiting 600000ms for recv to complete", True),
+        ("[enforce fail at /gloo/pair.cc:446] op.preamble.length <= op.nbytes. 8 vs 4", False),
+        ("Tensors must be contiguous", False),
+    ],
+)
+def test_only_a_lost_connection_is_a_lost_process(message: str, lost: bool) -> None:
+    assert is_loss(RuntimeError(message)) is lost

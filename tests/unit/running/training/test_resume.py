@@ -12,6 +12,9 @@ import torch
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile, Stopped
 from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.running.records import read as read_record
+from ffebm_dsl.running.records import write
+from ffebm_dsl.running.records.record import Table
 from ffebm_dsl.running.training import Controls, Options, StopRequest, resume, start, train
 from ffebm_dsl.running.training.checkpoint import path_of, steps
 
@@ -326,3 +329,23 @@ def same(a: dict[str, list[object]], b: dict[str, list[object]]) -> bool:
         or np.array_equal(np.asarray(a[key], float), np.asarray(b[key], float), equal_nan=True)
         for key in a
     )
+
+
+@pytest.mark.parametrize("change", ["segments", "events", "environment", "processes", "solve"])
+def test_a_forged_record_is_refused(tmp_path: Path, change: str) -> None:
+    """Its checksum fits, and the schema allows it: but no run leaves such a record."""
+    session = new_session(tmp_path)
+    train(session, controls(max_steps=2))
+    path = tmp_path / "run" / "run.h5"
+    record = read_record(path)
+    if change in ("segments", "events"):
+        record.tables[change] = Table(record[change].group, {})
+    elif change == "solve":
+        record["relaxation"].constants["solve"][0] = "b9.free"
+    else:
+        forged = "not JSON" if change == "environment" else '{"processes": "many"}'
+        record["segments"]["environment"][-1] = forged
+    write(record, path)
+    message = "is of another network" if change == "solve" else "does not say which processes"
+    with pytest.raises(InputError, match=message):
+        train(resume(tmp_path / "run", Options(), pytest.fail), controls())

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.diagnostics.brief import brief
 from ffebm_dsl.language.ir import Compiled, compile_spec, read_source
 from ffebm_dsl.physics.network.whole_batch import BatchNorm
 from ffebm_dsl.running.records import Record, read
 from ffebm_dsl.running.storage import FileLock, publish, remove_leftovers
 from ffebm_dsl.running.training import checkpoint as checkpoints
-from ffebm_dsl.running.training import run_directory, state
-from ffebm_dsl.running.training.agreement import Agreement
+from ffebm_dsl.running.training import run_directory
+from ffebm_dsl.running.training.checkpoint import Checkpoint
 from ffebm_dsl.running.training.environment import environment
 from ffebm_dsl.running.training.job import Job, Options, assemble, settle
 from ffebm_dsl.running.training.measures import trainable
@@ -26,10 +29,12 @@ from ffebm_dsl.running.training.provenance import (
     last_processes,
     new_record,
 )
+from ffebm_dsl.running.training.restoring import restore_network, restore_optimizer
 from ffebm_dsl.running.training.run_directory import RunDirectory
 from ffebm_dsl.running.training.session import Session, require_same
-from ffebm_dsl.running.training.state import Checkpoint
 from ffebm_dsl.running.training.world import ALONE, World
+
+SHOWN_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,62 @@ class Found:
     spec: SourceFile
     path: Path
     checkpoint: Checkpoint
+
+
+@dataclass
+class Agreement:
+    """Compares a run with what is to go on with it.
+
+    The first difference is refused, unless they are ``allowed``: then they are all
+    gathered in ``differences``, to be shown and recorded.
+    """
+
+    allowed: bool = False
+    differences: list[str] = field(default_factory=list)
+
+    def text(self, kept: SourceFile, other: SourceFile) -> None:
+        """Compare the run's spec with another.
+
+        Raises:
+            InputError: they differ; the message holds the first lines of the difference.
+        """
+        if kept.text == other.text:
+            return
+        old, new = kept.text.splitlines(keepends=True), other.text.splitlines(keepends=True)
+        changes = difflib.unified_diff(old, new, "the run's spec", other.name, n=0)
+        lines = [brief(line.rstrip("\n")) for line in changes]
+        if len(lines) > SHOWN_LINES and not self.allowed:
+            lines = [*lines[:SHOWN_LINES], f"... and {len(lines) - SHOWN_LINES} lines more"]
+        heading = f"{other.name} is not the spec that the run was made with:"
+        self._differ("\n".join([heading, *lines]))
+
+    def values(self, name: str, kept: object, given: object) -> None:
+        """Compare a value, or a table of values, with the run's.
+
+        Raises:
+            InputError: they differ; the message names every entry that does.
+        """
+        if kept == given:
+            return
+        if isinstance(kept, Mapping) and isinstance(given, Mapping):
+            keys = [key for key in {**kept, **given} if kept.get(key) != given.get(key)]
+            shown = [[brief(table.get(key, "not set")) for key in keys] for table in (kept, given)]
+            changes = [
+                f"{brief(key)} was {was}, is {now}"
+                for key, was, now in zip(keys, *shown, strict=True)
+            ]
+        else:
+            changes = [f"was {brief(kept)}, is {brief(given)}"]
+        self._differ(f"the run was made with other {name}: {'; '.join(changes)}")
+
+    def _differ(self, message: str) -> None:
+        if not self.allowed:
+            raise InputError(
+                message,
+                help="resume without changing it, start a new run, or give --allow-inexact: "
+                "the run then goes on, and its record says what was changed",
+            )
+        self.differences.append(message)
 
 
 def resume(
@@ -56,8 +117,8 @@ def resume(
 
     ``source``, if given, must be the run's spec. The record is cut to the checkpoint's step.
     If differences are ``allowed``, the run goes on with what is given now, except that its
-    model and type must be the same; ``warn`` hears of each, and the record holds them.
-    Of a ``world`` only the lead reads the directory, and tells the others what it found.
+    model and type must be the same; ``warn`` is told of each, and the record holds them.
+    Of a ``world`` only the lead reads the directory, and sends the others what it found.
 
     Raises:
         InputError: no run directory, one that another process works on, no checkpoint that
@@ -66,17 +127,17 @@ def resume(
         StorageError: the run directory cannot be written.
     """
     own: Found | None = None
-    with world.together():
+    with world.all_or_none():
         if world.lead:
             own = _find(run, warn)
-    found = _told(own, run, world)
+    found = _broadcast(own, run, world)
     with ExitStack() as stack:
         stack.enter_context(found.lock)
         agreement = Agreement(allowed)
-        with world.together():
+        with world.all_or_none():
             session = _restore(found, options, source, agreement, world)
         require_same(session.job, world)
-        _take_up(session, found.path, agreement.differences)
+        _begin_segment(session, found.path, agreement.differences)
         for difference in agreement.differences:
             warn(f"the run goes on, but not bit for bit: {difference}")
         stack.pop_all()
@@ -96,18 +157,18 @@ def _find(run: Path, warn: checkpoints.Warn) -> Found:
     return found
 
 
-def _told(own: Found | None, run: Path, world: World) -> Found:
-    """What the lead found, from its own mouth."""
+def _broadcast(own: Found | None, run: Path, world: World) -> Found:
+    """What the lead found, in every process."""
     if own is not None and world.size == 1:
         return own
-    path = Path(world.tell(bytes(own.path) if own else b"").decode())
-    text = world.tell(own.spec.text.encode() if own else b"").decode()
-    content = world.tell(state.to_bytes(own.checkpoint) if own else b"")
+    path = Path(world.broadcast(bytes(own.path) if own else b"").decode())
+    text = world.broadcast(own.spec.text.encode() if own else b"").decode()
+    content = world.broadcast(checkpoints.to_bytes(own.checkpoint) if own else b"")
     if own is not None:
         return own
     directory = RunDirectory(run)
     spec = SourceFile(str(directory.spec), text)
-    return Found(directory, nullcontext(), spec, path, state.from_bytes(content, path))
+    return Found(directory, nullcontext(), spec, path, checkpoints.from_bytes(content, path))
 
 
 def _restore(
@@ -129,10 +190,10 @@ def _restore(
     else:
         record = new_record(job, compiled.source, saved.run_id, world.size)
     session = Session(job, compiled.source, found.directory, found.lock, record, world)
-    state.restore_network(job.network, saved.network, found.path)
+    restore_network(job.network, saved.network, found.path)
     if same_optimizer:
         parameters = trainable(job.network)
-        state.restore_optimizer(job.optimizer, parameters, saved.optimizer, found.path)
+        restore_optimizer(job.optimizer, parameters, saved.optimizer, found.path)
     session.position, session.best = saved.position, saved.best
     return session
 
@@ -180,9 +241,14 @@ def _record(run: Found) -> Record:
     record = read(directory.record)
     if record.attributes["run_id"] != found.run_id:
         raise InputError(
-            f"{directory.record} is the record of run {record.attributes['run_id']}, "
-            f"{path.name} a checkpoint of run {found.run_id}",
+            f"{directory.record} is the record of run {brief(record.attributes['run_id'])}, "
+            f"{path.name} a checkpoint of run {brief(found.run_id)}",
             help="put the run's own files back",
+        )
+    if not (len(record["events"]) and len(record["segments"]) and _has_processes(record)):
+        raise InputError(
+            f"{directory.record} does not say which processes worked on the run",
+            help="the record was changed; put the right one back",
         )
     recorded = record["train"]["step"]
     if found.position.step > (recorded[-1] if len(recorded) else 0):
@@ -194,7 +260,14 @@ def _record(run: Found) -> Record:
     return record
 
 
-def _take_up(session: Session, path: Path, differences: list[str]) -> None:
+def _has_processes(record: Record) -> bool:
+    try:
+        return last_processes(record) >= 1
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return False
+
+
+def _begin_segment(session: Session, path: Path, differences: list[str]) -> None:
     """Note in the record that the run goes on, and what is different now."""
     record, world = session.record, session.world
     if not is_described(record, session.job):
@@ -211,7 +284,7 @@ def _take_up(session: Session, path: Path, differences: list[str]) -> None:
     session.status("running")
     if world.any(bool(differences)):
         # The checkpoint is last: until it is durable, the change has not taken place.
-        with world.together():
+        with world.all_or_none():
             if world.lead:
                 publish(session.directory.spec, session.source.text.encode())
         session.save()
