@@ -21,7 +21,7 @@ from pygments.token import (
 )
 
 from ffebm_dsl.language.registry import TABLES
-from ffebm_dsl.language.syntax.terminals import RESERVED
+from ffebm_dsl.language.syntax import RESERVED
 
 TYPES = ("int", "real", "bool", "port")
 _CONSTANTS = ("true", "false")

@@ -14,8 +14,7 @@ import pytest
 from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.migrations import MIGRATIONS, Migration, migrate, version_of
-from ffebm_dsl.language.syntax import VERSION
-from ffebm_dsl.language.syntax.comments import find_comments
+from ffebm_dsl.language.syntax import VERSION, lex
 
 HERE = Path(__file__).parent / "migrate"
 PAIRS = sorted(HERE.glob("*/*.in.ffe"))
@@ -39,8 +38,8 @@ def test_pair(path: Path, update_golden: bool) -> None:
     assert migrated(text) == text
     assert version_of(SourceFile("new.ffe", text)) == VERSION
     assert compile_spec(SourceFile("new.ffe", text)).warnings == ()
-    kept = [comment.text for comment in find_comments(text)]
-    assert kept == [comment.text for comment in find_comments(read(path))]
+    kept = [w.text for w in lex(text) if w.type == "COMMENT"]
+    assert kept == [w.text for w in lex(read(path)) if w.type == "COMMENT"]
 
 
 @pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda migration: migration.version)

@@ -14,8 +14,7 @@ from typing import Any
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span
 from ffebm_dsl.language.ir.scope import show
-from ffebm_dsl.language.syntax import ast
-from ffebm_dsl.language.syntax.tokens import find_tokens
+from ffebm_dsl.language.syntax import ast, lex
 
 
 def outline(node: Any, source: SourceFile) -> str:
@@ -25,10 +24,7 @@ def outline(node: Any, source: SourceFile) -> str:
 
 def outline_tokens(source: SourceFile) -> str:
     """One line per token: its place, its kind, its text."""
-    rows = [
-        (_place(t.span, source).partition("-")[0], str(t.kind), t.text)
-        for t in find_tokens(source.text)
-    ]
+    rows = [(_place(t.span, source).partition("-")[0], t.kind, t.text) for t in lex(source.text)]
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     lines = (f"{at:<{widths[0]}}  {kind:<{widths[1]}}  {text}" for at, kind, text in rows)
     return "\n".join(lines) + "\n"

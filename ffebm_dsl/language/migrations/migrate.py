@@ -8,8 +8,7 @@ from typing import NamedTuple
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.migrations.v1_0 import state_version
 from ffebm_dsl.language.migrations.v1_1 import state_1_1
-from ffebm_dsl.language.syntax import parse
-from ffebm_dsl.language.syntax.tokens import TokenKind, find_tokens
+from ffebm_dsl.language.syntax import lex, parse, without_comments
 
 
 class Migration(NamedTuple):
@@ -34,14 +33,9 @@ MIGRATIONS: tuple[Migration, ...] = (
 
 def version_of(source: SourceFile) -> str:
     """The version that a text states, ``""`` for none."""
-    words = (
-        t for t in find_tokens(source.text) if t.kind not in (TokenKind.COMMENT, TokenKind.DOC)
-    )
-    first = next(words, None)
-    number = next(words, None)
-    if first is None or first.text != "ffe" or number is None:
-        return ""
-    return number.text if number.kind is TokenKind.NUMBER else ""
+    first, *rest = without_comments(lex(source.text))
+    stated = first.type == "_FFE" and rest[0].type in ("INT", "REAL")
+    return rest[0].text if stated else ""
 
 
 def migrate(source: SourceFile, migrations: Sequence[Migration] = MIGRATIONS) -> str:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.language.syntax.tokens import TokenKind, find_tokens
+from ffebm_dsl.language.syntax import lex, without_comments
 
 
 def state_version(source: SourceFile) -> str:
     """The text with ``ffe 1.0`` as its first line; one that states a version as it is."""
-    words = (
-        t for t in find_tokens(source.text) if t.kind not in (TokenKind.COMMENT, TokenKind.DOC)
-    )
-    first = next(words, None)
-    if first is not None and first.text == "ffe":
+    if without_comments(lex(source.text))[0].type == "_FFE":
         return source.text
     end = "\r\n" if "\r\n" in source.text else "\n"
     return f"ffe 1.0{end}{source.text}"

@@ -115,6 +115,7 @@ class Use(NamedTuple):
     span: Span
     package: Ident
     version: Ident
+    doc: str = ""
 
 
 class Setting(NamedTuple):

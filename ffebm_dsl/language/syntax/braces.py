@@ -10,8 +10,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ffebm_dsl.language.syntax.repairs import LOOK_AHEAD, Repair
-from ffebm_dsl.language.syntax.scan import END, Word
+from ffebm_dsl.language.syntax.acceptance import LOOK_AHEAD
+from ffebm_dsl.language.syntax.grammar import END
+from ffebm_dsl.language.syntax.lexer import Word
+from ffebm_dsl.language.syntax.repairs import Repair
 
 _HEADS = frozenset({"_MODEL", "_TEMPLATE", "_BLOCK", "_ENERGY", "_RELAX", "_TRAIN"})
 """Keywords of statements that have braces."""
@@ -40,7 +42,7 @@ def mend_braces(words: Sequence[Word]) -> dict[int, list[Brace]]:
 
     Empty where the braces match, and where the indentation does not explain why they do not.
     """
-    kinds = [word.kind for word in words]
+    kinds = [word.type for word in words]
     if kinds.count("_LBRACE") == kinds.count("_RBRACE"):
         return {}
     walk = _Walk(words)
@@ -71,15 +73,15 @@ class _Walk:
 
     def run(self) -> Iterator[Brace]:
         for at, word in enumerate(self.words):
-            if word.leads and word.kind != "_LBRACE":
+            if word.leads and word.type != "_LBRACE":
                 if self.head and not self._is_instance(self.head):
                     self._open(self.words[at - 1])
                 yield from self._close_deeper(at, word)
-            if word.kind == "_LBRACE" and self.head:
+            if word.type == "_LBRACE" and self.head:
                 self._open(word)
-            elif word.kind == "_RBRACE":
+            elif word.type == "_RBRACE":
                 yield from self._close(at, word)
-            elif word.kind in _HEADS:
+            elif word.type in _HEADS:
                 self.head = [*self.words[at : at + 3]]
 
     def _open(self, word: Word) -> None:
@@ -89,13 +91,13 @@ class _Walk:
 
     def _close_deeper(self, at: int, word: Word) -> Iterator[Brace]:
         """Close what a line with this indentation cannot be inside of."""
-        closes = word.kind == "_RBRACE"
+        closes = word.type == "_RBRACE"
         while self.open and self._is_outside(word, self.open[-1], closes):
             opening = self.open.pop()
             yield Brace(Repair(at, 0, "_RBRACE", 0.0, LOOK_AHEAD), opening.line)
 
     def _is_outside(self, word: Word, opening: _Opening, closes: bool) -> bool:
-        if word.kind == END:
+        if word.type == END:
             return True
         if word.line == opening.line:
             return False
@@ -115,8 +117,8 @@ class _Walk:
         if word.line == opening.line:
             return False
         later = self.leading[bisect_right(self.places, at)]
-        return later.kind != END and later.indent > opening.indent
+        return later.type != END and later.indent > opening.indent
 
     def _is_instance(self, head: list[Word]) -> bool:
         """Whether this is ``block b = template(...)``, which needs no braces."""
-        return head[0].kind == "_BLOCK" and any(word.kind == "_EQUAL" for word in head)
+        return head[0].kind == "_BLOCK" and any(word.type == "_EQUAL" for word in head)

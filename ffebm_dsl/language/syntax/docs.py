@@ -9,16 +9,18 @@ changes what a comment documents.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ffebm_dsl.language.syntax import ast
-from ffebm_dsl.language.syntax.comments import followers
-from ffebm_dsl.language.syntax.scan import Word
+from ffebm_dsl.language.syntax.lexer import Word
 
 _HEADING, _NOTHING = -1, -2
-"""Stand for the whole text, and for what is no declaration, where the start of one could."""
+"""In the place of where a declaration starts: the whole text, and what is no declaration."""
+
+_SPACE = re.compile(r"[ \t\f\r\n]*")
 
 
 def with_docs(program: ast.Program, text: str, words: Sequence[Word]) -> ast.Program:
@@ -27,7 +29,7 @@ def with_docs(program: ast.Program, text: str, words: Sequence[Word]) -> ast.Pro
         return program
     places = _Places(program, text, words)
     docs: dict[int, str] = {}
-    after = followers(text, program.comments)
+    after = _followers(text, program.comments)
     for comment, (follower, gap) in zip(program.comments, after, strict=True):
         if not comment.is_doc:
             continue
@@ -56,8 +58,8 @@ class _Places:
         self.text = text
         self.words = words
         self.first = program.items[0].span.start if program.items else None
-        self._starts = [word.start for word in words]
-        braces = [word.end for word in words if word.kind == "_LBRACE"]
+        self._starts = [word.span.start for word in words]
+        braces = [word.span.end for word in words if word.type == "_LBRACE"]
         self._declarations = [*_declarations(program.items, braces)]
         self._ends = {declared.end: declared.start for declared in self._declarations}
 
@@ -65,7 +67,9 @@ class _Places:
         """Where the declaration begins that the comment ends or stands in; None where it stands
         on a line of its own between two statements."""
         at = comment.span.start
-        before = self.words[bisect_left(self._starts, at) - 1].end if self._starts[0] < at else 0
+        before = (
+            self.words[bisect_left(self._starts, at) - 1].span.end if self._starts[0] < at else 0
+        )
         ends_line = before > 0 and "\n" not in self.text[before:at]
         if self.first is None or at < self.first:
             return _HEADING if ends_line else None
@@ -95,3 +99,18 @@ def _documented(node: Any, docs: dict[int, str]) -> Any:
     if "doc" in node._fields:
         changes["doc"] = docs.get(node.span.start, "")
     return node._replace(**changes) if changes else node
+
+
+def _followers(text: str, comments: Sequence[ast.Comment]) -> list[tuple[int, bool]]:
+    """For each comment: where the next code begins, and whether an empty line precedes it."""
+    starts = {comment.span.start: i for i, comment in enumerate(comments)}
+    found: list[tuple[int, bool]] = [(0, False)] * len(comments)
+    for i in reversed(range(len(comments))):
+        space = _SPACE.match(text, comments[i].span.end)
+        end = space.end() if space else comments[i].span.end
+        gap = text.count("\n", comments[i].span.end, end) > 1
+        if end in starts:
+            end, later_gap = found[starts[end]]
+            gap = gap or later_gap
+        found[i] = (end, gap)
+    return found

@@ -9,12 +9,12 @@ from ffebm_dsl.language.diagnostics import Diagnostic, Edit, Fix, Label, SourceF
 from ffebm_dsl.language.diagnostics.fix import insert
 from ffebm_dsl.language.diagnostics.fix import replace as respelt
 from ffebm_dsl.language.diagnostics.nearest import nearest
-from ffebm_dsl.language.syntax.automaton import Automaton
+from ffebm_dsl.language.syntax.acceptance import LOOK_AHEAD
+from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, RESERVED, SYMBOLS, english, expectation
+from ffebm_dsl.language.syntax.lexer import Word
 from ffebm_dsl.language.syntax.messages import message_for
 from ffebm_dsl.language.syntax.recover import Fault
-from ffebm_dsl.language.syntax.repairs import LIKELY, LOOK_AHEAD, Repair
-from ffebm_dsl.language.syntax.scan import BAD_NUMBER, END, OPEN_STRING, STRAY, Word
-from ffebm_dsl.language.syntax.terminals import KEYWORDS, RESERVED, SYMBOLS, english, expectation
+from ffebm_dsl.language.syntax.repairs import LIKELY, Repair
 
 _REMEDIES = {
     ";": "statements need no terminator: remove it",
@@ -32,16 +32,14 @@ _MAX_EXPECTED = 6
 """A longer list of what could stand at a place is no help."""
 
 
-def describe(
-    fault: Fault, words: Sequence[Word], automaton: Automaton, source: SourceFile
-) -> Diagnostic:
+def describe(fault: Fault, words: Sequence[Word], source: SourceFile) -> Diagnostic:
     """The diagnostic of a syntax error: what stands there, what could, and the repair."""
     span = _place(fault, words, source)
     diagnostic = (
         _lexical(fault, source, span)
         or _brace(fault, source, span)
-        or _stray(fault, automaton, source, span)
-        or _misplaced(fault, words, automaton, source, span)
+        or _stray(fault, source, span)
+        or _misplaced(fault, words, source, span)
     )
     return replace(diagnostic, fix=_fix(diagnostic.code, fault, words, span))
 
@@ -52,21 +50,21 @@ def _place(fault: Fault, words: Sequence[Word], source: SourceFile) -> Span:
     at = words.index(word) if repair is None else repair.at
     here, before = words[at], words[at - 1] if at else None
     inserted = repair.insert if repair is not None and repair.skip == 0 else ""
-    if before is None or not (inserted or here.kind == END):
-        return Span(here.start, here.end)
-    if inserted == "_RBRACE" or (here.kind == END and fault.opening is not None):
+    if before is None or not (inserted or here.type == END):
+        return here.span
+    if inserted == "_RBRACE" or (here.type == END and fault.opening is not None):
         return _place_of_brace(fault.opening, before, source)
-    if here.kind == END or (here.leads and not fault.begins):
-        return Span(before.end, before.end)
-    return Span(word.start, word.end)
+    if here.type == END or (here.leads and not fault.begins):
+        return Span(before.span.end, before.span.end)
+    return word.span
 
 
 def _place_of_brace(opening: Word | None, before: Word, source: SourceFile) -> Span:
     """A missing `}` stands on the next line, unless its `{` is on the line before."""
-    line, _ = source.position(before.end)
+    line, _ = source.position(before.span.end)
     if (opening is not None and opening.line == line) or line == source.line_count:
-        return Span(before.end, before.end)
-    start = source.text.index("\n", before.end) + 1
+        return Span(before.span.end, before.span.end)
+    start = source.text.index("\n", before.span.end) + 1
     indent = min(opening.indent if opening else 0, len(source.line(line + 1)))
     return Span(start + indent, start + indent)
 
@@ -74,26 +72,26 @@ def _place_of_brace(opening: Word | None, before: Word, source: SourceFile) -> S
 def _lexical(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
     """A word that the language has not."""
     word = fault.word
-    here = Span(word.start, word.end)
-    if word.kind == OPEN_STRING:
+    here = word.span
+    if word.type == "OPEN_STRING":
         message, help = "this string is not closed on its line", 'add `"` where the string ends'
         return Diagnostic("FFE0004", message, source, here, help=help)
-    if word.kind == BAD_NUMBER:
+    if word.type == "BAD_NUMBER":
         message = f"`{word.text}` is not a number"
         help = "numbers are written 3, 0.5 or 1e-4; a name cannot start with a digit"
         return Diagnostic("FFE0006", message, source, here, help=help)
     return None
 
 
-def _stray(fault: Fault, automaton: Automaton, source: SourceFile, span: Span) -> Diagnostic | None:
+def _stray(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
     word = fault.word
-    if word.kind != STRAY:
+    if word.type != "STRAY":
         return None
     shown = f"`{word.text}`" if word.text.isprintable() else f"U+{ord(word.text):04X}"
     help = _REMEDIES.get(word.text, "")
-    known = message_for(automaton.situation(fault.stack), STRAY)
+    known = message_for(fault.situation, "STRAY")
     notes = (known.text,) if known and not help else ()
-    here = Span(word.start, word.end)
+    here = word.span
     message = f"unexpected character {shown}"
     return Diagnostic("FFE0002", message, source, here, notes=notes, help=help)
 
@@ -101,33 +99,31 @@ def _stray(fault: Fault, automaton: Automaton, source: SourceFile, span: Span) -
 def _brace(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
     repair, opening = fault.repair, fault.opening
     missing = repair is not None and repair.skip == 0 and repair.insert == "_RBRACE"
-    if opening is not None and (missing or (repair is None and fault.word.kind == END)):
-        label = Label(Span(opening.start, opening.end), "opened here")
+    if opening is not None and (missing or (repair is None and fault.word.type == END)):
+        label = Label(opening.span, "opened here")
         message = "a `{` is not closed"
         return Diagnostic(
             "FFE0008", message, source, span, "`}` is missing here", (label,), help="add `}`"
         )
-    if fault.word.kind == "_RBRACE" and repair is not None and not repair.insert and repair.skip:
+    if fault.word.type == "_RBRACE" and repair is not None and not repair.insert and repair.skip:
         return Diagnostic("FFE0009", "this `}` closes nothing", source, span, help="leave it out")
     return None
 
 
-def _misplaced(
-    fault: Fault, words: Sequence[Word], automaton: Automaton, source: SourceFile, span: Span
-) -> Diagnostic:
+def _misplaced(fault: Fault, words: Sequence[Word], source: SourceFile, span: Span) -> Diagnostic:
     """A word of the language where it cannot stand, or the end of the text."""
-    situation = automaton.situation(fault.stack)
+    situation = fault.situation
     accepted, word, repair = situation.accepted, fault.word, fault.repair
     if repair is not None and repair.skip and words[repair.at] is not word:
         return _earlier(words[repair.at], repair, source, span)
     code, message = "FFE0001", f"unexpected `{word.text}`"
     help = _remedy(word, accepted) or _help(repair, word)
-    if word.kind == END:
+    if word.type == END:
         code, message, help = "FFE0003", "the text ends too early", ""
     elif repair is not None and span.start == span.end:
         message = f"{english(repair.insert)} is missing"
     misspelt = repair is not None and repair.skip == 1 and repair.cost == 0.0
-    known = None if misspelt else message_for(situation, word.kind)
+    known = None if misspelt else message_for(situation, word.type)
     if known is None:
         return Diagnostic(code, message, source, span, _expected(accepted), help=help)
     notes = (known.note,) if known.note else ()
@@ -192,8 +188,8 @@ def _fix(code: str, fault: Fault, words: Sequence[Word], span: Span) -> Fix | No
         return None
     word = words[repair.at]
     if not repair.skip:
-        return insert(span.start if span.start == span.end else word.start, f"{spelling} ")
-    here = Span(word.start, word.end)
+        return insert(span.start if span.start == span.end else word.span.start, f"{spelling} ")
+    here = word.span
     if spelling:
         return respelt(here, spelling)
     return Fix(f"remove `{word.text}`", (Edit(here, ""),))

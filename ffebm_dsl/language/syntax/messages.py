@@ -19,8 +19,9 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from ffebm_dsl.language.syntax.automaton import Automaton, Situation, Stack, automaton
-from ffebm_dsl.language.syntax.scan import END, scan
+from ffebm_dsl.language.syntax.acceptance import Acceptance, Situation, Stack, acceptance
+from ffebm_dsl.language.syntax.grammar import END
+from ffebm_dsl.language.syntax.lexer import lex, without_comments
 
 ANY = "any"
 """Stands for every kind of word."""
@@ -62,15 +63,15 @@ def read_messages() -> Iterator[Message]:
             )
 
 
-def key_of(message: Message, walked: Automaton) -> Key:
+def key_of(message: Message, walked: Acceptance) -> Key:
     """Where the parser stops in the snippet of ``message``.
 
     Raises ValueError where it does not stop.
     """
-    words = scan(message.snippet)
+    words = without_comments(lex(message.snippet))
     stack: Stack = walked.start
-    for at, word in enumerate(words):
-        kind = walked.kind_of(stack, word, words[at - 1] if at else None)
+    for at in range(len(words)):
+        kind = walked.kind_of(stack, words, at)
         stepped = walked.step(stack, kind)
         if stepped is None:
             return Key(walked.situation(stack), kind if message.narrow else ANY)
@@ -83,7 +84,7 @@ def key_of(message: Message, walked: Automaton) -> Key:
 @lru_cache(maxsize=1)
 def message_table() -> Mapping[Key, Message]:
     """Every message by where it belongs."""
-    walked = automaton("start")
+    walked = acceptance("start")
     return {key_of(message, walked): message for message in read_messages()}
 
 

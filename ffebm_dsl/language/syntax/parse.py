@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import islice
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span, SpecError
-from ffebm_dsl.language.syntax.ast import Override, Program
-from ffebm_dsl.language.syntax.recovered import Recovered
-from ffebm_dsl.language.syntax.scan import scan
-from ffebm_dsl.language.syntax.to_ast import to_ast
+from ffebm_dsl.language.syntax.ast import Comment, Override, Program
+from ffebm_dsl.language.syntax.docs import with_docs
+from ffebm_dsl.language.syntax.lexer import Word, lex, without_comments
 
 MAX_NESTING = 32
 """Brackets inside brackets. Deeper texts are refused before the parser sees them."""
@@ -23,7 +23,22 @@ _HIDDEN = re.compile(
     r"|[\ud800-\udfff]|\r(?!\n)"
 )
 
-_STRING_COMMENT_OR_BRACKET = re.compile(r'"[^"\n]*"|#[^\n]*|([\[({])|([\])}])')
+_OPENING, _CLOSING = ("_LPAR", "_LSQB", "_LBRACE"), ("_RPAR", "_RSQB", "_RBRACE")
+
+
+class Recovered(NamedTuple):
+    """What was understood of a text, and every syntax error in it.
+
+    ``program`` is the AST of the text without its faulty parts, with what they lack put in;
+    None where the text was given up. ``damaged`` are the places that were changed or left
+    out: what the program says there is not what the text says. Where ``names_lost``, a name
+    may have been declared there that the program does not declare.
+    """
+
+    program: Program | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    damaged: tuple[Span, ...] = ()
+    names_lost: bool = False
 
 
 def parse(source: SourceFile) -> Program:
@@ -51,16 +66,64 @@ def parse_override(source: SourceFile) -> Override:
 
 
 def _recovered(source: SourceFile, start: str) -> Recovered:
-    refused = _hidden_characters(source) or _nesting_fault(source)
+    refused = _hidden_characters(source)
     if refused:
         return Recovered(None, refused)
-    words = scan(source.text)
-    program = to_ast(words, start, source)
-    if program is not None:
-        return Recovered(program)
-    from ffebm_dsl.language.syntax.mending import mended
+    words = lex(source.text)
+    refused = _nesting_fault(words, source)
+    if refused:
+        return Recovered(None, refused)
+    code = without_comments(words)
+    found = derive(code, start)
+    if found is not None:
+        return Recovered(_with_comments(found, words, code, source))
+    from ffebm_dsl.language.syntax.faults import describe
+    from ffebm_dsl.language.syntax.recover import mend
 
-    return mended(words, start, source)
+    mended = mend(code, start)
+    diagnostics = tuple(describe(fault, code, source) for fault in mended.faults)
+    if not diagnostics:
+        raise AssertionError("the parser refuses a text in which recovery finds no fault")
+    if mended.words is None:
+        return Recovered(None, diagnostics)
+    program = _with_comments(derive(mended.words, start), words, mended.words, source)
+    damaged = tuple(word.span for word in mended.touched)
+    return Recovered(program, diagnostics, damaged, mended.names_lost)
+
+
+def derive(words: Sequence[Word], start: str) -> Any:
+    """The node of the start rule, made of all ``words``, of which the end is the last.
+
+    None where they do not follow the grammar.
+    """
+    from lark import UnexpectedToken
+
+    from ffebm_dsl.language.syntax.acceptance import as_accepted
+    from ffebm_dsl.language.syntax.grammar import parser
+
+    reading = parser().parse_interactive("", start=start)
+    node = None
+    try:
+        for word in words:
+            # Lark asks a word for its type, and keeps it for the nodes.
+            choices = reading.choices()  # type: ignore[no-untyped-call]
+            node = reading.feed_token(as_accepted(word, choices))  # type: ignore[arg-type]
+    except UnexpectedToken:
+        return None
+    return node
+
+
+def _with_comments(
+    node: Any, words: Sequence[Word], code: Sequence[Word], source: SourceFile
+) -> Any:
+    """A program with its comments, and what they document; an override as it is."""
+    if not isinstance(node, Program):
+        return node
+    comments = tuple(
+        Comment(w.span, w.text, w.text.startswith("##")) for w in words if w.type == "COMMENT"
+    )
+    program = node._replace(span=Span(0, len(source.text)), comments=comments)
+    return with_docs(program, source.text, code)
 
 
 def _hidden_characters(source: SourceFile) -> tuple[Diagnostic, ...]:
@@ -79,20 +142,20 @@ def _hidden_characters(source: SourceFile) -> tuple[Diagnostic, ...]:
     )
 
 
-def _nesting_fault(source: SourceFile) -> tuple[Diagnostic, ...]:
+def too_deep(words: Sequence[Word]) -> Word | None:
+    """The first bracket that is nested too deep."""
     depth = 0
-    for match in _STRING_COMMENT_OR_BRACKET.finditer(source.text):
-        if match.group(1):
-            depth += 1
-            if depth > MAX_NESTING:
-                deep = Diagnostic(
-                    "FFE0005",
-                    f"brackets are nested more than {MAX_NESTING} deep",
-                    source,
-                    Span(match.start(), match.end()),
-                    help="give parts of the expression names with `param`",
-                )
-                return (deep,)
-        elif match.group(2):
-            depth -= 1
-    return ()
+    for word in words:
+        depth += (word.type in _OPENING) - (word.type in _CLOSING)
+        if depth > MAX_NESTING:
+            return word
+    return None
+
+
+def _nesting_fault(words: Sequence[Word], source: SourceFile) -> tuple[Diagnostic, ...]:
+    deep = too_deep(words)
+    if deep is None:
+        return ()
+    message = f"brackets are nested more than {MAX_NESTING} deep"
+    help = "give parts of the expression names with `param`"
+    return (Diagnostic("FFE0005", message, source, deep.span, help=help),)

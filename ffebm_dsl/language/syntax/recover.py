@@ -11,18 +11,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ffebm_dsl.language.syntax.automaton import Stack, automaton
-from ffebm_dsl.language.syntax.braces import mend_braces
-from ffebm_dsl.language.syntax.repairs import (
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.syntax.acceptance import (
     ENOUGH,
     LOOK_AHEAD,
+    Situation,
+    Stack,
+    acceptance,
+)
+from ffebm_dsl.language.syntax.braces import mend_braces
+from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, SYMBOLS
+from ffebm_dsl.language.syntax.lexer import Word
+from ffebm_dsl.language.syntax.repairs import (
     UNDONE,
     Repair,
     explains,
     find_repair,
 )
-from ffebm_dsl.language.syntax.scan import END, Word
-from ffebm_dsl.language.syntax.terminals import KEYWORDS, SYMBOLS
 
 QUIET = 6
 """Words after a skip in which a further fault is not reported."""
@@ -39,13 +44,13 @@ line of 64 KiB can have as many as it has characters."""
 class Fault(NamedTuple):
     """A place where the parser could not go on.
 
-    ``stack`` is the parser's before ``word``, the word that could not stand there, and
+    ``situation`` is the parser's before ``word``, the word that could not stand there, and
     ``opening`` the innermost brace open there. ``repair`` is what was done, perhaps to the
     word before; None where the text was skipped. ``begins`` where a statement could begin at
     the place of the repair.
     """
 
-    stack: Stack
+    situation: Situation
     word: Word
     repair: Repair | None
     opening: Word | None
@@ -68,6 +73,18 @@ def mend(words: Sequence[Word], start: str) -> Mended:
     return _Recovery(words, start).run()
 
 
+def mend_beginning(words: Sequence[Word]) -> tuple[list[Word], Stack]:
+    """The words of a text that is cut off at its end, as far as they can be made legal, and
+    the parser's stack behind them."""
+    stack = acceptance("start").behind(words[:-1])
+    if stack is not None:
+        return [*words[:-1]], stack
+    recovery = _Recovery(words, "start")
+    recovery.braces = {}  # those that are open are no fault here
+    recovery.run_to_end()
+    return recovery.kept, recovery.history[-1]
+
+
 class _Recovery:
     """One parse, up to the word ``at``.
 
@@ -77,11 +94,11 @@ class _Recovery:
     """
 
     def __init__(self, words: Sequence[Word], start: str) -> None:
-        self.automaton = automaton(start)
+        self.acceptance = acceptance(start)
         self.words = words
         self.at = 0
         self.kept: list[Word] = []
-        self.history: list[Stack] = [self.automaton.start]
+        self.history: list[Stack] = [self.acceptance.start]
         self.stacks: list[Stack] = [()] * len(words)
         self.braces = mend_braces(words)
         self.quiet_until = self.quiet_line = 0
@@ -91,25 +108,38 @@ class _Recovery:
         self.touched: list[Word] = []
 
     def run(self) -> Mended:
-        while len(self.faults) < MAX_FAULTS and self.mended < MAX_MENDED and not self.given_up:
-            self._mend_brace()
-            word = self.words[self.at]
-            stack = self.stacks[self.at] = self.history[-1]
-            kind = self.automaton.kind_of(stack, word, self.words[self.at - 1] if self.at else None)
-            if not self._take(word._replace(kind=kind)):
-                self._mend()
-            elif kind == END:
+        while not self._is_hopeless():
+            if self._step():
                 return self._mended(tuple(self.kept))
-            else:
-                self.at += 1
         return self._mended(None)
+
+    def run_to_end(self) -> None:
+        """Read all words but the end."""
+        while self.words[self.at].type != END and not self._is_hopeless():
+            self._step()
+
+    def _is_hopeless(self) -> bool:
+        many = len(self.faults) >= MAX_FAULTS or self.mended >= MAX_MENDED
+        return many or self.given_up
+
+    def _step(self) -> bool:
+        """Read the next word, or mend what stands there; whether that was the end."""
+        self._mend_brace()
+        word = self.words[self.at]
+        stack = self.stacks[self.at] = self.history[-1]
+        kind = self.acceptance.kind_of(stack, self.words, self.at)
+        if not self._take(word._replace(type=kind)):
+            self._mend()
+            return False
+        self.at += 1
+        return kind == END
 
     def _mended(self, words: tuple[Word, ...] | None) -> Mended:
         return Mended(words, tuple(self.faults), tuple(self.touched), self.names_lost)
 
     def _take(self, word: Word) -> bool:
         """Give the parser a word; False where it cannot stand here."""
-        stack = self.automaton.step(self.history[-1], word.kind)
+        stack = self.acceptance.step(self.history[-1], word.type)
         if stack is None:
             return False
         self.kept.append(word)
@@ -127,25 +157,26 @@ class _Recovery:
             self.stacks[self.at] = stack
             if repair.insert:
                 opening = self._opening()
-                closed = self.automaton.step(stack, repair.insert)
+                closed = self.acceptance.step(stack, repair.insert)
                 if closed is None or opening is None or opening.line != line:
                     return
-                unfit = self.automaton.reach(closed, self.words, self.at, 1) == 0
-                if unfit and word.kind != END:
+                unfit = self.acceptance.reach(closed, self.words, self.at, 1) == 0
+                if unfit and word.type != END:
                     repair = repair._replace(skip=1)
             self._report(word, repair)
             self._apply(repair)
 
     def _report(self, word: Word, repair: Repair | None) -> None:
         stack = self.history[-1]
-        begins = self.automaton.may_end(self.stacks[repair.at] if repair else stack)
-        self.faults.append(Fault(stack, word, repair, self._opening(), begins))
+        begins = self.acceptance.may_end(self.stacks[repair.at] if repair else stack)
+        situation = self.acceptance.situation(stack)
+        self.faults.append(Fault(situation, word, repair, self._opening(), begins))
 
     def _opening(self) -> Word | None:
         """The innermost brace that is open."""
         depth = 0
         for word in reversed(self.kept):
-            depth += {"_RBRACE": 1, "_LBRACE": -1}.get(word.kind, 0)
+            depth += {"_RBRACE": 1, "_LBRACE": -1}.get(word.type, 0)
             if depth < 0:
                 return word
         return None
@@ -154,7 +185,7 @@ class _Recovery:
         """Get past the word that does not fit, by a repair or by a skip."""
         self.mended += 1
         word = self.words[self.at]
-        repair = find_repair(self.automaton, self._recent_stacks(), self.words, self.at)
+        repair = find_repair(self.acceptance, self._recent_stacks(), self.words, self.at)
         if self.at >= self.quiet_until and word.line != self.quiet_line:
             self._report(word, repair)
         if repair is None:
@@ -169,7 +200,7 @@ class _Recovery:
         count = 0
         while (
             count < min(UNDONE, len(self.kept), self.at)
-            and self.kept[-1 - count].start == self.words[self.at - 1 - count].start
+            and self.kept[-1 - count].span == self.words[self.at - 1 - count].span
             and self.kept[-1 - count].text == self.words[self.at - 1 - count].text
         ):
             count += 1
@@ -184,7 +215,7 @@ class _Recovery:
         self.at = repair.at + repair.skip
         self.touched.append(changed)
         respelt = repair.cost == 0.0 or not repair.skip
-        if repair.insert == "NAME" or (changed.kind == "NAME" and not respelt):
+        if repair.insert == "NAME" or (changed.type == "NAME" and not respelt):
             self.names_lost = True
         if repair.insert:
             self._put_in(repair.insert, changed)
@@ -193,17 +224,17 @@ class _Recovery:
         """Go on at the next statement, or at the end of what the fault stands in."""
         self.names_lost = True
         boundary = len(self.kept)
-        while boundary and not self.automaton.may_end(self.history[boundary]):
+        while boundary and not self.acceptance.may_end(self.history[boundary]):
             boundary -= 1
         self.touched += self.kept[boundary:]
         self._back_to(boundary)
         depth = 0
         while depth or not self._resumes():
             word = self.words[self.at]
-            if word.kind == END:
+            if word.type == END:
                 self.given_up = True
                 return
-            depth = max(depth + {"_LBRACE": 1, "_RBRACE": -1}.get(word.kind, 0), 0)
+            depth = max(depth + {"_LBRACE": 1, "_RBRACE": -1}.get(word.type, 0), 0)
             self.touched.append(word)
             self.at += 1
         self.quiet_until = self.at + QUIET
@@ -212,14 +243,14 @@ class _Recovery:
         """Whether the text makes sense from the next word on, if need be after closing what
         holds it; then that is done."""
         word = self.words[self.at]
-        if not (word.leads or word.kind == "_RBRACE"):
+        if not (word.leads or word.type == "_RBRACE"):
             return False
         closings, stack = 0, self.history[-1]
         while not explains(
-            self.words, self.at, self.automaton.reach(stack, self.words, self.at, ENOUGH)
+            self.words, self.at, self.acceptance.reach(stack, self.words, self.at, ENOUGH)
         ):
-            closed = self.automaton.step(stack, "_RBRACE")
-            if closed is None or not (word.kind == END or word.kind in KEYWORDS):
+            closed = self.acceptance.step(stack, "_RBRACE")
+            if closed is None or not (word.type == END or word.type in KEYWORDS):
                 return False
             closings, stack = closings + 1, closed
         for _ in range(closings):
@@ -231,4 +262,4 @@ class _Recovery:
         spelling = KEYWORDS.get(kind) or SYMBOLS.get(kind)
         text = spelling or {"NAME": "_", "STRING": '""', "REAL": "1.0"}.get(kind, "1")
         line = self.kept[-1].line if at.leads and self.kept else at.line
-        self._take(Word(kind, text, at.start, at.start, line, False, at.indent))
+        self._take(Word(kind, text, Span(at.span.start, at.span.start), line, False, at.indent))

@@ -6,15 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics.nearest import nearest
-from ffebm_dsl.language.syntax.automaton import Automaton, Stack
-from ffebm_dsl.language.syntax.scan import BAD_NUMBER, END, OPEN_STRING, STRAY, Word
-from ffebm_dsl.language.syntax.terminals import KEYWORDS, SYMBOLS
-
-LOOK_AHEAD = 10
-"""Words that a repair is tried on."""
-
-ENOUGH = 3
-"""Words that must follow a repair without a fault, or it explains nothing."""
+from ffebm_dsl.language.syntax.acceptance import ENOUGH, LOOK_AHEAD, Acceptance, Stack
+from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, SYMBOLS
+from ffebm_dsl.language.syntax.lexer import Word
 
 UNDONE = 2
 """Words before a fault that a repair may change."""
@@ -67,7 +61,7 @@ class Repair(NamedTuple):
 
 
 def find_repair(
-    automaton: Automaton, stacks: Sequence[Stack], words: Sequence[Word], at: int
+    acceptance: Acceptance, stacks: Sequence[Stack], words: Sequence[Word], at: int
 ) -> Repair | None:
     """The repair after which most of the next words fit; None where none explains enough.
 
@@ -77,8 +71,8 @@ def find_repair(
     tried = [
         repair._replace(reach=reach)
         for back, stack in enumerate(stacks)
-        for repair in _candidates(automaton, stack, words, at - back, at)
-        if _justified(repair, words, at, reach := _reach(automaton, stack, words, repair, at))
+        for repair in _candidates(acceptance, stack, words, at - back, at)
+        if _justified(repair, words, at, reach := _reach(acceptance, stack, words, repair, at))
     ]
     return max(tried, key=lambda repair: repair.reach - 2 * repair.cost, default=None)
 
@@ -86,7 +80,7 @@ def find_repair(
 def _justified(repair: Repair, words: Sequence[Word], at: int, reach: int) -> bool:
     """Whether a repair is worth making: what it leaves out can stand nowhere, it is a
     keyword misspelt, or enough fits after it."""
-    sure = not repair.insert and words[repair.at].kind == STRAY
+    sure = not repair.insert and words[repair.at].type == "STRAY"
     return sure or (repair.cost == 0.0 and reach > 0) or explains(words, at, reach)
 
 
@@ -94,35 +88,35 @@ def explains(words: Sequence[Word], at: int, reach: int) -> bool:
     """Whether it is enough that ``reach`` words from ``at`` on fit: three, or fewer with the
     first of a statement among them."""
     return reach >= ENOUGH or any(
-        word.leads and word.kind in KEYWORDS for word in words[at : at + reach]
+        word.leads and word.type in KEYWORDS for word in words[at : at + reach]
     )
 
 
 def _reach(
-    automaton: Automaton, stack: Stack, words: Sequence[Word], repair: Repair, at: int
+    acceptance: Acceptance, stack: Stack, words: Sequence[Word], repair: Repair, at: int
 ) -> int:
     """Words from ``at`` on that fit after the repair."""
-    changed = automaton.step(stack, repair.insert) if repair.insert else stack
+    changed = acceptance.step(stack, repair.insert) if repair.insert else stack
     if changed is None:
         return 0
     start = repair.at + repair.skip
     passed = max(at - start, 0)
-    return min(automaton.reach(changed, words, start, LOOK_AHEAD + passed) - passed, LOOK_AHEAD)
+    return min(acceptance.reach(changed, words, start, LOOK_AHEAD + passed) - passed, LOOK_AHEAD)
 
 
 def _candidates(
-    automaton: Automaton, stack: Stack, words: Sequence[Word], place: int, at: int
+    acceptance: Acceptance, stack: Stack, words: Sequence[Word], place: int, at: int
 ) -> Iterator[Repair]:
     """What could be done at ``place``, where the fault was noticed at ``at``."""
     word = words[place]
     later = 0.25 * (at - place)
-    accepted = sorted(automaton.accepted(stack) - {END, "REQUIREMENT"})
-    between_lines = word.leads and not automaton.may_end(stack)
+    accepted = sorted(acceptance.accepted(stack) - {END, "REQUIREMENT"})
+    between_lines = word.leads and not acceptance.may_end(stack)
     for kind in accepted:
         if kind not in _BEGINNERS or word.leads:
             yield Repair(place, 0, kind, _cost_of_insert(kind, word, between_lines) + later)
-    earlier_is_right = place < at and (words[at].leads or word.kind not in SYMBOLS)
-    if word.kind == END or (earlier_is_right and word.text != words[place - 1].text):
+    earlier_is_right = place < at and (words[at].leads or word.type not in SYMBOLS)
+    if word.type == END or (earlier_is_right and word.text != words[place - 1].text):
         return
     for kind in accepted:
         cost = _cost_of_respelling(word, kind, accepted)
@@ -150,13 +144,13 @@ def _cost_of_respelling(word: Word, kind: str, accepted: Sequence[str]) -> float
         return 2.0 if word.leads else None
     if kind in _CONFUSED.get(word.text, "").split():
         return 0.5
-    if word.kind in (BAD_NUMBER, OPEN_STRING, STRAY):
+    if word.type in ("BAD_NUMBER", "OPEN_STRING", "STRAY"):
         return 0.75
     return 2.0
 
 
 def _cost_of_leaving_out(words: Sequence[Word], at: int) -> float:
     word = words[at]
-    if word.kind == STRAY or (at and words[at - 1].text == word.text):
+    if word.type == "STRAY" or (at and words[at - 1].text == word.text):
         return 0.5
     return 2.0 if word.leads else 1.25

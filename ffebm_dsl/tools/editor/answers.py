@@ -30,6 +30,7 @@ ITEM_KINDS = {
 }
 
 SYMBOL_KINDS = {
+    "use": lsp.SymbolKind.Package,
     "param": lsp.SymbolKind.Constant,
     "template": lsp.SymbolKind.Class,
     "model": lsp.SymbolKind.Module,

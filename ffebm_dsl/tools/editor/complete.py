@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.registry import OPS, TABLES, Kind, Parameter
-from ffebm_dsl.language.syntax.tokens import Token, TokenKind
+from ffebm_dsl.language.syntax import Word
+from ffebm_dsl.language.syntax.grammar import KEYWORDS
+from ffebm_dsl.language.syntax.parse import too_deep
+from ffebm_dsl.language.syntax.unfinished import read_unfinished
 from ffebm_dsl.tools.editor.analysis import Analysis
+from ffebm_dsl.tools.editor.declarations import PORTS, Declaration
 from ffebm_dsl.tools.editor.docs import KEYWORD_DOCS, describe, describe_parameter
-from ffebm_dsl.tools.editor.expect import Expected, expected
-from ffebm_dsl.tools.editor.names import PORTS, formals, members, outputs, visible
-from ffebm_dsl.tools.editor.scan import Declaration, Level, scan
+from ffebm_dsl.tools.editor.expect import Expected, candidates, expected
 
 
 class CompletionKind(Enum):
@@ -35,7 +37,8 @@ class Completion(NamedTuple):
     doc: str = ""
 
 
-_QUIET = (TokenKind.COMMENT, TokenKind.DOC, TokenKind.STRING)
+_STATEMENTS = {**KEYWORDS, "REQUIREMENT": "use"}
+"""Terminal -> the keyword that it begins with."""
 
 
 def complete(analysis: Analysis, offset: int) -> tuple[Completion, ...]:
@@ -43,49 +46,38 @@ def complete(analysis: Analysis, offset: int) -> tuple[Completion, ...]:
 
     They are not narrowed by what is typed of a word already: editors do that, each in its way.
     """
-    before = [token for token in analysis.tokens if token.span.start < offset]
+    before = [word for word in analysis.words if word.span.start < offset]
     last = before[-1] if before else None
-    if last is not None and _within(last, offset, analysis):
+    if last is not None and _is_within(last, offset, analysis):
         return ()
     span = Span(offset, offset)
-    if last is not None and last.span.end >= offset and _is_word(last):
+    if last is not None and last.span.end >= offset and last.kind in ("name", "keyword"):
         span = last.span
         before.pop()
-    levels = scan(before).levels
-    if before and before[-1].kind is TokenKind.ERROR:
+    if (before and before[-1].kind == "error") or too_deep(before):
         return ()
-    # Stages stand in the order of computation; everything else can be named before it stands.
-    anywhere = levels[-1].owner == "call" and levels[-2].words[:1] != ["block"]
-    declared = [
-        d
-        for d in analysis.scan.declarations
-        if anywhere or d.keyword not in PORTS or d.span.end < span.start
-    ]
-    found = _offered(expected(levels), levels, declared)
+    place = Span(span.start, span.start + 1)
+    accepted, program = read_unfinished(before, place)
+    found: list[Completion] = []
+    if program is not None:
+        found += _offered(expected(program, place), analysis.declarations, span.start)
+    keywords = (word for kind, word in _STATEMENTS.items() if kind in accepted)
+    found += (_keyword(word) for word in keywords if word not in ("true", "false"))
     return tuple(item._replace(span=span) for item in dict.fromkeys(found))
 
 
-def _within(token: Token, offset: int, analysis: Analysis) -> bool:
+def _is_within(word: Word, offset: int, analysis: Analysis) -> bool:
     """Whether the place belongs to a comment, a string or a number, where nothing is offered."""
-    if token.kind in (TokenKind.COMMENT, TokenKind.DOC):
-        return "\n" not in analysis.source.text[token.span.end : offset]
-    open_string = token.kind is TokenKind.ERROR and token.text.startswith('"')
-    quiet = token.kind in (TokenKind.STRING, TokenKind.NUMBER) or open_string
-    return quiet and (offset < token.span.end or (offset == token.span.end and token.text != '""'))
+    if word.type == "COMMENT":
+        return "\n" not in analysis.source.text[word.span.end : offset]
+    quiet = word.kind in ("string", "number", "use statement") or word.type == "OPEN_STRING"
+    return quiet and (offset < word.span.end or (offset == word.span.end and word.text != '""'))
 
 
-def _is_word(token: Token) -> bool:
-    return token.kind in (TokenKind.NAME, TokenKind.KEYWORD)
-
-
-def _offered(
-    wanted: Expected, levels: list[Level], all_: list[Declaration]
-) -> Iterator[Completion]:
-    scope = levels[-1].scope
+def _offered(wanted: Expected, all_: list[Declaration], place: int) -> Iterator[Completion]:
     if wanted.signature is not None:
-        stated = _stated(levels[-1])
         for parameter in wanted.signature.parameters:
-            if parameter.name not in stated:
+            if parameter.name not in wanted.stated:
                 yield _argument(parameter)
     if wanted.parameter is not None:
         yield from _values(wanted.parameter)
@@ -93,37 +85,25 @@ def _offered(
         yield from _entries(wanted.table, coupling=wanted.coupling)
     if "outputs" in wanted.names:
         yield _item("out", CompletionKind.NAME, "output")
-        for found in outputs(wanted.of, scope, all_):
-            yield _item(found.name, CompletionKind.NAME, "output", doc=found.doc)
-        return
-    if "members" in wanted.names:
-        for found in members(wanted.of, all_):
-            yield _item(found.name, CompletionKind.NAME, found.keyword, doc=found.doc)
-        return
-    if "formals" in wanted.names:
-        for found in formals(wanted.of, all_):
+    # Stages stand in the order of computation; everything else can be named before it stands.
+    declared = [d for d in all_ if wanted.anywhere or d.keyword not in PORTS or d.span.end < place]
+    for found in candidates(wanted, declared):
+        if "formals" in wanted.names and found.scope[-1:] == (wanted.of,):
             yield _item(found.name, CompletionKind.ARGUMENT, "argument", f"{found.name}=")
-    if wanted.parameter is not None and wanted.parameter.name == "target":
-        for found in visible("targets", scope, all_):
-            yield _item(found.name, CompletionKind.NAME, "target", doc=found.doc)
-        return
-    for kind in wanted.names:
-        for found in visible(kind, scope, all_) if kind != "formals" else ():
-            yield _item(found.name, CompletionKind.NAME, found.keyword, doc=found.doc)
-    for word in wanted.keywords:
-        yield _item(word, CompletionKind.KEYWORD, "", doc=KEYWORD_DOCS.get(word, ""))
-
-
-def _stated(level: Level) -> set[str]:
-    """Names that stand before a ``=`` already."""
-    pairs = zip(level.tail, level.tail[1:], strict=False)
-    return {name.text for name, after in pairs if after.text == "="}
+        else:
+            detail = "output" if found.keyword == "out" else found.keyword
+            yield _item(found.name, CompletionKind.NAME, detail, doc=found.doc)
+    yield from map(_keyword, wanted.words)
 
 
 def _item(
     label: str, kind: CompletionKind, detail: str, insert: str = "", doc: str = ""
 ) -> Completion:
     return Completion(label, kind, detail, Span(0, 0), insert or label, doc)
+
+
+def _keyword(word: str) -> Completion:
+    return _item(word, CompletionKind.KEYWORD, "", doc=KEYWORD_DOCS.get(word, ""))
 
 
 def _argument(parameter: Parameter) -> Completion:

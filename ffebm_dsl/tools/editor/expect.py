@@ -1,198 +1,203 @@
-"""What could stand at a place of a text, from the brackets open there."""
+"""What is expected of a name, by where it stands in a program."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
+from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.params import VALUE_TYPES
 from ffebm_dsl.language.registry import PHASES, TABLES, TRAIN, Construct, Kind, Parameter
-from ffebm_dsl.language.syntax.parse import MAX_NESTING
-from ffebm_dsl.tools.editor.scan import Level
-
-KEYWORDS = {
-    "": ("use", "param", "template", "model", "train"),
-    "model": (
-        "input",
-        "target",
-        "feedforward",
-        "block",
-        "relax",
-        "gradient",
-        "init",
-        "readout",
-        "loss",
-    ),
-    "block": ("feedforward", "energy", "relax", "gradient", "init", "out"),
-    "template": ("feedforward", "energy", "relax", "gradient", "init", "out"),
-    "instance": ("relax", "gradient", "init"),
-    "energy": ("layer",),
-}
-"""Statements by what holds them; ``""`` is the text."""
-
-_TABLES = {
-    "relax": "phases",
-    "gradient": "gradients",
-    "init": "initialisers",
-    "energy": "energies",
-}
-"""Statement -> the table whose entry follows its keyword."""
-
-_OPERATORS = frozenset("+-*/")
+from ffebm_dsl.language.syntax import ast
+from ffebm_dsl.tools.editor.declarations import (
+    Declaration,
+    Scope,
+    formals,
+    inside,
+    members,
+    outputs,
+    visible,
+)
 
 
 class Expected(NamedTuple):
     """``table`` names a registry table whose entries could stand here; ``signature`` has the
-    arguments or keys that could be named, ``parameter`` the one whose value is wanted.
+    arguments or keys that could be named, but those ``stated`` already; ``parameter`` is the
+    one whose value is wanted. ``words`` could stand here too.
 
     ``names`` are kinds of declared names: ``ports``, ``layers``, ``values``, ``templates``,
     ``parts``; ``outputs`` and ``members`` are those of the block ``of``, ``formals`` the
-    arguments of the template ``of``.
+    arguments of the template ``of``. The name stands in ``scope``; ``anywhere`` where it may
+    be declared behind this place.
     """
 
     table: str = ""
     signature: Construct | None = None
+    stated: frozenset[str] = frozenset()
     parameter: Parameter | None = None
-    keywords: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     of: str = ""
     coupling: bool = False
+    scope: Scope = ()
+    anywhere: bool = False
 
 
 NOTHING = Expected()
+_VALUES = Expected(names=("values",))
+
+_BY_FIELD: Mapping[tuple[type, str], Expected] = MappingProxyType(
+    {
+        (ast.Param, "type"): Expected(words=tuple(VALUE_TYPES)),
+        (ast.Param, "default"): _VALUES._replace(words=("true", "false")),
+        (ast.Param, "domain"): _VALUES,
+        (ast.Formal, "type"): Expected(words=(*VALUE_TYPES, "port")),
+        (ast.Input, "kind"): Expected("inputs"),
+        (ast.Target, "kind"): Expected("targets"),
+        (ast.Feedforward, "source"): Expected(names=("ports",)),
+        (ast.Feedforward, "ops"): Expected("ops"),
+        (ast.Readout, "source"): Expected(names=("ports",)),
+        (ast.Readout, "ops"): Expected("ops"),
+        (ast.Loss, "loss"): Expected("losses"),
+        (ast.Relax, "phase"): Expected("phases"),
+        (ast.Gradient, "estimator"): Expected("gradients"),
+        (ast.Init, "initialiser"): Expected("initialisers"),
+        (ast.Instance, "template"): Expected(names=("templates",)),
+        (ast.Energy, "kind"): Expected("energies"),
+        (ast.Layer, "shape"): _VALUES,
+        (ast.Layer, "activation"): Expected("activations"),
+        (ast.Drive, "source"): Expected(names=("layers", "ports")),
+        (ast.Drive, "target"): Expected(names=("layers",)),
+        (ast.Drive, "ops"): Expected("ops", coupling=True),
+        (ast.Coupling, "source"): Expected(names=("layers", "ports")),
+        (ast.Coupling, "target"): Expected(names=("layers",)),
+        (ast.Coupling, "ops"): Expected("ops", coupling=True),
+        (ast.Out, "layer"): Expected(names=("layers",)),
+        (ast.Negative, "operand"): _VALUES,
+        (ast.Arithmetic, "first"): _VALUES,
+        (ast.Arithmetic, "rest"): _VALUES,
+    }
+)
+"""Node and field -> what is expected of a name there, whatever the node stands in."""
 
 
-def expected(levels: Sequence[Level]) -> Expected:
-    """What could follow the tokens that led to ``levels``; nothing where they are too deep."""
-    if len(levels) > MAX_NESTING:
+def expected(program: ast.Program, place: Span) -> Expected:
+    """What is expected of the name at ``place``; nothing where a name is declared."""
+    found, section, anywhere = NOTHING, None, False
+    scope: Scope = ()
+    path = [*_path(program, place)]
+    for (node, field), (inner, _) in zip_longest(path, path[1:], fillvalue=(None, "")):
+        scope = inside(node, scope)
+        match node, field:
+            case ast.Relax(), "settings":
+                section = PHASES.get(node.phase.text)
+            case ast.Train(), "settings":
+                section = TRAIN
+            case ast.Setting(), _:
+                found = _of_setting(node, field, section, path)
+            case ast.Call(), "arguments":
+                anywhere = "templates" not in found.names
+                found = _of_argument(node, inner, found, place)
+            case ast.ListExpression(), "items":
+                found = _of_item(found)
+            case ast.Reference(), "member":
+                kind = "outputs" if scope else "members"
+                found = Expected(names=(kind,), of=node.name.text)
+            case _:
+                found = _BY_FIELD.get((type(node), field), found)
+    return found._replace(scope=scope, anywhere=anywhere)
+
+
+def _path(node: Any, place: Span) -> Iterator[tuple[Any, str]]:
+    """Every node around ``place``, the outermost first, and the field that leads on."""
+    while not isinstance(node, ast.Ident):
+        found = next(_around(node, place), None)
+        if found is None:
+            return
+        yield node, found[0]
+        node = found[1]
+
+
+def _around(node: Any, place: Span) -> Iterator[tuple[str, Any]]:
+    for field in node._fields:
+        value = getattr(node, field)
+        several = isinstance(value, tuple) and not hasattr(value, "_fields")
+        for child in value if several else (value,):
+            # The rest of a sum is pairs of an operator and an operand.
+            inner = child[1] if field == "rest" else child
+            span = getattr(inner, "span", None)
+            if span is not None and span.start <= place.start and place.end <= span.end:
+                yield field, inner
+
+
+def _of_setting(
+    node: ast.Setting, field: str, section: Construct | None, path: list[tuple[Any, str]]
+) -> Expected:
+    if section is None:
         return NOTHING
-    level = levels[-1]
-    before = level.tail[-1].text if level.tail else ""
-    if before == ".":
-        kind = "outputs" if level.scope else "members"
-        return Expected(names=(kind,), of=level.tail[-2].text if len(level.tail) > 1 else "")
-    if level.bracket == "(":
-        return _in_call(levels, before)
-    if level.bracket == "[":
-        return _in_list(levels)
-    if level.owner in ("relax", "train"):
-        return _in_settings(level, before)
-    if level.owner == "energy":
-        return _in_energy(level, before)
-    return _in_body(level, before)
+    if field == "value":
+        return _of_value(section, node.name.text)
+    settings = next(n.settings for n, _ in path if isinstance(n, ast.Relax | ast.Train))
+    return Expected(signature=section, stated=_names(s for s in settings if s is not node))
 
 
-def _in_call(levels: Sequence[Level], before: str) -> Expected:
-    level = levels[-1]
-    if level.owner == "template":
-        return Expected(keywords=(*VALUE_TYPES, "port")) if before == ":" else NOTHING
-    if level.owner != "call":
-        return Expected(names=("values",))
-    around = _at_callee(levels)
+def _of_argument(call: ast.Call, argument: Any, around: Expected, place: Span) -> Expected:
+    is_name = argument.name is not None and argument.name.span == place
+    stated = _names(a for a in call.arguments if a is not argument and a.name)
     if "templates" in around.names:
-        named = ("values", "ports") if before == "=" else ("formals", "values", "ports")
-        return Expected(names=named, of=level.name)
-    signature = TABLES[around.table].get(level.name) if around.table else None
+        names = ("formals",) if is_name or argument.name is None else ()
+        of = call.name.text
+        return Expected(names=(*names, "values", "ports"), of=of, stated=stated)
+    signature = TABLES[around.table].get(call.name.text) if around.table else None
     if signature is None:
-        return Expected(names=("values",))
-    if before == "=":
-        name = level.tail[-2].text if len(level.tail) > 1 else ""
-        return _value(_parameter(signature, name))
-    if before in _OPERATORS:
-        return Expected(names=("values",))
-    position = sum(token.text == "," for token in level.tail)
-    parameters = signature.parameters
-    value = _value(parameters[position] if position < len(parameters) else None)
+        return _VALUES
+    if argument.name is not None:
+        value = _of_value(signature, argument.name.text)
+        return Expected(signature=signature, stated=stated) if is_name else value
+    position = call.arguments.index(argument)
+    known = position < len(signature.names)
+    value = _of_value(signature, signature.names[position]) if known else _VALUES
     # A loss takes its ports by position alone.
-    return value if around.table == "losses" else value._replace(signature=signature)
+    named = around.table != "losses" and argument.value.span == place
+    return value._replace(signature=signature, stated=stated) if named else value
 
 
-def _at_callee(levels: Sequence[Level]) -> Expected:
-    """What was expected where the name in front of the innermost bracket stands."""
-    around = levels[-2]
-    position = len(around.tail) - 1
-    return expected([*levels[:-2], replace(around, tail=around.tail[:position])])
+def _names(parts: Any) -> frozenset[str]:
+    return frozenset(part.name.text for part in parts)
 
 
-def _in_list(levels: Sequence[Level]) -> Expected:
-    around = expected(levels[:-1])
-    if around.parameter is not None and around.parameter.kind is Kind.CALLS:
-        return Expected(table=around.parameter.table)
-    return Expected(names=("values",))
+def _of_item(around: Expected) -> Expected:
+    parameter = around.parameter
+    if parameter is not None and parameter.kind is Kind.CALLS:
+        return Expected(parameter.table)
+    return _VALUES
 
 
-def _parameter(signature: Construct, name: str) -> Parameter | None:
-    return signature.parameter(name) if name in signature.names else None
-
-
-def _value(parameter: Parameter | None) -> Expected:
+def _of_value(signature: Construct, name: str) -> Expected:
     """The value of a parameter: an entry of its table, a port, a number."""
-    if parameter is None:
-        return Expected(names=("values",))
+    if name not in signature.names:
+        return _VALUES
+    parameter = signature.parameter(name)
+    names = {Kind.PORT: ("ports",), Kind.PART: ("parts",)}.get(parameter.kind, ("values",))
     if parameter.kind is Kind.CALL:
-        return Expected(table=parameter.table, parameter=parameter)
-    if parameter.kind is Kind.PORT:
-        return Expected(parameter=parameter, names=("ports",))
-    if parameter.kind is Kind.PART:
-        return Expected(parameter=parameter, names=("parts",))
+        return Expected(parameter.table, parameter=parameter)
     if parameter.kind in (Kind.CHOICE, Kind.STRING, Kind.CALLS):
         return Expected(parameter=parameter)
-    return Expected(parameter=parameter, names=("values",))
+    return Expected(parameter=parameter, names=names)
 
 
-def _in_settings(level: Level, before: str) -> Expected:
-    signature = TRAIN if level.owner == "train" else PHASES.get(level.name)
-    if signature is None:
-        return NOTHING
-    if before == "=":
-        name = level.tail[-2].text if len(level.tail) > 1 else ""
-        return _value(_parameter(signature, name))
-    if before in _OPERATORS and before:
-        return Expected(names=("values",))
-    return Expected(signature=signature)
-
-
-def _in_energy(level: Level, before: str) -> Expected:
-    words = level.words
-    if before in ("->", "<->"):
-        return Expected(names=("layers",))
-    if words[:1] == ["layer"] and words[2:] == [":", "]"]:
-        return Expected(table="activations")
-    if before == "|>" or (before == ":" and words[-3:-2] in (["<->"], ["->"])):
-        return Expected(table="ops", coupling=True)
-    if before in (":", "layer"):
-        return NOTHING
-    return Expected(keywords=KEYWORDS["energy"], names=("layers", "ports"))
-
-
-def _in_body(level: Level, before: str) -> Expected:
-    words = level.words
-    statement = words[0] if words else ""
-    if statement in _TABLES and len(words) == 1:
-        return Expected(table=_TABLES[statement])
-    found = {
-        ("input", ":"): Expected(table="inputs"),
-        ("target", ":"): Expected(table="targets"),
-        ("param", ":"): Expected(keywords=tuple(VALUE_TYPES)),
-        ("param", "="): Expected(keywords=("true", "false"), names=("values",)),
-        ("feedforward", "="): Expected(names=("ports",)),
-        ("feedforward", "|>"): Expected(table="ops"),
-        ("readout", "="): Expected(names=("ports",)),
-        ("readout", "|>"): Expected(table="ops"),
-        ("loss", "="): Expected(table="losses"),
-        ("out", "="): Expected(names=("layers",)),
-        ("block", "="): Expected(names=("templates",)),
-    }.get((statement, before))
-    if found is not None:
-        return found
-    if before in _OPERATORS and before:
-        return Expected(names=("values",))
-    if len(words) == 1 or before in (":", "=", "|>"):
-        return NOTHING
-    keywords = KEYWORDS.get(level.owner, ())
-    if statement == "param" and "in" not in words:
-        keywords = ("in", *keywords)
-    if not level.tail and not level.bracket:
-        keywords = ("ffe", *keywords)
-    return Expected(keywords=keywords)
+def candidates(wanted: Expected, all_: list[Declaration]) -> Iterator[Declaration]:
+    """The declared names that could stand where ``wanted`` is expected."""
+    for kind in wanted.names:
+        if kind == "outputs":
+            yield from outputs(wanted.of, wanted.scope, all_)
+        elif kind == "members":
+            yield from members(wanted.of, all_)
+        elif kind == "formals":
+            yield from formals(wanted.of, all_)
+        elif kind == "ports" and wanted.parameter and wanted.parameter.name == "target":
+            yield from visible("targets", wanted.scope, all_)
+        else:
+            yield from visible(kind, wanted.scope, all_)

@@ -11,7 +11,7 @@ from ffebm_dsl.language.ir.notation import written, written_briefly
 from ffebm_dsl.language.ir.resolved import Block, Chain, Coupling, Layer, Map
 from ffebm_dsl.language.registry import show_shape
 from ffebm_dsl.tools.editor.analysis import Analysis
-from ffebm_dsl.tools.editor.scan import Declaration
+from ffebm_dsl.tools.editor.declarations import Declaration
 
 
 def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:

@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.registry import TABLES
-from ffebm_dsl.language.syntax.tokens import Token, TokenKind
+from ffebm_dsl.language.syntax import Word
 from ffebm_dsl.tools.editor.analysis import Analysis
 from ffebm_dsl.tools.editor.docs import ARROW_DOCS, KEYWORD_DOCS, describe, describe_parameter
 from ffebm_dsl.tools.editor.expect import Expected, expected
 from ffebm_dsl.tools.editor.facts import connection_facts, facts
 from ffebm_dsl.tools.editor.names import declaration_at
-from ffebm_dsl.tools.editor.scan import scan
 
 
 class Hover(NamedTuple):
@@ -25,37 +24,34 @@ class Hover(NamedTuple):
 
 def hover(analysis: Analysis, offset: int) -> Hover | None:
     """The documentation of a keyword, entry or argument; shapes and counts of what is declared."""
-    position = analysis.token_at(offset)
-    if position is None:
+    word = analysis.word_at(offset)
+    if word is None:
         return None
-    token = analysis.tokens[position]
-    said = list(_said(analysis, position, token))
-    return Hover(token.span, "\n\n".join(said)) if said else None
+    said = list(_said(analysis, word))
+    return Hover(word.span, "\n\n".join(said)) if said else None
 
 
-def _said(analysis: Analysis, position: int, token: Token) -> Iterator[str]:
-    if token.text in ARROW_DOCS:
-        yield from connection_facts(analysis, token.span)
-        yield ARROW_DOCS[token.text]
-    elif token.kind is TokenKind.KEYWORD:
-        yield KEYWORD_DOCS[token.text]
-    elif token.kind is TokenKind.USE:
+def _said(analysis: Analysis, word: Word) -> Iterator[str]:
+    if word.text in ARROW_DOCS:
+        yield from connection_facts(analysis, word.span)
+        yield ARROW_DOCS[word.text]
+    elif word.type == "REQUIREMENT":
         yield KEYWORD_DOCS["use"]
-    elif token.kind is TokenKind.NAME:
-        found = declaration_at(analysis, token.span.start)
+    elif word.kind == "keyword":
+        yield KEYWORD_DOCS[word.text]
+    elif word.type == "NAME" and analysis.program is not None:
+        found = declaration_at(analysis, word.span.start)
         if found is not None:
             yield f"```ffe\n{found.keyword} {found.name}\n```"
             yield from filter(None, [found.doc])
             yield from facts(analysis, found)
             return
-        wanted = expected(scan(analysis.tokens[:position]).levels)
-        named = position + 1 < len(analysis.tokens) and analysis.tokens[position + 1].text == "="
-        yield from _documented(token.text, wanted, named=named)
+        yield from _documented(word.text, expected(analysis.program, word.span))
 
 
-def _documented(word: str, wanted: Expected, *, named: bool) -> Iterator[str]:
-    """What the registry says: ``named`` where a ``=`` follows, so that it is an argument."""
-    if named and wanted.signature is not None and word in wanted.signature.names:
+def _documented(word: str, wanted: Expected) -> Iterator[str]:
+    """What the registry says."""
+    if wanted.signature is not None and word in wanted.signature.names:
         yield describe_parameter(wanted.signature.parameter(word))
     elif wanted.table and word in TABLES[wanted.table]:
         yield describe(TABLES[wanted.table][word])

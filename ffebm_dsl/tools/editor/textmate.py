@@ -14,12 +14,14 @@ from typing import Any
 from ffebm_dsl.language.ir.params import VALUE_TYPES
 from ffebm_dsl.language.registry import TABLES
 from ffebm_dsl.language.syntax import RESERVED
-from ffebm_dsl.tools.editor.scan import DECLARING
+from ffebm_dsl.tools.editor.declarations import DECLARING
 
 FILE = "editors/vscode/syntaxes/ffe.tmLanguage.json"
 CONSTANTS = frozenset({"true", "false"})
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 PACKAGE = r"[A-Za-z_][A-Za-z0-9._-]*"
+
+_DECLARING = {*DECLARING.values()} - {"formal", "out"}
 
 
 def make_grammar() -> str:
@@ -43,7 +45,7 @@ def _patterns() -> list[dict[str, Any]]:
         {"name": "string.quoted.double.ffe", "match": '"[^"\\n]*"'},
         {"name": "invalid.illegal.unclosed-string.ffe", "match": '"[^"\\n]*$'},
         {
-            "match": rf"{_words(DECLARING)}\s+({NAME})",
+            "match": rf"{_words({*DECLARING.values()} - {'formal', 'out'})}\s+({NAME})",
             "captures": {
                 "1": {"name": "storage.type.ffe"},
                 "2": {"name": "entity.name.type.ffe"},

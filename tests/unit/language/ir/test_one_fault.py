@@ -6,6 +6,9 @@ import re
 
 import pytest
 
+from ffebm_dsl.language.diagnostics import SourceFile, SpecError
+from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.language.syntax import lex
 from tests.mutants import errors_of, line_of_report, real_specs
 
 SPECS = real_specs()
@@ -83,3 +86,43 @@ def test_one_fault_around_a_template(old: str, new: str, line: int) -> None:
 def test_two_faults_are_both_found_through_a_template() -> None:
     text = TEMPLATES.replace("int = 4", "int = 1.5").replace("    u  ->  s1", "    v  ->  s1")
     assert set(lines_of(text)) == {2, 8}
+
+
+KEYWORDS_AS_NAMES = TEMPLATES.replace(
+    "  block a = t(",
+    """  gradient ep(
+    0.2,
+    centered,
+    loss
+  )
+  block a = t(""",
+)
+
+
+def without_one_symbol(text: str, every: int) -> list[tuple[str, int]]:
+    """The text without one of its symbols, for every n-th of them, and the line of that."""
+    words = [word for word in lex(text) if word.type in ("_COLON", "_EQUAL", "_LPAR", "_RPAR")]
+    return [
+        (text[: word.span.start] + " " + text[word.span.end :], word.line)
+        for word in words[::every]
+    ]
+
+
+def test_legal_lines_are_not_accused_of_a_fault_elsewhere() -> None:
+    assert not errors_of(KEYWORDS_AS_NAMES)
+    cases = without_one_symbol(KEYWORDS_AS_NAMES, 1)
+    cases += [case for _, text in SPECS for case in without_one_symbol(text, 11)]
+    assert len(cases) > 100
+    for text, line in cases:
+        # What is missing at the end of a line may be said there or where the next one begins.
+        assert set(lines_of(text)) <= {line - 1, line, line + 1}, (line, text)
+
+
+@pytest.mark.parametrize(
+    "value", ["implicit(", "implicit(1", "implicit)", "[", "ep(beta=", "$", ""]
+)
+def test_a_keyword_is_a_name_in_a_faulty_override_too(value: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        compile_spec(SourceFile("t.ffe", TEMPLATES), {"gradient": value})
+    for fault in caught.value.diagnostics:
+        assert "gradient" not in fault.message + fault.help

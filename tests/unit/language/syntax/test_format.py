@@ -8,8 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span, SpecError
-from ffebm_dsl.language.syntax import ast, format_source, layout, parse
-from ffebm_dsl.language.syntax.comments import find_comments
+from ffebm_dsl.language.syntax import ast, format_source, layout, lex, parse
 from ffebm_dsl.language.syntax.format import UnfaithfulLayout, same_but_for_places
 from ffebm_dsl.language.syntax.writer import WIDTH
 from tests.unit.language.syntax.programs import QUIET, programs
@@ -26,7 +25,7 @@ def formatted(text: str) -> str:
 
 
 def comments_of(text: str) -> list[str]:
-    return [comment.text for comment in find_comments(text)]
+    return [word.text for word in lex(text) if word.type == "COMMENT"]
 
 
 @PROPERTY

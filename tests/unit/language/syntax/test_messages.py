@@ -7,10 +7,9 @@ from collections import Counter
 import pytest
 
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.language.syntax import parse_with_recovery
-from ffebm_dsl.language.syntax.automaton import Situation, automaton
+from ffebm_dsl.language.syntax import lex, parse_with_recovery, without_comments
+from ffebm_dsl.language.syntax.acceptance import Situation, acceptance
 from ffebm_dsl.language.syntax.messages import Message, key_of, message_table, read_messages
-from ffebm_dsl.language.syntax.scan import END, scan
 from tests.mutants import real_specs
 
 MESSAGES = [*read_messages()]
@@ -27,7 +26,7 @@ def test_the_snippet_brings_its_message_about(message: Message) -> None:
 
 
 def test_no_two_messages_claim_one_place() -> None:
-    walked = automaton("start")
+    walked = acceptance("start")
     claims: dict[object, str] = {}
     for message in MESSAGES:
         assert claims.setdefault(key_of(message, walked), message.text) == message.text, message
@@ -41,22 +40,20 @@ def test_messages_are_one_line_without_a_full_stop() -> None:
 def test_a_snippet_without_a_fault_is_a_bug() -> None:
     fine = Message("", "", "param a: int = 1\n", False, "here")
     with pytest.raises(ValueError, match="no syntax error"):
-        key_of(fine, automaton("start"))
+        key_of(fine, acceptance("start"))
 
 
 def situations() -> Counter[Situation]:
     """Where the parser stands in front of every word of the real specs."""
-    walked = automaton("start")
+    walked = acceptance("start")
     met: Counter[Situation] = Counter()
     for _, text in real_specs():
-        stack, words = walked.start, scan(text)
-        for at, word in enumerate(words):
+        stack, words = walked.start, without_comments(lex(text))
+        for at in range(len(words)):
             met[walked.situation(stack)] += 1
-            kind = walked.kind_of(stack, word, words[at - 1] if at else None)
-            stepped = walked.step(stack, kind)
+            stepped = walked.step(stack, walked.kind_of(stack, words, at))
             assert stepped is not None
             stack = stepped
-            assert at == len(words) - 1 or kind != END
     return met
 
 

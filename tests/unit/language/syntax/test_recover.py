@@ -8,8 +8,8 @@ import pytest
 
 from ffebm_dsl.language.diagnostics import SourceFile, SpecError
 from ffebm_dsl.language.syntax import Recovered, ast, parse, parse_with_recovery
+from ffebm_dsl.language.syntax.grammar import CLASSES, KEYWORDS, SYMBOLS
 from ffebm_dsl.language.syntax.recover import MAX_FAULTS, MAX_MENDED
-from ffebm_dsl.language.syntax.terminals import CLASSES, KEYWORDS, SYMBOLS
 from tests.mutants import (
     draw,
     found,

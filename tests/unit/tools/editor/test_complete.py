@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.registry import ACTIVATIONS, OPS, OPTIMIZERS, PHASES, TRAIN
 from ffebm_dsl.language.syntax import RESERVED
-from ffebm_dsl.language.syntax.tokens import TokenKind
 from ffebm_dsl.tools.editor import analyse, complete, definition, hover, symbols
 from ffebm_dsl.tools.editor.docs import KEYWORD_DOCS
 from tests.unit.tools.editor.texts import TEXT, changed
@@ -30,6 +29,7 @@ def labels(old: str, new: str) -> list[str]:
         ("hard_sigmoid\n", "|!\n", [*ACTIVATIONS]),
         (": flatten() |>", ": |!", [n for n, op in OPS.items() if op.in_coupling]),
         ("|> linear(size)", "|> |!", [*OPS]),
+        ("u  ->  s1", "u  ->  s1 : |!", [n for n, op in OPS.items() if op.in_coupling]),
         ("= npz(", "= |!(", ["digits", "mnist"]),
         ("adam(lr", "|!(lr", [*OPTIMIZERS]),
         ("relax free", "relax |!", [*PHASES]),
@@ -98,9 +98,9 @@ def test_a_half_typed_word_is_replaced() -> None:
 def test_every_word_of_a_spec_is_on_offer_where_it_stands(path: Path) -> None:
     """But for names that are declared there, and couplings as parts, which have no declaration."""
     analysis = analyse(SourceFile("a.ffe", path.read_text(encoding="utf-8")))
-    declared = {found.span for found in analysis.scan.declarations}
-    for token in analysis.tokens:
-        if token.kind in (TokenKind.NAME, TokenKind.KEYWORD) and token.span not in declared:
+    declared = {found.span for found in analysis.declarations}
+    for token in analysis.words:
+        if token.kind in ("name", "keyword") and token.span not in declared:
             offered = [item.label for item in complete(analysis, token.span.start + 1)]
             assert token.text in offered or token.text == "s1_s2", token
 

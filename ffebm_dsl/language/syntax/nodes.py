@@ -1,30 +1,61 @@
-"""Words -> AST, with its comments. No checks: what the grammar lets through becomes a node."""
+"""What the parser makes of each rule of the grammar: the nodes of the AST, with their places.
+
+No checks: what the grammar lets through becomes a node.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
-from ffebm_dsl.language.diagnostics import SourceFile, Span
+from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.syntax import ast
-from ffebm_dsl.language.syntax.comments import find_comments
-from ffebm_dsl.language.syntax.derive import Make, derive
-from ffebm_dsl.language.syntax.docs import with_docs
-from ffebm_dsl.language.syntax.scan import Word
+from ffebm_dsl.language.syntax.lexer import Word
 
 
-def to_ast(words: Sequence[Word], start: str, source: SourceFile) -> Any:
-    """The words of a whole text as :class:`ast.Program`, of an override as :class:`ast.Override`.
+class _Part(NamedTuple):
+    """A part of a node that is no node itself: items between brackets, an expression in them.
 
-    None where they do not follow the grammar.
+    ``span`` is None for a part that is made of no word.
     """
-    found = derive(words, start, _NODES)
-    if not isinstance(found, ast.Program):
-        return found
-    whole = Span(0, len(source.text))
-    program = found._replace(span=whole, comments=find_comments(source.text))
-    return with_docs(program, source.text, words)
+
+    span: Span | None
+    value: Any
+
+
+def _extent(children: Sequence[Any]) -> Span | None:
+    spans = [child.span for child in children if child is not None and child.span is not None]
+    return Span(spans[0].start, spans[-1].end) if spans else None
+
+
+def _kept(children: Sequence[Any]) -> list[Any]:
+    """The children without the words that only hold them together."""
+    return [
+        child.value if type(child) is _Part else child
+        for child in children
+        if type(child) is not Word or child.type[0] != "_"
+    ]
+
+
+def _node(make: Callable[..., Any], children: Sequence[Any]) -> Any:
+    return make(_extent(children) or Span(0, 0), *_kept(children))
+
+
+def _items(children: Sequence[Any]) -> _Part:
+    return _Part(_extent(children), _present(_kept(children)))
+
+
+def _in_parentheses(children: Sequence[Any]) -> _Part:
+    (inner,) = _kept(children)
+    return _Part(_extent(children), inner)
+
+
+def _present(items: Sequence[Any]) -> tuple[Any, ...]:
+    """Of an optional list that is left out, None is the only item."""
+    return tuple(item for item in items if item is not None)
 
 
 def _start(span: Span, version: ast.Version | None, *items: Any) -> ast.Program:
@@ -40,7 +71,7 @@ def _number(span: Span, word: Word) -> ast.Number:
 
 
 def _boolean(span: Span, word: Word) -> ast.Boolean:
-    return ast.Boolean(span, word.kind == "TRUE")
+    return ast.Boolean(span, word.type == "TRUE")
 
 
 def _string(span: Span, word: Word) -> ast.String:
@@ -62,10 +93,6 @@ def _use(span: Span, word: Word) -> ast.Use:
     )
 
 
-def _reference(span: Span, port: ast.Reference) -> ast.Reference:
-    return port
-
-
 def _negative(span: Span, *parts: Any) -> Any:
     *signs, operand = parts
     return ast.Negative(span, operand) if len(signs) % 2 else operand
@@ -80,11 +107,26 @@ def _entry(span: Span, name: ast.Ident, given: tuple[ast.Argument, ...] | None) 
     return ast.Call(span, name, given or ())
 
 
-def _drive(span: Span, source: Any, target: Any, ops: Any) -> ast.Drive:
+# An optional part of two symbols that is left out is two times None.
+
+
+def _port(span: Span, name: ast.Ident, member: ast.Ident | None, *_: None) -> ast.Reference:
+    return ast.Reference(span, name, member)
+
+
+def _argument(span: Span, name: ast.Ident | None, *value: Any) -> ast.Argument:
+    return ast.Argument(span, name, value[-1])
+
+
+def _param(span: Span, name: Any, type_: Any, default: Any, domain: Any, *_: None) -> ast.Param:
+    return ast.Param(span, name, type_, default, domain)
+
+
+def _drive(span: Span, source: Any, target: Any, ops: Any, *_: None) -> ast.Drive:
     return ast.Drive(span, source, target, ops or ())
 
 
-def _coupling(span: Span, source: Any, target: Any, ops: Any) -> ast.Coupling:
+def _coupling(span: Span, source: Any, target: Any, ops: Any, *_: None) -> ast.Coupling:
     return ast.Coupling(span, source, target, ops or ())
 
 
@@ -92,13 +134,8 @@ def _energy(span: Span, kind: ast.Ident, *statements: Any) -> ast.Energy:
     return ast.Energy(span, kind, statements)
 
 
-def _listed(span: Span, *items: Any) -> tuple[Any, ...]:
-    """What stands between brackets or braces; of an optional list, None stands for no item."""
-    return tuple(item for item in items if item is not None)
-
-
 def _list(span: Span, *items: Any) -> ast.ListExpression:
-    return ast.ListExpression(span, _listed(span, *items))
+    return ast.ListExpression(span, _present(items))
 
 
 def _instance(span: Span, name: Any, template: Any, overrides: Any) -> ast.Instance:
@@ -107,21 +144,20 @@ def _instance(span: Span, name: Any, template: Any, overrides: Any) -> ast.Insta
 
 def _template(span: Span, name: ast.Ident, *rest: Any) -> ast.Template:
     *formals, body = rest
-    return ast.Template(span, name, _listed(span, *formals), body)
+    return ast.Template(span, name, _present(formals), body)
 
 
 def _model(span: Span, name: ast.Ident, *statements: Any) -> ast.Model:
     return ast.Model(span, name, statements)
 
 
-_NODES: Mapping[str, Make] = {
+_MAKERS: Mapping[str, Callable[..., Any]] = {
     "start": _start,
     "name": _name,
     "number": _number,
     "boolean": _boolean,
     "string": _string,
     "version": _version,
-    "reference": _reference,
     "negative": _negative,
     "arithmetic": _arithmetic,
     "list": _list,
@@ -130,9 +166,9 @@ _NODES: Mapping[str, Make] = {
     "drive": _drive,
     "coupling": _coupling,
     "energy": _energy,
-    "port": ast.Reference,
+    "port": _port,
     "call": ast.Call,
-    "argument": ast.Argument,
+    "argument": _argument,
     "setting": ast.Setting,
     "override": ast.Override,
     "formal": ast.Formal,
@@ -141,8 +177,7 @@ _NODES: Mapping[str, Make] = {
     "init": ast.Init,
     "out": ast.Out,
     "loss": ast.Loss,
-    **dict.fromkeys(("arguments", "body", "overrides", "settings", "chain", "ops"), _listed),
-    "param": ast.Param,
+    "param": _param,
     "layer": ast.Layer,
     "feedforward": ast.Feedforward,
     "block": ast.Block,
@@ -154,3 +189,14 @@ _NODES: Mapping[str, Make] = {
     "template": _template,
     "model": _model,
 }
+
+
+NODES = SimpleNamespace(
+    **{rule: partial(_node, make) for rule, make in _MAKERS.items()},
+    **dict.fromkeys(("arguments", "body", "overrides", "settings", "chain", "ops"), _items),
+    atom=_in_parentheses,
+    # A reference is its port.
+    reference=lambda children: children[0],
+)
+"""Rule -> what makes its node of its children: words, nodes, parts, or None for what is left
+out."""

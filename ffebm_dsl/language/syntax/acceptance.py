@@ -1,0 +1,139 @@
+"""What the parser accepts: asked of Lark's parser, without building a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from lark import UnexpectedToken
+from lark.parsers.lalr_analysis import Shift
+from lark.parsers.lalr_interactive_parser import InteractiveParser
+from lark.parsers.lalr_parser_state import ParseConf, ParserState
+
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, parser
+from ffebm_dsl.language.syntax.lexer import Word
+
+Stack = tuple[int, ...]
+"""The parser's states, innermost last: all that decides what it accepts."""
+
+LOOK_AHEAD = 10
+"""Words on which a reading of a faulty text is tried."""
+
+ENOUGH = 3
+"""Words that must fit, or a reading explains nothing."""
+
+
+class Situation(NamedTuple):
+    """Where the parser stands: its state and the terminals that it accepts there.
+
+    The state is the one after all reductions that no next word could prevent; without them
+    one state would stand for the end of a name in every rule. Numbers of states change with
+    the grammar, and no other file holds them.
+    """
+
+    state: int
+    accepted: frozenset[str]
+
+
+def as_accepted(word: Word, choices: dict[str, Any]) -> Word:
+    """``word`` as a name where the parser, with these choices, takes a name and not the keyword
+    that it is."""
+    if word.type in choices or word.type not in KEYWORDS or "NAME" not in choices:
+        return word
+    return word._replace(type="NAME")
+
+
+class Acceptance:
+    """What Lark's parser accepts from a start rule; ``start`` is the stack before any word."""
+
+    def __init__(self, rule: str) -> None:
+        self._reading = parser().parse_interactive("", start=rule)
+        conf = self._reading.parser_state.parse_conf
+        self._conf = ParseConf(conf.parse_table, {}, rule)
+        self._has_statements = rule == "start"
+        self.start: Stack = (self._conf.start_state,)
+        self.accepted = lru_cache(maxsize=1024)(self._accepted)
+
+    def _at(self, stack: Stack) -> ParserState[int]:
+        return ParserState(self._conf, self._reading.lexer_thread, [*stack])
+
+    def step(self, stack: Stack, kind: str) -> Stack | None:
+        """The stack after a word of this kind; None where it cannot stand there."""
+        state = self._at(stack)
+        return tuple(state.state_stack) if _takes(state, kind) else None
+
+    def behind(self, words: Sequence[Word]) -> Stack | None:
+        """The stack after all ``words``, from the start; None where they do not fit."""
+        state = self._at(self.start)
+        for word in words:
+            kind = as_accepted(word, self._conf.states[state.position]).type
+            if not _takes(state, kind):
+                return None
+        return tuple(state.state_stack)
+
+    def _accepted(self, stack: Stack) -> frozenset[str]:
+        thread = self._reading.lexer_thread
+        return frozenset(InteractiveParser(parser(), self._at(stack), thread).accepts())  # type: ignore[no-untyped-call]
+
+    def may_end(self, stack: Stack) -> bool:
+        """Whether a statement may end here: what holds it, or the text, could be closed."""
+        return not {"_RBRACE", END}.isdisjoint(self.accepted(stack))
+
+    def kind_of(self, stack: Stack, words: Sequence[Word], at: int) -> str:
+        """As which terminal the word ``at`` is read.
+
+        A keyword is a name where only a name can stand. In a faulty text, one that leads its
+        line begins a statement all the same, if what follows it does not fit a name.
+        """
+        word = words[at]
+        kind = as_accepted(word, self._conf.states[stack[-1]]).type
+        if kind == word.type or not (word.leads and self._has_statements):
+            return kind
+        named = self.step(stack, "NAME")
+        fits = named is not None and self.reach(named, words, at + 1, ENOUGH - 1) == ENOUGH - 1
+        return kind if fits else word.type
+
+    def reach(self, stack: Stack, words: Sequence[Word], start: int, limit: int) -> int:
+        """How many of ``words`` from ``start`` on can follow, at most ``limit``.
+
+        The end of the text counts for all that could have come.
+        """
+        state = self._at(stack)
+        for count in range(limit):
+            kind = self.kind_of(tuple(state.state_stack), words, start + count)
+            if not _takes(state, kind):
+                return count
+            if kind == END:
+                return limit
+        return limit
+
+    def situation(self, stack: Stack) -> Situation:
+        """Where ``stack`` is."""
+        accepted: frozenset[str] = self.accepted(stack)
+        states = [*stack]
+        while True:
+            actions = {self._conf.states[states[-1]].get(kind) for kind in accepted}
+            action = actions.pop() if len(actions) == 1 else None
+            if action is None or action[0] is Shift:
+                return Situation(states[-1], accepted)
+            rule = action[1]
+            if rule.expansion:
+                del states[-len(rule.expansion) :]
+            states.append(self._conf.states[states[-1]][rule.origin.name][1])
+
+
+def _takes(state: ParserState[int], kind: str) -> bool:
+    """Give the parser a word; False where it cannot stand there."""
+    try:
+        state.feed_token(Word(kind, "", Span(0, 0), 1, False, 0), kind == END)  # type: ignore[arg-type]
+    except UnexpectedToken:
+        return False
+    return True
+
+
+@lru_cache(maxsize=2)
+def acceptance(rule: str) -> Acceptance:
+    """What the parser accepts from a start rule of the grammar."""
+    return Acceptance(rule)

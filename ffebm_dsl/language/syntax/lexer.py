@@ -1,0 +1,70 @@
+"""Text -> words, whatever the text: the lexer that Lark makes of the grammar's terminals.
+
+It never stops: what is no word of the language becomes a word of a kind that no rule has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import Span
+
+
+class Word(NamedTuple):
+    """A word of a text; ``type`` is its terminal in the grammar.
+
+    ``leads`` where nothing but space stands before it on its line; ``indent`` is the number
+    of characters in front of it there, or of its line where it does not lead.
+    """
+
+    type: str
+    text: str
+    span: Span
+    line: int
+    leads: bool
+    indent: int
+
+    @property
+    def kind(self) -> str:
+        """Its kind in English."""
+        if self.type == "COMMENT":
+            return "doc comment" if self.text.startswith("##") else "comment"
+        return _KINDS.get(self.type) or ("keyword" if self.text.isalpha() else "symbol")
+
+
+_KINDS = {
+    "NAME": "name",
+    "INT": "number",
+    "REAL": "number",
+    "STRING": "string",
+    "REQUIREMENT": "use statement",
+    "OPEN_STRING": "error",
+    "BAD_NUMBER": "error",
+    "STRAY": "error",
+}
+
+
+def lex(text: str) -> list[Word]:
+    """All words of ``text`` in order, comments too, without the space behind them."""
+    from ffebm_dsl.language.syntax.grammar import parser
+
+    words: list[Word] = []
+    line = indent = 0
+    reading = parser().parse_interactive(text, start="start")
+    for token in reading.lexer_thread.lex(None):  # type: ignore[no-untyped-call]
+        leads = token.line != line
+        if leads:
+            line, indent = token.line, token.column - 1
+        found = token.value.rstrip() if token.type == "COMMENT" else token.value
+        span = Span(token.start_pos, token.start_pos + len(found))
+        words.append(Word(token.type, found, span, line, leads, indent))
+    return words
+
+
+def without_comments(words: Sequence[Word]) -> list[Word]:
+    """What the parser reads of ``words``, and the end of the text."""
+    code = [word for word in words if word.type != "COMMENT"]
+    end = code[-1].span.end if code else 0
+    last_line = words[-1].line + 1 if words else 1
+    return [*code, Word("$END", "", Span(end, end), last_line, True, 0)]

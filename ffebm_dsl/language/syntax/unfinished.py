@@ -1,0 +1,58 @@
+"""A text up to a place where something is to be written: what could be, asked of the parser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.syntax.acceptance import Stack, acceptance
+from ffebm_dsl.language.syntax.ast import Program
+from ffebm_dsl.language.syntax.grammar import END
+from ffebm_dsl.language.syntax.lexer import Word, without_comments
+from ffebm_dsl.language.syntax.parse import MAX_NESTING, derive
+from ffebm_dsl.language.syntax.recover import mend_beginning
+
+_ENDINGS = (
+    *(END, "_RPAR", "_RSQB", "_RBRACE", "_LBRACE", "_EQUAL", "_COLON"),
+    *("_LSQB", "_LPAR", "NAME", "INT", "_ARROW"),
+)
+"""What is put behind a text that is cut off to make it whole, the first that fits each time."""
+
+_MOST_ENDINGS = 4 * MAX_NESTING
+
+
+class Unfinished(NamedTuple):
+    """``accepted`` are the terminals that could stand at the place. ``program`` is the text up
+    to it, with a name there, made whole; None where no name can stand there."""
+
+    accepted: frozenset[str]
+    program: Program | None
+
+
+def read_unfinished(words: Sequence[Word], place: Span) -> Unfinished:
+    """What could be written at ``place``, which ``words`` stand before."""
+    accept = acceptance("start")
+    kept, stack = mend_beginning(without_comments(words))
+    accepted = accept.accepted(stack)
+    name = Word("NAME", "_", place, 1, False, 0)
+    following = accept.step(stack, name.type)
+    if following is None:
+        return Unfinished(accepted, None)
+    whole = [*kept, name, *_endings(following, place.end)]
+    program = derive(whole, "start")
+    return Unfinished(accepted, program if isinstance(program, Program) else None)
+
+
+def _endings(stack: Stack, at: int) -> list[Word]:
+    accept = acceptance("start")
+    found: list[Word] = []
+    while len(found) < _MOST_ENDINGS:
+        accepted = accept.accepted(stack)
+        kind = next((kind for kind in _ENDINGS if kind in accepted), END)
+        found.append(Word(kind, "", Span(at, at), 1, False, 0))
+        stepped = accept.step(stack, kind)
+        if kind == END or stepped is None:
+            break
+        stack = stepped
+    return found
