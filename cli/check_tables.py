@@ -7,27 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.cli.console import emit
+from ffebm_dsl.language.registry import GRADIENTS
 
 if TYPE_CHECKING:
     from ffebm_dsl.tools.checking import CheckReport, GradientRow
-
-REFERENCES = {
-    "ep": ("implicit", "unrolled", "finite_differences"),
-    "implicit": ("finite_differences",),
-    "unrolled": ("finite_differences",),
-}
 
 
 def print_report(report: CheckReport, name: str, samples: int, seed: int) -> None:
     """Four tables: gradients by tensor, the beta sweep, relaxation, kinks; then the verdict."""
     emit(f"{name}: gradients in float64, {samples} random samples, seed {seed}")
     emit("\nRelative error of each gradient against its references, the worst of each")
-    emit(
-        table(
-            ["tensor", "EP", "implicit", "unrolled", "worst cosine", "as configured"],
-            _gradients(report),
-        )
-    )
+    titles = [GRADIENTS[estimator].title for estimator in _estimators(report)]
+    head = ["tensor", *titles, "worst cosine", "as configured"]
+    emit(table(head, _gradients(report)))
     emit(
         "\nEP: against implicit, unrolled and finite differences; the others: against finite\n"
         "differences. As configured: cosine of the spec's own estimator, beta and sweeps with\n"
@@ -71,7 +63,7 @@ def _gradients(report: CheckReport) -> list[list[str]]:
                 (row.comparison.relative_error for row in group if _counts(row, estimator)),
                 default=math.nan,
             )
-            for estimator in REFERENCES
+            for estimator in _estimators(report)
         ]
         cosines = [row.comparison.cosine for row in group if not row.comparison.vanishes]
         worst = cosine_text(min(cosines, default=math.nan))
@@ -83,8 +75,13 @@ def _gradients(report: CheckReport) -> list[list[str]]:
     return table
 
 
+def _estimators(report: CheckReport) -> list[str]:
+    return sorted({row.estimator for row in report.gradients})
+
+
 def _counts(row: GradientRow, estimator: str) -> bool:
-    return row.estimator == estimator and row.reference in REFERENCES[estimator]
+    by_all = GRADIENTS[estimator].nudges
+    return row.estimator == estimator and (by_all or row.reference == "finite_differences")
 
 
 def cosine_text(value: float) -> str:

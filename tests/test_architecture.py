@@ -49,7 +49,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "hdf5": "diagnostics",
         "records": "hdf5 storage diagnostics",
         "report": "records registry diagnostics",
-        "datasets": "storage hdf5 diagnostics",
+        "datasets": "storage hdf5 registry diagnostics",
         "checking": "build network gradients relaxation energy modules ir registry diagnostics "
         "training records",
         "training": "build network gradients relaxation storage records datasets ir registry "

@@ -14,6 +14,8 @@ PATH = Parameter("path", Kind.STRING, "file below the data directory, with / bet
 CIFAR: tuple[Channels, Channels] = (0.4914, 0.4822, 0.4465), (0.6069, 0.5982, 0.603)
 IMAGENET: tuple[Channels, Channels] = (0.485, 0.456, 0.406), (0.3435, 0.336, 0.3375)
 
+TORONTO = "https://www.cs.toronto.edu/~kriz"
+
 WIDENED = "the default `std` is more than that of the pixels, as in arXiv 2409.03306: "
 
 

@@ -1,13 +1,29 @@
 """``data = digits``."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from ffebm_dsl.constructs.data._settings import settings
-from ffebm_dsl.language.registry import DataConstruct
+from ffebm_dsl.language.registry import Arguments, DataConstruct
+
+if TYPE_CHECKING:
+    from ffebm_dsl.running.datasets.raw import Raw
+
+
+def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
+    from ffebm_dsl.running.datasets import arrays
+
+    return arrays.digits()
+
 
 CONSTRUCT = DataConstruct(
     "digits",
     "the 8 x 8 digits that come with scikit-learn",
     settings((0.3053,), (0.3761,)),
     source="Alpaydin and Kaynak 1998 (UCI repository, optical recognition of handwritten digits)",
+    read=_read,
     shape=(1, 8, 8),
     classes=10,
 )

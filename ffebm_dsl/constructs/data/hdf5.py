@@ -1,10 +1,26 @@
 """``data = hdf5``."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from ffebm_dsl.constructs.data._settings import PATH, settings
-from ffebm_dsl.language.registry import DataConstruct
+from ffebm_dsl.language.registry import Arguments, DataConstruct
+
+if TYPE_CHECKING:
+    from ffebm_dsl.running.datasets.raw import Raw
+
+
+def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
+    from ffebm_dsl.running.datasets import arrays
+
+    return arrays.hdf5(arguments["path"], data_dir)
+
 
 CONSTRUCT = DataConstruct(
     "hdf5",
     "datasets of an HDF5 file",
     (PATH, *settings((0.0,), (1.0,))),
+    read=_read,
 )

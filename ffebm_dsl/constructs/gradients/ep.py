@@ -50,5 +50,6 @@ CONSTRUCT = EstimatorConstruct(
     title="EP",
     backward=_backward,
     nudges=True,
+    compared=lambda sweeps: {"beta": 0.2, "estimator": "centered"},
     summary=lambda arguments: f"{arguments['estimator']} β {arguments['beta']}",
 )

@@ -34,5 +34,6 @@ CONSTRUCT = EstimatorConstruct(
     title="unrolled",
     backward=_backward,
     nudges=False,
+    compared=lambda sweeps: {"sweeps": sweeps},
     summary=lambda arguments: f"{arguments['sweeps']} sweeps",
 )

@@ -19,4 +19,5 @@ CONSTRUCT = PolicyConstruct(
     ),
     removed=REMOVED,
     retries=lambda arguments: int(arguments["limit"]),
+    damping=lambda arguments, tried: float(arguments["factor"]) ** tried,
 )

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ffebm_dsl.language.registry.calls import Arguments, OpIR, Shape
+from ffebm_dsl.language.registry.data_files import DataFiles
 from ffebm_dsl.language.registry.parameters import Parameter
 from ffebm_dsl.language.registry.shapes import Fit, Misfit, same_shape
 
@@ -148,6 +150,8 @@ class EstimatorConstruct(Construct):
         title: what tables call it.
         backward: arguments and the sweeps of ``relax nudged`` -> what it costs.
         nudges: whether its phases are those of ``relax nudged``.
+        compared: the arguments with which ``ffebm bench`` measures it beside the others, at
+            that many sweeps where it makes sweeps of its own.
         summary: the arguments that tell runs apart, in a few words.
     """
 
@@ -155,6 +159,7 @@ class EstimatorConstruct(Construct):
     title: str
     backward: Callable[[Arguments, int], Backward]
     nudges: bool
+    compared: Callable[[int], Arguments]
     summary: Callable[[Arguments], str] = lambda arguments: ""
 
 
@@ -183,9 +188,22 @@ class TargetConstruct(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class DataConstruct(Construct):
-    """A data set. Where its samples are known beforehand, ``shape`` and ``classes`` say so;
-    ``()`` and 0 where only the file can tell. ``coarse_classes``: with ``labels=coarse``."""
+    """A data set.
 
+    Attributes:
+        read: arguments, data directory and ``files`` -> training and test set, as
+            :class:`ffebm_dsl.running.datasets.raw.Raw`.
+        files: where it comes as files of its own, which ``ffebm data`` fetches and verifies.
+        count_labels: data directory and ``files`` -> how often each class occurs in ``train``
+            and ``test``; None where reading is how to count.
+        shape, classes: of a sample and of its labels where they are known beforehand; ``()``
+            and 0 where only the file can tell.
+        coarse_classes: the classes with ``labels=coarse``.
+    """
+
+    read: Callable[[Arguments, Path | None, Any], Any]
+    files: DataFiles | None = None
+    count_labels: Callable[[Path, DataFiles], Mapping[str, Any]] | None = None
     shape: Shape = ()
     classes: int = 0
     coarse_classes: int = 0
@@ -258,8 +276,11 @@ class PolicyConstruct(Construct):
 
     Attributes:
         retries: how often the batch is tried again, each time more damped.
+        damping: arguments and how often the batch was tried -> what the moves of a sweep are
+            multiplied by.
         skips: how many batches may be left out in an epoch.
     """
 
     retries: Callable[[Arguments], int] = _none
+    damping: Callable[[Arguments, int], float] = lambda arguments, tried: 1.0
     skips: Callable[[Arguments], int] = _none

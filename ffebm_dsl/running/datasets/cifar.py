@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.datasets.catalogue import CIFAR10, CIFAR100, DataFiles, Form
+from ffebm_dsl.language.registry.data_files import DataFiles, Form
 from ffebm_dsl.running.datasets.pickles import read_pickle
 from ffebm_dsl.running.datasets.places import Located, locate
 from ffebm_dsl.running.datasets.raw import Raw, Split, damaged
@@ -35,25 +35,22 @@ class Labels:
     classes: int
 
 
-LABELS = {
-    ("cifar10", "fine"): Labels("labels", 0, 10),
-    ("cifar100", "coarse"): Labels("coarse_labels", 0, 20),
-    ("cifar100", "fine"): Labels("fine_labels", 1, 100),
-}
+TEN = Labels("labels", 0, 10)
+HUNDRED = {"coarse": Labels("coarse_labels", 0, 20), "fine": Labels("fine_labels", 1, 100)}
 
 
-def read_cifar10(data_dir: Path | None, known: DataFiles = CIFAR10) -> Raw:
+def read_cifar10(known: DataFiles, data_dir: Path | None) -> Raw:
     """Images (n, 3, 32, 32) and labels; ``known`` says how many.
 
     Raises:
         InputError: missing, damaged or mislabelled files, with the byte.
     """
-    return _read(locate(known, data_dir), LABELS["cifar10", "fine"], label_bytes=1)
+    return _read(locate(known, data_dir), TEN, label_bytes=1)
 
 
-def read_cifar100(data_dir: Path | None, which: str = "fine", known: DataFiles = CIFAR100) -> Raw:
+def read_cifar100(known: DataFiles, data_dir: Path | None, which: str = "fine") -> Raw:
     """The same, with ``fine`` labels (100 classes) or ``coarse`` ones (20)."""
-    return _read(locate(known, data_dir), LABELS["cifar100", which], label_bytes=2)
+    return _read(locate(known, data_dir), HUNDRED[which], label_bytes=2)
 
 
 def _read(located: Located, labels: Labels, label_bytes: int) -> Raw:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ffebm_dsl import __version__
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.datasets.catalogue import Download
+from ffebm_dsl.language.registry.data_files import Download
 from ffebm_dsl.running.datasets.checksums import digest
 from ffebm_dsl.running.datasets.durable import lock, put, write_all
 from ffebm_dsl.running.datasets.progress import bar, say

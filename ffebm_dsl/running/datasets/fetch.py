@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.datasets.catalogue import DataFiles, Download
+from ffebm_dsl.language.registry.data_files import DataFiles, Download
 from ffebm_dsl.running.datasets.checksums import digest, read_sums, write_sums
 from ffebm_dsl.running.datasets.download import Policy, download
 from ffebm_dsl.running.datasets.places import find, how_to_get

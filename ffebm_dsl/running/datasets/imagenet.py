@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ffebm_dsl.language.registry.data_files import DataFiles, Form
 from ffebm_dsl.running.datasets import npz
 from ffebm_dsl.running.datasets.cache import Cached, Writer, open_or_make, places, sources_of
-from ffebm_dsl.running.datasets.catalogue import IMAGENET32, DataFiles, Form
 from ffebm_dsl.running.datasets.cifar import PIXELS, SIDE, label_list, pixel_rows
 from ffebm_dsl.running.datasets.pickles import read_pickle
 from ffebm_dsl.running.datasets.places import Located, locate
@@ -35,7 +35,7 @@ KINDS = {
 }
 
 
-def read_imagenet32(data_dir: Path | None, known: DataFiles = IMAGENET32) -> Raw:
+def read_imagenet32(known: DataFiles, data_dir: Path | None) -> Raw:
     """Images (n, 3, 32, 32), mapped, and labels 0 to 999.
 
     Raises:

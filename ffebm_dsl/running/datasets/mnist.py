@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ffebm_dsl.running.datasets.catalogue import DataFiles
+from ffebm_dsl.language.registry.data_files import DataFiles
 from ffebm_dsl.running.datasets.idx import read_idx
 from ffebm_dsl.running.datasets.places import locate
 from ffebm_dsl.running.datasets.raw import Raw, Split, damaged

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.datasets.catalogue import DataFiles, Form, Layout
+from ffebm_dsl.language.registry.data_files import DataFiles, Form, Layout
 
 
 @dataclass(frozen=True)

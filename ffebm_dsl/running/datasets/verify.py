@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ffebm_dsl.running.datasets.catalogue import DataFiles, Form
+from ffebm_dsl.language.registry import DATA
+from ffebm_dsl.language.registry.data_files import DataFiles, Form
 from ffebm_dsl.running.datasets.checksums import algorithm_of, digest, read_sums
-from ffebm_dsl.running.datasets.cifar import LABELS
-from ffebm_dsl.running.datasets.imagenet import count_imagenet32
 from ffebm_dsl.running.datasets.places import Located, locate
 from ffebm_dsl.running.datasets.raw import Array, check_counts, damaged
 from ffebm_dsl.running.datasets.read import read_files
@@ -79,9 +78,10 @@ def verify(known: DataFiles, data_dir: Path) -> Report:
 
 def _label_counts(known: DataFiles, data_dir: Path) -> Mapping[str, Array]:
     """How often each class occurs, in both sets; whatever cannot be read raises here."""
-    if known.name == "imagenet32":
-        return count_imagenet32(locate(known, data_dir))
-    if (known.name, "coarse") in LABELS:
+    construct = DATA[known.name]
+    if construct.count_labels is not None:
+        return construct.count_labels(data_dir, known)
+    if construct.coarse_classes:
         read_files(known, {"labels": "coarse"}, data_dir)
     raw = read_files(known, {"labels": "fine"}, data_dir)
     for split in (raw.train, raw.test):

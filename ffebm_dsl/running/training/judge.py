@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ffebm_dsl.language.ir.model import CallIR
+from ffebm_dsl.language.registry import POLICIES
 from ffebm_dsl.physics.network import HybridNetwork, PhaseReport
 from ffebm_dsl.physics.relaxation import Status
 from ffebm_dsl.running.training.locate import locate
@@ -44,7 +45,7 @@ class StepJudge:
 
     Args:
         network: as it is trained.
-        policy: ``stop``, ``skip_batch`` or ``damp`` of the spec, with its arguments.
+        policy: that of the spec, with its arguments.
         start: :func:`initial_sizes` of the network as the run began.
         world: the processes that train it.
     """
@@ -63,20 +64,19 @@ class StepJudge:
     @property
     def tries(self) -> int:
         """How often a batch is tried, the first time included."""
-        return 1 + (int(self._policy.arguments["limit"]) if self._policy.name == "damp" else 0)
+        policy = self._policy
+        return 1 + POLICIES[policy.name].retries(policy.arguments)
 
     def damping(self, tried: int) -> float:
         """What the moves of a sweep are multiplied by after ``tried`` tries of a batch."""
-        return float(self._policy.arguments["factor"]) ** tried if tried else 1.0
+        policy = self._policy
+        return POLICIES[policy.name].damping(policy.arguments, tried)
 
     def may_skip(self, trouble: Trouble, skipped: int) -> bool:
         """Whether a bad batch may be left out, ``skipped`` of its epoch having been."""
         policy = self._policy
-        return (
-            policy.name == "skip_batch"
-            and skipped < int(policy.arguments["limit"])
-            and not trouble.of_weights
-        )
+        most = POLICIES[policy.name].skips(policy.arguments)
+        return skipped < most and not trouble.of_weights
 
     @torch.no_grad()
     def keep_buffers(self) -> None:

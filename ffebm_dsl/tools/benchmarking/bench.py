@@ -17,17 +17,15 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.build import build
-from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
-from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, Outcome
+from ffebm_dsl.language.ir.model import BlockIR, SpecIR
+from ffebm_dsl.language.registry import GRADIENTS
+from ffebm_dsl.physics.gradients import Estimator
+from ffebm_dsl.physics.network import HybridNetwork, Outcome
 from ffebm_dsl.tools.benchmarking.floor import floor
 from ffebm_dsl.tools.benchmarking.memory import peak_bytes
 from ffebm_dsl.tools.checking.problem import random_batch
 
 CPU = torch.device("cpu")
-
-NEVER = 1e-30
-"""A tolerance that no relaxation reaches: all sweeps are made."""
 
 Step = Callable[[], object]
 Progress = Callable[[int, int, str], None]
@@ -86,18 +84,19 @@ class Bench:
 def bench(
     spec: SpecIR, settings: BenchSettings, progress: Progress = lambda done, total, what: None
 ) -> Bench:
-    """Measure ``ep``, ``implicit`` and ``unrolled`` at equal sweeps, and the floor of ``ep``.
+    """Measure every gradient estimator at equal sweeps, and the floor of nudged phases.
 
-    Each block keeps the settings of its phases; ``ep`` is the spec's own where the block
-    has it, else the default. ``implicit`` makes as many adjoint sweeps as the block's nudged
-    phase has sweeps, ``unrolled`` differentiates through as many.
+    Each block keeps the settings of its phases. An estimator that nudges is the spec's own
+    where the block has it, else the default; the others make as many sweeps as the block's
+    nudged phase has.
     """
     network = build(spec, seed=settings.seed, dtype=settings.dtype, device=settings.device)
     network.train()
     x, y = _batch(spec, settings)
-    contenders = {kind: _contender(network, kind, x, y) for kind in ESTIMATORS}
-    contenders["ep"]()
-    with _estimators(network, "ep"):
+    contenders = {kind: _contender(network, spec, kind, x, y) for kind in GRADIENTS}
+    nudging = next(kind for kind in GRADIENTS if GRADIENTS[kind].nudges)
+    contenders[nudging]()
+    with _estimators(network, spec, nudging):
         lowest = floor(network, x)
     steps: dict[str, Step] = {"floor": lowest, **contenders}
     rounds = settings.warm_up + settings.repeats
@@ -126,33 +125,29 @@ def _batch(spec: SpecIR, settings: BenchSettings) -> tuple[Tensor, Tensor]:
     return x.to(settings.device, settings.dtype), y.to(settings.device)
 
 
-def _ep(core: EnergyBlock) -> Estimator:
-    own = core.estimator
-    return own if isinstance(own, EquilibriumPropagation) else EquilibriumPropagation()
-
-
-ESTIMATORS: Mapping[str, Callable[[EnergyBlock], Estimator]] = {
-    "ep": _ep,
-    "implicit": lambda core: Implicit(tolerance=NEVER, sweeps=max(1, core.nudged.sweeps)),
-    "unrolled": lambda core: Unrolled(sweeps=core.nudged.sweeps),
-}
-"""The estimator that each contender gives a block."""
+def _estimator(kind: str, block: BlockIR) -> Estimator:
+    """The estimator that the contender ``kind`` gives a block."""
+    construct, own = GRADIENTS[kind], block.gradient
+    kept = construct.nudges and own.name == kind
+    arguments = own.arguments if kept else construct.compared(max(1, block.nudged.sweeps))
+    estimator: Estimator = construct.make(arguments)
+    return estimator
 
 
 @contextmanager
-def _estimators(network: HybridNetwork, kind: str) -> Iterator[None]:
+def _estimators(network: HybridNetwork, spec: SpecIR, kind: str) -> Iterator[None]:
     with ExitStack() as stack:
-        for block in network.blocks:
-            chosen = ESTIMATORS[kind](block.core)
+        for block in spec.model.blocks:
+            chosen = _estimator(kind, block)
             stack.enter_context(network.gradients_by(chosen, block.name))
         yield
 
 
-def _contender(network: HybridNetwork, kind: str, x: Tensor, y: Tensor) -> Step:
+def _contender(network: HybridNetwork, spec: SpecIR, kind: str, x: Tensor, y: Tensor) -> Step:
     parameters = [p for p in network.parameters() if p.requires_grad]
 
     def step() -> None:
-        with _estimators(network, kind):
+        with _estimators(network, spec, kind):
             outcome = network(x, y)
             assert isinstance(outcome, Outcome)
             torch.autograd.grad(outcome.loss, parameters, allow_unused=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span
+from ffebm_dsl.language.registry import GRADIENTS
 from ffebm_dsl.tools.checking.kinks import KinkReport
 from ffebm_dsl.tools.checking.report import CheckReport, GradientRow
-
-ESTIMATOR_NAMES = {"ep": "EP", "implicit": "implicit", "unrolled": "unrolled"}
 
 
 def findings(
@@ -43,7 +42,7 @@ def _wrong_gradients(
         where = f" in block `{row.block}`" if row.block else ""
         yield Diagnostic(
             "FFE4004",
-            f"the {ESTIMATOR_NAMES[row.estimator]} gradient of `{row.tensor}`{where} is wrong: "
+            f"the {GRADIENTS[row.estimator].title} gradient of `{row.tensor}`{where} is wrong: "
             f"cosine {row.comparison.cosine:.6f}, relative error "
             f"{row.comparison.relative_error:.2g} against {row.reference.replace('_', ' ')}",
             source,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.language.registry import TARGETS
 from ffebm_dsl.physics.gradients import Cost, Equilibrium, Estimator, GradientEstimate
 from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, PhaseReport
 from ffebm_dsl.physics.relaxation import Relaxation, Status
@@ -146,7 +147,7 @@ def random_batch(spec: SpecIR, samples: int, seed: int) -> tuple[Tensor, Tensor]
     generator = torch.Generator().manual_seed(seed)
     shape, size = (samples, *spec.model.input.shape), spec.model.target.size
     x = torch.randn(shape, dtype=torch.float64, generator=generator)
-    if spec.model.target.kind == "label":
+    if TARGETS[spec.model.target.kind].classes:
         return x, torch.randint(0, size, (samples,), generator=generator)
     return x, torch.randn((samples, size), dtype=torch.float64, generator=generator)
 

@@ -134,14 +134,7 @@ def _end_digital(builder: _Builder, reach: _Reach, place: str) -> int:
 
 def _meaningful(ops: Sequence[OpIR]) -> list[OpIR]:
     """The ops without those that do nothing: identity, windows of one entry."""
-    return [op for op in ops if not _does_nothing(op)]
-
-
-def _does_nothing(op: OpIR) -> bool:
-    if op.name == "identity" or (op.name == "flatten" and len(op.in_shape) == 1):
-        return True
-    window = op.arguments.get("kernel"), op.arguments.get("stride"), op.arguments.get("padding")
-    return "pool" in op.name and window == (1, 1, 0)
+    return [op for op in ops if not OPS[op.name].does_nothing(op)]
 
 
 def _add_block(builder: _Builder, block: BlockIR) -> None:

@@ -52,11 +52,8 @@ class Difference:
 
 def kind_of(op: CallIR) -> str:
     """What sort of op this is: ops of one sort can stand for one another."""
-    if OPS[op.name].counted:
-        return "weights"
-    if "pool" in op.name:
-        return "pooling"
-    return "normalisation" if "norm" in op.name else "op"
+    construct = OPS[op.name]
+    return "weights" if construct.counted else construct.role
 
 
 def distance(a: Layer, b: Layer) -> float:
@@ -177,8 +174,8 @@ def _compare_ops(
             for name, value_a, value_b in _changed(op_a, op_b):
                 yield Difference(
                     _argument(op_a, name),
-                    replace(side_a, has=_said(name, value_a)),
-                    replace(side_b, has=_said(name, value_b)),
+                    replace(side_a, has=_said(op_a, name, value_a)),
+                    replace(side_b, has=_said(op_b, name, value_b)),
                 )
             continue
         present = op_a or op_b
@@ -192,10 +189,10 @@ def _compare_ops(
 def _argument(op: OpIR, name: str) -> str:
     """The word for an argument that differs."""
     if name == OPS[op.name].counted:
-        return "channels" if op.name == "conv2d" else "features"
+        return "channels" if len(op.out_shape) == 3 else "features"
     return name if kind_of(op) == "weights" else kind_of(op)
 
 
-def _said(name: str, value: object) -> str:
+def _said(op: OpIR, name: str, value: object) -> str:
     text = written(value)  # type: ignore[arg-type]
-    return text if name in ("out_channels", "out_features") else f"{name}={text}"
+    return text if name == OPS[op.name].counted else f"{name}={text}"

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.registry import GRADIENTS
 from ffebm_dsl.running.records import Record, Table, read
 from ffebm_dsl.tools.report.text import ABSENT, counted, printable
 
 RECORD = "run.h5"
-
-ESTIMATORS = {"ep": "EP", "implicit": "implicit", "unrolled": "unrolled"}
 
 
 @dataclass(frozen=True)
@@ -124,14 +123,13 @@ class Spec:
 
 
 def _estimator(call: object) -> str:
+    """Its title and the arguments that tell runs apart; the bare name of one unknown here."""
     name = _text(_at(call, "name"))
-    told = [ESTIMATORS.get(name, name)]
-    if name == "ep":
-        told += [_text(_at(call, "arguments", "estimator"))]
-        told += [f"β {_text(_at(call, 'arguments', 'beta'))}"]
-    if name == "unrolled":
-        told += [f"{_text(_at(call, 'arguments', 'sweeps'))} sweeps"]
-    return " ".join(told)
+    estimator = GRADIENTS.get(name)
+    if estimator is None:
+        return name
+    arguments = {key: _text(_at(call, "arguments", key)) for key in estimator.names}
+    return f"{estimator.title} {estimator.summary(arguments)}".strip()
 
 
 def _without_seed(data: object) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import InputIR, TargetIR
+from ffebm_dsl.language.registry import TARGETS
 from ffebm_dsl.running.datasets.raw import AT_ONCE, Array, Split, check_counts
 
 
@@ -27,7 +28,7 @@ def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
     x = _shaped(split, image)
     _check_numeric(x, split.x_name)
     _check_finite(x, split.x_name)
-    y = _labels(split, target) if target.kind == "label" else _vectors(split, target)
+    y = _labels(split, target) if TARGETS[target.kind].classes else _vectors(split, target)
     return Split(_native(x), _native(y), split.x_name, split.y_name)
 
 

@@ -13,20 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffebm_dsl.running.datasets.catalogue import (
-    CIFAR10,
-    CIFAR100,
-    IMAGENET32,
-    MNIST,
-    DataFiles,
-    Form,
-    Layout,
-)
+from ffebm_dsl.language.registry.data_files import DataFiles, Form, Layout
+from ffebm_dsl.running.datasets.catalogue import CATALOGUE
 
 Bytes = NDArray[np.uint8]
 
-SMALL_CIFAR10 = replace(CIFAR10, train=10, test=4)
-SMALL_CIFAR100 = replace(CIFAR100, train=12, test=4)
+SMALL_CIFAR10 = replace(CATALOGUE["cifar10"], train=10, test=4)
+SMALL_CIFAR100 = replace(CATALOGUE["cifar100"], train=12, test=4)
 
 
 def layout(known: DataFiles, form: Form) -> Layout:
@@ -43,7 +36,7 @@ def labels(images: int, classes: int, seed: int = 0) -> Bytes:
 
 def write_cifar10_binary(folder: Path, each: int = 2, test: int = 4) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    names = layout(CIFAR10, Form.BINARY)
+    names = layout(CATALOGUE["cifar10"], Form.BINARY)
     for seed, name in enumerate(names.files):
         images = test if name in names.test else each
         records = [labels(images, 10, seed)[:, None], pixels(images, seed)]
@@ -53,7 +46,7 @@ def write_cifar10_binary(folder: Path, each: int = 2, test: int = 4) -> None:
 def write_cifar10_python(folder: Path, each: int = 2, test: int = 4, protocol: int = 2) -> None:
     """The same images as :func:`write_cifar10_binary`; protocol 2 as Python 2 wrote it."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = layout(CIFAR10, Form.PICKLE)
+    names = layout(CATALOGUE["cifar10"], Form.PICKLE)
     for seed, name in enumerate(names.files):
         images = test if name in names.test else each
         says = "testing batch 1 of 1" if name in names.test else f"training batch {seed + 1} of 5"
@@ -131,7 +124,7 @@ def write_imagenet(
 ) -> None:
     """Ten training batches and the validation batch; labels count from 1."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = layout(IMAGENET32, form)
+    names = layout(CATALOGUE["imagenet32"], form)
     for seed, name in enumerate(names.files):
         images = test if name in names.test else each
         batch = {"data": pixels(images, seed), "labels": imagenet_labels(images, seed)}
@@ -149,7 +142,7 @@ def imagenet_labels(images: int, seed: int = 0) -> NDArray[np.int64]:
 
 def write_idx(folder: Path, zipped: bool = False, train: int = 7, test: int = 3) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name in MNIST.layouts[0].files:
+    for name in CATALOGUE["mnist"].layouts[0].files:
         images = train if name.startswith("train") else test
         shape = (images, 28, 28) if "images" in name else (images,)
         content = bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)

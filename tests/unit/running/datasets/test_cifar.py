@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.datasets.catalogue import CIFAR10, CIFAR100
+from ffebm_dsl.running.datasets.catalogue import CATALOGUE
 from ffebm_dsl.running.datasets.cifar import read_cifar10, read_cifar100
 from ffebm_dsl.running.datasets.raw import Raw, fingerprint
 
@@ -31,7 +31,7 @@ from .sets import (
 
 
 def ten(folder: Path) -> Raw:
-    return read_cifar10(folder, SMALL_CIFAR10)
+    return read_cifar10(SMALL_CIFAR10, folder)
 
 
 def sha256(raw: Raw) -> str:
@@ -46,7 +46,7 @@ def test_images_are_planes_of_rows(tmp_path: Path) -> None:
     assert raw.train.x[3, 1, 2, 5] == second[1024 + 2 * 32 + 5]
     assert raw.train.y.tolist() == np.concatenate([labels(2, 10, s) for s in range(5)]).tolist()
     assert raw.test.y.tolist() == labels(4, 10, 5).tolist()
-    assert raw.files == CIFAR10.layouts[0].files
+    assert raw.files == CATALOGUE["cifar10"].layouts[0].files
 
 
 @pytest.mark.parametrize("protocol", range(1, 6))
@@ -78,7 +78,7 @@ def test_found_in_the_usual_places(
 @pytest.mark.parametrize("write", [write_cifar100_binary, write_cifar100_python])
 def test_cifar100_has_fine_and_coarse_labels(tmp_path: Path, write: Callable[[Path], None]) -> None:
     write(tmp_path / "cifar100")
-    fine, coarse = (read_cifar100(tmp_path, which, SMALL_CIFAR100) for which in ("fine", "coarse"))
+    fine, coarse = (read_cifar100(SMALL_CIFAR100, tmp_path, which) for which in ("fine", "coarse"))
     assert fine.train.y.tolist() == labels(12, 100).tolist()
     assert coarse.train.y.tolist() == labels(12, 20).tolist()
     assert fine.train.x[7].reshape(-1).tolist() == pixels(12)[7].tolist()
@@ -114,9 +114,9 @@ def test_a_label_of_cifar100_has_its_byte(tmp_path: Path) -> None:
     content[2 * 3074 + 1], content[3 * 3074] = 100, 20
     (tmp_path / "test.bin").write_bytes(content)
     with pytest.raises(InputError, match="label 100 at byte 6149; labels are 0 to 99"):
-        read_cifar100(tmp_path, "fine", SMALL_CIFAR100)
+        read_cifar100(SMALL_CIFAR100, tmp_path, "fine")
     with pytest.raises(InputError, match="label 20 at byte 9222; labels are 0 to 19"):
-        read_cifar100(tmp_path, "coarse", SMALL_CIFAR100)
+        read_cifar100(SMALL_CIFAR100, tmp_path, "coarse")
 
 
 def batch(**changes: Any) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def test_a_training_batch_under_the_name_of_the_test_batch(tmp_path: Path) -> No
         tmp_path / "data_batch_1", "training batch 1 of 5", {"labels": labels(2, 10)}, pixels(2), 2
     )
     with pytest.raises(InputError, match="not a testing batch") as caught:
-        read_cifar10(tmp_path, replace(CIFAR10, train=10, test=2))
+        read_cifar10(replace(CATALOGUE["cifar10"], train=10, test=2), tmp_path)
     assert "swapped" in caught.value.help
 
 
@@ -195,4 +195,4 @@ def test_without_any_file_both_versions_are_named(tmp_path: Path) -> None:
 
 def test_without_a_data_directory() -> None:
     with pytest.raises(InputError, match="cifar100 needs a data directory"):
-        read_cifar100(None, "fine", CIFAR100)
+        read_cifar100(CATALOGUE["cifar100"], None)

@@ -20,16 +20,10 @@ import pytest
 
 from ffebm_dsl.language.diagnostics import InputError, StorageError
 from ffebm_dsl.language.registry import DATA
+from ffebm_dsl.language.registry.data_files import DataFiles, Form
 from ffebm_dsl.running.datasets import download as downloads
 from ffebm_dsl.running.datasets import unpack as unpacking
-from ffebm_dsl.running.datasets.catalogue import (
-    CATALOGUE,
-    CIFAR100,
-    IMAGENET32,
-    MNIST,
-    DataFiles,
-    Form,
-)
+from ffebm_dsl.running.datasets.catalogue import CATALOGUE
 from ffebm_dsl.running.datasets.checksums import SUMS
 from ffebm_dsl.running.datasets.download import Policy, download
 from ffebm_dsl.running.datasets.fetch import fetch
@@ -315,7 +309,7 @@ def small_mnist(web: Web, folder: Path) -> DataFiles:
     write_idx(folder / "source", zipped=True)
     files = [path.name for path in sorted((folder / "source").iterdir())]
     items = tuple(item(web, (folder / "source" / name).read_bytes(), name) for name in files)
-    return replace(MNIST, downloads=items)
+    return replace(CATALOGUE["mnist"], downloads=items)
 
 
 def small_cifar100(web: Web, folder: Path) -> DataFiles:
@@ -402,7 +396,7 @@ class TestFetch:
 
     def test_a_login_is_not_faked(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"ImageNet32 cannot be fetched: .* login") as caught:
-            fetch(IMAGENET32, tmp_path)
+            fetch(CATALOGUE["imagenet32"], tmp_path)
         assert "train_data_batch_1.npz" in caught.value.help
         assert str(tmp_path / "imagenet32") in caught.value.help
 
@@ -420,7 +414,7 @@ def test_the_catalogue_is_sound() -> None:
         for layout in known.layouts:
             assert set(layout.checksums) <= set(layout.files)
             assert not (layout.form is Form.IDX and len(layout.files) != 4)
-    assert sum(CIFAR100.downloads[0].members.values()) == 60_000 * 3074
+    assert sum(CATALOGUE["cifar100"].downloads[0].members.values()) == 60_000 * 3074
 
 
 def test_the_page_says_what_the_catalogue_says() -> None:

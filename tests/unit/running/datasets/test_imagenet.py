@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from ffebm_dsl.language.diagnostics import InputError, StorageError
+from ffebm_dsl.language.registry.data_files import Form
 from ffebm_dsl.running.datasets.cache import MANIFEST
-from ffebm_dsl.running.datasets.catalogue import Form
-from ffebm_dsl.running.datasets.imagenet import read_imagenet32
 from ffebm_dsl.running.datasets.raw import fingerprint
+from ffebm_dsl.running.datasets.read import read_data
 
 from .sets import imagenet_labels, pixels, write_imagenet
 
@@ -29,7 +29,7 @@ CACHE = "imagenet32.cache"
 
 def test_batches_are_one_after_another_and_labels_count_from_0(tmp_path: Path) -> None:
     write_imagenet(tmp_path / "imagenet32")
-    raw = read_imagenet32(tmp_path)
+    raw = read_data("imagenet32", {}, tmp_path)
     assert raw.train.x.shape == (30, 3, 32, 32) and raw.test.x.shape == (5, 3, 32, 32)
     assert raw.train.x[7].reshape(-1).tolist() == pixels(3, seed=2)[1].tolist()
     expected = np.concatenate([imagenet_labels(3, seed) for seed in range(10)]) - 1
@@ -46,12 +46,12 @@ def test_all_forms_hold_the_same_data(tmp_path: Path) -> None:
     )
     write_imagenet(tmp_path / "b", Form.PICKLE)
     write_imagenet(tmp_path / "c", compressed=True)
-    assert len({read_imagenet32(tmp_path / name).sha256 for name in "abc"}) == 1
+    assert len({read_data("imagenet32", {}, tmp_path / name).sha256 for name in "abc"}) == 1
 
 
 def test_the_arrays_are_mapped_and_read_only(tmp_path: Path) -> None:
     write_imagenet(tmp_path)
-    raw = read_imagenet32(tmp_path)
+    raw = read_data("imagenet32", {}, tmp_path)
     assert not raw.train.x.flags.owndata and not raw.train.x.flags.writeable
     maps = Path("/proc/self/maps").read_text()
     assert str(tmp_path / CACHE / "x_train.bin") in maps
@@ -61,12 +61,12 @@ def test_the_cache_is_made_once_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_imagenet(tmp_path)
-    first = read_imagenet32(tmp_path)
+    first = read_data("imagenet32", {}, tmp_path)
     said = capsys.readouterr()
     assert f"made now, once, as a memory map for all runs: {tmp_path / CACHE}" in said.err
     assert "complete and verified" in said.err and not said.out
     made = (tmp_path / CACHE / MANIFEST).stat().st_mtime_ns
-    second = read_imagenet32(tmp_path)
+    second = read_data("imagenet32", {}, tmp_path)
     assert (tmp_path / CACHE / MANIFEST).stat().st_mtime_ns == made
     assert not capsys.readouterr().err
     assert first.sha256 == second.sha256
@@ -78,16 +78,16 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     left = tmp_path / f".{CACHE}.unfinished"
     left.mkdir()
     (left / "x_train.bin").write_bytes(b"half")
-    assert len(read_imagenet32(tmp_path).train.x) == 30
+    assert len(read_data("imagenet32", {}, tmp_path).train.x) == 30
     assert not left.exists()
 
 
 def test_other_files_make_another_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_imagenet(tmp_path)
-    first = read_imagenet32(tmp_path)
+    first = read_data("imagenet32", {}, tmp_path)
     np.savez(tmp_path / "val_data.npz", data=pixels(2), labels=np.array([1000, 1]))
     capsys.readouterr()
-    second = read_imagenet32(tmp_path)
+    second = read_data("imagenet32", {}, tmp_path)
     assert "was made from other files" in capsys.readouterr().err
     assert first.sha256 != second.sha256 and second.test.y.tolist() == [999, 0]
 
@@ -138,10 +138,10 @@ def test_a_damaged_cache_is_made_anew(
     reason: str,
 ) -> None:
     write_imagenet(tmp_path)
-    sound = read_imagenet32(tmp_path).sha256
+    sound = read_data("imagenet32", {}, tmp_path).sha256
     damage(tmp_path / CACHE)
     capsys.readouterr()
-    assert read_imagenet32(tmp_path).sha256 == sound
+    assert read_data("imagenet32", {}, tmp_path).sha256 == sound
     assert reason in capsys.readouterr().err
 
 
@@ -152,7 +152,7 @@ def test_a_data_directory_that_cannot_be_written_to(
     write_imagenet(data)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
     monkeypatch.setattr(os, "access", lambda *_: False)
-    read_imagenet32(data)
+    read_data("imagenet32", {}, data)
     assert not (data / CACHE).exists()
     assert str(tmp_path / "own" / "ffebm") in capsys.readouterr().err
 
@@ -161,11 +161,11 @@ def test_a_cache_in_a_data_directory_that_cannot_be_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_imagenet(tmp_path)
-    made = read_imagenet32(tmp_path).sha256
+    made = read_data("imagenet32", {}, tmp_path).sha256
     (tmp_path / f".{CACHE}.lock").unlink()
     monkeypatch.setattr(os, "access", lambda *_: False)
     capsys.readouterr()
-    assert read_imagenet32(tmp_path).sha256 == made
+    assert read_data("imagenet32", {}, tmp_path).sha256 == made
     assert not capsys.readouterr().err and not (tmp_path / f".{CACHE}.lock").exists()
 
 
@@ -175,19 +175,19 @@ def test_no_place_for_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(StorageError, match="cannot write the cache") as caught:
-        read_imagenet32(tmp_path)
+        read_data("imagenet32", {}, tmp_path)
     assert "XDG_CACHE_HOME" in caught.value.help
 
 
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from ffebm_dsl.running.datasets.imagenet import read_imagenet32
+from ffebm_dsl.running.datasets.read import read_data
 from ffebm_dsl.language.diagnostics import StorageError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 try:
-    read_imagenet32(Path(sys.argv[1]))
+    read_data('imagenet32', {}, Path(sys.argv[1]))
 except StorageError as error:
     print(error)
 """
@@ -232,7 +232,7 @@ def test_unfit_batches(tmp_path: Path, changes: dict[str, Any], message: str, fo
     path = tmp_path / f"train_data_batch_7{'.npz' if form is Form.NPZ else ''}"
     save(path, **changes)
     with pytest.raises(InputError, match=message) as caught:
-        read_imagenet32(tmp_path)
+        read_data("imagenet32", {}, tmp_path)
     assert str(path) in caught.value.message and caught.value.help
     assert not (tmp_path / CACHE).exists()
 
@@ -244,7 +244,7 @@ def test_truncated_batches(tmp_path: Path, form: Form, part: float) -> None:
     path = tmp_path / f"train_data_batch_10{'.npz' if form is Form.NPZ else ''}"
     os.truncate(path, int(path.stat().st_size * part))
     with pytest.raises(InputError, match="train_data_batch_10") as caught:
-        read_imagenet32(tmp_path)
+        read_data("imagenet32", {}, tmp_path)
     assert caught.value.help and not (tmp_path / CACHE).exists()
 
 
@@ -252,15 +252,15 @@ def test_a_missing_batch(tmp_path: Path) -> None:
     write_imagenet(tmp_path)
     (tmp_path / "train_data_batch_4.npz").unlink()
     with pytest.raises(InputError, match=r"ImageNet32 file train_data_batch_4\.npz") as caught:
-        read_imagenet32(tmp_path)
+        read_data("imagenet32", {}, tmp_path)
     assert "a login is needed" in caught.value.help
 
 
 def test_two_processes_make_one_cache(tmp_path: Path) -> None:
     write_imagenet(tmp_path)
     code = "import sys; from pathlib import Path\n"
-    code += "from ffebm_dsl.running.datasets.imagenet import read_imagenet32\n"
-    code += "print(read_imagenet32(Path(sys.argv[1])).sha256)"
+    code += "from ffebm_dsl.running.datasets.read import read_data\n"
+    code += "print(read_data('imagenet32', {}, Path(sys.argv[1])).sha256)"
     command = [sys.executable, "-c", code, str(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     processes = [subprocess.Popen(command, **pipes) for _ in range(2)]

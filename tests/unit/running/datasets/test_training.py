@@ -12,8 +12,8 @@ import torch
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import CallIR, FeedforwardIR, InputIR, ModelIR, TargetIR
 from ffebm_dsl.language.registry import DATA, SameAs
-from ffebm_dsl.running.datasets.catalogue import CATALOGUE, MNIST, Form
-from ffebm_dsl.running.datasets.imagenet import read_imagenet32
+from ffebm_dsl.language.registry.data_files import Form
+from ffebm_dsl.running.datasets.catalogue import CATALOGUE
 from ffebm_dsl.running.datasets.read import read_data
 from ffebm_dsl.running.datasets.verify import Sum, verify
 from ffebm_dsl.running.training import keyed
@@ -78,7 +78,7 @@ def test_the_form_of_the_files_changes_nothing(tmp_path: Path) -> None:
     write_imagenet(tmp_path / "a")
     write_imagenet(tmp_path / "b", Form.PICKLE)
     one, other = (load_default("imagenet32", tmp_path / name) for name in "ab")
-    assert one.sha256 == other.sha256 == read_imagenet32(tmp_path / "a").sha256
+    assert one.sha256 == other.sha256 == read_data("imagenet32", {}, tmp_path / "a").sha256
     flips = (CallIR("hflip", {"p": 0.5}), CallIR("crop", {"padding": 4, "mode": "edge"}))
     one, other = (load_default("imagenet32", tmp_path / n, augment=flips) for n in "ab")
     batches = [d.train.augmented(np.arange(9), seed=1, epoch=2) for d in (one, other)]
@@ -87,6 +87,6 @@ def test_the_form_of_the_files_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not (REAL / "mnist").is_dir(), reason="the MNIST files are not here")
 def test_the_real_mnist_is_as_published() -> None:
-    report = verify(MNIST, REAL)
+    report = verify(CATALOGUE["mnist"], REAL)
     assert {file.sum for file in report.files} == {Sum.PUBLISHED}
     assert report.counts == (60_000, 10_000) and not report.problems

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.datasets.catalogue import CIFAR10, IMAGENET32, MNIST, DataFiles, Form
+from ffebm_dsl.language.registry.data_files import DataFiles, Form
+from ffebm_dsl.running.datasets.catalogue import CATALOGUE
 from ffebm_dsl.running.datasets.checksums import SUMS, read_sums, write_sums
 from ffebm_dsl.running.datasets.verify import Sum, verify
 
@@ -38,12 +39,12 @@ def md5s(folder: Path) -> dict[str, str]:
 def balanced_cifar10(folder: Path) -> DataFiles:
     """20 training and 10 test images, two and one of every class."""
     folder.mkdir(parents=True)
-    for number, name in enumerate(layout(CIFAR10, Form.BINARY).files):
+    for number, name in enumerate(layout(CATALOGUE["cifar10"], Form.BINARY).files):
         images = 10 if name == "test_batch.bin" else 4
         y = (np.arange(images) + 4 * number) % 10 if images == 4 else np.arange(10)
         records = np.concatenate([y[:, None].astype(np.uint8), pixels(images, number)], axis=1)
         (folder / name).write_bytes(records.tobytes())
-    return replace(CIFAR10, train=20, test=10)
+    return replace(CATALOGUE["cifar10"], train=20, test=10)
 
 
 def test_labels_and_counts_as_published(tmp_path: Path) -> None:
@@ -65,13 +66,13 @@ def test_changed_labels_are_found(tmp_path: Path) -> None:
 
 def test_a_class_that_does_not_occur(tmp_path: Path) -> None:
     write_idx(tmp_path, train=30, test=3)
-    report = verify(replace(MNIST, train=30, test=3), tmp_path)
+    report = verify(replace(CATALOGUE["mnist"], train=30, test=3), tmp_path)
     assert "no test image has the label 3" in report.problems
 
 
 def test_other_counts_than_published(tmp_path: Path) -> None:
     write_idx(tmp_path, train=30, test=20)
-    report = verify(replace(MNIST, train=40, test=20), tmp_path)
+    report = verify(replace(CATALOGUE["mnist"], train=40, test=20), tmp_path)
     assert "there are 30 training images, not 40" in report.problems
 
 
@@ -83,7 +84,7 @@ def test_published_checksums_are_of_the_unpacked_file(tmp_path: Path, algorithm:
         for path in (tmp_path / "mnist").iterdir()
     }
     sums = {name: hashlib.new(algorithm, b).hexdigest() for name, b in content.items()}
-    known = with_sums(replace(MNIST, train=30, test=20), Form.IDX, sums)
+    known = with_sums(replace(CATALOGUE["mnist"], train=30, test=20), Form.IDX, sums)
     report = verify(known, tmp_path)
     assert {file.sum for file in report.files} == {Sum.PUBLISHED} and not report.problems
     name = known.layouts[0].files[0]
@@ -96,10 +97,10 @@ def test_published_checksums_are_of_the_unpacked_file(tmp_path: Path, algorithm:
 
 def test_the_files_own_checksums(tmp_path: Path) -> None:
     write_cifar10_python(tmp_path / "cifar10")
-    small = replace(CIFAR10, train=10, test=4, balanced=False)
+    small = replace(CATALOGUE["cifar10"], train=10, test=4, balanced=False)
     known = with_sums(small, Form.PICKLE, md5s(tmp_path / "cifar10"))
     assert {file.sum for file in verify(known, tmp_path).files} == {Sum.PUBLISHED}
-    published = replace(CIFAR10, train=10, test=4)
+    published = replace(CATALOGUE["cifar10"], train=10, test=4)
     assert {file.sum for file in verify(published, tmp_path).files} == {Sum.DIFFERS}
 
 
@@ -120,7 +121,7 @@ def test_what_was_fetched_is_held_against_its_list(tmp_path: Path) -> None:
 
 def test_imagenet_is_counted_without_a_cache(tmp_path: Path) -> None:
     write_imagenet(tmp_path / "imagenet32")
-    report = verify(replace(IMAGENET32, train=30, test=5), tmp_path)
+    report = verify(replace(CATALOGUE["imagenet32"], train=30, test=5), tmp_path)
     assert report.counts == (30, 5)
     assert report.problems and all("has the label" in problem for problem in report.problems)
     assert not (tmp_path / "imagenet32.cache").exists()
@@ -137,10 +138,10 @@ def test_damage_is_an_error(tmp_path: Path) -> None:
 def test_images_without_labels(tmp_path: Path) -> None:
     write_idx(tmp_path / "a")
     write_idx(tmp_path / "b", train=6)
-    name = MNIST.layouts[0].files[1]
+    name = CATALOGUE["mnist"].layouts[0].files[1]
     (tmp_path / "b" / name).replace(tmp_path / "a" / name)
     with pytest.raises(InputError, match=r"holds 7 samples, .* 6 targets"):
-        verify(MNIST, tmp_path / "a")
+        verify(CATALOGUE["mnist"], tmp_path / "a")
 
 
 def test_the_list_of_sums(tmp_path: Path) -> None:

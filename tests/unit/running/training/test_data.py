@@ -16,10 +16,10 @@ import torch
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import CallIR, FeedforwardIR, InputIR, ModelIR, TargetIR
-from ffebm_dsl.running.datasets.catalogue import MNIST
+from ffebm_dsl.running.datasets.catalogue import CATALOGUE
 from ffebm_dsl.running.training.data import Data, load
 
-MNIST_FILES = MNIST.layouts[0].files
+MNIST_FILES = CATALOGUE["mnist"].layouts[0].files
 CPU = torch.device("cpu")
 REAL_MNIST = Path(__file__).parents[5] / "shared" / "data" / "mnist"
 IMAGE, LABEL = InputIR("x", "image", (1, 4, 5)), TargetIR("y", "label", 3)
