@@ -54,7 +54,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "training records",
         "training": "build network gradients relaxation storage records datasets ir registry "
         "diagnostics",
-        "benchmarking": "checking build network gradients relaxation energy modules ir",
+        "benchmarking": "checking build network gradients relaxation energy modules ir registry",
         "cli": "allocation storage benchmarking training checking report comparison build datasets "
         "records ir registry syntax diagnostics network specs drawing editor interchange "
         "migrations",

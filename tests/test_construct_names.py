@@ -29,7 +29,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "implicit": ("checking", "one of the three methods whose gradients `check` compares"),
     "unrolled": ("checking", "one of the three methods whose gradients `check` compares"),
 }
-"""Word -> the parts where it is something else than the name of a construct to look up, and what."""
+"""Word -> the parts where it is no name of a construct to be looked up, and what it is there."""
 
 
 def uses(text: str) -> Iterator[tuple[int, str]]:
