@@ -149,7 +149,7 @@ def test_verifying_everything_names_each_damaged_set(
         cut(write_first(tmp_path / known.layouts[0].folder, known, known.layouts[0]))
     assert main(["data", "verify", "--data-dir", str(tmp_path), "--json"]) == 2
     said = capsys.readouterr()
-    assert json.loads(said.out) == {"data": [], "damaged": ["mnist", "cifar100"]}
+    assert json.loads(said.out) == {"data": [], "damaged": ["cifar100", "mnist"]}
     assert "mnist, cifar100: files are missing or damaged" in said.err
 
 
