@@ -150,7 +150,7 @@ def test_verifying_everything_names_each_damaged_set(
     assert main(["data", "verify", "--data-dir", str(tmp_path), "--json"]) == 2
     said = capsys.readouterr()
     assert json.loads(said.out) == {"data": [], "damaged": ["cifar100", "mnist"]}
-    assert "mnist, cifar100: files are missing or damaged" in said.err
+    assert "cifar100, mnist: files are missing or damaged" in said.err
 
 
 def test_nothing_to_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
