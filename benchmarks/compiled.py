@@ -36,8 +36,8 @@ from benchmarks.measuring import (
     where,
 )
 from ffebm_dsl.build import build
-from ffebm_dsl.physics.energy import HopfieldDynamics, HopfieldEnergy, PreparedCoupling
-from ffebm_dsl.physics.energy.kernels import channels_last
+from ffebm_dsl.physics.energy import BoundEnergy, HopfieldEnergy
+from ffebm_dsl.physics.layout import channels_last
 from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork
 from ffebm_dsl.physics.relaxation import Relaxation, Schedule, relax
 
@@ -60,13 +60,15 @@ class Sweep(nn.Module):
         return states
 
     def _field(self, states: States, drives: Sequence[Tensor], layer: int) -> Tensor:
-        terms = [u for u, i in zip(drives, self.energy.driven, strict=True) if i == layer]
+        driven = [drive.layer for drive in self.energy.drives]
+        terms = [u for u, i in zip(drives, driven, strict=True) if i == layer]
         for coupling in self.energy.couplings:
+            chain = coupling.bound(coupling.weights())
             if coupling.target == layer:
-                terms.append(coupling(states[coupling.source])[0])
+                terms.append(chain.forward(states[coupling.source])[0])
             if coupling.source == layer:
-                routing = coupling(states[layer])[1] if coupling.routed else ()
-                terms.append(coupling.adjoint(states[coupling.target], routing))
+                routing = chain.forward(states[layer])[1] if coupling.routed else ()
+                terms.append(chain.adjoint(states[coupling.target], routing))
         return sum(terms[1:], terms[0])
 
 
@@ -120,12 +122,13 @@ def _block(
     core: EnergyBlock, drives: list[Tensor], sweeps: int, repeats: int, clock: Clock
 ) -> dict[str, object]:
     """Times of one block; seconds to compile; differences from the engine after a sweep."""
-    energy, plan = core.energy, replace(core.free, sweeps=sweeps, tolerance=0.0)
+    energy, plan = core.energy, replace(core.settings.free, sweeps=sweeps, tolerance=0.0)
+    assert isinstance(energy, HopfieldEnergy)
     # Weights are packed once a step, for many more sweeps than these: not timed.
-    prepared = energy.prepared(len(drives[0]))
-    start = [torch.rand_like(s) for s in energy.zero_state(len(drives[0]), drives[0])]
+    bound = energy.bind(drives, energy.weights())
+    start = [torch.rand_like(s) for s in bound.zero_state()]
     module = Sweep(energy, plan.schedule).eval()
-    engine = partial(_engine, energy, drives, prepared, start)
+    engine = partial(_engine, bound, start)
     one: dict[str, Callable[..., States]] = {"modules": module}
     seconds: dict[str, float] = {}
     for name, frozen in (("compiled", False), ("frozen", True)):
@@ -156,14 +159,8 @@ def _times(row: dict[str, object]) -> Times:
     return times
 
 
-def _engine(
-    energy: HopfieldEnergy,
-    drives: list[Tensor],
-    prepared: Sequence[PreparedCoupling],
-    start: States,
-    plan: Relaxation,
-) -> States:
-    return relax(HopfieldDynamics(energy, drives, prepared=prepared), start, plan).state
+def _engine(bound: BoundEnergy, start: States, plan: Relaxation) -> States:
+    return relax(bound.dynamics(), start, plan).state
 
 
 def _apart(states: States, reference: States) -> float:

@@ -16,7 +16,7 @@ from ffebm_dsl.build import build
 from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
-from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.physics.network import BlockSettings, HybridNetwork
 from ffebm_dsl.tools.benchmarking.floor import floor
 
 Clock = Callable[[], float]
@@ -39,10 +39,15 @@ def batch_of(spec: SpecIR, size: int) -> tuple[torch.Tensor, torch.Tensor]:
     return x, torch.randint(0, spec.model.target.size, (size,), generator=generator)
 
 
-def step(network: HybridNetwork, x: torch.Tensor, y: torch.Tensor) -> None:
-    """One training step without the optimiser."""
+def step(
+    network: HybridNetwork,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    settings: Mapping[str, BlockSettings] | None = None,
+) -> None:
+    """One training step without the optimiser, by other ``settings`` than the blocks' if given."""
     network.zero_grad()
-    outcome = network(x, y)
+    outcome = network(x, y, settings=settings)
     outcome.loss.backward()
 
 
@@ -52,8 +57,7 @@ def step_with(
     """A step whose blocks all use ``estimator``."""
 
     def run() -> None:
-        with network.gradients_by(estimator):
-            step(network, x, y)
+        step(network, x, y, network.settings(estimator=estimator))
 
     return run
 
@@ -74,7 +78,7 @@ def in_turn(contenders: Contenders, repeats: int, clock: Clock) -> Times:
 def measure(spec: SpecIR, size: int, repeats: int, estimators: bool, clock: Clock) -> Times:
     """Seconds of an EP step, its floors and, if asked, steps of the other ``estimators``."""
     network, (x, y) = build(spec).train(), batch_of(spec, size)
-    sweeps = max(block.core.nudged.sweeps for block in network.blocks)
+    sweeps = max(block.core.settings.nudged.sweeps for block in network.blocks)
     contenders: dict[str, Callable[[], object]] = {"ep": lambda: step(network, x, y)}
     for name, plain in (("floor", False), ("plain floor", True)):
         step(network, x, y)  # a floor is that of the step before it

@@ -37,8 +37,11 @@ def set_sweeps(network: HybridNetwork, nudged: int) -> None:
     The free phase is the same for all estimators, and its length is not what is measured.
     """
     for block in network.blocks:
-        block.core.free = replace(block.core.free, sweeps=5, tolerance=0.0)
-        block.core.nudged = replace(block.core.nudged, sweeps=nudged, tolerance=0.0)
+        s = block.core.settings
+        block.core.configure(
+            free=replace(s.free, sweeps=5, tolerance=0.0),
+            nudged=replace(s.nudged, sweeps=nudged, tolerance=0.0),
+        )
 
 
 def peak_of_one_step(
@@ -49,8 +52,7 @@ def peak_of_one_step(
     network, (x, y) = build(ir).train(), batch_of(ir, size)
     set_sweeps(network, sweeps)
     before = highest()
-    with network.gradients_by(estimator(name, sweeps)):
-        step(network, x, y)
+    step(network, x, y, network.settings(estimator=estimator(name, sweeps)))
     return highest() - before
 
 

@@ -124,9 +124,12 @@ class Judge:
                 self._network(self._x, self._y)
             exact = copy.deepcopy(self._network).double()
             for core in cores(exact):
-                core.pinned_routings = core.reports[0].routings
-                core.free = plain.of(core, core.free, EXACT)
-                core.nudged = plain.of(core, core.nudged, EXACT)
+                s = core.settings
+                core.configure(
+                    routings=core.reports[0].routings,
+                    free=plain.of(core, s.free, EXACT),
+                    nudged=plain.of(core, s.nudged, EXACT),
+                )
             self._exact[plain] = _gradients(exact, self._x.double(), self._y)
         return self._exact[plain]
 
@@ -134,10 +137,10 @@ class Judge:
 @contextmanager
 def _keeping_states(network: HybridNetwork) -> Iterator[None]:
     for core in cores(network):
-        core.keep_states = True
+        core.configure(keep_states=True)
     yield
     for core in cores(network):
-        core.keep_states = False
+        core.configure(keep_states=False)
 
 
 def _gradients(network: HybridNetwork, x: Tensor, y: Tensor) -> Gradients:

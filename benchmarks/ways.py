@@ -11,9 +11,17 @@ import numpy as np
 from torch import Tensor
 
 from ffebm_dsl.language.ir import compile_spec, read_source
+from ffebm_dsl.physics.energy import HopfieldEnergy
+from ffebm_dsl.physics.gradients import PhaseSettings
 from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.physics.network.block import EnergyBlock
-from ffebm_dsl.physics.relaxation import Anderson, Relaxation, carried
+from ffebm_dsl.physics.relaxation import (
+    Anderson,
+    OverRelaxation,
+    Solver,
+    Sweeps,
+    carried,
+)
 from ffebm_dsl.running.training import Options, checkpoint
 from ffebm_dsl.running.training.job import assemble, settle
 from ffebm_dsl.running.training.restoring import restore_network
@@ -52,22 +60,18 @@ class Way:
         return Way(self.after)
 
     def of(
-        self, core: EnergyBlock, phase: Relaxation, tolerance: float, sweeps: int = MOST
-    ) -> Relaxation:
+        self, core: EnergyBlock, phase: PhaseSettings, tolerance: float, sweeps: int = MOST
+    ) -> PhaseSettings:
         """``phase`` of a block, relaxed this way."""
+        assert isinstance(core.energy, HopfieldEnergy)
         edges = [(c.source, c.target) for c in core.energy.couplings]
         own = self.omega > 1 or self.damping > 0
         read = tuple(range(len(core.energy.layers))) if own else carried(phase.schedule, edges)
-        return replace(
-            phase,
-            sweeps=sweeps,
-            tolerance=tolerance,
-            damping=self.damping,
-            over_relaxation=self.omega,
-            routing_after=self.after,
-            solver=Anderson(self.memory, read) if self.memory else None,
-            feedforward=self.feedforward,
-        )
+        plain = Sweeps(phase.schedule, self.damping)
+        solver: Solver = OverRelaxation(self.omega, plain) if self.omega > 1 else plain
+        if self.memory:
+            solver = Anderson(self.memory, read, solver)
+        return PhaseSettings(sweeps, tolerance, solver, self.after, self.feedforward)
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,11 @@ class Setting:
         nudged = replace(self.nudged, feedforward=False)
         fixed = (0.0, self.length) if self.length else (FINE, MOST)
         for core in cores(network):
-            core.free = self.free.of(core, core.free, self.tolerance)
-            core.nudged = nudged.of(core, core.nudged, *fixed)
+            s = core.settings
+            core.configure(
+                free=self.free.of(core, s.free, self.tolerance),
+                nudged=nudged.of(core, s.nudged, *fixed),
+            )
 
 
 def cores(network: HybridNetwork) -> Iterator[EnergyBlock]:

@@ -12,28 +12,29 @@ import torch
 from torch import nn
 
 from ffebm_dsl.language.registry import INITIALISERS
-from ffebm_dsl.physics.energy import Coupling, HardSigmoid, HopfieldEnergy, Layer, Linear
-from ffebm_dsl.physics.gradients import EquilibriumPropagation
-from ffebm_dsl.physics.modules import NamedModules
-from ffebm_dsl.physics.network import EnergyBlock, initialise
-from ffebm_dsl.physics.relaxation import Relaxation, schedule
+from ffebm_dsl.physics.energy import Coupling, Drive, HardSigmoid, HopfieldEnergy, Layer, Linear
+from ffebm_dsl.physics.gradients import EquilibriumPropagation, PhaseSettings
+from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, initialise
+from ffebm_dsl.physics.relaxation import Sweeps, schedule
 
 
 def energy_block(inputs: int, outputs: int, generator: torch.Generator) -> EnergyBlock:
     """Two coupled layers; the first is driven, the second handed on."""
     energy = HopfieldEnergy(
         layers=[Layer("s1", (inputs,), HardSigmoid()), Layer("s2", (outputs,), HardSigmoid())],
-        couplings={"s1_s2": Coupling(0, 1, NamedModules({"linear": Linear((inputs,), outputs)}))},
-        driven=[0],
+        couplings={"s1_s2": Coupling(0, 1, {"linear": Linear((inputs,), outputs)})},
+        drives={"u": Drive(0)},
     )
     initialise(energy, INITIALISERS["default"].draw, generator)
     order = schedule("asynchronous", layers=2, edges=[(0, 1)])
     return EnergyBlock(
         energy,
         outputs=[1],
-        free=Relaxation(sweeps=50, tolerance=1e-5, schedule=order),
-        nudged=Relaxation(sweeps=15, tolerance=0.0, schedule=order[::-1]),
-        estimator=EquilibriumPropagation(beta=0.1),
+        settings=BlockSettings(
+            free=PhaseSettings(sweeps=50, tolerance=1e-5, solver=Sweeps(order)),
+            nudged=PhaseSettings(sweeps=15, tolerance=0.0, solver=Sweeps(order[::-1])),
+            estimator=EquilibriumPropagation(beta=0.1),
+        ),
     )
 
 
@@ -57,7 +58,6 @@ def main(steps: int = 200) -> float:
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for step in range(steps):
         logits = model(x)
-        # A mean over the batch, as the blocks' reduction="mean" says.
         loss = nn.functional.cross_entropy(logits, ring)
         optimizer.zero_grad()
         loss.backward()

@@ -24,8 +24,10 @@ from ffebm_dsl.language.ir.model import (
 )
 from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, GRADIENTS, INITIALISERS, LOSSES, OPS
 from ffebm_dsl.physics import energy as en
+from ffebm_dsl.physics.gradients import PhaseSettings
 from ffebm_dsl.physics.modules import Chain, NamedModules
 from ffebm_dsl.physics.network import (
+    BlockSettings,
     Draw,
     EnergyBlock,
     HybridBlock,
@@ -34,7 +36,14 @@ from ffebm_dsl.physics.network import (
     Wiring,
     initialise,
 )
-from ffebm_dsl.physics.relaxation import Anderson, Relaxation, carried, schedule
+from ffebm_dsl.physics.relaxation import (
+    Anderson,
+    OverRelaxation,
+    Solver,
+    Sweeps,
+    carried,
+    schedule,
+)
 
 
 def build(
@@ -74,6 +83,7 @@ def _network(model: ModelIR, generator: Generator) -> HybridNetwork:
         _map(model.readout, model.init, generator),
         LOSSES[model.loss.name].per_sample,
         (model.input.name, model.readout.source),
+        model.input.shape,
         loss_block,
     )
 
@@ -92,29 +102,28 @@ def _block(ir: BlockIR, prediction: str, generator: Generator) -> HybridBlock:
     index = {layer.name: i for i, layer in enumerate(ir.layers)}
     maps = {f.name: _map(f, ir.init, generator) for f in ir.feedforwards}
     couplings = {
-        c.name: en.Coupling(
-            index[c.source], index[c.target], NamedModules(_named(c.ops, _coupling_op))
-        )
+        c.name: en.Coupling(index[c.source], index[c.target], _named(c.ops, _coupling_op))
         for c in ir.couplings
     }
     layers = [
         en.Layer(layer.name, layer.shape, _activation(layer.activation)) for layer in ir.layers
     ]
-    energy = ENERGIES[ir.energy].make(layers, couplings, [index[d.layer] for d in ir.drives])
+    drives = {
+        name: en.Drive(index[d.layer]) for name, d in zip(_drive_names(ir), ir.drives, strict=True)
+    }
+    energy = ENERGIES[ir.energy].make(layers, couplings, drives)
     initialise(energy, _draw(ir.init), generator)
     outputs = {f"{ir.name}.{output.name}": index[output.layer] for output in ir.outputs}
     if ir.gradient.arguments.get("nudge") == "loss":
         # The loss is the only reader of such a block, through this output.
         outputs = {prediction: outputs[prediction]}
     edges = [(index[c.source], index[c.target]) for c in ir.couplings]
-    core = EnergyBlock(
-        energy,
-        list(outputs.values()),
+    settings = BlockSettings(
         _relaxation(ir.free, len(layers), edges),
         _relaxation(ir.nudged, len(layers), edges),
         GRADIENTS[ir.gradient.name].make(ir.gradient.arguments),
-        name=ir.name,
     )
+    core = EnergyBlock(energy, list(outputs.values()), settings, name=ir.name)
     wiring = Wiring(
         {f.name: f.source for f in ir.feedforwards},
         [d.source for d in ir.drives],
@@ -128,28 +137,40 @@ def _activation(call: CallIR) -> en.Activation:
     return activation
 
 
-def _coupling_op(op: OpIR) -> en.CouplingOp:
+def _coupling_op(op: OpIR) -> en.OpWeights:
     coupling = OPS[op.name].coupling
     assert coupling is not None, "the front end admits only ops with a coupling"
-    made: en.CouplingOp = coupling(op)
-    return made
+    return en.OpWeights(coupling(op))
 
 
-def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> Relaxation:
-    memory = ir.solver.arguments.get("memory", 0)
+def _drive_names(ir: BlockIR) -> list[str]:
+    """A name for each drive, as couplings have them: ``u_s1``, and ``u_s1_2`` for a second one."""
+    names: list[str] = []
+    for drive in ir.drives:
+        name = f"{drive.source.rpartition('.')[2]}_{drive.layer}"
+        count = sum(n == name or n.startswith(f"{name}_") for n in names)
+        names.append(f"{name}_{count + 1}" if count else name)
+    return names
+
+
+def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> PhaseSettings:
     groups = schedule(ir.order, layers, edges)
-    # A damped or over-relaxed layer reads its own old state.
-    alone = ir.damping == 0 and ir.over_relaxation == 1
-    read = carried(groups, edges) if alone else tuple(range(layers))
-    return Relaxation(
-        sweeps=ir.sweeps,
-        tolerance=ir.tolerance,
-        schedule=groups,
-        damping=ir.damping,
-        routing_after=ir.routing.arguments.get("after", -1),
-        solver=Anderson(memory, read) if memory else None,
+    sweeps = Sweeps(groups, ir.damping)
+    solver: Solver = sweeps
+    if ir.over_relaxation > 1:
+        solver = OverRelaxation(ir.over_relaxation, sweeps)
+    memory = ir.solver.arguments.get("memory", 0)
+    if memory:
+        # A damped or over-relaxed layer reads its own old state.
+        alone = ir.damping == 0 and ir.over_relaxation == 1
+        read = carried(groups, edges) if alone else tuple(range(layers))
+        solver = Anderson(memory, read, solver)
+    return PhaseSettings(
+        ir.sweeps,
+        ir.tolerance,
+        solver,
+        freeze_after=ir.routing.arguments.get("after", -1),
         feedforward=ir.start == "feedforward",
-        over_relaxation=ir.over_relaxation,
     )
 
 

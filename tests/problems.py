@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from typing import Any, TypeVar
 
 import torch
 
@@ -14,6 +16,9 @@ from ffebm_dsl.physics.energy import (
     AvgPool2d,
     Conv2d,
     Coupling,
+    Drive,
+    Energy,
+    EnergyDynamics,
     Flatten,
     HopfieldEnergy,
     Identity,
@@ -22,12 +27,22 @@ from ffebm_dsl.physics.energy import (
     MaxPool2d,
     Tanh,
 )
-from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator
-from ffebm_dsl.physics.modules import NamedModules
-from ffebm_dsl.physics.network import EnergyBlock, initialise
-from ffebm_dsl.physics.relaxation import Relaxation, schedule
+from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, PhaseSettings
+from ffebm_dsl.physics.layout import zeros
+from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, initialise
+from ffebm_dsl.physics.relaxation import (
+    Anderson,
+    OverRelaxation,
+    Relaxation,
+    Solution,
+    Sweeps,
+    relax,
+    schedule,
+)
 
 TIGHT = 1e-14
+
+R = TypeVar("R", bound=Relaxation)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -52,19 +67,15 @@ def convolutional_energy(
         "s1_s2": Coupling(
             0,
             1,
-            NamedModules(
-                {
-                    "conv2d": Conv2d((2, 6, 6), 3, 3, padding=1),
-                    "pool": pool((3, 6, 6), 2, stride=2),
-                }
-            ),
+            {
+                "conv2d": Conv2d((2, 6, 6), 3, 3, padding=1),
+                "pool": pool((3, 6, 6), 2, stride=2),
+            },
         ),
-        "s2_s3": Coupling(
-            1, 2, NamedModules({"flatten": Flatten((3, 3, 3)), "linear": Linear((27,), 4)})
-        ),
-        "s3_s3": Coupling(2, 2, NamedModules({"linear": Linear((4,), 4)})),
+        "s2_s3": Coupling(1, 2, {"flatten": Flatten((3, 3, 3)), "linear": Linear((27,), 4)}),
+        "s3_s3": Coupling(2, 2, {"linear": Linear((4,), 4)}),
     }
-    energy = HopfieldEnergy(layers, couplings, driven=[0]).double()
+    energy = HopfieldEnergy(layers, couplings, {"u": Drive(0)}).double()
     initialise(energy, partial(INITIALISERS["normal"].draw, std=0.1), generator(seed))
     return energy
 
@@ -77,10 +88,10 @@ def chain_energy(sizes: Sequence[int], activation: Activation, seed: int = 0) ->
     """Dense layers coupled in a chain; the first is driven."""
     layers = [Layer(f"s{i}", (size,), activation) for i, size in enumerate(sizes)]
     couplings = {
-        f"s{i}_s{i + 1}": Coupling(i, i + 1, NamedModules({"linear": Linear((a,), b)}))
+        f"s{i}_s{i + 1}": Coupling(i, i + 1, {"linear": Linear((a,), b)})
         for i, (a, b) in enumerate(pairwise(sizes))
     }
-    energy = HopfieldEnergy(layers, couplings, driven=[0]).double()
+    energy = HopfieldEnergy(layers, couplings, {"u": Drive(0)}).double()
     initialise(energy, partial(INITIALISERS["normal"].draw, std=0.3), generator(seed))
     return energy
 
@@ -91,11 +102,11 @@ def settings(
     tolerance: float = TIGHT,
     order: str = "asynchronous",
     damping: float = 0.0,
-    routing_after: int = -1,
-) -> Relaxation:
+    freeze_after: int = -1,
+) -> PhaseSettings:
     edges = [(c.source, c.target) for c in energy.couplings]
     plan = schedule(order, len(energy.layers), edges)
-    return Relaxation(sweeps, tolerance, plan, damping, routing_after)
+    return PhaseSettings(sweeps, tolerance, Sweeps(plan, damping), freeze_after)
 
 
 def block(
@@ -105,7 +116,38 @@ def block(
     return EnergyBlock(
         energy,
         [i % len(energy.layers) for i in outputs],
-        settings(energy),
-        settings(energy, order="asynchronous_reversed"),
-        estimator or EquilibriumPropagation(beta=1e-3),
+        BlockSettings(
+            settings(energy),
+            settings(energy, order="asynchronous_reversed"),
+            estimator or EquilibriumPropagation(beta=1e-3),
+        ),
     )
+
+
+def weights_of(energy: Energy) -> dict[str, torch.Tensor]:
+    return {name: w.detach() for name, w in energy.weights().items()}
+
+
+def dynamics_of(energy: Energy, drives: Sequence[torch.Tensor], **options: Any) -> EnergyDynamics:
+    """The update rule of an energy at its present weights."""
+    return energy.bind(drives, weights_of(energy)).dynamics(**options)
+
+
+def relaxed(
+    energy: Energy, drives: Sequence[torch.Tensor], plan: PhaseSettings
+) -> tuple[Solution, EnergyDynamics]:
+    """A free phase from zero, and its dynamics at the end."""
+    dynamics = dynamics_of(energy, drives, freeze_after=plan.freeze_after)
+    return relax(dynamics, zero_state(energy, len(drives[0]), drives[0]), plan), dynamics
+
+
+def zero_state(energy: Energy, batch: int, like: torch.Tensor) -> list[torch.Tensor]:
+    return [zeros(batch, layer.shape, like) for layer in energy.layers]
+
+
+def over_relaxed(plan: R, omega: float) -> R:
+    return replace(plan, solver=OverRelaxation(omega, plan.solver.plain))
+
+
+def accelerated(plan: R, memory: int, layers: Sequence[int]) -> R:
+    return replace(plan, solver=Anderson(memory, tuple(layers), plan.solver))

@@ -29,6 +29,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "grammar": "",
         "specs": "",
         "modules": "",
+        "layout": "",
         "allocation": "",
         "syntax": "diagnostics",
         "registry": "diagnostics",
@@ -40,10 +41,10 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "highlighting": "syntax registry",
         "interchange": "ir syntax registry diagnostics grammar",
         "migrations": "syntax diagnostics",
-        "energy": "modules relaxation",
-        "relaxation": "modules energy",
-        "gradients": "modules energy relaxation",
-        "network": "modules energy relaxation gradients",
+        "relaxation": "layout",
+        "energy": "modules layout relaxation",
+        "gradients": "layout energy relaxation",
+        "network": "modules layout energy relaxation gradients",
         "build": "ir registry diagnostics network energy relaxation gradients modules",
         "storage": "diagnostics",
         "hdf5": "diagnostics",
@@ -54,7 +55,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "training records",
         "training": "build network gradients relaxation storage records datasets ir registry "
         "diagnostics",
-        "benchmarking": "checking build network gradients relaxation energy modules ir registry",
+        "benchmarking": "checking build network gradients relaxation energy layout ir registry",
         "cli": "allocation storage benchmarking training checking report comparison build datasets "
         "records ir registry syntax diagnostics network specs drawing editor interchange "
         "migrations",

@@ -6,9 +6,9 @@ import torch
 
 from benchmarks.compiled import Sweep, _apart, drives_of, over_engine, repeated
 from ffebm_dsl.build import build
-from ffebm_dsl.physics.energy import HopfieldDynamics
 from ffebm_dsl.physics.relaxation import relax
 from tests.benchmarks.test_steps import SPEC_IR
+from tests.problems import dynamics_of, zero_state
 
 
 @torch.no_grad()
@@ -16,9 +16,9 @@ def test_the_modules_sweep_as_the_engine_does() -> None:
     network, x = build(SPEC_IR), torch.rand(3, 1, 8, 8)
     (drives,) = drives_of(network, x)
     (block,) = network.blocks
-    energy, plan = block.core.energy, block.core.free
-    start = [torch.rand_like(s) for s in energy.zero_state(3, x)]
-    expected = relax(HopfieldDynamics(energy, drives), start, plan).state
+    energy, plan = block.core.energy, block.core.settings.free
+    start = [torch.rand_like(s) for s in zero_state(energy, 3, x)]
+    expected = relax(dynamics_of(energy, drives), start, plan).state
     sweep = Sweep(energy, plan.schedule)
     assert _apart(repeated(sweep, start, drives, plan.sweeps), expected) < 1e-5
     assert _apart(repeated(sweep, start, drives, 1), expected) > 1e-3

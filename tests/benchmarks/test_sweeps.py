@@ -17,6 +17,7 @@ from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.physics.relaxation import Anderson, OverRelaxation
 
 SPEC = """
 ffe 1.0
@@ -63,18 +64,19 @@ def test_ways_have_a_name_of_their_own_and_plain_ones_are_among_them() -> None:
 def test_a_setting_reaches_the_blocks(network: HybridNetwork) -> None:
     Setting(Way(2, 1.3, 4), 1e-3, Way(omega=1.2), 7).apply(network)
     (core,) = cores(network)
-    assert (core.free.routing_after, core.free.over_relaxation) == (2, 1.3)
-    assert core.free.solver is not None
-    assert core.free.solver.layers == (0, 1, 2)
-    assert (core.nudged.sweeps, core.nudged.tolerance, core.nudged.solver) == (7, 0.0, None)
+    free, nudged = core.settings.free, core.settings.nudged
+    assert free.freeze_after == 2
+    assert free.solver == Anderson(4, (0, 1, 2), OverRelaxation(1.3, free.solver.plain))
+    assert (nudged.sweeps, nudged.tolerance) == (7, 0.0)
+    assert nudged.solver == OverRelaxation(1.2, nudged.solver.plain)
 
 
 def test_plain_sweeps_are_accelerated_by_the_layers_that_they_read(network: HybridNetwork) -> None:
     Setting(Way(memory=2), 1e-3).apply(network)
     (core,) = cores(network)
-    assert core.free.solver is not None
-    assert core.free.solver.layers == (1,)
-    assert core.nudged.tolerance == FINE
+    assert isinstance(core.settings.free.solver, Anderson)
+    assert core.settings.free.solver.layers == (1,)
+    assert core.settings.nudged.tolerance == FINE
 
 
 def test_ways_are_judged_plotted_and_tabled(

@@ -53,7 +53,7 @@ def load(name: str, reference: Reference) -> HybridNetwork:
         for key, parameter in network.named_parameters():
             parameter.copy_(reference[f"params/{reference.path(labels[key])}"])
     for block in network.blocks:
-        block.core.keep_states = True
+        block.core.configure(keep_states=True)
     return network.train()
 
 
@@ -123,7 +123,7 @@ def test_gradient_after_few_nudged_sweeps(sweeps: int, truncated: str) -> None:
     reference = Reference("truncated_gradients")
     network = load("truncated_gradients", reference)
     (block,) = (b for b in network.blocks if b.name == truncated)
-    block.core.nudged = replace(block.core.nudged, sweeps=sweeps)
+    block.core.configure(nudged=replace(block.core.settings.nudged, sweeps=sweeps))
     network(reference["x"], reference["y"]).loss.backward()
     for label, gradient in gradients(network).items():
         if label.startswith(truncated) or (label.startswith("readout") and truncated == "b1"):

@@ -12,9 +12,16 @@ if TYPE_CHECKING:
 
 
 def _per_sample(logits: Tensor, target: Tensor) -> Tensor:
-    """In nat: logits (B, K), labels (B,) to (B,)."""
+    """In nat: logits (B, K), labels (B,) to (B,).
+
+    Raises:
+        ValueError: shapes that do not fit, or labels that are not integers.
+    """
     from torch.nn import functional as F
 
+    from ffebm_dsl.physics.network.fit import require_labels
+
+    require_labels(logits, target)
     return F.cross_entropy(logits, target, reduction="none")
 
 

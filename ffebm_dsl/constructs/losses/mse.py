@@ -12,12 +12,19 @@ if TYPE_CHECKING:
 
 
 def _per_sample(prediction: Tensor, target: Tensor) -> Tensor:
-    """Predictions (B, ...), labels (B,) or vectors (B, K) to (B,)."""
+    """Predictions (B, ...), labels (B,) or vectors (B, K) to (B,).
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
     from torch.nn import functional as F
 
+    from ffebm_dsl.physics.network.fit import require_vectors
+
     flat = prediction.flatten(1)
-    if not target.is_floating_point():
+    if not target.is_floating_point() and target.dim() == 1:
         target = F.one_hot(target, flat.shape[1]).to(flat.dtype)
+    require_vectors(flat, target)
     return (flat - target).square().sum(1) / 2
 
 

@@ -8,31 +8,44 @@ from ffebm_dsl.physics.energy.activation import (
     Sigmoid,
     Tanh,
 )
-from ffebm_dsl.physics.energy.coupling import Coupling, PreparedCoupling, Routing
-from ffebm_dsl.physics.energy.dynamics import AdjointDynamics, Force, HopfieldDynamics
-from ffebm_dsl.physics.energy.hopfield import HopfieldEnergy, Layer, Routings, State, inner
-from ffebm_dsl.physics.energy.ops import (
+from ffebm_dsl.physics.energy.bound import (
+    BoundEnergy,
+    EnergyDynamics,
+    EnergyGradient,
+    Force,
+    Layer,
+    Routings,
+    State,
+    inner,
+    per_sample,
+)
+from ffebm_dsl.physics.energy.chain import Coupling, Drive, Routing
+from ffebm_dsl.physics.energy.energy import Energy
+from ffebm_dsl.physics.energy.hopfield import HopfieldEnergy
+from ffebm_dsl.physics.energy.linear_ops import (
     AvgPool2d,
     Conv2d,
-    CouplingOp,
     Flatten,
     Identical,
     Linear,
-    LinearOp,
     MaxPool2d,
 )
+from ffebm_dsl.physics.energy.ops import CouplingOp, LinearOp, OpWeights, RoutedOp, Weights
 
 __all__ = [
     "Activation",
-    "AdjointDynamics",
     "AvgPool2d",
+    "BoundEnergy",
     "Conv2d",
     "Coupling",
     "CouplingOp",
+    "Drive",
+    "Energy",
+    "EnergyDynamics",
+    "EnergyGradient",
     "Flatten",
     "Force",
     "HardSigmoid",
-    "HopfieldDynamics",
     "HopfieldEnergy",
     "Identical",
     "Identity",
@@ -40,12 +53,15 @@ __all__ = [
     "Linear",
     "LinearOp",
     "MaxPool2d",
-    "PreparedCoupling",
+    "OpWeights",
     "Relu",
+    "RoutedOp",
     "Routing",
     "Routings",
     "Sigmoid",
     "State",
     "Tanh",
+    "Weights",
     "inner",
+    "per_sample",
 ]

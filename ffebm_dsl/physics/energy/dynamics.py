@@ -1,7 +1,7 @@
-"""The update rules that a relaxation iterates: of the states, and of their adjoint.
+"""The update rules that a relaxation of a Hopfield block iterates: states, and adjoint.
 
-Both are Gauss-Seidel-able maps layer by layer (``ffebm_dsl.physics.relaxation.Dynamics``):
-given the current states, ``update(state, i)`` is the new state of layer ``i``.
+Both are maps layer by layer (``ffebm_dsl.physics.relaxation.Dynamics``): given the current
+states, ``update(state, i)`` is the new state of layer ``i``.
 """
 
 from __future__ import annotations
@@ -9,24 +9,17 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy.coupling import Coupling, PreparedCoupling, Routing
-from ffebm_dsl.physics.energy.hopfield import HopfieldEnergy, Routings, State
-from ffebm_dsl.physics.energy.kernels import channels_last, take_rows
+from ffebm_dsl.physics.energy.bound import Force, Routings, State
+from ffebm_dsl.physics.energy.chain import BoundChain, Routing
+from ffebm_dsl.physics.layout import take_rows
 
-
-class Force(Protocol):
-    """What a nudged phase adds to the pre-activation of the output layers."""
-
-    def on(self, layer: int, state: State) -> Tensor | None:
-        """``-beta dC/ds`` of that layer at ``state``, (B, *layer shape); None where absent."""
-
-    def select(self, rows: Tensor) -> Force:
-        """The force on these samples alone."""
+if TYPE_CHECKING:
+    from ffebm_dsl.physics.energy.hopfield import BoundHopfield
 
 
 class HopfieldDynamics:
@@ -36,49 +29,44 @@ class HopfieldDynamics:
     routing are kept until its source layer moves.
 
     Args:
-        energy: the block's energy.
-        drives: as the energy's, (B, *layer shape) each.
-        force: what nudges it, if anything.
-        routings: choices of the max poolings to hold from the start.
-        graph: record what is computed for autograd. Without, no gradient is enabled,
-            weights are packed and buffers reused.
-        resting: the state to come is zero, and nothing need be computed from it.
-        prepared: the energy's couplings, if they were prepared before at these weights.
+        bound: the energy at its drives and weights; with a graph, what is computed is
+            recorded for autograd, without one no gradient is enabled.
+        force: acts on the pre-activations.
+        routings: choices of the routed ops to keep from the start.
+        freeze_after: the sweeps after which the choices are kept; -1: never.
+        from_zero: the relaxation starts at the zero state, of which no term need be computed.
     """
 
     def __init__(
         self,
-        energy: HopfieldEnergy,
-        drives: Sequence[Tensor],
+        bound: BoundHopfield,
         force: Force | None = None,
         routings: Routings | None = None,
         *,
-        graph: bool = False,
-        resting: bool = False,
-        prepared: Sequence[PreparedCoupling] | None = None,
+        freeze_after: int = -1,
+        from_zero: bool = False,
     ) -> None:
-        self.energy = energy
-        self.force = force
-        self.routings = routings
-        self._graph = graph
-        self._resting = set(range(len(energy.layers))) if resting else set()
-        self._drive: dict[int, Tensor] = {}
-        for u, i in zip(drives, energy.driven, strict=True):
-            u = u if graph else channels_last(u)
-            self._drive[i] = self._drive[i] + u if i in self._drive else u
-        if graph:
-            self._couplings: Sequence[Coupling | PreparedCoupling] = list(energy.couplings)
-        else:
-            self._couplings = prepared or energy.prepared(len(drives[0]) if drives else 1)
+        self.layers, self.force = bound.layers, force
+        self._held = routings
+        self._graph, self._fields, self._ends = bound.graph, bound.fields, bound.ends
+        self._at_zero = set(range(len(bound.layers))) if from_zero else set()
+        self._couplings = bound.chains()
         self._forwards: dict[int, tuple[Tensor, Routing]] = {}
+        self._freeze_after = freeze_after
 
     @property
-    def prepared(self) -> list[PreparedCoupling]:
-        """The couplings ready for another phase at the same weights; none with a graph."""
-        return [c.reused() for c in self._couplings if isinstance(c, PreparedCoupling)]
+    def changes_after(self) -> int:
+        """The sweeps after which routings are kept; -1 where no routing is still chosen."""
+        chosen = self._held is None and any(chain.routed for chain in self._couplings)
+        return self._freeze_after if chosen else -1
+
+    def change(self, state: State) -> None:
+        """From now on keep the choices of routed ops at ``state``."""
+        self._held = self.routings(state)
+        self._forwards.clear()
 
     def update(self, state: State, layer: int) -> Tensor:
-        activation = self.energy.layers[layer].activation
+        activation = self.layers[layer].activation
         with self._grad_mode():
             v, own = self._pre_activation(state, layer)
             return activation.overwrite(v) if own and not self._graph else activation(v)
@@ -90,52 +78,38 @@ class HopfieldDynamics:
 
     def moved(self, layer: int) -> None:
         """Forget what was computed from the old state of ``layer``."""
-        self._resting.discard(layer)
-        for index, coupling in enumerate(self._couplings):
-            if coupling.source == layer:
-                self._forwards.pop(index, None)
-
-    @property
-    def choosing(self) -> bool:
-        """Whether max poolings choose anew whenever a state moves."""
-        return self.routings is None and any(c.routed for c in self._couplings)
-
-    def freeze_routing(self, state: State) -> None:
-        """From now on keep the max poolings' choices at ``state``."""
-        if self.routings is None:
-            self.routings = self.routings_at(state)
-            self._forwards.clear()
+        self._at_zero.discard(layer)
+        for k, (source, _) in enumerate(self._ends):
+            if source == layer:
+                self._forwards.pop(k, None)
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
         """``s``, overwritten by the nearest state that the layer can take."""
-        low, high = self.energy.layers[layer].activation.range
+        low, high = self.layers[layer].activation.range
         return s if low == -math.inf and high == math.inf else s.clamp_(low, high)
 
-    def routings_at(self, state: State) -> Routings:
-        """The choices of every max pooling at ``state``, or the ones that are held."""
-        if self.routings is not None:
-            return self.routings
-        routed = [index for index, c in enumerate(self._couplings) if c.routed]
+    def routings(self, state: State) -> Routings:
+        """The choices of the routed ops at ``state``, or the ones that are kept."""
+        if self._held is not None:
+            return self._held
         with self._grad_mode():
-            return {index: self._forward(state, index)[1] for index in routed}
+            return {
+                k: self._forward(state, k)[1]
+                for k, chain in enumerate(self._couplings)
+                if chain.routed
+            }
 
     def select(self, rows: Tensor) -> HopfieldDynamics:
-        """The dynamics of these samples alone, where the present ones stand."""
+        """The dynamics of these samples alone, as it is now."""
         part = copy.copy(self)
         part.force = None if self.force is None else self.force.select(rows)
-        part.routings = (
-            None
-            if self.routings is None
-            else {index: _rows_of(routing, rows) for index, routing in self.routings.items()}
-        )
-        part._resting = set(self._resting)
-        part._couplings = [
-            c.reused() if isinstance(c, PreparedCoupling) else c for c in self._couplings
-        ]
-        part._drive = {i: take_rows(u, rows) for i, u in self._drive.items()}
+        part._held = None if self._held is None else rows_of(self._held, rows)
+        part._at_zero = set(self._at_zero)
+        part._couplings = [chain.reused() for chain in self._couplings]
+        part._fields = {i: take_rows(u, rows) for i, u in self._fields.items()}
         part._forwards = {
-            index: (take_rows(value, rows), _rows_of(routing, rows))
-            for index, (value, routing) in self._forwards.items()
+            k: (take_rows(value, rows), tuple(take_rows(c, rows) for c in routing))
+            for k, (value, routing) in self._forwards.items()
         }
         return part
 
@@ -145,100 +119,98 @@ class HopfieldDynamics:
     def _pre_activation(self, state: State, layer: int) -> tuple[Tensor, bool]:
         """The pre-activation, and whether nothing else uses its memory."""
         total = _Sum(in_place=not self._graph)
-        if layer in self._drive:
-            total.add(self._drive[layer])
-        for index, coupling in enumerate(self._couplings):
-            if coupling.target == layer:
-                total.add(self._forward(state, index)[0])
-            if coupling.source == layer and coupling.target not in self._resting:
-                routing = self._forward(state, index)[1] if coupling.routed else ()
-                total.add_adjoint(coupling, state[coupling.target], routing)
+        if layer in self._fields:
+            total.add(self._fields[layer])
+        for k, (chain, (source, target)) in enumerate(
+            zip(self._couplings, self._ends, strict=True)
+        ):
+            if target == layer:
+                total.add(self._forward(state, k)[0])
+            if source == layer and target not in self._at_zero:
+                routing = self._forward(state, k)[1] if chain.routed else ()
+                total.add_adjoint(chain, state[target], routing)
         force = None if self.force is None else self.force.on(layer, state)
         if force is not None:
             total.add(force)
         return total.value(state[layer])
 
-    def _forward(self, state: State, index: int) -> tuple[Tensor, Routing]:
-        if index not in self._forwards:
-            coupling = self._couplings[index]
-            a = state[coupling.source]
-            if self.routings is not None and coupling.routed:
-                routing = self.routings[index]
-                self._forwards[index] = (coupling.along(a, routing), routing)
-            elif coupling.source in self._resting:
-                value, routing = self._couplings[index].forward(a[:1])
-                self._forwards[index] = (
-                    _repeated(value, len(a)),
-                    tuple(_repeated(choice, len(a)) for choice in routing),
+    def _forward(self, state: State, k: int) -> tuple[Tensor, Routing]:
+        if k not in self._forwards:
+            chain, source = self._couplings[k], self._ends[k][0]
+            a = state[source]
+            if self._held is not None and chain.routed:
+                routing = self._held[k]
+                self._forwards[k] = (chain.along(a, routing), routing)
+            elif source in self._at_zero:
+                value, routing = chain.forward(a[:1])
+                self._forwards[k] = (
+                    torch.cat([value] * len(a)),
+                    tuple(torch.cat([choice] * len(a)) for choice in routing),
                 )
             else:
-                self._forwards[index] = coupling.forward(a)
-        return self._forwards[index]
+                self._forwards[k] = chain.forward(a)
+        return self._forwards[k]
 
 
 class AdjointDynamics:
     """``w_i <- D_i (c_i + (H w)_i)``: the dynamics linearised at an equilibrium.
 
     ``D`` is sigma' at the equilibrium's pre-activations, ``H`` the Hessian of phi there and
-    ``c`` the cotangent. Its fixed point ``w = D (I - H D)^-1 c`` is the response of the
-    equilibrium to a nudge, and exists and attracts exactly where the free phase does. It is
-    to be started at zero, and without gradients enabled.
+    ``c`` the cotangent. It is to be started at zero, and without gradients enabled.
     """
+
+    changes_after = -1
 
     def __init__(
         self,
-        energy: HopfieldEnergy,
+        bound: BoundHopfield,
         state: State,
-        drives: Sequence[Tensor],
         cotangent: Sequence[Tensor | None],
         routings: Routings,
-        prepared: Sequence[PreparedCoupling] | None = None,
     ) -> None:
-        dynamics = HopfieldDynamics(energy, drives, routings=routings, prepared=prepared)
-        self.cotangent, self.routings = list(cotangent), routings
-        self.derivative = [
-            layer.activation.derivative(dynamics.pre_activation(state, i))
-            for i, layer in enumerate(energy.layers)
+        self._cotangent, self._routings, self._ends = list(cotangent), routings, bound.ends
+        self._derivative = [
+            layer.activation.derivative(bound.pre_activation(state, i, routings))
+            for i, layer in enumerate(bound.layers)
         ]
-        self._couplings = dynamics.prepared
-        self._resting = set(range(len(energy.layers)))
+        self._couplings = bound.chains()
+        self._at_zero = set(range(len(bound.layers)))
 
     def update(self, state: State, layer: int) -> Tensor:
         total = _Sum(in_place=True)
-        c = self.cotangent[layer]
+        c = self._cotangent[layer]
         if c is not None:
             total.add(c)
-        for index, coupling in enumerate(self._couplings):
-            routing = self.routings.get(index, ())
-            if coupling.target == layer and coupling.source not in self._resting:
-                total.add(coupling.tangent(state[coupling.source], routing))
-            if coupling.source == layer and coupling.target not in self._resting:
-                total.add_adjoint(coupling, state[coupling.target], routing)
+        for k, (chain, (source, target)) in enumerate(
+            zip(self._couplings, self._ends, strict=True)
+        ):
+            routing = self._routings.get(k, ())
+            if target == layer and source not in self._at_zero:
+                total.add(chain.tangent(state[source], routing))
+            if source == layer and target not in self._at_zero:
+                total.add_adjoint(chain, state[target], routing)
         value, own = total.value(state[layer])
-        return value.mul_(self.derivative[layer]) if own else value * self.derivative[layer]
+        return value.mul_(self._derivative[layer]) if own else value * self._derivative[layer]
 
     def moved(self, layer: int) -> None:
-        """``layer`` is no longer at rest; nothing else is kept between updates."""
-        self._resting.discard(layer)
+        """``layer`` is no longer zero; nothing else is kept between updates."""
+        self._at_zero.discard(layer)
 
-    @property
-    def choosing(self) -> bool:
-        return False
-
-    def freeze_routing(self, state: State) -> None:
-        """The routing is frozen already."""
+    def change(self, state: State) -> None:
+        """It never changes: the routings are those of the equilibrium."""
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
         """An adjoint may have any value."""
         return s
 
     def select(self, rows: Tensor) -> AdjointDynamics:
+        """The dynamics of these samples alone."""
         part = copy.copy(self)
-        part._resting = set(self._resting)
-        part._couplings = [c.reused() for c in self._couplings]
-        part.cotangent = [None if c is None else take_rows(c, rows) for c in self.cotangent]
-        part.derivative = [take_rows(d, rows) for d in self.derivative]
-        part.routings = {i: _rows_of(routing, rows) for i, routing in self.routings.items()}
+        part._at_zero = set(self._at_zero)
+        part._couplings = [chain.reused() for chain in self._couplings]
+        part._cotangent = [None if c is None else take_rows(c, rows) for c in self._cotangent]
+        part._derivative = [take_rows(d, rows) for d in self._derivative]
+        part._routings = rows_of(self._routings, rows)
         return part
 
 
@@ -258,11 +230,9 @@ class _Sum:
         else:
             self._total, self._own = self._total + term, True
 
-    def add_adjoint(
-        self, coupling: Coupling | PreparedCoupling, b: Tensor, routing: Routing
-    ) -> None:
+    def add_adjoint(self, chain: BoundChain, b: Tensor, routing: Routing) -> None:
         self._own = self._total is not None
-        self._total = coupling.adjoint(b, routing, self._total)
+        self._total = chain.adjoint(b, routing, self._total)
 
     def value(self, like: Tensor) -> tuple[Tensor, bool]:
         """The sum, and whether its memory is its own; zeros of ``like`` without a term."""
@@ -271,10 +241,6 @@ class _Sum:
         return self._total, self._own
 
 
-def _repeated(x: Tensor, count: int) -> Tensor:
-    """(1, ...) to (count, ...), in the memory layout of ``x``."""
-    return torch.cat([x] * count)
-
-
-def _rows_of(routing: Routing, rows: Tensor) -> Routing:
-    return tuple(take_rows(choice, rows) for choice in routing)
+def rows_of(routings: Routings, rows: Tensor) -> Routings:
+    """The routings of these samples alone."""
+    return {k: tuple(take_rows(c, rows) for c in routing) for k, routing in routings.items()}

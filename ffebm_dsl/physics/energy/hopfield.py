@@ -2,139 +2,237 @@
 
 Per sample, with states ``s_i`` and drives ``u_k`` (the outputs of feedforward maps)::
 
-    phi(s, u) = sum over couplings <op(s_a), s_b>  +  sum over drives <u_k, s_j>
+    phi(s, u) = sum over couplings <op(s_a), s_b>  +  sum over drives <op(u_k), s_j>
     E(s, u)   = sum over layers G_i(s_i)  -  phi(s, u)
 
 (Scellier & Bengio 2017 in the form of Ernoult et al. 2019; with drives: Nest & Ernoult,
-arXiv 2409.03306, section 3). The biases of the ops are part of ``op``.
+arXiv 2409.03306, section 3). The biases of the ops are part of ``op``; most drives have no
+ops.
 
-Shapes: a state is a sequence with one tensor per layer, (B, *layer shape); drives are
-(B, *shape of the layer that they drive).
+Shapes: a state is a sequence with one tensor per layer, (B, *layer shape).
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ffebm_dsl.physics.energy.activation import Activation
-from ffebm_dsl.physics.energy.coupling import Coupling, PreparedCoupling, Routing
-from ffebm_dsl.physics.energy.kernels import zeros
+from ffebm_dsl.physics.energy.bound import (
+    BoundEnergy,
+    EnergyGradient,
+    Force,
+    Layer,
+    Routings,
+    State,
+    inner,
+    per_sample,
+)
+from ffebm_dsl.physics.energy.chain import BoundChain, Coupling, Drive
+from ffebm_dsl.physics.energy.dynamics import AdjointDynamics, HopfieldDynamics
+from ffebm_dsl.physics.energy.energy import Energy
+from ffebm_dsl.physics.energy.ops import Weights
+from ffebm_dsl.physics.layout import channels_last
 from ffebm_dsl.physics.modules import NamedModules
 
-State = Sequence[Tensor]
-Routings = Mapping[int, Routing]
-"""The routing of each coupling that has one, by the coupling's index."""
 
+class HopfieldEnergy(Energy):
+    """phi with symmetric couplings, and closed forms of its derivatives.
 
-@dataclass(frozen=True)
-class Layer:
-    """A layer of the analog array: its name, the shape of its state, its activation."""
-
-    name: str
-    shape: tuple[int, ...]
-    activation: Activation
-
-
-def inner(a: Tensor, b: Tensor) -> Tensor:
-    """Inner product per sample: (B, ...) and (B, ...) to (B,)."""
-    return (a * b).flatten(1).sum(1)
-
-
-class HopfieldEnergy(nn.Module):
-    """phi and energy of one block, and the derivatives that estimators need.
-
-    ``couplings`` maps names to couplings whose ends are indices into ``layers``;
-    ``driven`` gives, for each drive in order, the index of the layer that it drives.
+    Args:
+        layers: in the order of their indices.
+        couplings: by name; their ends are indices of layers.
+        drives: by name, in the order in which the block is given their tensors.
     """
 
     def __init__(
-        self, layers: Iterable[Layer], couplings: Mapping[str, Coupling], driven: Iterable[int]
+        self,
+        layers: Iterable[Layer],
+        couplings: Mapping[str, Coupling],
+        drives: Mapping[str, Drive],
     ) -> None:
-        super().__init__()
-        self.layers = tuple(layers)
+        super().__init__(layers)
         self.couplings = NamedModules(couplings)
-        self.driven = tuple(driven)
+        self.drives = NamedModules(drives)
 
-    def zero_state(self, batch: int, like: Tensor) -> list[Tensor]:
-        """The state at which a free phase starts: zeros of ``like``'s dtype and device."""
-        return [zeros(batch, layer.shape, like) for layer in self.layers]
+    @property
+    def routed(self) -> bool:
+        return any(coupling.routed for coupling in self.couplings)
 
-    def prepared(self, batch: int) -> list[PreparedCoupling]:
-        """The couplings at their present weights, for the sweeps of about ``batch`` samples."""
-        return [coupling.prepared(batch) for coupling in self.couplings]
+    @property
+    def drive_shapes(self) -> tuple[tuple[int, ...], ...]:
+        first_ops = [next(iter(drive.ops), None) for drive in self.drives]
+        return tuple(
+            self.layers[drive.layer].shape if first is None else first.op.in_shape
+            for drive, first in zip(self.drives, first_ops, strict=True)
+        )
 
-    def trainable(self) -> list[nn.Parameter]:
-        """The parameters that require a gradient, in the order of the couplings."""
-        return [parameter for parameter in self.parameters() if parameter.requires_grad]
-
-    def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
-        """The primitive function, (B,)."""
-        total = state[0].new_zeros(len(state[0]))
-        for u, i in zip(drives, self.driven, strict=True):
-            total = total + inner(u, state[i])
-        for coupling in self.couplings:
-            total = total + inner(coupling(state[coupling.source])[0], state[coupling.target])
-        return total
-
-    def energy(self, state: State, drives: Sequence[Tensor]) -> Tensor:
-        """``sum G(s) - phi(s, u)``, (B,)."""
-        potentials = [
-            layer.activation.potential(s).flatten(1).sum(1)
-            for layer, s in zip(self.layers, state, strict=True)
-        ]
-        return torch.stack(potentials).sum(0) - self.phi(state, drives)
-
-    def routings(self, state: State) -> dict[int, Routing]:
-        """The choices of every max pooling at ``state``."""
+    def weights(self) -> dict[str, Tensor]:
+        """``s1_s2.conv2d.weight`` and so on: parametrised and pruned ones as they act."""
         return {
-            index: coupling(state[coupling.source])[1]
-            for index, coupling in enumerate(self.couplings)
-            if coupling.routed
+            f"{name}.{key}": weight
+            for group in (self.couplings, self.drives)
+            for name, chain in zip(group.names(), group, strict=True)
+            for key, weight in chain.weights().items()
         }
 
-    def phi_gradient(
-        self, state: State, weights: Tensor, routings: Routings | None = None
-    ) -> list[Tensor]:
-        """``sum over samples of weights * d phi / d parameter``, as :meth:`trainable`.
+    def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
+        bound = self.bind(drives, self.weights(), graph=True)
+        total = state[0].new_zeros(len(state[0]))
+        for chain, drive, u in zip(bound.drive_chains, self.drives, drives, strict=True):
+            total = total + inner(chain.forward(u)[0], state[drive.layer])
+        for chain, coupling in zip(bound.couplings, self.couplings, strict=True):
+            value = chain.forward(state[coupling.source])[0]
+            total = total + inner(value, state[coupling.target])
+        return total
 
-        ``weights`` is (B,). With ``routings`` the max poolings are made by them, else by
-        the state. Samples of several phases may be stacked along the batch: one pass
-        serves them all.
-        """
-        gradients: list[Tensor] = []
-        for index, coupling in enumerate(self.couplings):
-            a = state[coupling.source]
-            routing = (routings or {}).get(index)
-            if routing is None and coupling.routed:
-                with torch.no_grad():
-                    routing = coupling(a)[1]
-            b = _weighted(state[coupling.target], weights)
-            gradients += coupling.parameter_gradient(a, b, routing or ())
-        return gradients
+    def bind(
+        self, drives: Sequence[Tensor], weights: Weights, *, graph: bool = False
+    ) -> BoundHopfield:
+        return BoundHopfield(self, drives, weights, graph=graph)
 
-    def field_gradient(
-        self, state: State, direction: State, weights: Tensor, routings: Routings
-    ) -> list[Tensor]:
-        """``sum of weights * d/d parameter <direction, d phi / d s>``.
 
-        The mixed second derivative that implicit differentiation needs. The direction
-        meets each coupling on both sides: as its target and as its source.
-        """
-        gradients: list[Tensor] = []
-        for index, coupling in enumerate(self.couplings):
-            a, b = coupling.source, coupling.target
-            gradients += coupling.mixed_gradient(
-                state[a],
-                _weighted(state[b], weights),
-                (direction[a], _weighted(direction[b], weights)),
-                routings.get(index, ()),
+class BoundHopfield(BoundEnergy):
+    """A Hopfield energy at fixed weights and drives.
+
+    Without a graph the couplings' weights are packed once for all phases, and what the
+    drives exert on each layer is computed once.
+    """
+
+    def __init__(
+        self, energy: HopfieldEnergy, drives: Sequence[Tensor], weights: Weights, *, graph: bool
+    ) -> None:
+        self.energy, self.graph = energy, graph
+        self.layers, self.drives, self.weights = energy.layers, tuple(drives), weights
+        batch = None if graph else len(drives[0])
+        self.couplings = [
+            c.bound(_of(weights, name), batch)
+            for name, c in zip(energy.couplings.names(), energy.couplings, strict=True)
+        ]
+        self.drive_chains = [
+            d.bound(_of(weights, name))
+            for name, d in zip(energy.drives.names(), energy.drives, strict=True)
+        ]
+        self.ends = [(c.source, c.target) for c in energy.couplings]
+        self.driven = [d.layer for d in energy.drives]
+        self.fields = self._fields()
+
+    def _fields(self) -> dict[int, Tensor]:
+        """What the drives exert on each driven layer, (B, *layer shape)."""
+        fields: dict[int, Tensor] = {}
+        for chain, i, u in zip(self.drive_chains, self.driven, self.drives, strict=True):
+            v = chain.forward(u)[0]
+            v = v if self.graph else channels_last(v)
+            fields[i] = fields[i] + v if i in fields else v
+        return fields
+
+    def repeated(self, copies: int) -> BoundHopfield:
+        other = copy.copy(self)
+        other.drives = tuple(torch.cat([u] * copies) for u in self.drives)
+        other.fields = {i: torch.cat([v] * copies) for i, v in self.fields.items()}
+        return other
+
+    def differentiable(self) -> BoundHopfield:
+        drives = [u.detach().requires_grad_() for u in self.drives]
+        weights = {k: w.detach().requires_grad_() for k, w in self.weights.items()}
+        with torch.enable_grad():
+            return BoundHopfield(self.energy, drives, weights, graph=True)
+
+    def chains(self) -> list[BoundChain]:
+        """The couplings for one phase, with buffers of their own."""
+        return self.couplings if self.graph else [chain.reused() for chain in self.couplings]
+
+    def dynamics(
+        self,
+        force: Force | None = None,
+        routings: Routings | None = None,
+        *,
+        freeze_after: int = -1,
+        from_zero: bool = False,
+    ) -> HopfieldDynamics:
+        return HopfieldDynamics(
+            self, force, routings, freeze_after=freeze_after, from_zero=from_zero
+        )
+
+    def adjoint(
+        self, state: State, cotangent: Sequence[Tensor | None], routings: Routings
+    ) -> AdjointDynamics:
+        return AdjointDynamics(self, state, cotangent, routings)
+
+    def pre_activation(self, state: State, layer: int, routings: Routings | None = None) -> Tensor:
+        return self.dynamics(routings=routings).pre_activation(state, layer)
+
+    def routings(self, state: State) -> Routings:
+        with torch.no_grad():
+            return {
+                k: chain.forward(state[source])[1]
+                for k, (chain, (source, _)) in enumerate(
+                    zip(self.couplings, self.ends, strict=True)
+                )
+                if chain.routed
+            }
+
+    def contrast(
+        self, states: Sequence[State], scales: Sequence[Tensor], routings: Sequence[Routings]
+    ) -> EnergyGradient:
+        # One pass over the batches of all states serves every coupling.
+        stacked = [torch.cat(layer) for layer in zip(*states, strict=True)]
+        weights, names = torch.cat(list(scales)), self.energy.couplings.names()
+        gradients: dict[str, Tensor] = {}
+        for k, (chain, (source, target)) in enumerate(zip(self.couplings, self.ends, strict=True)):
+            routing = (
+                tuple(torch.cat(c) for c in zip(*(r[k] for r in routings), strict=True))
+                if chain.routed
+                else ()
             )
-        return gradients
+            b = stacked[target] * per_sample(weights, stacked[target])
+            found = chain.weight_gradient(stacked[source], b, routing)
+            gradients |= {f"{names[k]}.{key}": g for key, g in found.items()}
+        return self._with_drives(gradients, {i: _contrast(states, scales, i) for i in self.driven})
+
+    def response_gradient(
+        self, state: State, response: State, scale: Tensor, routings: Routings
+    ) -> EnergyGradient:
+        names = self.energy.couplings.names()
+        gradients: dict[str, Tensor] = {}
+        for k, (chain, (a, b)) in enumerate(zip(self.couplings, self.ends, strict=True)):
+            # The response meets each coupling on both sides: as its target and as its source.
+            found = chain.mixed_gradient(
+                state[a],
+                state[b] * per_sample(scale, state[b]),
+                (response[a], response[b] * per_sample(scale, response[b])),
+                routings.get(k, ()),
+            )
+            gradients |= {f"{names[k]}.{key}": g for key, g in found.items()}
+        moved = {i: response[i] * per_sample(scale, response[i]) for i in self.driven}
+        return self._with_drives(gradients, moved)
+
+    def _with_drives(
+        self, gradients: dict[str, Tensor], moved: Mapping[int, Tensor]
+    ) -> EnergyGradient:
+        """The gradient with the drives' part; ``moved`` is what each drive's field meets."""
+        names, drives = self.energy.drives.names(), []
+        parts = zip(self.drive_chains, self.driven, self.drives, strict=True)
+        for k, (chain, i, u) in enumerate(parts):
+            found = chain.weight_gradient(u, moved[i], ())
+            gradients |= {f"{names[k]}.{key}": g for key, g in found.items()}
+            drives.append(chain.adjoint(moved[i], ()))
+        return EnergyGradient(gradients, drives)
 
 
-def _weighted(x: Tensor, weights: Tensor) -> Tensor:
-    return x * weights.view(-1, *[1] * (x.dim() - 1))
+def _of(weights: Weights, name: str) -> dict[str, Tensor]:
+    """The weights of one chain, named without it."""
+    prefix = f"{name}."
+    return {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}
+
+
+def _contrast(states: Sequence[State], scales: Sequence[Tensor], layer: int) -> Tensor:
+    """``sum of scales[k] * states[k][layer]``, from differences: the scales add up to zero."""
+    last, total = states[-1][layer], None
+    for state, scale in zip(states[:-1], scales[:-1], strict=True):
+        part = (state[layer] - last).mul_(per_sample(scale, last))
+        total = part if total is None else total.add_(part)
+    assert total is not None, "a contrast needs two states"
+    return total

@@ -20,6 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ffebm_dsl.physics.energy.ops import BoundOp, LinearOp, Weights
+from ffebm_dsl.physics.layout import channels_last
+
 PACKED_DTYPES = (torch.float32,)
 """What oneDNN's packed convolutions are used for."""
 
@@ -39,49 +42,18 @@ class Geometry:
     unread: tuple[int, ...]
 
 
-def channels_last(x: Tensor) -> Tensor:
-    """``x`` in the memory layout that its device convolves fastest; its values unchanged.
-
-    Images in single precision or less become channels-last. In float64, which checks use,
-    the layout and with it every rounding stays as it was.
-    """
-    if x.dim() != 4 or x.dtype == torch.float64:
-        return x
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def zeros(batch: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
-    """Zeros (batch, *shape) of the dtype and device of ``like``, laid out to be convolved."""
-    if len(shape) != 3 or like.dtype == torch.float64:
-        return like.new_zeros(batch, *shape)
-    empty = torch.empty(
-        (batch, *shape),
-        dtype=like.dtype,
-        device=like.device,
-        memory_format=torch.channels_last,
-    )
-    return empty.zero_()
-
-
-def take_rows(x: Tensor, rows: Tensor) -> Tensor:
-    """The samples ``rows`` of ``x``, (B, ...), in its memory layout."""
-    if x.dim() == 4 and not x.is_contiguous():
-        return x.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
-    return x.index_select(0, rows)
-
-
-class Convolution:
+class Convolution(BoundOp):
     """``conv2d`` with weight (out, in / groups, k, k), bias (out,), and its adjoint."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:
-        self._weight = weight.detach()
-        self.bias = None if bias is None else bias.detach()
+    def __init__(self, op: LinearOp, weights: Weights, geometry: Geometry) -> None:
+        super().__init__(op, {name: weight.detach() for name, weight in weights.items()})
+        self.bias = self.weights.get("bias")
         self.geometry = geometry
 
     @cached_property
     def weight(self) -> Tensor:
         """In the layout of what it meets."""
-        return channels_last(self._weight)
+        return channels_last(self.weights["weight"])
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._convolve(x, self.bias)
@@ -105,26 +77,19 @@ class Convolution:
 
 
 class PackedConvolution(Convolution):
-    """The same with weights packed for oneDNN, for inputs (``batch``, *``in_shape``)."""
+    """The same with weights packed for oneDNN, for ``batch`` inputs."""
 
-    def __init__(
-        self,
-        weight: Tensor,
-        bias: Tensor | None,
-        geometry: Geometry,
-        in_shape: tuple[int, ...],
-        batch: int,
-    ) -> None:
-        super().__init__(weight, bias, geometry)
-        g = geometry
-        self._forward = _Packed(self._weight, g, g.padding, (batch, *in_shape))
+    def __init__(self, op: LinearOp, weights: Weights, geometry: Geometry, batch: int) -> None:
+        super().__init__(op, weights, geometry)
+        g, weight, in_shape = geometry, self.weights["weight"], op.in_shape
+        self._forward = _Packed(weight, g, g.padding, (batch, *in_shape))
         self._adjoint: _Packed | None = None
         reach = g.dilation * (weight.shape[-1] - 1)
         if g.stride == 1 and reach >= g.padding:
             # Then the transpose is a convolution too, with flipped weights.
             sizes = [size + 2 * g.padding - reach for size in in_shape[1:]]
             self._adjoint = _Packed(
-                _flipped(self._weight, g.groups), g, reach - g.padding, (batch, len(weight), *sizes)
+                _flipped(weight, g.groups), g, reach - g.padding, (batch, len(weight), *sizes)
             )
 
     def adjoint(self, y: Tensor) -> Tensor:
@@ -162,17 +127,11 @@ class _Packed:
         )
 
 
-def convolution(
-    weight: Tensor,
-    bias: Tensor | None,
-    geometry: Geometry,
-    in_shape: tuple[int, ...],
-    batch: int,
-) -> Convolution:
-    """The fastest form at hand for inputs (``batch``, *``in_shape``)."""
-    if packs(weight):
-        return PackedConvolution(weight, bias, geometry, in_shape, batch)
-    return Convolution(weight, bias, geometry)
+def convolution(op: LinearOp, weights: Weights, geometry: Geometry, batch: int) -> Convolution:
+    """The fastest form at hand of the convolution ``op`` for ``batch`` inputs."""
+    if packs(weights["weight"]):
+        return PackedConvolution(op, weights, geometry, batch)
+    return Convolution(op, weights, geometry)
 
 
 def packs(weight: Tensor) -> bool:
@@ -186,16 +145,26 @@ def packs(weight: Tensor) -> bool:
     )
 
 
+class _Probe(LinearOp):
+    """A convolution of 3 channels of 4 x 4 to 2, for its shapes alone."""
+
+    in_shape, out_shape = (3, 4, 4), (2, 4, 4)
+
+    def tangent(self, x: Tensor, weights: Weights) -> Tensor:
+        return F.conv2d(x, weights["weight"], None, 1, 1)
+
+
 @cache
 def _packing_works() -> bool:
     """Whether this installation's packed operators exist and give PyTorch's own result."""
     geometry = Geometry(1, 1, 1, 1, (0, 0))
     ones = [torch.ones(shape) for shape in ((2, 3, 3, 3), (2,), (1, 3, 4, 4), (1, 2, 4, 4))]
     weight, bias, x, y = ones
+    op, weights = _Probe(), {"weight": weight, "bias": bias}
     with torch.no_grad():
-        plain = Convolution(weight, bias, geometry)
+        plain = Convolution(op, weights, geometry)
         try:
-            packed = PackedConvolution(weight, bias, geometry, (3, 4, 4), 1)
+            packed = PackedConvolution(op, weights, geometry, 1)
             pairs = (packed(x), plain(x)), (packed.adjoint_onto(y, x), plain.adjoint_onto(y, x))
         except (AttributeError, RuntimeError, TypeError):
             return False

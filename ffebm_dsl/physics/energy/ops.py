@@ -1,216 +1,146 @@
-"""The ops that a coupling's chain may hold: linear maps, and max poolings.
+"""What an op of a coupling offers: a linear map, its transpose, and nothing that it holds.
 
-A linear op has an adjoint; a max pooling has one once its choice of inputs, its *routing*,
-is fixed. Everything here remains differentiable where a graph is asked for. What a phase
-without a graph runs instead are the op's *prepared* forms
-(:mod:`ffebm_dsl.physics.energy.kernels`).
+An op is a value: it knows its shapes and its arguments, and takes its weights as an
+argument. So the same op serves a parameter, the output of a parametrisation, a weight with
+a graph and one without. A *routed* op is linear once its choice of inputs, its routing, is
+fixed; max pooling is one. :class:`OpWeights` holds the parameters of one op.
 
-Shapes: ``x`` is (B, *in_shape), ``y`` is (B, *out_shape).
+Shapes: ``x`` is (B, *in_shape), ``y`` is (B, *out_shape); ``weights`` maps a weight's name
+to its tensor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.energy.kernels import Convolution, Geometry, convolution
+Weights = Mapping[str, Tensor]
 
 
-class LinearOp(nn.Module):
-    """One linear op of a coupling: ``forward`` is affine, ``tangent`` its linear part.
+class LinearOp(ABC):
+    """One linear op between known shapes; a weight called ``bias`` makes it affine.
 
-    ``adjoint`` is the transpose of ``tangent``. Subclasses may add a bias in ``forward``.
+    A subclass gives :meth:`tangent`. The transpose and the gradient of the weights follow
+    from it by automatic differentiation; a subclass overrides them where it has something
+    faster, and ``ffebm check`` compares them with what ``tangent`` says.
     """
 
-    def __init__(self, in_shape: Sequence[int]) -> None:
-        super().__init__()
-        self.in_shape = tuple(in_shape)
+    in_shape: tuple[int, ...]
+    out_shape: tuple[int, ...]
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.tangent(x)
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each weight by name; a bias has one entry per output channel."""
+        return {}
 
-    def tangent(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
+    def forward(self, x: Tensor, weights: Weights) -> Tensor:
+        """``tangent(x)`` plus the bias, if there is one."""
+        y, bias = self.tangent(x, weights), weights.get("bias")
+        return y if bias is None else y + bias.view(-1, *[1] * (y.dim() - 2))
 
-    def adjoint(self, y: Tensor) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def tangent(self, x: Tensor, weights: Weights) -> Tensor:
+        """The linear part: (B, *in_shape) to (B, *out_shape)."""
 
+    def adjoint(self, y: Tensor, weights: Weights) -> Tensor:
+        """The transpose of :meth:`tangent`: (B, *out_shape) to (B, *in_shape)."""
+        graph = torch.is_grad_enabled()
+        with torch.enable_grad():
+            x = y.new_zeros(len(y), *self.in_shape).requires_grad_()
+            out = self.tangent(x, weights)
+            (back,) = torch.autograd.grad(out, x, y, create_graph=graph)
+        return back
 
-class WeightedOp(LinearOp):
-    """A linear op with a weight, and a bias or none."""
-
-    weight: nn.Parameter
-    bias: nn.Parameter | None
-
-    def weight_gradient(self, x: Tensor, y: Tensor) -> Tensor:
-        """``d <tangent(x), y> / d weight``, summed over the batch."""
-        raise NotImplementedError
+    def weight_gradient(self, x: Tensor, y: Tensor, weights: Weights) -> dict[str, Tensor]:
+        """``d <tangent(x), y> / d weight`` of every weight but the bias, summed over the batch."""
+        own = {k: w.detach().requires_grad_() for k, w in weights.items() if k != "bias"}
+        if not own:
+            return {}
+        with torch.enable_grad():
+            value = (self.tangent(x.detach(), own) * y.detach()).sum()
+        return dict(zip(own, torch.autograd.grad(value, list(own.values())), strict=True))
 
     def bias_gradient(self, y: Tensor) -> Tensor:
-        """``d <forward(x), y> / d bias``, summed over the batch."""
+        """``d <forward(x), y> / d bias``, summed over the batch: (channels,)."""
         return y.sum([0, *range(2, y.dim())])
 
-
-class Conv2d(WeightedOp):
-    """``conv2d`` with square kernels; weight (out, in / groups, k, k), bias (out,)."""
-
-    def __init__(
-        self,
-        in_shape: Sequence[int],
-        out_channels: int,
-        kernel: int,
-        *,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
-        groups: int = 1,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(in_shape)
-        self.stride, self.padding = stride, padding
-        self.dilation, self.groups = dilation, groups
-        shape = (out_channels, self.in_shape[0] // groups, kernel, kernel)
-        self.weight = nn.Parameter(torch.empty(shape))
-        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        # Rows and columns that a strided convolution never reads: its transpose must restore them.
-        reach = dilation * (kernel - 1) + 1 - 2 * padding
-        self.unread = tuple((size - reach) % stride for size in self.in_shape[1:])
-
-    def prepared(self, batch: int) -> Convolution:
-        """The convolution on the present weights, for phases of ``batch`` samples."""
-        return convolution(self.weight, self.bias, self._geometry, self.in_shape, batch)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self._convolve(x, self.bias)
-
-    def tangent(self, x: Tensor) -> Tensor:
-        return self._convolve(x, None)
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        return F.conv_transpose2d(
-            y, self.weight, None, self.stride, self.padding, self.unread, self.groups, self.dilation
-        )
-
-    def weight_gradient(self, x: Tensor, y: Tensor) -> Tensor:
-        square = [[size] * 2 for size in (self.stride, self.padding, self.dilation)]
-        _, gradient, _ = torch.ops.aten.convolution_backward(
-            y, x, self.weight, None, *square, False, [0, 0], self.groups, [False, True, False]
-        )
-        return gradient
-
-    @property
-    def _geometry(self) -> Geometry:
-        return Geometry(self.stride, self.padding, self.dilation, self.groups, self.unread)
-
-    def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        return F.conv2d(x, self.weight, bias, self.stride, self.padding, self.dilation, self.groups)
+    def packed(self, weights: Weights, batch: int) -> BoundOp:
+        """The op with these weights made ready for the sweeps of ``batch`` samples, no graph."""
+        return BoundOp(self, weights)
 
 
-class Linear(WeightedOp):
-    """``linear``; weight (out, in), bias (out,)."""
+class RoutedOp(ABC):
+    """An op without weights that is linear once its choice of inputs is fixed."""
 
-    def __init__(self, in_shape: Sequence[int], out_features: int, *, bias: bool = True) -> None:
-        super().__init__(in_shape)
-        self.weight = nn.Parameter(torch.empty(out_features, self.in_shape[0]))
-        self.bias = nn.Parameter(torch.empty(out_features)) if bias else None
+    in_shape: tuple[int, ...]
+    out_shape: tuple[int, ...]
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
-
-    def tangent(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight)
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        return F.linear(y, self.weight.t())
-
-    def weight_gradient(self, x: Tensor, y: Tensor) -> Tensor:
-        return y.t() @ x
-
-
-class AvgPool2d(LinearOp):
-    """``avg_pool2d``, zero padding counted."""
-
-    def __init__(
-        self, in_shape: Sequence[int], kernel: int, *, stride: int, padding: int = 0
-    ) -> None:
-        super().__init__(in_shape)
-        self.kernel, self.stride, self.padding = [kernel] * 2, [stride] * 2, [padding] * 2
-
-    def tangent(self, x: Tensor) -> Tensor:
-        return torch.ops.aten.avg_pool2d(x, self.kernel, self.stride, self.padding)
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        like = blank(y, self.in_shape)
-        return torch.ops.aten.avg_pool2d_backward(
-            y, like, self.kernel, self.stride, self.padding, False, True, None
-        )
-
-
-class Flatten(LinearOp):
-    """``flatten``: (B, C, H, W) to (B, C H W)."""
-
-    def tangent(self, x: Tensor) -> Tensor:
-        return x.flatten(1)
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        return y.reshape(len(y), *self.in_shape)
-
-
-class Identical(LinearOp):
-    """``identity``: the layers are coupled unit by unit."""
-
-    def tangent(self, x: Tensor) -> Tensor:
-        return x
-
-    def adjoint(self, y: Tensor) -> Tensor:
-        return y
-
-
-class MaxPool2d(nn.Module):
-    """``max_pool2d``; its routing is the flat index of each maximum in its input plane."""
-
-    def __init__(
-        self, in_shape: Sequence[int], kernel: int, *, stride: int, padding: int = 0
-    ) -> None:
-        super().__init__()
-        self.in_shape = tuple(in_shape)
-        self.kernel, self.stride, self.padding = [kernel] * 2, [stride] * 2, [padding] * 2
-
+    @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The pooled tensor and the routing that was taken."""
-        return torch.ops.aten.max_pool2d_with_indices(x, self.kernel, self.stride, self.padding)
+        """The result and the routing that was taken, (B, *out_shape) int64."""
 
+    @abstractmethod
     def tangent(self, x: Tensor, routing: Tensor) -> Tensor:
-        """Pool by a given routing instead of by the maxima of ``x``."""
-        return x.flatten(2).gather(2, routing.flatten(2)).view_as(routing)
+        """The result by a given routing instead of the one that ``x`` would take."""
 
+    @abstractmethod
     def adjoint(self, y: Tensor, routing: Tensor, out: Tensor | None = None) -> Tensor:
         """``y`` put where ``routing`` says; into ``out``, (B, *in_shape), if given."""
-        if out is None:
-            like = blank(y, self.in_shape)
-            return torch.ops.aten.max_pool2d_with_indices_backward(
-                y, like, self.kernel, self.stride, self.padding, [1, 1], False, routing
-            )
-        return torch.ops.aten.max_pool2d_with_indices_backward.grad_input(
-            y, out, self.kernel, self.stride, self.padding, [1, 1], False, routing, grad_input=out
-        )
 
 
-CouplingOp = LinearOp | MaxPool2d
+CouplingOp = LinearOp | RoutedOp
 
 
-def blank(like: Tensor, shape: Sequence[int]) -> Tensor:
-    """An uninitialised (B, *shape) of the batch, dtype, device and memory layout of ``like``."""
-    last = torch.channels_last
-    images = like.dim() == 4 and len(shape) == 3 and not like.is_contiguous()
-    return torch.empty(
-        (len(like), *shape),
-        dtype=like.dtype,
-        device=like.device,
-        memory_format=last
-        if images and like.is_contiguous(memory_format=last)
-        else torch.contiguous_format,
-    )
+class BoundOp:
+    """A linear op together with its weights."""
+
+    def __init__(self, op: LinearOp, weights: Weights) -> None:
+        self.op, self.weights = op, weights
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.op.forward(x, self.weights)
+
+    def tangent(self, x: Tensor) -> Tensor:
+        return self.op.tangent(x, self.weights)
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self.op.adjoint(y, self.weights)
+
+    def adjoint_onto(self, y: Tensor, base: Tensor) -> Tensor:
+        """``base`` plus the adjoint of ``y``, in a tensor of its own."""
+        return base + self.adjoint(y)
+
+
+class OpWeights(nn.Module):
+    """The parameters of one op of a coupling, under the names that the op gives them.
+
+    Calling the module gives its present weights. That runs what ``torch.nn.utils`` hangs on
+    a module: a parametrisation computes the weight, a pruning hook masks it.
+    """
+
+    def __init__(self, op: CouplingOp) -> None:
+        super().__init__()
+        self.op = op
+        shapes = op.weight_shapes() if isinstance(op, LinearOp) else {}
+        self._names = tuple(shapes)
+        for name, shape in shapes.items():
+            self.register_parameter(name, nn.Parameter(torch.empty(shape)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw initial values as PyTorch's own layers do: uniform on +-1/sqrt(fan in)."""
+        fan_in = 1
+        for name, parameter in self.named_parameters(recurse=False):
+            if name != "bias":
+                fan_in = max(1, parameter[0].numel())
+            bound = 1 / math.sqrt(fan_in)
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in self._names}
+
+    def extra_repr(self) -> str:
+        return f"{type(self.op).__name__}: {list(self.op.in_shape)} -> {list(self.op.out_shape)}"

@@ -8,6 +8,7 @@ from ffebm_dsl.physics.gradients.estimator import (
     GradientEstimate,
     LinearCost,
     LossCost,
+    PhaseSettings,
 )
 from ffebm_dsl.physics.gradients.implicit import Implicit
 from ffebm_dsl.physics.gradients.transients import ep_transients, unrolled_transients
@@ -23,6 +24,7 @@ __all__ = [
     "Implicit",
     "LinearCost",
     "LossCost",
+    "PhaseSettings",
     "Unrolled",
     "ep_transients",
     "nudged_phases",

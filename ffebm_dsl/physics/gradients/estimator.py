@@ -10,14 +10,30 @@ nudges are per sample; the batch reduction is in ``weight`` alone and is applied
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.energy import HopfieldEnergy, PreparedCoupling, Routings
+from ffebm_dsl.physics.energy import BoundEnergy, Force, Routings, per_sample
 from ffebm_dsl.physics.relaxation import Relaxation, Solution
+
+
+@dataclass(frozen=True)
+class PhaseSettings(Relaxation):
+    """How a block relaxes in one phase.
+
+    Attributes:
+        freeze_after: keep the choices of max poolings after this many sweeps; -1: never.
+        feedforward: a free phase from zero begins with one forward pass through the layers,
+            which is not counted as a sweep.
+    """
+
+    freeze_after: int = -1
+    feedforward: bool = False
 
 
 @dataclass(frozen=True)
@@ -25,22 +41,20 @@ class Equilibrium:
     """A block after its free phase: where estimators start.
 
     Attributes:
-        energy: the block's energy.
-        drives: what drives it, (B, *layer shape) each, held fixed.
+        bound: the block's energy at the weights and drives of the forward pass.
         state: the free state, one tensor per layer.
         free: settings of the free phase.
         nudged: settings of the nudged phases.
         routings: the max poolings' choices, where the free phase froze them.
-        prepared: the couplings as the free phase used them, weights packed; None: not kept.
+        force: what acts on the pre-activations in every phase, if anything does.
     """
 
-    energy: HopfieldEnergy
-    drives: tuple[Tensor, ...]
+    bound: BoundEnergy
     state: tuple[Tensor, ...]
-    free: Relaxation
-    nudged: Relaxation
+    free: PhaseSettings
+    nudged: PhaseSettings
     routings: Routings | None = None
-    prepared: Sequence[PreparedCoupling] | None = None
+    force: Force | None = None
 
 
 class Cost(ABC):
@@ -60,7 +74,7 @@ class Cost(ABC):
 
     @abstractmethod
     def stacked(self, copies: int) -> Cost:
-        """The same cost for a batch in which every sample stands ``copies`` times."""
+        """The same cost for a batch in which every sample occurs ``copies`` times."""
 
     def parameter_gradient(self, state: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
         """``sum over samples of weights * dC/d parameter``, aligned with :meth:`parameters`."""
@@ -120,21 +134,20 @@ class LossCost(Cost):
         return list(torch.autograd.grad(value, parameters))
 
 
-@dataclass(frozen=True)
-class GradientEstimate:
+class GradientEstimate(NamedTuple):
     """Gradients of ``sum weight * C`` and the solves behind them.
 
     Attributes:
-        parameters: aligned with ``energy.trainable()``.
-        drives: aligned with the drives, (B, *layer shape) each.
+        weights: by name, as the energy's; one that is missing is zero.
+        drives: aligned with the drives, (B, *drive shape) each.
         cost_parameters: aligned with ``cost.parameters()``.
         solutions: each solve under its phase's name: ``nudged`` or ``adjoint``.
     """
 
-    parameters: list[Tensor]
+    weights: dict[str, Tensor]
     drives: list[Tensor]
     cost_parameters: list[Tensor]
-    solutions: dict[str, list[Solution]] = field(default_factory=dict)
+    solutions: Mapping[str, list[Solution]] = MappingProxyType({})
 
 
 class Estimator(ABC):
@@ -153,8 +166,3 @@ def cotangents_by_layer(
     return [
         gradient[i] * per_sample(weights, s) if i in gradient else None for i, s in enumerate(state)
     ]
-
-
-def per_sample(weights: Tensor, like: Tensor) -> Tensor:
-    """(B,) weights, shaped to multiply a tensor (B, ...)."""
-    return weights.view(-1, *[1] * (like.dim() - 1))

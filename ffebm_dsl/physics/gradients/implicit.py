@@ -12,14 +12,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import AdjointDynamics
 from ffebm_dsl.physics.gradients.estimator import (
     Cost,
     Equilibrium,
     Estimator,
     GradientEstimate,
     cotangents_by_layer,
-    per_sample,
 )
 from ffebm_dsl.physics.relaxation import relax
 
@@ -43,24 +41,17 @@ class Implicit(Estimator):
             raise ValueError("implicit differentiation needs a tolerance and sweeps above 0")
 
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
-        energy, state = equilibrium.energy, equilibrium.state
+        bound, state = equilibrium.bound, equilibrium.state
         with torch.no_grad():
-            routings = equilibrium.routings or energy.routings(state)
+            routings = equilibrium.routings or bound.routings(state)
             cotangent = cotangents_by_layer(cost, state, torch.ones_like(weights))
-            dynamics = AdjointDynamics(
-                energy, state, equilibrium.drives, cotangent, routings, equilibrium.prepared
-            )
-            settings = replace(
-                equilibrium.nudged,
-                sweeps=self.sweeps,
-                tolerance=self.tolerance,
-                routing_after=-1,
-            )
+            dynamics = bound.adjoint(state, cotangent, routings)
+            settings = replace(equilibrium.nudged, sweeps=self.sweeps, tolerance=self.tolerance)
             solution = relax(dynamics, [torch.zeros_like(s) for s in state], settings)
-        response = solution.state
+            found = bound.response_gradient(state, solution.state, weights, routings)
         return GradientEstimate(
-            energy.field_gradient(state, response, weights, routings),
-            [response[i] * per_sample(weights, response[i]) for i in energy.driven],
+            found.weights,
+            found.drives,
             cost.parameter_gradient(state, weights),
             {"adjoint": [solution]},
         )

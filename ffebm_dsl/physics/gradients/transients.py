@@ -19,7 +19,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import HopfieldDynamics
 from ffebm_dsl.physics.gradients.eqprop import EquilibriumPropagation, nudged_dynamics
 from ffebm_dsl.physics.gradients.estimator import (
     Cost,
@@ -49,22 +48,16 @@ def ep_transients(
     sweeps: int,
 ) -> Iterator[Nudged]:
     """EP after t = 0, 1, ... nudged sweeps. No sample stops early: the tolerance is not used."""
-    betas, batch = estimator.betas, len(equilibrium.state[0])
-    nudges = [beta for beta in betas if beta != 0]
-    dynamics, state = nudged_dynamics(equilibrium, cost, nudges)
+    dynamics, state = nudged_dynamics(equilibrium, cost, estimator.nudges)
     step = _one_sweep(equilibrium.nudged)
     for t in range(sweeps + 1):
         if t > 0:
-            if t - 1 == equilibrium.nudged.routing_after:
-                dynamics.freeze_routing(state)
+            if t - 1 == dynamics.changes_after:
+                dynamics.change(state)
             with torch.no_grad():
                 state = relax(dynamics, state, step).state
-        by_beta = {0.0: list(equilibrium.state)}
-        for k, beta in enumerate(nudges):
-            by_beta[beta] = [s[k * batch : (k + 1) * batch] for s in state]
-        first, second = (by_beta[beta] for beta in betas)
-        routings = estimator.routings(equilibrium, dynamics.routings_at(state))
-        estimate = estimator.contrast(equilibrium, cost, weights, first, second, [], routings)
+        with torch.no_grad():
+            estimate = estimator.contrast(equilibrium, cost, weights, state, dynamics)
         yield Nudged(estimate, state)
 
 
@@ -85,25 +78,23 @@ def unrolled_transients(
         torch.zeros_like(s) if c is None else c
         for s, c in zip(end, cotangents_by_layer(cost, end, weights), strict=True)
     ]
-    parameters = [torch.zeros_like(p) for p in equilibrium.energy.trainable()]
-    drives = [torch.zeros_like(u) for u in equilibrium.drives]
+    parameters = {name: torch.zeros_like(w) for name, w in equilibrium.bound.weights.items()}
+    drives = [torch.zeros_like(u) for u in equilibrium.bound.drives]
     yield GradientEstimate(parameters, drives, cost_parameters)
     while trajectory:
         cotangent, shares = _pull_back(equilibrium, step, trajectory.pop(), cotangent)
-        for total, share in zip([*parameters, *drives], shares, strict=True):
+        for total, share in zip([*parameters.values(), *drives], shares, strict=True):
             total += share
         yield GradientEstimate(parameters, drives, cost_parameters)
 
 
 def _one_sweep(settings: Relaxation) -> Relaxation:
-    return replace(settings, sweeps=1, tolerance=0.0, routing_after=-1)
+    return replace(settings, sweeps=1, tolerance=0.0)
 
 
 def _trajectory(equilibrium: Equilibrium, step: Relaxation, sweeps: int) -> list[Sequence[Tensor]]:
     """The free state and the states after each of ``sweeps`` further sweeps."""
-    dynamics = HopfieldDynamics(
-        equilibrium.energy, equilibrium.drives, routings=equilibrium.routings
-    )
+    dynamics = equilibrium.bound.dynamics(equilibrium.force, equilibrium.routings)
     states: list[Sequence[Tensor]] = [equilibrium.state]
     with torch.no_grad():
         for _ in range(sweeps):
@@ -118,14 +109,13 @@ def _pull_back(
 
     ``cotangent`` is that of the state which the sweep makes of ``state``.
     """
-    energy = equilibrium.energy
+    bound = equilibrium.bound.differentiable()
     with torch.enable_grad():
         start = [s.detach().requires_grad_() for s in state]
-        drives = [u.detach().requires_grad_() for u in equilibrium.drives]
-        dynamics = HopfieldDynamics(energy, drives, routings=equilibrium.routings, graph=True)
+        dynamics = bound.dynamics(equilibrium.force, equilibrium.routings)
         end = relax(dynamics, start, step).state
     pairs = [(s, c) for s, c in zip(end, cotangent, strict=True) if s.requires_grad]
-    inputs = [*start, *energy.trainable(), *drives]
+    inputs = [*start, *bound.weights.values(), *bound.drives]
     gradients = torch.autograd.grad(
         [s for s, _ in pairs],
         inputs,

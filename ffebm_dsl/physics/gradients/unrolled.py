@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import HopfieldDynamics
 from ffebm_dsl.physics.gradients.estimator import (
     Cost,
     Equilibrium,
@@ -38,18 +37,16 @@ class Unrolled(Estimator):
             raise ValueError(f"cannot unroll {self.sweeps} sweeps")
 
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
-        energy = equilibrium.energy
         settings = replace(
             equilibrium.free,
             sweeps=self.sweeps,
             tolerance=0.0,
-            routing_after=-1,
-            solver=None,
-            over_relaxation=1.0,
+            solver=equilibrium.free.solver.plain,
         )
+        bound = equilibrium.bound.differentiable()
+        inputs = [*bound.weights.values(), *bound.drives]
         with torch.enable_grad():
-            drives = [u.detach().requires_grad_() for u in equilibrium.drives]
-            dynamics = HopfieldDynamics(energy, drives, routings=equilibrium.routings, graph=True)
+            dynamics = bound.dynamics(equilibrium.force, equilibrium.routings)
             solution = relax(dynamics, equilibrium.state, settings)
         end = [s.detach() for s in solution.state]
         outputs, cotangents = [], []
@@ -57,7 +54,6 @@ class Unrolled(Estimator):
             if c is not None and s.requires_grad:
                 outputs.append(s)
                 cotangents.append(c)
-        inputs = [*energy.trainable(), *drives]
         gradients = (
             torch.autograd.grad(
                 outputs, inputs, cotangents, allow_unused=True, materialize_grads=True
@@ -65,9 +61,9 @@ class Unrolled(Estimator):
             if outputs
             else [torch.zeros_like(x) for x in inputs]
         )
-        count = len(inputs) - len(drives)
+        count = len(bound.weights)
         return GradientEstimate(
-            list(gradients[:count]),
+            dict(zip(bound.weights, gradients[:count], strict=True)),
             list(gradients[count:]),
             cost.parameter_gradient(end, weights),
         )

@@ -1,6 +1,6 @@
 """Energy blocks as torch modules, and the chain of maps and blocks that a spec describes."""
 
-from ffebm_dsl.physics.network.block import EnergyBlock, LossScale, PhaseReport
+from ffebm_dsl.physics.network.block import BlockSettings, EnergyBlock, PhaseReport
 from ffebm_dsl.physics.network.chain import (
     HybridBlock,
     HybridNetwork,
@@ -13,11 +13,11 @@ from ffebm_dsl.physics.network.chain import (
 from ffebm_dsl.physics.network.initialise import Draw, initialise
 
 __all__ = [
+    "BlockSettings",
     "Draw",
     "EnergyBlock",
     "HybridBlock",
     "HybridNetwork",
-    "LossScale",
     "MapWiring",
     "Outcome",
     "PhaseReport",

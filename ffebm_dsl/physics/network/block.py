@@ -2,65 +2,72 @@
 
 ``forward`` runs the free phase without a graph and returns the equilibrium state of the
 output layers. In the backward pass the block's estimator turns the cotangents of those
-outputs into gradients for its parameters and its drives, by further relaxation.
+outputs into gradients for its weights and its drives, by further relaxation.
+
+All that a call needs is captured when ``forward`` runs: the settings, the weights, the
+drives. So a block may be called many times before a backward pass, from several threads,
+and with other settings each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.amp.autocast_mode import is_autocast_available
-from torch.autograd.function import once_differentiable
 
-from ffebm_dsl.physics.energy import (
-    HopfieldDynamics,
-    HopfieldEnergy,
-    Routing,
-    Routings,
-)
+from ffebm_dsl.physics.energy import BoundEnergy, Energy, EnergyDynamics, Force, Routings
 from ffebm_dsl.physics.gradients import (
     Cost,
     Equilibrium,
+    EquilibriumPropagation,
     Estimator,
     GradientEstimate,
-    LinearCost,
     LossCost,
+    PhaseSettings,
 )
-from ffebm_dsl.physics.relaxation import Relaxation, Solution, forward_pass, relax
+from ffebm_dsl.physics.network.fit import require_drives
+from ffebm_dsl.physics.network.nudging import proportioned
+from ffebm_dsl.physics.network.refusal import refuse_second_order
+from ffebm_dsl.physics.network.whole_batch import WholeBatch
+from ffebm_dsl.physics.relaxation import Solution, forward_pass, relax
 
-REDUCTIONS = ("mean", "sum")
 
+@dataclass(frozen=True)
+class BlockSettings:
+    """How a block relaxes and learns.
 
-class LossScale:
-    """By what factor the loss under differentiation exceeds the reduced loss.
-
-    A block nudges with cotangents of the *per-sample* loss. Whatever multiplies the loss
-    behind it (a gradient scaler, gradient accumulation) reaches the block multiplied into
-    its cotangents and must not change beta, so it is divided out before the nudged phases
-    and multiplied back afterwards. :meth:`tie` reads the factor off the loss itself.
+    Attributes:
+        free: settings of the free phase.
+        nudged: settings of the nudged phases.
+        estimator: how gradients are taken.
+        force: acts on the pre-activations in every phase.
+        routings: choices of the max poolings to use throughout, instead of the state's own.
+        start: where free phases start, instead of at zero; (B, *layer shape) each.
+        keep_states: whether reports keep the states that phases ended with.
     """
 
-    def __init__(self, value: float = 1.0) -> None:
-        self.value: Tensor | float = value
-
-    def tie(self, loss: Tensor) -> Tensor:
-        """The same 0-dim loss; its backward pass notes the factor before any block runs."""
-        return _Tie.apply(loss, self)
+    free: PhaseSettings
+    nudged: PhaseSettings
+    estimator: Estimator = field(default_factory=EquilibriumPropagation)
+    force: Force | None = None
+    routings: Routings | None = None
+    start: tuple[Tensor, ...] | None = None
+    keep_states: bool = False
 
 
 @dataclass(frozen=True)
 class PhaseReport:
     """How one relaxation of one block went, sample by sample.
 
-    ``phase`` is ``free``, ``nudged`` (one report for each sign of beta) or ``adjoint``;
+    ``phase`` is ``free``, ``nudged`` (one report for each nudged phase) or ``adjoint``;
     ``residual``, ``sweeps`` and ``status`` are those of the ``Solution``, (B,).
-    ``state`` and the ``routings`` that were frozen are kept only where the block's
-    ``keep_states`` is set.
+    ``state`` and the ``routings`` that were frozen are kept only where the settings say
+    ``keep_states``.
     """
 
     block: str
@@ -72,65 +79,73 @@ class PhaseReport:
     routings: Routings | None = None
 
 
-class EnergyBlock(nn.Module):
-    """A Hopfield energy with its relaxation, its outputs and its gradient estimator.
+class EnergyBlock(WholeBatch, nn.Module):
+    """An energy with its relaxation, its outputs and its gradient estimator.
+
+    A nudge is beta times the cotangent of the loss per sample, taken to be a mean over the
+    batch. Whatever else multiplies the loss multiplies the nudge; where that is out of
+    proportion, the block brings it back (:mod:`~ffebm_dsl.physics.network.nudging`).
 
     Args:
         energy: layers, couplings and drives; the drives are the arguments of ``forward``.
         outputs: indices of the layers whose states the block returns.
-        free: settings of the free phase.
-        nudged: settings of the nudged phases.
-        estimator: how gradients are taken; may be replaced at any time.
-        reduction: how the loss behind the block joins samples: ``mean`` or ``sum``. Part
-            of the block's contract, for the nudge must feel the per-sample cotangent.
+        settings: how the block relaxes and learns. To change them, assign other settings;
+            calls that were made keep theirs.
         name: what reports call the block.
-
-    Raises:
-        ValueError: an unknown reduction.
     """
 
     def __init__(
         self,
-        energy: HopfieldEnergy,
+        energy: Energy,
         outputs: Sequence[int],
-        free: Relaxation,
-        nudged: Relaxation,
-        estimator: Estimator,
+        settings: BlockSettings,
         *,
-        reduction: str = "mean",
         name: str = "block",
     ) -> None:
         super().__init__()
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"unknown reduction {reduction!r}; known: {', '.join(REDUCTIONS)}")
         self.energy = energy
         self.outputs = tuple(outputs)
-        self.free, self.nudged = free, nudged
-        self.estimator = estimator
-        self.reduction = reduction
+        self.settings = settings
         self.name = name
-        self.loss_scale = LossScale()
-        self.pinned_routings: Routings | None = None
-        """Choices of the max poolings to use throughout, instead of the state's own."""
-        self.start: tuple[Tensor, ...] | None = None
-        """Where free phases start, instead of at zeros; of the batch that will come."""
-        self.keep_states = False
-        self.reports: list[PhaseReport] = []
+        self.reports: Sequence[PhaseReport] = []
+        """How the relaxations of the last call went, its backward pass included."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse what would be ignored: a setting as an attribute of the block.
+
+        Raises:
+            AttributeError: ``name`` is a field of the settings.
+        """
+        if name in BlockSettings.__dataclass_fields__:
+            raise AttributeError(
+                f"the settings of a block are one value: block.configure({name}=...) changes it"
+            )
+        super().__setattr__(name, value)
+
+    def configure(self, **changes: Any) -> None:
+        """Change some fields of the settings, for the calls to come."""
+        self.settings = replace(self.settings, **changes)
 
     def forward(
-        self, *drives: Tensor, scale: LossScale | None = None
+        self, *drives: Tensor, settings: BlockSettings | None = None
     ) -> Tensor | tuple[Tensor, ...]:
         """The equilibrium state of the output layers, (B, *layer shape) each.
 
         One output is returned bare, several as a tuple. ``drives`` are in the order of the
-        energy's drives. ``scale`` replaces the block's own ``loss_scale`` for this call.
+        energy's drives. ``settings`` replace the block's own for this call.
+
+        Raises:
+            ValueError: a drive does not fit the layer that it drives, or batches differ.
         """
-        call = _Call(self, len(drives), scale or self.loss_scale)
-        states = _Equilibrate.apply(call, *drives, *self.energy.trainable())
+        states = self._call(drives, settings or self.settings, None)
         return states[0] if len(states) == 1 else states
 
     def loss(
-        self, *drives: Tensor, loss: Callable[[Tensor, int], Tensor], readout: nn.Module
+        self,
+        *drives: Tensor,
+        loss: Callable[[Tensor, int], Tensor],
+        readout: nn.Module,
+        settings: BlockSettings | None = None,
     ) -> tuple[Tensor, Tensor]:
         """A loss per sample of the single output, (B,), and that output's free state.
 
@@ -139,157 +154,205 @@ class EnergyBlock(nn.Module):
         samples, N being ``copies`` times the batch; its parameters are those of ``readout``.
         """
         cost = LossCost(self.outputs[0], loss, readout)
-        call = _Call(self, len(drives), self.loss_scale, cost)
-        parameters = [*self.energy.trainable(), *cost.parameters()]
-        per_sample, state = _Equilibrate.apply(call, *drives, *parameters)
+        per_sample, state = self._call(drives, settings or self.settings, cost)
         return per_sample, state
 
-    def solve(self, *drives: Tensor) -> tuple[Solution, Routings | None]:
+    def solve(
+        self, *drives: Tensor, settings: BlockSettings | None = None
+    ) -> tuple[Solution, Routings | None]:
         """The free phase alone, without a graph, and the routings it froze, if any."""
-        solution, dynamics = self.free_phase(*drives)
-        return solution, dynamics.routings
-
-    def free_phase(self, *drives: Tensor) -> tuple[Solution, HopfieldDynamics]:
-        """The free phase, and its dynamics: routings that it froze, weights that it packed."""
-        drives = tuple(u.detach() for u in drives)
+        call = self._new_call(drives, settings or self.settings, None)
+        weights = {name: w.detach() for name, w in self.energy.weights().items()}
         with torch.no_grad():
-            dynamics = HopfieldDynamics(
-                self.energy, drives, routings=self.pinned_routings, resting=self.start is None
-            )
-            start = self.start or self.energy.zero_state(len(drives[0]), drives[0])
-            if self.free.feedforward and self.start is None:
-                start = forward_pass(dynamics, start)
-            solution = relax(dynamics, start, self.free)
-        self.reports = [self._report("free", solution, dynamics.routings)]
-        return solution, dynamics
+            bound = self.energy.bind(drives, weights)
+            return call.free_phase(bound)
 
-    def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
-        """The estimator's answer; its solves are added to ``reports``."""
-        estimate = self.estimator.estimate(equilibrium, cost, weights)
-        for phase, solutions in estimate.solutions.items():
-            self.reports += [self._report(phase, solution) for solution in solutions]
-        return estimate
-
-    def batch_weights(self, batch: int, scale: LossScale, like: Tensor) -> Tensor:
-        """What the reduction and the loss scale multiply each sample's cost by, (B,)."""
-        factor = 1.0 / batch if self.reduction == "mean" else 1.0
-        return like.new_full((batch,), factor).mul(scale.value)
-
-    def _report(
-        self, phase: str, solution: Solution, routings: Routings | None = None
-    ) -> PhaseReport:
-        report = PhaseReport(
-            self.name, phase, solution.residual.detach(), solution.sweeps, solution.status
+    def extra_repr(self) -> str:
+        layers = ", ".join(f"{layer.name} {list(layer.shape)}" for layer in self.energy.layers)
+        outputs = ", ".join(self.energy.layers[i].name for i in self.outputs)
+        s = self.settings
+        return (
+            f"{self.name}: {layers} -> {outputs}\n{s.estimator}\n"
+            f"free: {s.free.sweeps} sweeps, tolerance {s.free.tolerance:g}; "
+            f"nudged: {s.nudged.sweeps} sweeps, tolerance {s.nudged.tolerance:g}"
         )
-        if not self.keep_states:
-            return report
-        state = tuple(s.detach() for s in solution.state)
-        return replace(report, state=state, routings=routings)
+
+    def _new_call(
+        self, drives: Sequence[Tensor], settings: BlockSettings, cost: LossCost | None
+    ) -> _Call:
+        require_drives(self.name, drives, self.energy)
+        batch = float(len(drives[0]))
+        if self.part is not None:
+            batch = self.part.total / self.part.processes
+        call = _Call(self.name, settings, self.outputs, batch, cost)
+        self.reports = call.reports
+        return call
+
+    def _call(
+        self, drives: Sequence[Tensor], settings: BlockSettings, cost: LossCost | None
+    ) -> tuple[Tensor, ...]:
+        if torch.compiler.is_compiling():
+            # To the compiler a block is one opaque call: its sweeps are loops over data.
+            return torch.compiler.disable(self._run)(drives, settings, cost)
+        return self._run(drives, settings, cost)
+
+    def _run(
+        self, drives: Sequence[Tensor], settings: BlockSettings, cost: LossCost | None
+    ) -> tuple[Tensor, ...]:
+        call = self._new_call(drives, settings, cost)
+        weights = self.energy.weights()
+        of_cost = [] if cost is None else cost.parameters()
+        plan = _Plan(call, self.energy, tuple(weights), len(drives))
+        outputs: tuple[Tensor, ...] = _Equilibrate.apply(plan, *drives, *weights.values(), *of_cost)
+        return outputs
 
 
 @dataclass(frozen=True)
 class _Call:
-    """What one call of a block hands to its backward pass besides tensors."""
+    """One call of a block: what it was made with, and how its relaxations went.
 
-    block: EnergyBlock
+    ``batch`` is the number of samples over which the loss is a mean, by its factor.
+    """
+
+    block: str
+    settings: BlockSettings
+    outputs: tuple[int, ...]
+    batch: float
+    cost: LossCost | None
+    reports: list[PhaseReport] = field(default_factory=list)
+
+    def free_phase(self, bound: BoundEnergy) -> tuple[Solution, Routings | None]:
+        """The free phase, and the routings that were frozen in it or given."""
+        s = self.settings
+        at_zero = s.start is None
+        dynamics = bound.dynamics(
+            s.force, s.routings, freeze_after=s.free.freeze_after, from_zero=at_zero
+        )
+        start = bound.zero_state() if s.start is None else s.start
+        if s.free.feedforward and at_zero:
+            start = forward_pass(dynamics, start)
+        solution = relax(dynamics, start, s.free)
+        kept = _kept(dynamics, solution, s)
+        self.report("free", solution, kept)
+        return solution, kept
+
+    def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
+        """The estimator's answer; its solves are reported."""
+        estimate = self.settings.estimator.estimate(equilibrium, cost, weights)
+        for phase, solutions in estimate.solutions.items():
+            for solution in solutions:
+                self.report(phase, solution)
+        return estimate
+
+    def report(self, phase: str, solution: Solution, routings: Routings | None = None) -> None:
+        report = PhaseReport(
+            self.block, phase, solution.residual.detach(), solution.sweeps, solution.status
+        )
+        if self.settings.keep_states:
+            state = tuple(s.detach() for s in solution.state)
+            report = replace(report, state=state, routings=routings)
+        self.reports.append(report)
+
+
+def _kept(dynamics: EnergyDynamics, solution: Solution, settings: BlockSettings) -> Routings | None:
+    """The routings that hold from the free phase on; None where they follow the state."""
+    frozen = settings.routings is not None or settings.free.freeze_after >= 0
+    return dynamics.routings(solution.state) or None if frozen else None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A call with the names of the tensors that autograd passes through."""
+
+    call: _Call
+    energy: Energy
+    weights: tuple[str, ...]
     drives: int
-    scale: LossScale
-    cost: LossCost | None = None
 
 
 class _Equilibrate(torch.autograd.Function):
     """The free phase forward, the estimator backward.
 
-    Inputs: the call, its drives, the block's trainable parameters and, with a loss as
-    cost, the readout's. Outputs: the states of the output layers, or the loss per sample
-    and (not differentiable) the output layer's state.
+    Inputs: the plan, drives, weights of the energy and, with a loss as cost, the readout's
+    parameters. Outputs: the states of the output layers, or the loss per sample and (not
+    differentiable) the output layer's state.
     """
 
     @staticmethod
-    def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple[Tensor, ...]:
-        block = call.block
+    def forward(ctx: Any, plan: _Plan, *tensors: Tensor) -> tuple[Tensor, ...]:
+        call, given = plan.call, tensors[: plan.drives]
+        named = dict(zip(plan.weights, tensors[plan.drives :], strict=False))
         with _without_autocast(tensors[0]):
-            dtype = next((p.dtype for p in block.parameters()), tensors[0].dtype)
-            drives = [u.to(dtype) for u in tensors[: call.drives]]
-            solution, dynamics = block.free_phase(*drives)
-            routings = dynamics.routings
-            state = solution.state
-            outputs: tuple[Tensor, ...] = tuple(state[i].detach() for i in block.outputs)
+            dtype = next((w.dtype for w in named.values()), tensors[0].dtype)
+            drives = [u.detach().to(dtype) for u in given]
+            bound = plan.energy.bind(drives, {name: w.detach() for name, w in named.items()})
+            solution, routings = call.free_phase(bound)
+            state = tuple(s.detach() for s in solution.state)
+            outputs: tuple[Tensor, ...] = tuple(state[i].detach() for i in call.outputs)
             if call.cost is not None:
                 outputs = (call.cost.loss(outputs[0], 1), outputs[0])
                 ctx.mark_non_differentiable(outputs[1])
-        ctx.call, ctx.sizes, ctx.routing_layout = call, (len(drives), len(state)), None
-        ctx.prepared = dynamics.prepared
-        ctx.input_dtypes = [u.dtype for u in tensors]
-        choices: list[Tensor] = []
-        if routings is not None:
-            ctx.routing_layout = [(index, len(routing)) for index, routing in routings.items()]
-            choices = [choice for routing in routings.values() for choice in routing]
-        # The parameters are saved for autograd's check that nobody changed them meanwhile.
-        ctx.save_for_backward(*drives, *state, *choices, *tensors[call.drives :])
+        s = call.settings
+        ctx.plan = plan
+        ctx.equilibrium = Equilibrium(bound, state, s.free, s.nudged, routings, s.force)
+        ctx.dtypes = [x.dtype for x in tensors]
+        # Saved for autograd's check that nobody changed them in place meanwhile.
+        ctx.save_for_backward(*tensors, *state)
         return outputs
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
-        call: _Call = ctx.call
-        equilibrium = _restore(ctx)
-        state = equilibrium.state
+        saved, plan = ctx.saved_tensors, ctx.plan
+        with torch.no_grad():
+            gradients = _gradients(ctx.equilibrium, plan, cotangents)
+        found = [
+            None if g is None or not needed else g.to(dtype)
+            for g, dtype, needed in zip(
+                gradients, ctx.dtypes, ctx.needs_input_grad[1:], strict=True
+            )
+        ]
+        if torch.is_grad_enabled():
+            found = refuse_second_order(plan.call.block, found, (*saved, *cotangents))
+        return None, *found
+
+
+def _gradients(
+    equilibrium: Equilibrium, plan: _Plan, cotangents: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """The gradient for each tensor that the forward pass was given."""
+    call, like = plan.call, equilibrium.state[0]
+    with _without_autocast(like):
         cost: Cost
         if call.cost is not None:
             cost, weights = call.cost, cotangents[0]
         else:
-            weights = call.block.batch_weights(len(state[0]), call.scale, state[0])
-            cost = _linear_cost(call.block.outputs, cotangents, weights)
-        with _without_autocast(state[0]):
-            estimate = call.block.gradient(equilibrium, cost, weights)
-        gradients = [*estimate.drives, *estimate.parameters, *estimate.cost_parameters]
-        typed = [g.to(dtype) for g, dtype in zip(gradients, ctx.input_dtypes, strict=True)]
-        return None, *typed
+            layers = equilibrium.bound.layers
+            cost, weights = proportioned(
+                _by_layer(call.outputs, cotangents, call.batch, like.dtype),
+                [layer.activation for layer in layers],
+                like.new_full((len(like),), 1.0 / call.batch),
+            )
+        estimate = call.gradient(equilibrium, cost, weights)
+    named: Mapping[str, Tensor] = estimate.weights
+    return [
+        *estimate.drives,
+        *(named.get(name) for name in plan.weights),
+        *estimate.cost_parameters,
+    ]
+
+
+def _by_layer(
+    outputs: Sequence[int], cotangents: Sequence[Tensor], batch: float, dtype: torch.dtype
+) -> dict[int, Tensor]:
+    """Cotangents of the loss per sample by layer; a layer that is two outputs receives both."""
+    by_layer: dict[int, Tensor] = {}
+    for i, cotangent in zip(outputs, cotangents, strict=True):
+        c = cotangent.to(dtype) / (1.0 / batch)
+        by_layer[i] = by_layer[i] + c if i in by_layer else c
+    return by_layer
 
 
 def _without_autocast(like: Tensor) -> AbstractContextManager[object]:
     """A block relaxes in its own precision; devices that know no autocast need no switch."""
     kind = like.device.type
     return torch.autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext()
-
-
-def _linear_cost(
-    outputs: Sequence[int], cotangents: Sequence[Tensor], weights: Tensor
-) -> LinearCost:
-    """Per-sample cotangents by layer; a layer that is two outputs receives both."""
-    by_layer: dict[int, Tensor] = {}
-    # A loss multiplied by zero has zero cotangents, which any factor undoes.
-    undo = torch.where(weights == 0, 1.0, weights)
-    for i, cotangent in zip(outputs, cotangents, strict=True):
-        c = cotangent.to(undo.dtype) / undo.view(-1, *[1] * (cotangent.dim() - 1))
-        by_layer[i] = by_layer[i] + c if i in by_layer else c
-    return LinearCost(by_layer)
-
-
-def _restore(ctx: Any) -> Equilibrium:
-    """The equilibrium that the forward pass saved."""
-    block, (drives, layers) = ctx.call.block, ctx.sizes
-    saved = iter(ctx.saved_tensors)
-    drive_tensors = tuple(next(saved) for _ in range(drives))
-    state = tuple(next(saved) for _ in range(layers))
-    routings: dict[int, Routing] | None = None
-    if ctx.routing_layout is not None:
-        routings = {
-            index: tuple(next(saved) for _ in range(count)) for index, count in ctx.routing_layout
-        }
-    return Equilibrium(
-        block.energy, drive_tensors, state, block.free, block.nudged, routings, ctx.prepared
-    )
-
-
-class _Tie(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, loss: Tensor, scale: LossScale) -> Tensor:
-        ctx.scale = scale
-        return loss.view_as(loss)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        ctx.scale.value = gradient.detach()
-        return gradient, None

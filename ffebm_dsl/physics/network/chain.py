@@ -7,18 +7,18 @@ eq-propagates through the blocks (Nest & Ernoult, arXiv 2409.03306, Algorithm 1)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.energy.kernels import channels_last
-from ffebm_dsl.physics.gradients import Estimator
+from ffebm_dsl.physics.layout import channels_last
 from ffebm_dsl.physics.modules import Chain, NamedModules
-from ffebm_dsl.physics.network.block import EnergyBlock, LossScale, PhaseReport
+from ffebm_dsl.physics.network.block import BlockSettings, EnergyBlock, PhaseReport
+from ffebm_dsl.physics.network.fit import require_input
+from ffebm_dsl.physics.network.refusal import refuse
 
 Probe = Callable[[str, Tensor], Tensor]
 """Sees, and may replace, what enters each block: ``probe("b2.input(b1.out)", tensor)``."""
@@ -93,10 +93,9 @@ class HybridNetwork(nn.Module):
     """The whole network of a spec.
 
     ``network(x)`` gives the logits (B, K) of a batch (B, *input shape);
-    ``network(x, y)`` an :class:`Outcome`. With targets given, a loss scaled before
-    ``backward`` (a gradient scaler, accumulation) leaves beta unchanged; without, the loss
-    on the logits must be a mean over the batch, or each block's ``reduction`` and
-    ``loss_scale`` must say otherwise.
+    ``network(x, y)`` an :class:`Outcome`. A loss of one's own on the logits is to be a mean
+    over the batch; factors on it change the nudges and hardly the gradient's direction
+    (:mod:`~ffebm_dsl.physics.network.nudging`).
 
     Args:
         stages: model-level maps and blocks by name, in order of computation.
@@ -104,6 +103,7 @@ class HybridNetwork(nn.Module):
         readout: from the port ``prediction`` to the logits.
         loss: maps logits and targets to a loss per sample, (B,).
         ports: (name of the input's port, port that the readout reads).
+        input_shape: of one sample.
         loss_block: name of the block that is nudged by the loss itself; empty for none.
     """
 
@@ -114,19 +114,32 @@ class HybridNetwork(nn.Module):
         readout: nn.Module,
         loss: Callable[[Tensor, Tensor], Tensor],
         ports: tuple[str, str],
+        input_shape: Sequence[int],
         loss_block: str = "",
     ) -> None:
         super().__init__()
         self.stages, self.readout = stages, readout
         self._wiring, self._loss = dict(wiring), loss
         self._input, self._prediction = ports
-        self._loss_block = loss_block
+        self._input_shape, self._loss_block = tuple(input_shape), loss_block
 
     def forward(
-        self, x: Tensor, target: Tensor | None = None, *, probe: Probe | None = None
+        self,
+        x: Tensor,
+        target: Tensor | None = None,
+        *,
+        probe: Probe | None = None,
+        settings: Mapping[str, BlockSettings] | None = None,
     ) -> Tensor | Outcome:
-        """Logits of ``x``, or with a target (labels (B,) or vectors (B, K)) the outcome."""
-        scale = LossScale()
+        """Logits of ``x``, or with a target (labels (B,) or vectors (B, K)) the outcome.
+
+        ``settings`` replace those of the blocks that they name, for this call.
+
+        Raises:
+            ValueError: the input or the target has a shape or type that does not fit.
+        """
+        require_input(x, self._input_shape)
+        chosen = settings or {}
         # Laid out as blocks lay out their states, so that maps and blocks need not convert.
         ports = {self._input: channels_last(x)}
         for name, stage in zip(self.stages.names(), self.stages, strict=True):
@@ -134,49 +147,49 @@ class HybridNetwork(nn.Module):
                 ports[self._wiring[name].port] = stage(ports[self._wiring[name].source])
                 continue
             drives = stage.drives(ports, probe)
+            own = chosen.get(name)
             if name == self._loss_block and target is not None:
-                return self._nudged_by_loss(stage.core, drives, target)
-            states = stage.core(*drives, scale=None if target is None else scale)
+                return self._nudged_by_loss(stage.core, drives, target, own)
+            states = stage.core(*drives, settings=own)
             if name == self._loss_block:
-                states = _NeedsTarget.apply(states, name)
+                states = refuse(_NEEDS_TARGET.format(name), states, [states])
             outputs = states if isinstance(states, tuple) else (states,)
             ports.update(zip(stage.wiring.outputs, outputs, strict=True))
         logits = self.readout(ports[self._prediction])
         if target is None:
             return logits
         per_sample = self._loss(logits, target)
-        return Outcome(scale.tie(per_sample.mean()), per_sample.detach(), logits)
+        return Outcome(per_sample.mean(), per_sample.detach(), logits)
 
-    def _nudged_by_loss(self, core: EnergyBlock, drives: list[Tensor], target: Tensor) -> Outcome:
+    def _nudged_by_loss(
+        self,
+        core: EnergyBlock,
+        drives: list[Tensor],
+        target: Tensor,
+        settings: BlockSettings | None,
+    ) -> Outcome:
         def loss(state: Tensor, copies: int) -> Tensor:
             return self._loss(self.readout(state), torch.cat([target] * copies))
 
-        per_sample, state = core.loss(*drives, loss=loss, readout=self.readout)
+        per_sample, state = core.loss(*drives, loss=loss, readout=self.readout, settings=settings)
         with torch.no_grad():
             logits = self.readout(state)
-        return Outcome(per_sample.mean(), per_sample.detach(), logits)
+        # Nothing nudges by a further term on the logits: it must not be dropped silently.
+        tied = refuse(_ONE_LOSS.format(core.name), logits, [per_sample])
+        return Outcome(per_sample.mean(), per_sample.detach(), tied)
 
     @property
-    def blocks(self) -> Iterator[HybridBlock]:
+    def blocks(self) -> tuple[HybridBlock, ...]:
         """The energy blocks with their maps, in order of computation."""
-        return (stage for stage in self.stages if isinstance(stage, HybridBlock))
+        return tuple(stage for stage in self.stages if isinstance(stage, HybridBlock))
 
     def phases(self) -> list[PhaseReport]:
         """How the relaxations since the last forward pass went, block by block."""
         return [report for block in self.blocks for report in block.core.reports]
 
-    @contextmanager
-    def gradients_by(self, estimator: Estimator, block: str = "") -> Iterator[None]:
-        """Use another estimator within the context, in every block or in the named one."""
-        chosen = [b.core for b in self.blocks if block in ("", b.name)]
-        before = [core.estimator for core in chosen]
-        try:
-            for core in chosen:
-                core.estimator = estimator
-            yield
-        finally:
-            for core, old in zip(chosen, before, strict=True):
-                core.estimator = old
+    def settings(self, **changes: Any) -> dict[str, BlockSettings]:
+        """The settings of every block by name, with some fields changed, for :meth:`forward`."""
+        return {b.name: replace(b.core.settings, **changes) for b in self.blocks}
 
     def labels(self) -> dict[str, str]:
         """What reports call each parameter: ``b1.u.conv2d.weight``, ``b1.s1_s2.conv2d.weight``."""
@@ -195,17 +208,12 @@ def label(parameter: str) -> str:
     return ".".join(parts)
 
 
-class _NeedsTarget(torch.autograd.Function):
-    """Refuses a backward pass that would quietly nudge by cotangent instead of by the loss."""
+_NEEDS_TARGET = (
+    "block {} is nudged by the loss itself (nudge=loss), which needs the target: compute the "
+    "loss by network(x, target), not from network(x)"
+)
 
-    @staticmethod
-    def forward(ctx, state: Tensor, block: str) -> Tensor:  # type: ignore[no-untyped-def]
-        ctx.block = block
-        return state.view_as(state)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> None:  # type: ignore[no-untyped-def]
-        raise RuntimeError(
-            f"block {ctx.block} is nudged by the loss itself (nudge=loss), which needs the "
-            "target: compute the loss by network(x, target), not from network(x)"
-        )
+_ONE_LOSS = (
+    "block {} is nudged by the loss itself (nudge=loss), and a further term on the logits would "
+    "not reach it: use nudge=cotangent, or make the term part of the loss"
+)

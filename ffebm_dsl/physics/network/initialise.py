@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Generator, Tensor, nn
 
+from ffebm_dsl.physics.energy import OpWeights
+
 Draw = Callable[[Tensor, Generator], None]
 """Fills a weight (outputs, ...inputs) in place, drawing from the generator alone."""
 
@@ -19,26 +21,37 @@ Draw = Callable[[Tensor, Generator], None]
 def initialise(module: nn.Module, draw: Draw, generator: Generator) -> None:
     """Set the weights of ``module`` by ``draw`` and its biases by default.
 
-    Drawn on the CPU in float64, so that a seed means the same network in every precision
-    and on every device.
+    Weights are the matrices and kernels of a digital map's layers, and all of a coupling's
+    ops but the biases. Drawn on the CPU in float64, so that a seed means the same network in
+    every precision and on every device.
     """
     with torch.no_grad():
-        for weight, bias in _weights(module):
-            drawn = torch.empty(weight.shape, dtype=torch.float64)
-            draw(drawn, generator)
-            weight.copy_(drawn)
+        for weights, bias in _weights(module):
+            fan_in = 1
+            for weight in weights:
+                drawn = torch.empty(weight.shape, dtype=torch.float64)
+                draw(drawn, generator)
+                weight.copy_(drawn)
+                fan_in = drawn[0].numel()
             if bias is not None:
-                bound = 1 / math.sqrt(drawn[0].numel())
+                bound = 1 / math.sqrt(fan_in)
                 noise = torch.empty(bias.shape, dtype=torch.float64)
                 bias.copy_(noise.uniform_(-bound, bound, generator=generator))
 
 
-def _weights(module: nn.Module) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Every ``weight`` of outputs by inputs, with the ``bias`` of the outputs beside it."""
+def _weights(module: nn.Module) -> Iterator[tuple[list[Tensor], Tensor | None]]:
+    """The weights of every part that has some, with the bias of its outputs beside them."""
     for part in module.modules():
-        weight, bias = getattr(part, "weight", None), getattr(part, "bias", None)
-        if not isinstance(weight, Tensor) or weight.dim() < 2:
+        own = dict(part.named_parameters(recurse=False))
+        bias = own.pop("bias", None)
+        if isinstance(part, OpWeights):
+            yield list(own.values()), bias
             continue
+        weight = own.get("weight")
         # The scale and shift of a normalisation have one shape.
-        if bias is None or bias.shape == weight.shape[:1]:
-            yield weight, bias
+        if (
+            weight is not None
+            and weight.dim() >= 2
+            and (bias is None or bias.shape == weight.shape[:1])
+        ):
+            yield [weight], bias

@@ -23,25 +23,32 @@ class Part:
 
     A process without a row (``count`` 0) computes with a row that counts nowhere, for it
     must take part in what all do together. ``reduce`` is None where the part is the whole.
+    ``processes`` are those whose gradients are averaged: each multiplies its loss by their
+    number, so that the average is the gradient of the mean over all samples.
     """
 
     first: int
     count: int
     total: int
     reduce: Reduction | None = None
+    processes: int = 1
+
+
+class WholeBatch:
+    """A module for which it matters what part of a batch it is given; None: all of it."""
+
+    part: Part | None = None
 
 
 def share(network: nn.Module, part: Part) -> None:
-    """Tell every op of ``network`` that looks at a whole batch what part of it will come."""
+    """Tell every module of ``network`` that looks at a whole batch what part of it will come."""
     for module in network.modules():
-        if isinstance(module, BatchNorm | Dropout):
+        if isinstance(module, WholeBatch):
             module.part = part
 
 
-class Dropout(nn.Dropout):
+class Dropout(WholeBatch, nn.Dropout):
     """Zeroes that do not depend on how the batch is split: all are drawn, one's own used."""
-
-    part: Part | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         part = self.part
@@ -57,14 +64,12 @@ class Dropout(nn.Dropout):
         return x * (kept[first : first + len(x)] * scale)
 
 
-class BatchNorm(nn.modules.batchnorm._BatchNorm):
+class BatchNorm(WholeBatch, nn.modules.batchnorm._BatchNorm):
     """Batch norm of vectors (B, C) or images (B, C, H, W).
 
     With ``sync`` mean and variance are those of the global batch, and the running ones are
     the same in every process. Without, each process takes its own.
     """
-
-    part: Part | None = None
 
     def __init__(self, features: int, *, sync: bool = False, **arguments: Any) -> None:
         super().__init__(features, **arguments)

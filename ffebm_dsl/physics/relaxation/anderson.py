@@ -24,12 +24,14 @@ next sweep is a plain one too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.relaxation.layout import flat, unflat
+from ffebm_dsl.physics.layout import flat, take_rows, unflat
+from ffebm_dsl.physics.relaxation.solver import Dynamics, Solver, Sweep, Sweeps
 
 NEAR = 0.1
 """A sample is accelerated once ``|f| / |g|`` has come below this: further out, the units that
@@ -40,27 +42,61 @@ REGULARISATION = 10.0
 
 
 @dataclass(frozen=True)
-class Anderson:
-    """How to accelerate.
+class Anderson(Solver):
+    """Anderson acceleration of another solver's sweeps.
 
     Attributes:
         memory: how many differences of earlier sweeps are kept, 1 or more.
         layers: the layers whose old state a sweep reads (``order.carried``).
+        inner: what makes the sweeps.
     """
 
     memory: int
     layers: tuple[int, ...]
+    inner: Solver
+
+    @property
+    def plain(self) -> Sweeps:
+        return self.inner.plain
+
+    def init(self, states: Sequence[Tensor]) -> _Mixing:
+        return _Mixing(self.inner.init(states), Mixer(self.memory))
+
+    def step(
+        self, carry: _Mixing, dynamics: Dynamics, states: list[Tensor], sweep: Sweep
+    ) -> Tensor | None:
+        if carry.before and self.layers:
+            starts = carry.mixer.next(carry.before, [states[i] for i in self.layers])
+            for i, start in zip(self.layers, starts, strict=True):
+                states[i] = dynamics.admissible(i, start)
+                dynamics.moved(i)
+        # A mixture before the map has settled would lead to other choices of max poolings.
+        carry.before = [states[i] for i in self.layers] if sweep.settled else []
+        return self.inner.step(carry.inner, dynamics, states, sweep)
+
+    def select(self, carry: _Mixing, rows: Tensor) -> None:
+        self.inner.select(carry.inner, rows)
+        carry.mixer.select(rows)
+        carry.before = [take_rows(s, rows) for s in carry.before]
+
+
+@dataclass
+class _Mixing:
+    """What is remembered: the inner solver's carry, the history, and the last sweep's start."""
+
+    inner: Any
+    mixer: Mixer
+    before: list[Tensor] = field(default_factory=list)
 
 
 class Mixer:
     """The history of one relaxation: 2 ``memory`` states of the carried layers per sample."""
 
-    def __init__(self, settings: Anderson) -> None:
-        self.layers = settings.layers
-        self._memory = settings.memory
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
         self._history: _History | None = None
         self._last: tuple[Tensor, Tensor] | None = None
-        self._watch: _Watch | None = None
+        self._backoff: _Backoff | None = None
 
     def next(self, before: Sequence[Tensor], after: Sequence[Tensor]) -> list[Tensor]:
         """Where the next sweep starts: the carried layers, in their order.
@@ -78,14 +114,14 @@ class Mixer:
         """Go on with these rows alone."""
         if self._last is not None:
             self._last = self._last[0][rows], self._last[1][rows]
-        for part in (self._history, self._watch):
+        for part in (self._history, self._backoff):
             if part is not None:
                 part.select(rows)
 
     def _mixed(self, f: Tensor, g: Tensor) -> Tensor:
         size = torch.linalg.vector_norm(f, dim=1)
-        if self._last is None or self._watch is None:
-            self._watch = _Watch(size)
+        if self._last is None or self._backoff is None:
+            self._backoff = _Backoff(size)
             return g
         if self._history is None:
             self._history = _History(f, self._memory)
@@ -93,7 +129,7 @@ class Mixer:
         self._history.enter(step, state)
         far = size > NEAR * torch.linalg.vector_norm(g, dim=1)
         rising = (step * (state - step)).sum(1) >= 0  # f, against the way from x to the next x
-        self._history.drop(self._watch.plain(size, far) | rising)
+        self._history.drop(self._backoff.suspended(size, far) | rising)
         return self._history.mixed(f, g)
 
 
@@ -128,16 +164,16 @@ class _History:
         self._gram = self._gram[rows]
 
 
-class _Watch:
-    """Which samples acceleration fails, and for how many sweeps they go without."""
+class _Backoff:
+    """Samples that acceleration failed take plain sweeps, twice as many each time."""
 
     def __init__(self, size: Tensor) -> None:
         self._last_size = size
         self._wait = torch.zeros_like(size)
         self._penalty = torch.ones_like(size)
 
-    def plain(self, size: Tensor, far: Tensor) -> Tensor:
-        """Which samples start their next sweep as without acceleration, given ``|f|``."""
+    def suspended(self, size: Tensor, far: Tensor) -> Tensor:
+        """The samples whose next sweep is not accelerated, (rows,), given ``|f|``."""
         failed = ~(size <= self._last_size) & (self._wait == 0) & ~far
         self._wait = torch.where(failed, self._penalty, (self._wait - 1).clamp_min(0.0))
         self._penalty = torch.where(failed, 2 * self._penalty, self._penalty)

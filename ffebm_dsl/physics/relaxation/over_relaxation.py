@@ -34,13 +34,14 @@ had, and no such rate, plain sweeps follow, one at first and twice as many each 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy.kernels import take_rows
-from ffebm_dsl.physics.relaxation.layout import flat, squared_norm
-from ffebm_dsl.physics.relaxation.solution import Relaxation
+from ffebm_dsl.physics.layout import flat, squared_norm, take_rows
+from ffebm_dsl.physics.relaxation.samples import relative
+from ffebm_dsl.physics.relaxation.solver import Dynamics, Solver, Sweep, Sweeps
 
 SLOW = 0.5
 """Steps that shrink by less than this are worth a larger omega than the one that was asked for."""
@@ -49,42 +50,69 @@ FURTHEST = 1.8
 """The largest omega that a slow sample is given."""
 
 
-class Pace:
-    """By which factor the next sweep takes each sample; (rows,) each tensor.
+@dataclass(frozen=True)
+class OverRelaxation(Solver):
+    """Sweeps that overstep by ``omega``, above 1 and below 2.
 
-    ``begin`` is the first sweep, counted from 0, that may be over-relaxed.
+    Attributes:
+        omega: the factor of every step, before samples are treated by their rate.
+        inner: the sweeps.
     """
 
-    def __init__(self, settings: Relaxation, like: Tensor, begin: int) -> None:
-        self._omega, self._begin, self._last = settings.over_relaxation, begin, settings.sweeps - 1
+    omega: float
+    inner: Sweeps
+
+    @property
+    def plain(self) -> Sweeps:
+        return self.inner
+
+    def init(self, states: Sequence[Tensor]) -> Omegas:
+        return Omegas(self.omega, states[0])
+
+    def step(
+        self, carry: Omegas, dynamics: Dynamics, states: list[Tensor], sweep: Sweep
+    ) -> Tensor | None:
+        steps: dict[int, Tensor] = {}
+        stretching = sweep.settled and not sweep.last
+        factors = carry.factors if stretching else None
+        change = self.inner.run(dynamics, states, measured=True, factors=factors, steps=steps)
+        if change is not None:
+            carry.observe(relative(change, states), list(steps.values()), stretching=stretching)
+        return change
+
+    def select(self, carry: Omegas, rows: Tensor) -> None:
+        carry.select(rows)
+
+
+class Omegas:
+    """The relaxation factor of each sample's next sweep, ``factors``, (rows,)."""
+
+    def __init__(self, omega: float, like: Tensor) -> None:
         ones = torch.ones(len(like), dtype=like.dtype, device=like.device)
-        self._factors = ones * self._omega
+        self._omega = omega
+        self.factors = ones * omega
         self._residual = ones * torch.inf
         self._wait = torch.zeros_like(ones)
         self._penalty = ones
         self._steps: list[Tensor] = []
 
-    def factors(self, sweep: int) -> Tensor | None:
-        """What to stretch the steps of ``sweep`` by; None where every sample sweeps plainly."""
-        return self._factors if self._begin <= sweep < self._last else None
-
-    def observe(self, sweep: int, residual: Tensor, steps: list[Tensor]) -> None:
+    def observe(self, residual: Tensor, steps: list[Tensor], *, stretching: bool) -> None:
         """Take note of a sweep: its residual per sample, and its steps before the stretching."""
         rate, self._steps = _rate(self._steps, steps), steps
-        if not self._begin <= sweep < self._last:
+        if not stretching:
             return
-        stretched = self._factors > 1
+        stretched = self.factors > 1
         slow = stretched & (rate > SLOW)
         failed = stretched & ~slow & ~(residual <= self._residual)
         self._residual = torch.where(stretched, residual, self._residual)
         self._wait = torch.where(failed, self._penalty, (self._wait - 1).clamp_min(0.0))
         self._penalty = torch.where(failed, 2 * self._penalty, self._penalty)
         omega = torch.where(slow, self._best(rate), self._omega)
-        self._factors = torch.where(self._wait > 0, torch.ones_like(residual), omega)
+        self.factors = torch.where(self._wait > 0, torch.ones_like(residual), omega)
 
     def select(self, rows: Tensor) -> None:
         """Go on with these rows alone."""
-        self._factors, self._residual = self._factors[rows], self._residual[rows]
+        self.factors, self._residual = self.factors[rows], self._residual[rows]
         self._wait, self._penalty = self._wait[rows], self._penalty[rows]
         self._steps = [take_rows(step, rows) for step in self._steps]
 

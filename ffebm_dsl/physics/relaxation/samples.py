@@ -13,8 +13,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy.kernels import take_rows
-from ffebm_dsl.physics.relaxation.layout import per_row, squared_norm
+from ffebm_dsl.physics.layout import per_row, squared_norm, take_rows
 from ffebm_dsl.physics.relaxation.solution import Relaxation, Solution, Status
 
 DIVERGED_RMS = 1e8

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Self
 
 from torch import Tensor
 
-from ffebm_dsl.physics.relaxation.anderson import Anderson
 from ffebm_dsl.physics.relaxation.order import Schedule
+from ffebm_dsl.physics.relaxation.solver import Solver, Sweeps
 
 
 class Status(IntEnum):
@@ -27,31 +28,27 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Relaxation:
-    """How to relax: the settings of one phase.
+    """How to relax.
 
     Attributes:
         sweeps: at most this many sweeps (exactly this many where ``tolerance`` is 0).
         tolerance: relative change per sample, ``|s' - s| / |s'|`` over the whole state of
-            the block, below which a sample has converged. Over-relaxed, the change is that of the
-            steps before they are stretched.
-        schedule: the groups of layers that a sweep updates (``order.schedule``).
-        damping: part of the old state that is kept, ``s <- damping s + (1 - damping) s'``.
-        over_relaxation: factor by which sweeps overstep, ``s <- P(s + omega (s' - s))``, from 1
-            (not at all) to below 2; P cuts off at the activation's range.
-        routing_after: freeze the choices of max poolings after this many sweeps; -1: never.
-        solver: what accelerates the sweeps; None: nothing does.
-        feedforward: start a phase from rest with one forward pass through the layers, which
-            is not counted as a sweep.
+            the block, below which a sample has converged.
+        solver: what makes the sweeps; the change is that of its plain sweeps.
     """
 
     sweeps: int
     tolerance: float
-    schedule: Schedule
-    damping: float = 0.0
-    routing_after: int = -1
-    solver: Anderson | None = None
-    feedforward: bool = False
-    over_relaxation: float = 1.0
+    solver: Solver
+
+    @property
+    def schedule(self) -> Schedule:
+        """The groups of layers that a sweep updates."""
+        return self.solver.plain.schedule
+
+    def damped(self, damping: float) -> Self:
+        """The same by plain sweeps that keep this part of the old state."""
+        return replace(self, solver=Sweeps(self.schedule, damping))
 
     @property
     def middle(self) -> int:

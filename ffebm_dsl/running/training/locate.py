@@ -17,9 +17,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.gradients import Implicit
-from ffebm_dsl.physics.network import HybridBlock, HybridNetwork, Outcome, PhaseReport, label
-from ffebm_dsl.physics.relaxation import Relaxation, Status
+from ffebm_dsl.physics.gradients import Implicit, PhaseSettings
+from ffebm_dsl.physics.network import (
+    BlockSettings,
+    HybridBlock,
+    HybridNetwork,
+    Outcome,
+    PhaseReport,
+    label,
+)
+from ffebm_dsl.physics.relaxation import Status
 from ffebm_dsl.running.training.measures import Batch
 from ffebm_dsl.running.training.trouble import Trouble
 from ffebm_dsl.running.training.world import ALONE, World
@@ -40,43 +47,35 @@ def locate(
     return Trouble(**min(found, key=lambda entry: entry[0])[1]) if found else None
 
 
-@contextmanager
-def adjusted(
-    network: HybridNetwork, moves: float = 1.0, *, keep_states: bool = False
-) -> Iterator[None]:
-    """Let all blocks relax with other settings within the context.
+def damped_settings(network: HybridNetwork, moves: float) -> dict[str, BlockSettings]:
+    """The settings of every block, with sweeps that move states by less and are more in return.
 
-    ``moves``: sweeps move every state by only this part of what they did, and are ``1 / moves``
+    Sweeps move every state by only the part ``moves`` of what they did, and are ``1 / moves``
     times as many; the tolerance, a change per sweep, is multiplied by it. Neither fixed points
-    nor how far a relaxation comes to them change. ``keep_states``: reports hold final states.
+    nor how far a relaxation comes to them change.
     """
-    cores = [block.core for block in network.blocks]
-    before = [(core.free, core.nudged, core.estimator, core.keep_states) for core in cores]
-    try:
-        for core in cores:
-            core.keep_states = core.keep_states or keep_states
-            if moves != 1:
-                core.free, core.nudged = _damped(core.free, moves), _damped(core.nudged, moves)
-                if isinstance(core.estimator, Implicit):
-                    core.estimator = replace(
-                        core.estimator,
-                        tolerance=core.estimator.tolerance * moves,
-                        sweeps=math.ceil(core.estimator.sweeps / moves),
-                    )
-        yield
-    finally:
-        for core, old in zip(cores, before, strict=True):
-            core.free, core.nudged, core.estimator, core.keep_states = old
+    settings = network.settings()
+    if moves == 1:
+        return settings
+    return {name: _damped(s, moves) for name, s in settings.items()}
 
 
-def _damped(settings: Relaxation, moves: float) -> Relaxation:
-    after = settings.routing_after
+def _damped(settings: BlockSettings, moves: float) -> BlockSettings:
+    free, nudged = (_damped_phase(s, moves) for s in (settings.free, settings.nudged))
+    estimator = settings.estimator
+    if isinstance(estimator, Implicit):
+        sweeps = math.ceil(estimator.sweeps / moves)
+        estimator = replace(estimator, tolerance=estimator.tolerance * moves, sweeps=sweeps)
+    return replace(settings, free=free, nudged=nudged, estimator=estimator)
+
+
+def _damped_phase(phase: PhaseSettings, moves: float) -> PhaseSettings:
+    after = phase.freeze_after
     return replace(
-        settings,
-        damping=1 - (1 - settings.damping) * moves,
-        sweeps=math.ceil(settings.sweeps / moves),
-        tolerance=settings.tolerance * moves,
-        routing_after=after if after < 0 else math.ceil(after / moves),
+        phase.damped(1 - (1 - phase.solver.plain.damping) * moves),
+        sweeps=math.ceil(phase.sweeps / moves),
+        tolerance=phase.tolerance * moves,
+        freeze_after=after if after < 0 else math.ceil(after / moves),
     )
 
 
@@ -86,10 +85,11 @@ def _candidates(
     """What is wrong at each place of a step, in order; all processes go by the same places."""
     statistics = {name: buffer.clone() for name, buffer in network.named_buffers()}
     outputs: dict[tuple[str, str], Tensor] = {}
-    with adjusted(network, keep_states=True), _watched(network, outputs):
+    with _watched(network, outputs):
         torch.manual_seed(batch.seed)
         network.zero_grad(set_to_none=True)
-        outcome = network(batch.x, batch.y)
+        settings = network.settings(keep_states=True)
+        outcome = network(batch.x, batch.y, settings=settings)
         assert isinstance(outcome, Outcome)
         torch.autograd.backward(outcome.loss)
     yield _samples("input", batch.x, batch)

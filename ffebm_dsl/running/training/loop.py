@@ -19,7 +19,7 @@ from ffebm_dsl.running.training import keyed, measures
 from ffebm_dsl.running.training.checkpoint import Best
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate, never
 from ffebm_dsl.running.training.judge import StepJudge
-from ffebm_dsl.running.training.locate import adjusted
+from ffebm_dsl.running.training.locate import damped_settings
 from ffebm_dsl.running.training.measures import Batch, StepNumbers
 from ffebm_dsl.running.training.optimizers import base_rate, learning_rate, set_learning_rate
 from ffebm_dsl.running.training.progress import Progress
@@ -115,14 +115,14 @@ def _train_step(
     judge.keep_buffers()
     first: Trouble | None = None
     for tried in range(judge.tries):
-        with adjusted(network, judge.damping(tried)):
-            torch.manual_seed(batch.seed)
-            optimizer.zero_grad(set_to_none=True)
-            outcome = session.parallel(batch.x, batch.y)
-            # The mean over processes of these losses is the mean over samples.
-            torch.autograd.backward(outcome.loss * (batch.weight * world.size))
-            numbers = measures.read_step(network, outcome, batch, judge.flags(batch), world)
-            trouble = judge.trouble(batch, numbers)
+        torch.manual_seed(batch.seed)
+        optimizer.zero_grad(set_to_none=True)
+        settings = damped_settings(network, judge.damping(tried))
+        outcome = session.parallel(batch.x, batch.y, settings=settings)
+        # The mean over processes of these losses is the mean over samples.
+        torch.autograd.backward(outcome.loss * (batch.weight * world.size))
+        numbers = measures.read_step(network, outcome, batch, judge.flags(batch), world)
+        trouble = judge.trouble(batch, numbers)
         first = first or trouble
         if trouble is None or trouble.lasting:
             break

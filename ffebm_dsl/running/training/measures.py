@@ -194,10 +194,9 @@ def _implicit_gradients(
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     try:
         implicit = Implicit(IMPLICIT_TOLERANCE[x.dtype], IMPLICIT_SWEEPS)
-        with network.gradients_by(implicit):
-            outcome = network(x, y)
-            assert isinstance(outcome, Outcome)
-            gradients = torch.autograd.grad(outcome.loss * weight, parameters, allow_unused=True)
+        outcome = network(x, y, settings=network.settings(estimator=implicit))
+        assert isinstance(outcome, Outcome)
+        gradients = torch.autograd.grad(outcome.loss * weight, parameters, allow_unused=True)
     finally:
         with torch.no_grad():
             for name, buffer in network.named_buffers():

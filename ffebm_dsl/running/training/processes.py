@@ -111,7 +111,7 @@ class Processes(World):
 
     def part(self, total: int) -> Part:
         first, count = split(self.rank, self.size, total)
-        return Part(first, count, total, self._reduce)
+        return Part(first, count, total, self._reduce, self.size)
 
     def place(self, device: torch.device) -> torch.device:
         if str(device) != "cuda":

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import BlockIR, SpecIR
 from ffebm_dsl.language.registry import GRADIENTS
 from ffebm_dsl.physics.gradients import Estimator
-from ffebm_dsl.physics.network import HybridNetwork, Outcome
+from ffebm_dsl.physics.network import BlockSettings, HybridNetwork, Outcome
 from ffebm_dsl.tools.benchmarking.floor import floor
 from ffebm_dsl.tools.benchmarking.memory import peak_bytes
 from ffebm_dsl.tools.checking.problem import random_batch
@@ -96,8 +95,7 @@ def bench(
     contenders = {kind: _contender(network, spec, kind, x, y) for kind in GRADIENTS}
     nudging = next(kind for kind in GRADIENTS if GRADIENTS[kind].nudges)
     contenders[nudging]()
-    with _estimators(network, spec, nudging):
-        lowest = floor(network, x)
+    lowest = floor(network, x, _settings(network, spec, nudging))
     steps: dict[str, Step] = {"floor": lowest, **contenders}
     rounds = settings.warm_up + settings.repeats
     seconds: dict[str, list[float]] = {name: [] for name in steps}
@@ -134,23 +132,22 @@ def _estimator(kind: str, block: BlockIR) -> Estimator:
     return estimator
 
 
-@contextmanager
-def _estimators(network: HybridNetwork, spec: SpecIR, kind: str) -> Iterator[None]:
-    with ExitStack() as stack:
-        for block in spec.model.blocks:
-            chosen = _estimator(kind, block)
-            stack.enter_context(network.gradients_by(chosen, block.name))
-        yield
+def _settings(network: HybridNetwork, spec: SpecIR, kind: str) -> dict[str, BlockSettings]:
+    """The settings of every block with the contender's estimator."""
+    own = network.settings()
+    return {
+        block.name: replace(own[block.name], estimator=_estimator(kind, block))
+        for block in spec.model.blocks
+    }
 
 
 def _contender(network: HybridNetwork, spec: SpecIR, kind: str, x: Tensor, y: Tensor) -> Step:
     parameters = [p for p in network.parameters() if p.requires_grad]
 
     def step() -> None:
-        with _estimators(network, spec, kind):
-            outcome = network(x, y)
-            assert isinstance(outcome, Outcome)
-            torch.autograd.grad(outcome.loss, parameters, allow_unused=True)
+        outcome = network(x, y, settings=_settings(network, spec, kind))
+        assert isinstance(outcome, Outcome)
+        torch.autograd.grad(outcome.loss, parameters, allow_unused=True)
 
     return step
 

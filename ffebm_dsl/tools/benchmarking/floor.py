@@ -19,15 +19,17 @@ holds the step together. The convolutions are the fastest form at hand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.energy import Conv2d, Linear
-from ffebm_dsl.physics.gradients import EquilibriumPropagation
-from ffebm_dsl.physics.network import EnergyBlock, HybridBlock, HybridNetwork
+from ffebm_dsl.physics.energy import HopfieldEnergy, LinearOp, RoutedOp, Weights
+from ffebm_dsl.physics.energy.ops import BoundOp
+from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator
+from ffebm_dsl.physics.layout import channels_last
+from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridBlock, HybridNetwork
 
 Call = Callable[[], object]
 
@@ -47,31 +49,49 @@ class Floor:
                     call()
 
 
-def floor(network: HybridNetwork, x: Tensor, *, plain: bool = False) -> Floor:
+def floor(
+    network: HybridNetwork,
+    x: Tensor,
+    settings: Mapping[str, BlockSettings] | None = None,
+    *,
+    plain: bool = False,
+) -> Floor:
     """The floor of the EP step that ``network`` made last, on the batch ``x`` (B, *input shape).
+
+    ``settings`` are those that the step was made with, where they were not the blocks' own.
 
     Raises:
         ValueError: a block whose estimator is not ``ep``, or that made no step.
     """
-    calls = [call for block in network.blocks for call in _block(block.core, x, plain)]
+    made = settings or network.settings()
+    calls = [
+        call
+        for block in network.blocks
+        for call in _block(block.core, made[block.name].estimator, x, plain)
+    ]
     return Floor(tuple(calls), _digital(network, x))
 
 
-def _block(core: EnergyBlock, x: Tensor, plain: bool) -> Iterator[tuple[int, Call]]:
-    estimator, batch = core.estimator, len(x)
+def _block(
+    core: EnergyBlock, estimator: Estimator, x: Tensor, plain: bool
+) -> Iterator[tuple[int, Call]]:
+    batch = len(x)
     if not isinstance(estimator, EquilibriumPropagation):
         raise ValueError(f"the floor is that of ep, not of {type(estimator).__name__}")
-    copies = sum(beta != 0 for beta in estimator.betas)
+    if not isinstance(core.energy, HopfieldEnergy):
+        raise ValueError(f"block {core.name} has no convolutions of its own to compare with")
+    copies = len(estimator.nudges)
     phases = [(_sweeps(core, "free"), batch), (_sweeps(core, "nudged"), copies * batch)]
     for coupling in core.energy.couplings:
-        for op in coupling.ops:
-            if not isinstance(op, Conv2d | Linear):
+        for held in coupling.ops:
+            weights = {name: w.detach() for name, w in held().items()}
+            if isinstance(held.op, RoutedOp) or not weights:
                 continue
             for count, size in phases:
-                forward, adjoint = _pair(op, size, x, plain)
+                forward, adjoint = _pair(held.op, weights, size, x, plain)
                 yield count, forward
                 yield count, adjoint
-            yield 1, _gradients(op, 2 * batch, x, plain)
+            yield 1, _gradients(held.op, weights, 2 * batch, x, plain)
 
 
 def _sweeps(core: EnergyBlock, phase: str) -> int:
@@ -82,26 +102,27 @@ def _sweeps(core: EnergyBlock, phase: str) -> int:
     return round(float(torch.cat(used).mean()))
 
 
-def _pair(op: Conv2d | Linear, batch: int, like: Tensor, plain: bool) -> tuple[Call, Call]:
+def _pair(
+    op: LinearOp, weights: Weights, batch: int, like: Tensor, plain: bool
+) -> tuple[Call, Call]:
     """A forward and an adjoint of ``op`` on ``batch`` samples."""
     x, y = _ends(op, batch, like, plain)
-    prepared = op.prepared(batch) if isinstance(op, Conv2d) and not plain else op
-    return lambda: prepared(x), lambda: prepared.adjoint(y)
+    bound = BoundOp(op, weights) if plain else op.packed(weights, batch)
+    return lambda: bound(x), lambda: bound.adjoint(y)
 
 
-def _gradients(op: Conv2d | Linear, batch: int, like: Tensor, plain: bool) -> Call:
+def _gradients(op: LinearOp, weights: Weights, batch: int, like: Tensor, plain: bool) -> Call:
     x, y = _ends(op, batch, like, plain)
-    return lambda: op.weight_gradient(x, y)
+    return lambda: op.weight_gradient(x, y, weights)
 
 
-def _ends(op: Conv2d | Linear, batch: int, like: Tensor, plain: bool) -> tuple[Tensor, Tensor]:
+def _ends(op: LinearOp, batch: int, like: Tensor, plain: bool) -> tuple[Tensor, Tensor]:
     """Tensors of ``batch`` samples before and behind ``op``, in the range of states."""
-    x = torch.rand(batch, *op.in_shape, dtype=like.dtype, device=like.device)
-    with torch.no_grad():
-        y = torch.rand_like(op(x))
-    if x.dim() == 4 and not plain:
-        return tuple(t.contiguous(memory_format=torch.channels_last) for t in (x, y))  # type: ignore[return-value]
-    return x, y
+    x, y = (
+        torch.rand(batch, *shape, dtype=like.dtype, device=like.device)
+        for shape in (op.in_shape, op.out_shape)
+    )
+    return (x, y) if plain else (channels_last(x), channels_last(y))
 
 
 def _digital(network: HybridNetwork, x: Tensor) -> Call:

@@ -92,7 +92,7 @@ class _Checker:
         self.problem, self.settings, self._progress = problem, settings, progress
         self.implicit = Implicit(tolerance=TOLERANCE, sweeps=settings.sweeps)
         self.captured = problem.capture(self.implicit)
-        self.estimators = {name: core.estimator for name, core in problem.cores().items()}
+        self.estimators = {name: s.estimator for name, s in problem.configured.items()}
         self.reference = problem.gradients(self._everywhere(self.implicit))
         solves = [r for r in problem.network.phases() if r.phase != "free"]
         self.relaxation = relaxation_rows([*problem.free_reports, *solves], "check")
@@ -216,25 +216,15 @@ class _Checker:
         def at_input(offset: Tensor) -> float:
             self.advance(f"finite differences of {tensor}")
             with torch.no_grad():
-                outcome = problem.network(
-                    problem.x, problem.target, probe=lambda n, t: t + offset if n == tensor else t
-                )
-            return float(outcome.loss)
+                return problem.loss(lambda name, t: t + offset if name == tensor else t)
 
         return at_input if parameter is None else at_parameter
 
     def _as_configured(self) -> tuple[list[GradientRow], list[RelaxationRow]]:
         """The spec's own settings against the converged implicit gradient."""
         self.advance("gradients as configured")
-        cores, tight = self.problem.cores(), {}
-        for name, core in cores.items():
-            tight[name] = (core.free, core.nudged, core.pinned_routings, core.start)
-            core.free, core.nudged = self.problem.configured[name]
-            core.pinned_routings = core.start = None
-        gradients = self.problem.gradients(self.estimators)
+        gradients = self.problem.gradients_with(self.problem.configured)
         rows = relaxation_rows(self.problem.network.phases(), "spec")
-        for name, core in cores.items():
-            core.free, core.nudged, core.pinned_routings, core.start = tight[name]
         compared = [
             self._row(tensor, "as configured", "implicit", gradient, self.reference[tensor])
             for tensor, gradient in gradients.items()

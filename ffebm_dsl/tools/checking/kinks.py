@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import HopfieldDynamics
 from ffebm_dsl.physics.gradients import Cost, Equilibrium, nudged_phases
 from ffebm_dsl.tools.checking.problem import Captured
 
@@ -84,13 +83,13 @@ def count_crossings(equilibrium: Equilibrium, cost: Cost, beta: float) -> int:
 
 
 def _between(equilibrium: Equilibrium, state: Sequence[Tensor]) -> int:
-    energy, free = equilibrium.energy, equilibrium.state
+    bound, free = equilibrium.bound, equilibrium.state
     count = sum(
         int(layer.activation.crossed(s, other).sum())
-        for layer, s, other in zip(energy.layers, free, state, strict=True)
+        for layer, s, other in zip(bound.layers, free, state, strict=True)
     )
     if equilibrium.routings is None:
-        before, after = energy.routings(free), energy.routings(state)
+        before, after = bound.routings(free), bound.routings(state)
         for index, routing in before.items():
             pairs = zip(routing, after[index], strict=True)
             count += sum(int((old != new).sum()) for old, new in pairs)
@@ -98,11 +97,10 @@ def _between(equilibrium: Equilibrium, state: Sequence[Tensor]) -> int:
 
 
 def _on_kink(equilibrium: Equilibrium) -> int:
-    energy = equilibrium.energy
-    dynamics = HopfieldDynamics(energy, equilibrium.drives, routings=equilibrium.routings)
+    bound, state = equilibrium.bound, equilibrium.state
     with torch.no_grad():
         distances = [
-            layer.activation.kink_distance(dynamics.pre_activation(equilibrium.state, i))
-            for i, layer in enumerate(energy.layers)
+            layer.activation.kink_distance(bound.pre_activation(state, i, equilibrium.routings))
+            for i, layer in enumerate(bound.layers)
         ]
     return sum(int((distance < ON_KINK).sum()) for distance in distances)

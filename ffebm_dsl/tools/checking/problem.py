@@ -8,8 +8,7 @@ smooth problem with a well-defined gradient; that this was needed is reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -19,8 +18,8 @@ from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.registry import TARGETS
 from ffebm_dsl.physics.gradients import Cost, Equilibrium, Estimator, GradientEstimate
-from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, PhaseReport
-from ffebm_dsl.physics.relaxation import Relaxation, Status
+from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridNetwork, PhaseReport, Probe
+from ffebm_dsl.physics.relaxation import Status
 
 TOLERANCE = 1e-13
 """Relative change per sweep below which a float64 state does not move any more."""
@@ -37,7 +36,8 @@ class Problem:
         network: in float64, training mode, dropout off; relaxes to ``TOLERANCE``.
         x: inputs, (B, *input shape), standard normal.
         target: labels (B,) or vectors (B, K).
-        configured: each block's (free, nudged) settings as the spec has them.
+        configured: each block's settings as the spec has them.
+        settings: each block's settings to relax to convergence.
         frozen: blocks whose max pooling had to be frozen to converge.
         damped: blocks that had to be damped to converge.
         unconverged: blocks whose free phase does not converge all the same.
@@ -47,7 +47,8 @@ class Problem:
     network: HybridNetwork
     x: Tensor
     target: Tensor
-    configured: dict[str, tuple[Relaxation, Relaxation]]
+    configured: dict[str, BlockSettings]
+    settings: dict[str, BlockSettings]
     frozen: list[str] = field(default_factory=list)
     damped: list[str] = field(default_factory=list)
     unconverged: list[str] = field(default_factory=list)
@@ -56,16 +57,24 @@ class Problem:
     def cores(self) -> dict[str, EnergyBlock]:
         return {block.name: block.core for block in self.network.blocks}
 
-    def loss(self) -> float:
-        """The mean loss at equilibrium."""
+    def loss(self, probe: Probe | None = None) -> float:
+        """The mean loss at equilibrium; ``probe`` may change what enters a block."""
         with torch.no_grad():
-            return float(self.network(self.x, self.target).loss)
+            outcome = self.network(self.x, self.target, probe=probe, settings=self.settings)
+        return float(outcome.loss)
 
     def gradients(self, estimators: Mapping[str, Estimator]) -> dict[str, Tensor]:
         """Gradients of the mean loss for every parameter and block input, by label.
 
-        ``estimators`` gives one for each block, by name.
+        ``estimators`` gives one for each block, by name; the blocks relax to convergence.
         """
+        settings = self.settings
+        return self.gradients_with(
+            {name: replace(settings[name], estimator=e) for name, e in estimators.items()}
+        )
+
+    def gradients_with(self, settings: Mapping[str, BlockSettings]) -> dict[str, Tensor]:
+        """The same, with these settings of each block."""
         inputs: dict[str, Tensor] = {}
 
         def keep(name: str, tensor: Tensor) -> Tensor:
@@ -74,11 +83,10 @@ class Problem:
 
         labels = self.network.labels()
         parameters = dict(self.network.named_parameters())
-        with estimators_set(self.cores(), estimators):
-            x = self.x.clone().requires_grad_()
-            loss = self.network(x, self.target, probe=keep).loss
-            tensors = [*parameters.values(), *inputs.values()]
-            found = torch.autograd.grad(loss, tensors, allow_unused=True, materialize_grads=True)
+        x = self.x.clone().requires_grad_()
+        loss = self.network(x, self.target, probe=keep, settings=settings).loss
+        tensors = [*parameters.values(), *inputs.values()]
+        found = torch.autograd.grad(loss, tensors, allow_unused=True, materialize_grads=True)
         names = [labels[name] for name in parameters] + list(inputs)
         return dict(zip(names, found, strict=True))
 
@@ -110,19 +118,14 @@ class Spy(Estimator):
         return self._estimator.estimate(equilibrium, cost, weights)
 
 
-@contextmanager
-def estimators_set(
-    cores: Mapping[str, EnergyBlock], estimators: Mapping[str, Estimator]
-) -> Iterator[None]:
-    """Give each named block another estimator within the context."""
-    before = {name: cores[name].estimator for name in estimators}
-    try:
-        for name, estimator in estimators.items():
-            cores[name].estimator = estimator
-        yield
-    finally:
-        for name, estimator in before.items():
-            cores[name].estimator = estimator
+class Relay(Estimator):
+    """Hands on to an estimator that may be replaced between a forward and a backward pass."""
+
+    def __init__(self, estimator: Estimator) -> None:
+        self.estimator = estimator
+
+    def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
+        return self.estimator.estimate(equilibrium, cost, weights)
 
 
 def make_problem(spec: SpecIR, *, samples: int, seed: int, sweeps: int) -> Problem:
@@ -133,11 +136,12 @@ def make_problem(spec: SpecIR, *, samples: int, seed: int, sweeps: int) -> Probl
     network = build(spec, seed=seed, dtype=torch.float64)
     train_without_dropout(network)
     x, target = random_batch(spec, samples, seed)
-    configured = {b.name: (b.core.free, b.core.nudged) for b in network.blocks}
-    problem = Problem(network, x, target, configured)
-    for core in problem.cores().values():
-        core.keep_states = True
-        core.free = replace(core.free, sweeps=sweeps, tolerance=TOLERANCE)
+    configured = network.settings()
+    settings = {
+        name: replace(s, free=replace(s.free, sweeps=sweeps, tolerance=TOLERANCE), keep_states=True)
+        for name, s in configured.items()
+    }
+    problem = Problem(network, x, target, configured, settings)
     _converge(problem)
     return problem
 
@@ -160,35 +164,40 @@ def train_without_dropout(network: nn.Module) -> None:
             module.eval()
 
 
-def _damped(relaxation: Relaxation) -> Relaxation:
-    damping = max(relaxation.damping, REMEDY_DAMPING)
-    return replace(relaxation, damping=damping, over_relaxation=1.0)
+def _damped(settings: BlockSettings) -> BlockSettings:
+    free, nudged = (
+        s.damped(max(s.solver.plain.damping, REMEDY_DAMPING))
+        for s in (settings.free, settings.nudged)
+    )
+    return replace(settings, free=free, nudged=nudged)
 
 
 def _converge(problem: Problem) -> None:
     """Freeze or damp, block by block in order, what does not converge by itself."""
     for name, core in problem.cores().items():
         report = _free_report(problem, name)
-        routed = any(coupling.routed for coupling in core.energy.couplings)
-        if not _all_converged(report) and routed:
-            tight = core.free
-            core.free = replace(tight, routing_after=problem.configured[name][0].sweeps)
-            core.pinned_routings = _free_report(problem, name).routings
-            core.free = tight
+        if not _all_converged(report) and core.energy.routed:
+            tight = problem.settings[name]
+            after = problem.configured[name].free.sweeps
+            free = replace(tight.free, freeze_after=after)
+            problem.settings[name] = replace(tight, free=free)
+            routings = _free_report(problem, name).routings
+            problem.settings[name] = replace(tight, routings=routings)
             problem.frozen.append(name)
             report = _free_report(problem, name)
         if not _all_converged(report):
-            core.free, core.nudged = _damped(core.free), _damped(core.nudged)
+            problem.settings[name] = _damped(problem.settings[name])
             problem.damped.append(name)
             report = _free_report(problem, name)
         if not _all_converged(report):
             problem.unconverged.append(name)
         # Nudged phases start next to their end: the free phase's count is ample for them.
         needed = 2 * int(report.sweeps.max()) + 50
-        core.nudged = replace(core.nudged, sweeps=needed, tolerance=TOLERANCE)
+        settings = problem.settings[name]
+        nudged = replace(settings.nudged, sweeps=needed, tolerance=TOLERANCE)
         problem.free_reports.append(report)
         # From here on a free phase has only to follow a small change.
-        core.start = report.state
+        problem.settings[name] = replace(settings, nudged=nudged, start=report.state)
 
 
 def _free_report(problem: Problem, name: str) -> PhaseReport:

@@ -25,8 +25,8 @@ from ffebm_dsl.physics.gradients import (
     unrolled_transients,
 )
 from ffebm_dsl.physics.network import EnergyBlock, HybridBlock, HybridNetwork
-from ffebm_dsl.physics.relaxation import Status
-from ffebm_dsl.tools.checking.problem import Captured, Spy, estimators_set
+from ffebm_dsl.physics.relaxation import Relaxation, Status
+from ffebm_dsl.tools.checking.problem import Captured, Relay, Spy
 from ffebm_dsl.tools.checking.transient_table import BlockFacts, Series, Transients
 
 BETA = 0.02
@@ -86,7 +86,13 @@ class _Analysis:
         labels = network.labels()
         self.labels = {p: labels[n] for n, p in network.named_parameters() if p.requires_grad}
         self._entering: dict[str, Tensor] = {}
-        outcome = network(x.clone().requires_grad_(), target, probe=self._keep)
+        self.relays = {name: Relay(ep) for name, ep in self.ep.items()}
+        settings_of = {
+            name: replace(core.settings, estimator=self.relays[name])
+            for name, core in self.cores.items()
+        }
+        x = x.clone().requires_grad_()
+        outcome = network(x, target, probe=self._keep, settings=settings_of)
         self.loss = outcome.loss
         self.free = {report.block: report for report in network.phases()}
         self.progress, self._done = progress, 0
@@ -102,19 +108,20 @@ class _Analysis:
         )
         gradients.clear()
         watches = {name: self._watch(name, captured[name], series) for name in captured}
-        with estimators_set(self.cores, watches):
-            torch.autograd.grad(self.loss, list(self.labels), allow_unused=True)
+        for name, watch in watches.items():
+            self.relays[name].estimator = watch
+        torch.autograd.grad(self.loss, list(self.labels), allow_unused=True)
         facts = [self._facts(name, watch) for name, watch in watches.items()]
         return series.transients(facts)
 
     def _estimator(self, core: EnergyBlock) -> EquilibriumPropagation:
-        own = core.estimator
+        own = core.settings.estimator
         variant = own.variant if isinstance(own, EquilibriumPropagation) else "centered"
         beta = own.beta if isinstance(own, EquilibriumPropagation) else BETA
         return EquilibriumPropagation(self.settings.beta or beta, variant)
 
     def _sweeps(self, core: EnergyBlock) -> int:
-        return core.nudged.sweeps if self.settings.sweeps is None else self.settings.sweeps
+        return core.settings.nudged.sweeps if self.settings.sweeps is None else self.settings.sweeps
 
     def _keep(self, name: str, tensor: Tensor) -> Tensor:
         self._entering[name] = tensor.detach()
@@ -123,10 +130,11 @@ class _Analysis:
     def _by_ep(self) -> tuple[dict[str, Captured], dict[str, Tensor]]:
         """What EP is given in every block, and the gradients it comes to, by label."""
         spies = {name: Spy(_AllSweeps(self.ep[name], self.sweeps[name])) for name in self.cores}
-        with estimators_set(self.cores, spies):
-            found = torch.autograd.grad(
-                self.loss, list(self.labels), retain_graph=True, allow_unused=True
-            )
+        for name, spy in spies.items():
+            self.relays[name].estimator = spy
+        found = torch.autograd.grad(
+            self.loss, list(self.labels), retain_graph=True, allow_unused=True
+        )
         gradients = {
             label: torch.zeros_like(p) if g is None else g
             for (p, label), g in zip(self.labels.items(), found, strict=True)
@@ -137,12 +145,9 @@ class _Analysis:
         """The labels of the parameters whose gradients each block's sweeps decide, in order."""
         return {
             name: [
-                self.labels[p]
-                for p in (
-                    *_map_parameters(self.blocks[name]),
-                    *seen.equilibrium.energy.trainable(),
-                    *seen.cost.parameters(),
-                )
+                *(self.labels[p] for p in _map_parameters(self.blocks[name])),
+                *(f"{name}.{key}" for key in seen.equilibrium.bound.weights),
+                *(self.labels[p] for p in seen.cost.parameters()),
             ]
             for name, seen in captured.items()
         }
@@ -158,7 +163,7 @@ class _Analysis:
         return _Watch(self.ep[name], captured, self.sweeps[name], observe)
 
     def _facts(self, name: str, watch: _Watch) -> BlockFacts:
-        core = self.cores[name]
+        free, nudged = (s.solver.plain for s in self._phases(name))
         return BlockFacts(
             name=name,
             beta=self.ep[name].beta,
@@ -166,11 +171,12 @@ class _Analysis:
             free_residual=float(self.free[name].residual.max()),
             diverged=int((self.free[name].status == Status.DIVERGED).sum()),
             crossings=watch.crossings,
-            mirrored=(
-                core.nudged.schedule == core.free.schedule[::-1]
-                and core.nudged.damping == core.free.damping
-            ),
+            mirrored=(nudged.schedule == free.schedule[::-1] and nudged.damping == free.damping),
         )
+
+    def _phases(self, name: str) -> tuple[Relaxation, Relaxation]:
+        settings = self.cores[name].settings
+        return settings.free, settings.nudged
 
 
 @dataclass(frozen=True)
@@ -224,7 +230,7 @@ class _MapGradient:
             self._drives = block.drives(ports)
 
     def complete(self, estimate: GradientEstimate) -> list[Tensor]:
-        """Gradients of the maps' parameters, the energy's and the cost's, in this order."""
+        """Gradients of the maps' parameters, the energy's weights and the cost's, in this order."""
         pairs = [
             (u, c) for u, c in zip(self._drives, estimate.drives, strict=True) if u.requires_grad
         ]
@@ -238,7 +244,7 @@ class _MapGradient:
                 allow_unused=True,
                 materialize_grads=True,
             )
-        return [*through, *estimate.parameters, *estimate.cost_parameters]
+        return [*through, *estimate.weights.values(), *estimate.cost_parameters]
 
 
 def _map_parameters(block: HybridBlock) -> list[nn.Parameter]:
@@ -252,7 +258,7 @@ def _crossings(equilibrium: Equilibrium, states: Sequence[Tensor]) -> int:
     with the free state.
     """
     count, batch = 0, len(equilibrium.state[0])
-    for layer, s, free in zip(equilibrium.energy.layers, states, equilibrium.state, strict=True):
+    for layer, s, free in zip(equilibrium.bound.layers, states, equilibrium.state, strict=True):
         other = s[batch:] if len(s) > batch else free
         count += int(layer.activation.crossed(s[:batch], other).sum())
     return count

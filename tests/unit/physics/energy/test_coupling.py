@@ -16,20 +16,26 @@ from ffebm_dsl.physics.energy import (
     Linear,
     LinearOp,
     MaxPool2d,
+    Weights,
     inner,
 )
-from ffebm_dsl.physics.modules import NamedModules
 from tests.problems import normal
 
 
+def drawn(op: LinearOp, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Random weights of an op."""
+    return {
+        name: normal(*shape, seed=seed + 10 * k)
+        for k, (name, shape) in enumerate(op.weight_shapes().items())
+    }
+
+
 def assert_transpose(op: LinearOp, seed: int = 0) -> None:
-    op = op.double()
-    for parameter in op.parameters():
-        torch.nn.init.normal_(parameter)
-    a = normal(3, *op.in_shape, seed=seed)
-    forward = op.tangent(a)
+    weights, a = drawn(op), normal(3, *op.in_shape, seed=seed)
+    forward = op.tangent(a, weights)
+    assert tuple(forward.shape[1:]) == op.out_shape
     b = normal(*forward.shape, seed=seed + 1)
-    assert torch.allclose(inner(forward, b), inner(a, op.adjoint(b)), atol=1e-10)
+    assert torch.allclose(inner(forward, b), inner(a, op.adjoint(b, weights)), atol=1e-10)
 
 
 @settings(max_examples=60, deadline=None)
@@ -74,7 +80,7 @@ def test_dense_ops() -> None:
 def test_max_pool2d_at_a_routing(kernel: int, stride: int, padding: int) -> None:
     op = MaxPool2d((2, 7, 7), kernel, stride=stride, padding=padding)
     a, other = normal(3, 2, 7, 7), normal(3, 2, 7, 7, seed=5)
-    pooled, routing = op(a)
+    pooled, routing = op.forward(a)
     assert torch.equal(op.tangent(a, routing), pooled)
     b = normal(*pooled.shape, seed=7)
     left = inner(op.tangent(other, routing), b)
@@ -88,34 +94,50 @@ def test_chain_is_differentiated_like_autograd() -> None:
         "flatten": Flatten((3, 3, 3)),
         "linear": Linear((27,), 4),
     }
-    coupling = Coupling(0, 1, NamedModules(ops)).double()
-    for parameter in coupling.parameters():
-        torch.nn.init.normal_(parameter)
+    coupling = Coupling(0, 1, ops).double()
+    chain = coupling.bound(coupling.weights())
     a, b = normal(3, 2, 6, 6).requires_grad_(), normal(3, 4, seed=1)
-    out, routing = coupling(a)
+    out, routing = chain.forward(a)
     (expected,) = torch.autograd.grad(inner(out, b).sum(), a)
-    assert torch.allclose(coupling.adjoint(b, routing), expected, atol=1e-12)
-    assert torch.allclose(coupling.along(a, routing), out, atol=1e-12)
-    bias = coupling.along(torch.zeros_like(a), routing)
-    assert torch.allclose(coupling.tangent(a, routing) + bias, out, atol=1e-12)
+    assert torch.allclose(chain.adjoint(b, routing), expected, atol=1e-12)
+    assert torch.allclose(chain.along(a, routing), out, atol=1e-12)
+    bias = chain.along(torch.zeros_like(a), routing)
+    assert torch.allclose(chain.tangent(a, routing) + bias, out, atol=1e-12)
     assert coupling.routed
 
 
 def test_adjoint_is_differentiable_in_the_weight() -> None:
     """Unrolled gradients need the adjoint's own gradient: a detached weight would lose it."""
-    op = Conv2d((1, 4, 4), 2, 3, padding=1).double()
-    torch.nn.init.normal_(op.weight)
-    b = normal(2, 2, 4, 4)
+    op = Conv2d((1, 4, 4), 2, 3, padding=1)
+    b, weights = normal(2, 2, 4, 4), drawn(op)
     assert torch.autograd.gradcheck(
-        lambda w: torch.func.functional_call(_Adjoint(op), {"op.weight": w}, (b,)),
-        (op.weight.detach().clone().requires_grad_(),),
+        lambda w: op.adjoint(b, {**weights, "weight": w}), (weights["weight"].requires_grad_(),)
     )
 
 
-class _Adjoint(torch.nn.Module):
-    def __init__(self, op: Conv2d) -> None:
-        super().__init__()
-        self.op = op
+class Rolled(LinearOp):
+    """An op that says no more than it must: what ``tangent`` does."""
 
-    def forward(self, b: torch.Tensor) -> torch.Tensor:
-        return self.op.adjoint(b)
+    in_shape, out_shape = (3, 5), (3, 5)
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"scale": (3,), "bias": (3,)}
+
+    def tangent(self, x: torch.Tensor, weights: Weights) -> torch.Tensor:
+        return x.roll(1, 2) * weights["scale"].view(1, 3, 1)
+
+
+def test_adjoint_and_gradients_follow_from_the_tangent() -> None:
+    op = Rolled()
+    assert_transpose(op)
+    coupling = Coupling(0, 1, {"rolled": op}).double()
+    weights = {k: w.detach().requires_grad_() for k, w in coupling.weights().items()}
+    a, b = normal(4, 3, 5), normal(4, 3, 5, seed=1)
+    chain = coupling.bound(weights)
+    expected = torch.autograd.grad(inner(chain.forward(a)[0], b).sum(), list(weights.values()))
+    found = chain.weight_gradient(a, b, ())
+    assert list(found) == list(weights)
+    for name, gradient in zip(weights, expected, strict=True):
+        assert torch.allclose(found[name], gradient, atol=1e-12), name
+    packed = coupling.bound({k: w.detach() for k, w in weights.items()}, batch=4)
+    assert torch.equal(packed.forward(a)[0], chain.forward(a)[0])

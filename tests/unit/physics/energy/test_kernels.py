@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ffebm_dsl.physics.energy import Conv2d, kernels
-from ffebm_dsl.physics.energy.kernels import PackedConvolution, channels_last, packs, take_rows
+from ffebm_dsl.physics.energy.kernels import PackedConvolution, packs
+from ffebm_dsl.physics.energy.ops import BoundOp
+from ffebm_dsl.physics.layout import channels_last, take_rows
 
 
 def single(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -21,20 +23,26 @@ def assert_same(found: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
+def drawn(op: Conv2d) -> dict[str, torch.Tensor]:
+    """Random weights of an op."""
+    return {
+        name: single(*shape, seed=k) for k, (name, shape) in enumerate(op.weight_shapes().items())
+    }
+
+
 def check(op: Conv2d) -> None:
-    for index, parameter in enumerate(op.parameters()):
-        parameter.data = single(*parameter.shape, seed=index)
-    x = single(3, *op.in_shape, seed=5)
+    weights = drawn(op)
+    plain, packed = BoundOp(op, weights), op.packed(weights, 3)
+    x, y = single(3, *op.in_shape, seed=5), single(3, *op.out_shape, seed=6)
     with torch.no_grad():
-        y = single(*op(x).shape, seed=6)
-        prepared = op.prepared(3)
         for batch in (3, 1):  # packed for one size, and used with another
-            assert_same(prepared(x[:batch]), op(x[:batch]))
-            assert_same(prepared.tangent(x[:batch]), op.tangent(x[:batch]))
-            assert_same(prepared.adjoint(y[:batch]), op.adjoint(y[:batch]))
+            assert_same(packed(x[:batch]), plain(x[:batch]))
+            assert_same(packed.tangent(x[:batch]), plain.tangent(x[:batch]))
+            assert_same(packed.adjoint(y[:batch]), plain.adjoint(y[:batch]))
             base = channels_last(x[:batch])
             before = base.clone()
-            assert_same(prepared.adjoint_onto(y[:batch], base), x[:batch] + op.adjoint(y[:batch]))
+            expected = x[:batch] + plain.adjoint(y[:batch])
+            assert_same(packed.adjoint_onto(y[:batch], base), expected)
             assert torch.equal(base, before)
 
 
@@ -69,12 +77,11 @@ def test_every_geometry(
 
 def test_the_comparison_sees_a_wrong_weight() -> None:
     op = Conv2d((4, 5, 5), 6, 3, padding=1)
-    for parameter in op.parameters():
-        parameter.data = single(*parameter.shape)
-    stale = op.prepared(2)
-    op.weight.data[0, 0, 0, 0] += 0.01
+    weights, x = drawn(op), single(2, 4, 5, 5)
+    stale = op.packed(weights, 2)
+    weights["weight"][0, 0, 0, 0] += 0.01
     with pytest.raises(AssertionError):
-        assert_same(stale(single(2, 4, 5, 5)), op(single(2, 4, 5, 5)).detach())
+        assert_same(stale(x), op.forward(x, weights))
 
 
 class Mistaken:
@@ -99,22 +106,24 @@ def test_without_packed_operators_plain_convolutions_serve(
     monkeypatch.setattr(kernels, "_Packed", packing)
     try:
         op = Conv2d((4, 5, 5), 6, 3, padding=1)
-        assert not packs(op.weight)
+        assert not packs(drawn(op)["weight"])
         check(op)
     finally:
         kernels._packing_works.cache_clear()
 
 
 def test_double_precision_is_not_packed_and_keeps_its_layout() -> None:
-    op = Conv2d((4, 5, 5), 6, 3, padding=1).double()
-    assert not isinstance(op.prepared(2), PackedConvolution)
+    op = Conv2d((4, 5, 5), 6, 3, padding=1)
+    double = {name: weight.double() for name, weight in drawn(op).items()}
+    assert not isinstance(op.packed(double, 2), PackedConvolution)
     x = torch.zeros(2, 4, 5, 5, dtype=torch.float64)
     assert channels_last(x) is x
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="PyTorch without oneDNN")
 def test_single_precision_on_a_cpu_is_packed() -> None:
-    assert isinstance(Conv2d((4, 5, 5), 6, 3).prepared(2), PackedConvolution)
+    op = Conv2d((4, 5, 5), 6, 3)
+    assert isinstance(op.packed(drawn(op), 2), PackedConvolution)
 
 
 @pytest.mark.parametrize("layout", [channels_last, torch.Tensor.contiguous])

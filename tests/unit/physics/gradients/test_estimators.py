@@ -32,7 +32,7 @@ def cost(output: Tensor) -> Tensor:
 
 def gradients(core: EnergyBlock, drive: Tensor) -> list[Tensor]:
     drive = drive.clone().requires_grad_()
-    parameters = core.energy.trainable()
+    parameters = list(core.energy.parameters())
     return list(torch.autograd.grad(cost(core(drive)), [*parameters, drive]))
 
 
@@ -42,7 +42,7 @@ def differences(core: EnergyBlock, drive: Tensor) -> list[tuple[Tensor, Tensor]]
     They pass through nothing but the free phase.
     """
     found = []
-    for tensor in [*core.energy.trainable(), drive]:
+    for tensor in [*core.energy.parameters(), drive]:
         point = tensor.detach().clone()
 
         def value(offset: Tensor, tensor: Tensor = tensor, point: Tensor = point) -> float:
@@ -79,7 +79,7 @@ def test_against_finite_differences(
     drive = normal(2, 2, 6, 6, seed=3)
     expected = differences(core, drive)
     for estimator in ESTIMATORS:
-        core.estimator = estimator
+        core.configure(estimator=estimator)
         projected = [
             project(g, rows) for g, (rows, _) in zip(gradients(core, drive), expected, strict=True)
         ]
@@ -104,7 +104,7 @@ def test_order_of_the_bias_in_beta(variant: str, order: float) -> None:
     exact = torch.cat([g.flatten() for g in gradients(core, drive)])
     errors = []
     for beta in (0.04, 0.02, 0.01):
-        core.estimator = EquilibriumPropagation(beta, variant)
+        core.configure(estimator=EquilibriumPropagation(beta, variant))
         found = torch.cat([g.flatten() for g in gradients(core, drive)])
         errors.append(float((found - exact).norm()))
     observed = [torch.log2(torch.tensor(a / b)).item() for a, b in pairwise(errors)]
@@ -118,10 +118,10 @@ def test_two_outputs_and_a_repeated_one(estimator: Estimator) -> None:
     drive = normal(2, 2, 6, 6, seed=3)
     several = block(energy, estimator, outputs=(1, 2, 2))
     a, b, c = several(drive)
-    found = torch.autograd.grad(cost(a) + cost(b) + cost(c), energy.trainable())
+    found = torch.autograd.grad(cost(a) + cost(b) + cost(c), list(energy.parameters()))
     pair = block(energy, Implicit(1e-14, 500), outputs=(1, 2))
     a, b = pair(drive)
-    expected = torch.autograd.grad(cost(a) + 2 * cost(b), energy.trainable())
+    expected = torch.autograd.grad(cost(a) + 2 * cost(b), list(energy.parameters()))
     assert max(relative_errors(list(found), list(expected))) < AGREEMENT
 
 
@@ -139,7 +139,7 @@ def test_estimators_refuse_senseless_settings() -> None:
 def test_ep_memory_does_not_hold_a_graph() -> None:
     """No tensor that an EP step leaves behind carries an autograd history."""
     core = block(convolutional_energy())
-    core.keep_states = True
+    core.configure(keep_states=True)
     gradients(core, normal(2, 2, 6, 6))
     states = [s for report in core.reports for s in report.state or ()]
     assert states and all(s.grad_fn is None and not s.requires_grad for s in states)

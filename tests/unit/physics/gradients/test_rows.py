@@ -28,8 +28,9 @@ def nudged(rows: slice, which: int) -> dict[float, list[Tensor]]:
     drives = (normal(6, 2, 6, 6) * torch.logspace(-2, 0.7, 6).double().view(-1, 1, 1, 1),)
     drives = tuple(u[rows] for u in drives)
     state = tuple(core.solve(*drives)[0].state)
-    plan = replace(core.nudged, tolerance=1e-6)
-    equilibrium = Equilibrium(core.energy, drives, state, core.free, plan)
+    plan = replace(core.settings.nudged, tolerance=1e-6)
+    bound = core.energy.bind(drives, core.energy.weights())
+    equilibrium = Equilibrium(bound, state, core.settings.free, plan)
     phases = nudged_phases(equilibrium, costs(rows)[which], [0.3, -0.3])
     swept = torch.cat([solution.sweeps for solution in phases.values()])
     assert rows != slice(None) or len(set(swept.tolist())) > 1

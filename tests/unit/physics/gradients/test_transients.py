@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import Activation, AdjointDynamics, HardSigmoid, HopfieldEnergy, Tanh
+from ffebm_dsl.physics.energy import Activation, HardSigmoid, HopfieldEnergy, Tanh
 from ffebm_dsl.physics.gradients import (
     Cost,
     Equilibrium,
@@ -22,7 +22,14 @@ from ffebm_dsl.physics.gradients import (
 )
 from ffebm_dsl.physics.gradients.estimator import cotangents_by_layer
 from ffebm_dsl.physics.relaxation import relax
-from tests.problems import block, convolutional_energy, max_pooled_energy, normal, settings
+from tests.problems import (
+    block,
+    convolutional_energy,
+    max_pooled_energy,
+    normal,
+    settings,
+    weights_of,
+)
 
 SWEEPS = 7
 WEIGHTS = torch.full((2,), 0.5, dtype=torch.float64)
@@ -33,22 +40,25 @@ def problem(
     activation: Activation | None = None,
     free_sweeps: int = 400,
     damping: float = 0.0,
-    routing_after: int = -1,
+    freeze_after: int = -1,
 ) -> tuple[Equilibrium, Cost]:
     """A block at the end of its free phase, and a cotangent on its last layer."""
     core = block(make(activation or Tanh()))
-    free = settings(core.energy, damping=damping, routing_after=routing_after)
-    core.free = replace(free, sweeps=free_sweeps)
-    core.nudged = replace(core.free, schedule=core.free.schedule[::-1], sweeps=SWEEPS, tolerance=0)
+    free = settings(core.energy, damping=damping, freeze_after=freeze_after)
+    free = replace(free, sweeps=free_sweeps)
+    back = replace(free.solver.plain, schedule=free.schedule[::-1])
+    nudged = replace(free, solver=back, sweeps=SWEEPS, tolerance=0)
+    core.configure(free=free, nudged=nudged)
     drives = (normal(2, 2, 6, 6, seed=3),)
     solution, routings = core.solve(*drives)
     state = tuple(solution.state)
-    equilibrium = Equilibrium(core.energy, drives, state, core.free, core.nudged, routings)
+    bound = core.energy.bind(drives, weights_of(core.energy))
+    equilibrium = Equilibrium(bound, state, free, nudged, routings)
     return equilibrium, LinearCost({len(state) - 1: normal(*state[-1].shape, seed=4)})
 
 
 def flat(estimate: GradientEstimate) -> Tensor:
-    tensors = [*estimate.parameters, *estimate.drives]
+    tensors = [*estimate.weights.values(), *estimate.drives]
     return torch.cat([tensor.flatten() for tensor in tensors]).clone()
 
 
@@ -98,9 +108,8 @@ def test_truncation_is_autodiff_through_the_last_sweeps_alone() -> None:
     equilibrium, cost = problem(free_sweeps=3)
     for t, found in enumerate(unrolled_series(equilibrium, cost)):
         done = replace(equilibrium.free, sweeps=SWEEPS - t, tolerance=0.0)
-        core = block(equilibrium.energy)
-        core.free, core.start = done, equilibrium.state
-        later = replace(equilibrium, state=tuple(core.solve(*equilibrium.drives)[0].state))
+        ended = relax(equilibrium.bound.dynamics(), equilibrium.state, done)
+        later = replace(equilibrium, state=tuple(ended.state))
         expected = flat(Unrolled(t).estimate(later, cost, WEIGHTS))
         assert float((found - expected).norm()) <= 1e-12 * (1 + float(expected.norm()))
 
@@ -111,7 +120,7 @@ def test_ep_descends_as_autodiff_does(
     make: Callable[[Activation], HopfieldEnergy], damping: float
 ) -> None:
     """At a fixed point, for every t: the difference is EP's bias, and falls as beta squared."""
-    equilibrium, cost = problem(make, damping=damping, routing_after=20)
+    equilibrium, cost = problem(make, damping=damping, freeze_after=20)
     unrolled = unrolled_series(equilibrium, cost)
     assert float(unrolled[0].norm()) == 0 and float(unrolled[1].norm()) > 0
     coarse, fine = (worst(ep_series(equilibrium, cost, beta), unrolled) for beta in (1e-2, 1e-3))
@@ -121,21 +130,21 @@ def test_ep_descends_as_autodiff_does(
 
 def test_at_a_fixed_point_it_is_the_adjoint_relaxation_cut_short() -> None:
     equilibrium, cost = problem()
-    energy, state = equilibrium.energy, equilibrium.state
+    bound, state = equilibrium.bound, equilibrium.state
     cotangent = cotangents_by_layer(cost, state, torch.ones_like(WEIGHTS))
-    dynamics = AdjointDynamics(energy, state, equilibrium.drives, cotangent, {})
+    dynamics = bound.adjoint(state, cotangent, {})
     for t, found in enumerate(unrolled_series(equilibrium, cost)):
         steps = replace(equilibrium.nudged, sweeps=t)
         with torch.no_grad():
             w = relax(dynamics, [torch.zeros_like(s) for s in state], steps).state
-        parameters = energy.field_gradient(state, w, WEIGHTS, {})
+        parameters = bound.response_gradient(state, w, WEIGHTS, {}).weights.values()
         expected = torch.cat([g.flatten() for g in (*parameters, w[0] * 0.5)])
         assert float((found - expected).norm()) <= 1e-9 * (1 + float(expected.norm()))
 
 
 def test_an_order_that_is_not_reversed_is_seen() -> None:
     equilibrium, cost = problem()
-    same = replace(equilibrium.nudged, schedule=equilibrium.free.schedule)
+    same = replace(equilibrium.nudged, solver=equilibrium.free.solver)
     found = ep_series(replace(equilibrium, nudged=same), cost, 1e-3)
     assert worst(found, unrolled_series(equilibrium, cost)) > 1e-2
 
@@ -148,7 +157,7 @@ def test_a_state_that_is_no_fixed_point_is_seen() -> None:
 
 def test_routing_is_frozen_in_the_nudged_phase_where_its_settings_say_so() -> None:
     equilibrium, cost = problem(max_pooled_energy, free_sweeps=2)
-    nudged = replace(equilibrium.nudged, routing_after=2)
+    nudged = replace(equilibrium.nudged, freeze_after=2)
     frozen = replace(equilibrium, nudged=nudged)
     ep = EquilibriumPropagation(5.0)
     found = [flat(n.estimate) for n in ep_transients(ep, frozen, cost, WEIGHTS, SWEEPS)]
@@ -160,4 +169,4 @@ def test_routing_is_frozen_in_the_nudged_phase_where_its_settings_say_so() -> No
 def test_no_graph_is_kept_between_sweeps() -> None:
     equilibrium, cost = problem()
     for estimate in unrolled_transients(equilibrium, cost, WEIGHTS, SWEEPS):
-        assert not any(g.requires_grad for g in [*estimate.parameters, *estimate.drives])
+        assert not any(g.requires_grad for g in [*estimate.weights.values(), *estimate.drives])

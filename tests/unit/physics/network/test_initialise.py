@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ffebm_dsl.language.registry import INITIALISERS
-from ffebm_dsl.physics.energy import Conv2d, Linear
+from ffebm_dsl.physics.energy import Conv2d, Linear, OpWeights
 from ffebm_dsl.physics.network.initialise import initialise
 
 K, VARIANCE = 3, 0.3
@@ -67,7 +67,9 @@ def test_orthogonal_columns() -> None:
 
 def test_a_seed_is_the_same_network_in_every_precision() -> None:
     modules = [
-        nn.ModuleList([nn.Conv2d(2, 3, 3), Linear((4,), 5), Conv2d((2, 8, 8), 3, kernel=3)])
+        nn.ModuleList(
+            [nn.Conv2d(2, 3, 3), OpWeights(Linear((4,), 5)), OpWeights(Conv2d((2, 8, 8), 3, 3))]
+        )
         for _ in range(2)
     ]
     double, single = modules[0].double(), modules[1].float()

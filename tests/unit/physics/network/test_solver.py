@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork
-from ffebm_dsl.physics.relaxation import Anderson
+from ffebm_dsl.physics.relaxation import Anderson, Sweeps
 
 SPEC = """ffe 1.0
 model m {{
@@ -42,11 +44,14 @@ def core(net: HybridNetwork) -> EnergyBlock:
 
 
 def test_the_solver_accelerates_what_a_sweep_reads() -> None:
-    assert core(network("")).free.solver is None
-    assert core(network("solver = anderson(memory=3)")).free.solver == Anderson(3, (1, 3))
+    plain = core(network("")).settings.free.solver
+    assert plain == plain.plain
+    accelerated = core(network("solver = anderson(memory=3)")).settings.free.solver
+    assert accelerated == Anderson(3, (1, 3), plain)
     # A damped layer reads its own old state.
     damped = network("solver = anderson(memory=3)  damping = 0.2")
-    assert core(damped).free.solver == Anderson(3, (0, 1, 2, 3))
+    found = core(damped).settings.free.solver
+    assert found == Anderson(3, (0, 1, 2, 3), Sweeps(found.plain.schedule, 0.2))
 
 
 def test_fewer_sweeps_to_the_same_gradient() -> None:
@@ -68,9 +73,8 @@ def test_a_feedforward_start_is_one_pass_from_first_to_last() -> None:
     with torch.no_grad():
         # From rest, a sweep in forward order sees nothing but the layers before.
         expected = core(plain).solve(*drives)[0].state
-        core(started).start = tuple(expected)
-        after_one_sweep = core(started).solve(*drives)[0].state
-        core(started).start = None
+        settings = replace(core(started).settings, start=tuple(expected))
+        after_one_sweep = core(started).solve(*drives, settings=settings)[0].state
         found = core(started).solve(*drives)[0]
     assert found.sweeps.tolist() == [1] * 4
     for s, reference in zip(found.state, after_one_sweep, strict=True):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import HardSigmoid, HopfieldDynamics, HopfieldEnergy, Tanh
-from ffebm_dsl.physics.energy.kernels import channels_last
+from ffebm_dsl.physics.energy import HardSigmoid, HopfieldEnergy, Tanh
+from ffebm_dsl.physics.energy.dynamics import HopfieldDynamics
+from ffebm_dsl.physics.gradients import PhaseSettings
+from ffebm_dsl.physics.layout import channels_last
 from ffebm_dsl.physics.relaxation import (
     Anderson,
     Relaxation,
@@ -21,20 +22,30 @@ from ffebm_dsl.physics.relaxation import (
     schedule,
 )
 from ffebm_dsl.physics.relaxation.anderson import Mixer
-from tests.problems import chain_energy, convolutional_energy, max_pooled_energy, normal, settings
-from tests.unit.physics.relaxation.test_relax import Affine
+from tests.problems import (
+    accelerated as accelerated_by,
+)
+from tests.problems import (
+    chain_energy,
+    convolutional_energy,
+    max_pooled_energy,
+    normal,
+    relaxed,
+    settings,
+    zero_state,
+)
+from tests.unit.physics.relaxation.test_relax import ONE_LAYER, Affine
 
 CHAIN = [(0, 1), (1, 2), (2, 3)]
 
 
-def accelerated(energy: HopfieldEnergy, plan: Relaxation, memory: int = 5) -> Relaxation:
+def accelerated(energy: HopfieldEnergy, plan: PhaseSettings, memory: int = 5) -> PhaseSettings:
     edges = [(c.source, c.target) for c in energy.couplings]
-    return replace(plan, solver=Anderson(memory, carried(plan.schedule, edges)))
+    return accelerated_by(plan, memory, carried(plan.schedule, edges))
 
 
-def solve(energy: HopfieldEnergy, drives: list[Tensor], plan: Relaxation) -> Solution:
-    start = energy.zero_state(len(drives[0]), drives[0])
-    return relax(HopfieldDynamics(energy, drives), start, plan)
+def solve(energy: HopfieldEnergy, drives: list[Tensor], plan: PhaseSettings) -> Solution:
+    return relaxed(energy, drives, plan)[0]
 
 
 def stiff_chain(activation: Tanh | HardSigmoid) -> HopfieldEnergy:
@@ -87,7 +98,7 @@ def test_an_affine_map_is_soon_solved() -> None:
             return rates * state[layer] + 1.0
 
     start = [torch.zeros(1, 3, dtype=torch.float64)]
-    plan = Relaxation(50, 1e-10, ((0,),), solver=Anderson(3, (0,)))
+    plan = Relaxation(50, 1e-10, Anderson(3, (0,), ONE_LAYER))
     solution = relax(Diagonal(rates[0]), start, plan)
     assert solution.status.tolist() == [Status.CONVERGED]
     assert solution.sweeps.item() <= 25  # by plain sweeps it is 200
@@ -98,7 +109,7 @@ def test_an_affine_map_is_soon_solved() -> None:
 def test_a_sample_does_not_depend_on_its_batch(frozen_after: int) -> None:
     energy = convolutional_energy() if frozen_after < 0 else max_pooled_energy()
     drives = [normal(5, 2, 6, 6) * torch.logspace(-2, 0.7, 5).double().view(-1, 1, 1, 1)]
-    plan = settings(energy, 200, 1e-9, routing_after=frozen_after)
+    plan = settings(energy, 200, 1e-9, freeze_after=frozen_after)
     plan = accelerated(energy, plan)
     together = solve(energy, drives, plan)
     assert (together.status == Status.CONVERGED).all()
@@ -120,7 +131,11 @@ def test_starts_stay_in_the_range_of_the_activations() -> None:
 
     energy = stiff_chain(HardSigmoid())
     plan = accelerated(energy, settings(energy, 60, 0.0))
-    relax(Watched(energy, [3 * normal(6, 5)]), energy.zero_state(6, normal(1)), plan)
+    relax(
+        Watched(energy.bind([3 * normal(6, 5)], energy.weights())),
+        zero_state(energy, 6, normal(1)),
+        plan,
+    )
     assert len(seen) == 59 * 2
     assert all(float(s.min()) >= 0 and float(s.max()) <= 1 for s in seen)
 
@@ -134,7 +149,7 @@ def test_the_range_of_an_activation_holds_its_states(activation: Tanh | HardSigm
 
 
 def test_a_step_that_grew_drops_the_history() -> None:
-    mixer, g = Mixer(Anderson(2, (0,))), torch.full((2, 3), 10.0)
+    mixer, g = Mixer(2), torch.full((2, 3), 10.0)
     mixer.next([g - 1.0], [g])
     mixer.next([g - 0.5], [g + 0.1])
     after = torch.stack([g[0] + 0.2, g[0] + 0.15])
@@ -144,7 +159,7 @@ def test_a_step_that_grew_drops_the_history() -> None:
 
 
 def test_far_from_rest_nothing_is_accelerated() -> None:
-    mixer, g = Mixer(Anderson(2, (0,))), torch.ones(1, 3)
+    mixer, g = Mixer(2), torch.ones(1, 3)
     mixer.next([g - 0.8], [g])
     (start,) = mixer.next([g - 0.5], [g + 0.1])
     assert torch.equal(start, g + 0.1)
@@ -153,12 +168,12 @@ def test_far_from_rest_nothing_is_accelerated() -> None:
 def test_divergence_is_still_told() -> None:
     dynamics = Affine(torch.tensor([float("nan"), 0.5], dtype=torch.float64))
     start = [torch.zeros(2, 3, dtype=torch.float64)]
-    solution = relax(dynamics, start, Relaxation(60, 1e-8, ((0,),), solver=Anderson(4, (0,))))
+    solution = relax(dynamics, start, Relaxation(60, 1e-8, Anderson(4, (0,), ONE_LAYER)))
     assert solution.status.tolist() == [Status.DIVERGED, Status.CONVERGED]
 
 
 def test_images_come_back_in_their_shape_and_layout() -> None:
-    mixer = Mixer(Anderson(2, (0, 1)))
+    mixer = Mixer(2)
     image = channels_last(torch.arange(2 * 3 * 4 * 4.0).view(2, 3, 4, 4))
     states = [image, torch.ones(2, 5)]
     starts = mixer.next([torch.zeros_like(s) for s in states], states)
@@ -171,7 +186,7 @@ def test_a_start_in_another_layout_is_the_same_start() -> None:
     image = torch.arange(2 * 3 * 4 * 4.0).view(2, 3, 4, 4)
     starts = []
     for layout in (channels_last, torch.Tensor.contiguous):
-        mixer = Mixer(Anderson(2, (0,)))
+        mixer = Mixer(2)
         for step in (0.9, 0.4, 0.2):
             before = layout(100 + image)
             start = mixer.next([before], [channels_last(100 + image * (1 + step / 100))])
@@ -188,7 +203,7 @@ def test_a_saddle_is_left() -> None:
 
     dynamics = Clipped(torch.tensor([1.05], dtype=torch.float64), offset=0.0)
     start = [torch.full((1, 3), 1e-3, dtype=torch.float64)]
-    plan = Relaxation(300, 1e-9, ((0,),), solver=Anderson(2, (0,)))
+    plan = Relaxation(300, 1e-9, Anderson(2, (0,), ONE_LAYER))
     solution = relax(dynamics, start, plan)
     assert solution.status.tolist() == [Status.CONVERGED]
     assert (solution.state[0] == 1).all()

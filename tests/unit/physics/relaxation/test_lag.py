@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ffebm_dsl.physics.energy import HopfieldDynamics
+from ffebm_dsl.physics.energy.dynamics import HopfieldDynamics
 from ffebm_dsl.physics.relaxation import relax
 from ffebm_dsl.physics.relaxation.samples import Samples
-from tests.problems import convolutional_energy, max_pooled_energy, settings
+from tests.problems import (
+    convolutional_energy,
+    max_pooled_energy,
+    relaxed,
+    settings,
+    zero_state,
+)
 from tests.unit.physics.relaxation.test_relax import spread
 
 
@@ -26,9 +32,9 @@ def test_a_host_that_looks_every_eight_sweeps(
 ) -> None:
     energy = convolutional_energy() if frozen_after < 0 else max_pooled_energy()
     drives = spread(6)
-    plan = settings(energy, 203, 1e-9, routing_after=frozen_after)
-    start = energy.zero_state(6, drives[0])
-    at_once = relax(HopfieldDynamics(energy, drives), start, plan)
+    plan = settings(energy, 203, 1e-9, freeze_after=frozen_after)
+    start = zero_state(energy, 6, drives[0])
+    at_once, _ = relaxed(energy, drives, plan)
     init = Samples.__init__
 
     def waiting(self: Samples, *arguments: object) -> None:
@@ -36,7 +42,7 @@ def test_a_host_that_looks_every_eight_sweeps(
         self._waits = True
 
     monkeypatch.setattr(Samples, "__init__", waiting)
-    dynamics = Counting(energy, drives)
+    dynamics = Counting(energy.bind(drives, energy.weights()), freeze_after=frozen_after)
     late = relax(dynamics, start, plan)
     assert torch.equal(late.sweeps, at_once.sweeps)
     assert torch.equal(late.status, at_once.status)
@@ -51,11 +57,11 @@ def test_a_host_that_looks_every_eight_sweeps(
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_on_a_gpu_as_on_the_cpu_in_double_precision(dtype: torch.dtype) -> None:
     energy, drives = max_pooled_energy(), spread(6)
-    plan = settings(energy, 100, 1e-9 if dtype == torch.float64 else 1e-5, routing_after=4)
-    expected = relax(HopfieldDynamics(energy, drives), energy.zero_state(6, drives[0]), plan)
+    plan = settings(energy, 100, 1e-9 if dtype == torch.float64 else 1e-5, freeze_after=4)
+    expected, _ = relaxed(energy, drives, plan)
     on_gpu = max_pooled_energy().to("cuda", dtype)
     moved = [u.to("cuda", dtype) for u in drives]
-    found = relax(HopfieldDynamics(on_gpu, moved), on_gpu.zero_state(6, moved[0]), plan)
+    found, _ = relaxed(on_gpu, moved, plan)
     tolerance = 1e-8 if dtype == torch.float64 else 1e-3
     for s, reference in zip(found.state, expected.state, strict=True):
         assert torch.allclose(s.double().cpu(), reference, rtol=tolerance, atol=tolerance)

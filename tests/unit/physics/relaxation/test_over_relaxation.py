@@ -15,25 +15,43 @@ from torch import Tensor
 from ffebm_dsl.physics.energy import (
     Activation,
     HardSigmoid,
-    HopfieldDynamics,
     HopfieldEnergy,
     Identity,
     Relu,
     Sigmoid,
+    State,
     Tanh,
 )
-from ffebm_dsl.physics.energy.hopfield import State
-from ffebm_dsl.physics.relaxation import ORDERS, Anderson, Relaxation, Solution, Status, relax
-from ffebm_dsl.physics.relaxation.layout import squared_norm
-from tests.problems import chain_energy, convolutional_energy, max_pooled_energy, normal, settings
-from tests.unit.physics.relaxation.test_relax import Affine
+from ffebm_dsl.physics.energy.dynamics import HopfieldDynamics
+from ffebm_dsl.physics.gradients import PhaseSettings
+from ffebm_dsl.physics.layout import squared_norm
+from ffebm_dsl.physics.relaxation import (
+    ORDERS,
+    OverRelaxation,
+    Relaxation,
+    Solution,
+    Status,
+    relax,
+)
+from tests.problems import (
+    accelerated,
+    chain_energy,
+    convolutional_energy,
+    dynamics_of,
+    max_pooled_energy,
+    normal,
+    over_relaxed,
+    relaxed,
+    settings,
+    zero_state,
+)
+from tests.unit.physics.relaxation.test_relax import ONE_LAYER, Affine
 
 ACTIVATIONS = [Identity(0.4), Relu(0.4), HardSigmoid(0.5), Tanh(0.5), Sigmoid(0.5)]
 
 
-def solve(energy: HopfieldEnergy, drives: list[Tensor], plan: Relaxation) -> Solution:
-    start = energy.zero_state(len(drives[0]), drives[0])
-    return relax(HopfieldDynamics(energy, drives), start, plan)
+def solve(energy: HopfieldEnergy, drives: list[Tensor], plan: PhaseSettings) -> Solution:
+    return relaxed(energy, drives, plan)[0]
 
 
 @pytest.mark.parametrize("omega", [1.05, 1.3, 1.8])
@@ -42,7 +60,7 @@ def test_the_same_fixed_point(activation: Activation, omega: float) -> None:
     energy, drives = chain_energy([5, 6, 4, 3], activation), [normal(6, 5)]
     plan = settings(energy, 2000, 1e-12)
     plain = solve(energy, drives, plan)
-    fast = solve(energy, drives, replace(plan, over_relaxation=omega))
+    fast = solve(energy, drives, over_relaxed(plan, omega))
     assert (fast.status == Status.CONVERGED).all()
     for s, reference in zip(fast.state, plain.state, strict=True):
         assert torch.allclose(s, reference, rtol=0, atol=1e-10)
@@ -60,11 +78,12 @@ def test_an_accelerated_phase_ends_at_a_fixed_point(
     omega: float, memory: int, activation: Activation, order: str, seed: int
 ) -> None:
     energy, drives = chain_energy([5, 6, 4, 3], activation), [normal(3, 5, seed=seed)]
-    solver = Anderson(memory, tuple(range(len(energy.layers)))) if memory else None
-    plan = replace(settings(energy, 3000, 1e-10, order=order), over_relaxation=omega, solver=solver)
+    plan = settings(energy, 3000, 1e-10, order=order)
+    plan = over_relaxed(plan, omega) if omega > 1 else plan
+    plan = accelerated(plan, memory, range(len(energy.layers))) if memory else plan
     found = solve(energy, drives, plan)
     assert (found.status == Status.CONVERGED).all()
-    dynamics = HopfieldDynamics(energy, drives)
+    dynamics = dynamics_of(energy, drives)
     for i, s in enumerate(found.state):
         assert torch.allclose(dynamics.update(found.state, i), s, rtol=0, atol=1e-7)
 
@@ -73,7 +92,7 @@ def test_lateral_couplings_and_images_too() -> None:
     energy, drives = convolutional_energy(), [normal(4, 2, 6, 6)]
     plan = settings(energy, 500, 1e-12)
     plain = solve(energy, drives, plan)
-    fast = solve(energy, drives, replace(plan, over_relaxation=1.2))
+    fast = solve(energy, drives, over_relaxed(plan, 1.2))
     assert (fast.status == Status.CONVERGED).all()
     for s, reference in zip(fast.state, plain.state, strict=True):
         assert torch.allclose(s, reference, rtol=0, atol=1e-10)
@@ -89,7 +108,7 @@ def test_a_slow_block_needs_less_than_half_the_sweeps(omega: float) -> None:
         parameter.data *= 0.9**0.5 / torch.linalg.eigvalsh(matrix).max()
     plan = settings(energy, 1000, 1e-8)
     plain = solve(energy, drives, plan)
-    fast = solve(energy, drives, replace(plan, over_relaxation=omega))
+    fast = solve(energy, drives, over_relaxed(plan, omega))
     assert (fast.status == Status.CONVERGED).all()
     assert 2 * fast.sweeps.sum() < plain.sweeps.sum()
 
@@ -117,11 +136,11 @@ def test_the_energy_falls(omega: float) -> None:
 
     class Watched(HopfieldDynamics):
         def update(self, state: State, layer: int) -> Tensor:
-            seen.append(self.energy.energy(state, drives))
+            seen.append(energy.energy(state, drives))
             return super().update(state, layer)
 
-    plan = replace(settings(energy, 40, 0.0), over_relaxation=omega)
-    relax(Watched(energy, drives), energy.zero_state(6, drives[0]), plan)
+    plan = over_relaxed(settings(energy, 40, 0.0), omega)
+    relax(Watched(energy.bind(drives, energy.weights())), zero_state(energy, 6, drives[0]), plan)
     heights = torch.stack(seen)
     assert (heights.diff(dim=0) <= 1e-12).all()
     assert (heights[-1] < heights[0] - 0.1).all()
@@ -131,7 +150,7 @@ def test_growth_is_answered_by_plain_sweeps() -> None:
     """At a rate of -0.9 any over-relaxation by 1.2 or more would diverge."""
     dynamics = Affine(torch.tensor([-0.9, 0.5], dtype=torch.float64))
     start = [torch.zeros(2, 3, dtype=torch.float64)]
-    solution = relax(dynamics, start, Relaxation(2000, 1e-9, ((0,),), over_relaxation=1.6))
+    solution = relax(dynamics, start, Relaxation(2000, 1e-9, OverRelaxation(1.6, ONE_LAYER)))
     assert solution.status.tolist() == [Status.CONVERGED] * 2
     assert torch.allclose(solution.state[0][:, 0], 1 / (1 - dynamics.rate), atol=1e-7)
 
@@ -148,9 +167,9 @@ def test_a_saddle_is_left_the_sooner() -> None:
 
     dynamics = Clipped(torch.tensor([1.3], dtype=torch.float64), offset=0.0)
     start = [torch.full((1, 3), 1e-6, dtype=torch.float64)]
-    plan = Relaxation(200, 1e-9, ((0,),))
+    plan = Relaxation(200, 1e-9, ONE_LAYER)
     plain = relax(dynamics, start, plan)
-    fast = relax(dynamics, start, replace(plan, over_relaxation=1.3))
+    fast = relax(dynamics, start, over_relaxed(plan, 1.3))
     for solution in (plain, fast):
         assert solution.status.tolist() == [Status.CONVERGED]
         assert (solution.state[0] == 1).all()
@@ -160,7 +179,7 @@ def test_a_saddle_is_left_the_sooner() -> None:
 def test_divergence_is_still_told() -> None:
     dynamics = Affine(torch.tensor([1.5, 0.5], dtype=torch.float64))
     start = [torch.zeros(2, 3, dtype=torch.float64)]
-    solution = relax(dynamics, start, Relaxation(300, 1e-9, ((0,),), over_relaxation=1.3))
+    solution = relax(dynamics, start, Relaxation(300, 1e-9, OverRelaxation(1.3, ONE_LAYER)))
     assert solution.status.tolist() == [Status.DIVERGED, Status.CONVERGED]
 
 
@@ -168,8 +187,8 @@ def test_divergence_is_still_told() -> None:
 def test_a_sample_does_not_depend_on_its_batch(frozen_after: int) -> None:
     energy = convolutional_energy() if frozen_after < 0 else max_pooled_energy()
     drives = [normal(5, 2, 6, 6) * torch.logspace(-2, 0.7, 5).double().view(-1, 1, 1, 1)]
-    plan = settings(energy, 300, 1e-9, routing_after=frozen_after)
-    plan = replace(plan, over_relaxation=1.3)
+    plan = settings(energy, 300, 1e-9, freeze_after=frozen_after)
+    plan = over_relaxed(plan, 1.3)
     together = solve(energy, drives, plan)
     assert (together.status == Status.CONVERGED).all()
     assert len(set(together.sweeps.tolist())) > 1  # some left the batch before others
@@ -185,10 +204,11 @@ def test_a_sample_does_not_depend_on_its_batch(frozen_after: int) -> None:
 def test_plain_until_the_routing_is_frozen(after: int, memory: int) -> None:
     """So plain and accelerated phases freeze the same choices and come to the same rest."""
     energy, drives = max_pooled_energy(), [normal(4, 2, 6, 6)]
-    plan = settings(energy, 300, 1e-12, routing_after=after)
+    plan = settings(energy, 300, 1e-12, freeze_after=after)
     plain = solve(energy, drives, plan)
-    solver = Anderson(memory, tuple(range(len(energy.layers)))) if memory else None
-    fast = solve(energy, drives, replace(plan, over_relaxation=1.3, solver=solver))
+    faster = over_relaxed(plan, 1.3)
+    faster = accelerated(faster, memory, range(len(energy.layers))) if memory else faster
+    fast = solve(energy, drives, faster)
     assert (fast.status == Status.CONVERGED).all()
     for s, reference in zip(fast.state, plain.state, strict=True):
         assert torch.allclose(s, reference, rtol=0, atol=1e-10)
@@ -196,9 +216,9 @@ def test_plain_until_the_routing_is_frozen(after: int, memory: int) -> None:
 
 def test_without_max_pooling_there_is_nothing_to_wait_for() -> None:
     energy, drives = chain_energy([5, 6, 4, 3], HardSigmoid()), [normal(6, 5)]
-    plan = replace(settings(energy, 300, 1e-9), over_relaxation=1.3)
+    plan = over_relaxed(settings(energy, 300, 1e-9), 1.3)
     at_once = solve(energy, drives, plan)
-    later = solve(energy, drives, replace(plan, routing_after=50))
+    later = solve(energy, drives, replace(plan, freeze_after=50))
     assert torch.equal(later.sweeps, at_once.sweeps)
 
 
@@ -208,7 +228,7 @@ def test_a_sample_ends_no_further_from_rest_than_by_plain_sweeps(
     omega: float, tolerance: float
 ) -> None:
     """Though its last sweep was over-relaxed: the residual is that of the plain steps."""
-    pooled = settings(max_pooled_energy(), 500, tolerance, routing_after=3)
+    pooled = settings(max_pooled_energy(), 500, tolerance, freeze_after=3)
     cases = [(max_pooled_energy(), [normal(8, 2, 6, 6)], pooled)]
     for activation in (Identity(0.4), HardSigmoid(0.5), Tanh(0.5)):
         energy = chain_energy([5, 6, 4, 3], activation)
@@ -218,7 +238,7 @@ def test_a_sample_ends_no_further_from_rest_than_by_plain_sweeps(
     for energy, drives, plan in cases:
         rest = solve(energy, drives, replace(plan, tolerance=1e-13))
         plain = _distance(solve(energy, drives, plan), rest)
-        fast = _distance(solve(energy, drives, replace(plan, over_relaxation=omega)), rest)
+        fast = _distance(solve(energy, drives, over_relaxed(plan, omega)), rest)
         assert fast.mean() <= plain.mean()
 
 
@@ -230,9 +250,9 @@ def _distance(found: Solution, rest: Solution) -> Tensor:
 @pytest.mark.parametrize("sweeps", [1, 2, 7])
 def test_a_phase_of_fixed_length_ends_with_a_plain_sweep(sweeps: int) -> None:
     energy, drives = chain_energy([5, 6, 4, 3], Tanh(0.5)), [normal(6, 5)]
-    plan = replace(settings(energy, sweeps, 0.0), over_relaxation=1.4)
+    plan = over_relaxed(settings(energy, sweeps, 0.0), 1.4)
     found = solve(energy, drives, plan)
     assert found.sweeps.tolist() == [sweeps] * 6
-    last = HopfieldDynamics(energy, drives).update(found.state, 3)
+    last = dynamics_of(energy, drives).update(found.state, 3)
     # Only a plain sweep leaves the layer that moved last where its neighbours put it.
     assert torch.allclose(found.state[3], last, rtol=0, atol=1e-15)

@@ -9,11 +9,25 @@ import pytest
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import HopfieldDynamics, Tanh
-from ffebm_dsl.physics.relaxation import Relaxation, Status, relax
-from tests.problems import chain_energy, convolutional_energy, max_pooled_energy, normal, settings
+from ffebm_dsl.physics.energy import BoundEnergy, HopfieldEnergy, Tanh
+from ffebm_dsl.physics.relaxation import Relaxation, Status, Sweeps, relax
+from tests.problems import (
+    chain_energy,
+    convolutional_energy,
+    dynamics_of,
+    max_pooled_energy,
+    normal,
+    relaxed,
+    settings,
+    zero_state,
+)
 
-ONE_LAYER = ((0,),)
+
+def bound(energy: HopfieldEnergy, drives: list[Tensor]) -> BoundEnergy:
+    return energy.bind(drives, energy.weights())
+
+
+ONE_LAYER = Sweeps(((0,),))
 
 
 @dataclass
@@ -30,12 +44,10 @@ class Affine:
     def moved(self, layer: int) -> None:
         self.moves.append(layer)
 
-    @property
-    def choosing(self) -> bool:
-        return False
+    changes_after = -1
 
-    def freeze_routing(self, state: Sequence[Tensor]) -> None:
-        raise AssertionError("nothing to freeze here")
+    def change(self, state: Sequence[Tensor]) -> None:
+        raise AssertionError("nothing changes here")
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
         return s
@@ -108,7 +120,7 @@ def test_divergence_of_one_sample_is_its_own(rate: float, tolerance: float) -> N
 
 
 def test_damping_moves_no_fixed_point_and_tames_a_cycle() -> None:
-    damped = Relaxation(200, 1e-12, ONE_LAYER, damping=0.5)
+    damped = Relaxation(200, 1e-12, Sweeps(((0,),), damping=0.5))
     solution = relax(*affine(-1.0), damped)
     assert solution.status.tolist() == [Status.CONVERGED]
     assert torch.allclose(solution.state[0], torch.full((1, 3), 0.5, dtype=torch.float64))
@@ -118,9 +130,9 @@ def test_damping_moves_no_fixed_point_and_tames_a_cycle() -> None:
 def test_every_order_reaches_the_same_fixed_point(order: str) -> None:
     energy = chain_energy([5, 6, 4, 3], Tanh())
     drives = [normal(4, 5)]
-    start = energy.zero_state(4, drives[0])
-    expected = relax(HopfieldDynamics(energy, drives), start, settings(energy))
-    found = relax(HopfieldDynamics(energy, drives), start, settings(energy, order=order))
+    start = zero_state(energy, 4, drives[0])
+    expected = relax(dynamics_of(energy, drives), start, settings(energy))
+    found = relax(dynamics_of(energy, drives), start, settings(energy, order=order))
     assert (found.status == Status.CONVERGED).all()
     for s, reference in zip(found.state, expected.state, strict=True):
         assert torch.allclose(s, reference, atol=1e-12)
@@ -129,21 +141,18 @@ def test_every_order_reaches_the_same_fixed_point(order: str) -> None:
 def test_frozen_routing_is_that_of_its_sweep() -> None:
     energy = max_pooled_energy()
     drives = [normal(2, 2, 6, 6)]
-    start = energy.zero_state(2, drives[0])
-    early = relax(HopfieldDynamics(energy, drives), start, settings(energy, 3, 0.0))
-    dynamics = HopfieldDynamics(energy, drives)
-    relax(dynamics, start, settings(energy, 50, 0.0, routing_after=3))
-    assert dynamics.routings is not None
-    for index, routing in energy.routings(early.state).items():
-        assert all(
-            torch.equal(a, b) for a, b in zip(dynamics.routings[index], routing, strict=True)
-        )
+    start = zero_state(energy, 2, drives[0])
+    early = relax(dynamics_of(energy, drives), start, settings(energy, 3, 0.0))
+    _, dynamics = relaxed(energy, drives, settings(energy, 50, 0.0, freeze_after=3))
+    held = dynamics.routings(early.state)
+    for index, routing in bound(energy, drives).routings(early.state).items():
+        assert all(torch.equal(a, b) for a, b in zip(held[index], routing, strict=True))
 
 
 def test_the_start_is_not_changed() -> None:
     energy = chain_energy([3, 2], Tanh())
-    start = energy.zero_state(2, normal(1))
-    relax(HopfieldDynamics(energy, [normal(2, 3)]), start, settings(energy))
+    start = zero_state(energy, 2, normal(1))
+    relax(dynamics_of(energy, [normal(2, 3)]), start, settings(energy))
     assert all((s == 0).all() for s in start)
 
 
@@ -158,13 +167,13 @@ def test_rows_that_ended_are_gathered_and_change_nothing(frozen_after: int) -> N
     """Samples that converge at different sweeps, in one batch and each alone."""
     energy = convolutional_energy() if frozen_after < 0 else max_pooled_energy()
     drives = spread(6)
-    plan = settings(energy, 200, 1e-9, routing_after=frozen_after)
-    together = relax(HopfieldDynamics(energy, drives), energy.zero_state(6, drives[0]), plan)
+    plan = settings(energy, 200, 1e-9, freeze_after=frozen_after)
+    together, _ = relaxed(energy, drives, plan)
     assert len(set(together.sweeps.tolist())) > 1
     assert (together.status == Status.CONVERGED).all()
     for k in range(6):
         row = [drives[0][k : k + 1]]
-        alone = relax(HopfieldDynamics(energy, row), energy.zero_state(1, row[0]), plan)
+        alone, _ = relaxed(energy, row, plan)
         assert together.sweeps[k] == alone.sweeps[0]
         for s, reference in zip(together.state, alone.state, strict=True):
             assert torch.allclose(s[k : k + 1], reference, rtol=1e-12, atol=1e-14)
@@ -172,23 +181,21 @@ def test_rows_that_ended_are_gathered_and_change_nothing(frozen_after: int) -> N
 
 def test_routing_is_frozen_at_the_state_where_a_sample_ended() -> None:
     energy, drives = max_pooled_energy(Tanh(0.3)), spread(6)
-    dynamics = HopfieldDynamics(energy, drives)
-    plan = settings(energy, 60, 3e-3, routing_after=9)
-    solution = relax(dynamics, energy.zero_state(6, drives[0]), plan)
+    solution, dynamics = relaxed(energy, drives, settings(energy, 60, 3e-3, freeze_after=9))
     early = solution.sweeps < 9
     assert early.any()
     assert not early.all()
-    assert dynamics.routings is not None
-    for index, routing in energy.routings(solution.state).items():
-        for frozen, choice in zip(dynamics.routings[index], routing, strict=True):
+    held = dynamics.routings(solution.state)
+    for index, routing in bound(energy, drives).routings(solution.state).items():
+        for frozen, choice in zip(held[index], routing, strict=True):
             assert torch.equal(frozen[early], choice[early])
 
 
 def test_a_start_at_zero_may_be_announced() -> None:
     energy = max_pooled_energy()
     drives = [normal(3, 2, 6, 6)]
-    start = energy.zero_state(3, drives[0])
-    told = relax(HopfieldDynamics(energy, drives, resting=True), start, settings(energy, 5, 0.0))
-    untold = relax(HopfieldDynamics(energy, drives), start, settings(energy, 5, 0.0))
+    start = zero_state(energy, 3, drives[0])
+    told = relax(dynamics_of(energy, drives, from_zero=True), start, settings(energy, 5, 0.0))
+    untold = relax(dynamics_of(energy, drives), start, settings(energy, 5, 0.0))
     for s, reference in zip(told.state, untold.state, strict=True):
         assert torch.equal(s, reference)

@@ -388,7 +388,8 @@ def test_damping_lets_an_overshooting_phase_settle(tmp_path: Path) -> None:
     assert parameters(session) != before, "the damped step is applied"
     relaxation = read(tmp_path / "run" / "run.h5")["relaxation"]
     assert relaxation["solve"][0] == "b1.free" and relaxation["converged"][-1, 0] == 8
-    assert all(block.core.free.damping == 0 for block in session.job.network.blocks)
+    settings = session.job.network.settings().values()
+    assert all(s.free.solver.plain.damping == 0 for s in settings)
 
 
 def test_damping_gives_up_after_its_tries(tmp_path: Path) -> None:

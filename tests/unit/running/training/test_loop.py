@@ -97,7 +97,8 @@ def test_diagnosed_gradients_that_vanish_are_equal(
 def test_the_implicit_estimator_is_put_back(tmp_path: Path) -> None:
     session = new_session(tmp_path, {"diagnose_every": "1"})
     train(session, controls(max_steps=1))
-    assert not any(isinstance(b.core.estimator, Implicit) for b in session.job.network.blocks)
+    used = [block.core.settings.estimator for block in session.job.network.blocks]
+    assert not any(isinstance(estimator, Implicit) for estimator in used)
 
 
 def test_training_leaves_the_callers_random_numbers_alone(tmp_path: Path) -> None:

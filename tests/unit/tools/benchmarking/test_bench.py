@@ -66,8 +66,8 @@ def test_the_floor_counts_the_sweeps_that_were_used() -> None:
 
 def test_no_floor_of_another_estimator_or_of_a_network_at_rest() -> None:
     network, x = after_a_step()
-    with network.gradients_by(Implicit()), pytest.raises(ValueError, match="not of Implicit"):
-        floor(network, x)
+    with pytest.raises(ValueError, match="not of Implicit"):
+        floor(network, x, network.settings(estimator=Implicit()))
     with pytest.raises(ValueError, match="no free phase"):
         floor(ffebm_dsl.load(SPEC), x)
 

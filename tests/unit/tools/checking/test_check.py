@@ -11,7 +11,8 @@ import torch.nn.functional as F
 
 from ffebm_dsl.language.diagnostics import SourceFile, render
 from ffebm_dsl.language.ir import Compiled, compile_spec
-from ffebm_dsl.physics.energy import Conv2d, HopfieldEnergy
+from ffebm_dsl.physics.energy import Conv2d, EnergyGradient, Routings, State, Weights
+from ffebm_dsl.physics.energy.hopfield import BoundHopfield
 from ffebm_dsl.physics.network import block as block_module
 from ffebm_dsl.tools.checking import CheckReport, CheckSettings, check, findings, observed_order
 
@@ -47,6 +48,7 @@ model two {
   loss = cross_entropy(logits, y)
 }
 """
+RESPONSE_GRADIENT = BoundHopfield.response_gradient
 QUICK = CheckSettings(samples=3, directions=3, sweeps=2000)
 
 
@@ -134,11 +136,11 @@ def test_relaxations_are_reported_as_configured_and_converged(
             assert set(row.statuses) == {"converged"}
 
 
-def detached_adjoint(self: Conv2d, y: torch.Tensor) -> torch.Tensor:
+def detached_adjoint(self: Conv2d, y: torch.Tensor, weights: Weights) -> torch.Tensor:
     """The fault of the paper's own code: the top-down weight carries no gradient."""
     return F.conv_transpose2d(
         y,
-        self.weight.detach(),
+        weights["weight"].detach(),
         None,
         self.stride,
         self.padding,
@@ -153,21 +155,18 @@ def flipped_cotangent(original: Callable[..., Any]) -> Callable[..., Any]:
 
     def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:
         none, *gradients = original(ctx, *cotangents)
-        drives = ctx.call.drives
+        drives = ctx.plan.drives
         return none, *(-g for g in gradients[:drives]), *gradients[drives:]
 
     return backward
 
 
-def half_of_the_mixed_derivative(self: HopfieldEnergy, state, direction, weights, routings):  # type: ignore[no-untyped-def]
+def half_of_the_mixed_derivative(
+    self: BoundHopfield, state: State, response: State, scale: torch.Tensor, routings: Routings
+) -> EnergyGradient:
     """Implicit differentiation that forgets that a coupling works both ways."""
-    gradients = []
-    for index, c in enumerate(self.couplings):
-        d = direction[c.target]
-        cotangent = d * weights.view(-1, *[1] * (d.dim() - 1))
-        routing = routings.get(index, ())
-        gradients += c.parameter_gradient(state[c.source], cotangent, routing)
-    return gradients
+    right = RESPONSE_GRADIENT(self, state, response, scale, routings)
+    return right._replace(weights={name: 0.5 * g for name, g in right.weights.items()})
 
 
 def test_a_detached_adjoint_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +203,7 @@ def test_a_flipped_cotangent_between_blocks_is_caught(monkeypatch: pytest.Monkey
 
 
 def test_half_a_mixed_derivative_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(HopfieldEnergy, "field_gradient", half_of_the_mixed_derivative)
+    monkeypatch.setattr(BoundHopfield, "response_gradient", half_of_the_mixed_derivative)
     report = report_of(compiled())
     assert {row.estimator for row in report.gradients if not row.agrees} >= {"implicit"}
 
@@ -229,12 +228,11 @@ def test_finite_differences_tell_what_they_had_to_go_by(
 def test_a_wrong_gradient_among_kinks_is_caught(
     factor: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = HopfieldEnergy.field_gradient
+    def scaled(self: BoundHopfield, *args: Any) -> EnergyGradient:
+        right = RESPONSE_GRADIENT(self, *args)
+        return right._replace(weights={name: factor * g for name, g in right.weights.items()})
 
-    def scaled(self: HopfieldEnergy, *args: Any) -> list[torch.Tensor]:
-        return [factor * g for g in original(self, *args)]
-
-    monkeypatch.setattr(HopfieldEnergy, "field_gradient", scaled)
+    monkeypatch.setattr(BoundHopfield, "response_gradient", scaled)
     report = report_of(compiled("hard_sigmoid(0.5)", "max_pool2d"))
     by_differences = {
         row.estimator

@@ -13,8 +13,9 @@ import xarray
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.ir import Compiled, compile_spec
-from ffebm_dsl.physics.energy import Conv2d
+from ffebm_dsl.physics.energy import Conv2d, Weights
 from ffebm_dsl.physics.gradients import EquilibriumPropagation
+from ffebm_dsl.physics.gradients.eqprop import Phase
 from ffebm_dsl.running.records import read, write
 from ffebm_dsl.running.training import Controls, Options, Progress, start, stop_on_signals, train
 from ffebm_dsl.tools.checking import (
@@ -186,13 +187,8 @@ def test_other_estimators_are_analysed_with_a_beta_of_their_own() -> None:
 def test_a_detached_adjoint_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     right = Conv2d.adjoint
 
-    def adjoint(self: Conv2d, y: torch.Tensor) -> torch.Tensor:
-        before = self.weight.requires_grad
-        self.weight.requires_grad_(False)
-        try:
-            return right(self, y)
-        finally:
-            self.weight.requires_grad_(before)
+    def adjoint(self: Conv2d, y: torch.Tensor, weights: Weights) -> torch.Tensor:
+        return right(self, y, {name: weight.detach() for name, weight in weights.items()})
 
     monkeypatch.setattr(Conv2d, "adjoint", adjoint)
     found = analysed()
@@ -201,12 +197,12 @@ def test_a_detached_adjoint_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_flipped_contrast_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = EquilibriumPropagation.contrast
+    right = EquilibriumPropagation.phases
 
-    def contrast(self, e, c, w, first, second, *rest):  # type: ignore[no-untyped-def]
-        return right(self, e, c, w, second, first, *rest)
+    def phases(self: EquilibriumPropagation) -> tuple[Phase, ...]:
+        return tuple(phase._replace(weight=-phase.weight) for phase in right.fget(self))
 
-    monkeypatch.setattr(EquilibriumPropagation, "contrast", contrast)
+    monkeypatch.setattr(EquilibriumPropagation, "phases", property(phases))
     found = analysed()
     assert found.measures["cosine"][-1, found.parameters.index("b3.u.conv2d.weight")] < -0.999
 

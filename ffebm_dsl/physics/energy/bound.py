@@ -1,0 +1,149 @@
+"""An energy at fixed weights and drives: what relaxations and estimators work with.
+
+Shapes: a state is a sequence with one tensor per layer, (B, *layer shape).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+from ffebm_dsl.physics.energy.activation import Activation
+from ffebm_dsl.physics.energy.chain import Routing
+from ffebm_dsl.physics.energy.ops import Weights
+from ffebm_dsl.physics.layout import zeros
+from ffebm_dsl.physics.relaxation.solver import Dynamics
+
+State = Sequence[Tensor]
+Routings = Mapping[int, Routing]
+"""The routing of each coupling that has one, by the coupling's index."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of the analog array: its name, the shape of its state, its activation."""
+
+    name: str
+    shape: tuple[int, ...]
+    activation: Activation
+
+
+class Force(Protocol):
+    """What is added to the pre-activation of some layers: a nudge, noise, an offset."""
+
+    def on(self, layer: int, state: State) -> Tensor | None:
+        """The force on that layer at ``state``, (B, *layer shape); None where there is none."""
+
+    def select(self, rows: Tensor) -> Force:
+        """The force on these samples alone."""
+
+
+class EnergyDynamics(Dynamics, Protocol):
+    """The update rule of a block's state."""
+
+    def routings(self, state: State) -> Routings:
+        """The choices of routed ops at ``state``, or the ones that are kept; none without such."""
+
+
+class EnergyGradient(NamedTuple):
+    """Derivatives by weights, under their names, and by drives, (B, *drive shape) each."""
+
+    weights: dict[str, Tensor]
+    drives: list[Tensor]
+
+
+def inner(a: Tensor, b: Tensor) -> Tensor:
+    """Inner product per sample: (B, ...) and (B, ...) to (B,)."""
+    return (a * b).flatten(1).sum(1)
+
+
+def per_sample(weights: Tensor, like: Tensor) -> Tensor:
+    """(B,) weights, shaped to multiply a tensor (B, ...)."""
+    return weights.view(-1, *[1] * (like.dim() - 1))
+
+
+class BoundEnergy(ABC):
+    """One energy at fixed weights and drives.
+
+    Attributes:
+        layers: of the energy.
+        drives: (B, *drive shape) each, at least one.
+        weights: by name.
+    """
+
+    layers: tuple[Layer, ...]
+    drives: tuple[Tensor, ...]
+    weights: Weights
+
+    @abstractmethod
+    def repeated(self, copies: int) -> BoundEnergy:
+        """The same for a batch of ``copies`` times the samples, one copy after the other."""
+
+    @abstractmethod
+    def differentiable(self) -> BoundEnergy:
+        """The same at drives and weights that are leaves requiring a gradient.
+
+        What its dynamics compute is recorded for autograd.
+        """
+
+    @abstractmethod
+    def dynamics(
+        self,
+        force: Force | None = None,
+        routings: Routings | None = None,
+        *,
+        freeze_after: int = -1,
+        from_zero: bool = False,
+    ) -> EnergyDynamics:
+        """The update rule ``s_i <- sigma_i(d phi / d s_i + force_i)``.
+
+        Args:
+            force: acts on the pre-activations.
+            routings: choices of routed ops, kept from the start.
+            freeze_after: keep the choices made after so many sweeps; -1: never.
+            from_zero: the relaxation starts at the zero state.
+        """
+
+    @abstractmethod
+    def adjoint(
+        self, state: State, cotangent: Sequence[Tensor | None], routings: Routings
+    ) -> Dynamics:
+        """The update rule ``w_i <- D_i (c_i + (H w)_i)``, linearised at an equilibrium.
+
+        ``D`` is sigma' at the equilibrium's pre-activations, ``H`` the Hessian of phi there
+        and ``c`` the cotangent. Its fixed point ``D (I - H D)^-1 c`` is the response of the
+        equilibrium to a nudge. It must start at zero, without gradients enabled.
+        """
+
+    @abstractmethod
+    def contrast(
+        self, states: Sequence[State], scales: Sequence[Tensor], routings: Sequence[Routings]
+    ) -> EnergyGradient:
+        """``sum over k and samples of scales[k] * d phi(states[k]) / d(weights, drives)``.
+
+        ``scales`` are (B,) each and add up to zero, as a finite difference's do. The drives'
+        gradients are per sample. ``routings`` gives the choices of routed ops by state.
+        """
+
+    @abstractmethod
+    def response_gradient(
+        self, state: State, response: State, scale: Tensor, routings: Routings
+    ) -> EnergyGradient:
+        """``sum of scale * d/d(weights, drives) <response, d phi / d s>`` at ``state``."""
+
+    @abstractmethod
+    def pre_activation(self, state: State, layer: int, routings: Routings | None = None) -> Tensor:
+        """``d phi / d s_layer``, (B, *layer shape)."""
+
+    def routings(self, state: State) -> Routings:
+        """The choices of routed ops at ``state``; none without such ops."""
+        return {}
+
+    def zero_state(self) -> list[Tensor]:
+        """The state at which a free phase starts, of the drives' batch, dtype and device."""
+        like = self.drives[0]
+        return [zeros(len(like), layer.shape, like) for layer in self.layers]

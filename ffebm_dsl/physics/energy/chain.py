@@ -1,0 +1,259 @@
+"""Chains of ops: what joins two layers of a block, and what a drive passes on its way in.
+
+A coupling adds ``<op(a), b>`` to phi. ``op`` is a chain of linear and routed ops, and linear
+once the routing is fixed. So the field that the coupling exerts is ``op(a)`` on ``b``, and the
+adjoint ``op^T b``, at the routing of ``a``, on ``a``. Both are computed directly, without an
+autograd graph, and are differentiable where a graph is asked for.
+
+Shapes: ``a`` is (B, *shape of the chain's input), ``b`` is (B, *shape of its output).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ffebm_dsl.physics.energy.ops import (
+    BoundOp,
+    CouplingOp,
+    OpWeights,
+    RoutedOp,
+    Weights,
+)
+from ffebm_dsl.physics.layout import blank
+from ffebm_dsl.physics.modules import NamedModules
+
+Routing = tuple[Tensor, ...]
+"""One index tensor per routed op of a chain, in the order of the chain."""
+
+
+class OpChain(nn.Module):
+    """Ops by name, in order; no ops are the identity.
+
+    ``ops`` maps a name to an op, or to an :class:`OpWeights` that other chains use too.
+    """
+
+    def __init__(self, ops: Mapping[str, CouplingOp | OpWeights] | None = None) -> None:
+        super().__init__()
+        held = {
+            name: op if isinstance(op, OpWeights) else OpWeights(op)
+            for name, op in (ops or {}).items()
+        }
+        self.ops = NamedModules(held)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The present weights of all ops: ``conv2d.weight``, ``conv2d.bias``."""
+        return {
+            f"{name}.{key}": weight
+            for name, held in zip(self.ops.names(), self.ops, strict=True)
+            for key, weight in held().items()
+        }
+
+    @property
+    def routed(self) -> bool:
+        """Whether an op of the chain needs a routing."""
+        return any(isinstance(held.op, RoutedOp) for held in self.ops)
+
+    def bound(self, weights: Weights, batch: int | None = None) -> BoundChain:
+        """The chain with these weights, named as by :meth:`weights`.
+
+        With ``batch`` they are packed for the sweeps of so many samples, without a graph.
+        """
+        ops: list[BoundOp | RoutedOp] = []
+        for name, held in zip(self.ops.names(), self.ops, strict=True):
+            if isinstance(held.op, RoutedOp):
+                ops.append(held.op)
+                continue
+            keys = held.op.weight_shapes()
+            ops.append(BoundOp(held.op, {key: weights[f"{name}.{key}"] for key in keys}))
+        return BoundChain(self.ops.names(), ops, batch)
+
+
+class Coupling(OpChain):
+    """``<op(s_source), s_target>`` between the layers with these indices.
+
+    ``source == target`` is a lateral coupling.
+    """
+
+    def __init__(
+        self,
+        source: int,
+        target: int,
+        ops: Mapping[str, CouplingOp | OpWeights] | None = None,
+    ) -> None:
+        super().__init__(ops)
+        self.source, self.target = source, target
+
+
+class Drive(OpChain):
+    """``<op(u), s_layer>``: what a map's output passes on its way into a layer, one way.
+
+    Raises:
+        ValueError: an op that needs a routing; it belongs in the feedforward map.
+    """
+
+    def __init__(self, layer: int, ops: Mapping[str, CouplingOp | OpWeights] | None = None) -> None:
+        super().__init__(ops)
+        if self.routed:
+            raise ValueError("the ops of a drive are linear: put max pooling in the map before it")
+        self.layer = layer
+
+
+class BoundChain:
+    """A chain of ops with its weights.
+
+    Packed, what an adjoint spreads out behind another op is kept in a buffer that the next
+    adjoint overwrites.
+    """
+
+    def __init__(
+        self, names: Sequence[str], ops: Sequence[BoundOp | RoutedOp], batch: int | None
+    ) -> None:
+        self.names, self.plain = names, ops
+        self.routed = any(isinstance(op, RoutedOp) for op in ops)
+        self._packed = batch is not None
+        self._ops = list(ops)
+        if batch is not None:
+            self._ops = [
+                op if isinstance(op, RoutedOp) else op.op.packed(op.weights, batch) for op in ops
+            ]
+        self._buffers: dict[int, Tensor] = {}
+
+    def reused(self) -> BoundChain:
+        """The same, packed weights and all, with buffers of its own."""
+        other = copy.copy(self)
+        other._buffers = {}
+        return other
+
+    def forward(self, a: Tensor) -> tuple[Tensor, Routing]:
+        """``op(a)`` and the routing that was taken."""
+        routing = []
+        for op in self._ops:
+            if isinstance(op, RoutedOp):
+                a, choice = op.forward(a)
+                routing.append(choice)
+            else:
+                a = op(a)
+        return a, tuple(routing)
+
+    def along(self, a: Tensor, routing: Routing) -> Tensor:
+        """``op(a)`` at a given routing."""
+        return _along(self._ops, a, routing)
+
+    def tangent(self, a: Tensor, routing: Routing) -> Tensor:
+        """The derivative of ``op`` in direction ``a``: :meth:`along` without the biases."""
+        return _along(self._ops, a, routing, tangent=True)
+
+    def adjoint(self, b: Tensor, routing: Routing, onto: Tensor | None = None) -> Tensor:
+        """``op^T b`` at ``routing``; with ``onto`` the sum of both, in a tensor of its own."""
+        choices = iter(reversed(routing))
+        for k in reversed(range(len(self._ops))):
+            op = self._ops[k]
+            if isinstance(op, RoutedOp):
+                b = op.adjoint(b, next(choices), self._buffer(k, op, b))
+            elif k == 0 and onto is not None:
+                return op.adjoint_onto(b, onto)
+            else:
+                b = op.adjoint(b)
+        return b if onto is None else onto + b
+
+    def weight_gradient(self, a: Tensor, b: Tensor, routing: Routing) -> dict[str, Tensor]:
+        """``d <along(a), b> / d weight``, summed over the batch, by the weight's name."""
+        with torch.no_grad():
+            inputs, cotangents = _entering(self.plain, a, routing), _leaving(self.plain, b, routing)
+            return self._gradients(inputs, cotangents, cotangents)
+
+    def mixed_gradient(
+        self, a: Tensor, b: Tensor, moved: tuple[Tensor, Tensor], routing: Routing
+    ) -> dict[str, Tensor]:
+        """The same of ``<along(a), db> + <tangent(da), b>``, with ``moved = (da, db)``."""
+        ops = self.plain
+        with torch.no_grad():
+            inputs, cotangents = _entering(ops, a, routing), _leaving(ops, moved[1], routing)
+            others = _entering(ops, moved[0], routing, tangent=True)
+            back = _leaving(ops, b, routing)
+            return self._gradients(
+                {k: torch.cat([inputs[k], others[k]]) for k in inputs},
+                {k: torch.cat([cotangents[k], back[k]]) for k in cotangents},
+                cotangents,
+            )
+
+    def _gradients(
+        self,
+        inputs: dict[int, Tensor],
+        cotangents: dict[int, Tensor],
+        affine: dict[int, Tensor],
+    ) -> dict[str, Tensor]:
+        """Gradients by name; ``affine`` are the cotangents that biases feel."""
+        gradients: dict[str, Tensor] = {}
+        for k, x in inputs.items():
+            op = self.plain[k]
+            assert isinstance(op, BoundOp)
+            found = op.op.weight_gradient(x, cotangents[k], op.weights)
+            if "bias" in op.weights:
+                found["bias"] = op.op.bias_gradient(affine[k])
+            gradients |= {f"{self.names[k]}.{key}": g for key, g in found.items()}
+        return gradients
+
+    def _buffer(self, k: int, op: RoutedOp, like: Tensor) -> Tensor | None:
+        """Where op ``k`` puts its adjoint; None where no weighted op in front uses it up."""
+        if not (self._packed and any(isinstance(o, BoundOp) and o.weights for o in self.plain[:k])):
+            return None
+        kept = self._buffers.get(k)
+        if kept is None or len(kept) != len(like):
+            kept = self._buffers[k] = blank(like, op.in_shape)
+        return kept
+
+
+def _along(
+    ops: Sequence[BoundOp | RoutedOp], a: Tensor, routing: Routing, *, tangent: bool = False
+) -> Tensor:
+    choices = iter(routing)
+    for op in ops:
+        if isinstance(op, RoutedOp):
+            a = op.tangent(a, next(choices))
+        else:
+            a = op.tangent(a) if tangent else op(a)
+    return a
+
+
+def _weighted(ops: Sequence[BoundOp | RoutedOp]) -> list[int]:
+    return [k for k, op in enumerate(ops) if isinstance(op, BoundOp) and op.weights]
+
+
+def _entering(
+    ops: Sequence[BoundOp | RoutedOp], a: Tensor, routing: Routing, *, tangent: bool = False
+) -> dict[int, Tensor]:
+    """What enters each op that has weights, as ``a`` enters the chain."""
+    inputs: dict[int, Tensor] = {}
+    weighted = _weighted(ops)
+    choices = iter(routing)
+    for k in range(max(weighted, default=-1) + 1):
+        op = ops[k]
+        if k in weighted:
+            inputs[k] = a
+        if k == weighted[-1]:
+            break
+        if isinstance(op, RoutedOp):
+            a = op.tangent(a, next(choices))
+        else:
+            a = op.tangent(a) if tangent else op(a)
+    return inputs
+
+
+def _leaving(ops: Sequence[BoundOp | RoutedOp], b: Tensor, routing: Routing) -> dict[int, Tensor]:
+    """The cotangent of what leaves each op that has weights, ``b`` being the chain's."""
+    cotangents: dict[int, Tensor] = {}
+    weighted = _weighted(ops)
+    choices = iter(reversed(routing))
+    for k in reversed(range(min(weighted, default=len(ops)), len(ops))):
+        op = ops[k]
+        if k in weighted:
+            cotangents[k] = b
+        if k == weighted[0]:
+            break
+        b = op.adjoint(b, next(choices)) if isinstance(op, RoutedOp) else op.adjoint(b)
+    return cotangents

@@ -1,0 +1,258 @@
+"""Kinds of energy, and what follows of them from phi alone.
+
+Per sample, with states ``s_i`` of the layers and drives ``u_k`` from feedforward maps::
+
+    E(s, u) = sum over layers G_i(s_i)  -  phi(s, u)
+
+An equilibrium satisfies ``s_i = sigma_i(d phi / d s_i)`` with ``sigma_i = (grad G_i)^-1``. A
+kind of energy is a module that says what phi is. Bound by automatic differentiation of phi
+it is right and slow; :class:`~ffebm_dsl.physics.energy.hopfield.HopfieldEnergy` has closed
+forms.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ffebm_dsl.physics.energy.bound import (
+    BoundEnergy,
+    EnergyGradient,
+    Force,
+    Layer,
+    Routings,
+    State,
+    inner,
+)
+from ffebm_dsl.physics.energy.ops import Weights
+from ffebm_dsl.physics.layout import take_rows
+
+
+class Energy(nn.Module, ABC):
+    """A kind of energy. A subclass gives :meth:`phi`; all else follows from it."""
+
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        super().__init__()
+        self.layers = tuple(layers)
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """A subclass of a kind with closed forms may not change phi under them.
+
+        Raises:
+            TypeError: ``phi`` or ``energy`` is overridden where ``bind`` is inherited from a
+                class below :class:`Energy`, and so would ignore it.
+        """
+        super().__init_subclass__(**arguments)
+        changed = {"phi", "energy"} & set(vars(cls))
+        if changed and "bind" not in vars(cls) and cls.bind is not Energy.bind:
+            raise TypeError(
+                f"{cls.__name__} overrides {' and '.join(sorted(changed))}, which the closed forms "
+                f"of {cls.__mro__[1].__name__} ignore: derive from Energy, which differentiates "
+                "phi, or override bind as well"
+            )
+
+    @property
+    def routed(self) -> bool:
+        """Whether a coupling chooses among its inputs, as max pooling does."""
+        return False
+
+    @property
+    def drive_shapes(self) -> tuple[tuple[int, ...], ...] | None:
+        """The shape of one sample of each drive; None where any will do."""
+        return None
+
+    @abstractmethod
+    def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
+        """The primitive function, (B,), differentiable in states, drives and parameters."""
+
+    def forward(self, state: State, drives: Sequence[Tensor]) -> Tensor:
+        """:meth:`phi`."""
+        return self.phi(state, drives)
+
+    def energy(self, state: State, drives: Sequence[Tensor]) -> Tensor:
+        """``sum G(s) - phi(s, u)``, (B,)."""
+        potentials = [
+            layer.activation.potential(s).flatten(1).sum(1)
+            for layer, s in zip(self.layers, state, strict=True)
+        ]
+        return torch.stack(potentials).sum(0) - self.phi(state, drives)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The tensors that gradients are taken for, by name, as they are now."""
+        return dict(self.named_parameters())
+
+    def bind(
+        self, drives: Sequence[Tensor], weights: Weights, *, graph: bool = False
+    ) -> BoundEnergy:
+        """The energy at these drives and weights, the latter named as by :meth:`weights`.
+
+        With ``graph`` what its dynamics compute is recorded for autograd.
+        """
+        return AutogradEnergy(self, drives, weights, graph=graph)
+
+
+class AutogradEnergy(BoundEnergy):
+    """An energy of which phi alone is known: every derivative by automatic differentiation."""
+
+    def __init__(
+        self, energy: Energy, drives: Sequence[Tensor], weights: Weights, *, graph: bool
+    ) -> None:
+        self._energy, self.graph = energy, graph
+        self.layers, self.drives, self.weights = energy.layers, tuple(drives), dict(weights)
+
+    def phi(self, state: State) -> Tensor:
+        """phi at the bound weights and drives, (B,)."""
+        value: Tensor = functional_call(
+            self._energy, dict(self.weights), (list(state), list(self.drives))
+        )
+        return value
+
+    def repeated(self, copies: int) -> AutogradEnergy:
+        drives = [torch.cat([u] * copies) for u in self.drives]
+        return AutogradEnergy(self._energy, drives, self.weights, graph=self.graph)
+
+    def select(self, rows: Tensor) -> AutogradEnergy:
+        """The energy of these samples alone."""
+        drives = [take_rows(u, rows) for u in self.drives]
+        return AutogradEnergy(self._energy, drives, self.weights, graph=self.graph)
+
+    def pre_activation(self, state: State, layer: int, routings: Routings | None = None) -> Tensor:
+        record = self.graph and torch.is_grad_enabled()
+        with torch.enable_grad():
+            s, x = list(state), state[layer]
+            # A view of its own where there is a graph: the layer may feed others of the state.
+            s[layer] = x.view_as(x) if record and x.requires_grad else x.detach().requires_grad_()
+            (v,) = torch.autograd.grad(
+                self.phi(s).sum(), s[layer], create_graph=record, materialize_grads=True
+            )
+        return v
+
+    def dynamics(
+        self,
+        force: Force | None = None,
+        routings: Routings | None = None,
+        *,
+        freeze_after: int = -1,
+        from_zero: bool = False,
+    ) -> AutogradDynamics:
+        return AutogradDynamics(self, force)
+
+    def adjoint(
+        self, state: State, cotangent: Sequence[Tensor | None], routings: Routings
+    ) -> AutogradAdjoint:
+        return AutogradAdjoint(self, state, cotangent)
+
+    def contrast(
+        self, states: Sequence[State], scales: Sequence[Tensor], routings: Sequence[Routings]
+    ) -> EnergyGradient:
+        with torch.enable_grad():
+            bound = self.differentiable()
+            pairs = zip(states, scales, strict=True)
+            value = torch.stack([(bound.phi(state) * scale).sum() for state, scale in pairs]).sum()
+            return bound._gradient(value)
+
+    def response_gradient(
+        self, state: State, response: State, scale: Tensor, routings: Routings
+    ) -> EnergyGradient:
+        with torch.enable_grad():
+            bound = self.differentiable()
+            s = [x.detach().requires_grad_() for x in state]
+            field = torch.autograd.grad(
+                bound.phi(s).sum(), s, create_graph=True, materialize_grads=True
+            )
+            pairs = zip(field, response, strict=True)
+            value = (torch.stack([inner(v, w) for v, w in pairs]).sum(0) * scale).sum()
+            return bound._gradient(value)
+
+    def differentiable(self) -> AutogradEnergy:
+        drives = [u.detach().requires_grad_() for u in self.drives]
+        weights = {k: w.detach().requires_grad_() for k, w in self.weights.items()}
+        return AutogradEnergy(self._energy, drives, weights, graph=True)
+
+    def _gradient(self, value: Tensor) -> EnergyGradient:
+        inputs = [*self.weights.values(), *self.drives]
+        found = torch.autograd.grad(value, inputs, allow_unused=True, materialize_grads=True)
+        count = len(self.weights)
+        return EnergyGradient(
+            dict(zip(self.weights, found[:count], strict=True)), list(found[count:])
+        )
+
+
+class AutogradDynamics:
+    """``s_i <- sigma_i(d phi / d s_i + force_i)`` by automatic differentiation."""
+
+    changes_after = -1
+
+    def __init__(self, bound: AutogradEnergy, force: Force | None) -> None:
+        self.bound, self.force = bound, force
+
+    def update(self, state: State, layer: int) -> Tensor:
+        v = self.bound.pre_activation(state, layer)
+        force = None if self.force is None else self.force.on(layer, state)
+        return self.bound.layers[layer].activation(v if force is None else v + force)
+
+    def moved(self, layer: int) -> None:
+        """Nothing is kept between updates."""
+
+    def change(self, state: State) -> None:
+        """It never changes."""
+
+    def routings(self, state: State) -> Routings:
+        """There are no routed ops."""
+        return {}
+
+    def admissible(self, layer: int, s: Tensor) -> Tensor:
+        return s.clamp_(*self.bound.layers[layer].activation.range)
+
+    def select(self, rows: Tensor) -> AutogradDynamics:
+        force = None if self.force is None else self.force.select(rows)
+        return AutogradDynamics(self.bound.select(rows), force)
+
+
+class AutogradAdjoint:
+    """``w_i <- D_i (c_i + (H w)_i)`` by Hessian-vector products."""
+
+    changes_after = -1
+
+    def __init__(
+        self, bound: AutogradEnergy, state: State, cotangent: Sequence[Tensor | None]
+    ) -> None:
+        self._bound, self._state, self._cotangent = bound, list(state), list(cotangent)
+        self._derivative = [
+            layer.activation.derivative(bound.pre_activation(state, i))
+            for i, layer in enumerate(bound.layers)
+        ]
+
+    def update(self, state: State, layer: int) -> Tensor:
+        with torch.enable_grad():
+            s = [x.detach().requires_grad_() for x in self._state]
+            total = self._bound.phi(s).sum()
+            field = torch.autograd.grad(total, s, create_graph=True, materialize_grads=True)
+            product = torch.stack([inner(v, w) for v, w in zip(field, state, strict=True)]).sum()
+            (v,) = torch.autograd.grad(product, s[layer], materialize_grads=True)
+        c = self._cotangent[layer]
+        return (v if c is None else v + c) * self._derivative[layer]
+
+    def moved(self, layer: int) -> None:
+        """Nothing is kept between updates."""
+
+    def change(self, state: State) -> None:
+        """It never changes."""
+
+    def admissible(self, layer: int, s: Tensor) -> Tensor:
+        """An adjoint may have any value."""
+        return s
+
+    def select(self, rows: Tensor) -> AutogradAdjoint:
+        part = copy.copy(self)
+        part._bound = self._bound.select(rows)
+        part._state = [take_rows(s, rows) for s in self._state]
+        part._cotangent = [None if c is None else take_rows(c, rows) for c in self._cotangent]
+        part._derivative = [take_rows(d, rows) for d in self._derivative]
+        return part

@@ -1,0 +1,89 @@
+"""States in memory: channels-last images, rows of a batch, vectors per sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def squared_norm(tensors: Sequence[Tensor]) -> Tensor:
+    """The sum of squares per sample over all tensors, (B,)."""
+    return torch.stack(
+        [torch.linalg.vector_norm(flat(x.detach()), dim=1).square() for x in tensors]
+    ).sum(0)
+
+
+def flat(x: Tensor, like: Tensor | None = None) -> Tensor:
+    """(B, ...) to (B, n), in the order of memory where ``like``, or ``x``, is channels-last."""
+    return (x.permute(0, 2, 3, 1) if _is_channels_last(x if like is None else like) else x).flatten(
+        1
+    )
+
+
+def unflat(x: Tensor, like: Tensor) -> Tensor:
+    """The inverse of :func:`flat`, in the shape and layout of ``like``."""
+    if not _is_channels_last(like):
+        return x.reshape(like.shape).contiguous()
+    batch, channels, *image = like.shape
+    images = x.reshape(batch, *image, channels).permute(0, 3, 1, 2)
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    return (
+        x.dim() == 4
+        and not x.is_contiguous()
+        and x.is_contiguous(memory_format=torch.channels_last)
+    )
+
+
+def per_row(flags: Tensor, like: Tensor) -> Tensor:
+    """(B,) flags, shaped to choose among the samples of ``like``, (B, ...)."""
+    return flags.view(-1, *[1] * (like.dim() - 1))
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """``x`` in the memory layout that its device convolves fastest; its values unchanged.
+
+    Images in single precision or less become channels-last. In float64, which checks use,
+    the layout and with it every rounding stays as it was.
+    """
+    if x.dim() != 4 or x.dtype == torch.float64:
+        return x
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def zeros(batch: int, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Zeros (batch, *shape) of the dtype and device of ``like``, laid out to be convolved."""
+    if len(shape) != 3 or like.dtype == torch.float64:
+        return like.new_zeros(batch, *shape)
+    empty = torch.empty(
+        (batch, *shape),
+        dtype=like.dtype,
+        device=like.device,
+        memory_format=torch.channels_last,
+    )
+    return empty.zero_()
+
+
+def take_rows(x: Tensor, rows: Tensor) -> Tensor:
+    """The samples ``rows`` of ``x``, (B, ...), in its memory layout."""
+    if x.dim() == 4 and not x.is_contiguous():
+        return x.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
+    return x.index_select(0, rows)
+
+
+def blank(like: Tensor, shape: Sequence[int]) -> Tensor:
+    """An uninitialised (B, *shape) of the batch, dtype, device and memory layout of ``like``."""
+    last = torch.channels_last
+    images = like.dim() == 4 and len(shape) == 3 and not like.is_contiguous()
+    return torch.empty(
+        (len(like), *shape),
+        dtype=like.dtype,
+        device=like.device,
+        memory_format=last
+        if images and like.is_contiguous(memory_format=last)
+        else torch.contiguous_format,
+    )

@@ -1,0 +1,80 @@
+"""What fits together: the rule for tensors that a network, a block or a loss is given.
+
+PyTorch would broadcast what does not fit, and a mean over (16, 16) differences looks like a
+loss. Everything here raises ValueError with both shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ffebm_dsl.physics.energy import Energy
+
+
+def require_drives(block: str, drives: Sequence[Tensor], energy: Energy) -> None:
+    """Check the drives of a block: how many, each one's shape, one batch, real numbers.
+
+    Raises:
+        ValueError: naming the block and both shapes.
+    """
+    shapes = energy.drive_shapes
+    if shapes is not None and len(drives) != len(shapes):
+        raise ValueError(f"block {block} takes {len(shapes)} drives, and gets {len(drives)}")
+    if not drives:
+        raise ValueError(f"block {block} has no drive")
+    batch = drives[0].shape[:1]
+    for k, u in enumerate(drives):
+        if not u.is_floating_point():
+            raise ValueError(f"drive {k} of block {block} is {u.dtype}, and must be real numbers")
+        if shapes is not None and tuple(u.shape[1:]) != shapes[k]:
+            raise ValueError(
+                f"drive {k} of block {block} has shape {list(u.shape)}, and must be "
+                f"(batch, {', '.join(map(str, shapes[k]))})"
+            )
+        if u.shape[:1] != batch:
+            raise ValueError(
+                f"drive {k} of block {block} has a batch of {u.shape[0]}, drive 0 one of {batch[0]}"
+            )
+
+
+def require_labels(logits: Tensor, target: Tensor) -> None:
+    """Check labels (B,) of an integer type against logits (B, K).
+
+    Raises:
+        ValueError: naming both shapes and the type.
+    """
+    integers = not (target.is_floating_point() or target.is_complex())
+    if logits.dim() != 2 or target.shape != logits.shape[:1] or not integers:
+        raise ValueError(
+            f"cross_entropy takes logits (B, K) and integer labels (B,), and gets logits of shape "
+            f"{list(logits.shape)} and a target of shape {list(target.shape)}, {target.dtype}"
+        )
+
+
+def require_vectors(prediction: Tensor, target: Tensor) -> None:
+    """Check a target (B, K) of real numbers against a prediction of K entries per sample.
+
+    Raises:
+        ValueError: naming both shapes.
+    """
+    if target.shape != prediction.flatten(1).shape:
+        raise ValueError(
+            f"mse takes a prediction and a target of one shape, and gets a prediction of shape "
+            f"{list(prediction.shape)} and a target of shape {list(target.shape)}; labels for it "
+            "are integers (B,)"
+        )
+
+
+def require_input(x: Tensor, shape: Sequence[int]) -> None:
+    """Check a batch of inputs against the shape of one sample.
+
+    Raises:
+        ValueError: naming both shapes.
+    """
+    if tuple(x.shape[1:]) != tuple(shape) or x.dim() == 0:
+        raise ValueError(
+            f"the network's input has shape {list(x.shape)}, and must be "
+            f"(batch, {', '.join(map(str, shape))})"
+        )

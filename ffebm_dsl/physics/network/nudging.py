@@ -1,0 +1,67 @@
+"""Nudges in proportion to what they nudge.
+
+EP's estimate is homogeneous in the cotangent up to its bias: twice the cotangent gives
+twice the gradient. But a nudge far larger than the states it moves saturates them, and one
+near the rounding of the dtype drowns in it. A factor on the loss (a gradient scaler, a sum
+instead of a mean, a tiny auxiliary weight) does either without anybody's intention. So each
+sample's cotangent is measured against the narrowest range of its block's activations. One
+that is out of proportion is brought to a quarter of that range, and the sample's estimate
+multiplied by the inverse. Within proportion nothing changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.physics.energy import Activation, per_sample
+from ffebm_dsl.physics.gradients import LinearCost
+
+LARGEST = 4.0
+"""The largest entry of a cotangent in proportion, in units of the range. The cotangents of
+usual losses on such states stay below 1."""
+
+SMALLEST = 1024.0
+"""The smallest, in units of the range times machine epsilon: below it less than three
+digits of a nudge at beta = 0.2 survive rounding."""
+
+TYPICAL = 0.25
+"""What a cotangent out of proportion is brought to, in units of the range: as far from
+saturation as from the rounding of float32 and the tolerance of a loose free phase."""
+
+
+def proportioned(
+    cotangents: Mapping[int, Tensor], activations: Sequence[Activation], weights: Tensor
+) -> tuple[LinearCost, Tensor]:
+    """The cost with its nudges in proportion, and the weight of each sample to match.
+
+    Args:
+        cotangents: of the loss per sample by layer, (B, *layer shape).
+        activations: of all layers of the block.
+        weights: (B,), of the samples.
+    """
+    sizes = torch.stack([c.flatten(1).abs().amax(1) for c in cotangents.values()]).amax(0)
+    relative = sizes / _narrowest(activations)
+    smallest = SMALLEST * torch.finfo(relative.dtype).eps
+    out = (relative > LARGEST) | ((relative > 0) & (relative < smallest))
+    # Powers of two multiply without rounding. What is not finite is left for others to find.
+    exponent = torch.where(out & relative.isfinite(), (relative / TYPICAL).log2().round(), 0.0)
+    exponent = exponent.clamp(*_exponents(relative.dtype))
+    factor = torch.exp2(-exponent)
+    scaled = {i: c * per_sample(factor, c) for i, c in cotangents.items()}
+    return LinearCost(scaled), weights / factor
+
+
+def _narrowest(activations: Sequence[Activation]) -> float:
+    """The width of the narrowest finite range of states; 1 where none is finite."""
+    widths = [high - low for low, high in (a.range for a in activations)]
+    return min((w for w in widths if math.isfinite(w)), default=1.0)
+
+
+def _exponents(dtype: torch.dtype) -> tuple[float, float]:
+    """The powers of two of which ``dtype`` has the inverse, too."""
+    limit = math.floor(-math.log2(torch.finfo(dtype).tiny)) - 1
+    return -float(limit), float(limit)
