@@ -97,6 +97,8 @@ def train(
     with stop_on_signals() as stop, joined() as world, _one_voice(world):
         if job is None:
             with world.all_or_none():
+                pass  # Another process whose command line is wrong says so here.
+            with world.all_or_none():
                 job = wanted.read(load_spec if world.lead else compile_file)
         options = Options(job.overrides, data_dir, device, dtype, threads, keep, save_every)
         session = _open(job, options, out, resume, allow_inexact, world)
