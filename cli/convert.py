@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ffebm_dsl.cli.files import STREAM, form_of, write_text
+from ffebm_dsl.cli.files import STREAM, write_text
 from ffebm_dsl.cli.spec import SetOption, load_spec
 from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.syntax.reading import form_of
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir.model import SpecIR

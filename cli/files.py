@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from ffebm_dsl.cli.console import emit_text
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.syntax.reading import form_of
 
 STREAM = Path("-")
 """Stands for standard input or output where a path could stand."""
@@ -25,6 +26,19 @@ def read_spec(path: Path) -> SourceFile:
     return decode_source(standard_input().read(MAX_BYTES + 1), "<stdin>")
 
 
+def read_text(path: Path) -> SourceFile:
+    """The spec at ``path`` as text of the language, whatever its form.
+
+    Raises InputError where there is none that can be read.
+    """
+    source = read_spec(path)
+    if form_of(source.name) in (None, "ffe"):
+        return source
+    from ffebm_dsl.language.interchange import text_of
+
+    return text_of(source)
+
+
 def standard_input() -> BinaryIO:
     """What the process reads.
 
@@ -34,14 +48,6 @@ def standard_input() -> BinaryIO:
     if sys.stdin is None:
         raise InputError("standard input is closed", help="give the text, or name a file")
     return sys.stdin.buffer
-
-
-def form_of(path: Path) -> str | None:
-    """The form that a file's ending names: ffe, yaml or json; None where it names none."""
-    return _FORMS.get(path.suffix.lower())
-
-
-_FORMS = {".ffe": "ffe", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 
 
 def write_text(path: Path, text: str) -> None:

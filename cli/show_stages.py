@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ffebm_dsl.cli.console import emit
+from ffebm_dsl.cli.files import read_text
 from ffebm_dsl.language.diagnostics import SourceFile, SpecError
 
 
@@ -36,9 +37,7 @@ def print_stage(path: Path, after: After, overrides: Mapping[str, str], allow_la
     Raises:
         SpecError: the spec has errors up to this stage.
     """
-    from ffebm_dsl.language.ir import read_source
-
-    source = read_source(path)
+    source = read_text(path)
     if after is After.TOKENS:
         from ffebm_dsl.language.ir.outline import outline_tokens
 

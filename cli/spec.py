@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ffebm_dsl.cli.console import say
-from ffebm_dsl.cli.files import form_of, read_spec
+from ffebm_dsl.cli.files import read_spec
 from ffebm_dsl.language.diagnostics import InputError, render
+from ffebm_dsl.language.syntax.reading import form_of
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Budget, Compiled
@@ -81,20 +82,22 @@ def compile_file(
         from ffebm_dsl.language.ir import BUDGET
 
         budget = None if allow_large else BUDGET
-        return _compile(path, overrides, budget, form or form_of(path) or "ffe")
+        return _compile(path, overrides, budget, form)
     finally:
         gc.enable()
 
 
-def _compile(path: Path, overrides: dict[str, str], budget: Budget | None, form: str) -> Compiled:
-    if form == "ffe":
+def _compile(
+    path: Path, overrides: dict[str, str], budget: Budget | None, form: str | None
+) -> Compiled:
+    source = read_spec(path)
+    if (form or form_of(source.name) or "ffe") == "ffe":
         from ffebm_dsl.language.ir import compile_spec
 
-        return compile_spec(read_spec(path), overrides, budget)
-    from ffebm_dsl.language.interchange import compile_document, read_json, read_yaml
+        return compile_spec(source, overrides, budget)
+    from ffebm_dsl.language.interchange import compile_source
 
-    document = (read_json if form == "json" else read_yaml)(read_spec(path))
-    return compile_document(document, overrides, budget)
+    return compile_source(source, overrides, budget, form)
 
 
 def load_spec(

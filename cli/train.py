@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, say
+from ffebm_dsl.cli.files import read_text
 from ffebm_dsl.cli.processes import one_process
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, compile_file, load_spec, parse_settings
 from ffebm_dsl.language.diagnostics import FfebmError, InputError, PeerLost, Stopped
@@ -147,14 +148,12 @@ class _Wanted(NamedTuple):
         return _JobText(overrides, load(self.spec, texts, self.allow_large), None)
 
     def _text(self) -> SourceFile | None:
-        from ffebm_dsl.language.ir import read_source
-
         if self.out is not None:
             raise InputError(
                 "--out and --resume exclude each other",
                 help="a resumed run stays in its directory",
             )
-        return read_source(self.spec) if self.spec is not None else None
+        return read_text(self.spec) if self.spec is not None else None
 
 
 def _run(session: Session, stop: StopRequest, limit: int, quiet: bool, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,9 @@ from ffebm_dsl.language.diagnostics import (
 if TYPE_CHECKING:
     import torch
 
+    from ffebm_dsl.language.diagnostics import AnyPath
     from ffebm_dsl.language.ir import Compiled
+    from ffebm_dsl.language.ir.model import SpecIR
     from ffebm_dsl.language.registry import Construct
     from ffebm_dsl.physics.network import HybridNetwork
 
@@ -54,7 +57,7 @@ __all__ = [
 ]
 
 
-def read_source(path: str | os.PathLike[str]) -> SourceFile:
+def read_source(path: AnyPath) -> SourceFile:
     """The text of a spec.
 
     Raises:
@@ -94,21 +97,30 @@ def compile_spec(
     """Parse, resolve and check a spec; nothing is built.
 
     Args:
-        source: the text.
+        source: the text: of the language, or YAML or JSON where its name ends in ``.yaml``,
+            ``.yml`` or ``.json``.
         overrides: values, in the language's own notation, for ``param`` declarations and
             keys of ``train``: ``{"width": "64", "optimizer.lr": "1e-3"}``.
         allow_large: accept a network over :data:`ffebm_dsl.language.ir.budget.BUDGET`.
 
     Raises:
         SpecError: with every fault that was found.
+        InputError: YAML or JSON that is none, or states no network.
     """
     from ffebm_dsl.language import ir
+    from ffebm_dsl.language.syntax.reading import form_of
 
-    return ir.compile_spec(source, overrides, None if allow_large else ir.BUDGET)
+    budget = None if allow_large else ir.BUDGET
+    if form_of(source.name) in (None, "ffe"):
+        return ir.compile_spec(source, overrides, budget)
+    # PyYAML and the schema are not loaded for a text of the language.
+    from ffebm_dsl.language.interchange import compile_source
+
+    return compile_source(source, overrides, budget)
 
 
 def load(
-    spec: str | os.PathLike[str],
+    spec: AnyPath | SourceFile | Compiled | SpecIR,
     /,
     *,
     seed: int = 0,
@@ -117,38 +129,75 @@ def load(
     allow_large: bool = False,
     **params: bool | int | float | str,
 ) -> HybridNetwork:
-    """The network of a spec, freshly initialised.
+    """The network of a spec, freshly initialised, or of a run, with its trained weights.
 
     ``network(x)`` gives logits (B, K) for ``x`` (B, *input shape); a loss taken of them
     and averaged over the batch backpropagates through the maps and, by each block's
     gradient estimator, through the energy blocks.
 
     Args:
-        spec: path of an ``.ffe`` file, or the text of a spec if it contains a newline.
-        seed: from which the weights are drawn.
-        dtype: of parameters and states; None for ``torch.float32``.
+        spec: path of a spec (``.ffe``, ``.yaml``, ``.json``) or of a run directory; or the
+            text of a spec, which contains a newline; or what :func:`read_source` or
+            :func:`compile_spec` returns.
+        seed: from which the weights are drawn. They depend on it alone:
+            ``torch.manual_seed`` has no effect. A run has the weights of its newest checkpoint.
+        dtype: of parameters and states; None for ``torch.float32``, and of a run for its own.
         device: where parameters and states live.
         allow_large: accept a network over :data:`ffebm_dsl.language.ir.budget.BUDGET`.
         params: values for the spec's ``param`` declarations.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or ``seed`` or ``params`` are given for what has
+            them already: ``params`` for a compiled spec, either for a run.
         SpecError: the spec is wrong, a value is outside its ``param``'s domain, or the network
             is too large.
 
     The spec's warnings are issued as Python warnings.
     """
+    if isinstance(spec, str) and "\n" in spec:
+        spec = SourceFile("<string>", spec)
+    if isinstance(spec, str | os.PathLike):
+        if Path(spec).is_dir():
+            return _trained(spec, params, seed, dtype, device)
+        spec = read_source(spec)
+    if not isinstance(spec, SourceFile):
+        _refuse(params, "a compiled spec", "give them to `compile_spec`")
+        return _built(getattr(spec, "spec", spec), seed, dtype, device)
+    overrides = {name: _literal(value) for name, value in params.items()}
+    compiled = compile_spec(spec, overrides, allow_large=allow_large)
+    for warning in compiled.warnings:
+        warnings.warn(render(warning), stacklevel=2)
+    return _built(compiled.spec, seed, dtype, device)
+
+
+def _built(
+    spec: SpecIR, seed: int, dtype: torch.dtype | None, device: str | torch.device
+) -> HybridNetwork:
     import torch
 
     from ffebm_dsl.build import build
 
-    is_text = isinstance(spec, str) and "\n" in spec
-    source = SourceFile("<string>", str(spec)) if is_text else read_source(spec)
-    overrides = {name: _literal(value) for name, value in params.items()}
-    compiled = compile_spec(source, overrides, allow_large=allow_large)
-    for warning in compiled.warnings:
-        warnings.warn(render(warning), stacklevel=2)
-    return build(compiled.spec, seed=seed, dtype=dtype or torch.float32, device=device)
+    return build(spec, seed=seed, dtype=dtype or torch.float32, device=device)
+
+
+def _trained(
+    run: AnyPath,
+    params: Mapping[str, object],
+    seed: int,
+    dtype: torch.dtype | None,
+    device: str | torch.device,
+) -> HybridNetwork:
+    from ffebm_dsl.running.training import trained_network
+
+    given = {"seed": seed, **params} if seed else params
+    _refuse(given, "a run", "load its spec.ffe for a network of other values")
+    network = trained_network(run, device, lambda text: warnings.warn(text, stacklevel=4))
+    return network if dtype is None else network.to(dtype)
+
+
+def _refuse(given: Mapping[str, object], what: str, help: str) -> None:
+    if given:
+        raise InputError(f"{what} has its own value of `{next(iter(given))}`", help=help)
 
 
 def _literal(value: bool | int | float | str) -> str:

@@ -16,9 +16,10 @@ from ffebm_dsl.language.diagnostics.errors import (
 )
 from ffebm_dsl.language.diagnostics.fix import Edit, Fix
 from ffebm_dsl.language.diagnostics.render import in_words, render, to_record
-from ffebm_dsl.language.diagnostics.source import SourceFile, Span
+from ffebm_dsl.language.diagnostics.source import AnyPath, SourceFile, Span
 
 __all__ = [
+    "AnyPath",
     "Diagnostic",
     "Edit",
     "FfebmError",

@@ -6,9 +6,14 @@ diagnostic is shown.
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+"""What every public function takes where it takes a path."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

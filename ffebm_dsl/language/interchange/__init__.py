@@ -7,16 +7,24 @@ from ffebm_dsl.language.interchange.document import (
     write_json,
     write_yaml,
 )
-from ffebm_dsl.language.interchange.load import compile_document, to_plain, to_text
+from ffebm_dsl.language.interchange.load import (
+    compile_document,
+    compile_source,
+    text_of,
+    to_plain,
+    to_text,
+)
 from ffebm_dsl.language.interchange.schema import make_schema_text, schema_text
 
 __all__ = [
     "Document",
     "compile_document",
+    "compile_source",
     "make_schema_text",
     "read_json",
     "read_yaml",
     "schema_text",
+    "text_of",
     "to_plain",
     "to_text",
     "write_json",

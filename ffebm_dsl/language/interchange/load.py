@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics import InputError, Severity, SourceFile, SpecError
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean
-from ffebm_dsl.language.interchange.document import Document, pointer_to
+from ffebm_dsl.language.interchange.document import Document, pointer_to, read_json, read_yaml
 from ffebm_dsl.language.interchange.schema import read_schema
 from ffebm_dsl.language.interchange.text import statements
 from ffebm_dsl.language.ir import BUDGET, Budget, Compiled, compile_spec
@@ -21,6 +21,7 @@ from ffebm_dsl.language.ir.dump import to_json_dict
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.undump import from_json_dict
 from ffebm_dsl.language.syntax import format_source
+from ffebm_dsl.language.syntax.reading import form_of
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -43,6 +44,41 @@ def to_text(spec: SpecIR, name: str = "spec") -> str:
     """A canonical text that compiles to ``spec``, but for the values of params."""
     lines = "\n".join(statement.text for statement in statements(spec))
     return format_source(SourceFile(name, lines))
+
+
+def compile_source(
+    source: SourceFile,
+    overrides: Mapping[str, str] | None = None,
+    budget: Budget | None = BUDGET,
+    form: str | None = None,
+) -> Compiled:
+    """The spec in a text of any form: ffe, yaml, json; None: as the ending of its name says,
+    and ffe where that says nothing.
+
+    Raises as :func:`~ffebm_dsl.language.ir.passes.compile_spec` and :func:`compile_document` do.
+    """
+    if _form(source, form) == "ffe":
+        return compile_spec(source, overrides, budget)
+    return compile_document(_document(source, form), overrides, budget)
+
+
+def text_of(source: SourceFile, form: str | None = None) -> SourceFile:
+    """The spec in a text of any form as text of the language; that itself where it is one.
+
+    Raises:
+        InputError: a document that states no network.
+    """
+    if _form(source, form) == "ffe":
+        return source
+    return compile_document(_document(source, form), None, None).source
+
+
+def _form(source: SourceFile, form: str | None) -> str:
+    return form or form_of(source.name) or "ffe"
+
+
+def _document(source: SourceFile, form: str | None) -> Document:
+    return (read_json if _form(source, form) == "json" else read_yaml)(source)
 
 
 def compile_document(

@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.diagnostics import AnyPath, InputError, SourceFile
+
+FORMS = {".ffe": "ffe", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
+"""The forms of a spec, by the endings of files' names."""
 
 MAX_BYTES = 1 << 16
 """Largest spec that is read: about 1,500 lines."""
+
+
+def form_of(path: AnyPath) -> str | None:
+    """The form that a file's ending names: ffe, yaml or json; None where it names none."""
+    return FORMS.get(Path(path).suffix.lower())
 
 
 def refuse_long_text(source: SourceFile) -> None:
@@ -17,7 +25,7 @@ def refuse_long_text(source: SourceFile) -> None:
         raise InputError(f"the spec {source.name} is larger than {MAX_BYTES} bytes")
 
 
-def read_source(path: str | os.PathLike[str]) -> SourceFile:
+def read_source(path: AnyPath) -> SourceFile:
     """The text of a spec, named by ``path`` as given; a byte-order mark is dropped.
 
     Raises InputError where ``path`` is missing, no file, unreadable, larger than 64 KiB,

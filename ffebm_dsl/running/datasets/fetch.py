@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.registry.data_files import DataFiles, Download
 from ffebm_dsl.running.datasets.checksums import digest, read_sums, write_sums
 from ffebm_dsl.running.datasets.download import Policy, download
@@ -15,7 +15,7 @@ from ffebm_dsl.running.datasets.unpack import unpack
 HTTPS = Policy()
 
 
-def fetch(known: DataFiles, data_dir: Path, policy: Policy = HTTPS) -> list[Path]:
+def fetch(known: DataFiles, data_dir: AnyPath, policy: Policy = HTTPS) -> list[Path]:
     """The files of a data set, in the first of its layouts; what is there stays as it is.
 
     Every download is held against its SHA-256 before it gets its name. Archives are
@@ -26,6 +26,7 @@ def fetch(known: DataFiles, data_dir: Path, policy: Policy = HTTPS) -> list[Path
             in the way.
         StorageError: the disk is full or refuses.
     """
+    data_dir = Path(data_dir)
     if not known.downloads:
         raise InputError(
             f"{known.title} cannot be fetched: {known.origin} asks for a login",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ffebm_dsl.language.diagnostics import AnyPath
 from ffebm_dsl.language.registry import DATA
 from ffebm_dsl.language.registry.data_files import DataFiles, Form
 from ffebm_dsl.running.datasets.checksums import algorithm_of, digest, read_sums
@@ -57,12 +58,13 @@ class Report:
         return all(file.sum is not Sum.UNKNOWN for file in self.files)
 
 
-def verify(known: DataFiles, data_dir: Path) -> Report:
+def verify(known: DataFiles, data_dir: AnyPath) -> Report:
     """Read all files, compare checksums where any are known, count images and labels.
 
     Raises:
         InputError: files missing or damaged; the message says which, where and how.
     """
+    data_dir = Path(data_dir)
     located = locate(known, data_dir)
     counts = _label_counts(known, data_dir)
     files = tuple(_file(located, name) for name in located.layout.files)

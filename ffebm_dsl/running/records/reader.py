@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.running.hdf5 import FAULTS, Refused, plain_dataset
 from ffebm_dsl.running.records import seal
 from ffebm_dsl.running.records.record import STEP_GROUPS, Record, Table, numpy_dtype
@@ -36,7 +35,7 @@ OPTIONAL = ("eval", "relaxation", "gradients", "bad_steps", "transients")
 """Groups that are absent until there is something to hold."""
 
 
-def read(path: str | PathLike[str]) -> Record:
+def read(path: AnyPath) -> Record:
     """Read a record of format ``ffebm-log`` 1.x.
 
     The checksum over the whole file is compared before HDF5 looks at it.

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from ffebm_dsl import __version__
+from ffebm_dsl.language.diagnostics import AnyPath
 from ffebm_dsl.running.records import seal
 from ffebm_dsl.running.records.record import Array, Record, Table
 from ffebm_dsl.running.records.schema import FORMAT, FORMAT_VERSION, Field, Group
@@ -21,13 +22,13 @@ from ffebm_dsl.running.storage import publish
 CHUNK_BYTES = 1 << 18
 
 
-def write(record: Record, path: Path) -> None:
+def write(record: Record, path: AnyPath) -> None:
     """Publish ``record`` at ``path``, replacing what stood there.
 
     Raises:
         StorageError: the file could not be written; what stood there is untouched.
     """
-    publish(path, image(record))
+    publish(Path(path), image(record))
 
 
 def image(record: Record) -> bytes:

@@ -1,6 +1,10 @@
 """Training: data, the loop, evaluation, checkpoints and run directories."""
 
-from ffebm_dsl.running.training.evaluate_run import EvaluatedCheckpoint, evaluate_run
+from ffebm_dsl.running.training.evaluate_run import (
+    EvaluatedCheckpoint,
+    evaluate_run,
+    trained_network,
+)
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options
 from ffebm_dsl.running.training.loop import Controls, train
@@ -29,4 +33,5 @@ __all__ = [
     "start",
     "stop_on_signals",
     "train",
+    "trained_network",
 ]

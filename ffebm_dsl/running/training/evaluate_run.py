@@ -1,4 +1,4 @@
-"""Evaluation of a checkpoint, from its run directory alone."""
+"""The trained network of a run, and its evaluation, from the run directory alone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.language.ir import compile_spec, read_source
+import torch
+
+from ffebm_dsl.build import build
+from ffebm_dsl.language.diagnostics import AnyPath, InputError
+from ffebm_dsl.language.ir import Compiled, compile_spec, read_source
+from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.running.training import checkpoint as checkpoints
 from ffebm_dsl.running.training.checkpoint import Checkpoint
+from ffebm_dsl.running.training.environment import choose_dtype
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options, assemble, settle
 from ffebm_dsl.running.training.restoring import restore_network
@@ -26,7 +31,7 @@ class EvaluatedCheckpoint:
 
 
 def evaluate_run(
-    run: Path, which: str, options: Options, batch: int | None, warn: checkpoints.Warn
+    run: AnyPath, which: str, options: Options, batch: int | None, warn: checkpoints.Warn
 ) -> EvaluatedCheckpoint:
     """Evaluate a checkpoint of ``run`` on the test set of its data.
 
@@ -41,15 +46,7 @@ def evaluate_run(
         InputError: no such run or checkpoint, a checksum or a spec that does not fit, or
             data that are missing or unfit.
     """
-    directory = open_run(run)
-    path, found = _choose(directory, which, warn)
-    source = read_source(directory.spec)
-    if hashlib.sha256(source.text.encode()).hexdigest() != found.identity.spec_sha256:
-        raise InputError(
-            f"{directory.spec} is not the spec that checkpoint {path} was trained with",
-            help="put back the run's spec; run.h5 holds its text as run/provenance/spec_text",
-        )
-    compiled = compile_spec(source, found.identity.overrides, None)
+    path, found, compiled = _opened(Path(run), which, warn)
     settings = settle(options, found.settings)
     job = assemble(compiled, found.identity.overrides, found.identity.dtype, settings)
     if asdict(job.identity)["data"] != found.identity.data:
@@ -58,6 +55,36 @@ def evaluate_run(
     result = evaluate(job.network, job.data.test, batch or job.data.batch)
     assert result is not None
     return EvaluatedCheckpoint(path, found.position.step, result)
+
+
+def trained_network(
+    run: AnyPath, device: str | torch.device, warn: checkpoints.Warn
+) -> HybridNetwork:
+    """The network of ``run`` as its newest checkpoint that verifies has it, in the run's dtype.
+
+    ``warn`` hears of checkpoints that do not verify. No data are read.
+
+    Raises:
+        InputError: no such run, no checkpoint, or a checksum or a spec that does not fit.
+    """
+    path, found, compiled = _opened(Path(run), "last", warn)
+    dtype = choose_dtype(found.identity.dtype)
+    network = build(compiled.spec, seed=found.identity.seed, dtype=dtype)
+    restore_network(network, found.network, path)
+    return network.to(device)
+
+
+def _opened(run: Path, which: str, warn: checkpoints.Warn) -> tuple[Path, Checkpoint, Compiled]:
+    """A checkpoint, under its path, and the spec that it was trained with."""
+    directory = open_run(run)
+    path, found = _choose(directory, which, warn)
+    source = read_source(directory.spec)
+    if hashlib.sha256(source.text.encode()).hexdigest() != found.identity.spec_sha256:
+        raise InputError(
+            f"{directory.spec} is not the spec that checkpoint {path} was trained with",
+            help="put back the run's spec; run.h5 holds its text as run/provenance/spec_text",
+        )
+    return path, found, compile_spec(source, found.identity.overrides, None)
 
 
 def _choose(directory: RunDirectory, which: str, warn: checkpoints.Warn) -> tuple[Path, Checkpoint]:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ffebm_dsl.build import build
-from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir import Compiled
 from ffebm_dsl.language.ir.model import SpecIR, TrainIR
-from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.physics.network import HybridNetwork, label
 from ffebm_dsl.physics.network.whole_batch import BatchNorm1d
 from ffebm_dsl.running.training.checkpoint import Identity, Settings
 from ffebm_dsl.running.training.data import Data, load
@@ -36,7 +36,7 @@ class Options:
     """
 
     overrides: Mapping[str, str] = field(default_factory=dict)
-    data_dir: Path | None = None
+    data_dir: AnyPath | None = None
     device: str | None = None
     dtype: str | None = None
     threads: int | None = None
@@ -106,9 +106,10 @@ def assemble(
 def _check_parts(data: Data, network: nn.Module, processes: int) -> None:
     """Batch norm over vectors has no variance to take of a single sample."""
     last = len(data.train) % data.batch
-    for name, module in network.named_modules():
+    for path, module in network.named_modules():
         if not isinstance(module, BatchNorm1d):
             continue
+        name = label(path)
         if last == 1 or data.batch == 1:
             raise InputError(
                 f"the last batch of an epoch has 1 sample ({len(data.train)} samples in "
@@ -141,7 +142,7 @@ def settle(options: Options, known: Settings | None = None) -> Settings:
     data_dir = known.data_dir if known else ""
     if options.data_dir is not None:
         # Absolute, so that the run can be resumed from another working directory.
-        data_dir = str(options.data_dir.absolute())
+        data_dir = str(Path(options.data_dir).absolute())
     keep = options.keep or (known.keep if known else KEPT)
     save_every = known.save_every if known else SAVE_EVERY
     if options.save_every is not None:

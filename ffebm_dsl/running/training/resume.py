@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.diagnostics import AnyPath, InputError, SourceFile
 from ffebm_dsl.language.diagnostics.brief import brief
 from ffebm_dsl.language.ir import Compiled, compile_spec, read_source
 from ffebm_dsl.physics.network.whole_batch import BatchNorm
@@ -105,7 +105,7 @@ class Agreement:
 
 
 def resume(
-    run: Path,
+    run: AnyPath,
     options: Options,
     warn: checkpoints.Warn,
     source: SourceFile | None = None,
@@ -129,8 +129,8 @@ def resume(
     own: Found | None = None
     with world.all_or_none():
         if world.lead:
-            own = _find(run, warn)
-    found = _broadcast(own, run, world)
+            own = _find(Path(run), warn)
+    found = _broadcast(own, Path(run), world)
     with ExitStack() as stack:
         stack.enter_context(found.lock)
         agreement = Agreement(allowed)

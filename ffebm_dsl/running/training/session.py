@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import nn
 
-from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.diagnostics import AnyPath, InputError, SourceFile
 from ffebm_dsl.language.diagnostics.brief import brief_list
 from ffebm_dsl.language.ir import Compiled
 from ffebm_dsl.running.records import Group, Record, Table, utc_now, write
@@ -136,7 +136,7 @@ class Session:
 
 
 def start(
-    compiled: Compiled, options: Options, out: Path | None = None, world: World = ALONE
+    compiled: Compiled, options: Options, out: AnyPath | None = None, world: World = ALONE
 ) -> Session:
     """A new run. Spec, options and data are checked before its directory is made.
 
@@ -147,13 +147,13 @@ def start(
             empty or cannot be made.
         StorageError: the disk is full or refuses. Nothing is left behind in either case.
     """
-    source = compiled.source
+    source, place = compiled.source, None if out is None else Path(out)
     with world.all_or_none():
         dtype = options.dtype or "float32"
         job = assemble(compiled, options.overrides, dtype, settle(options), world)
     require_same(job, world)
     with world.all_or_none():
-        session = _create(job, source, out, world) if world.lead else _follow(job, source, world)
+        session = _create(job, source, place, world) if world.lead else _follow(job, source, world)
     session.directory = RunDirectory(Path(world.broadcast(bytes(session.directory.path)).decode()))
     return session
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from ffebm_dsl.build import build
-from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir import Compiled
 from ffebm_dsl.language.ir.dump import to_json_dict
 from ffebm_dsl.running.records import (
@@ -68,7 +68,7 @@ class Analysis:
 
 
 def draw_batch(
-    compiled: Compiled, data_dir: Path | None, *, samples: int, seed: int, dtype: str
+    compiled: Compiled, data_dir: AnyPath | None, *, samples: int, seed: int, dtype: str
 ) -> Batch:
     """The batch to analyse: random, or with a data directory the spec's own data.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.registry import GRADIENTS
 from ffebm_dsl.running.records import Record, Table, read
 from ffebm_dsl.tools.report.text import ABSENT, counted, printable
@@ -63,12 +63,13 @@ class Run:
         return done
 
 
-def load(path: Path) -> Run:
+def load(path: AnyPath) -> Run:
     """The run in a directory that ``ffebm train`` made, or the record in a file.
 
     Raises:
         InputError: there is none, or it is damaged.
     """
+    path = Path(path)
     file = path / RECORD if path.is_dir() else path
     if path.is_dir() and not file.is_file():
         raise InputError(

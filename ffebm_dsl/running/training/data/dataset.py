@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir.model import CallIR, ModelIR
 from ffebm_dsl.language.registry import AUGMENTATIONS
 from ffebm_dsl.running.datasets.raw import Split, fingerprint
@@ -91,7 +91,7 @@ class Data:
 def load(
     call: CallIR,
     model: ModelIR,
-    data_dir: Path | None,
+    data_dir: AnyPath | None,
     device: torch.device,
     dtype: torch.dtype,
 ) -> Data:
@@ -100,10 +100,11 @@ def load(
     Raises:
         InputError: missing, damaged or unfitting data; the message says where and what to do.
     """
-    if data_dir is not None and not data_dir.is_dir():
+    folder = None if data_dir is None else Path(data_dir)
+    if folder is not None and not folder.is_dir():
         raise InputError(f"{data_dir} is not a folder", help="give --data-dir an existing folder")
     values: Mapping[str, Any] = call.arguments
-    raw = read_data(call.name, values, data_dir)
+    raw = read_data(call.name, values, folder)
     train = check_split(raw.train, model.input, model.target)
     test = check_split(raw.test, model.input, model.target)
     normalisation = _normalisation(call, model, raw.integer_maximum)
