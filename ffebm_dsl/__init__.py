@@ -162,7 +162,8 @@ def load(
         spec = read_source(spec)
     if not isinstance(spec, SourceFile):
         _refuse(params, "a compiled spec", "give them to `compile_spec`")
-        return _built(getattr(spec, "spec", spec), seed, dtype, device)
+        ir = spec.spec if hasattr(spec, "spec") else spec
+        return _built(ir, seed, dtype, device)
     overrides = {name: _literal(value) for name, value in params.items()}
     compiled = compile_spec(spec, overrides, allow_large=allow_large)
     for warning in compiled.warnings:
