@@ -10,8 +10,7 @@ import typer
 
 from ffebm_dsl.cli.files import STREAM, write_text
 from ffebm_dsl.cli.spec import SetOption, load_spec
-from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.language.syntax.reading import form_of
+from ffebm_dsl.language.diagnostics import InputError, form_of
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir.model import SpecIR

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ffebm_dsl.cli.console import emit_text
-from ffebm_dsl.language.diagnostics import InputError, SourceFile
-from ffebm_dsl.language.syntax.reading import form_of
+from ffebm_dsl.language.diagnostics import InputError, SourceFile, form_of
 
 STREAM = Path("-")
 """Stands for standard input or output where a path could stand."""

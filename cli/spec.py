@@ -11,8 +11,7 @@ import typer
 
 from ffebm_dsl.cli.console import say
 from ffebm_dsl.cli.files import read_spec
-from ffebm_dsl.language.diagnostics import InputError, render
-from ffebm_dsl.language.syntax.reading import form_of
+from ffebm_dsl.language.diagnostics import InputError, form_of, render
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Budget, Compiled

@@ -108,7 +108,7 @@ def compile_spec(
         InputError: YAML or JSON that is none, or states no network.
     """
     from ffebm_dsl.language import ir
-    from ffebm_dsl.language.syntax.reading import form_of
+    from ffebm_dsl.language.diagnostics import form_of
 
     budget = None if allow_large else ir.BUDGET
     if form_of(source.name) in (None, "ffe"):

@@ -60,7 +60,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "records ir registry syntax diagnostics network specs drawing editor interchange "
         "migrations",
         "__main__": "cli",
-        "": "build interchange ir network registry diagnostics syntax training",
+        "": "build interchange ir network registry diagnostics training",
     }.items()
 }
 """Part of the package -> the parts it may import; ``""`` is ``ffebm_dsl/__init__.py``."""

@@ -16,7 +16,7 @@ from ffebm_dsl.language.diagnostics.errors import (
 )
 from ffebm_dsl.language.diagnostics.fix import Edit, Fix
 from ffebm_dsl.language.diagnostics.render import in_words, render, to_record
-from ffebm_dsl.language.diagnostics.source import AnyPath, SourceFile, Span
+from ffebm_dsl.language.diagnostics.source import AnyPath, SourceFile, Span, form_of
 
 __all__ = [
     "AnyPath",
@@ -35,6 +35,7 @@ __all__ = [
     "Stopped",
     "StorageError",
     "cannot_write",
+    "form_of",
     "in_words",
     "render",
     "to_record",

@@ -10,10 +10,19 @@ import os
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TypeAlias
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 """What every public function takes where it takes a path."""
+
+FORMS = {".ffe": "ffe", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
+"""The forms of a spec, by the endings of files' names."""
+
+
+def form_of(path: AnyPath) -> str | None:
+    """The form that a file's ending names: ffe, yaml or json; None where it names none."""
+    return FORMS.get(Path(path).suffix.lower())
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ffebm_dsl.language.diagnostics import InputError, Severity, SourceFile, SpecError
+from ffebm_dsl.language.diagnostics import InputError, Severity, SourceFile, SpecError, form_of
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean
 from ffebm_dsl.language.interchange.document import Document, pointer_to, read_json, read_yaml
 from ffebm_dsl.language.interchange.schema import read_schema
@@ -21,7 +21,6 @@ from ffebm_dsl.language.ir.dump import to_json_dict
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.undump import from_json_dict
 from ffebm_dsl.language.syntax import format_source
-from ffebm_dsl.language.syntax.reading import form_of
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError

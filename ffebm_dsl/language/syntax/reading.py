@@ -7,16 +7,8 @@ from pathlib import Path
 
 from ffebm_dsl.language.diagnostics import AnyPath, InputError, SourceFile
 
-FORMS = {".ffe": "ffe", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
-"""The forms of a spec, by the endings of files' names."""
-
 MAX_BYTES = 1 << 16
 """Largest spec that is read: about 1,500 lines."""
-
-
-def form_of(path: AnyPath) -> str | None:
-    """The form that a file's ending names: ffe, yaml or json; None where it names none."""
-    return FORMS.get(Path(path).suffix.lower())
 
 
 def refuse_long_text(source: SourceFile) -> None:
