@@ -212,8 +212,23 @@ def safety_violations(module: str, text: str) -> Iterator[str]:
 
 
 def pickle_violations(module: str, text: str) -> Iterator[str]:
-    """Every use of pickle but the name of its own error, which is needed to catch it."""
-    for node in ast.walk(ast.parse(text)):
+    """Every use of pickle but the name of its own error, and an unpickler with names of its own.
+
+    That one must say in ``find_class`` what each name is, and never ask Python's.
+    """
+    tree = ast.parse(text)
+    restricted = {
+        base
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and "super().find_class" not in ast.unparse(node)
+        for base in node.bases
+        if any(
+            isinstance(part, ast.FunctionDef) and part.name == "find_class" for part in node.body
+        )
+    }
+    for node in ast.walk(tree):
+        if node in restricted:
+            continue
         if isinstance(node, ast.ImportFrom) and node.module == "pickle":
             yield f"{module}:{node.lineno} imports from pickle"
         if isinstance(node, ast.Attribute) and ast.unparse(node) in PICKLE_USES:
@@ -278,6 +293,13 @@ PLANTED = [
     ("safety", "ffebm_dsl.language.ir.planted", "import marshal"),
     ("pickle", "ffebm_dsl.language.ir.planted", "import pickle\npickle.loads(text)"),
     ("pickle", "ffebm_dsl.language.ir.planted", "from pickle import loads"),
+    ("pickle", "ffebm_dsl.language.ir.planted", "class A(pickle.Unpickler):\n    pass"),
+    (
+        "pickle",
+        "ffebm_dsl.language.ir.planted",
+        "class A(pickle.Unpickler):\n    def find_class(self, module, name):\n"
+        "        return super().find_class(module, name)",
+    ),
     ("safety", "ffebm_dsl.language.ir.planted", "eval('1')"),
     ("safety", "ffebm_dsl.language.ir.planted", "yaml.load(text)"),
     ("safety", "ffebm_dsl.running.training.planted", "torch.load(path)"),
@@ -305,6 +327,11 @@ def test_a_planted_violation_is_found(rule: str, module: str, text: str) -> None
             "torch.load(path, weights_only=True)\nnetwork.eval()",
         ),
         ("ffebm_dsl.running.training.planted", "import pickle\nE = pickle.UnpicklingError"),
+        (
+            "ffebm_dsl.running.training.planted",
+            "class A(pickle.Unpickler):\n    def find_class(self, module, name):\n"
+            "        return NAMES[module, name]",
+        ),
         ("ffebm_dsl.language.ir.planted", "__all__ = ['OPS', 'Shape', 'count']"),
     ],
 )

@@ -1,38 +1,41 @@
-"""A data set too large for memory, as files that are mapped into it.
+"""A data set too large for memory, as NumPy files that are mapped into it.
 
-A cache is a folder ``NAME.cache``: one file of bytes per array, and ``manifest.json`` with
-their types and shapes, a fingerprint of all bytes, and name, size and time of the files it
-was made from. It is made in a folder of another name, made durable, and renamed: it is whole
-or not there. Every time it is opened, its bytes are held against the fingerprint, by reading
-the files once, so that nothing stays in memory.
+A cache is a folder ``NAME.cache``: one ``.npy`` file per array, and ``manifest.json`` with a
+fingerprint of all bytes, and name, size and time of the files it was made from. It is made in
+a folder of another name, made durable, and renamed: it is whole or not there. Every time it
+is opened, its bytes are compared with the fingerprint, by reading the files once, so that
+nothing stays in memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
-import mmap
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from ffebm_dsl.language.diagnostics import StorageError, cannot_write
-from ffebm_dsl.running.datasets.durable import lock, write_all
 from ffebm_dsl.running.datasets.progress import say
-from ffebm_dsl.running.datasets.raw import Array, hash_arrays
-from ffebm_dsl.running.storage import storing, sync_directory
+from ffebm_dsl.running.datasets.raw import Array, fingerprint
+from ffebm_dsl.running.storage import (
+    FileLock,
+    publish,
+    read_bounded,
+    rename_durably,
+    storing,
+    sync_directory,
+)
 
-FORMAT, VERSION = "ffebm-data-cache", 1
+FORMAT, VERSION = "ffebm-data-cache", 2
 MANIFEST = "manifest.json"
 MANIFEST_BYTES = 1 << 20
-AT_ONCE = 1 << 22
 
 Kinds = Mapping[str, tuple[str, tuple[int, ...]]]
 """Type and shape of one row, by the name of an array."""
@@ -69,41 +72,43 @@ class Writer:
         self._folder, self._kinds = folder, kinds
         self._rows = dict.fromkeys(kinds, 0)
         # Unbuffered: whatever the disk refuses is refused in `append`, not when closing.
-        self._files = {name: (folder / f"{name}.bin").open("xb", 0) for name in kinds}
+        self._files = {name: (folder / f"{name}.npy").open("xb", 0) for name in kinds}
+        for name in kinds:
+            self._write_header(name)
 
     def append(self, name: str, rows: Array) -> None:
         """Rows (n, *shape of one), converted to the array's type.
 
         Raises:
-            StorageError: the disk is full or refuses. Not OSError, which a reader that
+            StorageError: the disk is full or fails. Not OSError, which a reader that
                 called this would take for a fault of its own file.
         """
         dtype, shape = self._kinds[name]
         values = np.ascontiguousarray(rows.reshape(-1, *shape), dtype)
         self._rows[name] += len(values)
         with storing(self._folder):
-            write_all(self._files[name], values.reshape(-1).view(np.uint8).data)
+            self._write(name, values.reshape(-1).view(np.uint8).data)
+
+    def finish(self) -> None:
+        """Write the final shapes and make the arrays durable."""
+        for name, file in self._files.items():
+            file.seek(0)
+            self._write_header(name)
+            os.fsync(file.fileno())
 
     def close(self) -> None:
         for file in self._files.values():
             file.close()
 
-    def finish(self, sources: tuple[Source, ...]) -> None:
-        """Make the arrays durable, then write the manifest."""
-        for file in self._files.values():
-            os.fsync(file.fileno())
-        arrays = _declare(self._kinds, self._rows)
-        manifest = {
-            "format": FORMAT,
-            "version": VERSION,
-            "sources": [asdict(source) for source in sources],
-            "arrays": arrays,
-            "sha256": _fingerprint(self._folder, arrays),
-        }
-        with (self._folder / MANIFEST).open("x") as text:
-            json.dump(manifest, text, indent=1)
-            text.flush()
-            os.fsync(text.fileno())
+    def _write_header(self, name: str) -> None:
+        """NumPy leaves room in it for a longer first axis, so that it can be written over."""
+        dtype, shape = self._kinds[name]
+        header = {"descr": dtype, "fortran_order": False, "shape": (self._rows[name], *shape)}
+        npy.write_array_header_1_0(self._files[name], header)
+
+    def _write(self, name: str, content: memoryview) -> None:
+        while content:
+            content = content[self._files[name].write(content) :]
 
 
 def sources_of(paths: list[Path]) -> tuple[Source, ...]:
@@ -138,7 +143,16 @@ def open_or_make(
         if isinstance(found, Cached):
             return found
     folder = folders[0] if os.access(folders[0].parent, os.W_OK) else folders[1]
-    with _locked(folder):
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        place = f"the cache {folder}, in the data directory or XDG_CACHE_HOME"
+        raise cannot_write(place, error) from error
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    if holder := lock.acquire():
+        say(f"{holder} works on the cache {folder}; waiting for it")
+        lock.acquire(wait=True)
+    with lock:
         # Another process may have made it while this one waited.
         found = open_cache(folder, sources, kinds)
         if isinstance(found, Cached):
@@ -157,33 +171,28 @@ def open_or_make(
 
 def open_cache(folder: Path, sources: tuple[Source, ...], kinds: Kinds) -> Cached | Unfit:
     """The arrays of a cache, if it is whole, of these kinds, and was made from these files."""
+    if not (folder / MANIFEST).is_file():
+        return Unfit(f"there is no cache {folder} yet")
     try:
-        with (folder / MANIFEST).open("rb") as file:
-            manifest = json.loads(file.read(MANIFEST_BYTES))
+        manifest = json.loads(read_bounded(folder / MANIFEST, MANIFEST_BYTES))
         if (manifest["format"], manifest["version"]) != (FORMAT, VERSION):
             return Unfit(f"the cache {folder} is of another version")
         if manifest["sources"] != [asdict(source) for source in sources]:
             return Unfit(f"the cache {folder} was made from other files")
-        rows = {name: manifest["arrays"][name]["shape"][0] for name in kinds}
-        declared = _declare(kinds, rows)
-        if manifest["arrays"] != declared:
-            return Unfit(f"the cache {folder} is damaged")
-        arrays = {name: _map(folder / f"{name}.bin", **declared[name]) for name in kinds}
-        if _fingerprint(folder, declared) != manifest["sha256"]:
+        arrays = {name: _map(folder, name, kind) for name, kind in kinds.items()}
+        if fingerprint(list(arrays.values())) != manifest["sha256"]:
             return Unfit(f"the cache {folder} does not match its checksum")
-    except FileNotFoundError:
-        return Unfit(f"there is no cache {folder} yet")
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, EOFError, RecursionError):
         return Unfit(f"the cache {folder} is damaged")
     return Cached(arrays, str(manifest["sha256"]))
 
 
-def _declare(kinds: Kinds, rows: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    """Types and shapes as the manifest has them."""
-    return {
-        name: {"dtype": dtype, "shape": [rows[name], *shape]}
-        for name, (dtype, shape) in kinds.items()
-    }
+def _map(folder: Path, name: str, kind: tuple[str, tuple[int, ...]]) -> Array:
+    with np.errstate(over="raise"):
+        array: Array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    if (array.dtype.str, array.shape[1:]) != kind or not len(array):
+        raise ValueError(f"{name} is another array")
+    return array
 
 
 def _make(
@@ -199,57 +208,21 @@ def _make(
         writer = Writer(unfinished, kinds)
         try:
             fill(writer)
-            writer.finish(sources)
+            writer.finish()
         finally:
             writer.close()
+        arrays = [_map(unfinished, name, kind) for name, kind in kinds.items()]
+        manifest: dict[str, Any] = {
+            "format": FORMAT,
+            "version": VERSION,
+            "sources": [asdict(source) for source in sources],
+            "sha256": fingerprint(arrays),
+        }
+        publish(unfinished / MANIFEST, json.dumps(manifest, indent=1).encode())
         sync_directory(unfinished)
         if folder.exists():
             shutil.rmtree(folder)
-        unfinished.rename(folder)
-        sync_directory(folder.parent)
+        rename_durably(unfinished, folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-
-
-def _map(path: Path, dtype: str, shape: list[int]) -> Array:
-    """A file of exactly so many values, mapped; ValueError where it is not."""
-    kind = np.dtype(dtype)
-    if type(shape[0]) is not int or shape[0] < 1:
-        raise ValueError("no such array")
-    size = math.prod(shape) * kind.itemsize
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size != size:
-            raise ValueError("another size than declared")
-        mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
-    return np.frombuffer(mapped, kind).reshape(shape)
-
-
-def _fingerprint(folder: Path, declared: Mapping[str, Any]) -> str:
-    return hash_arrays(
-        (array["dtype"], tuple(array["shape"]), _chunks(folder / f"{name}.bin"))
-        for name, array in declared.items()
-    )
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(AT_ONCE):
-            yield chunk
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time: whoever comes second finds the cache made."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        file = folder.with_name(f".{folder.name}.lock").open("w")
-    except OSError as error:
-        raise cannot_write(
-            f"the cache {folder}, in the data directory or XDG_CACHE_HOME", error
-        ) from error
-    with file:
-        if not lock(file, folder):
-            say(f"another process works on the cache {folder}; waiting for it")
-            lock(file, folder, wait=True)
-        yield

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.datasets.durable import write_whole
 from ffebm_dsl.running.datasets.raw import damaged
+from ffebm_dsl.running.storage import publish, read_bounded
 
 SUMS = "SHA256SUMS"
 """In the form of sha256sum, which can check it too."""
@@ -44,27 +44,27 @@ def digest(path: Path, algorithm: str, *, unpacked: bool = False) -> str:
 
 
 def algorithm_of(checksum: str) -> str:
-    """Which checksum it is, by its length."""
+    """The kind of a checksum, by its length."""
     return {32: "md5", 64: "sha256"}[len(checksum)]
 
 
 def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
     """Add to the list in a folder: SHA-256 by file name."""
     both = {**read_sums(folder), **sums}
-    write_whole(folder / SUMS, "".join(f"{sha}  {name}\n" for name, sha in sorted(both.items())))
+    lines = "".join(f"{sha}  {name}\n" for name, sha in sorted(both.items()))
+    publish(folder / SUMS, lines.encode())
 
 
 def read_sums(folder: Path) -> dict[str, str]:
     """The list in a folder; empty where there is none.
 
     Raises:
-        InputError: something else stands there.
+        InputError: something else is there.
     """
     path = folder / SUMS
     if not path.is_file():
         return {}
-    with path.open("rb") as file:
-        lines = file.read(SUMS_BYTES).decode("utf-8", "replace").splitlines()
+    lines = read_bounded(path.resolve(), SUMS_BYTES).decode("utf-8", "replace").splitlines()
     sums = {}
     for number, line in enumerate(lines, start=1):
         match = _LINE.fullmatch(line)

@@ -1,30 +1,40 @@
-"""Getting a data set's files from where their authors put them."""
+"""Getting a data set's files from where their authors put them, with pooch."""
 
 from __future__ import annotations
 
+import logging
+import os
+import tarfile
+import tempfile
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from ffebm_dsl import __version__
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.registry.data_files import DataFiles, Download
 from ffebm_dsl.running.datasets.checksums import digest, read_sums, write_sums
-from ffebm_dsl.running.datasets.download import Policy, download
 from ffebm_dsl.running.datasets.places import find, how_to_get
-from ffebm_dsl.running.datasets.progress import say
-from ffebm_dsl.running.datasets.unpack import unpack
+from ffebm_dsl.running.datasets.progress import bar, say
+from ffebm_dsl.running.storage import FileLock, rename_durably, storing
 
-HTTPS = Policy()
+TIMEOUT = 30.0
+"""Seconds without a byte."""
+
+AT_ONCE = 1 << 16
 
 
-def fetch(known: DataFiles, data_dir: AnyPath, policy: Policy = HTTPS) -> list[Path]:
+def fetch(known: DataFiles, data_dir: AnyPath) -> list[Path]:
     """The files of a data set, in the first of its layouts; what is there stays as it is.
 
-    Every download is held against its SHA-256 before it gets its name. Archives are
+    Every download is compared with its SHA-256 before it gets its name. Archives are
     unpacked, and removed once they are.
 
     Raises:
         InputError: no address for it; no address answers, or another file comes; files are
             in the way.
-        StorageError: the disk is full or refuses.
+        StorageError: the disk is full or fails.
     """
     data_dir = Path(data_dir)
     if not known.downloads:
@@ -41,14 +51,13 @@ def fetch(known: DataFiles, data_dir: AnyPath, policy: Policy = HTTPS) -> list[P
             )
             return [*there.values()]
     folder = data_dir / known.layouts[0].folder
-    return [path for item in known.downloads for path in _fetch(item, data_dir, folder, policy)]
+    return [path for item in known.downloads for path in _fetch(item, data_dir, folder)]
 
 
-def _fetch(item: Download, data_dir: Path, folder: Path, policy: Policy) -> list[Path]:
+def _fetch(item: Download, data_dir: Path, folder: Path) -> list[Path]:
     if not item.members:
-        target = folder / item.name
-        _bring(item, target, policy)
-        return [target]
+        _bring(item, folder / item.name)
+        return [folder / item.name]
     in_the_way = [
         name.name
         for name in map(PurePosixPath, item.members)
@@ -60,23 +69,146 @@ def _fetch(item: Download, data_dir: Path, folder: Path, policy: Policy) -> list
             help="move them away, or give another --data-dir",
         )
     archive = data_dir / item.name
-    _bring(item, archive, policy)
+    _bring(item, archive)
     say(f"unpacking {archive}")
-    paths = unpack(archive, item.members, folder)
+    paths = unpack(archive, [*item.members], folder)
     write_sums(folder, {path.name: digest(path, "sha256") for path in paths})
     archive.unlink()
     return paths
 
 
-def _bring(item: Download, target: Path, policy: Policy) -> None:
+def _bring(item: Download, target: Path) -> None:
     """Download ``item`` unless it is there, also if it was put there by hand."""
-    if not target.exists():
-        download(item, target, policy)
+    if target.exists():
+        found = digest(target, "sha256")
+        if found != item.sha256:
+            raise InputError(
+                f"{target} is there, and its SHA-256 is {found}, not {item.sha256}",
+                help="remove it or move it away, then fetch again",
+            )
+        say(f"{target} is there already, and its checksum is right")
         return
-    found = digest(target, "sha256")
-    if found != item.sha256:
-        raise InputError(
-            f"{target} is there, and its SHA-256 is {found}, not {item.sha256}",
-            help="remove it or move it away, then fetch again",
-        )
-    say(f"{target} is there already, and its checksum is right")
+    with storing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    with lock:
+        download(item, target)
+        lock.path.unlink()
+
+
+def download(item: Download, target: Path) -> None:
+    """Get ``item`` to ``target``, from the first of its addresses that gives it.
+
+    What an earlier try got is in ``.NAME.part`` beside the target, and is gone on with.
+
+    Raises:
+        InputError: no address gives the file, or what came is another file.
+        StorageError: the disk is full or fails.
+    """
+    import pooch
+    from requests import RequestException
+
+    pooch.get_logger().setLevel(logging.ERROR)
+    part = target.with_name(f".{target.name}.part")
+    failures = []
+    for url in item.urls:
+        try:
+            pooch.retrieve(
+                url,
+                f"sha256:{item.sha256}",
+                target.name,
+                target.parent,
+                downloader=partial(_continue, item, part),
+            )
+            return
+        except RequestException as error:
+            failures.append(f"{url}: {error}")
+        except ValueError as error:
+            raise InputError(
+                f"{url} gave another file than expected, which was removed: {error}",
+                help="try again; if that does not help, the file at this address was changed",
+            ) from error
+    raise InputError(
+        f"{item.name} could not be downloaded:\n  " + "\n  ".join(failures),
+        help=f"run the same command again to go on where it stopped. Offline: get {item.name} "
+        f"({item.size:,} bytes, SHA-256 {item.sha256}) on another machine, from {item.urls[0]}, "
+        f"put it at {target}, and run the same command again",
+    )
+
+
+def _continue(item: Download, part: Path, url: str, output: str, _: Any) -> None:
+    """A downloader of pooch that goes on with the unfinished file ``part``.
+
+    Raises:
+        RequestException: the server does not give what the file lacks.
+        StorageError: the disk is full or fails.
+    """
+    import requests
+
+    done = part.stat().st_size if part.exists() else 0
+    if done > item.size:
+        done = 0
+    if done < item.size:
+        headers = {"User-Agent": f"ffebm/{__version__}", "Accept-Encoding": "identity"}
+        if done:
+            headers["Range"] = f"bytes={done}-"
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            response.raise_for_status()
+            if response.status_code != HTTPStatus.PARTIAL_CONTENT:
+                done = 0
+            _append(item, part, done, response)
+    with storing(part):
+        Path(part).replace(output)
+
+
+def _append(item: Download, part: Path, done: int, response: Any) -> None:
+    from requests import RequestException
+
+    begins = f"bytes {done}-"
+    if done and not response.headers.get("Content-Range", "").startswith(begins):
+        raise RequestException("the server goes on at another byte than was asked for")
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdigit() and done + int(announced) != item.size:
+        # Before the file is touched: another page must not cost what an earlier try got.
+        raise RequestException(f"the server announces {announced} bytes, not {item.size - done}")
+    say(f"{item.name}: {item.size:,} bytes from {response.url}" + (f", from {done:,}" * bool(done)))
+    with storing(part):
+        file = part.open("ab" if done else "wb")
+    with file, bar(item.name, item.size, "B", done) as progress:
+        for chunk in response.iter_content(AT_ONCE):
+            with storing(part):
+                file.write(chunk)
+                file.flush()
+            done += len(chunk)
+            progress.update(len(chunk))
+            if done > item.size:
+                raise RequestException(f"the server sends more than {item.size} bytes")
+    if done < item.size:
+        raise RequestException(f"the connection ended after {done} of {item.size} bytes")
+
+
+def unpack(archive: Path, members: list[str], folder: Path) -> list[Path]:
+    """Put the ``members`` of an archive, whose checksum is right, into ``folder``.
+
+    Each gets its name when all of them are unpacked and durable.
+
+    Raises:
+        InputError: a member is missing.
+        StorageError: the disk is full or fails.
+    """
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        holder = tempfile.TemporaryDirectory(prefix=".unpacking", dir=folder)
+    with holder as unpacked:
+        try:
+            with tarfile.open(archive, "r:gz") as tar, storing(folder):
+                for name in members:
+                    tar.extract(name, unpacked, filter="data")
+                    with (Path(unpacked) / name).open("rb") as file:
+                        os.fsync(file.fileno())
+        except (tarfile.TarError, KeyError, EOFError) as error:
+            raise InputError(f"{archive} cannot be unpacked: {error}") from error
+        paths = [folder / PurePosixPath(name).name for name in members]
+        for name, path in zip(members, paths, strict=True):
+            rename_durably(Path(unpacked) / name, path)
+    return paths

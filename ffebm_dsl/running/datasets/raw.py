@@ -46,20 +46,12 @@ class Raw:
     sha256: str = ""
 
 
-def fingerprint(splits: tuple[Split, ...]) -> str:
+def fingerprint(arrays: Iterable[Array]) -> str:
     """SHA-256 over types, shapes and bytes of all arrays: equal for equal data."""
-    arrays = [array for split in splits for array in (split.x, split.y)]
-    return hash_arrays((array.dtype.str, array.shape, _chunks(array)) for array in arrays)
-
-
-def hash_arrays(
-    arrays: Iterable[tuple[str, tuple[int, ...], Iterable[bytes | memoryview]]],
-) -> str:
-    """The fingerprint of arrays given by type, shape and the pieces of their bytes."""
     digest = hashlib.sha256()
-    for dtype, shape, chunks in arrays:
-        digest.update(f"{dtype}{shape}".encode())
-        for chunk in chunks:
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        for chunk in _chunks(array):
             digest.update(chunk)
     return digest.hexdigest()
 

@@ -125,7 +125,7 @@ def load(
         int(values["batch"]),
         call.name,
         raw.files,
-        raw.sha256 or fingerprint((train, test)),
+        raw.sha256 or fingerprint([train.x, train.y, test.x, test.y]),
     )
 
 

@@ -35,7 +35,7 @@ def ten(folder: Path) -> Raw:
 
 
 def sha256(raw: Raw) -> str:
-    return fingerprint((raw.train, raw.test))
+    return fingerprint([raw.train.x, raw.train.y, raw.test.x, raw.test.y])
 
 
 def test_images_are_planes_of_rows(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_truncated_python_batches(tmp_path: Path, cut: int) -> None:
     write_cifar10_python(tmp_path)
     path = tmp_path / "test_batch"
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(InputError, match=r"test_batch, byte \d+: .* the file ends after"):
+    with pytest.raises(InputError, match="test_batch cannot be read as a pickle of data"):
         ten(tmp_path)
 
 

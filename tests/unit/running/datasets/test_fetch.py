@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import gzip
-import hashlib
 import io
 import shutil
 import ssl
@@ -21,18 +19,14 @@ import pytest
 from ffebm_dsl.language.diagnostics import InputError, StorageError
 from ffebm_dsl.language.registry import DATA
 from ffebm_dsl.language.registry.data_files import DataFiles, Form
-from ffebm_dsl.running.datasets import download as downloads
-from ffebm_dsl.running.datasets import unpack as unpacking
 from ffebm_dsl.running.datasets.catalogue import CATALOGUE
 from ffebm_dsl.running.datasets.checksums import SUMS
-from ffebm_dsl.running.datasets.download import Policy, download
-from ffebm_dsl.running.datasets.fetch import fetch
-from ffebm_dsl.running.datasets.unpack import unpack
+from ffebm_dsl.running.datasets.fetch import download, fetch, unpack
+from ffebm_dsl.running.storage import FileLock
 
 from .sets import SMALL_CIFAR100, write_cifar100_binary, write_cifar100_python, write_idx
 from .web import Page, Web, item, serving
 
-HTTP = Policy(schemes=frozenset({"http"}), timeout=5.0)
 CONTENT = bytes(range(256)) * 2000
 
 
@@ -56,15 +50,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def secure(certificate: Path) -> Iterator[tuple[Web, ssl.SSLContext]]:
-    """A server on https, and a context that trusts it."""
-    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    own.load_cert_chain(certificate)
-    with serving(own) as running:
-        yield running, ssl.create_default_context(cafile=f"{certificate}.cert")
-
-
 def part(target: Path) -> Path:
     return target.with_name(f".{target.name}.part")
 
@@ -74,34 +59,30 @@ class TestDownload:
         self, tmp_path: Path, web: Web, capfd: pytest.CaptureFixture[str]
     ) -> None:
         target = tmp_path / "folder" / "file.gz"
-        download(item(web, CONTENT), target, HTTP)
+        target.parent.mkdir()
+        download(item(web, CONTENT), target)
         assert target.read_bytes() == CONTENT and [*target.parent.iterdir()] == [target]
         said = capfd.readouterr()
         assert "512,000 bytes from http://127.0.0.1" in said.err and not said.out
 
-    def test_only_https_unless_told_otherwise(self, tmp_path: Path, web: Web) -> None:
-        with pytest.raises(InputError, match="is not https"):
-            download(item(web, CONTENT), tmp_path / "file.gz", Policy())
-        assert not web.requests
-
     def test_another_checksum(self, tmp_path: Path, web: Web) -> None:
         wanted = item(web, CONTENT)
         web.pages["/file.gz"] = Page(CONTENT[::-1])
-        with pytest.raises(InputError, match="gave another file than expected: its SHA-256 is"):
-            download(wanted, tmp_path / "file.gz", HTTP)
+        with pytest.raises(InputError, match="gave another file than expected, which was removed"):
+            download(wanted, tmp_path / "file.gz")
         assert not [*tmp_path.iterdir()]
 
     def test_a_connection_that_ends_early_is_gone_on_with(self, tmp_path: Path, web: Web) -> None:
         target = tmp_path / "file.gz"
         wanted = item(web, CONTENT)
         web.pages["/file.gz"] = Page(CONTENT, cut=300_000)
-        with pytest.raises(InputError, match="the connection") as caught:
-            download(wanted, target, HTTP)
+        with pytest.raises(InputError, match="Connection broken") as caught:
+            download(wanted, target)
         assert "run the same command again" in caught.value.help
         done = part(target).stat().st_size
         assert 0 < done <= 300_000 and not target.exists()
         web.pages["/file.gz"] = Page(CONTENT)
-        download(wanted, target, HTTP)
+        download(wanted, target)
         assert target.read_bytes() == CONTENT and not part(target).exists()
         assert web.requests == [("/file.gz", ""), ("/file.gz", f"bytes={done}-")]
 
@@ -109,7 +90,7 @@ class TestDownload:
         target = tmp_path / "file.gz"
         part(target).write_bytes(b"other bytes than those of the file")
         web.pages["/file.gz"] = Page(CONTENT, ranges=False)
-        download(item(web, CONTENT), target, HTTP)
+        download(item(web, CONTENT), target)
         assert target.read_bytes() == CONTENT
 
     def test_another_page_does_not_cost_what_is_there(self, tmp_path: Path, web: Web) -> None:
@@ -118,7 +99,7 @@ class TestDownload:
         wanted = item(web, CONTENT)
         web.pages["/file.gz"] = Page(b"<html>log in to this network</html>", ranges=False)
         with pytest.raises(InputError, match="announces 35 bytes"):
-            download(wanted, target, HTTP)
+            download(wanted, target)
         assert part(target).read_bytes() == CONTENT[:1000]
 
     def test_a_server_that_goes_on_elsewhere(self, tmp_path: Path, web: Web) -> None:
@@ -126,7 +107,7 @@ class TestDownload:
         part(target).write_bytes(CONTENT[:1000])
         web.pages["/file.gz"] = Page(CONTENT, shift=1)
         with pytest.raises(InputError, match="goes on at another byte"):
-            download(item(web, CONTENT), target, HTTP)
+            download(item(web, CONTENT), target)
         assert part(target).read_bytes() == CONTENT[:1000]
 
     @pytest.mark.parametrize("left", [CONTENT, CONTENT + b"more"])
@@ -135,7 +116,7 @@ class TestDownload:
     ) -> None:
         target = tmp_path / "file.gz"
         part(target).write_bytes(left)
-        download(item(web, CONTENT), target, HTTP)
+        download(item(web, CONTENT), target)
         assert target.read_bytes() == CONTENT
         assert len(web.requests) == (len(left) > len(CONTENT))
 
@@ -146,13 +127,11 @@ class TestDownload:
             (Page(CONTENT[:-1]), "announces 511999 bytes"),
             (Page(CONTENT * 2, announce=0), "sends more than 512000 bytes"),
             (Page(CONTENT[:-1], announce=0), "ended after 511999 of 512000 bytes"),
-            (Page(status=404), "the server answers 404"),
-            (Page(status=500), "the server answers 500"),
-            (Page(status=403), "the server answers 403"),
-            (Page(status=302, location="file:///etc/passwd"), "file:///etc/passwd. is not allowed"),
-            (Page(status=302, location="ftp://127.0.0.1/x"), "is not http"),
-            (Page(status=302, location="/file.gz"), "redirect|loop"),
-            (Page(status=302), "the server answers 302"),
+            (Page(status=404), "404 Client Error"),
+            (Page(status=500), "500 Server Error"),
+            (Page(status=403), "403 Client Error"),
+            (Page(status=302, location="file:///etc/passwd"), "file:///etc/passwd"),
+            (Page(status=302, location="/file.gz"), "redirects"),
         ],
     )  # fmt: skip
     def test_what_a_server_may_not(
@@ -161,147 +140,96 @@ class TestDownload:
         wanted = item(web, CONTENT)
         web.pages["/file.gz"] = page
         with pytest.raises(InputError, match=message) as caught:
-            download(wanted, tmp_path / "file.gz", HTTP)
+            download(wanted, tmp_path / "file.gz")
         assert web.url("file.gz") in caught.value.message
         assert wanted.sha256 in caught.value.help and str(tmp_path) in caught.value.help
         assert not (tmp_path / "file.gz").exists()
 
-    def test_redirections_are_followed_and_counted(self, tmp_path: Path, web: Web) -> None:
+    def test_redirections_are_followed(self, tmp_path: Path, web: Web) -> None:
         for number in range(5):
             web.pages[f"/{number}"] = Page(status=301, location=web.url(str(number + 1)))
         web.pages["/5"] = Page(CONTENT)
-        wanted = item(web, CONTENT, urls=(web.url("0"),))
-        with pytest.raises(InputError, match="more than 4 redirections"):
-            download(wanted, tmp_path / "file.gz", replace(HTTP, redirects=4))
-        download(wanted, tmp_path / "file.gz", HTTP)
+        download(item(web, CONTENT, urls=(web.url("0"),)), tmp_path / "file.gz")
         assert (tmp_path / "file.gz").read_bytes() == CONTENT
 
-    def test_a_redirection_from_https_to_http_is_refused(
-        self, tmp_path: Path, secure: tuple[Web, ssl.SSLContext]
-    ) -> None:
-        web, trusting = secure
-        web.pages["/file.gz"] = Page(status=302, location="http://127.0.0.1/file.gz")
-        with pytest.raises(InputError, match=r"http://127\.0\.0\.1/file\.gz is not https"):
-            download(item(web, CONTENT), tmp_path / "file.gz", Policy(context=trusting))
-
     def test_https_asks_for_a_certificate_that_is_trusted(
-        self, tmp_path: Path, secure: tuple[Web, ssl.SSLContext]
+        self, tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        web, trusting = secure
-        with pytest.raises(InputError, match="certificate verify failed"):
-            download(item(web, CONTENT), tmp_path / "file.gz", Policy())
-        download(item(web, CONTENT), tmp_path / "file.gz", Policy(context=trusting))
+        own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        own.load_cert_chain(certificate)
+        with serving(own) as web:
+            with pytest.raises(InputError, match="certificate verify failed"):
+                download(item(web, CONTENT), tmp_path / "file.gz")
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", f"{certificate}.cert")
+            download(item(web, CONTENT), tmp_path / "file.gz")
         assert (tmp_path / "file.gz").read_bytes() == CONTENT
 
     def test_the_next_address_is_tried(self, tmp_path: Path, web: Web) -> None:
         wanted = item(web, CONTENT, urls=(web.url("gone"), web.url("file.gz")))
-        download(wanted, tmp_path / "file.gz", HTTP)
+        download(wanted, tmp_path / "file.gz")
         assert (tmp_path / "file.gz").read_bytes() == CONTENT
 
     def test_offline(self, tmp_path: Path) -> None:
         with serving() as closed:
             wanted = item(closed, CONTENT)
         with pytest.raises(InputError, match=r"file\.gz could not be downloaded") as caught:
-            download(wanted, tmp_path / "file.gz", HTTP)
-        assert "not reached" in caught.value.message
+            download(wanted, tmp_path / "file.gz")
+        assert "refused" in caught.value.message
         for told in ("Offline", "512,000 bytes", wanted.sha256, str(tmp_path / "file.gz")):
             assert told in caught.value.help
         assert not [*tmp_path.iterdir()]
 
-    def test_one_at_a_time(self, tmp_path: Path, web: Web) -> None:
-        with part(tmp_path / "file.gz").open("ab") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            with pytest.raises(InputError, match="another process is downloading"):
-                download(item(web, CONTENT), tmp_path / "file.gz", HTTP)
-
     def test_a_full_disk(self, tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-        def full(*_: object) -> None:
+        def full(self: Path, other: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(downloads, "write_all", full)
+        monkeypatch.setattr(Path, "replace", full)
         with pytest.raises(StorageError, match="No space left"):
-            download(item(web, CONTENT), tmp_path / "file.gz", HTTP)
+            download(item(web, CONTENT), tmp_path / "file.gz")
+        assert part(tmp_path / "file.gz").read_bytes() == CONTENT
+        assert not (tmp_path / "file.gz").exists()
 
 
-def archive(path: Path, members: list[tarfile.TarInfo | tuple[str, bytes]]) -> bytes:
+def archive(path: Path, members: list[tuple[str, bytes]]) -> bytes:
     with tarfile.open(path, "w:gz") as tar:
         for member in members:
-            if isinstance(member, tarfile.TarInfo):
-                tar.addfile(member)
-            else:
-                info = tarfile.TarInfo(member[0])
-                info.size = len(member[1])
-                tar.addfile(info, io.BytesIO(member[1]))
+            info = tarfile.TarInfo(member[0])
+            info.size = len(member[1])
+            tar.addfile(info, io.BytesIO(member[1]))
     return path.read_bytes()
 
 
-def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
-    return info
-
-
 class TestUnpack:
-    WANTED: ClassVar = {"set/a.bin": 3, "set/b.bin": 2}
+    WANTED: ClassVar = ["set/a.bin", "set/b.bin"]
     A, B = ("set/a.bin", b"aaa"), ("set/b.bin", b"bb")
 
     def test_takes_what_is_wanted_and_nothing_else(self, tmp_path: Path) -> None:
         outside = tmp_path / "outside"
-        others = [("../outside", b"x"), (str(outside), b"x"), ("set/readme", b"x"),
-                  link("set/link", "/etc/passwd")]  # fmt: skip
+        others = [("../outside", b"x"), (str(outside), b"x"), ("set/readme", b"x")]
         archive(tmp_path / "a.tar.gz", [*others, self.A, self.B])
         paths = unpack(tmp_path / "a.tar.gz", self.WANTED, tmp_path / "to")
         assert [path.read_bytes() for path in paths] == [b"aaa", b"bb"]
         assert sorted(path.name for path in (tmp_path / "to").iterdir()) == ["a.bin", "b.bin"]
         assert not outside.exists()
 
-    @pytest.mark.parametrize(
-        ("members", "message"),
-        [
-            ([A], "has no file set/b.bin"),
-            ([A, ("set/b.bin", b"bbb")], "set/b.bin is not one plain file of 2 bytes"),
-            ([link("set/a.bin", "/etc/passwd"), B], "set/a.bin is not one plain file"),
-            ([B, link("set/a.bin", "set/b.bin", tarfile.LNKTYPE)], "not one plain file"),
-            ([link("set/a.bin", "", tarfile.FIFOTYPE), B], "not one plain file"),
-            ([link("set/a.bin", "", tarfile.CHRTYPE), B], "not one plain file"),
-            ([link("set/a.bin", "", tarfile.DIRTYPE), B], "not one plain file"),
-            ([A, A, B], "set/a.bin is not one plain file"),
-        ],
-    )  # fmt: skip
-    def test_unfit_members(
-        self, tmp_path: Path, members: list[tarfile.TarInfo | tuple[str, bytes]], message: str
-    ) -> None:
-        archive(tmp_path / "a.tar.gz", members)
-        with pytest.raises(InputError, match=message):
-            unpack(tmp_path / "a.tar.gz", self.WANTED, tmp_path / "to")
-        assert not [*(tmp_path / "to").glob("*")] and not [*(tmp_path / "to").glob(".*")]
-
-    @pytest.mark.parametrize("part", [0.0, 0.3, 0.7, 0.95])
-    def test_truncated_archives(self, tmp_path: Path, part: float) -> None:
-        noise = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(200))
-        content = archive(tmp_path / "a.tar.gz", [("set/a.bin", noise)])
+    @pytest.mark.parametrize("part", [0.0, 0.3, 0.7, 0.95, 1.0])
+    def test_nothing_is_left_of_what_cannot_be_unpacked(self, tmp_path: Path, part: float) -> None:
+        """Cut short, or without one of the members."""
+        content = archive(tmp_path / "a.tar.gz", [self.A])
         (tmp_path / "a.tar.gz").write_bytes(content[: int(len(content) * part)])
         with pytest.raises(InputError, match=r"a\.tar\.gz"):
-            unpack(tmp_path / "a.tar.gz", {"set/a.bin": len(noise)}, tmp_path / "to")
-        assert not [*(tmp_path / "to").glob("*")] and not [*(tmp_path / "to").glob(".*")]
-
-    def test_a_bomb_besides_the_wanted_files(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(unpacking, "SPARE_BYTES", 10_000)
-        archive(tmp_path / "a.tar.gz", [("bomb", bytes(20_000)), self.A, self.B])
-        with pytest.raises(InputError, match="much besides the files that are wanted"):
             unpack(tmp_path / "a.tar.gz", self.WANTED, tmp_path / "to")
+        assert not [*(tmp_path / "to").iterdir()]
 
     def test_a_full_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(*_: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         archive(tmp_path / "a.tar.gz", [self.A, self.B])
-        monkeypatch.setattr(unpacking, "write_all", full)
-        with pytest.raises(StorageError, match=r"cannot write .*a\.bin\.unfinished: No space"):
+        monkeypatch.setattr("os.fsync", full)
+        with pytest.raises(StorageError, match=r"cannot write .*to: No space"):
             unpack(tmp_path / "a.tar.gz", self.WANTED, tmp_path / "to")
-        assert not [*(tmp_path / "to").glob(".*")]
+        assert not [*(tmp_path / "to").iterdir()]
 
 
 def small_mnist(web: Web, folder: Path) -> DataFiles:
@@ -325,14 +253,14 @@ def small_cifar100(web: Web, folder: Path) -> DataFiles:
 class TestFetch:
     def test_single_files(self, tmp_path: Path, web: Web) -> None:
         known = small_mnist(web, tmp_path)
-        paths = fetch(known, tmp_path / "data", HTTP)
+        paths = fetch(known, tmp_path / "data")
         assert {path.parent for path in paths} == {tmp_path / "data" / "mnist"}
         assert all(path.read_bytes() == (tmp_path / "source" / path.name).read_bytes()
                    for path in paths)  # fmt: skip
 
     def test_an_archive(self, tmp_path: Path, web: Web) -> None:
         known = small_cifar100(web, tmp_path)
-        paths = fetch(known, tmp_path / "data", HTTP)
+        paths = fetch(known, tmp_path / "data")
         folder = tmp_path / "data" / "cifar-100-binary"
         assert paths == [folder / "train.bin", folder / "test.bin"]
         assert paths[0].read_bytes() == (tmp_path / "source" / "train.bin").read_bytes()
@@ -350,29 +278,29 @@ class TestFetch:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         known = prepare(web, tmp_path)
-        fetch(known, tmp_path / "data", HTTP)
+        fetch(known, tmp_path / "data")
         web.requests.clear()
-        fetch(known, tmp_path / "data", HTTP)
+        fetch(known, tmp_path / "data")
         assert not web.requests and "is there already" in capsys.readouterr().err
 
     def test_another_version_is_there(self, tmp_path: Path, web: Web) -> None:
         write_cifar100_python(tmp_path / "data" / "cifar-100-python")
-        fetch(small_cifar100(web, tmp_path), tmp_path / "data", HTTP)
+        fetch(small_cifar100(web, tmp_path), tmp_path / "data")
         assert not web.requests
 
     def test_a_missing_file_is_fetched_alone(self, tmp_path: Path, web: Web) -> None:
         known = small_mnist(web, tmp_path)
-        gone = fetch(known, tmp_path / "data", HTTP)[2]
+        gone = fetch(known, tmp_path / "data")[2]
         web.requests.clear()
         gone.unlink()
-        fetch(known, tmp_path / "data", HTTP)
+        fetch(known, tmp_path / "data")
         assert web.requests == [(f"/{gone.name}", "")] and gone.is_file()
 
     def test_a_missing_file_of_an_archive_fetches_it_again(self, tmp_path: Path, web: Web) -> None:
         known = small_cifar100(web, tmp_path)
-        gone = fetch(known, tmp_path / "data", HTTP)[1]
+        gone = fetch(known, tmp_path / "data")[1]
         gone.unlink()
-        fetch(known, tmp_path / "data", HTTP)
+        fetch(known, tmp_path / "data")
         assert gone.is_file()
 
     def test_files_of_others_are_not_written_over(self, tmp_path: Path, web: Web) -> None:
@@ -380,19 +308,29 @@ class TestFetch:
         mine.parent.mkdir(parents=True)
         mine.write_bytes(b"mine")
         with pytest.raises(InputError, match=r"holds train\.bin already"):
-            fetch(small_cifar100(web, tmp_path), tmp_path / "data", HTTP)
+            fetch(small_cifar100(web, tmp_path), tmp_path / "data")
         other = tmp_path / "data" / "mnist" / "train-labels-idx1-ubyte.gz"
         other.parent.mkdir()
         other.write_bytes(gzip.compress(b"mine"))
         with pytest.raises(InputError, match="is there, and its SHA-256 is"):
-            fetch(small_mnist(web, tmp_path), tmp_path / "data", HTTP)
+            fetch(small_mnist(web, tmp_path), tmp_path / "data")
         assert mine.read_bytes() == b"mine" and gzip.decompress(other.read_bytes()) == b"mine"
+
+    def test_one_at_a_time(self, tmp_path: Path, web: Web) -> None:
+        known = small_cifar100(web, tmp_path)
+        (tmp_path / "data").mkdir()
+        with (
+            FileLock(tmp_path / "data" / ".set.tar.gz.lock"),
+            pytest.raises(InputError, match="is in use by process"),
+        ):
+            fetch(known, tmp_path / "data")
+        fetch(known, tmp_path / "data")
 
     def test_an_archive_put_there_by_hand(self, tmp_path: Path, web: Web) -> None:
         known = small_cifar100(web, tmp_path)
         (tmp_path / "data").mkdir()
         shutil.copy(tmp_path / "set.tar.gz", tmp_path / "data")
-        assert len(fetch(known, tmp_path / "data", HTTP)) == 2 and not web.requests
+        assert len(fetch(known, tmp_path / "data")) == 2 and not web.requests
 
     def test_a_login_is_not_faked(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"ImageNet32 cannot be fetched: .* login") as caught:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pickle
@@ -15,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib import format as npy
 
-from ffebm_dsl.language.diagnostics import InputError, StorageError
+from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.registry.data_files import Form
 from ffebm_dsl.running.datasets.cache import MANIFEST
 from ffebm_dsl.running.datasets.raw import fingerprint
@@ -35,7 +35,7 @@ def test_batches_are_one_after_another_and_labels_count_from_0(tmp_path: Path) -
     expected = np.concatenate([imagenet_labels(3, seed) for seed in range(10)]) - 1
     assert raw.train.y.tolist() == expected.tolist()
     assert raw.test.y.tolist() == (imagenet_labels(5, 10) - 1).tolist()
-    assert raw.sha256 == fingerprint((raw.train, raw.test))
+    assert raw.sha256 == fingerprint([raw.train.x, raw.train.y, raw.test.x, raw.test.y])
 
 
 def test_all_forms_hold_the_same_data(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_the_arrays_are_mapped_and_read_only(tmp_path: Path) -> None:
     raw = read_data("imagenet32", {}, tmp_path)
     assert not raw.train.x.flags.owndata and not raw.train.x.flags.writeable
     maps = Path("/proc/self/maps").read_text()
-    assert str(tmp_path / CACHE / "x_train.bin") in maps
+    assert str(tmp_path / CACHE / "x_train.npy") in maps
 
 
 def test_the_cache_is_made_once_and_says_so(
@@ -77,7 +77,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     write_imagenet(tmp_path)
     left = tmp_path / f".{CACHE}.unfinished"
     left.mkdir()
-    (left / "x_train.bin").write_bytes(b"half")
+    (left / "x_train.npy").write_bytes(b"half")
     assert len(read_data("imagenet32", {}, tmp_path).train.x) == 30
     assert not left.exists()
 
@@ -106,28 +106,35 @@ def rewrite(**changes: Any) -> Callable[[Path], None]:
     return apply
 
 
-def shape(sides: Any, dtype: str = "|u1") -> dict[str, Any]:
-    return {"x_train": {"dtype": dtype, "shape": sides}}
+def declare(shape: tuple[int, ...], dtype: str = "|u1") -> Callable[[Path], None]:
+    """Another header before the values of the training images."""
+
+    def apply(folder: Path) -> None:
+        with (folder / "x_train.npy").open("r+b") as file:
+            header = {"descr": dtype, "fortran_order": False, "shape": shape}
+            npy.write_array_header_1_0(file, header)
+
+    return apply
 
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda f: flip(f / "x_train.bin"), "does not match its checksum"),
-        (lambda f: flip(f / "y_test.bin"), "does not match its checksum"),
-        (lambda f: os.truncate(f / "x_train.bin", 5), "is damaged"),
-        (lambda f: (f / "x_test.bin").unlink(), "there is no cache"),
+        (lambda f: flip(f / "x_train.npy"), "does not match its checksum"),
+        (lambda f: flip(f / "y_test.npy"), "is damaged"),
+        (lambda f: os.truncate(f / "x_train.npy", 5), "is damaged"),
+        (lambda f: (f / "x_test.npy").unlink(), "is damaged"),
         (lambda f: (f / MANIFEST).unlink(), "there is no cache"),
         (lambda f: (f / MANIFEST).write_text("{" * 100_000), "is damaged"),
         (lambda f: (f / MANIFEST).write_bytes(b"\xff"), "is damaged"),
         (rewrite(version=99), "is of another version"),
-        (rewrite(arrays=shape([1 << 60, 3072])), "is damaged"),
-        (rewrite(arrays=shape([-1, -92160])), "is damaged"),
-        (rewrite(arrays=shape("ab")), "is damaged"),
-        (rewrite(arrays=shape([30], "|O")), "is damaged"),
-        (rewrite(arrays={"../../x": {"dtype": "|u1", "shape": [1]}}), "is damaged"),
-        (rewrite(arrays={}, sha256=hashlib.sha256().hexdigest()), "is damaged"),
-        (rewrite(arrays=[]), "is damaged"),
+        (declare((1 << 60, 3, 32, 32)), "is damaged"),
+        (declare((30, 3, 32, 32), "<i2"), "is damaged"),
+        (declare((1, 3, 32, 32)), "does not match its checksum"),
+        (declare((0, 3, 32, 32)), "is damaged"),
+        (declare((30,), "|O"), "is damaged"),
+        (lambda f: np.save(f / "x_train.npy", np.array([{}]), allow_pickle=True), "is damaged"),
+        (lambda f: (f / MANIFEST).write_text("[]"), "is damaged"),
         (rewrite(sha256=3), "does not match its checksum"),
     ],
 )
@@ -174,9 +181,8 @@ def test_no_place_for_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(StorageError, match="cannot write the cache") as caught:
+    with pytest.raises(InputError, match=r"cannot write the cache .*XDG_CACHE_HOME"):
         read_data("imagenet32", {}, tmp_path)
-    assert "XDG_CACHE_HOME" in caught.value.help
 
 
 FULL = """
@@ -223,7 +229,7 @@ def save(path: Path, **changes: Any) -> None:
         ({"data": None}, "has no array `data`; it has: labels"),
         ({"data": pixels(3)[:, :3000]}, r"shape \[3, 3000\]"),
         ({"data": pixels(3).astype(np.int16)}, "type int16"),
-        ({"data": np.uint8(3) * np.ones((), np.uint8)}, "shape|single|not data"),
+        ({"data": np.uint8(3) * np.ones((), np.uint8)}, "shape|single|no name of data"),
     ],
 )
 @pytest.mark.parametrize("form", [Form.NPZ, Form.PICKLE])
