@@ -106,7 +106,7 @@ def download(item: Download, target: Path) -> None:
         StorageError: the disk is full or fails.
     """
     import pooch
-    from requests import RequestException
+    from requests import ConnectionError, RequestException
 
     pooch.get_logger().setLevel(logging.ERROR)
     part = target.with_name(f".{target.name}.part")
@@ -122,7 +122,8 @@ def download(item: Download, target: Path) -> None:
             )
             return
         except RequestException as error:
-            failures.append(f"{url}: {error}")
+            reached = "not reached: " if isinstance(error, ConnectionError) else ""
+            failures.append(f"{url}: {reached}{error}")
         except ValueError as error:
             raise InputError(
                 f"{url} gave another file than expected, which was removed: {error}",
