@@ -92,8 +92,10 @@ def _bring(item: Download, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(target.with_name(f".{target.name}.lock"))
     with lock:
-        download(item, target)
-        lock.path.unlink()
+        try:
+            download(item, target)
+        finally:
+            lock.path.unlink(missing_ok=True)
 
 
 def download(item: Download, target: Path) -> None:
