@@ -3,7 +3,7 @@
 Working out the parser takes Lark a quarter of a second, loading it 10 ms: so it is kept beside
 the grammar, as data of which nothing is run, with a checksum of what it was made of. Where that
 is not the grammar and the Lark that are installed, the parser is worked out again: a stale file
-costs time and nothing else. ``python -m ffebm_dsl.language.syntax.grammar`` writes the file.
+costs time and nothing else. ``pytest tests/unit/language/syntax --update-golden`` writes it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from zlib import crc32
@@ -130,8 +129,3 @@ def expectation(terminals: Iterable[str]) -> str:
     if len(words) > 1:
         words = [*words[:-2], f"{words[-2]} or {words[-1]}"]
     return ", ".join(words)
-
-
-if __name__ == "__main__":
-    with Path(str(files("ffebm_dsl.grammar").joinpath(FILE))).open("w", encoding="ascii") as out:
-        out.write(stored_text())

@@ -45,17 +45,12 @@ def _node(make: Callable[..., Any], children: Sequence[Any]) -> Any:
 
 
 def _items(children: Sequence[Any]) -> _Part:
-    return _Part(_extent(children), _present(_kept(children)))
+    return _Part(_extent(children), tuple(_kept(children)))
 
 
 def _in_parentheses(children: Sequence[Any]) -> _Part:
     (inner,) = _kept(children)
     return _Part(_extent(children), inner)
-
-
-def _present(items: Sequence[Any]) -> tuple[Any, ...]:
-    """Of an optional list that is left out, None is the only item."""
-    return tuple(item for item in items if item is not None)
 
 
 def _start(span: Span, version: ast.Version | None, *items: Any) -> ast.Program:
@@ -122,78 +117,40 @@ def _param(span: Span, name: Any, type_: Any, default: Any, domain: Any, *_: Non
     return ast.Param(span, name, type_, default, domain)
 
 
-def _drive(span: Span, source: Any, target: Any, ops: Any, *_: None) -> ast.Drive:
-    return ast.Drive(span, source, target, ops or ())
-
-
-def _coupling(span: Span, source: Any, target: Any, ops: Any, *_: None) -> ast.Coupling:
-    return ast.Coupling(span, source, target, ops or ())
-
-
-def _energy(span: Span, kind: ast.Ident, *statements: Any) -> ast.Energy:
-    return ast.Energy(span, kind, statements)
-
-
-def _list(span: Span, *items: Any) -> ast.ListExpression:
-    return ast.ListExpression(span, _present(items))
-
-
-def _instance(span: Span, name: Any, template: Any, overrides: Any) -> ast.Instance:
-    return ast.Instance(span, name, template, overrides or ())
-
-
-def _template(span: Span, name: ast.Ident, *rest: Any) -> ast.Template:
-    *formals, body = rest
-    return ast.Template(span, name, _present(formals), body)
-
-
-def _model(span: Span, name: ast.Ident, *statements: Any) -> ast.Model:
-    return ast.Model(span, name, statements)
-
+_DIRECT = (
+    *(ast.Drive, ast.Coupling, ast.Energy, ast.Call, ast.Setting, ast.Override, ast.Formal),
+    *(ast.Relax, ast.Gradient, ast.Init, ast.Out, ast.Loss, ast.Layer, ast.Feedforward),
+    *(ast.Block, ast.Input, ast.Target, ast.Readout, ast.Train, ast.Instance, ast.Template),
+    ast.Model,
+)
+"""Nodes whose fields are the children of the rule that has their name."""
 
 _MAKERS: Mapping[str, Callable[..., Any]] = {
+    **{node.__name__.lower(): node for node in _DIRECT},
     "start": _start,
     "name": _name,
     "number": _number,
     "boolean": _boolean,
     "string": _string,
     "version": _version,
+    "use": _use,
+    "param": _param,
+    "entry": _entry,
+    "port": _port,
+    "argument": _argument,
+    "list": ast.ListExpression,
     "negative": _negative,
     "arithmetic": _arithmetic,
-    "list": _list,
-    "use": _use,
-    "entry": _entry,
-    "drive": _drive,
-    "coupling": _coupling,
-    "energy": _energy,
-    "port": _port,
-    "call": ast.Call,
-    "argument": _argument,
-    "setting": ast.Setting,
-    "override": ast.Override,
-    "formal": ast.Formal,
-    "relax": ast.Relax,
-    "gradient": ast.Gradient,
-    "init": ast.Init,
-    "out": ast.Out,
-    "loss": ast.Loss,
-    "param": _param,
-    "layer": ast.Layer,
-    "feedforward": ast.Feedforward,
-    "block": ast.Block,
-    "input": ast.Input,
-    "target": ast.Target,
-    "readout": ast.Readout,
-    "train": ast.Train,
-    "instance": _instance,
-    "template": _template,
-    "model": _model,
 }
 
+_LISTS = (
+    *("arguments", "body", "chain", "energy_body", "formals", "items", "model_body", "ops"),
+    *("overrides", "settings"),
+)
 
 NODES = SimpleNamespace(
     **{rule: partial(_node, make) for rule, make in _MAKERS.items()},
-    **dict.fromkeys(("arguments", "body", "overrides", "settings", "chain", "ops"), _items),
+    **dict.fromkeys(_LISTS, _items),
     atom=_in_parentheses,
     # A reference is its port.
     reference=lambda children: children[0],
