@@ -9,13 +9,10 @@ the syntax is right.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-from ffebm_dsl.language.diagnostics import Diagnostic
-from ffebm_dsl.language.syntax import Recovered
-
-_WORD = re.compile(r"[A-Za-z_]\w*")
+from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile
+from ffebm_dsl.language.syntax import Recovered, Word, lex
 
 LOCAL = frozenset(
     {
@@ -44,22 +41,26 @@ def certain_faults(recovered: Recovered, found: Iterable[Diagnostic]) -> tuple[D
     source = recovered.diagnostics[0].source
     places = [d.span for d in recovered.diagnostics] + [*recovered.damaged]
     lines = {source.position(span.start)[0] for span in places}
-    damaged = {word for line in lines for word in _WORD.findall(source.line(line))}
-    codes = LOCAL if recovered.names_lost else LOCAL | OF_NAMES
+    faults = [d for d in found if d.code in (LOCAL if recovered.names_lost else LOCAL | OF_NAMES)]
+    names = {s: _names(s) for s in {source, *(d.source for d in faults)}}
+    damaged = {word.text for word in names[source] if word.line in lines}
     return tuple(
         d
-        for d in found
-        if d.code in codes
-        and d.source.position(d.span.start)[0] not in lines
-        and not any(_depends_on(name, damaged) for name in _WORD.findall(_text_of(d)))
+        for d in faults
+        if not (d.source is source and source.position(d.span.start)[0] in lines)
+        and not any(_depends_on(w.text, damaged) for w in names[d.source] if _is_of(d, w))
     )
 
 
-def _text_of(diagnostic: Diagnostic) -> str:
-    """What the fault is of; of an unknown op or key nothing else can be the cause."""
-    if diagnostic.code in ("FFE1005", "FFE1006", "FFE1017"):
-        return ""
-    return diagnostic.source.text[diagnostic.span.start : diagnostic.span.end]
+def _names(source: SourceFile) -> list[Word]:
+    return [word for word in lex(source.text) if word.kind in ("name", "keyword")]
+
+
+def _is_of(fault: Diagnostic, word: Word) -> bool:
+    """Whether the fault is of that word; of an unknown op or key nothing else is the cause."""
+    if fault.code in ("FFE1005", "FFE1006", "FFE1017"):
+        return False
+    return fault.span.start <= word.span.start and word.span.end <= fault.span.end
 
 
 def _depends_on(name: str, damaged: set[str]) -> bool:

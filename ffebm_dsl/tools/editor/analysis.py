@@ -12,7 +12,7 @@ from ffebm_dsl.language.ir.passes import PASSES
 from ffebm_dsl.language.ir.resolve import resolve
 from ffebm_dsl.language.ir.resolved import Spec
 from ffebm_dsl.language.syntax import Word, ast, lex, parse_with_recovery
-from ffebm_dsl.tools.editor.declarations import Declaration, declarations
+from ffebm_dsl.language.syntax.declarations import Declaration, declarations
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,8 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.params import VALUE_TYPES
 from ffebm_dsl.language.registry import PHASES, TABLES, TRAIN, Construct, Kind, Parameter
 from ffebm_dsl.language.syntax import ast
-from ffebm_dsl.tools.editor.declarations import (
-    Declaration,
-    Scope,
-    formals,
-    inside,
-    members,
-    outputs,
-    visible,
-)
+from ffebm_dsl.language.syntax.declarations import Declaration, Scope, inside
+from ffebm_dsl.tools.editor.visible import formals, members, outputs, visible
 
 
 class Expected(NamedTuple):

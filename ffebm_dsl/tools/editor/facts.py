@@ -10,8 +10,8 @@ from ffebm_dsl.language.ir.count import op_macs, op_parameters
 from ffebm_dsl.language.ir.notation import written, written_briefly
 from ffebm_dsl.language.ir.resolved import Block, Chain, Coupling, Layer, Map
 from ffebm_dsl.language.registry import show_shape
+from ffebm_dsl.language.syntax.declarations import Declaration
 from ffebm_dsl.tools.editor.analysis import Analysis
-from ffebm_dsl.tools.editor.declarations import Declaration
 
 
 def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.syntax import ast
+from ffebm_dsl.language.syntax.declarations import DECLARING, Declaration
 from ffebm_dsl.tools.editor.analysis import Analysis
-from ffebm_dsl.tools.editor.declarations import DECLARING, Declaration
 from ffebm_dsl.tools.editor.expect import candidates, expected
 
 

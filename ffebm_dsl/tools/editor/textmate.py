@@ -14,7 +14,7 @@ from typing import Any
 from ffebm_dsl.language.ir.params import VALUE_TYPES
 from ffebm_dsl.language.registry import TABLES
 from ffebm_dsl.language.syntax import RESERVED
-from ffebm_dsl.tools.editor.declarations import DECLARING
+from ffebm_dsl.language.syntax.declarations import DECLARING
 
 FILE = "editors/vscode/syntaxes/ffe.tmLanguage.json"
 CONSTANTS = frozenset({"true", "false"})
