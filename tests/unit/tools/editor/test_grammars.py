@@ -16,8 +16,8 @@ from pygments.token import Comment, Error, Keyword, Name, Number, String, Token
 
 from ffebm_dsl.language.ir.params import VALUE_TYPES
 from ffebm_dsl.language.syntax import RESERVED, lex
-from ffebm_dsl.tools.editor.textmate import FILE, make_grammar
 from ffebm_dsl.tools.highlighting import TYPES, FfeLexer
+from tests.unit.tools.editor.textmate import FILE, make_grammar
 
 ROOT = Path(__file__).parents[4]
 GRAMMAR = ROOT / "grammar"
@@ -25,8 +25,9 @@ EXTENSION = GRAMMAR / "editors" / "vscode"
 SPECS = [*(ROOT / "specs").rglob("*.ffe"), *(ROOT / "tests" / "golden" / "good").glob("*.ffe")]
 
 
-def test_the_textmate_grammar_is_current() -> None:
-    """``python -m ffebm_dsl.tools.editor.textmate`` writes it."""
+def test_the_textmate_grammar_is_current(update_golden: bool) -> None:
+    if update_golden:
+        (GRAMMAR / FILE).write_text(make_grammar(), encoding="utf-8")
     assert (GRAMMAR / FILE).read_text(encoding="utf-8") == make_grammar()
 
 

@@ -1,14 +1,12 @@
 """The TextMate grammar of the VS Code extension, from the keywords and the registries.
 
-``python -m ffebm_dsl.tools.editor.textmate`` writes the file; a test holds it current.
+``pytest tests/unit/tools/editor --update-golden`` writes it; a test says if it is not current.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from ffebm_dsl.language.ir.params import VALUE_TYPES
@@ -27,7 +25,7 @@ _DECLARING = {*DECLARING.values()} - {"formal", "out"}
 def make_grammar() -> str:
     """The text of the grammar's file."""
     grammar = {
-        "information_for_contributors": "Written by python -m ffebm_dsl.tools.editor.textmate.",
+        "information_for_contributors": "Written by tests/unit/tools/editor/textmate.py.",
         "name": "ffe",
         "scopeName": "source.ffe",
         "fileTypes": ["ffe"],
@@ -45,7 +43,7 @@ def _patterns() -> list[dict[str, Any]]:
         {"name": "string.quoted.double.ffe", "match": '"[^"\\n]*"'},
         {"name": "invalid.illegal.unclosed-string.ffe", "match": '"[^"\\n]*$'},
         {
-            "match": rf"{_words({*DECLARING.values()} - {'formal', 'out'})}\s+({NAME})",
+            "match": rf"{_words(_DECLARING)}\s+({NAME})",
             "captures": {
                 "1": {"name": "storage.type.ffe"},
                 "2": {"name": "entity.name.type.ffe"},
@@ -76,7 +74,3 @@ def _patterns() -> list[dict[str, Any]]:
 
 def _words(names: Iterable[str]) -> str:
     return rf"\b({'|'.join(sorted(names))})\b"
-
-
-if __name__ == "__main__":
-    Path(str(files("ffebm_dsl.grammar").joinpath(FILE))).write_text(make_grammar(), "utf-8")
