@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from pygments import token
+from pygments import token as kinds
 from pygments.lexer import Lexer
 
 from ffebm_dsl.language.registry import TABLES
-from ffebm_dsl.language.syntax import Word, lex
+from ffebm_dsl.language.syntax import Token, lex
 
 TYPES = frozenset({"int", "real", "bool", "port"})
 _ENTRIES = frozenset(name for table in TABLES.values() for name in table)
@@ -21,13 +21,13 @@ _DECLARING = frozenset(
     ["template", "model", "input", "target", "readout", "block", "feedforward", "layer", "param"],
 )
 _KINDS = {
-    "number": token.Number,
-    "string": token.String.Double,
-    "symbol": token.Punctuation,
-    "comment": token.Comment.Single,
-    "doc comment": token.String.Doc,
-    "use statement": token.Keyword.Namespace,
-    "error": token.Error,
+    "number": kinds.Number,
+    "string": kinds.String.Double,
+    "symbol": kinds.Punctuation,
+    "comment": kinds.Comment.Single,
+    "doc comment": kinds.String.Doc,
+    "use statement": kinds.Keyword.Namespace,
+    "error": kinds.Error,
 }
 
 
@@ -40,31 +40,31 @@ class FfeLexer(Lexer):
     mimetypes: ClassVar = ["text/x-ffe"]
     url = ""
 
-    def get_tokens_unprocessed(self, text: str) -> Iterator[tuple[int, token._TokenType, str]]:
+    def get_tokens_unprocessed(self, text: str) -> Iterator[tuple[int, kinds._TokenType, str]]:
         """Place, kind and text of every word, and of the space between words."""
         at, before = 0, ""
         words = lex(text)
         for word, after in zip(words, [*words[1:], None], strict=True):
             if word.span.start > at:
-                yield at, token.Whitespace, text[at : word.span.start]
+                yield at, kinds.Whitespace, text[at : word.span.start]
             yield word.span.start, _kind(word, before, after.text if after else ""), word.text
             at, before = word.span.end, word.text
         if at < len(text):
-            yield at, token.Whitespace, text[at:]
+            yield at, kinds.Whitespace, text[at:]
 
 
-def _kind(word: Word, before: str, after: str) -> token._TokenType:
+def _kind(word: Token, before: str, after: str) -> kinds._TokenType:
     if word.kind == "keyword":
         constant = word.text in ("true", "false")
-        return token.Keyword.Constant if constant else token.Keyword
+        return kinds.Keyword.Constant if constant else kinds.Keyword
     if word.kind == "symbol" and word.text in ("<->", "->", "|>", "+", "-", "*", "/", "="):
-        return token.Operator
+        return kinds.Operator
     if word.kind != "name":
         return _KINDS[word.kind]
     if before in _DECLARING:
-        return token.Name.Variable
+        return kinds.Name.Variable
     if word.text in TYPES:
-        return token.Keyword.Type
+        return kinds.Keyword.Type
     if after == "=":
-        return token.Name.Attribute
-    return token.Name.Builtin if word.text in _ENTRIES else token.Name
+        return kinds.Name.Attribute
+    return kinds.Name.Builtin if word.text in _ENTRIES else kinds.Name

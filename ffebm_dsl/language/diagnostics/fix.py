@@ -10,7 +10,7 @@ from ffebm_dsl.language.diagnostics.source import Span
 
 
 class Edit(NamedTuple):
-    """Put ``text`` where ``span`` stands; an empty span inserts, an empty text removes."""
+    """Replace ``span`` by ``text``; an empty span inserts, an empty text removes."""
 
     span: Span
     text: str
@@ -45,7 +45,7 @@ def insert(offset: int, text: str) -> Fix:
 
 
 def respell(span: Span, name: str, candidates: Iterable[str]) -> Fix | None:
-    """Write the nearest of ``candidates`` for the ``name`` that stands at ``span``.
+    """Write the nearest of ``candidates`` for the ``name`` at ``span``.
 
     The fix to the help of :func:`~ffebm_dsl.language.diagnostics.nearest.did_you_mean`; None where
     no candidate is close, or several are as close.

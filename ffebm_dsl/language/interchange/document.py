@@ -32,14 +32,14 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 @dataclass(frozen=True)
 class Document:
-    """What a text says, and the offset at which each value stands by its JSON pointer."""
+    """What a text says, and the offset of each value by its JSON pointer."""
 
     source: SourceFile
     data: Any
     offsets: Mapping[str, int]
 
     def offset(self, pointer: str) -> int:
-        """Where the value at ``pointer`` stands, or the nearest one around it."""
+        """Where the value at ``pointer`` is, or the nearest one around it."""
         while pointer and pointer not in self.offsets:
             pointer = pointer.rpartition("/")[0]
         return self.offsets.get(pointer, 0)
@@ -164,7 +164,7 @@ for _kind, _pattern, _first in (
 
 @dataclass
 class _Reader:
-    """Builds the data of one text and notes where everything stands."""
+    """Builds the data of one text and notes the place of every value."""
 
     source: SourceFile
     offsets: dict[str, int] = field(default_factory=dict)

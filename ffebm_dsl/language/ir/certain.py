@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile
-from ffebm_dsl.language.syntax import Recovered, Word, lex
+from ffebm_dsl.language.syntax import Recovered, Token, lex
 
 LOCAL = frozenset(
     {
@@ -28,7 +28,7 @@ LOCAL = frozenset(
         "FFE1017",
     }
 )
-"""Faults of one call or literal, whatever stands around it."""
+"""Faults of one call or literal, independent of the text around it."""
 
 OF_NAMES = frozenset({"FFE1001", "FFE1002", "FFE1003", "FFE1013", "FFE1018"})
 """Faults of a name, certain where every declaration is known."""
@@ -43,7 +43,7 @@ def certain_faults(recovered: Recovered, found: Iterable[Diagnostic]) -> tuple[D
     lines = {source.position(span.start)[0] for span in places}
     faults = [d for d in found if d.code in (LOCAL if recovered.names_lost else LOCAL | OF_NAMES)]
     names = {s: _names(s) for s in {source, *(d.source for d in faults)}}
-    damaged = {word.text for word in names[source] if word.line in lines}
+    damaged = {token.text for token in names[source] if token.line in lines}
     return tuple(
         d
         for d in faults
@@ -52,17 +52,17 @@ def certain_faults(recovered: Recovered, found: Iterable[Diagnostic]) -> tuple[D
     )
 
 
-def _names(source: SourceFile) -> list[Word]:
-    return [word for word in lex(source.text) if word.kind in ("name", "keyword")]
+def _names(source: SourceFile) -> list[Token]:
+    return [token for token in lex(source.text) if token.kind in ("name", "keyword")]
 
 
-def _is_of(fault: Diagnostic, word: Word) -> bool:
-    """Whether the fault is of that word; of an unknown op or key nothing else is the cause."""
+def _is_of(fault: Diagnostic, token: Token) -> bool:
+    """Whether the fault is of that token; of an unknown op or key nothing else is the cause."""
     if fault.code in ("FFE1005", "FFE1006", "FFE1017"):
         return False
-    return fault.span.start <= word.span.start and word.span.end <= fault.span.end
+    return fault.span.start <= token.span.start and token.span.end <= fault.span.end
 
 
 def _depends_on(name: str, damaged: set[str]) -> bool:
     """Whether a line that was changed may declare the name, perhaps with a slip in it."""
-    return any(word.startswith(name) or name.startswith(word) for word in damaged)
+    return any(token.startswith(name) or name.startswith(token) for token in damaged)

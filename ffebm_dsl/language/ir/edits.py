@@ -1,6 +1,6 @@
 """Fixes that need to know how a call or an arrow is written.
 
-None where comments stand inside what would be rewritten: they would be lost, or could hide
+None if there are comments inside what would be rewritten: they would be lost, or could hide
 where a bracket closes.
 """
 
@@ -13,7 +13,7 @@ from ffebm_dsl.language.syntax import ast
 
 
 def set_argument(call: BoundCall, name: str, value: str, source: SourceFile) -> Fix | None:
-    """Give an argument another value: rewritten where it stands, else as the call's last."""
+    """Give an argument another value: in place if it is given, else as the last one."""
     if name in call.places:
         place = call.places[name]
         named = _written(place, source).startswith(name)

@@ -1,7 +1,7 @@
 """Unknown names whose declaration is what is misspelt: reported there, once.
 
-``param widht`` makes every use of `width` a fault. Each of those is right as it stands; what has
-to be mended is the one line that nobody reads the name of.
+``param widht`` makes every use of `width` a fault. Each of those is right; what has to be
+mended is the one declaration that is never read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ffebm_dsl.language.syntax.declarations import Declaration, declarations
 _MOST_LABELS = 3
 
 _Places = Mapping[str, Sequence[int]]
-"""Where every word of a text stands."""
+"""The places of every token, by its text."""
 
 _DECLARES: Mapping[str, tuple[str, ...]] = {
     "FFE1001": ("param", "formal"),
@@ -48,12 +48,12 @@ def blame_declarations(program: ast.Program, log: Log) -> None:
     unknown = [d for d in log.found if d.code in _DECLARES and d.source is log.source]
     if not unknown:
         return
-    texts = {word.span.start: word.text for word in lex(log.source.text)}
+    texts = {token.span.start: token.text for token in lex(log.source.text)}
     places: dict[str, list[int]] = {}
     for place, text in texts.items():
         places.setdefault(text, []).append(place)
     unread = [d for d in declarations(program) if _count(d.name, d.around, places) == 1]
-    # The unknown name is what stands at the fault, or the key of what stands there.
+    # The unknown name begins the fault: it is the fault, or its key.
     uses_of: dict[str, list[Diagnostic]] = {}
     for fault in unknown:
         uses_of.setdefault(texts.get(fault.span.start, ""), []).append(fault)
@@ -91,7 +91,7 @@ def _to_blame(
     if not close:
         return None
     declared = fitting[close]
-    # A template's statements are not looked at where its arguments are wrong.
+    # The statements of a template are not resolved if its arguments are wrong.
     inside = _count(name, declared.around, places) if code == "FFE1006" else 0
     return declared if len(uses) + inside > 1 or name in _language() else None
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.migrations.v1_0 import state_version
 from ffebm_dsl.language.migrations.v1_1 import state_1_1
-from ffebm_dsl.language.syntax import lex, parse, without_comments
+from ffebm_dsl.language.syntax import code_tokens, lex, parse
 
 
 class Migration(NamedTuple):
@@ -28,12 +28,12 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("1.0", "the text states its version", state_version),
     Migration("1.1", "the version line says 1.1", state_1_1),
 )
-"""In order; the last one leads to the present version (held by a test)."""
+"""In order; the last one leads to the present version (checked by a test)."""
 
 
 def version_of(source: SourceFile) -> str:
     """The version that a text states, ``""`` for none."""
-    first, *rest = without_comments(lex(source.text))
+    first, *rest = code_tokens(lex(source.text))
     stated = first.type == "_FFE" and rest[0].type in ("INT", "REAL")
     return rest[0].text if stated else ""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.language.syntax import lex, without_comments
+from ffebm_dsl.language.syntax import code_tokens, lex
 
 
 def state_version(source: SourceFile) -> str:
     """The text with ``ffe 1.0`` as its first line; one that states a version as it is."""
-    if without_comments(lex(source.text))[0].type == "_FFE":
+    if code_tokens(lex(source.text))[0].type == "_FFE":
         return source.text
     end = "\r\n" if "\r\n" in source.text else "\n"
     return f"ffe 1.0{end}{source.text}"

@@ -2,7 +2,7 @@
 
 from ffebm_dsl.language.syntax.format import format_source
 from ffebm_dsl.language.syntax.grammar import RESERVED
-from ffebm_dsl.language.syntax.lexer import Word, lex, without_comments
+from ffebm_dsl.language.syntax.lexer import Token, code_tokens, lex
 from ffebm_dsl.language.syntax.parse import Recovered, parse, parse_override, parse_with_recovery
 from ffebm_dsl.language.syntax.reading import decode_source, read_source
 from ffebm_dsl.language.syntax.version import VERSION, VERSIONS
@@ -12,7 +12,8 @@ __all__ = [
     "VERSION",
     "VERSIONS",
     "Recovered",
-    "Word",
+    "Token",
+    "code_tokens",
     "decode_source",
     "format_source",
     "lex",
@@ -20,5 +21,4 @@ __all__ = [
     "parse_override",
     "parse_with_recovery",
     "read_source",
-    "without_comments",
 ]

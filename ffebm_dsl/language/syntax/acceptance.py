@@ -13,7 +13,7 @@ from lark.parsers.lalr_parser_state import ParseConf, ParserState
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, parser
-from ffebm_dsl.language.syntax.lexer import Word
+from ffebm_dsl.language.syntax.lexer import Token
 
 Stack = tuple[int, ...]
 """The parser's states, innermost last: all that decides what it accepts."""
@@ -26,27 +26,27 @@ ENOUGH = 3
 
 
 class Situation(NamedTuple):
-    """Where the parser stands: its state and the terminals that it accepts there.
+    """The parser's state and the terminals that it accepts there: the key of a message.
 
-    The state is the one after all reductions that no next word could prevent; without them
-    one state would stand for the end of a name in every rule. Numbers of states change with
-    the grammar, and no other file holds them.
+    The state is the one after all reductions that every accepted terminal leads to; before
+    them, the end of a name is the same state in every rule. Numbers of states change with
+    the grammar, so they are never stored.
     """
 
     state: int
     accepted: frozenset[str]
 
 
-def as_accepted(word: Word, choices: dict[str, Any]) -> Word:
-    """``word`` as a name where the parser, with these choices, takes a name and not the keyword
+def as_accepted(token: Token, choices: dict[str, Any]) -> Token:
+    """``token`` as a name where the parser, with these choices, takes a name and not the keyword
     that it is."""
-    if word.type in choices or word.type not in KEYWORDS or "NAME" not in choices:
-        return word
-    return word._replace(type="NAME")
+    if token.type in choices or token.type not in KEYWORDS or "NAME" not in choices:
+        return token
+    return token._replace(type="NAME")
 
 
 class Acceptance:
-    """What Lark's parser accepts from a start rule; ``start`` is the stack before any word."""
+    """What Lark's parser accepts from a start rule; ``start`` is the stack before any token."""
 
     def __init__(self, rule: str) -> None:
         self._reading = parser().parse_interactive("", start=rule)
@@ -60,15 +60,15 @@ class Acceptance:
         return ParserState(self._conf, self._reading.lexer_thread, [*stack])
 
     def step(self, stack: Stack, kind: str) -> Stack | None:
-        """The stack after a word of this kind; None where it cannot stand there."""
+        """The stack after a token of this kind; None if it is not accepted."""
         state = self._at(stack)
         return tuple(state.state_stack) if _takes(state, kind) else None
 
-    def behind(self, words: Sequence[Word]) -> Stack | None:
-        """The stack after all ``words``, from the start; None where they do not fit."""
+    def behind(self, tokens: Sequence[Token]) -> Stack | None:
+        """The stack after all ``tokens``, from the start; None where they do not fit."""
         state = self._at(self.start)
-        for word in words:
-            kind = as_accepted(word, self._conf.states[state.position]).type
+        for token in tokens:
+            kind = as_accepted(token, self._conf.states[state.position]).type
             if not _takes(state, kind):
                 return None
         return tuple(state.state_stack)
@@ -81,28 +81,29 @@ class Acceptance:
         """Whether a statement may end here: what holds it, or the text, could be closed."""
         return not {"_RBRACE", END}.isdisjoint(self.accepted(stack))
 
-    def kind_of(self, stack: Stack, words: Sequence[Word], at: int) -> str:
-        """As which terminal the word ``at`` is read.
+    def kind_of(self, stack: Stack, tokens: Sequence[Token], at: int) -> str:
+        """As which terminal the token ``at`` is read.
 
-        A keyword is a name where only a name can stand. In a faulty text, one that leads its
-        line begins a statement all the same, if what follows it does not fit a name.
+        A keyword is a name where the parser accepts a name and not the keyword. In a faulty
+        text, a keyword at the start of a line begins a statement unless what follows fits
+        its reading as a name.
         """
-        word = words[at]
-        kind = as_accepted(word, self._conf.states[stack[-1]]).type
-        if kind == word.type or not (word.leads and self._has_statements):
+        token = tokens[at]
+        kind = as_accepted(token, self._conf.states[stack[-1]]).type
+        if kind == token.type or not (token.leads and self._has_statements):
             return kind
         named = self.step(stack, "NAME")
-        fits = named is not None and self.reach(named, words, at + 1, ENOUGH - 1) == ENOUGH - 1
-        return kind if fits else word.type
+        fits = named is not None and self.reach(named, tokens, at + 1, ENOUGH - 1) == ENOUGH - 1
+        return kind if fits else token.type
 
-    def reach(self, stack: Stack, words: Sequence[Word], start: int, limit: int) -> int:
-        """How many of ``words`` from ``start`` on can follow, at most ``limit``.
+    def reach(self, stack: Stack, tokens: Sequence[Token], start: int, limit: int) -> int:
+        """How many of ``tokens`` from ``start`` on can follow, at most ``limit``.
 
         The end of the text counts for all that could have come.
         """
         state = self._at(stack)
         for count in range(limit):
-            kind = self.kind_of(tuple(state.state_stack), words, start + count)
+            kind = self.kind_of(tuple(state.state_stack), tokens, start + count)
             if not _takes(state, kind):
                 return count
             if kind == END:
@@ -125,9 +126,9 @@ class Acceptance:
 
 
 def _takes(state: ParserState[int], kind: str) -> bool:
-    """Give the parser a word; False where it cannot stand there."""
+    """Feed one token; False if the parser does not accept it."""
     try:
-        state.feed_token(Word(kind, "", Span(0, 0), 1, False, 0), kind == END)  # type: ignore[arg-type]
+        state.feed_token(Token(kind, "", Span(0, 0), 1, False, 0), kind == END)  # type: ignore[arg-type]
     except UnexpectedToken:
         return False
     return True

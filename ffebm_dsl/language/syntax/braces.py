@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.syntax.acceptance import LOOK_AHEAD
 from ffebm_dsl.language.syntax.grammar import END
-from ffebm_dsl.language.syntax.lexer import Word
+from ffebm_dsl.language.syntax.lexer import Token
 from ffebm_dsl.language.syntax.repairs import Repair
 
 _HEADS = frozenset({"_MODEL", "_TEMPLATE", "_BLOCK", "_ENERGY", "_RELAX", "_TRAIN"})
@@ -37,15 +37,15 @@ class _Opening(NamedTuple):
     indent: int
 
 
-def mend_braces(words: Sequence[Word]) -> dict[int, list[Brace]]:
-    """Repairs of braces by the index of the word that they are at.
+def mend_braces(tokens: Sequence[Token]) -> dict[int, list[Brace]]:
+    """Repairs of braces by the index of the token that they are at.
 
     Empty where the braces match, and where the indentation does not explain why they do not.
     """
-    kinds = [word.type for word in words]
+    kinds = [token.type for token in tokens]
     if kinds.count("_LBRACE") == kinds.count("_RBRACE"):
         return {}
-    walk = _Walk(words)
+    walk = _Walk(tokens)
     found = [*walk.run()]
     explained = sum(1 if brace.repair.insert else -1 for brace in found)
     if walk.surplus == 0 or walk.surplus != explained or len(found) > _MOST:
@@ -55,70 +55,70 @@ def mend_braces(words: Sequence[Word]) -> dict[int, list[Brace]]:
 
 
 class _Walk:
-    """One pass over the words, with the openings that are not closed yet.
+    """One pass over the tokens, with the openings that are not closed yet.
 
-    ``surplus`` is how many more openings than closings there are. A `{` that no statement
-    with braces stands before is a slip of another kind, and not an opening; ``head`` is how
-    the last such statement begins, until its opening. ``leading`` are the first words of the
+    ``surplus`` is how many more openings than closings there are. A `{` without
+    such a statement before it is a slip of another kind, and not an opening; ``head`` is how
+    the last such statement begins, until its opening. ``leading`` are the first tokens of the
     lines, at ``places``; the end of the text is the last.
     """
 
-    def __init__(self, words: Sequence[Word]) -> None:
-        self.words = words
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = tokens
         self.open: list[_Opening] = []
         self.surplus = 0
-        self.head: list[Word] = []
-        self.places = [at for at, word in enumerate(words) if word.leads]
-        self.leading = [words[at] for at in self.places]
+        self.head: list[Token] = []
+        self.places = [at for at, token in enumerate(tokens) if token.leads]
+        self.leading = [tokens[at] for at in self.places]
 
     def run(self) -> Iterator[Brace]:
-        for at, word in enumerate(self.words):
-            if word.leads and word.type != "_LBRACE":
+        for at, token in enumerate(self.tokens):
+            if token.leads and token.type != "_LBRACE":
                 if self.head and not self._is_instance(self.head):
-                    self._open(self.words[at - 1])
-                yield from self._close_deeper(at, word)
-            if word.type == "_LBRACE" and self.head:
-                self._open(word)
-            elif word.type == "_RBRACE":
-                yield from self._close(at, word)
-            elif word.type in _HEADS:
-                self.head = [*self.words[at : at + 3]]
+                    self._open(self.tokens[at - 1])
+                yield from self._close_deeper(at, token)
+            if token.type == "_LBRACE" and self.head:
+                self._open(token)
+            elif token.type == "_RBRACE":
+                yield from self._close(at, token)
+            elif token.type in _HEADS:
+                self.head = [*self.tokens[at : at + 3]]
 
-    def _open(self, word: Word) -> None:
-        self.open.append(_Opening(word.line, word.indent))
+    def _open(self, token: Token) -> None:
+        self.open.append(_Opening(token.line, token.indent))
         self.surplus += 1
         self.head = []
 
-    def _close_deeper(self, at: int, word: Word) -> Iterator[Brace]:
+    def _close_deeper(self, at: int, token: Token) -> Iterator[Brace]:
         """Close what a line with this indentation cannot be inside of."""
-        closes = word.type == "_RBRACE"
-        while self.open and self._is_outside(word, self.open[-1], closes):
+        closes = token.type == "_RBRACE"
+        while self.open and self._is_outside(token, self.open[-1], closes):
             opening = self.open.pop()
             yield Brace(Repair(at, 0, "_RBRACE", 0.0, LOOK_AHEAD), opening.line)
 
-    def _is_outside(self, word: Word, opening: _Opening, closes: bool) -> bool:
-        if word.type == END:
+    def _is_outside(self, token: Token, opening: _Opening, closes: bool) -> bool:
+        if token.type == END:
             return True
-        if word.line == opening.line:
+        if token.line == opening.line:
             return False
-        return word.indent < opening.indent or (word.indent == opening.indent and not closes)
+        return token.indent < opening.indent or (token.indent == opening.indent and not closes)
 
-    def _close(self, at: int, word: Word) -> Iterator[Brace]:
+    def _close(self, at: int, token: Token) -> Iterator[Brace]:
         self.surplus -= 1
-        if self.open and not self._is_surplus(at, word):
+        if self.open and not self._is_surplus(at, token):
             self.open.pop()
             return
-        yield Brace(Repair(at, 1, "", 0.0, LOOK_AHEAD), word.line)
+        yield Brace(Repair(at, 1, "", 0.0, LOOK_AHEAD), token.line)
 
-    def _is_surplus(self, at: int, word: Word) -> bool:
+    def _is_surplus(self, at: int, token: Token) -> bool:
         opening = self.open[-1]
-        if word.leads:
-            return word.indent > opening.indent
-        if word.line == opening.line:
+        if token.leads:
+            return token.indent > opening.indent
+        if token.line == opening.line:
             return False
         later = self.leading[bisect_right(self.places, at)]
         return later.type != END and later.indent > opening.indent
 
-    def _is_instance(self, head: list[Word]) -> bool:
+    def _is_instance(self, head: list[Token]) -> bool:
         """Whether this is ``block b = template(...)``, which needs no braces."""
-        return head[0].kind == "_BLOCK" and any(word.type == "_EQUAL" for word in head)
+        return head[0].type == "_BLOCK" and any(token.type == "_EQUAL" for token in head)

@@ -1,4 +1,4 @@
-"""Statements -> cells: the parts of a line that stand in columns in neighbouring lines."""
+"""Statements -> cells: the parts of a line that are aligned with those of neighbouring lines."""
 
 from __future__ import annotations
 

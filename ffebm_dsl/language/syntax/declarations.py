@@ -65,6 +65,6 @@ def declarations(node: Any, scope: Scope = (), around: Span | None = None) -> It
 
 
 def inside(node: Any, scope: Scope) -> Scope:
-    """The scope of what stands in ``node``, which stands in ``scope``."""
+    """The scope of the statements of ``node``, which is itself in ``scope``."""
     scoped = isinstance(node, ast.Model | ast.Template | ast.Block)
     return (*scope, node.name.text) if scoped else scope

@@ -1,10 +1,9 @@
 """Doc comments: what each of them documents.
 
-One on a line of its own belongs to the declaration that follows it; one that ends a line, or
-stands inside a declaration, to the declaration that it ends or stands in. Of a declaration
-with braces, only the head counts, up to its `{`, and its `}`: what stands between belongs to
-the statements there. Each word keeps its comments when a text is formatted, so no layout
-changes what a comment documents.
+A comment on a line of its own belongs to the declaration that follows it; one at the end of a
+line, or inside a declaration, to that declaration. Of a declaration with braces, only the head
+counts, up to its `{`, and its `}`: a comment in between belongs to the statements there. Each
+token keeps its comments when a text is formatted, so no layout changes what a comment documents.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ffebm_dsl.language.syntax import ast
-from ffebm_dsl.language.syntax.lexer import Word
+from ffebm_dsl.language.syntax.lexer import Token
 
 _HEADING, _NOTHING = -1, -2
 """In the place of where a declaration starts: the whole text, and what is no declaration."""
@@ -23,11 +22,11 @@ _HEADING, _NOTHING = -1, -2
 _SPACE = re.compile(r"[ \t\f\r\n]*")
 
 
-def with_docs(program: ast.Program, text: str, words: Sequence[Word]) -> ast.Program:
-    """``program``, made of ``words``, with its doc comments in the ``doc`` of its nodes."""
+def with_docs(program: ast.Program, text: str, tokens: Sequence[Token]) -> ast.Program:
+    """``program``, made of ``tokens``, with its doc comments in the ``doc`` of its nodes."""
     if not any(comment.is_doc for comment in program.comments):
         return program
-    places = _Places(program, text, words)
+    places = _Places(program, text, tokens)
     docs: dict[int, str] = {}
     after = _followers(text, program.comments)
     for comment, (follower, gap) in zip(program.comments, after, strict=True):
@@ -52,23 +51,23 @@ class _Declaration(NamedTuple):
 
 
 class _Places:
-    """The declarations of a text, and the words between which its comments stand."""
+    """The declarations of a text, and the tokens around its comments."""
 
-    def __init__(self, program: ast.Program, text: str, words: Sequence[Word]) -> None:
+    def __init__(self, program: ast.Program, text: str, tokens: Sequence[Token]) -> None:
         self.text = text
-        self.words = words
+        self.tokens = tokens
         self.first = program.items[0].span.start if program.items else None
-        self._starts = [word.span.start for word in words]
-        braces = [word.span.end for word in words if word.type == "_LBRACE"]
+        self._starts = [token.span.start for token in tokens]
+        braces = [token.span.end for token in tokens if token.type == "_LBRACE"]
         self._declarations = [*_declarations(program.items, braces)]
         self._ends = {declared.end: declared.start for declared in self._declarations}
 
     def of(self, comment: ast.Comment) -> int | None:
-        """Where the declaration begins that the comment ends or stands in; None where it stands
+        """Where the declaration begins that the comment ends or is inside of; None for a comment
         on a line of its own between two statements."""
         at = comment.span.start
         before = (
-            self.words[bisect_left(self._starts, at) - 1].span.end if self._starts[0] < at else 0
+            self.tokens[bisect_left(self._starts, at) - 1].span.end if self._starts[0] < at else 0
         )
         ends_line = before > 0 and "\n" not in self.text[before:at]
         if self.first is None or at < self.first:

@@ -1,9 +1,8 @@
 """Documents: text with the places where it may be broken, for the formatter to fill lines with.
 
 A document is text, a tuple of documents, or one of the classes below. A group is written on
-one line where it fits; where it does not, its lines are filled or all broken. Words that
-carry the offset of the token they stand for let the comments of the source find their place
-again.
+one line where it fits; where it does not, its lines are filled or all broken. Words
+carry the offset of their token in the source, by which comments are put back.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ class Line(NamedTuple):
 
 
 class IfBroken(NamedTuple):
-    """Text that stands only where all lines of its group are broken."""
+    """Text that is written only if all lines of its group are broken."""
 
     text: str
 
@@ -91,8 +90,8 @@ def flat(document: Document) -> str:
 
 
 def exceeds(document: Document, room: int) -> bool:
-    """Whether the document on one line takes more than ``room`` columns; of one that is far
-    longer, no more is looked at than that takes."""
+    """Whether the document on one line takes more than ``room`` columns; stops as soon as it
+    does."""
     waiting = [document]
     while waiting and room >= 0:
         item = waiting.pop()

@@ -85,7 +85,7 @@ def separated(entries: Sequence[Document]) -> Document:
 
 
 _SUM, _PRODUCT, _ATOM = range(3)
-"""How tightly an expression must bind to stand somewhere without parentheses."""
+"""Precedences: how tightly an expression must bind to need no parentheses."""
 
 
 def _binding(node: ast.Expression) -> int:

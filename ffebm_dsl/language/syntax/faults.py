@@ -11,7 +11,7 @@ from ffebm_dsl.language.diagnostics.fix import replace as respelt
 from ffebm_dsl.language.diagnostics.nearest import nearest
 from ffebm_dsl.language.syntax.acceptance import LOOK_AHEAD
 from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, RESERVED, SYMBOLS, english, expectation
-from ffebm_dsl.language.syntax.lexer import Word
+from ffebm_dsl.language.syntax.lexer import Token
 from ffebm_dsl.language.syntax.messages import message_for
 from ffebm_dsl.language.syntax.recover import Fault
 from ffebm_dsl.language.syntax.repairs import LIKELY, Repair
@@ -29,26 +29,26 @@ _REMEDIES = {
 }
 
 _MAX_EXPECTED = 6
-"""A longer list of what could stand at a place is no help."""
+"""A longer list of expected terminals is no help."""
 
 
-def describe(fault: Fault, words: Sequence[Word], source: SourceFile) -> Diagnostic:
-    """The diagnostic of a syntax error: what stands there, what could, and the repair."""
-    span = _place(fault, words, source)
+def describe(fault: Fault, tokens: Sequence[Token], source: SourceFile) -> Diagnostic:
+    """The diagnostic of a syntax error: what was found, what was expected, and the repair."""
+    span = _place(fault, tokens, source)
     diagnostic = (
         _lexical(fault, source, span)
         or _brace(fault, source, span)
         or _stray(fault, source, span)
-        or _misplaced(fault, words, source, span)
+        or _misplaced(fault, tokens, source, span)
     )
-    return replace(diagnostic, fix=_fix(diagnostic.code, fault, words, span))
+    return replace(diagnostic, fix=_fix(diagnostic.code, fault, tokens, span))
 
 
-def _place(fault: Fault, words: Sequence[Word], source: SourceFile) -> Span:
-    """The word that is wrong; for one that a line lacks at its end, that end."""
-    word, repair = fault.word, fault.repair
-    at = words.index(word) if repair is None else repair.at
-    here, before = words[at], words[at - 1] if at else None
+def _place(fault: Fault, tokens: Sequence[Token], source: SourceFile) -> Span:
+    """The token that is wrong; for one that a line lacks at its end, that end."""
+    token, repair = fault.token, fault.repair
+    at = tokens.index(token) if repair is None else repair.at
+    here, before = tokens[at], tokens[at - 1] if at else None
     inserted = repair.insert if repair is not None and repair.skip == 0 else ""
     if before is None or not (inserted or here.type == END):
         return here.span
@@ -56,11 +56,11 @@ def _place(fault: Fault, words: Sequence[Word], source: SourceFile) -> Span:
         return _place_of_brace(fault.opening, before, source)
     if here.type == END or (here.leads and not fault.begins):
         return Span(before.span.end, before.span.end)
-    return word.span
+    return token.span
 
 
-def _place_of_brace(opening: Word | None, before: Word, source: SourceFile) -> Span:
-    """A missing `}` stands on the next line, unless its `{` is on the line before."""
+def _place_of_brace(opening: Token | None, before: Token, source: SourceFile) -> Span:
+    """A missing `}` belongs on the next line, unless its `{` is on the line before."""
     line, _ = source.position(before.span.end)
     if (opening is not None and opening.line == line) or line == source.line_count:
         return Span(before.span.end, before.span.end)
@@ -70,28 +70,28 @@ def _place_of_brace(opening: Word | None, before: Word, source: SourceFile) -> S
 
 
 def _lexical(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
-    """A word that the language has not."""
-    word = fault.word
-    here = word.span
-    if word.type == "OPEN_STRING":
+    """A token that the language has not."""
+    token = fault.token
+    here = token.span
+    if token.type == "OPEN_STRING":
         message, help = "this string is not closed on its line", 'add `"` where the string ends'
         return Diagnostic("FFE0004", message, source, here, help=help)
-    if word.type == "BAD_NUMBER":
-        message = f"`{word.text}` is not a number"
+    if token.type == "BAD_NUMBER":
+        message = f"`{token.text}` is not a number"
         help = "numbers are written 3, 0.5 or 1e-4; a name cannot start with a digit"
         return Diagnostic("FFE0006", message, source, here, help=help)
     return None
 
 
 def _stray(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
-    word = fault.word
-    if word.type != "STRAY":
+    token = fault.token
+    if token.type != "STRAY":
         return None
-    shown = f"`{word.text}`" if word.text.isprintable() else f"U+{ord(word.text):04X}"
-    help = _REMEDIES.get(word.text, "")
+    shown = f"`{token.text}`" if token.text.isprintable() else f"U+{ord(token.text):04X}"
+    help = _REMEDIES.get(token.text, "")
     known = message_for(fault.situation, "STRAY")
     notes = (known.text,) if known and not help else ()
-    here = word.span
+    here = token.span
     message = f"unexpected character {shown}"
     return Diagnostic("FFE0002", message, source, here, notes=notes, help=help)
 
@@ -99,39 +99,39 @@ def _stray(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
 def _brace(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
     repair, opening = fault.repair, fault.opening
     missing = repair is not None and repair.skip == 0 and repair.insert == "_RBRACE"
-    if opening is not None and (missing or (repair is None and fault.word.type == END)):
+    if opening is not None and (missing or (repair is None and fault.token.type == END)):
         label = Label(opening.span, "opened here")
         message = "a `{` is not closed"
         return Diagnostic(
             "FFE0008", message, source, span, "`}` is missing here", (label,), help="add `}`"
         )
-    if fault.word.type == "_RBRACE" and repair is not None and not repair.insert and repair.skip:
+    if fault.token.type == "_RBRACE" and repair is not None and not repair.insert and repair.skip:
         return Diagnostic("FFE0009", "this `}` closes nothing", source, span, help="leave it out")
     return None
 
 
-def _misplaced(fault: Fault, words: Sequence[Word], source: SourceFile, span: Span) -> Diagnostic:
-    """A word of the language where it cannot stand, or the end of the text."""
+def _misplaced(fault: Fault, tokens: Sequence[Token], source: SourceFile, span: Span) -> Diagnostic:
+    """A token that is not accepted, or the end of the text."""
     situation = fault.situation
-    accepted, word, repair = situation.accepted, fault.word, fault.repair
-    if repair is not None and repair.skip and words[repair.at] is not word:
-        return _earlier(words[repair.at], repair, source, span)
-    code, message = "FFE0001", f"unexpected `{word.text}`"
-    help = _remedy(word, accepted) or _help(repair, word)
-    if word.type == END:
+    accepted, token, repair = situation.accepted, fault.token, fault.repair
+    if repair is not None and repair.skip and tokens[repair.at] is not token:
+        return _earlier(tokens[repair.at], repair, source, span)
+    code, message = "FFE0001", f"unexpected `{token.text}`"
+    help = _remedy(token, accepted) or _help(repair, token)
+    if token.type == END:
         code, message, help = "FFE0003", "the text ends too early", ""
     elif repair is not None and span.start == span.end:
         message = f"{english(repair.insert)} is missing"
     misspelt = repair is not None and repair.skip == 1 and repair.cost == 0.0
-    known = None if misspelt else message_for(situation, word.type)
+    known = None if misspelt else message_for(situation, token.type)
     if known is None:
         return Diagnostic(code, message, source, span, _expected(accepted), help=help)
     notes = (known.note,) if known.note else ()
     return Diagnostic(code, known.text, source, span, notes=notes, help=help)
 
 
-def _earlier(changed: Word, repair: Repair, source: SourceFile, span: Span) -> Diagnostic:
-    """A word before the one where the fault was noticed."""
+def _earlier(changed: Token, repair: Repair, source: SourceFile, span: Span) -> Diagnostic:
+    """A token before the one where the fault was noticed."""
     help = _help(repair, changed)
     if changed.text in RESERVED and repair.insert == "NAME":
         help = _reserved(changed)
@@ -143,31 +143,31 @@ def _expected(accepted: frozenset[str]) -> str:
     return f"expected {phrase}" if phrase and phrase.count(",") < _MAX_EXPECTED else ""
 
 
-def _reserved(word: Word) -> str:
-    return f"`{word.text}` is a word of the language and cannot be a name"
+def _reserved(token: Token) -> str:
+    return f"`{token.text}` is a word of the language and cannot be a name"
 
 
-def _remedy(word: Word, accepted: frozenset[str]) -> str:
-    if word.text in RESERVED and "NAME" in accepted:
-        return _reserved(word)
+def _remedy(token: Token, accepted: frozenset[str]) -> str:
+    if token.text in RESERVED and "NAME" in accepted:
+        return _reserved(token)
     keywords = [KEYWORDS[terminal] for terminal in accepted if terminal in KEYWORDS]
-    close = nearest(word.text, keywords) if word.text.isidentifier() else ""
+    close = nearest(token.text, keywords) if token.text.isidentifier() else ""
     if close:
         return f"did you mean `{close}`?"
     if {"_ARROW", "_BOTH"} <= accepted:
         return "a coupling is written `s1 <-> s2`, a drive `u -> s1`"
-    return _REMEDIES.get(word.text, "")
+    return _REMEDIES.get(token.text, "")
 
 
-def _help(repair: Repair | None, word: Word) -> str:
+def _help(repair: Repair | None, token: Token) -> str:
     """The repair as an advice."""
     if repair is None or repair.cost >= LIKELY:
         return ""
     if not repair.insert:
-        return f"leave `{word.text}` out"
+        return f"leave `{token.text}` out"
     missing = english(repair.insert)
     if repair.skip:
-        return f"write {missing} instead of `{word.text}`"
+        return f"write {missing} instead of `{token.text}`"
     return f"add {missing}" if missing.startswith("`") else f"{missing} is missing"
 
 
@@ -175,7 +175,7 @@ _GUESSES = frozenset({"_ARROW", "_BOTH", "TRUE", "FALSE"})
 """Words that the parser may put in to go on, where the author alone knows which one is meant."""
 
 
-def _fix(code: str, fault: Fault, words: Sequence[Word], span: Span) -> Fix | None:
+def _fix(code: str, fault: Fault, tokens: Sequence[Token], span: Span) -> Fix | None:
     """The repair as an edit, where nothing else can be meant."""
     repair = fault.repair
     if repair is None or repair.reach < LOOK_AHEAD or repair.cost >= LIKELY:
@@ -184,12 +184,12 @@ def _fix(code: str, fault: Fault, words: Sequence[Word], span: Span) -> Fix | No
     if repair.insert in _GUESSES or (repair.insert and not spelling):
         return None
     if code in ("FFE0004", "FFE0006") and repair.insert:
-        # The faulty word stands for a string or a number: what it is spelt for is another's.
+        # A faulty string or number: only its author knows what it was to be.
         return None
-    word = words[repair.at]
+    token = tokens[repair.at]
     if not repair.skip:
-        return insert(span.start if span.start == span.end else word.span.start, f"{spelling} ")
-    here = word.span
+        return insert(span.start if span.start == span.end else token.span.start, f"{spelling} ")
+    here = token.span
     if spelling:
         return respelt(here, spelling)
-    return Fix(f"remove `{word.text}`", (Edit(here, ""),))
+    return Fix(f"remove `{token.text}`", (Edit(here, ""),))

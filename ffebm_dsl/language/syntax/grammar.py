@@ -115,7 +115,7 @@ def english(terminal: str) -> str:
 
 
 def expectation(terminals: Iterable[str]) -> str:
-    """One phrase for all terminals that could stand at a place, or ``""`` for too many."""
+    """One phrase for the terminals that are accepted at a place."""
     rest = set(terminals)
     words: list[str] = []
     if rest >= _VALUE:

@@ -24,7 +24,7 @@ from ffebm_dsl.language.syntax.version import VERSION
 from ffebm_dsl.language.syntax.writer import STEP, Blank, Source, Writer
 
 _WIDEST_COLUMNS = 60
-"""A line whose aligned cells are wider than this stands for itself."""
+"""A line whose aligned cells are wider than this is not aligned with its neighbours."""
 
 Statement = Any
 """A statement or item of :mod:`~ffebm_dsl.language.syntax.ast`."""
@@ -42,7 +42,7 @@ def layout(program: ast.Program, text: str) -> str:
 
 
 class _Body(NamedTuple):
-    """What stands before the braces, where those open and close, and what they hold."""
+    """The head of a statement, the places of its braces, and the statements between them."""
 
     head: Document
     opening: int
@@ -91,7 +91,7 @@ class _Formatter(NamedTuple):
     def _columns(
         self, statements: Sequence[Statement], rows: Sequence[Row | None]
     ) -> list[list[int]]:
-        """The widths of each row's columns; ``[]`` for a row that stands for itself."""
+        """The widths of each row's columns; ``[]`` for a row that is not aligned."""
         widths: list[list[int]] = []
         above, shared = None, [0]
         for statement, row in zip(statements, rows, strict=True):

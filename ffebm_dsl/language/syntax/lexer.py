@@ -1,6 +1,6 @@
-"""Text -> words, whatever the text: the lexer that Lark makes of the grammar's terminals.
+"""Text -> tokens, whatever the text: the lexer that Lark makes of the grammar's terminals.
 
-It never stops: what is no word of the language becomes a word of a kind that no rule has.
+It never stops: what is no word of the language becomes a token of a kind that no rule has.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import NamedTuple
 from ffebm_dsl.language.diagnostics import Span
 
 
-class Word(NamedTuple):
-    """A word of a text; ``type`` is its terminal in the grammar.
+class Token(NamedTuple):
+    """A token of a text; ``type`` is its terminal in the grammar.
 
-    ``leads`` where nothing but space stands before it on its line; ``indent`` is the number
-    of characters in front of it there, or of its line where it does not lead.
+    ``leads`` says that it is the first token of its line, and ``indent`` is how many characters
+    the line has in front of its first token.
     """
 
     type: str
@@ -45,11 +45,11 @@ _KINDS = {
 }
 
 
-def lex(text: str) -> list[Word]:
-    """All words of ``text`` in order, comments too, without the space behind them."""
+def lex(text: str) -> list[Token]:
+    """All tokens of ``text`` in order, comments too, without the space behind them."""
     from ffebm_dsl.language.syntax.grammar import parser
 
-    words: list[Word] = []
+    tokens: list[Token] = []
     line = indent = 0
     reading = parser().parse_interactive(text, start="start")
     for token in reading.lexer_thread.lex(None):  # type: ignore[no-untyped-call]
@@ -58,13 +58,13 @@ def lex(text: str) -> list[Word]:
             line, indent = token.line, token.column - 1
         found = token.value.rstrip() if token.type == "COMMENT" else token.value
         span = Span(token.start_pos, token.start_pos + len(found))
-        words.append(Word(token.type, found, span, line, leads, indent))
-    return words
+        tokens.append(Token(token.type, found, span, line, leads, indent))
+    return tokens
 
 
-def without_comments(words: Sequence[Word]) -> list[Word]:
-    """What the parser reads of ``words``, and the end of the text."""
-    code = [word for word in words if word.type != "COMMENT"]
+def code_tokens(tokens: Sequence[Token]) -> list[Token]:
+    """What the parser reads of ``tokens``, and the end of the text."""
+    code = [token for token in tokens if token.type != "COMMENT"]
     end = code[-1].span.end if code else 0
-    last_line = words[-1].line + 1 if words else 1
-    return [*code, Word("$END", "", Span(end, end), last_line, True, 0)]
+    last_line = tokens[-1].line + 1 if tokens else 1
+    return [*code, Token("$END", "", Span(end, end), last_line, True, 0)]

@@ -1,12 +1,12 @@
-"""What is said about a syntax error, by where the parser stands and what it finds there.
+"""What is said about a syntax error, by the state of the parser and the token found.
 
 The messages are in ``grammar/messages/*.ffe``, each above a snippet that brings it about::
 
     #! message: a layer needs `:` and its shape after its name: `layer s1: [16] tanh`
     model m { block b { energy hopfield { layer s1 [16] tanh } } }
 
-``#! note:`` adds a note. A message stands for any word at its place; ``#! only: this word``
-narrows it to the kind of word that the snippet has there. The text between one `#! message:`
+``#! note:`` adds a note. A message is for any token at its place; ``#! only: this word``
+narrows it to the kind of token that the snippet has there. The text between one `#! message:`
 and the next is the snippet. Numbers of parser states differ between builds, so the map is
 made from the snippets, once per parser, when the first syntax error asks for it.
 """
@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.syntax.acceptance import Acceptance, Situation, Stack, acceptance
 from ffebm_dsl.language.syntax.grammar import END
-from ffebm_dsl.language.syntax.lexer import lex, without_comments
+from ffebm_dsl.language.syntax.lexer import code_tokens, lex
 
 ANY = "any"
-"""Stands for every kind of word."""
+"""Every kind of token."""
 
 _ENTRY = re.compile(r"^#! message: (?P<message>.+)\n(?P<rest>(?:(?!#! message:).*(?:\n|$))*)", re.M)
 _FIELD = re.compile(r"^#! (?P<key>note|only): (?P<value>.+)\n", re.M)
@@ -41,7 +41,7 @@ class Message(NamedTuple):
 
 
 class Key(NamedTuple):
-    """Where a message belongs: the parser's place and the kind of word found, or `ANY`."""
+    """Where a message belongs: the parser's place and the kind of token found, or `ANY`."""
 
     situation: Situation
     kind: str
@@ -68,10 +68,10 @@ def key_of(message: Message, walked: Acceptance) -> Key:
 
     Raises ValueError where it does not stop.
     """
-    words = without_comments(lex(message.snippet))
+    tokens = code_tokens(lex(message.snippet))
     stack: Stack = walked.start
-    for at in range(len(words)):
-        kind = walked.kind_of(stack, words, at)
+    for at in range(len(tokens)):
+        kind = walked.kind_of(stack, tokens, at)
         stepped = walked.step(stack, kind)
         if stepped is None:
             return Key(walked.situation(stack), kind if message.narrow else ANY)
@@ -89,6 +89,6 @@ def message_table() -> Mapping[Key, Message]:
 
 
 def message_for(situation: Situation, kind: str) -> Message | None:
-    """The message for a word of this kind at this place, if there is one."""
+    """The message for a token of this kind at this place, if there is one."""
     table = message_table()
     return table.get(Key(situation, kind)) or table.get(Key(situation, ANY))

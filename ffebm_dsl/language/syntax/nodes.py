@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.syntax import ast
-from ffebm_dsl.language.syntax.lexer import Word
+from ffebm_dsl.language.syntax.lexer import Token
 
 
 class _Part(NamedTuple):
     """A part of a node that is no node itself: items between brackets, an expression in them.
 
-    ``span`` is None for a part that is made of no word.
+    ``span`` is None for a part that is made of no token.
     """
 
     span: Span | None
@@ -32,11 +32,11 @@ def _extent(children: Sequence[Any]) -> Span | None:
 
 
 def _kept(children: Sequence[Any]) -> list[Any]:
-    """The children without the words that only hold them together."""
+    """The children without the tokens that only hold them together."""
     return [
         child.value if type(child) is _Part else child
         for child in children
-        if type(child) is not Word or child.type[0] != "_"
+        if type(child) is not Token or child.type[0] != "_"
     ]
 
 
@@ -57,29 +57,29 @@ def _start(span: Span, version: ast.Version | None, *items: Any) -> ast.Program:
     return ast.Program(span, version, items, ())
 
 
-def _name(span: Span, word: Word) -> ast.Ident:
-    return ast.Ident(span, word.text)
+def _name(span: Span, token: Token) -> ast.Ident:
+    return ast.Ident(span, token.text)
 
 
-def _number(span: Span, word: Word) -> ast.Number:
-    return ast.Number(span, word.text)
+def _number(span: Span, token: Token) -> ast.Number:
+    return ast.Number(span, token.text)
 
 
-def _boolean(span: Span, word: Word) -> ast.Boolean:
-    return ast.Boolean(span, word.type == "TRUE")
+def _boolean(span: Span, token: Token) -> ast.Boolean:
+    return ast.Boolean(span, token.type == "TRUE")
 
 
-def _string(span: Span, word: Word) -> ast.String:
-    return ast.String(span, word.text[1:-1])
+def _string(span: Span, token: Token) -> ast.String:
+    return ast.String(span, token.text[1:-1])
 
 
-def _version(span: Span, number: Word) -> ast.Version:
+def _version(span: Span, number: Token) -> ast.Version:
     return ast.Version(span, number.text)
 
 
-def _use(span: Span, word: Word) -> ast.Use:
+def _use(span: Span, token: Token) -> ast.Use:
     """The parts of ``use package >= version``, which is one word."""
-    package, version = re.finditer(r"[\w.-]+", word.text[len("use") :])
+    package, version = re.finditer(r"[\w.-]+", token.text[len("use") :])
     start = span.start + len("use")
     return ast.Use(
         span,
@@ -155,5 +155,5 @@ NODES = SimpleNamespace(
     # A reference is its port.
     reference=lambda children: children[0],
 )
-"""Rule -> what makes its node of its children: words, nodes, parts, or None for what is left
+"""Rule -> what makes its node of its children: tokens, nodes, parts, or None for what is left
 out."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span, SpecError
 from ffebm_dsl.language.syntax.ast import Comment, Override, Program
 from ffebm_dsl.language.syntax.docs import with_docs
-from ffebm_dsl.language.syntax.lexer import Word, lex, without_comments
+from ffebm_dsl.language.syntax.lexer import Token, code_tokens, lex
 
 MAX_NESTING = 32
 """Brackets inside brackets. Deeper texts are refused before the parser sees them."""
@@ -69,14 +69,14 @@ def _recovered(source: SourceFile, start: str) -> Recovered:
     refused = _hidden_characters(source)
     if refused:
         return Recovered(None, refused)
-    words = lex(source.text)
-    refused = _nesting_fault(words, source)
+    tokens = lex(source.text)
+    refused = _nesting_fault(tokens, source)
     if refused:
         return Recovered(None, refused)
-    code = without_comments(words)
+    code = code_tokens(tokens)
     found = derive(code, start)
     if found is not None:
-        return Recovered(_with_comments(found, words, code, source))
+        return Recovered(_with_comments(found, tokens, code, source))
     from ffebm_dsl.language.syntax.faults import describe
     from ffebm_dsl.language.syntax.recover import mend
 
@@ -84,15 +84,15 @@ def _recovered(source: SourceFile, start: str) -> Recovered:
     diagnostics = tuple(describe(fault, code, source) for fault in mended.faults)
     if not diagnostics:
         raise AssertionError("the parser refuses a text in which recovery finds no fault")
-    if mended.words is None:
+    if mended.tokens is None:
         return Recovered(None, diagnostics)
-    program = _with_comments(derive(mended.words, start), words, mended.words, source)
-    damaged = tuple(word.span for word in mended.touched)
+    program = _with_comments(derive(mended.tokens, start), tokens, mended.tokens, source)
+    damaged = tuple(token.span for token in mended.touched)
     return Recovered(program, diagnostics, damaged, mended.names_lost)
 
 
-def derive(words: Sequence[Word], start: str) -> Any:
-    """The node of the start rule, made of all ``words``, of which the end is the last.
+def derive(tokens: Sequence[Token], start: str) -> Any:
+    """The node of the start rule, made of all ``tokens``, of which the end is the last.
 
     None where they do not follow the grammar.
     """
@@ -104,23 +104,23 @@ def derive(words: Sequence[Word], start: str) -> Any:
     reading = parser().parse_interactive("", start=start)
     node = None
     try:
-        for word in words:
-            # Lark asks a word for its type, and keeps it for the nodes.
+        for token in tokens:
+            # Lark asks a token for its type, and keeps it for the nodes.
             choices = reading.choices()  # type: ignore[no-untyped-call]
-            node = reading.feed_token(as_accepted(word, choices))  # type: ignore[arg-type]
+            node = reading.feed_token(as_accepted(token, choices))  # type: ignore[arg-type]
     except UnexpectedToken:
         return None
     return node
 
 
 def _with_comments(
-    node: Any, words: Sequence[Word], code: Sequence[Word], source: SourceFile
+    node: Any, tokens: Sequence[Token], code: Sequence[Token], source: SourceFile
 ) -> Any:
     """A program with its comments, and what they document; an override as it is."""
     if not isinstance(node, Program):
         return node
     comments = tuple(
-        Comment(w.span, w.text, w.text.startswith("##")) for w in words if w.type == "COMMENT"
+        Comment(w.span, w.text, w.text.startswith("##")) for w in tokens if w.type == "COMMENT"
     )
     program = node._replace(span=Span(0, len(source.text)), comments=comments)
     return with_docs(program, source.text, code)
@@ -142,18 +142,18 @@ def _hidden_characters(source: SourceFile) -> tuple[Diagnostic, ...]:
     )
 
 
-def too_deep(words: Sequence[Word]) -> Word | None:
+def too_deep(tokens: Sequence[Token]) -> Token | None:
     """The first bracket that is nested too deep."""
     depth = 0
-    for word in words:
-        depth += (word.type in _OPENING) - (word.type in _CLOSING)
+    for token in tokens:
+        depth += (token.type in _OPENING) - (token.type in _CLOSING)
         if depth > MAX_NESTING:
-            return word
+            return token
     return None
 
 
-def _nesting_fault(words: Sequence[Word], source: SourceFile) -> tuple[Diagnostic, ...]:
-    deep = too_deep(words)
+def _nesting_fault(tokens: Sequence[Token], source: SourceFile) -> tuple[Diagnostic, ...]:
+    deep = too_deep(tokens)
     if deep is None:
         return ()
     message = f"brackets are nested more than {MAX_NESTING} deep"

@@ -9,7 +9,7 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.syntax.acceptance import Stack, acceptance
 from ffebm_dsl.language.syntax.ast import Program
 from ffebm_dsl.language.syntax.grammar import END
-from ffebm_dsl.language.syntax.lexer import Word, without_comments
+from ffebm_dsl.language.syntax.lexer import Token, code_tokens
 from ffebm_dsl.language.syntax.parse import MAX_NESTING, derive
 from ffebm_dsl.language.syntax.recover import mend_beginning
 
@@ -23,19 +23,19 @@ _MOST_ENDINGS = 4 * MAX_NESTING
 
 
 class Unfinished(NamedTuple):
-    """``accepted`` are the terminals that could stand at the place. ``program`` is the text up
-    to it, with a name there, made whole; None where no name can stand there."""
+    """``accepted`` are the terminals that the parser accepts at the place. ``program`` is the
+    text up to it, with a name there, made whole; None where it accepts no name."""
 
     accepted: frozenset[str]
     program: Program | None
 
 
-def read_unfinished(words: Sequence[Word], place: Span) -> Unfinished:
-    """What could be written at ``place``, which ``words`` stand before."""
+def read_unfinished(tokens: Sequence[Token], place: Span) -> Unfinished:
+    """What could be written at ``place``, behind ``tokens``."""
     accept = acceptance("start")
-    kept, stack = mend_beginning(without_comments(words))
+    kept, stack = mend_beginning(code_tokens(tokens))
     accepted = accept.accepted(stack)
-    name = Word("NAME", "_", place, 1, False, 0)
+    name = Token("NAME", "_", place, 1, False, 0)
     following = accept.step(stack, name.type)
     if following is None:
         return Unfinished(accepted, None)
@@ -44,13 +44,13 @@ def read_unfinished(words: Sequence[Word], place: Span) -> Unfinished:
     return Unfinished(accepted, program if isinstance(program, Program) else None)
 
 
-def _endings(stack: Stack, at: int) -> list[Word]:
+def _endings(stack: Stack, at: int) -> list[Token]:
     accept = acceptance("start")
-    found: list[Word] = []
+    found: list[Token] = []
     while len(found) < _MOST_ENDINGS:
         accepted = accept.accepted(stack)
         kind = next((kind for kind in _ENDINGS if kind in accepted), END)
-        found.append(Word(kind, "", Span(at, at), 1, False, 0))
+        found.append(Token(kind, "", Span(at, at), 1, False, 0))
         stepped = accept.step(stack, kind)
         if kind == END or stepped is None:
             break

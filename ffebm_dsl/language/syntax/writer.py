@@ -74,7 +74,7 @@ class _Row:
 
 
 class Source:
-    """A text and its comments: what stands between two places."""
+    """A text and its comments: what is between two places."""
 
     def __init__(self, text: str, comments: Sequence[Comment]) -> None:
         self.text = text
@@ -85,7 +85,7 @@ class Source:
         return bool(self.comments_in(span))
 
     def interrupts(self, document: Document) -> bool:
-        """Whether a comment stands between two words of the document."""
+        """Whether there is a comment between two words of the document."""
         return self.has_comment(Span(first_at(document), last_at(document)))
 
     def comments_in(self, span: Span) -> Sequence[Comment]:
@@ -93,7 +93,7 @@ class Source:
         return self.comments[first : bisect_right(self._starts, span.end - 1)]
 
     def blank_before(self, offset: int) -> bool:
-        """Whether an empty line, or more, stands in front of ``offset``."""
+        """Whether an empty line, or more, precedes ``offset``."""
         start = offset
         while start and self.text[start - 1] in _SPACES:
             start -= 1
@@ -105,7 +105,7 @@ class Source:
         return not self.text[self.text.rfind("\n", 0, start) + 1 : start].strip(_SPACES)
 
     def find(self, char: str, start: int) -> int:
-        """Where ``char`` first stands after ``start``, outside of comments."""
+        """Where ``char`` first occurs after ``start``, outside of comments."""
         found = self.text.index(char, start)
         for i in range(bisect_right(self._starts, start - 1), len(self._starts)):
             if self._starts[i] > found:
@@ -213,7 +213,7 @@ class Writer:
 
     def _fits(self, first: _Part, rest: list[_Part]) -> bool:
         """Whether a part and the ``rest``, of which the last one comes next, fit on the line up
-        to where it can be broken next. The rest may be long, and is looked at from its end."""
+        to where it can be broken next. The rest may be long, and is read from its end."""
         waiting, left = [first], len(rest)
         row = self._rows[-1]
         used = row.indent + len(row.text) if self._ended is None else self._ended

@@ -1,8 +1,8 @@
 """What an editor asks of a spec: pure functions from a text and a place to an answer.
 
-They work on half-written texts: what stands at a place is read off the tokens, and only
-shapes, counts and diagnostics need the compiler. :mod:`~ffebm_dsl.tools.editor.server` puts them
-behind the Language Server Protocol, and is the only part that knows of it.
+They work on half-written texts: what can be written at a place, the parser says, and what a
+name refers to is read off the AST of the mended text.
+:mod:`~ffebm_dsl.tools.editor.server` alone knows of the Language Server Protocol.
 """
 
 from ffebm_dsl.tools.editor.analysis import Analysis, analyse

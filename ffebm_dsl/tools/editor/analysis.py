@@ -11,7 +11,7 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.passes import PASSES
 from ffebm_dsl.language.ir.resolve import resolve
 from ffebm_dsl.language.ir.resolved import Spec
-from ffebm_dsl.language.syntax import Word, ast, lex, parse_with_recovery
+from ffebm_dsl.language.syntax import Token, ast, lex, parse_with_recovery
 from ffebm_dsl.language.syntax.declarations import Declaration, declarations
 
 
@@ -29,8 +29,8 @@ class Analysis:
     diagnostics: tuple[Diagnostic, ...]
 
     @cached_property
-    def words(self) -> list[Word]:
-        """The words of the text, comments too."""
+    def tokens(self) -> list[Token]:
+        """The tokens of the text, comments too."""
         return lex(self.source.text)
 
     @cached_property
@@ -38,16 +38,16 @@ class Analysis:
         """What the text declares, in its order."""
         return [*declarations(self.program)] if self.program else []
 
-    def word_at(self, offset: int) -> Word | None:
-        """The word that ``offset`` is in or directly behind; of two, the one that has letters."""
-        position = bisect_right(self.words, offset, key=lambda word: word.span.start) - 1
-        if position < 0 or self.words[position].span.end < offset:
+    def token_at(self, offset: int) -> Token | None:
+        """The token that ``offset`` is in or directly behind; of two, the one that has letters."""
+        position = bisect_right(self.tokens, offset, key=lambda token: token.span.start) - 1
+        if position < 0 or self.tokens[position].span.end < offset:
             return None
-        before = self.words[position - 1] if position else None
+        before = self.tokens[position - 1] if position else None
         touching = before is not None and before.span.end == offset
         if touching and before is not None and before.text[-1:].isalnum():
             return before
-        return self.words[position]
+        return self.tokens[position]
 
 
 def analyse(source: SourceFile) -> Analysis:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.registry import OPS, TABLES, Kind, Parameter
-from ffebm_dsl.language.syntax import Word
+from ffebm_dsl.language.syntax import Token
 from ffebm_dsl.language.syntax.declarations import Declaration
 from ffebm_dsl.language.syntax.grammar import KEYWORDS
 from ffebm_dsl.language.syntax.parse import too_deep
@@ -45,9 +45,9 @@ _STATEMENTS = {**KEYWORDS, "REQUIREMENT": "use"}
 def complete(analysis: Analysis, offset: int) -> tuple[Completion, ...]:
     """All completions at ``offset``, those of the place first; none in comments and strings.
 
-    They are not narrowed by what is typed of a word already: editors do that, each in its way.
+    They are not narrowed by what is typed of a token already: editors do that, each in its way.
     """
-    before = [word for word in analysis.words if word.span.start < offset]
+    before = [token for token in analysis.tokens if token.span.start < offset]
     last = before[-1] if before else None
     if last is not None and _is_within(last, offset, analysis):
         return ()
@@ -62,17 +62,17 @@ def complete(analysis: Analysis, offset: int) -> tuple[Completion, ...]:
     found: list[Completion] = []
     if program is not None:
         found += _offered(expected(program, place), analysis.declarations, span.start)
-    keywords = (word for kind, word in _STATEMENTS.items() if kind in accepted)
+    keywords = (keyword for kind, keyword in _STATEMENTS.items() if kind in accepted)
     found += (_keyword(word) for word in keywords if word not in ("true", "false"))
     return tuple(item._replace(span=span) for item in dict.fromkeys(found))
 
 
-def _is_within(word: Word, offset: int, analysis: Analysis) -> bool:
+def _is_within(token: Token, offset: int, analysis: Analysis) -> bool:
     """Whether the place belongs to a comment, a string or a number, where nothing is offered."""
-    if word.type == "COMMENT":
-        return "\n" not in analysis.source.text[word.span.end : offset]
-    quiet = word.kind in ("string", "number", "use statement") or word.type == "OPEN_STRING"
-    return quiet and (offset < word.span.end or (offset == word.span.end and word.text != '""'))
+    if token.type == "COMMENT":
+        return "\n" not in analysis.source.text[token.span.end : offset]
+    quiet = token.kind in ("string", "number", "use statement") or token.type == "OPEN_STRING"
+    return quiet and (offset < token.span.end or (offset == token.span.end and token.text != '""'))
 
 
 def _offered(wanted: Expected, all_: list[Declaration], place: int) -> Iterator[Completion]:
@@ -86,7 +86,7 @@ def _offered(wanted: Expected, all_: list[Declaration], place: int) -> Iterator[
         yield from _entries(wanted.table, coupling=wanted.coupling)
     if "outputs" in wanted.names:
         yield _item("out", CompletionKind.NAME, "output")
-    # Stages stand in the order of computation; everything else can be named before it stands.
+    # Stages are in the order of computation; everything else may be named before it is declared.
     declared = [d for d in all_ if wanted.anywhere or d.keyword not in PORTS or d.span.end < place]
     for found in candidates(wanted, declared):
         if "formals" in wanted.names and found.scope[-1:] == (wanted.of,):
@@ -114,9 +114,9 @@ def _argument(parameter: Parameter) -> Completion:
 
 
 def _values(parameter: Parameter) -> Iterator[Completion]:
-    words = ("true", "false") if parameter.kind is Kind.BOOL else parameter.choices
-    for word in words:
-        yield _item(word, CompletionKind.VALUE, parameter.name, doc=parameter.doc)
+    tokens = ("true", "false") if parameter.kind is Kind.BOOL else parameter.choices
+    for token in tokens:
+        yield _item(token, CompletionKind.VALUE, parameter.name, doc=parameter.doc)
     if parameter.kind is Kind.CALLS:
         yield _item("[]", CompletionKind.VALUE, f"list of {TABLES[parameter.table].noun}s", "[")
 

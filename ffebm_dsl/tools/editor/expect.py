@@ -1,4 +1,4 @@
-"""What is expected of a name, by where it stands in a program."""
+"""What a name can be, by its place in a program."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ffebm_dsl.tools.editor.visible import formals, members, outputs, visible
 
 
 class Expected(NamedTuple):
-    """``table`` names a registry table whose entries could stand here; ``signature`` has the
+    """``table`` names a registry table whose entries are expected; ``signature`` has the
     arguments or keys that could be named, but those ``stated`` already; ``parameter`` is the
-    one whose value is wanted. ``words`` could stand here too.
+    one whose value is wanted. ``words`` are accepted too.
 
     ``names`` are kinds of declared names: ``ports``, ``layers``, ``values``, ``templates``,
     ``parts``; ``outputs`` and ``members`` are those of the block ``of``, ``formals`` the
-    arguments of the template ``of``. The name stands in ``scope``; ``anywhere`` where it may
+    arguments of the template ``of``. The name is in ``scope``; ``anywhere`` where it may
     be declared behind this place.
     """
 
@@ -73,7 +73,7 @@ _BY_FIELD: Mapping[tuple[type, str], Expected] = MappingProxyType(
         (ast.Arithmetic, "rest"): _VALUES,
     }
 )
-"""Node and field -> what is expected of a name there, whatever the node stands in."""
+"""Node and field -> what is expected of a name there, whatever the node is part of."""
 
 
 def expected(program: ast.Program, place: Span) -> Expected:
@@ -182,7 +182,7 @@ def _of_value(signature: Construct, name: str) -> Expected:
 
 
 def candidates(wanted: Expected, all_: list[Declaration]) -> Iterator[Declaration]:
-    """The declared names that could stand where ``wanted`` is expected."""
+    """The declared names that fit ``wanted``."""
     for kind in wanted.names:
         if kind == "outputs":
             yield from outputs(wanted.of, wanted.scope, all_)

@@ -17,7 +17,7 @@ from ffebm_dsl.tools.editor.analysis import Analysis
 def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:
     """A line for each thing that is known; one for each use of a template.
 
-    Nothing about what is faulty, or stands in a text that could not be read.
+    Nothing about what is faulty, or in a text that could not be read.
     """
     spec, place = analysis.spec, declaration.span
     if spec is None:

@@ -1,4 +1,4 @@
-"""What there is to say about the word or arrow at a place."""
+"""What there is to say about the token or arrow at a place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.registry import TABLES
-from ffebm_dsl.language.syntax import Word
+from ffebm_dsl.language.syntax import Token
 from ffebm_dsl.tools.editor.analysis import Analysis
 from ffebm_dsl.tools.editor.docs import ARROW_DOCS, KEYWORD_DOCS, describe, describe_parameter
 from ffebm_dsl.tools.editor.expect import Expected, expected
@@ -24,36 +24,36 @@ class Hover(NamedTuple):
 
 def hover(analysis: Analysis, offset: int) -> Hover | None:
     """The documentation of a keyword, entry or argument; shapes and counts of what is declared."""
-    word = analysis.word_at(offset)
-    if word is None:
+    token = analysis.token_at(offset)
+    if token is None:
         return None
-    said = list(_said(analysis, word))
-    return Hover(word.span, "\n\n".join(said)) if said else None
+    said = list(_said(analysis, token))
+    return Hover(token.span, "\n\n".join(said)) if said else None
 
 
-def _said(analysis: Analysis, word: Word) -> Iterator[str]:
-    if word.text in ARROW_DOCS:
-        yield from connection_facts(analysis, word.span)
-        yield ARROW_DOCS[word.text]
-    elif word.type == "REQUIREMENT":
+def _said(analysis: Analysis, token: Token) -> Iterator[str]:
+    if token.text in ARROW_DOCS:
+        yield from connection_facts(analysis, token.span)
+        yield ARROW_DOCS[token.text]
+    elif token.type == "REQUIREMENT":
         yield KEYWORD_DOCS["use"]
-    elif word.kind == "keyword":
-        yield KEYWORD_DOCS[word.text]
-    elif word.type == "NAME" and analysis.program is not None:
-        found = declaration_at(analysis, word.span.start)
+    elif token.kind == "keyword":
+        yield KEYWORD_DOCS[token.text]
+    elif token.type == "NAME" and analysis.program is not None:
+        found = declaration_at(analysis, token.span.start)
         if found is not None:
             yield f"```ffe\n{found.keyword} {found.name}\n```"
             yield from filter(None, [found.doc])
             yield from facts(analysis, found)
             return
-        yield from _documented(word.text, expected(analysis.program, word.span))
+        yield from _documented(token.text, expected(analysis.program, token.span))
 
 
-def _documented(word: str, wanted: Expected) -> Iterator[str]:
+def _documented(token: str, wanted: Expected) -> Iterator[str]:
     """What the registry says."""
-    if wanted.signature is not None and word in wanted.signature.names:
-        yield describe_parameter(wanted.signature.parameter(word))
-    elif wanted.table and word in TABLES[wanted.table]:
-        yield describe(TABLES[wanted.table][word])
-    elif wanted.parameter is not None and word in wanted.parameter.choices:
+    if wanted.signature is not None and token in wanted.signature.names:
+        yield describe_parameter(wanted.signature.parameter(token))
+    elif wanted.table and token in TABLES[wanted.table]:
+        yield describe(TABLES[wanted.table][token])
+    elif wanted.parameter is not None and token in wanted.parameter.choices:
         yield describe_parameter(wanted.parameter)

@@ -24,14 +24,14 @@ class Symbol(NamedTuple):
 
 def declaration_at(analysis: Analysis, offset: int) -> Declaration | None:
     """The declaration of the name at ``offset``; None where there is none, or no name."""
-    word = analysis.word_at(offset)
-    if word is None or word.type != "NAME" or analysis.program is None:
+    token = analysis.token_at(offset)
+    if token is None or token.type != "NAME" or analysis.program is None:
         return None
     for found in analysis.declarations:
-        if found.span == word.span:
+        if found.span == token.span:
             return found
-    wanted = expected(analysis.program, word.span)
-    named = (d for d in candidates(wanted, analysis.declarations) if d.name == word.text)
+    wanted = expected(analysis.program, token.span)
+    named = (d for d in candidates(wanted, analysis.declarations) if d.name == token.text)
     return next(named, None)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffebm_dsl.language.syntax import lex, without_comments
+from ffebm_dsl.language.syntax import code_tokens, lex
 from tests.mutants import real_specs
 
 TEXT = 'a\n  ffe 1.5 2x "open\n## doc  \n\t$ <-> "shut" use x-y.z >= 1.2 use use_a  # b'
@@ -31,8 +31,8 @@ def test_words_and_their_places() -> None:
 
 
 def test_the_parser_reads_all_but_the_comments_and_then_the_end() -> None:
-    assert [word.type for word in without_comments(lex("a # b\n"))] == ["NAME", "$END"]
-    (end,) = without_comments(lex(" \n # only"))
+    assert [word.type for word in code_tokens(lex("a # b\n"))] == ["NAME", "$END"]
+    (end,) = code_tokens(lex(" \n # only"))
     assert (end.type, end.span.start) == ("$END", 0)
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.language.syntax import lex, parse_with_recovery, without_comments
+from ffebm_dsl.language.syntax import code_tokens, lex, parse_with_recovery
 from ffebm_dsl.language.syntax.acceptance import Situation, acceptance
 from ffebm_dsl.language.syntax.messages import Message, key_of, message_table, read_messages
 from tests.mutants import real_specs
@@ -48,7 +48,7 @@ def situations() -> Counter[Situation]:
     walked = acceptance("start")
     met: Counter[Situation] = Counter()
     for _, text in real_specs():
-        stack, words = walked.start, without_comments(lex(text))
+        stack, words = walked.start, code_tokens(lex(text))
         for at in range(len(words)):
             met[walked.situation(stack)] += 1
             stepped = walked.step(stack, walked.kind_of(stack, words, at))

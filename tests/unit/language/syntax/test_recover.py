@@ -126,6 +126,12 @@ def test_braces_of_a_text_without_indentation_are_found_by_the_parser() -> None:
     assert (fault.code, line_of_report(fault)) == ("FFE0008", 14)
 
 
+def test_a_block_from_a_template_needs_no_braces() -> None:
+    text = changed("    }\n    out", "    out").replace("  readout", "  block c = t(b)\n  readout")
+    (fault,) = recovered(text).diagnostics
+    assert (fault.code, line_of_report(fault)) == ("FFE0008", 14)
+
+
 def test_a_text_full_of_faults_is_given_up() -> None:
     result = recovered("param a int = 1\n" * (MAX_FAULTS + 10))
     assert result.program is None and len(result.diagnostics) == MAX_FAULTS

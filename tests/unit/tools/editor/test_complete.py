@@ -99,7 +99,7 @@ def test_every_word_of_a_spec_is_on_offer_where_it_stands(path: Path) -> None:
     """But for names that are declared there, and couplings as parts, which have no declaration."""
     analysis = analyse(SourceFile("a.ffe", path.read_text(encoding="utf-8")))
     declared = {found.span for found in analysis.declarations}
-    for token in analysis.words:
+    for token in analysis.tokens:
         if token.kind in ("name", "keyword") and token.span not in declared:
             offered = [item.label for item in complete(analysis, token.span.start + 1)]
             assert token.text in offered or token.text == "s1_s2", token
