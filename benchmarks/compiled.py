@@ -36,10 +36,11 @@ from benchmarks.measuring import (
     where,
 )
 from ffebm_dsl.build import build
-from ffebm_dsl.physics.energy import BoundEnergy, HopfieldEnergy
+from ffebm_dsl.physics.energy import HopfieldEnergy
+from ffebm_dsl.physics.interfaces import BoundEnergy, Relaxation, Schedule
 from ffebm_dsl.physics.layout import channels_last
 from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork
-from ffebm_dsl.physics.relaxation import Relaxation, Schedule, relax
+from ffebm_dsl.physics.relaxation import relax
 
 States = list[Tensor]
 

@@ -13,9 +13,12 @@ from time import perf_counter, process_time
 import torch
 
 from ffebm_dsl.build import build
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_dsl.constructs.gradients.unrolled import Unrolled
 from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
+from ffebm_dsl.physics.interfaces import Estimator
 from ffebm_dsl.physics.network import BlockSettings, HybridNetwork
 from ffebm_dsl.tools.benchmarking.floor import floor
 

@@ -21,7 +21,10 @@ import torch
 
 from benchmarks.measuring import batch_of, compiled, settings, step
 from ffebm_dsl.build import build
-from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_dsl.constructs.gradients.unrolled import Unrolled
+from ffebm_dsl.physics.interfaces import Estimator
 from ffebm_dsl.physics.network import HybridNetwork
 
 

@@ -22,8 +22,8 @@ from benchmarks import figures
 from benchmarks.measuring import batch_of, compiled, settings, where
 from benchmarks.ways import Setting, Way, trained
 from ffebm_dsl.build import build
+from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import HybridNetwork
-from ffebm_dsl.physics.relaxation import Status
 
 WAYS = (Way(), Way(omega=1.3), Way(2), Way(2, 1.3), Way(2, memory=2), Way(2, 1.3, 2))
 """None of them but the first is the default of a spec."""

@@ -10,18 +10,13 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from ffebm_dsl.constructs.solvers.anderson import Anderson
 from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.physics.energy import HopfieldEnergy
-from ffebm_dsl.physics.gradients import PhaseSettings
+from ffebm_dsl.physics.interfaces import PhaseSettings, Solver, Sweeps
 from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.physics.network.block import EnergyBlock
-from ffebm_dsl.physics.relaxation import (
-    Anderson,
-    OverRelaxation,
-    Solver,
-    Sweeps,
-    carried,
-)
+from ffebm_dsl.physics.relaxation import OverRelaxation, carried
 from ffebm_dsl.running.training import Options, checkpoint
 from ffebm_dsl.running.training.job import assemble, settle
 from ffebm_dsl.running.training.restoring import restore_network

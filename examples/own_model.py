@@ -11,11 +11,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.constructs.ops.linear import Linear
 from ffebm_dsl.language.registry import INITIALISERS
-from ffebm_dsl.physics.energy import Coupling, Drive, HardSigmoid, HopfieldEnergy, Layer, Linear
-from ffebm_dsl.physics.gradients import EquilibriumPropagation, PhaseSettings
+from ffebm_dsl.physics.energy import Coupling, Drive, HopfieldEnergy
+from ffebm_dsl.physics.interfaces import Layer, PhaseSettings, Sweeps
 from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, initialise
-from ffebm_dsl.physics.relaxation import Sweeps, schedule
+from ffebm_dsl.physics.relaxation import schedule
 
 
 def energy_block(inputs: int, outputs: int, generator: torch.Generator) -> EnergyBlock:

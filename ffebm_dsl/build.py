@@ -22,9 +22,18 @@ from ffebm_dsl.language.ir.model import (
     RelaxIR,
     SpecIR,
 )
-from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, GRADIENTS, INITIALISERS, LOSSES, OPS
-from ffebm_dsl.physics import energy as en
-from ffebm_dsl.physics.gradients import PhaseSettings
+from ffebm_dsl.language.registry import (
+    ACTIVATIONS,
+    ENERGIES,
+    GRADIENTS,
+    INITIALISERS,
+    LOSSES,
+    OPS,
+    ROUTINGS,
+    SOLVERS,
+)
+from ffebm_dsl.physics.energy import Coupling, Drive, OpWeights
+from ffebm_dsl.physics.interfaces import Activation, Layer, PhaseSettings, Solver, Sweeps
 from ffebm_dsl.physics.modules import Chain, NamedModules
 from ffebm_dsl.physics.network import (
     BlockSettings,
@@ -36,14 +45,7 @@ from ffebm_dsl.physics.network import (
     Wiring,
     initialise,
 )
-from ffebm_dsl.physics.relaxation import (
-    Anderson,
-    OverRelaxation,
-    Solver,
-    Sweeps,
-    carried,
-    schedule,
-)
+from ffebm_dsl.physics.relaxation import OverRelaxation, carried, schedule
 
 
 def build(
@@ -102,14 +104,12 @@ def _block(ir: BlockIR, prediction: str, generator: Generator) -> HybridBlock:
     index = {layer.name: i for i, layer in enumerate(ir.layers)}
     maps = {f.name: _map(f, ir.init, generator) for f in ir.feedforwards}
     couplings = {
-        c.name: en.Coupling(index[c.source], index[c.target], _named(c.ops, _coupling_op))
+        c.name: Coupling(index[c.source], index[c.target], _named(c.ops, _coupling_op))
         for c in ir.couplings
     }
-    layers = [
-        en.Layer(layer.name, layer.shape, _activation(layer.activation)) for layer in ir.layers
-    ]
+    layers = [Layer(layer.name, layer.shape, _activation(layer.activation)) for layer in ir.layers]
     drives = {
-        name: en.Drive(index[d.layer]) for name, d in zip(_drive_names(ir), ir.drives, strict=True)
+        name: Drive(index[d.layer]) for name, d in zip(_drive_names(ir), ir.drives, strict=True)
     }
     energy = ENERGIES[ir.energy].make(layers, couplings, drives)
     initialise(energy, _draw(ir.init), generator)
@@ -132,15 +132,15 @@ def _block(ir: BlockIR, prediction: str, generator: Generator) -> HybridBlock:
     return HybridBlock(ir.name, NamedModules(maps), core, wiring)
 
 
-def _activation(call: CallIR) -> en.Activation:
-    activation: en.Activation = ACTIVATIONS[call.name].make(**call.arguments)
+def _activation(call: CallIR) -> Activation:
+    activation: Activation = ACTIVATIONS[call.name].make(**call.arguments)
     return activation
 
 
-def _coupling_op(op: OpIR) -> en.OpWeights:
+def _coupling_op(op: OpIR) -> OpWeights:
     coupling = OPS[op.name].coupling
     assert coupling is not None, "the front end admits only ops with a coupling"
-    return en.OpWeights(coupling(op))
+    return OpWeights(coupling(op))
 
 
 def _drive_names(ir: BlockIR) -> list[str]:
@@ -159,17 +159,15 @@ def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> Phase
     solver: Solver = sweeps
     if ir.over_relaxation > 1:
         solver = OverRelaxation(ir.over_relaxation, sweeps)
-    memory = ir.solver.arguments.get("memory", 0)
-    if memory:
-        # A damped or over-relaxed layer reads its own old state.
-        alone = ir.damping == 0 and ir.over_relaxation == 1
-        read = carried(groups, edges) if alone else tuple(range(layers))
-        solver = Anderson(memory, read, solver)
+    # A damped or over-relaxed layer reads its own old state.
+    alone = ir.damping == 0 and ir.over_relaxation == 1
+    read = carried(groups, edges) if alone else tuple(range(layers))
+    solver = SOLVERS[ir.solver.name].make(ir.solver.arguments, solver, read)
     return PhaseSettings(
         ir.sweeps,
         ir.tolerance,
         solver,
-        freeze_after=ir.routing.arguments.get("after", -1),
+        freeze_after=ROUTINGS[ir.routing.name].freeze_after(ir.routing.arguments),
         feedforward=ir.start == "feedforward",
     )
 

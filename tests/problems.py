@@ -10,35 +10,30 @@ from typing import Any, TypeVar
 
 import torch
 
+from ffebm_dsl.constructs.activations.identity import Identity
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.constructs.ops.avg_pool2d import AvgPool2d
+from ffebm_dsl.constructs.ops.conv2d import Conv2d
+from ffebm_dsl.constructs.ops.flatten import Flatten
+from ffebm_dsl.constructs.ops.linear import Linear
+from ffebm_dsl.constructs.ops.max_pool2d import MaxPool2d
+from ffebm_dsl.constructs.solvers.anderson import Anderson
 from ffebm_dsl.language.registry import INITIALISERS
-from ffebm_dsl.physics.energy import (
+from ffebm_dsl.physics.energy import Coupling, Drive, Energy, HopfieldEnergy
+from ffebm_dsl.physics.interfaces import (
     Activation,
-    AvgPool2d,
-    Conv2d,
-    Coupling,
-    Drive,
-    Energy,
     EnergyDynamics,
-    Flatten,
-    HopfieldEnergy,
-    Identity,
+    Estimator,
     Layer,
-    Linear,
-    MaxPool2d,
-    Tanh,
-)
-from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, PhaseSettings
-from ffebm_dsl.physics.layout import zeros
-from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, initialise
-from ffebm_dsl.physics.relaxation import (
-    Anderson,
-    OverRelaxation,
+    PhaseSettings,
     Relaxation,
     Solution,
     Sweeps,
-    relax,
-    schedule,
 )
+from ffebm_dsl.physics.layout import zeros
+from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, initialise
+from ffebm_dsl.physics.relaxation import OverRelaxation, relax, schedule
 
 TIGHT = 1e-14
 

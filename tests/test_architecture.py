@@ -30,10 +30,13 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "specs": "",
         "modules": "",
         "layout": "",
+        # What derives from an interface finds the engine through it, when it runs.
+        "interfaces": "layout gradients",
         "allocation": "",
         "syntax": "diagnostics",
         "registry": "diagnostics",
-        "constructs": "registry energy network gradients relaxation datasets modules",
+        "constructs": "registry interfaces layout energy network gradients relaxation datasets "
+        "modules",
         "ir": "syntax registry diagnostics",
         "comparison": "ir registry",
         "drawing": "ir registry",
@@ -41,21 +44,22 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "highlighting": "syntax registry",
         "interchange": "ir syntax registry diagnostics grammar",
         "migrations": "syntax diagnostics",
-        "relaxation": "layout",
-        "energy": "modules layout relaxation",
-        "gradients": "layout energy relaxation",
-        "network": "modules layout energy relaxation gradients",
-        "build": "ir registry diagnostics network energy relaxation gradients modules",
+        "relaxation": "interfaces layout",
+        "energy": "interfaces modules layout relaxation",
+        "gradients": "interfaces layout energy relaxation",
+        "network": "interfaces modules layout energy relaxation gradients",
+        "build": "ir registry diagnostics interfaces network energy relaxation gradients modules",
         "storage": "diagnostics",
         "hdf5": "diagnostics",
         "records": "hdf5 storage diagnostics",
         "report": "records registry diagnostics",
         "datasets": "storage hdf5 registry diagnostics",
-        "checking": "build network gradients relaxation energy modules ir registry diagnostics "
-        "training records",
-        "training": "build network gradients relaxation storage records datasets ir registry "
-        "diagnostics",
-        "benchmarking": "checking build network gradients relaxation energy layout ir registry",
+        "checking": "build constructs interfaces network gradients relaxation energy modules ir "
+        "registry diagnostics training records",
+        "training": "build constructs interfaces network gradients relaxation storage records "
+        "datasets ir registry diagnostics",
+        "benchmarking": "checking build interfaces network gradients relaxation energy layout ir "
+        "registry",
         "cli": "allocation storage benchmarking training checking report comparison build datasets "
         "records ir registry syntax diagnostics network specs drawing editor interchange "
         "migrations",
@@ -93,14 +97,18 @@ DEFERRED_IN: Mapping[str, frozenset[str]] = {
         f"ffebm_dsl.{name}"
         for name in (
             "build",
-            "physics",
+            "physics.energy",
+            "physics.gradients",
+            "physics.layout",
+            "physics.network",
+            "physics.relaxation",
             "running.datasets",
             "running.training",
             "tools.checking",
             "tools.report",
         )
     }
-    for part in ("cli", "constructs", "", "__main__")
+    for part in ("cli", "constructs", "interfaces", "", "__main__")
 }
 """What a part may import only inside the function that needs it."""
 

@@ -14,10 +14,11 @@ from benchmarks import figures, neutrality, sweeps
 from benchmarks.sweeps import Judge, difference
 from benchmarks.ways import FINE, Setting, Way, cores
 from ffebm_dsl.build import build
+from ffebm_dsl.constructs.solvers.anderson import Anderson
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.physics.network import HybridNetwork
-from ffebm_dsl.physics.relaxation import Anderson, OverRelaxation
+from ffebm_dsl.physics.relaxation import OverRelaxation
 
 SPEC = """
 ffe 1.0

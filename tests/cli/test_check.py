@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.physics.energy import Linear
+from ffebm_dsl.constructs.ops.linear import Linear
 from ffebm_dsl.running.records import read
 
 SMALL = """ffe 1.0

@@ -15,10 +15,12 @@ import torch
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_dsl.constructs.gradients.unrolled import Unrolled
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.physics.gradients import EquilibriumPropagation, Implicit, Unrolled
 from ffebm_dsl.tools.checking import CheckSettings, check
 from ffebm_dsl.tools.checking.problem import make_problem
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.activations._slope import SLOPE
 from ffebm_dsl.language.registry import ActivationConstruct
+from ffebm_dsl.physics.interfaces import Activation
 
 if TYPE_CHECKING:
-    from ffebm_dsl.physics.energy import Activation
+    from torch import Tensor
 
 
-def _make(**arguments: Any) -> Activation:
-    from ffebm_dsl.physics.energy import HardSigmoid
+class HardSigmoid(Activation):
+    """``sigma(v) = clamp(a v, 0, 1)``; ``G(s) = s^2 / 2a`` on [0, 1]."""
 
-    return HardSigmoid(**arguments)
+    def __call__(self, v: Tensor) -> Tensor:
+        return (v if self.slope == 1.0 else self.slope * v).clamp(0.0, 1.0)
+
+    def overwrite(self, v: Tensor) -> Tensor:
+        return (v if self.slope == 1.0 else v.mul_(self.slope)).clamp_(0.0, 1.0)
+
+    def derivative(self, v: Tensor) -> Tensor:
+        u = self.slope * v
+        return self.slope * ((u >= 0) & (u <= 1)).to(v.dtype)
+
+    def potential(self, s: Tensor) -> Tensor:
+        return s.square() / (2 * self.slope)
+
+    @property
+    def clip(self) -> tuple[float, float]:
+        return 0.0, 1.0
 
 
 CONSTRUCT = ActivationConstruct(
@@ -22,5 +38,5 @@ CONSTRUCT = ActivationConstruct(
     "clamp(v a, 0, 1)",
     (SLOPE,),
     equation="s = min(max(v a, 0), 1); G(s) = s^2 / (2 v) on [0, 1]",
-    make=_make,
+    make=HardSigmoid,
 )

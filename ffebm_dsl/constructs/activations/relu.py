@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.activations._slope import SLOPE
 from ffebm_dsl.language.registry import ActivationConstruct
+from ffebm_dsl.physics.interfaces import Activation
 
 if TYPE_CHECKING:
-    from ffebm_dsl.physics.energy import Activation
+    from torch import Tensor
 
 
-def _make(**arguments: Any) -> Activation:
-    from ffebm_dsl.physics.energy import Relu
+class Relu(Activation):
+    """``sigma(v) = max(a v, 0)``; ``G(s) = s^2 / 2a`` on [0, inf)."""
 
-    return Relu(**arguments)
+    def __call__(self, v: Tensor) -> Tensor:
+        return (v if self.slope == 1.0 else self.slope * v).relu()
+
+    def overwrite(self, v: Tensor) -> Tensor:
+        return (v if self.slope == 1.0 else v.mul_(self.slope)).relu_()
+
+    def derivative(self, v: Tensor) -> Tensor:
+        return self.slope * (v > 0).to(v.dtype)
+
+    def potential(self, s: Tensor) -> Tensor:
+        return s.square() / (2 * self.slope)
+
+    @property
+    def clip(self) -> tuple[float, float]:
+        return 0.0, math.inf
 
 
 CONSTRUCT = ActivationConstruct(
@@ -22,5 +38,5 @@ CONSTRUCT = ActivationConstruct(
     "max(v a, 0)",
     (SLOPE,),
     equation="s = max(v a, 0); G(s) = s^2 / (2 v) for s >= 0",
-    make=_make,
+    make=Relu,
 )

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.activations._slope import SLOPE
 from ffebm_dsl.language.registry import ActivationConstruct
+from ffebm_dsl.physics.interfaces import Activation
 
 if TYPE_CHECKING:
-    from ffebm_dsl.physics.energy import Activation
+    from torch import Tensor
 
 
-def _make(**arguments: Any) -> Activation:
-    from ffebm_dsl.physics.energy import Sigmoid
+class Sigmoid(Activation):
+    """``sigma(v) = 1 / (1 + exp(-a v))``; ``G(s) = (s log s + (1-s) log(1-s)) / a``."""
 
-    return Sigmoid(**arguments)
+    def __call__(self, v: Tensor) -> Tensor:
+        return (self.slope * v).sigmoid()
+
+    def overwrite(self, v: Tensor) -> Tensor:
+        return v.mul_(self.slope).sigmoid_()
+
+    def derivative(self, v: Tensor) -> Tensor:
+        s = (self.slope * v).sigmoid()
+        return self.slope * s * (1 - s)
+
+    def potential(self, s: Tensor) -> Tensor:
+        return (s.xlogy(s) + (1 - s).xlogy(1 - s)) / self.slope
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return 0.0, 1.0
 
 
 CONSTRUCT = ActivationConstruct(
@@ -22,5 +38,5 @@ CONSTRUCT = ActivationConstruct(
     "1 / (1 + exp(-v a))",
     (SLOPE,),
     equation="s = 1 / (1 + exp(-v a)); G(s) = (s log s + (1 - s) log(1 - s)) / v",
-    make=_make,
+    make=Sigmoid,
 )

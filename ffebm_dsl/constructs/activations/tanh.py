@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.activations._slope import SLOPE
 from ffebm_dsl.language.registry import ActivationConstruct
+from ffebm_dsl.physics.interfaces import Activation
 
 if TYPE_CHECKING:
-    from ffebm_dsl.physics.energy import Activation
+    from torch import Tensor
 
 
-def _make(**arguments: Any) -> Activation:
-    from ffebm_dsl.physics.energy import Tanh
+class Tanh(Activation):
+    """``sigma(v) = tanh(a v)``; ``G(s) = ((1+s) log(1+s) + (1-s) log(1-s)) / 2a``."""
 
-    return Tanh(**arguments)
+    def __call__(self, v: Tensor) -> Tensor:
+        return (self.slope * v).tanh()
+
+    def overwrite(self, v: Tensor) -> Tensor:
+        return v.mul_(self.slope).tanh_()
+
+    def derivative(self, v: Tensor) -> Tensor:
+        return self.slope * (1 - (self.slope * v).tanh().square())
+
+    def potential(self, s: Tensor) -> Tensor:
+        up, down = 1 + s, 1 - s
+        return (up.xlogy(up) + down.xlogy(down)) / (2 * self.slope)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return -1.0, 1.0
 
 
 CONSTRUCT = ActivationConstruct(
@@ -22,5 +38,5 @@ CONSTRUCT = ActivationConstruct(
     "tanh(v a)",
     (SLOPE,),
     equation="s = tanh(v a); G(s) = ((1 + s) log(1 + s) + (1 - s) log(1 - s)) / (2 v)",
-    make=_make,
+    make=Tanh,
 )

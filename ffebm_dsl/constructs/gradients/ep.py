@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ffebm_dsl.language.registry import Arguments, Backward, EstimatorConstruct, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import POSITIVE
+from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Phase
 
-if TYPE_CHECKING:
-    from ffebm_dsl.physics.gradients import Estimator
+VARIANTS: Mapping[str, tuple[Phase, ...]] = {
+    "centered": (Phase(1.0, 0.5), Phase(-1.0, -0.5)),
+    "positive": (Phase(1.0, 1.0), Phase(0.0, -1.0)),
+    "negative": (Phase(0.0, 1.0), Phase(-1.0, -1.0)),
+}
+"""The phases of each variant for a nudging strength of 1."""
 
 
-def _make(arguments: Arguments) -> Estimator:
-    from ffebm_dsl.physics.gradients import EquilibriumPropagation
+@dataclass(frozen=True)
+class EquilibriumPropagation(ContrastiveEstimator):
+    """EP with nudging strength ``beta`` > 0 in one of ``VARIANTS``.
 
-    return EquilibriumPropagation(beta=arguments["beta"], variant=arguments["estimator"])
+    Raises:
+        ValueError: beta not positive, or an unknown variant.
+    """
+
+    beta: float = 0.2
+    variant: str = "centered"
+
+    def __post_init__(self) -> None:
+        if not self.beta > 0:
+            raise ValueError(f"the nudging strength beta must be positive, not {self.beta}")
+        if self.variant not in VARIANTS:
+            raise ValueError(f"unknown variant {self.variant!r}; known: {', '.join(VARIANTS)}")
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        rows = VARIANTS[self.variant]
+        return tuple(Phase(p.beta * self.beta, p.weight / self.beta) for p in rows)
 
 
 def _backward(arguments: Arguments, sweeps: int) -> Backward:
-    runs = 2 if arguments["estimator"] == "centered" else 1
+    runs = sum(phase.beta != 0 for phase in VARIANTS[arguments["estimator"]])
     return Backward("nudged", runs, sweeps, states=runs)
 
 
@@ -32,7 +55,7 @@ CONSTRUCT = EstimatorConstruct(
             Kind.CHOICE,
             "nudged phases at +beta and -beta, at +beta, or at -beta",
             "centered",
-            choices=("centered", "positive", "negative"),
+            choices=tuple(VARIANTS),
         ),
         Parameter(
             "nudge",
@@ -46,7 +69,7 @@ CONSTRUCT = EstimatorConstruct(
     "to s[b]; (b1, b2) = (beta, -beta) centered, (beta, 0) positive, (0, -beta) negative",
     source="Scellier and Bengio 2017, arXiv 1602.05179; centered: Laborieux et al. 2021, "
     "arXiv 2006.03824; blocks nudged by cotangents: Nest and Ernoult 2024, arXiv 2409.03306",
-    make=_make,
+    make=lambda a: EquilibriumPropagation(a["beta"], a["estimator"]),
     title="EP",
     backward=_backward,
     nudges=True,

@@ -1,20 +1,61 @@
-"""``gradient implicit``."""
+"""``gradient implicit``: implicit differentiation of a block's equilibrium.
+
+At the fixed point ``s = sigma(grad phi(s))`` the implicit function theorem gives, for a
+cotangent ``c``, the response ``w = D (I - H D)^-1 c`` and the gradients
+``<w, d grad phi / d theta>`` and ``<w, d grad phi / d u>`` (the limit of EP as beta goes to 0).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.language.registry import Arguments, Backward, EstimatorConstruct, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, POSITIVE
+from ffebm_dsl.physics.interfaces import Cost, Equilibrium, Estimator, GradientEstimate
 
 if TYPE_CHECKING:
-    from ffebm_dsl.physics.gradients import Estimator
+    from torch import Tensor
 
 
-def _make(arguments: Arguments) -> Estimator:
-    from ffebm_dsl.physics.gradients import Implicit
+@dataclass(frozen=True)
+class Implicit(Estimator):
+    """The adjoint fixed point, by sweeps in the nudged phase's order.
 
-    return Implicit(tolerance=arguments["tolerance"], sweeps=arguments["sweeps"])
+    ``tolerance`` is the relative change per sample at which the adjoint has converged,
+    ``sweeps`` the most sweeps spent on it.
+
+    Raises:
+        ValueError: a tolerance that is not positive, or no sweeps.
+    """
+
+    tolerance: float = 1e-8
+    sweeps: int = 500
+
+    def __post_init__(self) -> None:
+        if not (self.tolerance > 0 and self.sweeps > 0):
+            raise ValueError("implicit differentiation needs a tolerance and sweeps above 0")
+
+    def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
+        import torch
+
+        from ffebm_dsl.physics.gradients.cost import cotangents_by_layer
+        from ffebm_dsl.physics.relaxation import relax
+
+        bound, state = equilibrium.bound, equilibrium.state
+        with torch.no_grad():
+            routings = equilibrium.routings or bound.routings(state)
+            cotangent = cotangents_by_layer(cost, state, torch.ones_like(weights))
+            dynamics = bound.adjoint(state, cotangent, routings)
+            settings = replace(equilibrium.nudged, sweeps=self.sweeps, tolerance=self.tolerance)
+            solution = relax(dynamics, [torch.zeros_like(s) for s in state], settings)
+            found = bound.response_gradient(state, solution.state, weights, routings)
+        return GradientEstimate(
+            found.weights,
+            found.drives,
+            cost.parameter_gradient(state, weights),
+            {"adjoint": [solution]},
+        )
 
 
 def _backward(arguments: Arguments, sweeps: int) -> Backward:
@@ -32,7 +73,7 @@ CONSTRUCT = EstimatorConstruct(
     equation="dC/dtheta = <w, d grad phi / dtheta>, w = D (I - H D)^-1 c: c the cotangent, "
     "H = d^2 phi / ds^2, D = diag(sigma'), at the free equilibrium",
     source="Almeida 1987 (ICNN); Pineda 1987 (Phys. Rev. Lett. 59)",
-    make=_make,
+    make=lambda a: Implicit(a["tolerance"], a["sweeps"]),
     title="implicit",
     backward=_backward,
     nudges=False,

@@ -1,20 +1,73 @@
-"""``gradient unrolled``."""
+"""``gradient unrolled``: autodiff through further sweeps from the free state.
+
+As the number of sweeps grows this tends to the implicit gradient, at a memory cost that
+grows with the sweeps. It is what the literature compares EP's nudged phase with, sweep by
+sweep (Ernoult et al. 2019).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.language.registry import Arguments, Backward, EstimatorConstruct, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
+from ffebm_dsl.physics.interfaces import Cost, Equilibrium, Estimator, GradientEstimate
 
 if TYPE_CHECKING:
-    from ffebm_dsl.physics.gradients import Estimator
+    from torch import Tensor
 
 
-def _make(arguments: Arguments) -> Estimator:
-    from ffebm_dsl.physics.gradients import Unrolled
+@dataclass(frozen=True)
+class Unrolled(Estimator):
+    """Differentiate ``sweeps`` plain sweeps in the free phase's order, from the free state.
 
-    return Unrolled(sweeps=arguments["sweeps"])
+    Raises:
+        ValueError: a negative number of sweeps.
+    """
+
+    sweeps: int = 20
+
+    def __post_init__(self) -> None:
+        if self.sweeps < 0:
+            raise ValueError(f"cannot unroll {self.sweeps} sweeps")
+
+    def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
+        import torch
+
+        from ffebm_dsl.physics.gradients.cost import cotangents_by_layer
+        from ffebm_dsl.physics.relaxation import relax
+
+        settings = replace(
+            equilibrium.free,
+            sweeps=self.sweeps,
+            tolerance=0.0,
+            solver=equilibrium.free.solver.plain,
+        )
+        bound = equilibrium.bound.differentiable()
+        inputs = [*bound.weights.values(), *bound.drives]
+        with torch.enable_grad():
+            dynamics = bound.dynamics(equilibrium.force, equilibrium.routings)
+            solution = relax(dynamics, equilibrium.state, settings)
+        end = [s.detach() for s in solution.state]
+        outputs, cotangents = [], []
+        for s, c in zip(solution.state, cotangents_by_layer(cost, end, weights), strict=True):
+            if c is not None and s.requires_grad:
+                outputs.append(s)
+                cotangents.append(c)
+        gradients = (
+            torch.autograd.grad(
+                outputs, inputs, cotangents, allow_unused=True, materialize_grads=True
+            )
+            if outputs
+            else [torch.zeros_like(x) for x in inputs]
+        )
+        count = len(bound.weights)
+        return GradientEstimate(
+            dict(zip(bound.weights, gradients[:count], strict=True)),
+            list(gradients[count:]),
+            cost.parameter_gradient(end, weights),
+        )
 
 
 def _backward(arguments: Arguments, sweeps: int) -> Backward:
@@ -30,7 +83,7 @@ CONSTRUCT = EstimatorConstruct(
     (Parameter("sweeps", Kind.INT, "sweeps with a graph", 20, AT_LEAST_ONE),),
     equation="dC/dtheta of C(F(... F(s*))), `sweeps` sweeps F from the free equilibrium s*",
     source="backpropagation through time as in Ernoult et al. 2019, arXiv 1905.13633",
-    make=_make,
+    make=lambda a: Unrolled(a["sweeps"]),
     title="unrolled",
     backward=_backward,
     nudges=False,

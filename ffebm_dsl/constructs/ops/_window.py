@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ffebm_dsl.language.registry import (
@@ -39,6 +39,11 @@ class Window(NamedTuple):
     def span(self) -> int:
         return self.dilation * (self.kernel - 1) + 1
 
+    @property
+    def square(self) -> tuple[list[int], list[int], list[int]]:
+        """Kernel, stride and padding for rows and columns."""
+        return [self.kernel] * 2, [self.stride] * 2, [self.padding] * 2
+
     def count(self, size: int) -> int:
         """Places of the window along a side; 0 or less where it does not fit."""
         return (size + 2 * self.padding - self.span) // self.stride + 1
@@ -62,6 +67,11 @@ class Window(NamedTuple):
 
     def _arithmetic(self, size: int) -> str:
         return f"({size} + 2*{self.padding} - {self.span})/{self.stride} + 1 = {self.count(size)}"
+
+
+def pooled(shape: Sequence[int], window: Window) -> tuple[int, ...]:
+    """The shape that pooling an image by ``window`` gives."""
+    return (shape[0], *(window.count(size) for size in shape[1:]))
 
 
 def pool_shape(name: str) -> Callable[[Arguments, Shape], Fit | Misfit]:

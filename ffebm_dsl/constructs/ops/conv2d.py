@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,12 @@ from ffebm_dsl.language.registry import (
 )
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 from ffebm_dsl.language.registry.shapes import not_an_image
+from ffebm_dsl.physics.interfaces import LinearOp, Weights
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
-    from ffebm_dsl.physics.energy import CouplingOp
+    from ffebm_dsl.physics.energy.kernels import Convolution
 
 
 def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
@@ -54,6 +56,84 @@ def _macs(op: OpIR) -> int:
     return prod(op.out_shape) * _fan_in(op)
 
 
+class Conv2d(LinearOp):
+    """``conv2d`` with square kernels; weight (out, in / groups, k, k), bias (out,)."""
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        out_channels: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        self.in_shape, self.biased = tuple(in_shape), bias
+        self.kernel, self.stride, self.padding = kernel, stride, padding
+        self.dilation, self.groups = dilation, groups
+        reach = dilation * (kernel - 1) + 1 - 2 * padding
+        sizes = self.in_shape[1:]
+        self.out_shape = (out_channels, *((size - reach) // stride + 1 for size in sizes))
+        # Rows and columns that a strided convolution never reads: its transpose must restore them.
+        self.unread = tuple((size - reach) % stride for size in sizes)
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        out = self.out_shape[0]
+        shape = (out, self.in_shape[0] // self.groups, self.kernel, self.kernel)
+        return {"weight": shape, "bias": (out,)} if self.biased else {"weight": shape}
+
+    def forward(self, x: Tensor, weights: Weights) -> Tensor:
+        return self._convolve(x, weights["weight"], weights.get("bias"))
+
+    def tangent(self, x: Tensor, weights: Weights) -> Tensor:
+        return self._convolve(x, weights["weight"], None)
+
+    def adjoint(self, y: Tensor, weights: Weights) -> Tensor:
+        from torch.nn import functional as F
+
+        return F.conv_transpose2d(
+            y,
+            weights["weight"],
+            None,
+            self.stride,
+            self.padding,
+            self.unread,
+            self.groups,
+            self.dilation,
+        )
+
+    def weight_gradient(self, x: Tensor, y: Tensor, weights: Weights) -> dict[str, Tensor]:
+        import torch
+
+        square = [[size] * 2 for size in (self.stride, self.padding, self.dilation)]
+        _, gradient, _ = torch.ops.aten.convolution_backward(
+            y,
+            x,
+            weights["weight"],
+            None,
+            *square,
+            False,
+            [0, 0],
+            self.groups,
+            [False, True, False],
+        )
+        return {"weight": gradient}
+
+    def packed(self, weights: Weights, batch: int) -> Convolution:
+        from ffebm_dsl.physics.energy.kernels import Geometry, convolution
+
+        geometry = Geometry(self.stride, self.padding, self.dilation, self.groups, self.unread)
+        return convolution(self, weights, geometry, batch)
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        from torch.nn import functional as F
+
+        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+
+
 def _module(op: OpIR) -> nn.Module:
     from torch import nn
 
@@ -69,9 +149,7 @@ def _module(op: OpIR) -> nn.Module:
     )
 
 
-def _coupling(op: OpIR) -> CouplingOp:
-    from ffebm_dsl.physics.energy import Conv2d
-
+def _coupling(op: OpIR) -> Conv2d:
     arguments = {key: value for key, value in op.arguments.items() if key != "out_channels"}
     return Conv2d(op.in_shape, op.out_shape[0], **arguments)
 

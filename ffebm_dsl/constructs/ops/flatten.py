@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.language.registry import Arguments, Fit, Misfit, OpConstruct, OpIR, Shape
+from ffebm_dsl.physics.interfaces import LinearOp, Weights
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from ffebm_dsl.physics.energy import CouplingOp
+    from torch import Tensor, nn
 
 
 def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
     return Fit((prod(shape),), f"flatten: {'*'.join(map(str, shape))} = {prod(shape)}")
+
+
+class Flatten(LinearOp):
+    """``flatten``: (B, C, H, W) to (B, C H W)."""
+
+    def __init__(self, in_shape: Sequence[int]) -> None:
+        self.in_shape = tuple(in_shape)
+        self.out_shape = (prod(self.in_shape),)
+
+    def tangent(self, x: Tensor, weights: Weights) -> Tensor:
+        return x.flatten(1)
+
+    def adjoint(self, y: Tensor, weights: Weights) -> Tensor:
+        return y.reshape(len(y), *self.in_shape)
 
 
 def _module(op: OpIR) -> nn.Module:
@@ -23,9 +37,7 @@ def _module(op: OpIR) -> nn.Module:
     return nn.Flatten()
 
 
-def _coupling(op: OpIR) -> CouplingOp:
-    from ffebm_dsl.physics.energy import Flatten
-
+def _coupling(op: OpIR) -> Flatten:
     return Flatten(op.in_shape)
 
 

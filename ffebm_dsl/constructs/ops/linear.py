@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.language.registry import (
@@ -16,11 +17,10 @@ from ffebm_dsl.language.registry import (
 )
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 from ffebm_dsl.language.registry.shapes import not_a_vector
+from ffebm_dsl.physics.interfaces import LinearOp, Weights
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from ffebm_dsl.physics.energy import CouplingOp
+    from torch import Tensor, nn
 
 
 def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
@@ -35,15 +35,42 @@ def _macs(op: OpIR) -> int:
     return op.out_shape[0] * op.in_shape[0]
 
 
+class Linear(LinearOp):
+    """``linear``; weight (out, in), bias (out,)."""
+
+    def __init__(self, in_shape: Sequence[int], out_features: int, *, bias: bool = True) -> None:
+        self.in_shape, self.out_shape, self.biased = tuple(in_shape), (out_features,), bias
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        shape = (self.out_shape[0], self.in_shape[0])
+        return {"weight": shape, "bias": self.out_shape} if self.biased else {"weight": shape}
+
+    def forward(self, x: Tensor, weights: Weights) -> Tensor:
+        from torch.nn import functional as F
+
+        return F.linear(x, weights["weight"], weights.get("bias"))
+
+    def tangent(self, x: Tensor, weights: Weights) -> Tensor:
+        from torch.nn import functional as F
+
+        return F.linear(x, weights["weight"])
+
+    def adjoint(self, y: Tensor, weights: Weights) -> Tensor:
+        from torch.nn import functional as F
+
+        return F.linear(y, weights["weight"].t())
+
+    def weight_gradient(self, x: Tensor, y: Tensor, weights: Weights) -> dict[str, Tensor]:
+        return {"weight": y.t() @ x}
+
+
 def _module(op: OpIR) -> nn.Module:
     from torch import nn
 
     return nn.Linear(op.in_shape[0], op.out_shape[0], bias=op.arguments["bias"])
 
 
-def _coupling(op: OpIR) -> CouplingOp:
-    from ffebm_dsl.physics.energy import Linear
-
+def _coupling(op: OpIR) -> Linear:
     return Linear(op.in_shape, op.out_shape[0], bias=op.arguments["bias"])
 
 

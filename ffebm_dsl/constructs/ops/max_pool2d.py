@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._window import POOLING, pool_shape, window_of_one
+from ffebm_dsl.constructs.ops._window import POOLING, Window, pool_shape, pooled, window_of_one
 from ffebm_dsl.language.registry import OpConstruct, OpIR
+from ffebm_dsl.physics.interfaces import RoutedOp
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
-    from ffebm_dsl.physics.energy import CouplingOp
+
+class MaxPool2d(RoutedOp):
+    """``max_pool2d``; its routing is the flat index of each maximum in its input plane."""
+
+    def __init__(
+        self, in_shape: Sequence[int], kernel: int, *, stride: int, padding: int = 0
+    ) -> None:
+        self._window = Window(kernel, stride, padding)
+        self.in_shape, self.out_shape = tuple(in_shape), pooled(in_shape, self._window)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        import torch
+
+        return torch.ops.aten.max_pool2d_with_indices(x, *self._window.square)
+
+    def tangent(self, x: Tensor, routing: Tensor) -> Tensor:
+        return x.flatten(2).gather(2, routing.flatten(2)).view_as(routing)
+
+    def adjoint(self, y: Tensor, routing: Tensor, out: Tensor | None = None) -> Tensor:
+        import torch
+
+        from ffebm_dsl.physics.layout import blank
+
+        window = *self._window.square, [1, 1], False
+        if out is None:
+            like = blank(y, self.in_shape)
+            return torch.ops.aten.max_pool2d_with_indices_backward(y, like, *window, routing)
+        return torch.ops.aten.max_pool2d_with_indices_backward.grad_input(
+            y, out, *window, routing, grad_input=out
+        )
 
 
 def _module(op: OpIR) -> nn.Module:
@@ -21,9 +52,7 @@ def _module(op: OpIR) -> nn.Module:
     )
 
 
-def _coupling(op: OpIR) -> CouplingOp:
-    from ffebm_dsl.physics.energy import MaxPool2d
-
+def _coupling(op: OpIR) -> MaxPool2d:
     return MaxPool2d(op.in_shape, **op.arguments)
 
 

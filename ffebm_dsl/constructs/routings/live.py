@@ -1,5 +1,9 @@
 """``routing = live``."""
 
-from ffebm_dsl.language.registry import Construct
+from ffebm_dsl.language.registry import RoutingConstruct
 
-CONSTRUCT = Construct("live", "max pooling in couplings follows the state throughout")
+CONSTRUCT = RoutingConstruct(
+    "live",
+    "max pooling in couplings follows the state throughout",
+    freeze_after=lambda arguments: -1,
+)

@@ -19,7 +19,9 @@ from ffebm_dsl.language.registry.construct import (
     OptimizerConstruct,
     PolicyConstruct,
     Progress,
+    RoutingConstruct,
     ScheduleConstruct,
+    SolverConstruct,
     TargetConstruct,
 )
 from ffebm_dsl.language.registry.parameters import (
@@ -99,9 +101,11 @@ __all__ = [
     "Parameter",
     "PolicyConstruct",
     "Progress",
+    "RoutingConstruct",
     "SameAs",
     "ScheduleConstruct",
     "Shape",
+    "SolverConstruct",
     "Table",
     "TargetConstruct",
     "Value",

@@ -62,7 +62,7 @@ class OpConstruct(Construct):
 
     Attributes:
         module: the op between known shapes -> ``torch.nn.Module`` on batches.
-        coupling: the same -> :class:`ffebm_dsl.physics.energy.CouplingOp`; None where the op
+        coupling: the same -> :class:`ffebm_dsl.physics.interfaces.CouplingOp`; None where the op
             may not be in a coupling. There it acts both ways, so it must be linear apart from
             a choice of entries such as that of max pooling.
         shape: the shape rule: arguments and the shape of the input -> that of the output.
@@ -98,7 +98,7 @@ class OpConstruct(Construct):
 class ActivationConstruct(Construct):
     """An activation.
 
-    ``make``: the arguments by name -> :class:`ffebm_dsl.physics.energy.Activation`.
+    ``make``: the arguments by name -> :class:`ffebm_dsl.physics.interfaces.Activation`.
     """
 
     make: Callable[..., Any]
@@ -108,7 +108,7 @@ class ActivationConstruct(Construct):
 class EnergyConstruct(Construct):
     """A kind of energy.
 
-    ``make``: layers, couplings by name and the layers that are driven, as
+    ``make``: layers, couplings and drives by name, as
     :class:`ffebm_dsl.physics.energy.HopfieldEnergy` takes them -> the energy.
     """
 
@@ -146,7 +146,7 @@ class EstimatorConstruct(Construct):
     """A gradient estimator.
 
     Attributes:
-        make: arguments -> :class:`ffebm_dsl.physics.gradients.Estimator`.
+        make: arguments -> :class:`ffebm_dsl.physics.interfaces.Estimator`.
         title: what tables call it.
         backward: arguments and the sweeps of ``relax nudged`` -> what it costs.
         nudges: whether its phases are those of ``relax nudged``.
@@ -161,6 +161,27 @@ class EstimatorConstruct(Construct):
     nudges: bool
     compared: Callable[[int], Arguments]
     summary: Callable[[Arguments], str] = lambda arguments: ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolverConstruct(Construct):
+    """A way to make the sweeps of a phase.
+
+    ``make``: arguments, the sweeps to accelerate (plain, damped or over-relaxed) and the layers
+    whose old state a sweep reads -> :class:`ffebm_dsl.physics.interfaces.Solver`.
+    """
+
+    make: Callable[[Arguments, Any, tuple[int, ...]], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutingConstruct(Construct):
+    """What becomes of the choices of max pooling in couplings.
+
+    ``freeze_after``: arguments -> the sweeps after which they are kept; -1: never.
+    """
+
+    freeze_after: Callable[[Arguments], int]
 
 
 @dataclass(frozen=True, kw_only=True)

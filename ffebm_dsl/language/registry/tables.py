@@ -26,7 +26,9 @@ from ffebm_dsl.language.registry.construct import (
     OpConstruct,
     OptimizerConstruct,
     PolicyConstruct,
+    RoutingConstruct,
     ScheduleConstruct,
+    SolverConstruct,
     TargetConstruct,
 )
 
@@ -93,8 +95,8 @@ ACTIVATIONS = Table("activations", "activation", ActivationConstruct)
 ENERGIES = Table("energies", "energy", EnergyConstruct)
 INITIALISERS = Table("initialisers", "initialiser", InitialiserConstruct)
 PHASES = Table("phases", "phase", Construct, extensible=False)
-ROUTINGS = Table("routings", "routing", Construct)
-SOLVERS = Table("solvers", "solver", Construct)
+ROUTINGS = Table("routings", "routing", RoutingConstruct)
+SOLVERS = Table("solvers", "solver", SolverConstruct)
 GRADIENTS = Table("gradients", "gradient estimator", EstimatorConstruct)
 LOSSES = Table("losses", "loss", LossConstruct)
 INPUTS = Table("inputs", "kind of input", Construct)

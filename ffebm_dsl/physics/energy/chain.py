@@ -16,13 +16,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.energy.ops import (
-    BoundOp,
-    CouplingOp,
-    OpWeights,
-    RoutedOp,
-    Weights,
-)
+from ffebm_dsl.physics.energy.weights import OpWeights
+from ffebm_dsl.physics.interfaces import BoundOp, CouplingOp, RoutedOp, Weights
 from ffebm_dsl.physics.layout import blank
 from ffebm_dsl.physics.modules import NamedModules
 

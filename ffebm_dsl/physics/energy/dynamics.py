@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy.bound import Force, Routings, State
-from ffebm_dsl.physics.energy.chain import BoundChain, Routing
+from ffebm_dsl.physics.energy.chain import BoundChain
+from ffebm_dsl.physics.interfaces import Force, Routing, Routings, State
 from ffebm_dsl.physics.layout import take_rows
 
 if TYPE_CHECKING:

@@ -21,16 +21,16 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ffebm_dsl.physics.energy.bound import (
+from ffebm_dsl.physics.interfaces import (
     BoundEnergy,
     EnergyGradient,
     Force,
     Layer,
     Routings,
     State,
+    Weights,
     inner,
 )
-from ffebm_dsl.physics.energy.ops import Weights
 from ffebm_dsl.physics.layout import take_rows
 
 

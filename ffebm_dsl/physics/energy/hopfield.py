@@ -20,20 +20,20 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy.bound import (
+from ffebm_dsl.physics.energy.chain import BoundChain, Coupling, Drive
+from ffebm_dsl.physics.energy.dynamics import AdjointDynamics, HopfieldDynamics
+from ffebm_dsl.physics.energy.energy import Energy
+from ffebm_dsl.physics.interfaces import (
     BoundEnergy,
     EnergyGradient,
     Force,
     Layer,
     Routings,
     State,
+    Weights,
     inner,
     per_sample,
 )
-from ffebm_dsl.physics.energy.chain import BoundChain, Coupling, Drive
-from ffebm_dsl.physics.energy.dynamics import AdjointDynamics, HopfieldDynamics
-from ffebm_dsl.physics.energy.energy import Energy
-from ffebm_dsl.physics.energy.ops import Weights
 from ffebm_dsl.physics.layout import channels_last
 from ffebm_dsl.physics.modules import NamedModules
 

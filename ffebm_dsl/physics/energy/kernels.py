@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ffebm_dsl.physics.energy.ops import BoundOp, LinearOp, Weights
+from ffebm_dsl.physics.interfaces import BoundOp, LinearOp, Weights
 from ffebm_dsl.physics.layout import channels_last
 
 PACKED_DTYPES = (torch.float32,)

@@ -19,14 +19,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.gradients.eqprop import EquilibriumPropagation, nudged_dynamics
-from ffebm_dsl.physics.gradients.estimator import (
+from ffebm_dsl.physics.gradients.contrast import contrast, nudged_dynamics
+from ffebm_dsl.physics.gradients.cost import cotangents_by_layer
+from ffebm_dsl.physics.interfaces import (
+    ContrastiveEstimator,
     Cost,
     Equilibrium,
     GradientEstimate,
-    cotangents_by_layer,
+    Relaxation,
 )
-from ffebm_dsl.physics.relaxation import Relaxation, relax
+from ffebm_dsl.physics.relaxation import relax
 
 
 class Nudged(NamedTuple):
@@ -41,7 +43,7 @@ class Nudged(NamedTuple):
 
 
 def ep_transients(
-    estimator: EquilibriumPropagation,
+    estimator: ContrastiveEstimator,
     equilibrium: Equilibrium,
     cost: Cost,
     weights: Tensor,
@@ -57,7 +59,7 @@ def ep_transients(
             with torch.no_grad():
                 state = relax(dynamics, state, step).state
         with torch.no_grad():
-            estimate = estimator.contrast(equilibrium, cost, weights, state, dynamics)
+            estimate = contrast(estimator.phases, equilibrium, cost, weights, state, dynamics)
         yield Nudged(estimate, state)
 
 

@@ -20,21 +20,25 @@ import torch
 from torch import Tensor, nn
 from torch.amp.autocast_mode import is_autocast_available
 
-from ffebm_dsl.physics.energy import BoundEnergy, Energy, EnergyDynamics, Force, Routings
-from ffebm_dsl.physics.gradients import (
+from ffebm_dsl.physics.energy import Energy
+from ffebm_dsl.physics.gradients import LossCost
+from ffebm_dsl.physics.interfaces import (
+    BoundEnergy,
     Cost,
+    EnergyDynamics,
     Equilibrium,
-    EquilibriumPropagation,
     Estimator,
+    Force,
     GradientEstimate,
-    LossCost,
     PhaseSettings,
+    Routings,
+    Solution,
 )
 from ffebm_dsl.physics.network.fit import require_drives
-from ffebm_dsl.physics.network.nudging import proportioned
+from ffebm_dsl.physics.network.proportion import proportioned
 from ffebm_dsl.physics.network.refusal import refuse_second_order
 from ffebm_dsl.physics.network.whole_batch import WholeBatch
-from ffebm_dsl.physics.relaxation import Solution, forward_pass, relax
+from ffebm_dsl.physics.relaxation import forward_pass, relax
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class BlockSettings:
 
     free: PhaseSettings
     nudged: PhaseSettings
-    estimator: Estimator = field(default_factory=EquilibriumPropagation)
+    estimator: Estimator
     force: Force | None = None
     routings: Routings | None = None
     start: tuple[Tensor, ...] | None = None
@@ -84,7 +88,7 @@ class EnergyBlock(WholeBatch, nn.Module):
 
     A nudge is beta times the cotangent of the loss per sample, taken to be a mean over the
     batch. Whatever else multiplies the loss multiplies the nudge; where that is out of
-    proportion, the block brings it back (:mod:`~ffebm_dsl.physics.network.nudging`).
+    proportion, the block brings it back (:mod:`~ffebm_dsl.physics.network.proportion`).
 
     Args:
         energy: layers, couplings and drives; the drives are the arguments of ``forward``.

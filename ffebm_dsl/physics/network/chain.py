@@ -95,7 +95,7 @@ class HybridNetwork(nn.Module):
     ``network(x)`` gives the logits (B, K) of a batch (B, *input shape);
     ``network(x, y)`` an :class:`Outcome`. A loss of one's own on the logits is to be a mean
     over the batch; factors on it change the nudges and hardly the gradient's direction
-    (:mod:`~ffebm_dsl.physics.network.nudging`).
+    (:mod:`~ffebm_dsl.physics.network.proportion`).
 
     Args:
         stages: model-level maps and blocks by name, in order of computation.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-Schedule = tuple[tuple[int, ...], ...]
+from ffebm_dsl.physics.interfaces import Schedule
 
 ORDERS = ("synchronous", "asynchronous", "asynchronous_reversed", "forward", "backward")
 

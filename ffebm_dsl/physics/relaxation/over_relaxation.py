@@ -39,9 +39,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ffebm_dsl.physics.interfaces import Dynamics, Solver, Sweep, Sweeps
 from ffebm_dsl.physics.layout import flat, squared_norm, take_rows
 from ffebm_dsl.physics.relaxation.samples import relative
-from ffebm_dsl.physics.relaxation.solver import Dynamics, Solver, Sweep, Sweeps
 
 SLOW = 0.5
 """Steps that shrink by less than this are worth a larger omega than the one that was asked for."""

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from ffebm_dsl.physics.interfaces import Dynamics, Relaxation, Solution, Sweep
 from ffebm_dsl.physics.layout import take_rows
 from ffebm_dsl.physics.relaxation.samples import GATHER_BELOW, Samples
-from ffebm_dsl.physics.relaxation.solution import Relaxation, Solution
-from ffebm_dsl.physics.relaxation.solver import Dynamics, Sweep
 
 
 def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> Solution:

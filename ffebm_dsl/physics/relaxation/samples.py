@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from ffebm_dsl.physics.interfaces import Relaxation, Solution, Status
 from ffebm_dsl.physics.layout import per_row, squared_norm, take_rows
-from ffebm_dsl.physics.relaxation.solution import Relaxation, Solution, Status
 
 DIVERGED_RMS = 1e8
 """A state whose root mean square exceeds this has diverged; activations of order one do not."""

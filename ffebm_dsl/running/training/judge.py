@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.registry import POLICIES
+from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import HybridNetwork, PhaseReport
-from ffebm_dsl.physics.relaxation import Status
 from ffebm_dsl.running.training.locate import locate
 from ffebm_dsl.running.training.measures import Batch, StepNumbers, trainable
 from ffebm_dsl.running.training.trouble import Trouble

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.gradients import Implicit, PhaseSettings
+from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_dsl.physics.interfaces import PhaseSettings, Status
 from ffebm_dsl.physics.network import (
     BlockSettings,
     HybridBlock,
@@ -26,7 +27,6 @@ from ffebm_dsl.physics.network import (
     PhaseReport,
     label,
 )
-from ffebm_dsl.physics.relaxation import Status
 from ffebm_dsl.running.training.measures import Batch
 from ffebm_dsl.running.training.trouble import Trouble
 from ffebm_dsl.running.training.world import ALONE, World

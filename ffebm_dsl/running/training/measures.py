@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.gradients import Implicit
+from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.physics.network import HybridNetwork, Outcome, PhaseReport
 from ffebm_dsl.physics.network.whole_batch import Part
 from ffebm_dsl.running.records import STATUSES

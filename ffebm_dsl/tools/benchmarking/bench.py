@@ -18,7 +18,7 @@ from torch import Tensor
 from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import BlockIR, SpecIR
 from ffebm_dsl.language.registry import GRADIENTS
-from ffebm_dsl.physics.gradients import Estimator
+from ffebm_dsl.physics.interfaces import Estimator
 from ffebm_dsl.physics.network import BlockSettings, HybridNetwork, Outcome
 from ffebm_dsl.tools.benchmarking.floor import floor
 from ffebm_dsl.tools.benchmarking.memory import peak_bytes

@@ -25,9 +25,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.energy import HopfieldEnergy, LinearOp, RoutedOp, Weights
-from ffebm_dsl.physics.energy.ops import BoundOp
-from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator
+from ffebm_dsl.physics.energy import HopfieldEnergy
+from ffebm_dsl.physics.interfaces import (
+    BoundOp,
+    ContrastiveEstimator,
+    Estimator,
+    LinearOp,
+    RoutedOp,
+    Weights,
+)
 from ffebm_dsl.physics.layout import channels_last
 from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridBlock, HybridNetwork
 
@@ -76,7 +82,7 @@ def _block(
     core: EnergyBlock, estimator: Estimator, x: Tensor, plain: bool
 ) -> Iterator[tuple[int, Call]]:
     batch = len(x)
-    if not isinstance(estimator, EquilibriumPropagation):
+    if not isinstance(estimator, ContrastiveEstimator):
         raise ValueError(f"the floor is that of ep, not of {type(estimator).__name__}")
     if not isinstance(core.energy, HopfieldEnergy):
         raise ValueError(f"block {core.name} has no convolutions of its own to compare with")

@@ -16,14 +16,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ffebm_dsl.constructs.gradients.ep import VARIANTS, EquilibriumPropagation
+from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_dsl.constructs.gradients.unrolled import Unrolled
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.physics.gradients import (
-    VARIANTS,
-    EquilibriumPropagation,
-    Estimator,
-    Implicit,
-    Unrolled,
-)
 from ffebm_dsl.physics.gradients.compare import compare
 from ffebm_dsl.physics.gradients.finite_differences import (
     STEP,
@@ -32,6 +28,7 @@ from ffebm_dsl.physics.gradients.finite_differences import (
     project,
     smooth_differences,
 )
+from ffebm_dsl.physics.interfaces import Estimator
 from ffebm_dsl.tools.checking.kinks import KinkReport, survey
 from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem
 from ffebm_dsl.tools.checking.report import (

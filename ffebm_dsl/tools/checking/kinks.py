@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.gradients import Cost, Equilibrium, nudged_phases
+from ffebm_dsl.physics.gradients import nudged_phases
+from ffebm_dsl.physics.interfaces import Cost, Equilibrium
 from ffebm_dsl.tools.checking.problem import Captured
 
 ON_KINK = 1e-9

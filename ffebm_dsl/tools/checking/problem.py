@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.registry import TARGETS
-from ffebm_dsl.physics.gradients import Cost, Equilibrium, Estimator, GradientEstimate
+from ffebm_dsl.physics.interfaces import Cost, Equilibrium, Estimator, GradientEstimate, Status
 from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridNetwork, PhaseReport, Probe
-from ffebm_dsl.physics.relaxation import Status
 
 TOLERANCE = 1e-13
 """Relative change per sweep below which a float64 state does not move any more."""

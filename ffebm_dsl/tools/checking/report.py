@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from ffebm_dsl.physics.gradients.compare import Comparison
+from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import PhaseReport
-from ffebm_dsl.physics.relaxation import Status
 from ffebm_dsl.tools.checking.kinks import KinkReport
 
 

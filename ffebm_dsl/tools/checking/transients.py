@@ -15,17 +15,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.gradients import (
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.physics.gradients import ep_transients, unrolled_transients
+from ffebm_dsl.physics.interfaces import (
     Cost,
     Equilibrium,
-    EquilibriumPropagation,
     Estimator,
     GradientEstimate,
-    ep_transients,
-    unrolled_transients,
+    Relaxation,
+    Status,
 )
 from ffebm_dsl.physics.network import EnergyBlock, HybridBlock, HybridNetwork
-from ffebm_dsl.physics.relaxation import Relaxation, Status
 from ffebm_dsl.tools.checking.problem import Captured, Relay, Spy
 from ffebm_dsl.tools.checking.transient_table import BlockFacts, Series, Transients
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ffebm_dsl.physics.energy import Activation, HardSigmoid, Identity, Relu, Sigmoid, Tanh
+from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+from ffebm_dsl.constructs.activations.identity import Identity
+from ffebm_dsl.constructs.activations.relu import Relu
+from ffebm_dsl.constructs.activations.sigmoid import Sigmoid
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.physics.interfaces import Activation
 
 KINDS = [HardSigmoid, Identity, Relu, Sigmoid, Tanh]
 SLOPES = [0.5, 1.0, 3.0]

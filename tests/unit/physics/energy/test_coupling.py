@@ -7,18 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ffebm_dsl.physics.energy import (
-    AvgPool2d,
-    Conv2d,
-    Coupling,
-    Flatten,
-    Identical,
-    Linear,
-    LinearOp,
-    MaxPool2d,
-    Weights,
-    inner,
-)
+from ffebm_dsl.constructs.ops.avg_pool2d import AvgPool2d
+from ffebm_dsl.constructs.ops.conv2d import Conv2d
+from ffebm_dsl.constructs.ops.flatten import Flatten
+from ffebm_dsl.constructs.ops.identity import Identical
+from ffebm_dsl.constructs.ops.linear import Linear
+from ffebm_dsl.constructs.ops.max_pool2d import MaxPool2d
+from ffebm_dsl.physics.energy import Coupling
+from ffebm_dsl.physics.interfaces import LinearOp, Weights, inner
 from tests.problems import normal
 
 

@@ -7,18 +7,12 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from ffebm_dsl.physics.energy import (
-    Coupling,
-    Drive,
-    EnergyGradient,
-    HardSigmoid,
-    HopfieldEnergy,
-    Layer,
-    Linear,
-    MaxPool2d,
-    State,
-    Tanh,
-)
+from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.constructs.ops.linear import Linear
+from ffebm_dsl.constructs.ops.max_pool2d import MaxPool2d
+from ffebm_dsl.physics.energy import Coupling, Drive, HopfieldEnergy
+from ffebm_dsl.physics.interfaces import EnergyGradient, Layer, State
 from ffebm_dsl.physics.relaxation import relax
 from tests.problems import (
     convolutional_energy,

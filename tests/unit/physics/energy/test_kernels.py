@@ -9,9 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ffebm_dsl.physics.energy import Conv2d, kernels
+from ffebm_dsl.constructs.ops.conv2d import Conv2d
+from ffebm_dsl.physics.energy import kernels
 from ffebm_dsl.physics.energy.kernels import PackedConvolution, packs
-from ffebm_dsl.physics.energy.ops import BoundOp
+from ffebm_dsl.physics.interfaces import BoundOp
 from ffebm_dsl.physics.layout import channels_last, take_rows
 
 

@@ -9,9 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import Activation, HardSigmoid, HopfieldEnergy, Relu, Sigmoid, Tanh
-from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, Implicit, Unrolled
+from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+from ffebm_dsl.constructs.activations.relu import Relu
+from ffebm_dsl.constructs.activations.sigmoid import Sigmoid
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_dsl.constructs.gradients.unrolled import Unrolled
+from ffebm_dsl.physics.energy import HopfieldEnergy
 from ffebm_dsl.physics.gradients.finite_differences import directions, project, smooth_differences
+from ffebm_dsl.physics.interfaces import Activation, Estimator
 from ffebm_dsl.physics.network import EnergyBlock
 from tests.problems import block, convolutional_energy, max_pooled_energy, normal
 

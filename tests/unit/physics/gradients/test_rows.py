@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.gradients import Cost, Equilibrium, LinearCost, LossCost, nudged_phases
+from ffebm_dsl.physics.gradients import LinearCost, LossCost, nudged_phases
+from ffebm_dsl.physics.interfaces import Cost, Equilibrium
 from tests.problems import block, convolutional_energy, normal
 
 

@@ -9,18 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import Activation, HardSigmoid, HopfieldEnergy, Tanh
-from ffebm_dsl.physics.gradients import (
-    Cost,
-    Equilibrium,
-    EquilibriumPropagation,
-    GradientEstimate,
-    LinearCost,
-    Unrolled,
-    ep_transients,
-    unrolled_transients,
-)
-from ffebm_dsl.physics.gradients.estimator import cotangents_by_layer
+from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.constructs.gradients.unrolled import Unrolled
+from ffebm_dsl.physics.energy import HopfieldEnergy
+from ffebm_dsl.physics.gradients import LinearCost, ep_transients, unrolled_transients
+from ffebm_dsl.physics.gradients.cost import cotangents_by_layer
+from ffebm_dsl.physics.interfaces import Activation, Cost, Equilibrium, GradientEstimate
 from ffebm_dsl.physics.relaxation import relax
 from tests.problems import (
     block,

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.energy import HardSigmoid, Tanh
-from ffebm_dsl.physics.gradients import EquilibriumPropagation
+from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.physics.gradients.finite_differences import directions, project, smooth_differences
 from ffebm_dsl.physics.network import EnergyBlock
 from tests.problems import block, chain_energy, normal

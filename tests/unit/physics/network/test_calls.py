@@ -10,8 +10,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
 import ffebm_dsl
-from ffebm_dsl.physics.energy import Coupling, Drive, HopfieldEnergy, Layer, Linear, OpWeights, Tanh
-from ffebm_dsl.physics.gradients import EquilibriumPropagation, Implicit, Unrolled
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_dsl.constructs.gradients.unrolled import Unrolled
+from ffebm_dsl.constructs.ops.linear import Linear
+from ffebm_dsl.physics.energy import Coupling, Drive, HopfieldEnergy, OpWeights
+from ffebm_dsl.physics.interfaces import Layer
 from ffebm_dsl.physics.network import EnergyBlock
 from ffebm_dsl.physics.network.whole_batch import Part, share
 from tests.problems import block, chain_energy, normal

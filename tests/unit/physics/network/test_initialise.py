@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
+from ffebm_dsl.constructs.ops.conv2d import Conv2d
+from ffebm_dsl.constructs.ops.linear import Linear
 from ffebm_dsl.language.registry import INITIALISERS
-from ffebm_dsl.physics.energy import Conv2d, Linear, OpWeights
+from ffebm_dsl.physics.energy import OpWeights
 from ffebm_dsl.physics.network.initialise import initialise
 
 K, VARIANCE = 3, 0.3

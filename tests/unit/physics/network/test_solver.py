@@ -7,10 +7,11 @@ from dataclasses import replace
 import torch
 
 from ffebm_dsl.build import build
+from ffebm_dsl.constructs.solvers.anderson import Anderson
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.physics.interfaces import Sweeps
 from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork
-from ffebm_dsl.physics.relaxation import Anderson, Sweeps
 
 SPEC = """ffe 1.0
 model m {{

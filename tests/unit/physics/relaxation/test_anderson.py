@@ -8,20 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import HardSigmoid, HopfieldEnergy, Tanh
+from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.constructs.solvers.anderson import Anderson, Mixer
+from ffebm_dsl.physics.energy import HopfieldEnergy
 from ffebm_dsl.physics.energy.dynamics import HopfieldDynamics
-from ffebm_dsl.physics.gradients import PhaseSettings
+from ffebm_dsl.physics.interfaces import PhaseSettings, Relaxation, Solution, Status
 from ffebm_dsl.physics.layout import channels_last
-from ffebm_dsl.physics.relaxation import (
-    Anderson,
-    Relaxation,
-    Solution,
-    Status,
-    carried,
-    relax,
-    schedule,
-)
-from ffebm_dsl.physics.relaxation.anderson import Mixer
+from ffebm_dsl.physics.relaxation import carried, relax, schedule
 from tests.problems import (
     accelerated as accelerated_by,
 )

@@ -12,27 +12,23 @@ from hypothesis import settings as drawing
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import (
-    Activation,
-    HardSigmoid,
-    HopfieldEnergy,
-    Identity,
-    Relu,
-    Sigmoid,
-    State,
-    Tanh,
-)
+from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+from ffebm_dsl.constructs.activations.identity import Identity
+from ffebm_dsl.constructs.activations.relu import Relu
+from ffebm_dsl.constructs.activations.sigmoid import Sigmoid
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.physics.energy import HopfieldEnergy
 from ffebm_dsl.physics.energy.dynamics import HopfieldDynamics
-from ffebm_dsl.physics.gradients import PhaseSettings
-from ffebm_dsl.physics.layout import squared_norm
-from ffebm_dsl.physics.relaxation import (
-    ORDERS,
-    OverRelaxation,
+from ffebm_dsl.physics.interfaces import (
+    Activation,
+    PhaseSettings,
     Relaxation,
     Solution,
+    State,
     Status,
-    relax,
 )
+from ffebm_dsl.physics.layout import squared_norm
+from ffebm_dsl.physics.relaxation import ORDERS, OverRelaxation, relax
 from tests.problems import (
     accelerated,
     chain_energy,

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import BoundEnergy, HopfieldEnergy, Tanh
-from ffebm_dsl.physics.relaxation import Relaxation, Status, Sweeps, relax
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.physics.energy import HopfieldEnergy
+from ffebm_dsl.physics.interfaces import BoundEnergy, Relaxation, Status, Sweeps
+from ffebm_dsl.physics.relaxation import relax
 from tests.problems import (
     chain_energy,
     convolutional_energy,

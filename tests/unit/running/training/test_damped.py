@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ffebm_dsl.physics.gradients import Implicit, PhaseSettings
-from ffebm_dsl.physics.relaxation import Sweeps
+from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_dsl.physics.interfaces import PhaseSettings, Sweeps
 from ffebm_dsl.running.training.locate import damped_settings
 
 from .runs import new_session

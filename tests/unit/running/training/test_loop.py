@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.language.diagnostics import InputError, NegativeResult, SourceFile, StorageError
 from ffebm_dsl.language.ir import compile_spec
-from ffebm_dsl.physics.gradients import Implicit
-from ffebm_dsl.physics.relaxation import Status
+from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.running.records import STATUSES
 from ffebm_dsl.running.training import Options, evaluate, evaluate_run, measures, start, train
 from ffebm_dsl.running.training.checkpoint import steps

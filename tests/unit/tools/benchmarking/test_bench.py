@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import ffebm_dsl
+from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.physics.gradients import Implicit
 from ffebm_dsl.physics.network import HybridNetwork, Outcome
 from ffebm_dsl.tools.benchmarking import BenchSettings, bench, floor, peak_bytes
 

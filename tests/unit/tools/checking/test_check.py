@@ -9,10 +9,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from ffebm_dsl.constructs.ops.conv2d import Conv2d
 from ffebm_dsl.language.diagnostics import SourceFile, render
 from ffebm_dsl.language.ir import Compiled, compile_spec
-from ffebm_dsl.physics.energy import Conv2d, EnergyGradient, Routings, State, Weights
 from ffebm_dsl.physics.energy.hopfield import BoundHopfield
+from ffebm_dsl.physics.interfaces import EnergyGradient, Routings, State, Weights
 from ffebm_dsl.physics.network import block as block_module
 from ffebm_dsl.tools.checking import CheckReport, CheckSettings, check, findings, observed_order
 

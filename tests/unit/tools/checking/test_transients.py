@@ -11,11 +11,11 @@ import torch
 import xarray
 
 from ffebm_dsl.build import build
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.constructs.ops.conv2d import Conv2d
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.ir import Compiled, compile_spec
-from ffebm_dsl.physics.energy import Conv2d, Weights
-from ffebm_dsl.physics.gradients import EquilibriumPropagation
-from ffebm_dsl.physics.gradients.eqprop import Phase
+from ffebm_dsl.physics.interfaces import Phase, Weights
 from ffebm_dsl.running.records import read, write
 from ffebm_dsl.running.training import Controls, Options, Progress, start, stop_on_signals, train
 from ffebm_dsl.tools.checking import (

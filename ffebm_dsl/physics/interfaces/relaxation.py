@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from torch import Tensor
+from ffebm_dsl.physics.interfaces.solver import Schedule, Solver, Sweeps
 
-from ffebm_dsl.physics.relaxation.order import Schedule
-from ffebm_dsl.physics.relaxation.solver import Solver, Sweeps
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Status(IntEnum):
@@ -62,6 +62,20 @@ class Relaxation:
     def swing_begins(self, sweep: int) -> bool:
         """Whether the state after ``sweep`` is the one that a swing comes back to at the end."""
         return self.tolerance == 0 and 0 < self.middle <= sweep == self.sweeps - 2
+
+
+@dataclass(frozen=True)
+class PhaseSettings(Relaxation):
+    """How a block relaxes in one phase.
+
+    Attributes:
+        freeze_after: keep the choices of max poolings after this many sweeps; -1: never.
+        feedforward: a free phase from zero begins with one forward pass through the layers,
+            which is not counted as a sweep.
+    """
+
+    freeze_after: int = -1
+    feedforward: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.energy import HardSigmoid, Identity, Tanh
-from ffebm_dsl.physics.gradients import EquilibriumPropagation, Estimator, Implicit
+from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+from ffebm_dsl.constructs.activations.identity import Identity
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.physics.gradients.compare import compare
+from ffebm_dsl.physics.interfaces import Estimator
 from ffebm_dsl.physics.network import EnergyBlock
-from ffebm_dsl.physics.network.nudging import LARGEST, proportioned
+from ffebm_dsl.physics.network.proportion import LARGEST, proportioned
 from tests.problems import block, chain_energy, normal
 
 FACTORS = (1e-30, 1e-12, 1e-6, 1e-3, 0.25, 64.0, 128.0, 65536.0, 1e12, 1e30)
@@ -46,7 +50,7 @@ def test_a_factor_on_the_loss_does_no_harm(factor: float, dtype: torch.dtype) ->
 
 def test_without_it_the_same_factor_ruins_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison above can fail."""
-    monkeypatch.setattr("ffebm_dsl.physics.network.nudging.LARGEST", float("inf"))
+    monkeypatch.setattr("ffebm_dsl.physics.network.proportion.LARGEST", float("inf"))
     core = block(chain_energy([6, 8, 4], HardSigmoid(0.5)), EquilibriumPropagation(0.2))
     x, y = normal(16, 6), torch.arange(16) % 4
     with pytest.raises(AssertionError):

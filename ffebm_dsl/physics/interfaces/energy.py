@@ -8,18 +8,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
-from torch import Tensor
+from ffebm_dsl.physics.interfaces.activation import Activation
+from ffebm_dsl.physics.interfaces.op import Weights
+from ffebm_dsl.physics.interfaces.solver import Dynamics
 
-from ffebm_dsl.physics.energy.activation import Activation
-from ffebm_dsl.physics.energy.chain import Routing
-from ffebm_dsl.physics.energy.ops import Weights
-from ffebm_dsl.physics.layout import zeros
-from ffebm_dsl.physics.relaxation.solver import Dynamics
+if TYPE_CHECKING:
+    from torch import Tensor
 
-State = Sequence[Tensor]
-Routings = Mapping[int, Routing]
+State: TypeAlias = "Sequence[Tensor]"
+Routing: TypeAlias = "tuple[Tensor, ...]"
+"""One index tensor per routed op of a chain, in the order of the chain."""
+
+Routings: TypeAlias = Mapping[int, Routing]
 """The routing of each coupling that has one, by the coupling's index."""
 
 
@@ -145,5 +147,7 @@ class BoundEnergy(ABC):
 
     def zero_state(self) -> list[Tensor]:
         """The state at which a free phase starts, of the drives' batch, dtype and device."""
+        from ffebm_dsl.physics.layout import zeros
+
         like = self.drives[0]
         return [zeros(len(like), layer.shape, like) for layer in self.layers]

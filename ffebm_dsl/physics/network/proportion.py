@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy import Activation, per_sample
 from ffebm_dsl.physics.gradients import LinearCost
+from ffebm_dsl.physics.interfaces import Activation, per_sample
 
 LARGEST = 4.0
 """The largest entry of a cotangent in proportion, in units of the range. The cotangents of

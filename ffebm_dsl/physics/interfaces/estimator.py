@@ -10,30 +10,16 @@ nudges are per sample; the batch reduction is in ``weight`` alone and is applied
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from torch import Tensor, nn
+from ffebm_dsl.physics.interfaces.energy import BoundEnergy, Force, Routings
+from ffebm_dsl.physics.interfaces.relaxation import PhaseSettings, Solution
 
-from ffebm_dsl.physics.energy import BoundEnergy, Force, Routings, per_sample
-from ffebm_dsl.physics.relaxation import Relaxation, Solution
-
-
-@dataclass(frozen=True)
-class PhaseSettings(Relaxation):
-    """How a block relaxes in one phase.
-
-    Attributes:
-        freeze_after: keep the choices of max poolings after this many sweeps; -1: never.
-        feedforward: a free phase from zero begins with one forward pass through the layers,
-            which is not counted as a sweep.
-    """
-
-    freeze_after: int = -1
-    feedforward: bool = False
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -81,59 +67,6 @@ class Cost(ABC):
         return []
 
 
-@dataclass(frozen=True)
-class LinearCost(Cost):
-    """``C(s) = <cotangent, s>``: cotangents per output layer, (B, *layer shape)."""
-
-    cotangents: dict[int, Tensor]
-
-    def layers(self) -> frozenset[int]:
-        return frozenset(self.cotangents)
-
-    def gradient(self, state: Sequence[Tensor]) -> dict[int, Tensor]:
-        return self.cotangents
-
-    def stacked(self, copies: int) -> LinearCost:
-        return LinearCost({i: torch.cat([c] * copies) for i, c in self.cotangents.items()})
-
-
-@dataclass(frozen=True)
-class LossCost(Cost):
-    """The loss itself as the cost of one output layer (``nudge=loss``).
-
-    ``loss`` maps the state of ``layer``, (N, *layer shape), to a loss per sample, (N,),
-    where N is ``copies`` times the batch of the targets it holds.
-    """
-
-    layer: int
-    loss: Callable[[Tensor, int], Tensor]
-    readout: nn.Module
-    copies: int = 1
-
-    def parameters(self) -> list[nn.Parameter]:
-        return [parameter for parameter in self.readout.parameters() if parameter.requires_grad]
-
-    def layers(self) -> frozenset[int]:
-        return frozenset({self.layer})
-
-    def gradient(self, state: Sequence[Tensor]) -> dict[int, Tensor]:
-        with torch.enable_grad():
-            s = state[self.layer].detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(self.loss(s, self.copies).sum(), s)
-        return {self.layer: gradient}
-
-    def stacked(self, copies: int) -> LossCost:
-        return LossCost(self.layer, self.loss, self.readout, self.copies * copies)
-
-    def parameter_gradient(self, state: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
-        parameters = self.parameters()
-        if not parameters:
-            return []
-        with torch.enable_grad():
-            value = (self.loss(state[self.layer].detach(), self.copies) * weights).sum()
-        return list(torch.autograd.grad(value, parameters))
-
-
 class GradientEstimate(NamedTuple):
     """Gradients of ``sum weight * C`` and the solves behind them.
 
@@ -158,11 +91,37 @@ class Estimator(ABC):
         """The gradient of ``sum over samples weights * C(s*)``; ``weights`` is (B,)."""
 
 
-def cotangents_by_layer(
-    cost: Cost, state: Sequence[Tensor], weights: Tensor
-) -> list[Tensor | None]:
-    """``weights * dC/ds`` for every layer, None where C does not depend on the layer."""
-    gradient = cost.gradient(state)
-    return [
-        gradient[i] * per_sample(weights, s) if i in gradient else None for i, s in enumerate(state)
-    ]
+class Phase(NamedTuple):
+    """A phase of EP: its nudging strength, and the weight of ``dF/dtheta`` at its end."""
+
+    beta: float
+    weight: float
+
+
+class ContrastiveEstimator(Estimator):
+    """Equilibrium propagation in a number of phases.
+
+    With the total energy ``F = E + beta C``, relaxed to ``s(beta)`` from the free state, the
+    gradient of ``C(s*)`` for a weight or a drive is the derivative of ``dF/dtheta`` by beta
+    at 0, taken as a finite difference over a few phases::
+
+        sum over phases of weight * dF/dtheta at (beta, s(beta))
+
+    ``dF/dtheta`` is the explicit derivative at a fixed state, so no phase needs a graph. All
+    nudged phases are one relaxation of a batch that holds every sample once for each.
+    """
+
+    @property
+    @abstractmethod
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases, at most one of them free (beta 0); their weights add up to 0."""
+
+    @property
+    def nudges(self) -> tuple[float, ...]:
+        """The strengths of the nudged phases, in order."""
+        return tuple(phase.beta for phase in self.phases if phase.beta != 0)
+
+    def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
+        from ffebm_dsl.physics.gradients.contrast import estimate
+
+        return estimate(self.phases, equilibrium, cost, weights)

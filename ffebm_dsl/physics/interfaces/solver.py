@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from ffebm_dsl.physics.layout import per_row, squared_norm
-from ffebm_dsl.physics.relaxation.order import Schedule
+Schedule: TypeAlias = tuple[tuple[int, ...], ...]
+"""The groups of layer indices that a sweep updates: a group's layers together, from the same
+state, and the groups one after the other."""
 
 
 class Dynamics(Protocol):
@@ -126,13 +127,15 @@ class Sweeps(Solver):
         ``factors``, (B,), stretch the steps. The change is that of the steps as they were
         before; ``steps``, by layer, receives them, if given.
         """
+        from ffebm_dsl.physics.layout import per_row, squared_norm
+
         change: Tensor | None = None
         for group in self.schedule:
             proposals = [dynamics.update(states, i) for i in group]
             for i, new in zip(group, proposals, strict=True):
                 old = states[i]
                 if self.damping:
-                    new = torch.lerp(new, old, self.damping)
+                    new = new.lerp(old, self.damping)
                 if measured or steps is not None:
                     step = new.detach() - old.detach()
                     square = squared_norm([step])
@@ -140,7 +143,7 @@ class Sweeps(Solver):
                     if steps is not None:
                         steps[i] = step
                 if factors is not None:
-                    new = dynamics.admissible(i, torch.lerp(old, new, per_row(factors, old)))
+                    new = dynamics.admissible(i, old.lerp(new, per_row(factors, old)))
                 states[i] = new
                 dynamics.moved(i)
         return change

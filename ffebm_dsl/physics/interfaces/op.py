@@ -3,7 +3,7 @@
 An op is a value: it knows its shapes and its arguments, and takes its weights as an
 argument. So the same op serves a parameter, the output of a parametrisation, a weight with
 a graph and one without. A *routed* op is linear once its choice of inputs, its routing, is
-fixed; max pooling is one. :class:`OpWeights` holds the parameters of one op.
+fixed; max pooling is one.
 
 Shapes: ``x`` is (B, *in_shape), ``y`` is (B, *out_shape); ``weights`` maps a weight's name
 to its tensor.
@@ -11,14 +11,14 @@ to its tensor.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    from torch import Tensor
 
-Weights = Mapping[str, Tensor]
+Weights: TypeAlias = "Mapping[str, Tensor]"
 
 
 class LinearOp(ABC):
@@ -47,6 +47,8 @@ class LinearOp(ABC):
 
     def adjoint(self, y: Tensor, weights: Weights) -> Tensor:
         """The transpose of :meth:`tangent`: (B, *out_shape) to (B, *in_shape)."""
+        import torch
+
         graph = torch.is_grad_enabled()
         with torch.enable_grad():
             x = y.new_zeros(len(y), *self.in_shape).requires_grad_()
@@ -56,6 +58,8 @@ class LinearOp(ABC):
 
     def weight_gradient(self, x: Tensor, y: Tensor, weights: Weights) -> dict[str, Tensor]:
         """``d <tangent(x), y> / d weight`` of every weight but the bias, summed over the batch."""
+        import torch
+
         own = {k: w.detach().requires_grad_() for k, w in weights.items() if k != "bias"}
         if not own:
             return {}
@@ -91,7 +95,7 @@ class RoutedOp(ABC):
         """``y`` put where ``routing`` says; into ``out``, (B, *in_shape), if given."""
 
 
-CouplingOp = LinearOp | RoutedOp
+CouplingOp: TypeAlias = LinearOp | RoutedOp
 
 
 class BoundOp:
@@ -112,35 +116,3 @@ class BoundOp:
     def adjoint_onto(self, y: Tensor, base: Tensor) -> Tensor:
         """``base`` plus the adjoint of ``y``, in a tensor of its own."""
         return base + self.adjoint(y)
-
-
-class OpWeights(nn.Module):
-    """The parameters of one op of a coupling, under the names that the op gives them.
-
-    Calling the module gives its present weights. That runs what ``torch.nn.utils`` hangs on
-    a module: a parametrisation computes the weight, a pruning hook masks it.
-    """
-
-    def __init__(self, op: CouplingOp) -> None:
-        super().__init__()
-        self.op = op
-        shapes = op.weight_shapes() if isinstance(op, LinearOp) else {}
-        self._names = tuple(shapes)
-        for name, shape in shapes.items():
-            self.register_parameter(name, nn.Parameter(torch.empty(shape)))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw initial values as PyTorch's own layers do: uniform on +-1/sqrt(fan in)."""
-        fan_in = 1
-        for name, parameter in self.named_parameters(recurse=False):
-            if name != "bias":
-                fan_in = max(1, parameter[0].numel())
-            bound = 1 / math.sqrt(fan_in)
-            nn.init.uniform_(parameter, -bound, bound)
-
-    def forward(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in self._names}
-
-    def extra_repr(self) -> str:
-        return f"{type(self.op).__name__}: {list(self.op.in_shape)} -> {list(self.op.out_shape)}"

@@ -1,0 +1,194 @@
+"""Equilibrium propagation's phases: nudged relaxations, and what they contrast to.
+
+(Scellier & Bengio 2017; centered: Laborieux et al. 2021.) See
+:class:`~ffebm_dsl.physics.interfaces.estimator.ContrastiveEstimator`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.physics.gradients.cost import LinearCost
+from ffebm_dsl.physics.interfaces import (
+    Cost,
+    EnergyDynamics,
+    Equilibrium,
+    Force,
+    GradientEstimate,
+    Phase,
+    Routings,
+    Solution,
+    per_sample,
+)
+from ffebm_dsl.physics.layout import take_rows
+from ffebm_dsl.physics.relaxation import relax
+
+
+def estimate(
+    phases: Sequence[Phase], equilibrium: Equilibrium, cost: Cost, weights: Tensor
+) -> GradientEstimate:
+    """Relax the nudged phases, and contrast all."""
+    nudges = [phase.beta for phase in phases if phase.beta != 0]
+    with torch.no_grad():
+        dynamics, start = nudged_dynamics(equilibrium, cost, nudges)
+        nudged = relax(dynamics, start, equilibrium.nudged)
+        found = contrast(phases, equilibrium, cost, weights, nudged.state, dynamics)
+    solutions = [_part(nudged, k, len(weights)) for k in range(len(nudges))]
+    return found._replace(solutions={"nudged": solutions})
+
+
+def contrast(
+    phases: Sequence[Phase],
+    equilibrium: Equilibrium,
+    cost: Cost,
+    weights: Tensor,
+    nudged: Sequence[Tensor],
+    dynamics: EnergyDynamics,
+) -> GradientEstimate:
+    """The estimate from the states of the nudged phases, one after the other in a batch.
+
+    ``dynamics`` is what they were relaxed by: routings that it froze belong to the energy
+    that was relaxed, and so to its derivative.
+    """
+    batch = len(weights)
+    states, routings = _parts(nudged, batch), _routings(dynamics, nudged, batch)
+    place = next((k for k, phase in enumerate(phases) if phase.beta == 0), None)
+    if place is not None:
+        free = equilibrium.routings or equilibrium.bound.routings(equilibrium.state)
+        states.insert(place, list(equilibrium.state))
+        routings.insert(place, free)
+    # dF/dtheta = -dphi/dtheta.
+    scales = [weights * -phase.weight for phase in phases]
+    found = equilibrium.bound.contrast(states, scales, routings)
+    # The cost enters F as beta C.
+    stacked = [torch.cat(layer) for layer in zip(*states, strict=True)]
+    cost_weights = torch.cat([weights * (phase.beta * phase.weight) for phase in phases])
+    cost_parameters = cost.stacked(len(phases)).parameter_gradient(stacked, cost_weights)
+    return GradientEstimate(found.weights, found.drives, cost_parameters)
+
+
+def nudged_phases(
+    equilibrium: Equilibrium, cost: Cost, betas: Sequence[float]
+) -> dict[float, Solution]:
+    """Relax from the free state under ``-beta dC/ds``, for all ``betas`` in one batch."""
+    with torch.no_grad():
+        dynamics, start = nudged_dynamics(equilibrium, cost, betas)
+        solution = relax(dynamics, start, equilibrium.nudged)
+    batch = len(equilibrium.state[0])
+    return {beta: _part(solution, k, batch) for k, beta in enumerate(betas)}
+
+
+def nudged_dynamics(
+    equilibrium: Equilibrium, cost: Cost, betas: Sequence[float]
+) -> tuple[EnergyDynamics, list[Tensor]]:
+    """The dynamics under ``-beta dC/ds`` and the free state, once for each of ``betas``.
+
+    All are in one batch: sample n under the k-th beta is row ``k * B + n``.
+    """
+    copies, batch = len(betas), len(equilibrium.state[0])
+    like = equilibrium.state[0]
+    strengths = torch.cat([like.new_full((batch,), beta) for beta in betas])
+    force: Force = Nudge(cost.stacked(copies), strengths)
+    if equilibrium.force is not None:
+        force = Forces((equilibrium.force.select(_copied(batch, copies, like)), force))
+    dynamics = equilibrium.bound.repeated(copies).dynamics(
+        force,
+        _repeat(equilibrium.routings, copies),
+        freeze_after=equilibrium.nudged.freeze_after,
+    )
+    return dynamics, [torch.cat([s] * copies) for s in equilibrium.state]
+
+
+def _copied(batch: int, copies: int, like: Tensor) -> Tensor:
+    """The rows of a batch, ``copies`` times over: all phases feel the same."""
+    return torch.arange(batch, device=like.device).repeat(copies)
+
+
+class Forces:
+    """The sum of several forces."""
+
+    def __init__(self, parts: Sequence[Force]) -> None:
+        self._parts = tuple(parts)
+
+    def on(self, layer: int, state: Sequence[Tensor]) -> Tensor | None:
+        felt = [f for part in self._parts if (f := part.on(layer, state)) is not None]
+        return sum(felt[1:], start=felt[0]) if felt else None
+
+    def select(self, rows: Tensor) -> Forces:
+        return Forces([part.select(rows) for part in self._parts])
+
+
+class Nudge:
+    """``-beta dC/ds`` on the output layers; ``strengths`` holds beta per sample."""
+
+    def __init__(self, cost: Cost, strengths: Tensor) -> None:
+        self._cost, self._strengths = cost, strengths
+        self._rows: Tensor | None = None
+        self._constant = (
+            {i: self._weaken(c) for i, c in cost.cotangents.items()}
+            if isinstance(cost, LinearCost)
+            else None
+        )
+
+    def on(self, layer: int, state: Sequence[Tensor]) -> Tensor | None:
+        if self._constant is not None:
+            return self._constant.get(layer)
+        if layer not in self._cost.layers():
+            return None
+        gradient = self._cost.gradient(self._whole(state))[layer]
+        force = self._weaken(gradient)
+        return force if self._rows is None else force[self._rows]
+
+    def select(self, rows: Tensor) -> Nudge:
+        part = copy.copy(self)
+        if self._constant is not None:
+            part._constant = {i: take_rows(c, rows) for i, c in self._constant.items()}
+        part._rows = rows if self._rows is None else self._rows[rows]
+        return part
+
+    def _whole(self, state: Sequence[Tensor]) -> list[Tensor]:
+        """``state`` scattered back to the full batch; other rows are zero and unused."""
+        if self._rows is None:
+            return list(state)
+        batch = len(self._strengths)
+        return [s.new_zeros(batch, *s.shape[1:]).index_copy_(0, self._rows, s) for s in state]
+
+    def _weaken(self, gradient: Tensor) -> Tensor:
+        return -per_sample(self._strengths, gradient) * gradient
+
+
+def _repeat(routings: Routings | None, copies: int) -> Routings | None:
+    if routings is None:
+        return None
+    return {
+        index: tuple(torch.cat([choice] * copies) for choice in routing)
+        for index, routing in routings.items()
+    }
+
+
+def _part(solution: Solution, index: int, batch: int) -> Solution:
+    rows = slice(index * batch, (index + 1) * batch)
+    return Solution(
+        [s[rows] for s in solution.state],
+        solution.residual[rows],
+        solution.sweeps[rows],
+        solution.status[rows],
+    )
+
+
+def _parts(states: Sequence[Tensor], batch: int) -> list[list[Tensor]]:
+    """The states of each phase, of a batch of all."""
+    return [list(part) for part in zip(*(s.split(batch) for s in states), strict=True)]
+
+
+def _routings(dynamics: EnergyDynamics, nudged: Sequence[Tensor], batch: int) -> list[Routings]:
+    """The max poolings' choices at the end of each nudged phase."""
+    together = dynamics.routings(nudged)
+    return [
+        {k: tuple(c[n * batch : (n + 1) * batch] for c in r) for k, r in together.items()}
+        for n in range(len(nudged[0]) // batch)
+    ]

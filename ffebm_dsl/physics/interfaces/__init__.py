@@ -1,0 +1,64 @@
+"""What the physics asks of its parts: activations, ops, energies, solvers, estimators.
+
+Abstract classes and the values that they exchange. Importing them does not import torch, so
+that a construct's file can derive from them.
+"""
+
+from ffebm_dsl.physics.interfaces.activation import Activation
+from ffebm_dsl.physics.interfaces.energy import (
+    BoundEnergy,
+    EnergyDynamics,
+    EnergyGradient,
+    Force,
+    Layer,
+    Routing,
+    Routings,
+    State,
+    inner,
+    per_sample,
+)
+from ffebm_dsl.physics.interfaces.estimator import (
+    ContrastiveEstimator,
+    Cost,
+    Equilibrium,
+    Estimator,
+    GradientEstimate,
+    Phase,
+)
+from ffebm_dsl.physics.interfaces.op import BoundOp, CouplingOp, LinearOp, RoutedOp, Weights
+from ffebm_dsl.physics.interfaces.relaxation import PhaseSettings, Relaxation, Solution, Status
+from ffebm_dsl.physics.interfaces.solver import Dynamics, Schedule, Solver, Sweep, Sweeps
+
+__all__ = [
+    "Activation",
+    "BoundEnergy",
+    "BoundOp",
+    "ContrastiveEstimator",
+    "Cost",
+    "CouplingOp",
+    "Dynamics",
+    "EnergyDynamics",
+    "EnergyGradient",
+    "Equilibrium",
+    "Estimator",
+    "Force",
+    "GradientEstimate",
+    "Layer",
+    "LinearOp",
+    "Phase",
+    "PhaseSettings",
+    "Relaxation",
+    "RoutedOp",
+    "Routing",
+    "Routings",
+    "Schedule",
+    "Solution",
+    "Solver",
+    "State",
+    "Status",
+    "Sweep",
+    "Sweeps",
+    "Weights",
+    "inner",
+    "per_sample",
+]

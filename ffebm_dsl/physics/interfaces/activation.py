@@ -1,0 +1,71 @@
+"""Activations and the potentials they come from.
+
+A layer's potential ``G`` and its activation ``sigma`` are one thing seen twice:
+``sigma = (grad G)^-1``. The fixed point ``s = sigma(d phi / d s)`` is therefore where
+the energy ``G(s) - phi(s)`` is stationary, and for a clipped activation where it is
+minimal subject to the clip. With a slope ``a``, ``sigma_a(v) = sigma(a v)`` and
+``G_a = G / a``.
+
+All methods work element by element on tensors of any shape.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Activation(ABC):
+    """``sigma`` of a layer, with its derivative and its potential.
+
+    ``slope`` multiplies the pre-activation ``v`` (which has the units of
+    ``d phi / d s``) and is positive.
+    """
+
+    slope: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.slope > 0:
+            raise ValueError(f"an activation's slope must be positive, not {self.slope}")
+
+    @abstractmethod
+    def __call__(self, v: Tensor) -> Tensor:
+        """``sigma(v)``: the state at which the layer rests under the pre-activation ``v``."""
+
+    def overwrite(self, v: Tensor) -> Tensor:
+        """``sigma(v)``, in the memory of ``v`` where that saves time; no graph may need ``v``."""
+        return self(v)
+
+    @abstractmethod
+    def derivative(self, v: Tensor) -> Tensor:
+        """``d sigma / d v``; at a kink the value that PyTorch's autograd takes."""
+
+    @abstractmethod
+    def potential(self, s: Tensor) -> Tensor:
+        """``G(s)``, for ``s`` in the closed range of the activation."""
+
+    @property
+    def clip(self) -> tuple[float, float]:
+        """The states at which sigma is cut off, and where it therefore has its kinks."""
+        return -math.inf, math.inf
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The closed range of sigma."""
+        return self.clip
+
+    def kink_distance(self, v: Tensor) -> Tensor:
+        """Distance from the pre-activation ``v`` to the nearest kink of sigma."""
+        low, high = self.clip
+        return (v - low / self.slope).abs().minimum((v - high / self.slope).abs())
+
+    def crossed(self, s: Tensor, other: Tensor) -> Tensor:
+        """Where exactly one of two states is cut off: a kink lies between them."""
+        low, high = self.clip
+        return ((s <= low) != (other <= low)) | ((s >= high) != (other >= high))
