@@ -57,9 +57,9 @@ def mend_braces(tokens: Sequence[Token]) -> dict[int, list[Brace]]:
 class _Walk:
     """One pass over the tokens, with the openings that are not closed yet.
 
-    ``surplus`` is how many more openings than closings there are. A `{` without
-    such a statement before it is a slip of another kind, and not an opening; ``head`` is how
-    the last such statement begins, until its opening. ``leading`` are the first tokens of the
+    ``surplus`` is how many more openings than closings there are. A `{` that follows
+    no statement with braces is a slip of another kind, and not an opening; ``head`` is how the
+    last such statement begins, until its opening. ``leading`` are the first tokens of the
     lines, at ``places``; the end of the text is the last.
     """
 

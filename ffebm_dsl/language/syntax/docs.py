@@ -8,7 +8,6 @@ token keeps its comments when a text is formatted, so no layout changes what a c
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -19,23 +18,25 @@ from ffebm_dsl.language.syntax.lexer import Token
 _HEADING, _NOTHING = -1, -2
 """In the place of where a declaration starts: the whole text, and what is no declaration."""
 
-_SPACE = re.compile(r"[ \t\f\r\n]*")
 
-
-def with_docs(program: ast.Program, text: str, tokens: Sequence[Token]) -> ast.Program:
-    """``program``, made of ``tokens``, with its doc comments in the ``doc`` of its nodes."""
+def with_docs(
+    program: ast.Program, text: str, tokens: Sequence[Token], code: Sequence[Token]
+) -> ast.Program:
+    """``program``, made of ``code``, with its doc comments in the ``doc`` of its nodes; all
+    ``tokens`` of the text say what follows a comment."""
     if not any(comment.is_doc for comment in program.comments):
         return program
-    places = _Places(program, text, tokens)
+    places = _Places(program, text, code)
     docs: dict[int, str] = {}
-    after = _followers(text, program.comments)
-    for comment, (follower, gap) in zip(program.comments, after, strict=True):
+    followers = _followers(tokens)
+    for comment in program.comments:
         if not comment.is_doc:
             continue
         start = places.of(comment)
         if start is None:
-            heads = gap and follower == places.first
-            start = _HEADING if heads else follower
+            start, gap = followers[comment.span.start]
+            if gap and start == places.first:
+                start = _HEADING
         line = comment.text.lstrip("#").strip()
         docs[start] = f"{docs[start]}\n{line}" if start in docs else line
     items = tuple(_documented(item, docs) for item in program.items)
@@ -100,16 +101,16 @@ def _documented(node: Any, docs: dict[int, str]) -> Any:
     return node._replace(**changes) if changes else node
 
 
-def _followers(text: str, comments: Sequence[ast.Comment]) -> list[tuple[int, bool]]:
-    """For each comment: where the next code begins, and whether an empty line precedes it."""
-    starts = {comment.span.start: i for i, comment in enumerate(comments)}
-    found: list[tuple[int, bool]] = [(0, False)] * len(comments)
-    for i in reversed(range(len(comments))):
-        space = _SPACE.match(text, comments[i].span.end)
-        end = space.end() if space else comments[i].span.end
-        gap = text.count("\n", comments[i].span.end, end) > 1
-        if end in starts:
-            end, later_gap = found[starts[end]]
-            gap = gap or later_gap
-        found[i] = (end, gap)
+def _followers(tokens: Sequence[Token]) -> dict[int, tuple[int, bool]]:
+    """For each comment, by its start: where the next code begins, and whether an empty line
+    precedes it."""
+    found: dict[int, tuple[int, bool]] = {}
+    start, line, gap = _NOTHING, 0, False
+    for token in reversed(tokens):
+        if token.type == "COMMENT":
+            gap = gap or line - token.line > 1
+            found[token.span.start] = start, gap
+        else:
+            start, gap = token.span.start, False
+        line = token.line
     return found

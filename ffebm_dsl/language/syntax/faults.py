@@ -36,9 +36,8 @@ def describe(fault: Fault, tokens: Sequence[Token], source: SourceFile) -> Diagn
     """The diagnostic of a syntax error: what was found, what was expected, and the repair."""
     span = _place(fault, tokens, source)
     diagnostic = (
-        _lexical(fault, source, span)
-        or _brace(fault, source, span)
-        or _stray(fault, source, span)
+        _brace(fault, source, span)
+        or _lexical(fault, source)
         or _misplaced(fault, tokens, source, span)
     )
     return replace(diagnostic, fix=_fix(diagnostic.code, fault, tokens, span))
@@ -69,31 +68,24 @@ def _place_of_brace(opening: Token | None, before: Token, source: SourceFile) ->
     return Span(start + indent, start + indent)
 
 
-def _lexical(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
+def _lexical(fault: Fault, source: SourceFile) -> Diagnostic | None:
     """A token that the language has not."""
     token = fault.token
-    here = token.span
-    if token.type == "OPEN_STRING":
-        message, help = "this string is not closed on its line", 'add `"` where the string ends'
-        return Diagnostic("FFE0004", message, source, here, help=help)
-    if token.type == "BAD_NUMBER":
-        message = f"`{token.text}` is not a number"
-        help = "numbers are written 3, 0.5 or 1e-4; a name cannot start with a digit"
-        return Diagnostic("FFE0006", message, source, here, help=help)
+    match token.type:
+        case "OPEN_STRING":
+            message, help = "this string is not closed on its line", 'add `"` where the string ends'
+            return Diagnostic("FFE0004", message, source, token.span, help=help)
+        case "BAD_NUMBER":
+            message = f"`{token.text}` is not a number"
+            help = "numbers are written 3, 0.5 or 1e-4; a name cannot start with a digit"
+            return Diagnostic("FFE0006", message, source, token.span, help=help)
+        case "STRAY":
+            shown = f"`{token.text}`" if token.text.isprintable() else f"U+{ord(token.text):04X}"
+            message, help = f"unexpected character {shown}", _REMEDIES.get(token.text, "")
+            known = message_for(fault.situation, "STRAY")
+            notes = (known.text,) if known and not help else ()
+            return Diagnostic("FFE0002", message, source, token.span, notes=notes, help=help)
     return None
-
-
-def _stray(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
-    token = fault.token
-    if token.type != "STRAY":
-        return None
-    shown = f"`{token.text}`" if token.text.isprintable() else f"U+{ord(token.text):04X}"
-    help = _REMEDIES.get(token.text, "")
-    known = message_for(fault.situation, "STRAY")
-    notes = (known.text,) if known and not help else ()
-    here = token.span
-    message = f"unexpected character {shown}"
-    return Diagnostic("FFE0002", message, source, here, notes=notes, help=help)
 
 
 def _brace(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:

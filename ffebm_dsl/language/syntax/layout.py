@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -84,7 +84,7 @@ class _Formatter(NamedTuple):
         for statement, row, columns, blank in zip(statements, rows, widths, blanks, strict=True):
             self.writer.end_line(indent, blank)
             if row is None:
-                self._write_body(_BODIES[type(statement)](statement, self.source), indent)
+                self._write_body(_body_of(statement, self.source), indent)
             else:
                 self.writer.render(aligned(row, columns), indent)
 
@@ -132,47 +132,34 @@ class _Formatter(NamedTuple):
         self.writer.write("}", body.closing)
 
 
-def _template(node: ast.Template, source: Source) -> _Body:
-    behind = node.formals[-1].span.end if node.formals else node.name.span.end
-    opening = source.find("{", behind)
+def _body_of(node: Statement, source: Source) -> _Body:
+    start = node.span.start
+    statements = node.statements if "statements" in node._fields else ()
+    head: Document
+    match node:
+        case ast.Template():
+            last = node.formals[-1].span if node.formals else node.name.span
+            head, behind = _head_of_template(node), last.end
+        case ast.Model() | ast.Block():
+            keyword = Word(f"{type(node).__name__.lower()} ", start)
+            head, behind = (keyword, word(node.name)), node.name.span.end
+        case ast.Energy():
+            head, behind = (Word("energy ", start), word(node.kind)), node.kind.span.end
+        case ast.Train():
+            head, behind, statements = Word("train", start), start, node.settings
+        case _:
+            head, behind, statements = (
+                head_of_instance(node),
+                node.template.span.end,
+                node.overrides,
+            )
+    return _Body(head, source.find("{", behind), statements, node.span.end - 1)
+
+
+def _head_of_template(node: ast.Template) -> Document:
     name: Document = (Word("template ", node.span.start), word(node.name, after="("))
     formals = [(word(formal.name, after=": "), word(formal.type)) for formal in node.formals]
     if formals:
         listed = Indent((NOTHING, separated(formals), IfBroken(",")))
         name = Group((name, listed, NOTHING), filled=False)
-    return _Body((name, ")"), opening, node.statements, node.span.end - 1)
-
-
-def _named(keyword: str) -> Callable[[Any, Source], _Body]:
-    def body(node: ast.Model | ast.Block, source: Source) -> _Body:
-        head = (Word(f"{keyword} ", node.span.start), word(node.name))
-        opening = source.find("{", node.name.span.end)
-        return _Body(head, opening, node.statements, node.span.end - 1)
-
-    return body
-
-
-def _energy(node: ast.Energy, source: Source) -> _Body:
-    head = (Word("energy ", node.span.start), word(node.kind))
-    opening = source.find("{", node.kind.span.end)
-    return _Body(head, opening, node.statements, node.span.end - 1)
-
-
-def _train(node: ast.Train, source: Source) -> _Body:
-    opening = source.find("{", node.span.start)
-    return _Body(Word("train", node.span.start), opening, node.settings, node.span.end - 1)
-
-
-def _instance(node: ast.Instance, source: Source) -> _Body:
-    opening = source.find("{", node.template.span.end)
-    return _Body(head_of_instance(node), opening, node.overrides, node.span.end - 1)
-
-
-_BODIES: Mapping[type, Callable[[Any, Source], _Body]] = {
-    ast.Template: _template,
-    ast.Model: _named("model"),
-    ast.Block: _named("block"),
-    ast.Energy: _energy,
-    ast.Train: _train,
-    ast.Instance: _instance,
-}
+    return (name, ")")
