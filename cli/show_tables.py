@@ -48,6 +48,7 @@ def _header(spec: SpecIR) -> str:
         f"input {model.input.name}: {model.input.kind} {show_shape(model.input.shape)}",
         f"target {model.target.name}: {model.target.kind}({model.target.size})",
     ]
+    lines += [f"use {p.name} {p.version}" for p in spec.packages]
     lines += [f"param {name} = {notation.written(v)}" for name, v in spec.parameters.items()]
     return "\n".join(lines)
 

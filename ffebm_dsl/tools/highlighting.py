@@ -16,7 +16,7 @@ from ffebm_dsl.language.registry import TABLES
 from ffebm_dsl.language.syntax import Token, lex
 
 TYPES = frozenset({"int", "real", "bool", "port"})
-_ENTRIES = frozenset(name for table in TABLES.values() for name in table)
+_ENTRIES = frozenset(name for table in TABLES.values() for name in table.visible())
 _DECLARING = frozenset(
     ["template", "model", "input", "target", "readout", "block", "feedforward", "layer", "param"],
 )

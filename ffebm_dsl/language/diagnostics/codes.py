@@ -43,6 +43,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE1018": "unknown layer",
         "FFE1019": "unknown override",
         "FFE1020": "package that cannot be used",
+        "FFE1021": "two packages with one name",
         "FFE2001": "op does not take this shape",
         "FFE2002": "op does not fit its input",
         "FFE2003": "coupling does not fit its layer",

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ffebm_dsl.language.diagnostics import InputError, Severity, SourceFile, SpecError, form_of
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean
 from ffebm_dsl.language.interchange.document import Document, pointer_to, read_json, read_yaml
-from ffebm_dsl.language.interchange.schema import read_schema
+from ffebm_dsl.language.interchange.schema import Schema, make_schema, read_schema
 from ffebm_dsl.language.interchange.text import statements
 from ffebm_dsl.language.ir import BUDGET, Budget, Compiled, compile_spec
 from ffebm_dsl.language.ir.dump import to_json_dict
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.undump import from_json_dict
+from ffebm_dsl.language.registry.packages import PackageError, use
+from ffebm_dsl.language.registry.tables import normalised
 from ffebm_dsl.language.syntax import format_source
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ def to_plain(spec: SpecIR) -> dict[str, Any]:
     """The interchange form of a spec: its IR without the values of params."""
     data = to_json_dict(spec)
     del data["parameters"]
+    # Which version is installed says nothing of the network.
+    for package in data.get("packages", ()):
+        del package["version"]
     # What a stage is comes first for whoever reads it.
     stages = data["model"]["stages"]
     data["model"]["stages"] = [{"kind": stage.pop("kind"), **stage} for stage in stages]
@@ -115,13 +120,32 @@ def check_form(document: Document) -> None:
     """
     from jsonschema import Draft202012Validator
 
-    found = Draft202012Validator(read_schema()).iter_errors(document.data)
+    found = Draft202012Validator(_schema(document)).iter_errors(document.data)
     faults = [_explain(error) for error in islice(found, MAX_FAULTS)]
     if faults:
         # In the order of the text; of a mapping, an unknown key before a missing one, for a
         # misspelt key is both.
         first = min(faults, key=lambda fault: (document.offset(fault.within), fault.missing))
         raise document.fault(first.pointer, first.message, first.help)
+
+
+def _schema(document: Document) -> Schema:
+    """The schema, with the constructs of the packages that the document names."""
+    data = document.data if isinstance(document.data, dict) else {}
+    listed = data.get("packages")
+    names = []
+    for i, entry in enumerate(listed if isinstance(listed, list) else ()):
+        match entry:
+            case {"name": str(name), "least": str(least)} if _is_release(least):
+                try:
+                    names.append(normalised(use(name, least).name))
+                except PackageError as error:
+                    raise document.fault(f"/packages/{i}", error.message, error.help) from None
+    return make_schema(names) if names else read_schema()
+
+
+def _is_release(version: str) -> bool:
+    return all(part.isdecimal() for part in version.split("."))
 
 
 class _Fault(NamedTuple):

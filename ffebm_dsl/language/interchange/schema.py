@@ -10,19 +10,15 @@ from __future__ import annotations
 import json
 import math
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ffebm_dsl.language.ir import model as ir
 from ffebm_dsl.language.registry import (
-    ENERGIES,
-    INPUTS,
-    LOSSES,
     PHASES,
     TABLES,
-    TARGETS,
     TRAIN,
     Bounds,
     Construct,
@@ -56,15 +52,17 @@ _PART: Schema = {"type": "string", "pattern": rf"^{_IDENT}(\.{_IDENT})*$"}
 
 _FIELDS: Mapping[tuple[type, str], Schema] = {
     (ir.SpecIR, "version"): {"enum": list(VERSIONS)},
-    (ir.InputIR, "kind"): {"enum": list(INPUTS)},
-    (ir.TargetIR, "kind"): {"enum": list(TARGETS)},
+    (ir.PackageIR, "name"): {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+    (ir.PackageIR, "least"): {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$"},
+    (ir.InputIR, "kind"): _ref("inputs"),
+    (ir.TargetIR, "kind"): _ref("targets"),
     (ir.ModelIR, "stages"): {"type": "array", "items": _ref("stage"), "minItems": 1},
     (ir.ModelIR, "loss"): _ref("loss"),
     (ir.ModelIR, "init"): _ref("initialisers"),
     # A network without a readout has one of that reserved name.
     (ir.FeedforwardIR, "name"): _name("readout"),
     (ir.FeedforwardIR, "source"): _PORT,
-    (ir.BlockIR, "energy"): {"enum": list(ENERGIES)},
+    (ir.BlockIR, "energy"): _ref("energies"),
     (ir.BlockIR, "gradient"): _ref("gradients"),
     (ir.BlockIR, "init"): _ref("initialisers"),
     **{(ir.BlockIR, phase): _ref(phase) for phase in PHASES},
@@ -74,8 +72,10 @@ _FIELDS: Mapping[tuple[type, str], Schema] = {
 }
 """What a field holds where its type does not say all of it."""
 
-_LEFT_OUT = {(ir.SpecIR, "parameters")}
-"""Params are resolved away."""
+_LEFT_OUT = {(ir.SpecIR, "parameters"), (ir.PackageIR, "version")}
+"""Params are resolved away, and which version is installed is no part of a network."""
+
+_OPTIONAL = {(ir.SpecIR, "packages")}
 
 
 def read_schema() -> Schema:
@@ -93,11 +93,15 @@ def make_schema_text() -> str:
     return json.dumps(make_schema(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def make_schema() -> Schema:
-    """The schema of an interchange document, JSON Schema 2020-12."""
+def make_schema(packages: Collection[str] = ()) -> Schema:
+    """The schema of an interchange document, JSON Schema 2020-12.
+
+    ``packages`` are those whose constructs it admits beside ffebm's own; they are loaded.
+    """
+    tables = {name: table.visible(packages) for name, table in TABLES.items()}
     records = (
         *(ir.FeedforwardIR, ir.BlockIR, ir.LayerIR, ir.CouplingIR, ir.DriveIR, ir.OutputIR),
-        *(ir.InputIR, ir.TargetIR, ir.ModelIR, ir.TrainIR),
+        *(ir.PackageIR, ir.InputIR, ir.TargetIR, ir.ModelIR, ir.TrainIR),
     )
     defs: Schema = {record.__name__: _record(record) for record in records}
     defs |= {kind: _stage(defs[record.__name__], kind) for kind, record in _STAGES.items()}
@@ -108,9 +112,10 @@ def make_schema() -> Schema:
         "allOf": [_if("kind", kind, _ref(kind)) for kind in _STAGES],
     }
     defs |= {phase: _relax(signature) for phase, signature in PHASES.items()}
-    defs |= {name: _entries(name, TABLES[name].values()) for name in _called_tables()}
-    defs["op"] = _entries("ops", TABLES["ops"].values(), _shapes())
-    defs["loss"] = _closed({"name": {"enum": list(LOSSES)}, "arguments": _closed({})})
+    defs |= {name: _entries(name, tables[name].values()) for name in _called_tables(tables)}
+    defs["op"] = _entries("ops", tables["ops"].values(), _shapes())
+    defs["loss"] = _closed({"name": {"enum": list(tables["losses"])}, "arguments": _closed({})})
+    defs |= {name: {"enum": list(tables[name])} for name in ("energies", "inputs", "targets")}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A resolved ffe spec",
@@ -138,13 +143,15 @@ def _stage(record: Schema, kind: str) -> Schema:
 def _record(record: type) -> Schema:
     assert is_dataclass(record)
     hints = get_type_hints(record)
-    return _closed(
+    schema = _closed(
         {
             field.name: _field(record, field.name, hints[field.name])
             for field in fields(record)
             if (record, field.name) not in _LEFT_OUT
         }
     )
+    needed = [name for name in schema["required"] if (record, name) not in _OPTIONAL]
+    return {**schema, "required": needed}
 
 
 def _field(record: type, name: str, hint: Any) -> Schema:
@@ -188,9 +195,9 @@ def _relax(phase: Construct) -> Schema:
     return _closed(properties)
 
 
-def _called_tables() -> list[str]:
+def _called_tables(tables: Mapping[str, Mapping[str, Construct]]) -> list[str]:
     """The tables of all calls that stand in a document, those inside of calls too."""
-    signatures = [TRAIN, *(s for table in TABLES.values() for s in table.values())]
+    signatures = [TRAIN, *(s for table in tables.values() for s in table.values())]
     inside = {p.table for signature in signatures for p in signature.parameters if p.table}
     return sorted({"activations", "gradients", "initialisers"} | inside)
 

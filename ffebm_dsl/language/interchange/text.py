@@ -42,6 +42,8 @@ class Statement(NamedTuple):
 def statements(spec: SpecIR) -> Iterator[Statement]:
     """The lines of a text that compiles to ``spec``, but for the values of its params."""
     yield Statement(f"ffe {spec.version}", "/version")
+    for i, package in enumerate(spec.packages):
+        yield Statement(f"use {package.name} >= {package.least}", f"/packages/{i}")
     yield from _model(spec.model)
     if spec.train is not None:
         yield from _train(spec.train)

@@ -22,6 +22,7 @@ from ffebm_dsl.language.registry import (
     SameAs,
     Table,
 )
+from ffebm_dsl.language.registry.packages import offers, release
 from ffebm_dsl.language.syntax import ast
 
 Values = dict[str, Value]
@@ -56,14 +57,18 @@ ConstructT = TypeVar("ConstructT", bound=Construct)
 
 def find(table: Table[ConstructT], name: ast.Ident, scope: Scope, log: Log) -> ConstructT | None:
     """The construct of ``table`` that is called ``name``; None after reporting that none is."""
-    if name.text in table:
-        return table[name.text]
+    visible = table.visible(scope.packages)
+    if name.text in visible:
+        return visible[name.text]
+    offer = next(iter(offers(table.name, name.text)), None)
     log.report(
         "FFE1005",
         f"no {table.noun} is called `{name.text}`",
         name.span,
-        help=did_you_mean(name.text, table),
-        fix=respell(name.span, name.text, table),
+        help=f"`{offer.name}` brings one: add `use {offer.name} >= {release(offer.version)}`"
+        if offer
+        else did_you_mean(name.text, visible),
+        fix=None if offer else respell(name.span, name.text, visible),
         source=scope.source,
     )
     return None

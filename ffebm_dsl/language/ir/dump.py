@@ -14,9 +14,12 @@ _STAGES = {BlockIR: "block", FeedforwardIR: "feedforward"}
 def to_json_dict(spec: SpecIR) -> dict[str, Any]:
     """Dicts, lists, strings, numbers, truth values and None, in the order of the IR's fields.
 
-    A stage says by ``kind`` which of the two it is. Equal specs give equal dicts.
+    A stage says by ``kind`` which of the two it is. ``packages`` is there where the spec uses
+    one. Equal specs give equal dicts.
     """
     data = _plain(spec)
+    if not spec.packages:
+        del data["packages"]
     for plain, stage in zip(data["model"]["stages"], spec.model.stages, strict=True):
         plain["kind"] = _STAGES[type(stage)]
     return dict(data)

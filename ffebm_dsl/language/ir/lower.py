@@ -30,6 +30,7 @@ def lower(spec: resolved.Spec) -> SpecIR:
     """The IR of a spec in which no pass found an error."""
     return SpecIR(
         version=spec.version,
+        packages=spec.packages,
         parameters=spec.parameters,
         model=_model(_known(spec.model)),
         train=_train(spec.train) if spec.train else None,

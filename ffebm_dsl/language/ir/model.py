@@ -28,6 +28,7 @@ __all__ = [
     "ModelIR",
     "OpIR",
     "OutputIR",
+    "PackageIR",
     "RelaxIR",
     "Shape",
     "SpecIR",
@@ -188,13 +189,25 @@ class TrainIR:
 
 
 @dataclass(frozen=True)
+class PackageIR:
+    """A package whose constructs the spec uses: the ``least`` version that the text names, and
+    the ``version`` that was found."""
+
+    name: str
+    least: str
+    version: str
+
+
+@dataclass(frozen=True)
 class SpecIR:
     """A resolved spec. ``train`` is None where the text has no train section.
 
-    ``parameters`` are the values of the spec's ``param`` declarations, overrides applied.
+    ``packages`` are in the order of their names. ``parameters`` are the values of the spec's
+    ``param`` declarations, overrides applied.
     """
 
     version: str
+    packages: tuple[PackageIR, ...]
     parameters: dict[str, bool | int | float]
     model: ModelIR
     train: TrainIR | None

@@ -34,7 +34,10 @@ class Override(NamedTuple):
 
 
 def read_overrides(
-    texts: Mapping[str, str], params: Mapping[str, object], log: Log
+    texts: Mapping[str, str],
+    params: Mapping[str, object],
+    packages: frozenset[str],
+    log: Log,
 ) -> dict[str, Override]:
     """Overrides by key. Unknown keys and values that do not parse are reported, and left out.
 
@@ -61,7 +64,7 @@ def read_overrides(
         except SpecError as fault:
             log.found.extend(fault.diagnostics)
             continue
-        overrides[key] = Override(key, value, Scope(source))
+        overrides[key] = Override(key, value, Scope(source, packages=packages))
     return overrides
 
 

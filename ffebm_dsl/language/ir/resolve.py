@@ -16,17 +16,20 @@ from ffebm_dsl.language.ir.resolved import Spec
 from ffebm_dsl.language.ir.scope import Bound, Scope
 from ffebm_dsl.language.ir.shared import at_most_one, of_type
 from ffebm_dsl.language.ir.stated_version import stated_version
+from ffebm_dsl.language.ir.use import use_packages
+from ffebm_dsl.language.registry.tables import normalised
 from ffebm_dsl.language.syntax import ast
 
 
 def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spec:
     """The spec that ``program`` states; faults go to ``log``, faulty parts become None."""
     version = stated_version(program, log)
-    _report_packages(of_type(program.items, ast.Use), log)
+    used = use_packages(of_type(program.items, ast.Use), log)
+    packages = frozenset(normalised(package.name) for package in used)
     params = of_type(program.items, ast.Param)
-    given = read_overrides(overrides, {p.name.text: p for p in params}, log)
+    given = read_overrides(overrides, {p.name.text: p for p in params}, packages, log)
     values = resolve_params(params, given, log)
-    scope = Scope(log.source, values)
+    scope = Scope(log.source, values, packages)
     templates = _templates(program, log)
     section = at_most_one(program.items, ast.Train, "train", log)
     keys = {key: override for key, override in given.items() if key not in values}
@@ -35,7 +38,7 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
     train = resolve_train(section, of_train, scope, log)
     text = at_most_one(program.items, ast.Model, "model", log)
     if text is not None and expands_to_too_much(text, templates, log):
-        return Spec(version, {}, None, train)
+        return Spec(version, used, {}, None, train)
     model = resolve_model(text, templates, of_model, scope, log) if text else None
     if text is None:
         log.report(
@@ -48,17 +51,7 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
     if not log.failed:
         _warn_of_unused(params, templates, values, log)
     parameters = {name: b.value for name, b in values.items() if b.value is not None}
-    return Spec(version, parameters, model, train)
-
-
-def _report_packages(uses: list[ast.Use], log: Log) -> None:
-    for use in uses:
-        log.report(
-            "FFE1020",
-            f"the package `{use.package.text}` cannot be used: this ffebm loads no packages",
-            use.span,
-            help="write the network with the constructs that ffebm has",
-        )
+    return Spec(version, used, parameters, model, train)
 
 
 def _templates(program: ast.Program, log: Log) -> dict[str, ast.Template]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Label, SourceFile, Span
 from ffebm_dsl.language.ir.bind import BoundCall
-from ffebm_dsl.language.ir.model import CallIR, OpIR, RelaxIR, Shape
+from ffebm_dsl.language.ir.model import CallIR, OpIR, PackageIR, RelaxIR, Shape
 from ffebm_dsl.language.ir.scope import Scalar
 
 
@@ -149,6 +149,7 @@ class Train(NamedTuple):
 
 class Spec(NamedTuple):
     version: str
+    packages: tuple[PackageIR, ...]
     parameters: dict[str, Scalar]
     model: Model | None
     train: Train | None

@@ -26,10 +26,14 @@ class Bound(NamedTuple):
 
 @dataclass(frozen=True)
 class Scope:
-    """Values by name, and the text in which expressions of this scope stand."""
+    """Values by name, and the text in which expressions of this scope stand.
+
+    ``packages`` are those whose constructs can be named, beside ffebm's own.
+    """
 
     source: SourceFile
     values: Mapping[str, Bound] = field(default_factory=dict)
+    packages: frozenset[str] = frozenset()
 
 
 def facts(expressions: tuple[ast.Expression, ...], scope: Scope) -> tuple[str, ...]:

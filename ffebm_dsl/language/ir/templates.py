@@ -146,7 +146,7 @@ def _bind_formals(
         else:
             log.report("FFE1009", f"`{formal.name}` takes a port", argument.span)
             visible = visible.with_map(formal.name, None)
-    return Scope(scope.source, values), visible
+    return Scope(scope.source, values, scope.packages), visible
 
 
 def _hidden(ports: Ports) -> dict[str, str]:

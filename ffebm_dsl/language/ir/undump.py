@@ -14,10 +14,12 @@ from ffebm_dsl.language.ir.model import BlockIR, CallIR, FeedforwardIR, SpecIR
 def from_json_dict(data: Mapping[str, Any]) -> SpecIR:
     """The SpecIR whose :func:`~ffebm_dsl.language.ir.dump.to_json_dict` is ``data``.
 
-    ``parameters`` may be missing. ``data`` must have the form that the interchange schema
-    demands; what it says is taken as it is.
+    ``parameters`` and ``packages`` may be missing, and of a package the version that was
+    found. ``data`` must have the form that the interchange schema demands; what it says is
+    taken as it is.
     """
-    spec = _record(SpecIR, {"parameters": {}, **data})
+    packages = [{"version": "", **package} for package in data.get("packages", ())]
+    spec = _record(SpecIR, {"parameters": {}, **data, "packages": packages})
     assert isinstance(spec, SpecIR)
     return spec
 

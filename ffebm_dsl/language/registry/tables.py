@@ -2,18 +2,20 @@
 
 A table is a folder of ``ffebm_dsl.constructs``: ``constructs/ops/conv2d.py`` holds the op
 ``conv2d`` as its ``CONSTRUCT``. To list a table is to list its folder; to look a name up
-imports that one file.
+imports that one file. Packages that a spec names add the files of theirs.
 """
 
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
+from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.registry.construct import (
     ActivationConstruct,
     AugmentationConstruct,
@@ -35,10 +37,23 @@ from ffebm_dsl.language.registry.construct import (
 ConstructT = TypeVar("ConstructT", bound=Construct, covariant=True)
 
 FOLDER = "ffebm_dsl.constructs"
+OWN = "ffebm"
+"""The owner of the constructs of :data:`FOLDER`."""
+
+PROCESS = "this process"
+"""The owner of the constructs that :func:`register` enters."""
+
+
+def normalised(distribution: str) -> str:
+    """The name of a distribution as all its spellings have it in common."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 class Table(Mapping[str, ConstructT], Generic[ConstructT]):
     """The constructs of one kind by name, in alphabetical order.
+
+    The table has all constructs that this process knows: ffebm's own, those of the packages
+    that specs have named, and registered ones. What one spec sees of it is :meth:`visible`.
 
     ``noun`` is what a message calls one of them, ``kind`` the class that each is of. A table
     that is not ``extensible`` holds what the language has words for, and no package adds to it.
@@ -52,7 +67,26 @@ class Table(Mapping[str, ConstructT], Generic[ConstructT]):
         self.kind = kind
         self.extensible = extensible
         self._read: dict[str, ConstructT] = {}
-        self._added: tuple[str, ...] = ()
+
+    @cached_property
+    def _entries(self) -> dict[str, tuple[str, str]]:
+        """Owner and module of each construct; at first ffebm's own."""
+        folder = import_module(f"{FOLDER}.{self.name}")
+        found = (module.name for module in pkgutil.iter_modules(folder.__path__))
+        own = (name for name in found if not name.startswith("_"))
+        return {name: (OWN, f"{FOLDER}.{self.name}.{name}") for name in own}
+
+    def owner(self, name: str) -> str | None:
+        """The package that brings a construct; None where there is none of that name."""
+        return self._entries[name][0] if name in self._entries else None
+
+    def module(self, name: str) -> str:
+        """The module that holds a construct; ``""`` for a registered one."""
+        return self._entries[name][1]
+
+    def enter(self, name: str, module: str, owner: str) -> None:
+        """Make a construct known whose file is ``module``, in the package ``owner``."""
+        self._entries[name] = (owner, module)
 
     def add(self, construct: Construct) -> None:
         """Enter a construct that has no file: see :func:`register`."""
@@ -62,32 +96,69 @@ class Table(Mapping[str, ConstructT], Generic[ConstructT]):
             raise ValueError(f"nothing can be added to the table `{self.name}`")
         if construct.name in self:
             raise ValueError(f"`{construct.name}` is taken in the table `{self.name}`")
+        self.enter(construct.name, "", PROCESS)
         self._read[construct.name] = construct
-        self._added = (*self._added, construct.name)
 
-    @cached_property
-    def _files(self) -> tuple[str, ...]:
-        folder = import_module(f"{FOLDER}.{self.name}")
-        found = (module.name for module in pkgutil.iter_modules(folder.__path__))
-        return tuple(sorted(name for name in found if not name.startswith("_")))
+    def visible(self, packages: Collection[str] = ()) -> Mapping[str, ConstructT]:
+        """What a spec sees that names these packages (:func:`normalised`)."""
+        return _Visible(self, {OWN, PROCESS, *packages})
 
     def __getitem__(self, name: str) -> ConstructT:
         if name not in self._read:
-            if name not in self._files:
-                raise KeyError(name)
-            construct = import_module(f"{FOLDER}.{self.name}.{name}").CONSTRUCT
-            assert isinstance(construct, self.kind) and construct.name == name
-            self._read[name] = construct
+            owner, module = self._entries[name]
+            self._read[name] = self._read_file(name, owner, module)
         return self._read[name]
 
+    def _read_file(self, name: str, owner: str, module: str) -> ConstructT:
+        """The ``CONSTRUCT`` of a file.
+
+        Raises:
+            InputError: the file of another package cannot be imported, or does not hold a
+                construct of this table and name.
+        """
+        try:
+            construct = import_module(module).CONSTRUCT
+            if not isinstance(construct, self.kind) or construct.name != name:
+                raise TypeError(f"its CONSTRUCT is no {self.kind.__name__} `{name}`")
+        except Exception as error:
+            if owner == OWN:
+                raise
+            raise InputError(
+                f"the {self.noun} `{name}` of the package `{owner}` is faulty ({module}): {error}",
+                help="tell its authors",
+            ) from error
+        return construct
+
     def __contains__(self, name: object) -> bool:
-        return name in self._read or name in self._files
+        return name in self._entries
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted((*self._files, *self._added)))
+        return iter(sorted(self._entries))
 
     def __len__(self) -> int:
-        return len(self._files) + len(self._added)
+        return len(self._entries)
+
+
+class _Visible(Mapping[str, ConstructT], Generic[ConstructT]):
+    """The constructs of a table that belong to some owners."""
+
+    def __init__(self, table: Table[ConstructT], owners: Collection[str]) -> None:
+        self._table = table
+        self._owners = owners
+
+    def __getitem__(self, name: str) -> ConstructT:
+        if name not in self:
+            raise KeyError(name)
+        return self._table[name]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._table.owner(name) in self._owners
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._table if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 OPS = Table("ops", "op", OpConstruct)

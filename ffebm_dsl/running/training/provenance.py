@@ -44,7 +44,7 @@ def describe(record: Record, job: Job, source: SourceFile) -> None:
             "spec_resolved": json.dumps(to_json_dict(job.spec)),
             "override": _overrides(job),
             "argv": sys.argv,
-            "package": packages(),
+            "package": packages() + [f"{p.name}=={p.version}" for p in job.spec.packages],
             "environment": json.dumps(environment(job.device)),
             "seed": job.identity.seed,
             "rng_scheme": keyed.SCHEME,

@@ -24,6 +24,7 @@ from ffebm_dsl.tools.comparison.settings import (
     Setting,
     compare_blocks,
     compare_models,
+    compare_packages,
     compare_training,
 )
 
@@ -79,7 +80,11 @@ def compare(a: SpecIR, b: SpecIR) -> Comparison:
         _outline(a.model, chains[0]),
         _outline(b.model, chains[1]),
         tuple(found),
-        (*compare_blocks(_block_pairs(a.model, b.model, pairs)), *compare_models(a.model, b.model)),
+        (
+            *compare_packages(a, b),
+            *compare_blocks(_block_pairs(a.model, b.model, pairs)),
+            *compare_models(a.model, b.model),
+        ),
         tuple(compare_training(a.train, b.train)),
         tuple(pairs),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from ffebm_dsl.language.ir.model import BlockIR, CallIR, ModelIR, RelaxIR, TrainIR
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, ModelIR, RelaxIR, SpecIR, TrainIR
 from ffebm_dsl.language.ir.notation import written, written_in_full
 
 BlockPair = tuple[BlockIR, BlockIR]
@@ -63,6 +63,15 @@ def compare_calls(head: str, a: CallIR, b: CallIR) -> Iterator[tuple[str, str, s
         if values[0] != values[1]:
             texts = ["none" if value is None else written(value) for value in values]
             yield f"{head}.{name}", texts[0], texts[1]
+
+
+def compare_packages(a: SpecIR, b: SpecIR) -> list[Setting]:
+    """The packages that the texts name, with the versions found."""
+    used = [
+        ", ".join(f"{package.name} {package.version}" for package in spec.packages) or "none"
+        for spec in (a, b)
+    ]
+    return [] if used[0] == used[1] else [Setting("use", used[0], used[1])]
 
 
 def compare_models(a: ModelIR, b: ModelIR) -> list[Setting]:

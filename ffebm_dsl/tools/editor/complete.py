@@ -61,7 +61,10 @@ def complete(analysis: Analysis, offset: int) -> tuple[Completion, ...]:
     accepted, program = read_unfinished(before, place)
     found: list[Completion] = []
     if program is not None:
-        found += _offered(expected(program, place), analysis.declarations, span.start)
+        wanted = expected(program, place)
+        found += _offered(wanted, analysis.declarations, span.start)
+        if wanted.table:
+            found += _entries(wanted, analysis)
     keywords = (keyword for kind, keyword in _STATEMENTS.items() if kind in accepted)
     found += (_keyword(word) for word in keywords if word not in ("true", "false"))
     return tuple(item._replace(span=span) for item in dict.fromkeys(found))
@@ -82,8 +85,6 @@ def _offered(wanted: Expected, all_: list[Declaration], place: int) -> Iterator[
                 yield _argument(parameter)
     if wanted.parameter is not None:
         yield from _values(wanted.parameter)
-    if wanted.table:
-        yield from _entries(wanted.table, coupling=wanted.coupling)
     if "outputs" in wanted.names:
         yield _item("out", CompletionKind.NAME, "output")
     # Stages are in the order of computation; everything else may be named before it is declared.
@@ -121,8 +122,11 @@ def _values(parameter: Parameter) -> Iterator[Completion]:
         yield _item("[]", CompletionKind.VALUE, f"list of {TABLES[parameter.table].noun}s", "[")
 
 
-def _entries(table: str, *, coupling: bool) -> Iterator[Completion]:
-    for name, signature in TABLES[table].items():
-        if coupling and not OPS[name].in_coupling:
+def _entries(wanted: Expected, analysis: Analysis) -> Iterator[Completion]:
+    """The constructs that the text can name: ffebm's own, and those of packages it uses."""
+    used = analysis.spec.packages if analysis.spec else ()
+    table = TABLES[wanted.table]
+    for name, construct in table.visible({package.name for package in used}).items():
+        if wanted.coupling and not OPS[name].in_coupling:
             continue
-        yield _item(name, CompletionKind.ENTRY, TABLES[table].noun, doc=describe(signature))
+        yield _item(name, CompletionKind.ENTRY, table.noun, doc=describe(construct))

@@ -34,6 +34,7 @@ def _of_run(run: Run) -> Group:
         ("started, ended", f"{run.attribute('start_time')}, {run.attribute('end_time') or ABSENT}"),
         ("worked on by", told + (f", {inexact} in another environment" if inexact else "")),
         ("spec", run.provenance("spec_name")),
+        ("constructs of", ", ".join(run.spec.packages) or "ffebm alone"),
         ("SHA-256 of the spec", run.provenance("spec_sha256")),
         ("set from outside", ", ".join(run.provenance_list("override")) or "nothing"),
         ("seed", run.provenance("seed")),

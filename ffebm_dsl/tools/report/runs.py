@@ -89,6 +89,7 @@ class Spec:
     layers: tuple[int, ...]
     estimator: str
     epochs: str
+    packages: tuple[str, ...]
     key: str
 
     @staticmethod
@@ -107,6 +108,10 @@ class Spec:
             layers=tuple(len(_list(_at(stage, "layers"))) for stage in stages),
             estimator=", ".join(estimators) or ABSENT,
             epochs=_text(_at(train, "epochs")),
+            packages=tuple(
+                f"{_text(_at(package, 'name'))} {_text(_at(package, 'version'))}"
+                for package in _list(_at(data, "packages"))
+            ),
             key=_without_seed(data),
         )
 

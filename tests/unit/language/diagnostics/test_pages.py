@@ -66,7 +66,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         program.write_text(text, encoding="utf-8")
         with monkeypatch.context() as patch:
             patch.setattr(OPS, "_read", {**OPS._read})
-            patch.setattr(OPS, "_added", OPS._added)
+            patch.setattr(OPS, "_entries", {**OPS._entries})
             runpy.run_path(str(program))
         return capsys.readouterr().out
 

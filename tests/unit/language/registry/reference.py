@@ -39,7 +39,7 @@ def _table(name: str) -> str:
         return _parameters(TRAIN)
     rows = [
         [f"`{_call(entry)}`", entry.doc, "; ".join(map(_argument, entry.parameters))]
-        for entry in TABLES[name].values()
+        for entry in TABLES[name].visible().values()
     ]
     return _rows(["call", "meaning", "arguments"], rows)
 

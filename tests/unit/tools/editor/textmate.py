@@ -36,7 +36,7 @@ def make_grammar() -> str:
 
 def _patterns() -> list[dict[str, Any]]:
     """In the order in which they are tried at each place."""
-    entries = {name for table in TABLES.values() for name in table}
+    entries = {name for table in TABLES.values() for name in table.visible()}
     return [
         {"name": "comment.line.documentation.ffe", "match": "##.*$"},
         {"name": "comment.line.number-sign.ffe", "match": "#.*$"},

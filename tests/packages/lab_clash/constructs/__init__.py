@@ -1,0 +1,1 @@
+"""Constructs, a folder for each table."""

@@ -1,0 +1,5 @@
+"""A file that does not hold what its name says."""
+
+from ffebm_dsl.language.registry import ACTIVATIONS
+
+CONSTRUCT = ACTIVATIONS["tanh"]

@@ -1,0 +1,5 @@
+"""``bent``, which lab-devices has too."""
+
+from ffebm_dsl.language.registry import ACTIVATIONS
+
+CONSTRUCT = ACTIVATIONS["tanh"]
