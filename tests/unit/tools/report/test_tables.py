@@ -81,7 +81,7 @@ def test_a_run_without_an_evaluation_has_dashes() -> None:
     ],
 )
 def test_splits(layers: tuple[int, ...], text: str) -> None:
-    assert Spec("m", "d", layers, "e", "1", "").split == text
+    assert Spec("m", "d", layers, "e", "1", (), "").split == text
 
 
 def test_the_key_of_a_configuration_leaves_out_the_seed_alone() -> None:
