@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.language.registry import ActivationConstruct, Kind, Parameter
+from ffebm_dsl.language.registry import ACTIVATIONS, ActivationConstruct, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import POSITIVE
 
 if TYPE_CHECKING:
@@ -12,9 +12,8 @@ if TYPE_CHECKING:
 
 
 def _make(slope: float) -> Activation:
-    from ffebm_dsl.physics.energy import Tanh
-
-    return Tanh(slope)
+    activation: Activation = ACTIVATIONS["tanh"].make(slope=slope)
+    return activation
 
 
 CONSTRUCT = ActivationConstruct(
