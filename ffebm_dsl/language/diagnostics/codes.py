@@ -44,6 +44,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE1019": "unknown override",
         "FFE1020": "package that cannot be used",
         "FFE1021": "two packages with one name",
+        "FFE1022": "override that changes nothing",
         "FFE2001": "op does not take this shape",
         "FFE2002": "op does not fit its input",
         "FFE2003": "coupling does not fit its layer",

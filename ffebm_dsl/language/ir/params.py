@@ -37,9 +37,13 @@ def read_overrides(
     texts: Mapping[str, str],
     params: Mapping[str, object],
     packages: frozenset[str],
+    stated: Mapping[str, Span],
     log: Log,
 ) -> dict[str, Override]:
     """Overrides by key. Unknown keys and values that do not parse are reported, and left out.
+
+    ``stated`` are the statements of the model by keyword, for the message about one that no
+    override may replace.
 
     A key is a ``param``, a key of the train section, one of :data:`MODEL_KEYS`, or
     ``key.argument`` of one of the latter two.
@@ -50,14 +54,7 @@ def read_overrides(
         source = SourceFile("--set", f"{key}={text}")
         head, dot, _ = key.partition(".")
         if head not in heads or (dot and head in params):
-            log.report(
-                "FFE1019",
-                f"the spec has nothing called `{key}` to set",
-                Span(0, len(key)),
-                help=did_you_mean(key, heads),
-                fix=respell(Span(0, len(key)), key, heads),
-                source=source,
-            )
+            _report_unknown(key, heads, stated.get(head), log, source)
             continue
         try:
             value = parse_override(source).value
@@ -66,6 +63,32 @@ def read_overrides(
             continue
         overrides[key] = Override(key, value, Scope(source, packages=packages))
     return overrides
+
+
+def _report_unknown(
+    key: str, heads: tuple[str, ...], statement: Span | None, log: Log, source: SourceFile
+) -> None:
+    span = Span(0, len(key))
+    if statement is not None:
+        line, _ = log.source.position(statement.start)
+        head = key.partition(".")[0]
+        log.report(
+            "FFE1019",
+            f"`{key}` cannot be set: the text states its `{head}`",
+            span,
+            notes=(f"stated in {log.source.name}, line {line}",),
+            help="let that statement read a `param`, and set the param",
+            source=source,
+        )
+        return
+    log.report(
+        "FFE1019",
+        f"the spec has nothing called `{key}` to set",
+        span,
+        help=did_you_mean(key, heads),
+        fix=respell(span, key, heads),
+        source=source,
+    )
 
 
 def as_parameter(

@@ -12,6 +12,7 @@ from ffebm_dsl.language.ir.budget import BUDGET, Budget, check_budget
 from ffebm_dsl.language.ir.certain import certain_faults
 from ffebm_dsl.language.ir.check import check_model
 from ffebm_dsl.language.ir.check_train import check_train
+from ffebm_dsl.language.ir.effects import check_effects
 from ffebm_dsl.language.ir.infer_shapes import infer_shapes
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.lower import lower
@@ -69,10 +70,18 @@ def compile_spec(
     them. Of a text with syntax errors these, and what is surely wrong besides
     (:mod:`ffebm_dsl.language.ir.certain`).
     """
-    *_, checked, last = run_stages(source, overrides or {}, log := Log(source))
+    first, *_, checked, last = run_stages(source, overrides or {}, log := Log(source))
     assert isinstance(checked.result, Spec) and checked.result.model is not None
     assert isinstance(last.result, SpecIR)
     where = places(checked.result.model)
+    if overrides:
+        program = first.result
+        assert isinstance(program, ast.Program)
+        without = {
+            key: _meaning(program, {k: v for k, v in overrides.items() if k != key}, source)
+            for key in overrides
+        }
+        check_effects(program, overrides, checked.result.model, last.result, without, log)
     if budget is not None:
         check_budget(last.result.model, where, budget, log)
     if log.failed:
@@ -107,6 +116,19 @@ def run_stages(source: SourceFile, overrides: Mapping[str, str], log: Log) -> It
     if log.failed:
         raise SpecError(log.sorted())
     yield Stage("lower", lower(spec))
+
+
+def _meaning(
+    program: ast.Program, overrides: Mapping[str, str], source: SourceFile
+) -> SpecIR | None:
+    """The IR; None where there is an error."""
+    log = Log(source)
+    with suppress(SpecError):
+        spec = resolve(program, overrides, log)
+        for _, run in PASSES:
+            spec = run(spec, log)
+        return None if log.failed else lower(spec)
+    return None
 
 
 def _all_faults(

@@ -27,16 +27,17 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
     used = use_packages(of_type(program.items, ast.Use), log)
     packages = frozenset(normalised(package.name) for package in used)
     params = of_type(program.items, ast.Param)
-    given = read_overrides(overrides, {p.name.text: p for p in params}, packages, log)
+    section = at_most_one(program.items, ast.Train, "train", log)
+    text = at_most_one(program.items, ast.Model, "model", log)
+    stated = {type(s).__name__.lower(): s.span for s in reversed(text.statements if text else ())}
+    given = read_overrides(overrides, {p.name.text: p for p in params}, packages, stated, log)
     values = resolve_params(params, given, log)
     scope = Scope(log.source, values, packages)
     templates = _templates(program, log)
-    section = at_most_one(program.items, ast.Train, "train", log)
     keys = {key: override for key, override in given.items() if key not in values}
     of_model = {key: o for key, o in keys.items() if key.partition(".")[0] in MODEL_KEYS}
     of_train = {key: o for key, o in keys.items() if key not in of_model}
     train = resolve_train(section, of_train, scope, log)
-    text = at_most_one(program.items, ast.Model, "model", log)
     if text is not None and expands_to_too_much(text, templates, log):
         return Spec(version, used, {}, None, train)
     model = resolve_model(text, templates, of_model, scope, log) if text else None
