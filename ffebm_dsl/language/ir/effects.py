@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from ffebm_dsl.language.diagnostics import SourceFile, Span
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import FeedforwardIR, ModelIR, SpecIR
-from ffebm_dsl.language.ir.params import MODEL_KEYS
 from ffebm_dsl.language.ir.resolved import Block, Model
 from ffebm_dsl.language.registry import OPS
 from ffebm_dsl.language.syntax import ast
@@ -80,7 +79,7 @@ def _of_param(key: str) -> tuple[str, str, str]:
 
 def _of_statement(key: str, program: ast.Program, log: Log) -> tuple[str, str, str]:
     head = key.partition(".")[0]
-    kind = dict(zip(MODEL_KEYS, (ast.Gradient, ast.Init), strict=True))[head]
+    kind = ast.Gradient if head == "gradient" else ast.Init
     lines = sorted({log.source.position(s.span.start)[0] for s in _stated(program, kind)})
     return (
         f"every block states its own `{head}`",
