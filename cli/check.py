@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -32,7 +32,7 @@ from ffebm_dsl.language.diagnostics import (
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
-    from ffebm_dsl.tools.checking import CheckReport
+    from ffebm_dsl.tools.checking import CheckReport, ConstructRow
 
 
 def check(
@@ -61,8 +61,10 @@ def check(
 ) -> None:
     """Prove a spec's gradients right.
 
-    Those of EP are held against implicit, unrolled and finite differences.
-    Exit code 0: right; 1: a gradient is wrong or a block does not converge; 2: invalid spec.
+    First that every construct of its energies does what it promises. Then the gradients of EP
+    are compared with implicit, unrolled and finite differences.
+    Exit code 0: right; 1: a promise is broken, a gradient is wrong or a block does not
+    converge; 2: invalid spec.
     """
     if as_json and as_sarif:
         raise InputError("--json and --sarif exclude each other", help="keep one of them")
@@ -85,17 +87,35 @@ def check(
     if static:
         emit(f"{compiled.source.name}: ok")
         return
-    report, found = _measure(compiled, samples, seed, threads)
-    from ffebm_dsl.cli.check_tables import print_report
+    from ffebm_dsl.cli.check_tables import print_promises, print_report
 
-    print_report(report, compiled.source.name, samples, seed)
-    for diagnostic in found:
+    measured = _measure(compiled, samples, seed, threads)
+    print_promises(measured.constructs, compiled.source.name)
+    if measured.report:
+        print_report(measured.report, samples, seed)
+    for diagnostic in measured.found:
         say("\n" + render(diagnostic))
-    if not report.ok:
-        raise NegativeResult(_verdict(report))
+    if not measured.ok:
+        raise NegativeResult(_verdict(measured))
 
 
-_Write = Callable[[bool, Sequence[Diagnostic], "CheckReport | None"], None]
+class _Measured(NamedTuple):
+    """What a check found out; without a report where constructs break promises."""
+
+    constructs: Sequence[ConstructRow]
+    report: CheckReport | None
+    found: Sequence[Diagnostic]
+
+    @property
+    def ok(self) -> bool:
+        return self.report is not None and self.report.ok
+
+    def to_dict(self) -> dict[str, object]:
+        promises = {"constructs": [row.to_dict() for row in self.constructs]}
+        return promises | (self.report.to_dict() if self.report else {})
+
+
+_Write = Callable[[bool, Sequence[Diagnostic], Mapping[str, object]], None]
 
 
 def _check_as_record(
@@ -108,28 +128,28 @@ def _check_as_record(
     try:
         compiled = compile_it()
     except SpecError as error:
-        write(False, error.diagnostics, None)
+        write(False, error.diagnostics, {})
         raise typer.Exit(error.exit_code) from None
     if static:
-        write(True, compiled.warnings, None)
+        write(True, compiled.warnings, {})
         return
-    report, found = _measure(compiled, *measure)
-    write(report.ok, [*compiled.warnings, *found], report)
-    if not report.ok:
+    measured = _measure(compiled, *measure)
+    write(measured.ok, [*compiled.warnings, *measured.found], measured.to_dict())
+    if not measured.ok:
         raise typer.Exit(NegativeResult.exit_code)
 
 
-def _emit_record(ok: bool, found: Sequence[Diagnostic], report: CheckReport | None) -> None:
-    measured = (
-        report.to_dict()
-        if report
-        else {"gradients": [], "differences": [], "beta_sweep": [], "relaxation": []}
-    )
-    emit_json({**measured, "ok": ok, "diagnostics": [to_record(d) for d in found]})
+_EMPTY: Mapping[str, object] = {
+    name: [] for name in ("constructs", "gradients", "differences", "beta_sweep", "relaxation")
+}
+
+
+def _emit_record(ok: bool, found: Sequence[Diagnostic], measured: Mapping[str, object]) -> None:
+    emit_json({**_EMPTY, **measured, "ok": ok, "diagnostics": [to_record(d) for d in found]})
 
 
 def _emit_sarif(
-    spec: Path, ok: bool, found: Sequence[Diagnostic], report: CheckReport | None
+    spec: Path, ok: bool, found: Sequence[Diagnostic], measured: Mapping[str, object]
 ) -> None:
     from ffebm_dsl import __version__
     from ffebm_dsl.language.diagnostics.sarif import to_sarif
@@ -137,14 +157,20 @@ def _emit_sarif(
     emit_json(to_sarif(found, str(spec), __version__))
 
 
-def _measure(
-    compiled: Compiled, samples: int, seed: int, threads: int
-) -> tuple[CheckReport, list[Diagnostic]]:
-    """The gradient check under a progress bar, and what it found, wrong things first."""
+def _measure(compiled: Compiled, samples: int, seed: int, threads: int) -> _Measured:
+    """Promises, then gradients under a progress bar, and what they showed, wrong things first.
+
+    Of constructs that break promises no gradient is worth its time.
+    """
     import torch
     from tqdm import tqdm
 
-    from ffebm_dsl.tools.checking import CheckSettings, findings
+    from ffebm_dsl.tools.checking import (
+        CheckSettings,
+        broken_promises,
+        check_promises,
+        findings,
+    )
     from ffebm_dsl.tools.checking import check as check_gradients
 
     if threads:
@@ -157,6 +183,11 @@ def _measure(
             bar.update(done - bar.n)
 
         try:
+            progress(0, 1, "promises of constructs")
+            constructs = check_promises(compiled.spec, seed=seed)
+            broken = broken_promises(constructs, compiled.source, compiled.places)
+            if broken:
+                return _Measured(constructs, None, broken)
             report = check_gradients(
                 compiled.spec, CheckSettings(samples=samples, seed=seed), progress
             )
@@ -166,10 +197,16 @@ def _measure(
                 help="check a narrower variant with --set, or fewer --samples",
             ) from error
     found = findings(report, compiled.source, compiled.places)
-    return report, sorted(found, key=lambda d: d.severity is not Severity.ERROR)
+    return _Measured(
+        constructs, report, sorted(found, key=lambda d: d.severity is not Severity.ERROR)
+    )
 
 
-def _verdict(report: CheckReport) -> str:
+def _verdict(measured: _Measured) -> str:
+    report = measured.report
+    if report is None:
+        broken = sorted({row.name for row in measured.constructs if row.broken})
+        return f"promises are broken by {', '.join(broken)}; no gradient was measured"
     if report.unconverged:
         return f"{', '.join(report.unconverged)} did not converge"
     unjudged = report.unjudged

@@ -10,12 +10,28 @@ from ffebm_dsl.cli.console import emit
 from ffebm_dsl.language.registry import GRADIENTS
 
 if TYPE_CHECKING:
-    from ffebm_dsl.tools.checking import CheckReport, GradientRow
+    from ffebm_dsl.tools.checking import CheckReport, ConstructRow, GradientRow
 
 
-def print_report(report: CheckReport, name: str, samples: int, seed: int) -> None:
+def print_promises(constructs: Sequence[ConstructRow], name: str) -> None:
+    """A table of the constructs of all energies, and how they kept their promises."""
+    emit(f"{name}: what the constructs of its energies promise, in float64")
+    head = ["construct", "kind", "package", "used at", "comparisons", "worst error"]
+    emit(table(head, [_promises(row) for row in constructs]))
+
+
+def _promises(row: ConstructRow) -> list[str]:
+    worst = max(row.promises, key=lambda promise: promise.error / promise.limit)
+    shown = row.broken[0] if row.broken else worst
+    mark = f"  BROKEN: {shown.text}" if row.broken else ""
+    package = row.package or "ffebm"
+    count = str(len(row.promises))
+    return [row.name, row.noun, package, row.place, count, f"{shown.error:.1e}{mark}"]
+
+
+def print_report(report: CheckReport, samples: int, seed: int) -> None:
     """Four tables: gradients by tensor, the beta sweep, relaxation, kinks; then the verdict."""
-    emit(f"{name}: gradients in float64, {samples} random samples, seed {seed}")
+    emit(f"\nGradients in float64, {samples} random samples, seed {seed}")
     emit("\nRelative error of each gradient against its references, the worst of each")
     titles = [GRADIENTS[estimator].title for estimator in _estimators(report)]
     head = ["tensor", *titles, "worst cosine", "as configured"]

@@ -22,6 +22,7 @@ from ffebm_dsl.language.ir.model import (
     RelaxIR,
     SpecIR,
 )
+from ffebm_dsl.language.ir.op_names import op_names
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
     ENERGIES,
@@ -182,10 +183,7 @@ def _named(ops: tuple[OpIR, ...], make: Callable[[OpIR], Op]) -> dict[str, Op]:
         InputError: an op has not as many parameters as its construct counts.
     """
     named: dict[str, Op] = {}
-    count: dict[str, int] = {}
-    for op in ops:
-        count[op.name] = count.get(op.name, 0) + 1
-        name = op.name if count[op.name] == 1 else f"{op.name}_{count[op.name]}"
+    for name, op in zip(op_names(op.name for op in ops), ops, strict=True):
         named[name] = make(op)
         _check_count(op, named[name])
     return named

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.constructs.ops.linear import Linear
+from ffebm_dsl.language.registry import OPS, OpIR
+from ffebm_dsl.physics.interfaces import LinearOp, Weights
 from ffebm_dsl.running.records import read
 
 SMALL = """ffe 1.0
@@ -63,23 +67,70 @@ def test_json_is_one_object_with_everything(spec: str, capsys: pytest.CaptureFix
         assert {"block", "phase", "statuses", "max_residual", "sweeps"} <= set(row)
 
 
+def detached_module(op: OpIR) -> nn.Module:
+    """A linear map whose values are right, and whose gradient misses half of its weight's."""
+
+    class Half(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            weight = (self.weight + self.weight.detach()) / 2
+            return nn.functional.linear(x, weight, self.bias)
+
+    return Half(op.in_shape[0], op.out_shape[0])
+
+
+def plant(monkeypatch: pytest.MonkeyPatch, **halves: Any) -> None:
+    """Let `linear` have other halves, which are wrong."""
+    monkeypatch.setattr(OPS, "_read", {**OPS._read, "linear": replace(OPS["linear"], **halves)})
+
+
 def test_a_wrong_gradient_ends_with_1_and_is_named(
     spec: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def adjoint(self: Linear, y: torch.Tensor) -> torch.Tensor:
-        return y @ self.weight.detach()
-
-    monkeypatch.setattr(Linear, "adjoint", adjoint)
+    plant(monkeypatch, module=detached_module)
     assert main(["check", spec]) == 1
     out, err = capsys.readouterr()
-    assert "WRONG" in out
-    assert "FFE4004" in err and "`b.s1_s2.linear.weight` in block `b`" in err
-    assert "small.ffe:11:7" in err
+    assert "WRONG" in out and "BROKEN" not in out
+    assert "FFE4004" in err and "`b.u.linear.weight` in block `b`" in err
+    assert f"small.ffe:6:{SMALL.splitlines()[5].index('linear') + 1}" in err
     assert main(["check", spec, "--json"]) == 1
     result = json.loads(capsys.readouterr().out)
     assert result["ok"] is False
     assert {"FFE4004"} == {d["code"] for d in result["diagnostics"]}
-    assert {d["line"] for d in result["diagnostics"]} == {11}
+
+
+def scaled_adjoint(op: OpIR) -> Any:
+    class Scaled(LinearOp):
+        in_shape, out_shape = op.in_shape, op.out_shape
+
+        def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+            return {"weight": (*self.out_shape, *self.in_shape), "bias": self.out_shape}
+
+        def tangent(self, x: torch.Tensor, weights: Weights) -> torch.Tensor:
+            return x @ weights["weight"].t()
+
+        def adjoint(self, y: torch.Tensor, weights: Weights) -> torch.Tensor:
+            return 1.01 * (y @ weights["weight"])
+
+    return Scaled()
+
+
+def test_a_broken_promise_ends_with_1_and_names_the_construct(
+    spec: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, coupling=scaled_adjoint)
+    assert main(["check", spec]) == 1
+    out, err = capsys.readouterr()
+    assert "BROKEN: the adjoint is the transpose of the tangent" in out
+    assert "tensor" not in out, "no gradient is measured"
+    assert "FFE4007" in err and "the op `linear`" in err and "small.ffe:11:19" in err
+    assert "promises are broken by linear; no gradient was measured" in err
+    assert main(["check", spec, "--json"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["ok"] is False and result["gradients"] == []
+    assert {"FFE4007"} == {d["code"] for d in result["diagnostics"]}
+    (row,) = (row for row in result["constructs"] if row["construct"] == "linear")
+    errors = [promise["error"] for promise in row["promises"] if not promise["kept"]]
+    assert errors and all(0.001 < error < 0.02 for error in errors)
 
 
 def test_static_computes_nothing(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,6 +140,7 @@ def test_static_computes_nothing(spec: str, capsys: pytest.CaptureFixture[str]) 
     result = json.loads(capsys.readouterr().out)
     assert result == {
         "ok": True,
+        "constructs": [],
         "gradients": [],
         "differences": [],
         "beta_sweep": [],
@@ -131,10 +183,7 @@ def test_sarif(spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_sarif_of_what_was_measured(
     spec: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def adjoint(self: Linear, y: torch.Tensor) -> torch.Tensor:
-        return y @ self.weight.detach()
-
-    monkeypatch.setattr(Linear, "adjoint", adjoint)
+    plant(monkeypatch, module=detached_module)
     assert main(["check", spec, "--sarif"]) == 1
     (run,) = json.loads(capsys.readouterr().out)["runs"]
     assert {result["ruleId"] for result in run["results"]} == {"FFE4004"}

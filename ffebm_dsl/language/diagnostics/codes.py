@@ -66,6 +66,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE4004": "wrong gradient",
         "FFE4005": "block that does not relax to a fixed point",
         "FFE4006": "gradient that cannot be judged for kinks",
+        "FFE4007": "broken promise of a construct",
         "FFE5001": "loss of this target",
         "FFE5002": "data that do not fit the input",
         "FFE5003": "data that do not fit the target",
@@ -86,4 +87,4 @@ CODES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-MEASURED = frozenset({"FFE4004", "FFE4005", "FFE4006", "FFEW008", "FFEW009"})
+MEASURED = frozenset({"FFE4004", "FFE4005", "FFE4006", "FFE4007", "FFEW008", "FFEW009"})

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir import resolved
+from ffebm_dsl.language.ir.op_names import op_names
 
 
 def places(model: resolved.Model) -> dict[str, Span]:
-    """The span of each part by its name: ``b1``, ``b1.u``, ``b1.s1_s2``, ``logits``.
+    """The span of each part by its name: ``b1``, ``b1.u``, ``b1.s1``, ``b1.s1_s2``, ``readout``.
+
+    ``b1.energy`` is the energy of a block, ``b1.s1_s2.conv2d`` an op of a chain.
 
     A part that comes from a template stands in the template. The model itself stands
     under the empty name.
     """
     found = {"": model.span}
     for stage in model.stages:
-        if isinstance(stage, resolved.Map):
-            found[stage.name] = stage.span
-            continue
         found[stage.name] = stage.span
-        found |= {map_.port: map_.span for map_ in stage.maps}
-        found |= {f"{stage.name}.{c.name}": c.span for c in stage.couplings}
+        if isinstance(stage, resolved.Map):
+            found |= _ops(stage.name, stage.chain)
+            continue
+        found[f"{stage.name}.energy"] = stage.energy_span
+        found |= {f"{stage.name}.{layer.name}": layer.span for layer in stage.layers}
+        for map_ in stage.maps:
+            found |= {map_.port: map_.span, **_ops(map_.port, map_.chain)}
+        for coupling in stage.couplings:
+            name = f"{stage.name}.{coupling.name}"
+            found |= {name: coupling.span, **_ops(name, coupling.chain)}
     if model.readout is not None:
         found["readout"] = model.readout.span
+        found |= _ops("readout", model.readout.chain)
     return found
+
+
+def _ops(name: str, chain: resolved.Chain) -> dict[str, Span]:
+    ops = [op for op in chain.ops if op is not None]
+    names = op_names(op.name for op in ops)
+    return {f"{name}.{own}": op.span for own, op in zip(names, ops, strict=True)}

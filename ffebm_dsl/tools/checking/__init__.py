@@ -12,6 +12,11 @@ from ffebm_dsl.tools.checking.transient_record import (
 )
 from ffebm_dsl.tools.checking.transient_table import BlockFacts, Transients
 from ffebm_dsl.tools.checking.transients import TransientSettings, transients
+from ffebm_dsl.tools.checking.used_constructs import (
+    ConstructRow,
+    broken_promises,
+    check_promises,
+)
 
 __all__ = [
     "Analysis",
@@ -20,12 +25,15 @@ __all__ = [
     "BlockFacts",
     "CheckReport",
     "CheckSettings",
+    "ConstructRow",
     "GradientRow",
     "RelaxationRow",
     "TransientSettings",
     "Transients",
     "analyse",
+    "broken_promises",
     "check",
+    "check_promises",
     "draw_batch",
     "findings",
     "observed_order",

@@ -1,0 +1,245 @@
+"""What an energy promises: all that is computed of it is derived from its phi.
+
+The reference is phi itself, differentiated by autograd with respect to states, drives and
+parameters. The parameters may be parametrised: what a bound energy says of its weights is
+taken back to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Generator, Tensor
+
+from ffebm_dsl.physics.energy import Energy
+from ffebm_dsl.physics.interfaces import BoundEnergy, EnergyGradient, inner
+from ffebm_dsl.tools.checking.promises import Promise, compared, interior, normal
+
+BATCH = 2
+LIMIT = 1e-10
+"""Sums over a block cancel more than one op does; a wrong term is larger by far."""
+
+
+def energy_promises(
+    energy: Energy, drive_shapes: Sequence[tuple[int, ...]], generator: Generator
+) -> Iterator[Promise]:
+    """Compare an energy in float64 with its phi at a random state and random drives."""
+    drives = [normal(generator, BATCH, *shape) for shape in drive_shapes]
+    reference = _Reference(energy, drives, generator)
+    first = compared(
+        "phi gives one number per sample",
+        lambda: (
+            torch.zeros_like(energy.phi(reference.state, drives)),
+            torch.zeros(BATCH, dtype=torch.float64),
+        ),
+    )
+    yield first
+    if not first.kept:
+        return  # Nothing else can be compared.
+    yield from _phi_promises(energy, reference)
+    yield from _field_promises(energy, reference)
+    yield from _gradient_promises(energy, reference)
+
+
+class _Reference:
+    """A random state, directions around it, and the derivatives of phi there."""
+
+    def __init__(self, energy: Energy, drives: list[Tensor], generator: Generator) -> None:
+        self.energy, self.drives = energy, drives
+        self.parameters = [p for p in energy.parameters() if p.requires_grad]
+        shapes = [(BATCH, *layer.shape) for layer in energy.layers]
+        layers = list(zip(energy.layers, shapes, strict=True))
+        self.state = [interior(layer.activation, shape, generator) for layer, shape in layers]
+        self.other = [interior(layer.activation, shape, generator) for layer, shape in layers]
+        self.response = [normal(generator, *shape) for shape in shapes]
+        self.cotangent = [normal(generator, *shape) for shape in shapes]
+        self.scale = normal(generator, BATCH)
+
+    def bound(self) -> BoundEnergy:
+        weights = {name: w.detach() for name, w in self.energy.weights().items()}
+        return self.energy.bind(self.drives, weights)
+
+    def field(self, state: Sequence[Tensor], *, graph: bool = False) -> list[Tensor]:
+        """``d phi / d s`` at ``state``, all layers."""
+        with torch.enable_grad():
+            s = [x if graph else x.detach().requires_grad_() for x in state]
+            total = self.energy.phi(s, self.drives).sum()
+            return list(torch.autograd.grad(total, s, create_graph=graph, materialize_grads=True))
+
+    def product(self, state: Sequence[Tensor], w: Sequence[Tensor]) -> list[Tensor]:
+        """The Hessian of phi at ``state`` times ``w``."""
+        with torch.enable_grad():
+            s = [x.detach().requires_grad_() for x in state]
+            return _gradients(_inner(self.field(s, graph=True), w).sum(), s)
+
+    def contrast(self) -> list[Tensor]:
+        """Of phi at the one state less that at the other, scaled: by parameters, then drives."""
+        with torch.enable_grad():
+            u = [x.detach().requires_grad_() for x in self.drives]
+            difference = self.energy.phi(self.state, u) - self.energy.phi(self.other, u)
+            return _gradients((difference * self.scale).sum(), [*self.parameters, *u])
+
+    def mixed(self) -> list[Tensor]:
+        """Of the response times the field, scaled: by parameters, then drives."""
+        with torch.enable_grad():
+            u = [x.detach().requires_grad_() for x in self.drives]
+            s = [x.detach().requires_grad_() for x in self.state]
+            total = self.energy.phi(s, u).sum()
+            field = torch.autograd.grad(total, s, create_graph=True, materialize_grads=True)
+            value = (_inner(field, self.response) * self.scale).sum()
+            return _gradients(value, [*self.parameters, *u])
+
+    def joined(self, found: EnergyGradient) -> Tensor:
+        """A gradient by parameters, then drives, all in one."""
+        return _flat(self.of_parameters(found.weights), found.drives)
+
+    def of_parameters(self, gradients: Mapping[str, Tensor]) -> list[Tensor]:
+        """Gradients by the weights that act, taken back to the parameters behind them."""
+        with torch.enable_grad():
+            weights = {k: w for k, w in self.energy.weights().items() if k in gradients}
+            value = sum(((w * gradients[k]).sum() for k, w in weights.items()), torch.zeros(()))
+            return _gradients(value, self.parameters)
+
+
+def _gradients(value: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
+    if not value.requires_grad or not inputs:
+        return [torch.zeros_like(x) for x in inputs]
+    return list(torch.autograd.grad(value, inputs, allow_unused=True, materialize_grads=True))
+
+
+def _inner(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+    """Inner products per sample, summed over layers."""
+    return torch.stack([inner(x, y) for x, y in zip(a, b, strict=True)]).sum(0)
+
+
+def _flat(*groups: Sequence[Tensor]) -> Tensor:
+    return torch.cat([x.flatten() for group in groups for x in group])
+
+
+def _phi_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
+    def potentials() -> Tensor:
+        terms = [
+            layer.activation.potential(s).flatten(1).sum(1)
+            for layer, s in zip(energy.layers, at.state, strict=True)
+        ]
+        return torch.stack(terms).sum(0)
+
+    yield compared(
+        "the energy is the sum of the potentials less phi",
+        lambda: (
+            energy.energy(at.state, at.drives),
+            potentials() - energy.phi(at.state, at.drives),
+        ),
+        LIMIT,
+    )
+    yield compared(
+        "a sample's phi does not depend on the others",
+        lambda: (
+            energy.phi(at.state, at.drives)[:1],
+            energy.phi([s[:1] for s in at.state], [u[:1] for u in at.drives]),
+        ),
+        LIMIT,
+    )
+
+
+def _field_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
+    layers = range(len(energy.layers))
+    yield compared(
+        "the pre-activation is the gradient of phi",
+        lambda: (
+            _flat([at.bound().pre_activation(at.state, i) for i in layers]),
+            _flat(at.field(at.state)),
+        ),
+        LIMIT,
+    )
+    yield compared(
+        "the dynamics move each layer to sigma of phi's gradient",
+        lambda: _swept(at, at.state, from_zero=False),
+        LIMIT,
+    )
+    yield compared(
+        "the dynamics do so from the zero state",
+        lambda: _swept(at, at.bound().zero_state(), from_zero=True),
+        LIMIT,
+    )
+    yield compared(
+        "the adjoint dynamics are linearised at the state", lambda: _swept_adjoint(at), LIMIT
+    )
+    yield compared(
+        "a repeated batch has the same pre-activations",
+        lambda: (
+            _flat([at.bound().repeated(2).pre_activation(_twice(at.state), i) for i in layers]),
+            _flat(_twice(at.field(at.state))),
+        ),
+        LIMIT,
+    )
+
+
+def _twice(state: Sequence[Tensor]) -> list[Tensor]:
+    return [torch.cat([s, s]) for s in state]
+
+
+def _swept(at: _Reference, start: Sequence[Tensor], *, from_zero: bool) -> tuple[Tensor, Tensor]:
+    """Two sweeps, layer by layer, by the dynamics and by phi."""
+    found, expected = [s.clone() for s in start], [s.clone() for s in start]
+    with torch.no_grad():
+        dynamics = at.bound().dynamics(from_zero=from_zero)
+        for i in [*range(len(found))] * 2:
+            found[i] = dynamics.update(found, i).clone()
+            dynamics.moved(i)
+            expected[i] = at.energy.layers[i].activation(at.field(expected)[i])
+    return _flat(found), _flat(expected)
+
+
+def _swept_adjoint(at: _Reference) -> tuple[Tensor, Tensor]:
+    bound = at.bound()
+    found, expected = bound.zero_state(), bound.zero_state()
+    with torch.no_grad():
+        dynamics = bound.adjoint(at.state, at.cotangent, bound.routings(at.state))
+        slopes = [
+            layer.activation.derivative(v)
+            for layer, v in zip(at.energy.layers, at.field(at.state), strict=True)
+        ]
+        for i in [*range(len(found))] * 2:
+            found[i] = dynamics.update(found, i).clone()
+            dynamics.moved(i)
+            expected[i] = slopes[i] * (at.cotangent[i] + at.product(at.state, expected)[i])
+    return _flat(found), _flat(expected)
+
+
+def _gradient_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
+    def contrast() -> Tensor:
+        bound, states = at.bound(), [at.state, at.other]
+        routings = [bound.routings(s) for s in states]
+        return at.joined(bound.contrast(states, [at.scale, -at.scale], routings))
+
+    def response() -> Tensor:
+        bound = at.bound()
+        routings = bound.routings(at.state)
+        return at.joined(bound.response_gradient(at.state, at.response, at.scale, routings))
+
+    def recorded() -> Tensor:
+        bound = at.bound().differentiable()
+        with torch.enable_grad():
+            field = [bound.pre_activation(at.state, i) for i in range(len(energy.layers))]
+            value = (_inner(field, at.response) * at.scale).sum()
+            found = _gradients(value, [*bound.weights.values(), *bound.drives])
+        count = len(bound.weights)
+        weights = dict(zip(bound.weights, found[:count], strict=True))
+        return at.joined(EnergyGradient(weights, found[count:]))
+
+    pairs = {
+        "contrast() is the difference of phi's gradients": (contrast, at.contrast),
+        "response_gradient() is phi's mixed derivative": (response, at.mixed),
+        "differentiable() records the pre-activation for autograd": (recorded, at.mixed),
+    }
+    for text, (found, expected) in pairs.items():
+        yield compared(text, partial(_both, found, expected), LIMIT)
+
+
+def _both(
+    found: Callable[[], Tensor], expected: Callable[[], list[Tensor]]
+) -> tuple[Tensor, Tensor]:
+    return found(), _flat(expected())

@@ -1,0 +1,321 @@
+"""What constructs promise, compared with what they do: activations and ops of couplings.
+
+Each function draws one random problem in float64 from a generator and yields one
+:class:`Promise` per comparison. References are definitions (inner products, linearity) and
+automatic differentiation; nothing that a construct says of itself is taken for granted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from ffebm_dsl.physics.interfaces import Activation, CouplingOp, LinearOp, RoutedOp, inner
+
+BATCH = 3
+EXACT = 1e-12
+"""Limit for what differs by rounding alone, relative to the size of the numbers compared."""
+CONDITIONED = 1e-8
+"""Limit for what is computed through inverse functions or to the end of a range."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One promise and how it was kept.
+
+    Attributes:
+        text: what is promised.
+        error: the size of the violation, relative unless the text says otherwise.
+        limit: the largest error that rounding explains.
+        detail: what else there is to say: two shapes, an exception.
+    """
+
+    text: str
+    error: float
+    limit: float = EXACT
+    detail: str = ""
+
+    @property
+    def kept(self) -> bool:
+        return self.error <= self.limit
+
+
+def compared(
+    text: str,
+    compute: Callable[[], tuple[Tensor, Tensor]],
+    limit: float = EXACT,
+    scale: Callable[[], float] | None = None,
+) -> Promise:
+    """The largest difference of two tensors, relative to ``scale`` or to their largest entry.
+
+    A construct that raises breaks the promise: it may be anybody's code.
+    """
+    try:
+        found, expected = (x.detach() for x in compute())
+        if found.shape != expected.shape:
+            detail = f"shape {list(found.shape)} instead of {list(expected.shape)}"
+            return Promise(text, math.inf, limit, detail)
+        size = scale() if scale else max(_largest(found), _largest(expected))
+        off = _largest(found - expected)
+    except Exception as error:
+        return Promise(text, math.inf, limit, f"{type(error).__name__}: {error}".splitlines()[0])
+    return Promise(text, off / size if off and size else off, limit)
+
+
+def _largest(x: Tensor) -> float:
+    return float(x.abs().max()) if x.numel() else 0.0
+
+
+def normal(generator: Generator, *shape: int) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=generator)
+
+
+def interior(activation: Activation, shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Random states inside the range of ``activation``, not at its ends."""
+    low, high = activation.range
+    if math.isfinite(low) and math.isfinite(high):
+        uniform = torch.rand(shape, dtype=torch.float64, generator=generator)
+        return low + (high - low) * (0.05 + 0.9 * uniform)
+    x = normal(generator, *shape)
+    if math.isfinite(low):
+        return low + 0.05 + x.abs()
+    return high - 0.05 - x.abs() if math.isfinite(high) else x
+
+
+def activation_promises(activation: Activation, generator: Generator) -> Iterator[Promise]:
+    """``sigma`` and its potential belong together, and the rest follows from ``sigma``."""
+    s = interior(activation, (256,), generator)
+    shift = torch.rand((), dtype=torch.float64, generator=generator)
+    v = (torch.linspace(-6, 6, 997, dtype=torch.float64) + 0.005 * shift) / activation.slope
+    v = v[activation.kink_distance(v) > 1e-4 / activation.slope]
+    yield compared(
+        "sigma is the inverse of the potential's gradient",
+        lambda: (activation(_gradient(activation.potential, s)), s),
+        CONDITIONED,
+    )
+    yield compared(
+        "G(s) - v s is least at an end of the range where sigma(v) is that end",
+        lambda: _beyond_ends(activation, v),
+        CONDITIONED,
+    )
+    yield compared(
+        "derivative() is that of sigma",
+        lambda: (activation.derivative(v), _gradient(activation, v)),
+    )
+    h = 1e-5 / activation.slope
+    yield compared(
+        "derivative() is the slope of the values of sigma",
+        lambda: (activation.derivative(v), (activation(v + h) - activation(v - h)) / (2 * h)),
+        CONDITIONED,
+    )
+    yield compared(
+        "the values of sigma are in its range",
+        lambda: _with(activation(10 * v), lambda x: x.clamp(*activation.range)),
+    )
+    yield compared(
+        "sigma is flat where its state is an end of `clip`, and nowhere else",
+        lambda: (
+            (activation.derivative(v) == 0).double(),
+            _at_clip(activation, activation(v)).double(),
+        ),
+    )
+    yield compared(
+        "every kink of sigma is at an end of `clip`",
+        lambda: _with(activation.kink_distance(_kinks(activation, v)), torch.zeros_like),
+        limit=1e-6,
+        scale=lambda: 1 / activation.slope,
+    )
+    yield compared(
+        "overwrite() gives sigma", lambda: (activation.overwrite(v.clone()), activation(v))
+    )
+
+
+def _with(x: Tensor, of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+    return x, of(x)
+
+
+def _gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        value = function(x).sum()
+        if not value.requires_grad:
+            return torch.zeros_like(x)
+        (gradient,) = torch.autograd.grad(value, x, materialize_grads=True)
+    return gradient
+
+
+def _at_clip(activation: Activation, s: Tensor) -> Tensor:
+    low, high = activation.clip
+    return (s <= low) | (s >= high)
+
+
+def _beyond_ends(activation: Activation, v: Tensor) -> tuple[Tensor, Tensor]:
+    """``v`` and its nearest value at which the end that sigma(v) is cut off at is stationary."""
+    s, (low, high) = activation(v), activation.clip
+    needed = v.clone()
+    for at, end, nearest in ((s <= low, low, torch.minimum), (s >= high, high, torch.maximum)):
+        if math.isfinite(end):
+            ends = _gradient(activation.potential, torch.full_like(v, end))
+            needed = torch.where(at, nearest(needed, ends), needed)
+    return v, needed
+
+
+def _kinks(activation: Activation, v: Tensor) -> Tensor:
+    """Where the derivative jumps: found by bisecting every interval of the grid ``v``."""
+    low, high = v[:-1], v[1:]
+    slope = activation.derivative
+    largest = float(slope(v).abs().max())
+    for _ in range(40):
+        middle = (low + high) / 2
+        left = (slope(middle) - slope(low)).abs() > (slope(high) - slope(middle)).abs()
+        low, high = torch.where(left, low, middle), torch.where(left, middle, high)
+    return low[(slope(high) - slope(low)).abs() > 1e-3 * largest]
+
+
+def op_promises(
+    op: CouplingOp, weights: Mapping[str, Tensor], generator: Generator
+) -> Iterator[Promise]:
+    """An op of a coupling or a drive, and its transpose, are one linear map.
+
+    ``weights`` are those of a linear op, by name, in float64.
+    """
+    x, other = (normal(generator, BATCH, *op.in_shape) for _ in range(2))
+    y = normal(generator, BATCH, *op.out_shape)
+
+    def result() -> Tensor:
+        return op.forward(x)[0] if isinstance(op, RoutedOp) else op.forward(x, weights)
+
+    first = compared(
+        "the result has the shape `out_shape`",
+        lambda: (torch.zeros_like(result()), torch.zeros_like(y)),
+    )
+    yield first
+    if not first.kept:
+        return  # Nothing else can be compared.
+    if isinstance(op, RoutedOp):
+        yield from _routed_promises(op, x, other, y)
+        return
+    yield from _linear_promises(op, weights, x, other, y)
+    yield from _packed_promises(op, weights, x, other, y)
+    for name in weights:
+        yield from _weight_promises(op, weights, name, x, y)
+
+
+def _transposed(
+    tangent: Callable[[], Tensor], y: Tensor, x: Tensor, adjoint: Callable[[], Tensor]
+) -> Promise:
+    return compared(
+        "the adjoint is the transpose of the tangent",
+        lambda: (inner(x, adjoint()), inner(tangent(), y)),
+        scale=lambda: float((_norms(tangent()) * _norms(y)).max()),
+    )
+
+
+def _norms(x: Tensor) -> Tensor:
+    return x.flatten(1).norm(dim=1)
+
+
+def _linear_promises(
+    op: LinearOp, weights: Mapping[str, Tensor], x: Tensor, other: Tensor, y: Tensor
+) -> Iterator[Promise]:
+    def tangent(a: Tensor) -> Tensor:
+        return op.tangent(a, weights)
+
+    def forward(a: Tensor) -> Tensor:
+        return op.forward(a, weights)
+
+    yield _transposed(lambda: tangent(x), y, x, lambda: op.adjoint(y, weights))
+    yield compared(
+        "the tangent is linear",
+        lambda: (tangent(2 * x - 3 * other), 2 * tangent(x) - 3 * tangent(other)),
+    )
+    yield compared(
+        "the forward pass is the tangent plus a bias",
+        lambda: (forward(x), tangent(x) + forward(torch.zeros_like(x))),
+    )
+    yield compared(
+        "a sample's result does not depend on the others",
+        lambda: (forward(x[:1]), forward(x)[:1]),
+    )
+
+
+def _packed_promises(
+    op: LinearOp, weights: Mapping[str, Tensor], x: Tensor, base: Tensor, y: Tensor
+) -> Iterator[Promise]:
+    """The op made ready for sweeps does what the plain one does."""
+    pairs: dict[str, Callable[[], tuple[Tensor, Tensor]]] = {
+        "forward pass": lambda: (op.packed(weights, BATCH)(x), op.forward(x, weights)),
+        "tangent": lambda: (op.packed(weights, BATCH).tangent(x), op.tangent(x, weights)),
+        "adjoint": lambda: (op.packed(weights, BATCH).adjoint(y), op.adjoint(y, weights)),
+        "adjoint onto a sum": lambda: (
+            op.packed(weights, BATCH).adjoint_onto(y, base),
+            base + op.adjoint(y, weights),
+        ),
+    }
+    for what, pair in pairs.items():
+        with torch.no_grad():
+            promise = compared(f"the packed op has the same {what}", pair)
+        yield promise
+
+
+def _weight_promises(
+    op: LinearOp, weights: Mapping[str, Tensor], name: str, x: Tensor, y: Tensor
+) -> Iterator[Promise]:
+    """Gradients by one weight, with autograd of the forward pass as reference."""
+
+    def by_autograd(function: Callable[[Mapping[str, Tensor]], Tensor]) -> Tensor:
+        return _gradient(lambda w: function({**weights, name: w}), weights[name])
+
+    def expected() -> Tensor:
+        return by_autograd(lambda w: op.forward(x, w) * y)
+
+    if name == "bias":
+        yield compared(
+            "bias_gradient() is the gradient of the forward pass",
+            lambda: (op.bias_gradient(y), expected()),
+        )
+        return
+    yield compared(
+        f"weight_gradient() of `{name}` is the gradient of the forward pass",
+        lambda: (op.weight_gradient(x, y, weights)[name], expected()),
+    )
+    yield compared(
+        f"the tangent is differentiable by `{name}`",
+        lambda: (by_autograd(lambda w: op.tangent(x, w) * y), expected()),
+    )
+    yield compared(
+        f"the adjoint is differentiable by `{name}`",
+        lambda: (by_autograd(lambda w: op.adjoint(y, w) * x), expected()),
+    )
+
+
+def _routed_promises(op: RoutedOp, x: Tensor, other: Tensor, y: Tensor) -> Iterator[Promise]:
+    value, routing = op.forward(x)
+    yield compared(
+        "the tangent at its own routing is the forward pass",
+        lambda: (op.tangent(x, routing), value),
+        limit=1e-15,
+    )
+    yield _transposed(lambda: op.tangent(other, routing), y, other, lambda: op.adjoint(y, routing))
+    yield compared(
+        "the tangent is linear at a routing",
+        lambda: (
+            op.tangent(2 * x - 3 * other, routing),
+            2 * op.tangent(x, routing) - 3 * op.tangent(other, routing),
+        ),
+    )
+    yield compared(
+        "the adjoint into a given tensor is the adjoint",
+        lambda: (
+            op.adjoint(y, routing, torch.full_like(x, math.nan)),
+            op.adjoint(y, routing),
+        ),
+    )
+    yield compared(
+        "the adjoint is the gradient of the forward pass",
+        lambda: (op.adjoint(y, routing), _gradient(lambda a: op.forward(a)[0] * y, x)),
+    )

@@ -1,0 +1,168 @@
+"""The constructs that a spec's energy blocks use, each asked to keep its promises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Generator, nn
+
+from ffebm_dsl.build import build
+from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, OpIR, Shape, SpecIR
+from ffebm_dsl.language.ir.op_names import op_names
+from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, OPS, Construct, Table
+from ffebm_dsl.physics.energy import OpWeights
+from ffebm_dsl.tools.checking.energy_promises import energy_promises
+from ffebm_dsl.tools.checking.promises import Promise, activation_promises, op_promises
+
+
+@dataclass(frozen=True)
+class ConstructRow:
+    """One construct with its arguments, and how it kept its promises.
+
+    Attributes:
+        name: of the construct.
+        noun: what kind of construct it is: ``op``, ``activation``, ``energy``.
+        package: that brings it; ``""`` for ffebm's own.
+        place: the label of the part of the model that uses it first.
+        promises: every comparison that was made.
+    """
+
+    name: str
+    noun: str
+    package: str
+    place: str
+    promises: tuple[Promise, ...]
+
+    @property
+    def broken(self) -> list[Promise]:
+        return [promise for promise in self.promises if not promise.kept]
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON data; an error that is not finite becomes null."""
+        return {
+            "construct": self.name,
+            "kind": self.noun,
+            "package": self.package,
+            "place": self.place,
+            "promises": [
+                asdict(p) | {"error": p.error if math.isfinite(p.error) else None, "kept": p.kept}
+                for p in self.promises
+            ],
+        }
+
+
+def check_promises(spec: SpecIR, *, seed: int = 0) -> list[ConstructRow]:
+    """Ask every activation, op of a coupling or drive, and energy of a spec, in float64.
+
+    A construct is asked once for each set of arguments and shapes, energies only if all else
+    is well: they would pass on what their parts do. ``seed`` is that of the weights, states
+    and directions.
+    """
+    generator = Generator().manual_seed(seed)
+    network = build(spec, seed=seed, dtype=torch.float64)
+    rows: dict[str, ConstructRow] = {}
+    for ir in spec.model.blocks:
+        for table, call, place, asked in _parts(ir, generator):
+            if repr(call) not in rows:
+                rows[repr(call)] = _row(table, call.name, place, asked)
+    found = list(rows.values())
+    if any(row.broken for row in found):
+        return found
+    for ir, block in zip(spec.model.blocks, network.blocks, strict=True):
+        energy = block.core.energy
+        _move(energy, generator)
+        asked = energy_promises(energy, _drive_shapes(ir), generator)
+        found.append(_row(ENERGIES, ir.energy, f"{ir.name}.energy", asked))
+    return found
+
+
+class _Part(NamedTuple):
+    """A construct that a block's energy is made of; its promises are computed when asked for."""
+
+    table: Table[Construct]
+    call: CallIR
+    place: str
+    asked: Iterator[Promise]
+
+
+def _parts(block: BlockIR, generator: Generator) -> Iterator[_Part]:
+    for layer in block.layers:
+        asked = _asked_activation(layer.activation, generator)
+        yield _Part(ACTIVATIONS, layer.activation, f"{block.name}.{layer.name}", asked)
+    for coupling in block.couplings:
+        names = op_names(op.name for op in coupling.ops)
+        for name, op in zip(names, coupling.ops, strict=True):
+            place = f"{block.name}.{coupling.name}.{name}"
+            yield _Part(OPS, op, place, _asked_op(op, generator))
+
+
+def _row(
+    table: Table[Construct], name: str, place: str, promises: Iterator[Promise]
+) -> ConstructRow:
+    return ConstructRow(name, table.noun, "", place, tuple(_tried(promises)))
+
+
+def _tried(promises: Iterator[Promise]) -> Iterator[Promise]:
+    """The promises; that an exception outside of all comparisons is raised is one too."""
+    try:
+        yield from promises
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}".splitlines()[0]
+        yield Promise("it can be called", math.inf, detail=detail)
+
+
+def _asked_activation(call: CallIR, generator: Generator) -> Iterator[Promise]:
+    yield from activation_promises(ACTIVATIONS[call.name].make(**call.arguments), generator)
+
+
+def _asked_op(op: OpIR, generator: Generator) -> Iterator[Promise]:
+    coupling = OPS[op.name].coupling
+    assert coupling is not None, "the front end admits only ops with a coupling"
+    held = OpWeights(coupling(op)).double()
+    _move(held, generator)
+    weights = {name: w.detach() for name, w in held().items()}
+    yield from op_promises(held.op, weights, generator)
+
+
+def _drive_shapes(block: BlockIR) -> list[Shape]:
+    shapes = {layer.name: layer.shape for layer in block.layers}
+    return [shapes[drive.layer] for drive in block.drives]
+
+
+def _move(module: nn.Module, generator: Generator) -> None:
+    """Biases of zero would hide what is done with them; conductances stay positive."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            noise = torch.rand(parameter.shape, dtype=torch.float64, generator=generator)
+            parameter.add_(0.1 * noise)
+
+
+def broken_promises(
+    rows: list[ConstructRow], source: SourceFile, places: Mapping[str, Span]
+) -> list[Diagnostic]:
+    """One diagnostic for each construct that breaks a promise, at its first use in the text."""
+    return [_diagnostic(row, source, places) for row in rows if row.broken]
+
+
+def _diagnostic(row: ConstructRow, source: SourceFile, places: Mapping[str, Span]) -> Diagnostic:
+    first, *others = row.broken
+    of = f" of the package `{row.package}`" if row.package else ""
+    return Diagnostic(
+        "FFE4007",
+        f"the {row.noun} `{row.name}`{of} breaks its promise that {first.text}: {_said(first)}",
+        source,
+        places.get(row.place, places[""]),
+        notes=tuple(f"also broken: {promise.text}: {_said(promise)}" for promise in others),
+        help="mend the construct" if not row.package else "tell its authors",
+    )
+
+
+def _said(promise: Promise) -> str:
+    return (
+        promise.detail or f"off by {promise.error:.2g}, where rounding explains {promise.limit:g}"
+    )
