@@ -61,10 +61,8 @@ def check(
 ) -> None:
     """Prove a spec's gradients right.
 
-    First that every construct of its energies does what it promises. Then the gradients of EP
-    are compared with implicit, unrolled and finite differences.
-    Exit code 0: right; 1: a promise is broken, a gradient is wrong or a block does not
-    converge; 2: invalid spec.
+    First its constructs must keep what they promise; then EP is compared with other methods.
+    Exit code 0: right; 1: wrong, or a block does not converge; 2: invalid spec.
     """
     if as_json and as_sarif:
         raise InputError("--json and --sarif exclude each other", help="keep one of them")
