@@ -1,4 +1,4 @@
-"""``ffebm explain``: what a diagnostic code means, with an example and its remedy."""
+"""``ffebm explain``: what a diagnostic code or the name of a construct means."""
 
 from __future__ import annotations
 
@@ -11,21 +11,52 @@ from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.diagnostics.codes import CODES
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean
 from ffebm_dsl.language.diagnostics.pages import page
+from ffebm_dsl.language.registry import TABLES, Construct, Table
+from ffebm_dsl.language.registry.card import card
+from ffebm_dsl.language.registry.packages import PackageError, load, offers
+from ffebm_dsl.language.registry.tables import normalised
 
 
 def explain(
-    code: Annotated[
-        str, typer.Argument(metavar="[CODE]", help="Such as FFE2003; without it, all are listed.")
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="[CODE|NAME]",
+            help="Such as FFE2003, conv2d or ep; without it, all codes are listed.",
+        ),
     ] = "",
 ) -> None:
-    """Explain a diagnostic code: what it means and how to mend it."""
-    if not code:
+    """Explain a diagnostic code, or a construct: what it is, its arguments, equation, source."""
+    if not subject:
         emit("\n".join(f"{known}  {title}" for known, title in CODES.items()))
         return
-    known = code.strip().upper()
-    if known not in CODES:
+    name, code = subject.strip(), subject.strip().upper()
+    if code in CODES:
+        emit(page(code).rstrip())
+        return
+    tables = [table for table in TABLES.values() if name in table] or _in_packages(name)
+    if not tables:
+        names = (known for table in TABLES.values() for known in table)
+        close = did_you_mean(code, CODES) or did_you_mean(name, [*dict.fromkeys(names)])
         raise InputError(
-            f"no diagnostic has the code {code}",
-            help=did_you_mean(known, CODES) or "`ffebm explain` lists all codes",
+            f"no diagnostic has the code {subject}, and no construct the name",
+            help=close or "`ffebm explain` lists all codes; docs/language.md has all constructs",
         )
-    emit(page(known).rstrip())
+    emit("\n\n\n".join(card(table[name], table) for table in tables))
+    for table in tables:
+        for package in offers(table.name, name):
+            if normalised(package.name) != table.owner(name):
+                emit(f"\nThe package {package.name} brings another {table.noun} `{name}`.")
+
+
+def _in_packages(name: str) -> list[Table[Construct]]:
+    """The tables that an installed package brings the construct for, once it is loaded."""
+    found = []
+    for table in TABLES.values():
+        for package in offers(table.name, name)[:1]:
+            try:
+                load(package)
+            except PackageError as error:
+                raise InputError(error.message, help=error.help) from None
+            found.append(table)
+    return found

@@ -8,6 +8,7 @@ import pytest
 
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.language.diagnostics.codes import CODES
+from ffebm_dsl.language.registry import ACTIVATIONS, OPS
 
 
 @pytest.mark.parametrize("code", ["FFE2003", "ffe2003"])
@@ -28,6 +29,38 @@ def test_a_misspelt_code_gets_the_nearest(capsys: pytest.CaptureFixture[str]) ->
     assert "did you mean `FFE2003`?" in capsys.readouterr().err
     assert main(["explain", "nonsense"]) == 2
     assert "lists all codes" in capsys.readouterr().err
+
+
+def test_a_construct(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "ep"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("# ep: gradient estimator\n")
+    for part in ("ep(beta=0.2, estimator=centered", "- `beta`: real; ", "Equation: ", "1602.05179"):
+        assert part in said
+
+
+def test_a_name_of_several_constructs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "hard_sigmoid"]) == 0
+    said = capsys.readouterr().out
+    assert "# hard_sigmoid: op\n" in said and "# hard_sigmoid: activation\n" in said
+    assert "torch.nn.Hardsigmoid is" in said
+
+
+def test_a_construct_of_an_installed_package(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OPS, "_entries", dict(OPS._entries))
+    monkeypatch.setattr(ACTIVATIONS, "_entries", dict(ACTIVATIONS._entries))
+    monkeypatch.setattr(ACTIVATIONS, "_read", dict(ACTIVATIONS._read))
+    assert main(["explain", "bent"]) == 0
+    said = capsys.readouterr().out
+    assert "From the package lab-devices 0.3.1" in said
+    assert "The package lab-rivals brings another activation `bent`." in said
+
+
+def test_a_misspelt_name_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "covn2d"]) == 2
+    assert "did you mean `conv2d`?" in capsys.readouterr().err
 
 
 def test_what_was_reported_is_pointed_at(

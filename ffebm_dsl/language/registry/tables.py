@@ -55,16 +55,24 @@ class Table(Mapping[str, ConstructT], Generic[ConstructT]):
     The table has all constructs that this process knows: ffebm's own, those of the packages
     that specs have named, and registered ones. What one spec sees of it is :meth:`visible`.
 
-    ``noun`` is what a message calls one of them, ``kind`` the class that each is of. A table
+    ``noun`` is what a message calls one of them, ``kind`` the class that each is of,
+    ``statement`` a line of a text with ``{}`` in the place of a call of one. A table
     that is not ``extensible`` holds what the language has words for, and no package adds to it.
     """
 
     def __init__(
-        self, name: str, noun: str, kind: type[ConstructT], *, extensible: bool = True
+        self,
+        name: str,
+        noun: str,
+        kind: type[ConstructT],
+        statement: str,
+        *,
+        extensible: bool = True,
     ) -> None:
         self.name = name
         self.noun = noun
         self.kind = kind
+        self.statement = statement
         self.extensible = extensible
         self._read: dict[str, ConstructT] = {}
 
@@ -161,23 +169,29 @@ class _Visible(Mapping[str, ConstructT], Generic[ConstructT]):
         return sum(1 for _ in self)
 
 
-OPS = Table("ops", "op", OpConstruct)
-ACTIVATIONS = Table("activations", "activation", ActivationConstruct)
-ENERGIES = Table("energies", "energy", EnergyConstruct)
-INITIALISERS = Table("initialisers", "initialiser", InitialiserConstruct)
-PHASES = Table("phases", "phase", Construct, extensible=False)
-ROUTINGS = Table("routings", "routing", RoutingConstruct)
-SOLVERS = Table("solvers", "solver", SolverConstruct)
-GRADIENTS = Table("gradients", "gradient estimator", EstimatorConstruct)
-LOSSES = Table("losses", "loss", LossConstruct)
-INPUTS = Table("inputs", "kind of input", Construct)
-TARGETS = Table("targets", "kind of target", TargetConstruct)
-DATA = Table("data", "data set", DataConstruct)
-AUGMENTATIONS = Table("augmentations", "augmentation", AugmentationConstruct)
-OPTIMIZERS = Table("optimizers", "optimizer", OptimizerConstruct)
-SCHEDULES = Table("schedules", "schedule", ScheduleConstruct)
-GROUPS = Table("groups", "parameter group", Construct, extensible=False)
-POLICIES = Table("policies", "policy", PolicyConstruct)
+OPS = Table("ops", "op", OpConstruct, "feedforward u = x |> {}")
+ACTIVATIONS = Table("activations", "activation", ActivationConstruct, "layer s1: [60] {}")
+ENERGIES = Table(
+    "energies", "energy", EnergyConstruct, "energy {} {{ layer s1: [60] tanh  v -> s1 }}"
+)
+INITIALISERS = Table("initialisers", "initialiser", InitialiserConstruct, "init {}")
+PHASES = Table("phases", "phase", Construct, "relax {} {{ sweeps = 50 }}", extensible=False)
+ROUTINGS = Table("routings", "routing", RoutingConstruct, "relax free {{ routing = {} }}")
+SOLVERS = Table("solvers", "solver", SolverConstruct, "relax free {{ solver = {} }}")
+GRADIENTS = Table("gradients", "gradient estimator", EstimatorConstruct, "gradient {}")
+LOSSES = Table("losses", "loss", LossConstruct, "loss = {}(logits, y)")
+INPUTS = Table("inputs", "kind of input", Construct, "input x: {}")
+TARGETS = Table("targets", "kind of target", TargetConstruct, "target y: {}")
+DATA = Table("data", "data set", DataConstruct, "data = {}")
+AUGMENTATIONS = Table(
+    "augmentations", "augmentation", AugmentationConstruct, "data = digits(augment=[{}])"
+)
+OPTIMIZERS = Table("optimizers", "optimizer", OptimizerConstruct, "optimizer = {}")
+SCHEDULES = Table("schedules", "schedule", ScheduleConstruct, "schedule = {}")
+GROUPS = Table(
+    "groups", "parameter group", Construct, "optimizer = adam(groups=[{}])", extensible=False
+)
+POLICIES = Table("policies", "policy", PolicyConstruct, "on_bad_step = {}")
 
 TABLES: Mapping[str, Table[Construct]] = MappingProxyType(
     {

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.registry import OPS, TABLES, Kind, Parameter
+from ffebm_dsl.language.registry.card import describe, describe_parameter
 from ffebm_dsl.language.syntax import Token
 from ffebm_dsl.language.syntax.declarations import Declaration
 from ffebm_dsl.language.syntax.grammar import KEYWORDS
 from ffebm_dsl.language.syntax.parse import too_deep
 from ffebm_dsl.language.syntax.unfinished import read_unfinished
 from ffebm_dsl.tools.editor.analysis import Analysis
-from ffebm_dsl.tools.editor.docs import KEYWORD_DOCS, describe, describe_parameter
+from ffebm_dsl.tools.editor.docs import KEYWORD_DOCS
 from ffebm_dsl.tools.editor.expect import Expected, candidates, expected
 from ffebm_dsl.tools.editor.visible import PORTS
 

@@ -1,11 +1,9 @@
-"""What is said of keywords and registry entries, as Markdown."""
+"""What is said of keywords and arrows, as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-
-from ffebm_dsl.language.registry import Construct, Parameter, describe_default
 
 KEYWORD_DOCS: Mapping[str, str] = MappingProxyType(
     {
@@ -41,28 +39,3 @@ ARROW_DOCS: Mapping[str, str] = MappingProxyType(
         "|>": "Hands the result on the left to the op on the right.",
     }
 )
-
-
-def written(signature: Construct) -> str:
-    """The entry as it would be called, with its defaults: ``conv2d(out_channels, kernel, ...)``."""
-    arguments = [
-        p.name if p.required else f"{p.name}={describe_default(p) or '...'}"
-        for p in signature.parameters
-    ]
-    return f"{signature.name}({', '.join(arguments)})" if arguments else signature.name
-
-
-def describe(signature: Construct) -> str:
-    """An entry: how it is written, what it is, and each of its arguments."""
-    lines = [f"```ffe\n{written(signature)}\n```", signature.doc]
-    listed = [f"- {describe_parameter(p)}" for p in signature.parameters]
-    return "\n\n".join([*lines, "\n".join(listed)]).strip()
-
-
-def describe_parameter(parameter: Parameter) -> str:
-    """An argument or key in one line: name, type, meaning, range, default."""
-    kind = " | ".join(parameter.choices) or str(parameter.kind)
-    facts = [f"`{parameter.name}`: {kind}", parameter.doc, str(parameter.bounds)]
-    default = describe_default(parameter)
-    facts.append("required" if parameter.required else f"default `{default}`" if default else "")
-    return "; ".join(fact for fact in facts if fact)

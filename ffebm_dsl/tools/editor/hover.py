@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.registry import TABLES
+from ffebm_dsl.language.registry.card import describe, describe_parameter
 from ffebm_dsl.language.syntax import Token
 from ffebm_dsl.tools.editor.analysis import Analysis
-from ffebm_dsl.tools.editor.docs import ARROW_DOCS, KEYWORD_DOCS, describe, describe_parameter
+from ffebm_dsl.tools.editor.docs import ARROW_DOCS, KEYWORD_DOCS
 from ffebm_dsl.tools.editor.expect import Expected, expected
 from ffebm_dsl.tools.editor.facts import connection_facts, facts
 from ffebm_dsl.tools.editor.names import declaration_at
