@@ -105,7 +105,7 @@ def trained(run: Path, data_dir: Path | None, samples: int) -> tuple[HybridNetwo
     path, saved = checkpoint.newest(directory.checkpoints, warn)
     overrides = saved.identity.overrides
     compiled = compile_spec(read_source(directory.spec), overrides)
-    options = settle(Options(data_dir=data_dir, device="cpu"), saved.settings)
+    options = settle(Options(data_dir=data_dir, device="cpu"), compiled.spec, saved.settings)
     job = assemble(compiled, overrides, saved.identity.dtype, options)
     restore_network(job.network, saved.network, path)
     return job.network.eval(), *job.data.test.batch(np.arange(samples))

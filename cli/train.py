@@ -23,14 +23,19 @@ if TYPE_CHECKING:
     from ffebm_dsl.running.training import Evaluation, Options, Session, StopRequest, World
 
 DataDirOption = Annotated[
-    Path | None, typer.Option(help="Folder that data sets are read from.", show_default=False)
+    Path | None,
+    typer.Option(
+        help="Folder that data sets are read from. [default: data, or the run's]",
+        show_default=False,
+    ),
 ]
 DeviceOption = Annotated[
     str | None,
     typer.Option(help="auto, cpu, cuda or cuda:N. [default: auto, or the run's]"),
 ]
 ThreadsOption = Annotated[
-    int | None, typer.Option(min=1, help="CPU threads. [default: torch's, or the run's]")
+    int | None,
+    typer.Option(min=1, help="CPU threads. [default: by the size of the network, or the run's]"),
 ]
 
 KeepOption = Annotated[
@@ -163,6 +168,8 @@ def _run(session: Session, stop: StopRequest, limit: int, quiet: bool, as_json: 
 
     keep_freed_memory()
     lead = session.world.lead
+    for warning in session.job.data.warnings if lead else ():
+        say(f"warning: {warning}")
     progress = progress_on(sys.stderr) if lead and not quiet else Progress()
     result = train(session, Controls(stop, progress, limit))
     if lead:

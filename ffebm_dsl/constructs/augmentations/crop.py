@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.language.registry import Arguments, AugmentationConstruct, Kind, Parameter
+from ffebm_dsl.language.registry import Arguments, AugmentationConstruct, Kind, Parameter, Shape
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 
 if TYPE_CHECKING:
@@ -38,6 +38,17 @@ def _apply(images: Tensor, draws: NDArray[float64], arguments: Arguments) -> Ten
     return cut * inside.to(cut.dtype)
 
 
+def _misfit(arguments: Arguments, shape: Shape) -> tuple[str, str] | None:
+    padding, (height, width) = arguments["padding"], shape[-2:]
+    if padding < min(height, width):
+        return None
+    return (
+        f"crop(padding={padding}) on images of {height} x {width}: a window can lie in the "
+        "padding alone",
+        f"give a padding of at most {min(height, width) - 1}; 4 is usual for 32 x 32",
+    )
+
+
 CONSTRUCT = AugmentationConstruct(
     "crop",
     "a window of the image's size, placed at random in the padded image",
@@ -48,4 +59,5 @@ CONSTRUCT = AugmentationConstruct(
     equation="y[c,i,j] = x[c, i + a, j + b], a and b uniform on {-padding, ..., padding}",
     apply=_apply,
     draws=2,
+    misfit=_misfit,
 )

@@ -24,6 +24,8 @@ def settings(mean: Channels, std: Channels, batch: int = 64) -> tuple[Parameter,
     return (
         Parameter("batch", Kind.INT, "samples per step", batch, AT_LEAST_ONE),
         Parameter("augment", Kind.CALLS, "in order, in training only", (), table="augmentations"),
-        Parameter("mean", Kind.REALS, "subtracted; one entry or one per channel", mean),
-        Parameter("std", Kind.REALS, "divided by; one entry or one per channel", std, POSITIVE),
+        Parameter("mean", Kind.REALS, "subtracted; one, or one per channel or feature", mean),
+        Parameter(
+            "std", Kind.REALS, "divided by; one entry, or one per channel or feature", std, POSITIVE
+        ),
     )

@@ -243,11 +243,14 @@ class AugmentationConstruct(Construct):
             (B, ``draws``), and the arguments -> changed images of the same shape.
         draws: how many such numbers a sample needs.
         image_only: whether it needs rows and columns.
+        misfit: arguments and input shape -> why they do not go together, and the remedy; None
+            where they do.
     """
 
     apply: Callable[[Any, Any, Arguments], Any]
     draws: int
     image_only: bool = True
+    misfit: Callable[[Arguments, Shape], tuple[str, str] | None] = lambda arguments, shape: None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics.brief import brief_list
 from ffebm_dsl.running.datasets.npz import names, open_npz, read
 from ffebm_dsl.running.datasets.raw import Raw, Split
 from ffebm_dsl.running.hdf5 import read_foreign
@@ -69,7 +70,7 @@ def _named(arrays: list[NDArray[Any]], path: Path) -> Raw:
 
 def _missing(name: str, path: Path, present: list[str]) -> InputError:
     return InputError(
-        f"{path} has no array `{name}`; it has: {', '.join(present) or 'none'}",
+        f"{path} has no array `{name}`; it has: {brief_list(present)}",
         help="it must have " + ", ".join(ARRAYS),
     )
 
@@ -84,9 +85,18 @@ def _file(path: str, data_dir: Path | None, source: str) -> Path:
     if data_dir is None:
         raise InputError(
             f"data set {source}({path!r}) needs a data directory",
-            help="give --data-dir DIR; the path is taken relative to DIR",
+            help="give --data-dir DIR; the path is taken relative to DIR. Without it, the folder "
+            "`data` is used where there is one",
         )
     found = data_dir / relative
+    inside = relative.parts[1:] if relative.parts[:1] == (data_dir.absolute().name,) else ()
+    if inside and not found.is_file():
+        # "data/toy.npz" with --data-dir data: the folder is named twice.
+        found = data_dir.joinpath(*inside)
     if not found.is_file():
-        raise InputError(f"there is no file {found}", help="check --data-dir and the spec's path")
+        raise InputError(
+            f"there is no file {found}",
+            help=f"the path is taken relative to the data directory, {data_dir}; check --data-dir "
+            "and the spec's path",
+        )
     return found

@@ -47,10 +47,12 @@ def evaluate_run(
             data that are missing or unfit.
     """
     path, found, compiled = _opened(Path(run), which, warn)
-    settings = settle(options, found.settings)
+    settings = settle(options, compiled.spec, found.settings)
     job = assemble(compiled, found.identity.overrides, found.identity.dtype, settings)
     if asdict(job.identity)["data"] != found.identity.data:
         warn("the data are not those that the run was trained with")
+    for warning in job.data.warnings:
+        warn(warning)
     restore_network(job.network, found.network, path)
     result = evaluate(job.network, job.data.test, batch or job.data.batch)
     assert result is not None

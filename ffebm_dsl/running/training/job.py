@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir import Compiled
+from ffebm_dsl.language.ir.count import count
 from ffebm_dsl.language.ir.model import SpecIR, TrainIR
 from ffebm_dsl.physics.network import HybridNetwork, label
 from ffebm_dsl.physics.network.whole_batch import BatchNorm1d
@@ -26,6 +28,16 @@ from ffebm_dsl.running.training.world import ALONE, World
 
 KEPT, SAVE_EVERY = 2, 600.0
 """Checkpoints kept, and seconds between those inside an epoch, unless the user says otherwise."""
+
+
+DATA_DIR = Path("data")
+"""Where data sets are, if this folder is there, unless the user says otherwise."""
+
+TORCH_THREADS = torch.get_num_threads()
+"""What torch takes by itself, or OMP_NUM_THREADS says."""
+
+WORTH_THREADS = 100_000_000
+"""Multiply-accumulates of one sweep of a batch from which on several threads pay."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +139,20 @@ def _check_parts(data: Data, network: nn.Module, processes: int) -> None:
             )
 
 
-def settle(options: Options, known: Settings | None = None) -> Settings:
+def suitable_threads(spec: SpecIR) -> int:
+    """CPU threads for the training of a spec, at most those that torch would take.
+
+    Where a sweep of a batch is little work, threads wait for each other longer than they
+    compute, and by far longer where other processes work on the machine: then it is one.
+    """
+    if spec.train is None or "OMP_NUM_THREADS" in os.environ:
+        return TORCH_THREADS
+    macs = sum(block.phases[0].macs_per_sweep for block in count(spec.model).blocks)
+    batch: int = spec.train.data.arguments["batch"]
+    return TORCH_THREADS if macs * batch >= WORTH_THREADS else 1
+
+
+def settle(options: Options, spec: SpecIR, known: Settings | None = None) -> Settings:
     """Device, threads and data directory to work with; sets the threads of torch.
 
     Raises:
@@ -135,11 +160,11 @@ def settle(options: Options, known: Settings | None = None) -> Settings:
     """
     if options.threads is not None and options.threads < 1:
         raise InputError(f"--threads {options.threads}: at least 1 thread is needed")
-    threads = options.threads or (known.threads if known else None)
-    if threads:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(options.threads or (known.threads if known else suitable_threads(spec)))
     device = choose_device(options.device or (known.device if known else "auto"))
     data_dir = known.data_dir if known else ""
+    if not data_dir and DATA_DIR.is_dir():
+        data_dir = str(DATA_DIR.absolute())
     if options.data_dir is not None:
         # Absolute, so that the run can be resumed from another working directory.
         data_dir = str(Path(options.data_dir).absolute())

@@ -86,8 +86,11 @@ def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool
     base = base_rate(plan.optimizer)
     order = keyed.permutation(plan.seed, position.epoch, len(data.train))
     batches = [order[i : i + data.batch] for i in range(0, len(order), data.batch)]
+    left = (plan.epochs - position.epoch) * len(batches) - position.step_in_epoch
+    if controls.max_steps >= 0:
+        left = min(left, controls.max_steps - position.step)
     controls.progress.start_epoch(
-        position.epoch + 1, plan.epochs, len(batches), position.step_in_epoch
+        position.epoch + 1, plan.epochs, len(batches), position.step_in_epoch, left
     )
     session.job.network.train()
     for indices in batches[position.step_in_epoch :]:

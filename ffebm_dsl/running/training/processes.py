@@ -56,6 +56,8 @@ def joined(environment: Mapping[str, str] | None = None) -> Iterator[World]:
     """
     variables = os.environ if environment is None else environment
     if (variables.get("WORLD_SIZE") or "1") == "1":
+        if "WORLD_SIZE" not in variables:
+            _refuse_tasks(variables)
         yield ALONE
         return
     world = _meet(variables)
@@ -68,6 +70,28 @@ def joined(environment: Mapping[str, str] | None = None) -> Iterator[World]:
         raise
     finally:
         dist.destroy_process_group()
+
+
+def _refuse_tasks(variables: Mapping[str, str]) -> None:
+    """Several tasks of a launcher that do not know of each other would each train everything.
+
+    In a batch script SLURM_NTASKS is set too, where one process runs: it says nothing.
+    """
+    for name in ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"):
+        count = variables.get(name, "")
+        if count.isdecimal() and int(count) > 1:
+            break
+    else:
+        name, count = "SLURM_PROCID", variables.get("SLURM_PROCID", "")
+        if not count.isdecimal() or int(count) == 0:
+            return
+    raise InputError(
+        f"this is one of several tasks ({name} is {count}), and WORLD_SIZE is not set: each "
+        "would train everything",
+        help="let torchrun start the processes: srun --ntasks-per-node=1 torchrun "
+        "--nproc-per-node=N ... -m ffebm_dsl train ...; to train in each task alone, set "
+        "WORLD_SIZE=1",
+    )
 
 
 def _meet(variables: Mapping[str, str]) -> Processes:

@@ -1,21 +1,30 @@
-"""Progress on stderr: a bar on a terminal, else a plain line at most every ten seconds."""
+"""Progress on stderr: a bar on a terminal, else plain lines, steps at most every ten seconds."""
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import NoReturn, TextIO
 
 from tqdm import tqdm
 
 LINE_INTERVAL = 10.0
-"""Seconds between plain lines where stderr is no terminal."""
+"""Seconds between lines about steps where stderr is no terminal."""
+
+NARROW = 90
+"""Columns below which the bar is brief."""
+
+BAR = "{desc} {percentage:3.0f}%|{bar:10}|{n_fmt}/{total_fmt}{postfix}"
 
 
 class Progress:
     """Shows nothing; the base of what does."""
 
-    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int) -> None:
-        """Epoch ``epoch`` (from 1) of ``epochs`` starts, ``done`` of its ``steps`` being done."""
+    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int = 0) -> None:
+        """Epoch ``epoch`` (from 1) of ``epochs`` starts, ``done`` of its ``steps`` being done.
+
+        ``left`` are the steps to the end of the run.
+        """
 
     def step(self, loss: float, accuracy: float, sweeps: float) -> None:
         """A step is done, with the mean sweeps of its free phases."""
@@ -30,27 +39,49 @@ class Progress:
         """Nothing more will be shown."""
 
 
+class _Clock:
+    """The time that the run will still take, at the pace since its first step here."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._done = self._left = 0
+
+    def start_epoch(self, left: int) -> None:
+        self._left = left
+
+    def step(self) -> str:
+        """Count a step; ``1:02:03 left``, evaluations and saves so far included."""
+        self._done, self._left = self._done + 1, self._left - 1
+        seconds = (time.monotonic() - self._begin) / self._done * max(self._left, 0)
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{rest:02} left"
+
+
 class Bars(Progress):
     """A bar per epoch."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._stream, self._clock = stream, _Clock()
         self._bar: tqdm[NoReturn] | None = None
 
-    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int) -> None:
+    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int = 0) -> None:
         self.close()
+        self._clock.start_epoch(left)
         self._bar = tqdm(
             total=steps,
             initial=done,
             desc=f"epoch {epoch}/{epochs}",
-            unit="step",
             file=self._stream,
+            bar_format=BAR,
             dynamic_ncols=True,
         )
 
     def step(self, loss: float, accuracy: float, sweeps: float) -> None:
+        left = self._clock.step()
         if self._bar is not None:
-            self._bar.set_postfix_str(figures(loss, accuracy, sweeps), refresh=False)
+            narrow = shutil.get_terminal_size().columns < NARROW
+            shown = figures(loss, accuracy, sweeps, brief=narrow)
+            self._bar.set_postfix_str(f"{left}, {shown}", refresh=False)
             self._bar.update()
 
     def evaluated(self, text: str) -> None:
@@ -67,40 +98,41 @@ class Bars(Progress):
 
 
 class Lines(Progress):
-    """Plain lines for logs."""
+    """Plain lines for logs: every evaluation, and now and then a step."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._stream, self._clock = stream, _Clock()
         self._heading = ""
         self._steps = self._done = 0
         self._last = time.monotonic()
 
-    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int) -> None:
+    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int = 0) -> None:
         self._heading, self._steps, self._done = f"epoch {epoch}/{epochs}", steps, done
+        self._clock.start_epoch(left)
 
     def step(self, loss: float, accuracy: float, sweeps: float) -> None:
         self._done += 1
-        position = f"{self._heading} step {self._done}/{self._steps}"
-        self._line(f"{position}: {figures(loss, accuracy, sweeps)}")
+        left = self._clock.step()
+        if time.monotonic() - self._last >= LINE_INTERVAL:
+            self._last = time.monotonic()
+            position = f"{self._heading} step {self._done}/{self._steps}"
+            self.say(f"{position}: {figures(loss, accuracy, sweeps)}, {left}")
 
     def evaluated(self, text: str) -> None:
-        self._line(text)
+        self.say(text)
 
     def say(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
 
-    def _line(self, text: str) -> None:
-        if time.monotonic() - self._last >= LINE_INTERVAL:
-            self._last = time.monotonic()
-            print(text, file=self._stream, flush=True)
 
-
-def figures(loss: float, accuracy: float, sweeps: float) -> str:
-    """Loss, accuracy (unless it has no meaning) and sweeps, for one line."""
-    shown = f"loss {loss:.4f}, "
+def figures(loss: float, accuracy: float, sweeps: float, *, brief: bool = False) -> str:
+    """Loss, accuracy (unless it has no meaning) and, unless brief, sweeps, for one line."""
+    shown = [f"loss {loss:.4f}"]
     if accuracy == accuracy:
-        shown += f"accuracy {accuracy:.1%}, "
-    return f"{shown}sweeps {sweeps:.1f}"
+        shown.append(f"{'acc' if brief else 'accuracy'} {accuracy:.1%}")
+    if not brief:
+        shown.append(f"sweeps {sweeps:.1f}")
+    return ", ".join(shown)
 
 
 def progress_on(stream: TextIO) -> Progress:

@@ -178,9 +178,8 @@ def _restore(
     saved = found.checkpoint
     others = [found.spec, *([source] if source is not None else [])]
     compiled, overrides, same_optimizer = _agree(saved, options, others, agreement)
-    job = assemble(
-        compiled, overrides, saved.identity.dtype, settle(options, saved.settings), world
-    )
+    settings = settle(options, compiled.spec, saved.settings)
+    job = assemble(compiled, overrides, saved.identity.dtype, settings, world)
     agreement.values("data", saved.identity.data, job.identity.data)
     if world.lead:
         # The checkpoint knows the environment of the lead that was.

@@ -150,7 +150,8 @@ def start(
     source, place = compiled.source, None if out is None else Path(out)
     with world.all_or_none():
         dtype = options.dtype or "float32"
-        job = assemble(compiled, options.overrides, dtype, settle(options), world)
+        settings = settle(options, compiled.spec)
+        job = assemble(compiled, options.overrides, dtype, settings, world)
     require_same(job, world)
     with world.all_or_none():
         session = _create(job, source, place, world) if world.lead else _follow(job, source, world)
@@ -167,6 +168,8 @@ def _create(job: Job, source: SourceFile, out: Path | None, world: World) -> Ses
         record = new_record(job, source, directory.name, world.size)
         session = Session(job, source, directory, lock, record, world)
         session.event("start", f"{job.plan.epochs} epochs")
+        for warning in job.data.warnings:
+            session.event("warning", warning)
         session.write()
         session.directory = run_directory.reveal(directory)
         lock.path = session.directory.lock.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 
 from jinja2 import DictLoader, Environment, StrictUndefined
@@ -68,7 +69,10 @@ def _named_apart(runs: Sequence[Run]) -> list[Run]:
     """Runs whose names repeat get a number, so that a legend can tell them apart."""
     names = [printable(run.name) for run in runs]
     return [
-        Run(f"{name} ({names[: k + 1].count(name)})" if names.count(name) > 1 else name, run.record)
+        replace(
+            run,
+            name=f"{name} ({names[: k + 1].count(name)})" if names.count(name) > 1 else name,
+        )
         for k, (name, run) in enumerate(zip(names, runs, strict=True))
     ]
 

@@ -13,18 +13,25 @@ from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.registry import GRADIENTS
-from ffebm_dsl.running.records import Record, Table, read
+from ffebm_dsl.running.records import BAD_STEPS, Record, Table, read
 from ffebm_dsl.tools.report.text import ABSENT, counted, printable
 
 RECORD = "run.h5"
 
+LARGEST = 1e100
+"""Beyond it sums and axes overflow."""
+
 
 @dataclass(frozen=True)
 class Run:
-    """A record under the name that the page calls it by."""
+    """A record under the name that the page calls it by.
+
+    ``left_out`` counts its numbers that no measurement gives: they are NaN, as if not measured.
+    """
 
     name: str
     record: Record
+    left_out: int = 0
 
     def table(self, group: str) -> Table | None:
         """A group that has something in it, or None."""
@@ -77,7 +84,21 @@ def load(path: AnyPath) -> Run:
             help="name a folder that `ffebm train` made, or a record of `ffebm check --transients`",
         )
     name = path.resolve().name if path.is_dir() else path.stem
-    return Run(printable(name), read(file))
+    record = read(file)
+    return Run(printable(name), record, _leave_out_extremes(record))
+
+
+def _leave_out_extremes(record: Record) -> int:
+    """Set numbers beyond ``LARGEST`` to NaN; their count. Bad steps are about such numbers."""
+    count = 0
+    for name, table in record.tables.items():
+        for field in table.group.fields if name != BAD_STEPS.name else ():
+            values = table[field.name]
+            if values.dtype == np.float64:
+                extreme = np.isfinite(values) & (np.abs(values) > LARGEST)
+                values[extreme] = np.nan
+                count += int(extreme.sum())
+    return count
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir.model import CallIR, ModelIR
-from ffebm_dsl.language.registry import AUGMENTATIONS
+from ffebm_dsl.language.registry import AUGMENTATIONS, Shape
 from ffebm_dsl.running.datasets.raw import Split, fingerprint
 from ffebm_dsl.running.datasets.read import read_data
 from ffebm_dsl.running.training.augment import augment
-from ffebm_dsl.running.training.data.fit import check_split
+from ffebm_dsl.running.training.data.fit import check_split, compare_splits
 
 Indices = NDArray[np.int64]
 
@@ -78,7 +78,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Data:
-    """Both splits of a data set, its batch size, and what identifies it."""
+    """Both splits of a data set, its batch size, and what identifies it.
+
+    ``warnings`` say what about the data is suspicious.
+    """
 
     train: Dataset
     test: Dataset
@@ -86,6 +89,7 @@ class Data:
     name: str
     files: tuple[str, ...]
     sha256: str
+    warnings: tuple[str, ...] = ()
 
 
 def load(
@@ -107,6 +111,7 @@ def load(
     raw = read_data(call.name, values, folder)
     train = check_split(raw.train, model.input, model.target)
     test = check_split(raw.test, model.input, model.target)
+    warnings = compare_splits(train, test)
     normalisation = _normalisation(call, model, raw.integer_maximum)
     augmentations: tuple[CallIR, ...] = values["augment"]
     image_only = any(AUGMENTATIONS[call.name].image_only for call in augmentations)
@@ -115,6 +120,8 @@ def load(
             f"augmentation needs images, but input `{model.input.name}` is a vector",
             help="remove `augment`, or make the input image(channels, height, width)",
         )
+    for augmentation in augmentations:
+        _check_fit(augmentation, model.input.shape)
 
     def dataset(split: Split, augmentations: tuple[CallIR, ...]) -> Dataset:
         return Dataset(split.x, split.y, normalisation, device, dtype, augmentations)
@@ -126,20 +133,27 @@ def load(
         call.name,
         raw.files,
         raw.sha256 or fingerprint([train.x, train.y, test.x, test.y]),
+        warnings,
     )
+
+
+def _check_fit(augmentation: CallIR, shape: Shape) -> None:
+    fault = AUGMENTATIONS[augmentation.name].misfit(augmentation.arguments, shape)
+    if fault is not None:
+        raise InputError(fault[0], help=fault[1])
 
 
 def _normalisation(call: CallIR, model: ModelIR, maximum: float) -> Normalisation:
     arguments: Mapping[str, Any] = call.arguments
     shape = model.input.shape
-    channels = shape[0] if len(shape) == 3 else 1
+    channels, kind = shape[0], "channels" if len(shape) == 3 else "features"
     values = {}
     for name in ("mean", "std"):
         numbers: Sequence[float] = arguments[name]
         if len(numbers) not in (1, channels):
             raise InputError(
-                f"{call.name}: {name} has {len(numbers)} entries for {channels} channels",
-                help=f"give one entry, or one for each of the {channels} channels",
+                f"{call.name}: {name} has {len(numbers)} entries for {channels} {kind}",
+                help=f"give one entry, or one for each of the {channels} {kind}",
             )
         tensor = torch.tensor(numbers, dtype=torch.float64)
         values[name] = tensor.view(-1, *[1] * (len(shape) - 1))

@@ -5,11 +5,21 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import InputIR, TargetIR
 from ffebm_dsl.language.registry import TARGETS
 from ffebm_dsl.running.datasets.raw import AT_ONCE, Array, Split, check_counts
+
+FAR = 20.0
+"""Factor between root mean squares of both splits at which they are not scaled alike."""
+
+COMPARED = 1000
+"""Samples of a split that are compared with the other."""
+
+USUAL = 0.95
+"""The part of the values that is no outlier."""
 
 
 def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
@@ -30,6 +40,60 @@ def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
     _check_finite(x, split.x_name)
     y = _labels(split, target) if TARGETS[target.kind].classes else _vectors(split, target)
     return Split(_native(x), _native(y), split.x_name, split.y_name)
+
+
+def compare_splits(train: Split, test: Split) -> tuple[str, ...]:
+    """Compare samples and targets of both splits: what is suspicious, in words.
+
+    Raises:
+        InputError: samples of one are integers, which are scaled, and of the other are not.
+    """
+    if (train.x.dtype == np.uint8) != (test.x.dtype == np.uint8):
+        raise InputError(
+            f"{train.x_name} has type {train.x.dtype}, {test.x_name} {test.x.dtype}: uint8 is "
+            "divided by 255 when used, other types are not",
+            help="save both splits in the same type and range",
+        )
+    found = [_range_warning(train.x, test.x, train.x_name, test.x_name)]
+    if train.y.dtype.kind == "f":
+        found.append(_range_warning(train.y, test.y, train.y_name, test.y_name))
+    return tuple(warning for warning in found if warning)
+
+
+def _range_warning(train: Array, test: Array, train_name: str, test_name: str) -> str:
+    """What to say where values of one split, of all features or of one, are far beyond the other's.
+
+    Sizes are taken from at most ``COMPARED`` samples of each; "" where they are alike.
+    """
+    sizes, dense = zip(*(_sizes(split) for split in (train, test)), strict=True)
+    first, second = (float(np.sqrt(np.mean(np.square(size)))) for size in sizes)
+    where = ""
+    if train.ndim == 2 and not _apart(first, second):
+        for feature in np.flatnonzero(dense[0] & dense[1]):
+            pair = float(sizes[0][feature]), float(sizes[1][feature])
+            if _apart(*pair):
+                where, (first, second) = f", feature {feature}", pair
+                break
+    if not _apart(first, second):
+        return ""
+    return (
+        f"{test_name} and {train_name} differ by far in range{where}: root mean square "
+        f"{second:.3g} and {first:.3g}; are both scaled in the same way?"
+    )
+
+
+def _sizes(array: Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Root mean square of each feature without outliers, and whether most samples have it."""
+    rows = np.unique(np.linspace(0, len(array) - 1, COMPARED).astype(np.int64))
+    values = np.abs(array[rows].reshape(len(rows), -1).astype(np.float64))
+    usual = np.minimum(values, np.quantile(values, USUAL, axis=0, method="lower"))
+    with np.errstate(over="ignore"):
+        return np.sqrt(np.mean(np.square(usual), axis=0)), (values > 0).mean(0) > 1 / 2
+
+
+def _apart(first: float, second: float) -> bool:
+    least, most = sorted((first, second))
+    return most > FAR * least
 
 
 def _shaped(split: Split, image: InputIR) -> Array:

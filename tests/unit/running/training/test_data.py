@@ -217,6 +217,7 @@ class TestArrays:
 
     def test_floats_are_taken_as_they_are(self, tmp_path: Path, arrays: Arrays) -> None:
         arrays["x_train"] = arrays["x_train"].astype(np.float32) - 7
+        arrays["x_test"] = arrays["x_test"].astype(np.float32)
         x, _ = load_arrays(tmp_path, arrays).train.batch(np.arange(10))
         np.testing.assert_array_equal(x.numpy(), arrays["x_train"])
 
@@ -224,7 +225,8 @@ class TestArrays:
         self, tmp_path: Path, arrays: Arrays
     ) -> None:
         expected = load_arrays(tmp_path, arrays).test.batch(np.arange(6))
-        arrays["x_test"] = (arrays["x_test"] / 255).astype(">f8")
+        for name in ("x_train", "x_test"):
+            arrays[name] = (arrays[name] / 255).astype(">f8")
         arrays["y_test"] = arrays["y_test"].astype(">i2")
         x, y = load_arrays(tmp_path, arrays).test.batch(np.arange(6))
         assert torch.equal(x, expected[0]) and torch.equal(y, expected[1])
@@ -433,3 +435,87 @@ def test_augmentation_needs_images(tmp_path: Path, arrays: Arrays) -> None:
             InputIR("x", "vector", (20,)),
             augment=(CallIR("hflip", {"p": 0.5}),),
         )
+
+
+def alike(arrays: Arrays, **changes: Any) -> Arrays:
+    """Samples of real numbers from 0 to 1, with some arrays replaced."""
+    scaled = {name: arrays[name] / 255.0 for name in ("x_train", "x_test")}
+    return {**arrays, **scaled, **changes}
+
+
+@pytest.mark.parametrize("floats", ["x_train", "x_test"])
+def test_half_a_data_set_scaled_is_refused(tmp_path: Path, arrays: Arrays, floats: str) -> None:
+    """The split of integers would be divided by 255 and the other not."""
+    with pytest.raises(InputError, match=r"uint8 is divided by 255 when used") as caught:
+        load_arrays(tmp_path, {**arrays, floats: arrays[floats].astype(np.float32)})
+    assert "float32" in caught.value.message and "same type" in caught.value.help
+
+
+def test_splits_of_another_range_are_warned_of(tmp_path: Path, arrays: Arrays) -> None:
+    assert load_arrays(tmp_path, arrays).warnings == ()
+    assert load_arrays(tmp_path, alike(arrays)).warnings == ()
+    assert load_arrays(tmp_path, alike(arrays, x_test=arrays["x_test"] / 2550)).warnings == ()
+    for name in ("x_train", "x_test"):
+        (warning,) = load_arrays(tmp_path, alike(arrays, **{name: arrays[name] * 1.0})).warnings
+        assert "x_test of" in warning and "differ by far in range: root mean square" in warning
+    (warning,) = load_arrays(tmp_path, {**arrays, "x_test": arrays["x_test"] // 200}).warnings
+    assert "are both scaled in the same way?" in warning
+
+
+def test_a_feature_or_a_target_of_another_range_is_warned_of(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    arrays = {
+        name: generator.normal(size=(20, 3)) for name in ("x_train", "y_train", "x_test", "y_test")
+    }
+    fit = InputIR("x", "vector", (3,)), TargetIR("y", "vector", 3)
+    assert load_arrays(tmp_path, arrays, *fit).warnings == ()
+    metres = {**arrays, "x_test": arrays["x_test"] * [1, 1e-3, 1]}
+    (warning,) = load_arrays(tmp_path, metres, *fit).warnings
+    assert "differ by far in range, feature 1: root mean square" in warning
+    (warning,) = load_arrays(tmp_path, {**arrays, "y_test": arrays["y_test"] * 100}, *fit).warnings
+    assert warning.startswith("y_test of")
+
+
+def test_a_vector_has_a_mean_and_a_std_for_each_feature(tmp_path: Path) -> None:
+    x = np.arange(24.0).reshape(8, 3)
+    arrays = {"x_train": x, "y_train": np.zeros(8, int), "x_test": x, "y_test": np.zeros(8, int)}
+    fit = InputIR("x", "vector", (3,)), LABEL
+    mean, std = (1.0, 2.0, 3.0), (1.0, 2.0, 4.0)
+    data = load_arrays(tmp_path, arrays, *fit, mean=mean, std=std)
+    np.testing.assert_allclose(data.train.batch(np.arange(8))[0].numpy(), (x - mean) / std)
+    with pytest.raises(InputError, match="mean has 2 entries for 3 features"):
+        load_arrays(tmp_path, arrays, *fit, mean=(1.0, 2.0))
+
+
+@pytest.mark.parametrize("path", ["toy.npz", "data/toy.npz"])
+def test_the_data_directory_is_not_looked_for_inside_itself(
+    tmp_path: Path, arrays: Arrays, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    np.savez(folder / "toy.npz", **arrays)
+    monkeypatch.chdir(tmp_path)
+    for data_dir in (folder, Path("data")):
+        data = load(call("npz", path=path), model(), data_dir, CPU, torch.float32)
+        assert data.files == ("toy.npz",)
+    (folder / "data").mkdir()
+    np.savez(folder / "data" / "other.npz", **arrays)
+    load(call("npz", path="data/other.npz"), model(), folder, CPU, torch.float32)
+    with pytest.raises(InputError, match=r"there is no file .*absent\.npz") as caught:
+        load(call("npz", path="data/absent.npz"), model(), folder, CPU, torch.float32)
+    assert f"relative to the data directory, {folder}" in caught.value.help
+
+
+@pytest.mark.parametrize(("padding", "fits"), [(3, True), (4, False), (20, False)])
+def test_a_crop_of_nothing_but_padding_is_refused(
+    tmp_path: Path, arrays: Arrays, padding: int, fits: bool
+) -> None:
+    augment = (CallIR("crop", {"padding": padding, "mode": "zeros"}),)
+    if fits:
+        load_arrays(tmp_path, arrays, augment=augment)
+        return
+    with pytest.raises(
+        InputError, match=rf"crop\(padding={padding}\) on images of 4 x 5"
+    ) as caught:
+        load_arrays(tmp_path, arrays, augment=augment)
+    assert "at most 3" in caught.value.help

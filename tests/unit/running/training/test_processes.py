@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from ffebm_dsl.cli.main import main
+from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.training import checkpoint as checkpoints
+from ffebm_dsl.running.training import joined
 from ffebm_dsl.running.training.processes import is_loss
 from ffebm_dsl.running.training.world import split
 from tests.ranks import Ranks
@@ -213,3 +215,39 @@ def test_a_bad_step_is_named_by_all_processes_together(folder: Path) -> None:
 )
 def test_only_a_lost_connection_is_a_lost_process(message: str, lost: bool) -> None:
     assert is_loss(RuntimeError(message)) is lost
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "0"},
+        {"SLURM_NTASKS": "4", "SLURM_PROCID": "3"},
+        {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "0"},
+        {"PMI_SIZE": "2", "PMI_RANK": "1"},
+    ],
+)
+def test_tasks_that_do_not_know_of_each_other_are_refused(variables: dict[str, str]) -> None:
+    with (
+        pytest.raises(InputError, match="each would train everything") as caught,
+        joined(variables),
+    ):
+        pass
+    assert "srun" in caught.value.help and "torchrun" in caught.value.help
+    with joined({**variables, "WORLD_SIZE": "1"}) as world:
+        assert world.size == 1
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"SLURM_NTASKS": "4", "SLURM_PROCID": "0"},
+        {"SLURM_NTASKS": "1", "SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"},
+        {"PMI_SIZE": "1"},
+        {"SLURM_PROCID": "?"},
+    ],
+)
+def test_one_task_alone_trains(variables: dict[str, str]) -> None:
+    """In a batch script of several tasks, too, where one process runs."""
+    with joined(variables) as world:
+        assert world.size == 1

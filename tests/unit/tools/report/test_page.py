@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,12 +14,12 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.textpath import TextPath
 
-from ffebm_dsl.running.records import Record
-from ffebm_dsl.tools.report import Run, page
+from ffebm_dsl.running.records import Record, write
+from ffebm_dsl.tools.report import Run, load, page
 from ffebm_dsl.tools.report import runs as runs_module
 from ffebm_dsl.tools.report.curves import learning_curves
 from ffebm_dsl.tools.report.svg import Artist
-from tests.records import add_bad_step, analysed, bare_record, resolved, trained
+from tests.records import add_bad_step, analysed, bare_record, resolved, trained, whole_record
 
 VOID = {"meta", "link", "br"}
 SELF_CLOSED_IN_SVG = {"path", "use", "line", "rect", "clipPath"}
@@ -295,3 +296,19 @@ def test_the_number_of_figures_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_no_run_needs_more_of_a_record_than_reading_gives() -> None:
     assert runs_module.RECORD == "run.h5"
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(0, 1)])
+@pytest.mark.parametrize("columns", ["loss", "wall_time", "all"])
+def test_numbers_beyond_all_measure_are_left_out_and_counted(
+    tmp_path: Path, columns: str, rows: slice
+) -> None:
+    """Matplotlib overflows beyond 1e300, sums of squares before."""
+    record = whole_record(steps=5)
+    for group, table in record.tables.items():
+        for field in table.group.columns:
+            if field.dtype == "f8" and group != "bad_steps" and columns in (field.name, "all"):
+                table[field.name][rows] = 1e308
+    write(record, tmp_path / "run.h5")
+    shown = page([load(tmp_path / "run.h5")])
+    assert re.search(r"\d+ numbers? beyond 1e\+100", shown)
