@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ffebm_dsl.language.syntax.acceptance import LOOK_AHEAD
 from ffebm_dsl.language.syntax.grammar import END
 from ffebm_dsl.language.syntax.lexer import Token
-from ffebm_dsl.language.syntax.repairs import Repair
+from ffebm_dsl.language.syntax.repairs import RESPELT, Repair
 
 _HEADS = frozenset({"_MODEL", "_TEMPLATE", "_BLOCK", "_ENERGY", "_RELAX", "_TRAIN"})
 """Keywords of statements that have braces."""
@@ -94,7 +94,7 @@ class _Walk:
         closes = token.type == "_RBRACE"
         while self.open and self._is_outside(token, self.open[-1], closes):
             opening = self.open.pop()
-            yield Brace(Repair(at, 0, "_RBRACE", 0.0, LOOK_AHEAD), opening.line)
+            yield Brace(Repair(at, 0, "_RBRACE", RESPELT, LOOK_AHEAD), opening.line)
 
     def _is_outside(self, token: Token, opening: _Opening, closes: bool) -> bool:
         if token.type == END:
@@ -108,7 +108,7 @@ class _Walk:
         if self.open and not self._is_surplus(at, token):
             self.open.pop()
             return
-        yield Brace(Repair(at, 1, "", 0.0, LOOK_AHEAD), token.line)
+        yield Brace(Repair(at, 1, "", RESPELT, LOOK_AHEAD), token.line)
 
     def _is_surplus(self, at: int, token: Token) -> bool:
         opening = self.open[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
@@ -64,20 +65,11 @@ def _use(node: ast.Use, source: Source) -> Row:
     return Row("use", (_keyword(f"use {node.package.text} >= {node.version.text}", node),))
 
 
-def _end(node: ast.Input | ast.Target, source: Source) -> Row:
-    keyword = "input" if isinstance(node, ast.Input) else "target"
+def _end(keyword: str, node: ast.Input | ast.Target, source: Source) -> Row:
     return Row("end", (_keyword(keyword, node), word(node.name, after=":"), call(node.kind)))
 
 
-def _feedforward(node: ast.Feedforward, source: Source) -> Row:
-    return _map("feedforward", node)
-
-
-def _readout(node: ast.Readout, source: Source) -> Row:
-    return _map("readout", node)
-
-
-def _map(keyword: str, node: ast.Feedforward | ast.Readout) -> Row:
+def _map(keyword: str, node: ast.Feedforward | ast.Readout, source: Source) -> Row:
     value = chain(reference(node.source, "= "), node.ops)
     return Row(keyword, ((_keyword(f"{keyword} ", node), word(node.name)), value))
 
@@ -144,15 +136,7 @@ def _layer(node: ast.Layer, source: Source) -> Row:
     return Row("layer", (head, expression(node.shape), word(act.name) if bare else call(act)))
 
 
-def _drive(node: ast.Drive, source: Source) -> Row:
-    return _ends(node, "->")
-
-
-def _coupling(node: ast.Coupling, source: Source) -> Row:
-    return _ends(node, "<->")
-
-
-def _ends(node: ast.Drive | ast.Coupling, arrow: str) -> Row:
+def _ends(arrow: str, node: ast.Drive | ast.Coupling, source: Source) -> Row:
     cells = (reference(node.source), arrow, reference(node.target))
     if not node.ops:
         return Row("ends", cells)
@@ -163,10 +147,10 @@ def _ends(node: ast.Drive | ast.Coupling, arrow: str) -> Row:
 _ROWS: Mapping[type, Callable[[Any, Source], Row | None]] = {
     ast.Use: _use,
     ast.Param: _param,
-    ast.Input: _end,
-    ast.Target: _end,
-    ast.Feedforward: _feedforward,
-    ast.Readout: _readout,
+    ast.Input: partial(_end, "input"),
+    ast.Target: partial(_end, "target"),
+    ast.Feedforward: partial(_map, "feedforward"),
+    ast.Readout: partial(_map, "readout"),
     ast.Loss: _loss,
     ast.Relax: _relax,
     ast.Setting: _setting,
@@ -175,6 +159,6 @@ _ROWS: Mapping[type, Callable[[Any, Source], Row | None]] = {
     ast.Init: _init,
     ast.Out: _out,
     ast.Layer: _layer,
-    ast.Drive: _drive,
-    ast.Coupling: _coupling,
+    ast.Drive: partial(_ends, "->"),
+    ast.Coupling: partial(_ends, "<->"),
 }

@@ -14,7 +14,7 @@ from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, RESERVED, SYMBOLS, 
 from ffebm_dsl.language.syntax.lexer import Token
 from ffebm_dsl.language.syntax.messages import message_for
 from ffebm_dsl.language.syntax.recover import Fault
-from ffebm_dsl.language.syntax.repairs import LIKELY, Repair
+from ffebm_dsl.language.syntax.repairs import LIKELY, RESPELT, Repair
 
 _REMEDIES = {
     ";": "statements need no terminator: remove it",
@@ -114,7 +114,7 @@ def _misplaced(fault: Fault, tokens: Sequence[Token], source: SourceFile, span: 
         code, message, help = "FFE0003", "the text ends too early", ""
     elif repair is not None and span.start == span.end:
         message = f"{english(repair.insert)} is missing"
-    misspelt = repair is not None and repair.skip == 1 and repair.cost == 0.0
+    misspelt = repair is not None and repair.skip == 1 and repair.cost == RESPELT
     known = None if misspelt else message_for(situation, token.type)
     if known is None:
         return Diagnostic(code, message, source, span, _expected(accepted), help=help)

@@ -23,6 +23,7 @@ from ffebm_dsl.language.syntax.braces import mend_braces
 from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, SYMBOLS
 from ffebm_dsl.language.syntax.lexer import Token
 from ffebm_dsl.language.syntax.repairs import (
+    RESPELT,
     UNDONE,
     Repair,
     explains,
@@ -214,7 +215,7 @@ class _Recovery:
         self._back_to(len(self.kept) - (self.at - repair.at))
         self.at = repair.at + repair.skip
         self.touched.append(changed)
-        respelt = repair.cost == 0.0 or not repair.skip
+        respelt = repair.cost == RESPELT or not repair.skip
         if repair.insert == "NAME" or (changed.type == "NAME" and not respelt):
             self.names_lost = True
         if repair.insert:

@@ -42,8 +42,34 @@ _CONFUSED = {
 """Symbols that are written for one another."""
 
 
+# What a repair costs: the lower, the likelier it is what the author meant. Half a unit weighs as
+# much as one token more that fits after it.
+RESPELT = 0.0
+"""A keyword with a slip in it."""
+
+_MIX_UP = 0.5
+"""A symbol written for another, a token too many, a closing symbol missing at the end of a line."""
+
+_UNREADABLE = 0.75
+"""A token that the language has not, taken for another."""
+
+_SYMBOL = 1.0
+"""A symbol put in."""
+
+_ORDINARY = 1.25
+"""A name or value put in, or any token left out."""
+
+_STATEMENT = 1.5
+"""The keyword of a statement put in."""
+
 LIKELY = 1.75
 """A repair that costs as much or more helps the parser, and is no advice."""
+
+_LAST_RESORT = 2.0
+"""Any token for any other; a token left out at the start of a line."""
+
+_EARLIER = 0.25
+"""Added for each token between the repair and the place where the fault was noticed."""
 
 
 class Repair(NamedTuple):
@@ -81,7 +107,7 @@ def _justified(repair: Repair, tokens: Sequence[Token], at: int, reach: int) -> 
     """Whether a repair is worth making: what it leaves out is never accepted, it is a
     keyword misspelt, or enough fits after it."""
     sure = not repair.insert and tokens[repair.at].type == "STRAY"
-    return sure or (repair.cost == 0.0 and reach > 0) or explains(tokens, at, reach)
+    return sure or (repair.cost == RESPELT and reach > 0) or explains(tokens, at, reach)
 
 
 def explains(tokens: Sequence[Token], at: int, reach: int) -> bool:
@@ -109,7 +135,7 @@ def _candidates(
 ) -> Iterator[Repair]:
     """What could be done at ``place``, where the fault was noticed at ``at``."""
     token = tokens[place]
-    later = 0.25 * (at - place)
+    later = _EARLIER * (at - place)
     accepted = sorted(acceptance.accepted(stack) - {END, "REQUIREMENT"})
     between_lines = token.leads and not acceptance.may_end(stack)
     for kind in accepted:
@@ -127,12 +153,12 @@ def _candidates(
 
 def _cost_of_insert(kind: str, token: Token, between_lines: bool) -> float:
     if kind in _BEGINNERS:
-        return 1.5
+        return _STATEMENT
     if kind in _RARE:
-        return 1.75
+        return LIKELY
     if kind in SYMBOLS or kind == "_IN":
-        return 0.5 if token.leads and kind in _CLOSERS else 1.0
-    return 1.0 if between_lines else 1.25
+        return _MIX_UP if token.leads and kind in _CLOSERS else _SYMBOL
+    return _SYMBOL if between_lines else _ORDINARY
 
 
 def _cost_of_respelling(token: Token, kind: str, accepted: Sequence[str]) -> float | None:
@@ -140,17 +166,17 @@ def _cost_of_respelling(token: Token, kind: str, accepted: Sequence[str]) -> flo
     if kind in KEYWORDS:
         known = [KEYWORDS[other] for other in accepted if other in KEYWORDS]
         if token.text.isidentifier() and nearest(token.text, known) == KEYWORDS[kind]:
-            return 0.0
-        return 2.0 if token.leads else None
+            return RESPELT
+        return _LAST_RESORT if token.leads else None
     if kind in _CONFUSED.get(token.text, "").split():
-        return 0.5
+        return _MIX_UP
     if token.type in ("BAD_NUMBER", "OPEN_STRING", "STRAY"):
-        return 0.75
-    return 2.0
+        return _UNREADABLE
+    return _LAST_RESORT
 
 
 def _cost_of_leaving_out(tokens: Sequence[Token], at: int) -> float:
     token = tokens[at]
     if token.type == "STRAY" or (at and tokens[at - 1].text == token.text):
-        return 0.5
-    return 2.0 if token.leads else 1.25
+        return _MIX_UP
+    return _LAST_RESORT if token.leads else _ORDINARY
