@@ -26,12 +26,12 @@ def labels(old: str, new: str) -> list[str]:
 @pytest.mark.parametrize(
     ("old", "new", "offered"),
     [
-        ("hard_sigmoid\n", "|!\n", [*ACTIVATIONS]),
-        (": flatten() |>", ": |!", [n for n, op in OPS.items() if op.in_coupling]),
-        ("|> linear(size)", "|> |!", [*OPS]),
-        ("u  ->  s1", "u  ->  s1 : |!", [n for n, op in OPS.items() if op.in_coupling]),
+        ("hard_sigmoid\n", "|!\n", [*ACTIVATIONS.visible()]),
+        (": flatten() |>", ": |!", [n for n, op in OPS.visible().items() if op.in_coupling]),
+        ("|> linear(size)", "|> |!", [*OPS.visible()]),
+        ("u  ->  s1", "u  ->  s1 : |!", [n for n, op in OPS.visible().items() if op.in_coupling]),
         ("= npz(", "= |!(", ["digits", "mnist"]),
-        ("adam(lr", "|!(lr", [*OPTIMIZERS]),
+        ("adam(lr", "|!(lr", [*OPTIMIZERS.visible()]),
         ("relax free", "relax |!", [*PHASES]),
         ("sweeps = 10  ", "sweeps = 10  |!", ["tolerance", "order", "damping"]),
         ("epochs = 2", "epochs = 2 |!", [n for n in TRAIN.names if n not in TEXT]),
