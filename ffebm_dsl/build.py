@@ -23,6 +23,7 @@ from ffebm_dsl.language.ir.model import (
     SpecIR,
 )
 from ffebm_dsl.language.ir.op_names import op_names
+from ffebm_dsl.language.ir.verify import verify
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
     ENERGIES,
@@ -59,7 +60,12 @@ def build(
     """The network of a spec, its weights drawn from ``seed``.
 
     The global random state of torch is neither used nor moved.
+
+    Raises:
+        InputError: the spec contradicts itself, as an edited one may, or an op has not as many
+            parameters as its construct counts.
     """
+    verify(spec)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         # For what a module of an op draws by itself, beyond what the initialiser sets.

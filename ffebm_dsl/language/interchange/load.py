@@ -20,6 +20,7 @@ from ffebm_dsl.language.ir import BUDGET, Budget, Compiled, compile_spec
 from ffebm_dsl.language.ir.dump import to_json_dict
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.undump import from_json_dict
+from ffebm_dsl.language.ir.verify import verify
 from ffebm_dsl.language.registry.packages import PackageError, use
 from ffebm_dsl.language.registry.tables import normalised
 from ffebm_dsl.language.syntax import format_source
@@ -32,7 +33,12 @@ MAX_FAULTS = 100
 
 
 def to_plain(spec: SpecIR) -> dict[str, Any]:
-    """The interchange form of a spec: its IR without the values of params."""
+    """The interchange form of a spec: its IR without the values of params.
+
+    Raises:
+        InputError: the IR contradicts itself, as an edited one may.
+    """
+    verify(spec)
     data = to_json_dict(spec)
     del data["parameters"]
     # Which version is installed says nothing of the network.
@@ -45,7 +51,16 @@ def to_plain(spec: SpecIR) -> dict[str, Any]:
 
 
 def to_text(spec: SpecIR, name: str = "spec") -> str:
-    """A canonical text that compiles to ``spec``, but for the values of params."""
+    """A canonical text that compiles to ``spec``, but for the values of params.
+
+    Raises:
+        InputError: the IR contradicts itself, as an edited one may.
+    """
+    verify(spec)
+    return _text(spec, name)
+
+
+def _text(spec: SpecIR, name: str) -> str:
     lines = "\n".join(statement.text for statement in statements(spec))
     return format_source(SourceFile(name, lines))
 
@@ -102,7 +117,9 @@ def compile_document(
     check_form(document)
     spec = from_json_dict(document.data)
     try:
-        source = SourceFile(f"{document.source.name} (as text)", to_text(spec))
+        # Not verified first: the compiler says more of what is wrong, and where.
+        name = f"{document.source.name} (as text)"
+        source = SourceFile(name, _text(spec, "spec"))
         compiled = compile_spec(source, None, budget)
     except SpecError:
         raise _meaning(document, spec, budget) from None

@@ -1,0 +1,198 @@
+"""Is a resolved network one that a text could state? For IR that was edited or made by hand.
+
+What the compiler makes passes. It is for what comes by another way, such as
+``dataclasses.replace``: everything that is stated twice in an IR, above all shapes, must agree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from math import prod
+
+from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.ir.model import (
+    BlockIR,
+    FeedforwardIR,
+    ModelIR,
+    OpIR,
+    Shape,
+    SpecIR,
+)
+from ffebm_dsl.language.ir.op_names import op_names
+from ffebm_dsl.language.ir.shapes import apply_op
+from ffebm_dsl.language.ir.verify_calls import fault, known, verify_call, verify_values
+from ffebm_dsl.language.registry import (
+    ENERGIES,
+    INPUTS,
+    LOSSES,
+    OPS,
+    PHASES,
+    TARGETS,
+    TRAIN,
+    Misfit,
+    show_shape,
+)
+
+Ports = dict[str, Shape]
+"""The shape of every port that was written so far."""
+
+
+def verify(spec: SpecIR) -> None:
+    """Raise if the IR contradicts itself or names what there is not.
+
+    Raises:
+        InputError: with the place, such as ``b1.s1_s2.conv2d``, and both shapes.
+    """
+    model = spec.model
+    ports = _input(model)
+    _unique("a stage", model.name, (stage.name for stage in model.stages))
+    for stage in model.stages:
+        if isinstance(stage, BlockIR):
+            _verify_block(stage, ports)
+        else:
+            ports[stage.name] = _verify_map(stage, stage.name, ports)
+    _verify_nudge(model)
+    _verify_loss(model, _verify_map(model.readout, "readout", ports))
+    verify_call(model.init, "initialisers", f"{model.name}.init")
+    if spec.train is not None:
+        values = {name: getattr(spec.train, name) for name in TRAIN.names}
+        verify_values(TRAIN, values, "train")
+
+
+def _input(model: ModelIR) -> Ports:
+    kind, shape = known(INPUTS, model.input.kind, model.input.name), model.input.shape
+    if len(kind.names) != len(shape):
+        message = f"`{kind.name}` has {len(kind.names)} sizes, and the shape is {show_shape(shape)}"
+        raise fault(model.input.name, message)
+    verify_values(kind, dict(zip(kind.names, shape, strict=True)), model.input.name)
+    target = known(TARGETS, model.target.kind, model.target.name)
+    verify_values(target, {"size": model.target.size}, model.target.name)
+    return {model.input.name: shape}
+
+
+def _verify_map(map_: FeedforwardIR, place: str, ports: Ports) -> Shape:
+    """The shape of the map's result."""
+    source = _read(ports, map_.source, place)
+    _equal(place, "is stated to take", map_.in_shape, f"`{map_.source}` has", source)
+    result = _verify_chain(map_.ops, source, place)
+    _equal(place, "is stated to give", map_.out_shape, "its ops give", result)
+    return result
+
+
+def _verify_chain(ops: Iterable[OpIR], shape: Shape, place: str) -> Shape:
+    """The shape behind the ops, each between the shapes that its rule gives."""
+    ops = tuple(ops)
+    for name, op in zip(op_names(op.name for op in ops), ops, strict=True):
+        at = f"{place}.{name}"
+        verify_call(op, "ops", at)
+        _equal(at, "is stated to take", op.in_shape, "it is given", shape)
+        fit = apply_op(op.name, op.arguments, shape)
+        if isinstance(fit, Misfit):
+            raise fault(at, fit.message, fit.help)
+        _equal(
+            at, "is stated to give", op.out_shape, f"from {show_shape(shape)} it gives", fit.shape
+        )
+        shape = fit.shape
+    return shape
+
+
+def _verify_block(block: BlockIR, ports: Ports) -> None:
+    """``ports`` learns the outputs."""
+    for map_ in block.feedforwards:
+        port = f"{block.name}.{map_.name}"
+        ports[port] = _verify_map(map_, port, ports)
+    known(ENERGIES, block.energy, block.name)
+    layers = {layer.name: layer.shape for layer in block.layers}
+    for layer in block.layers:
+        verify_call(layer.activation, "activations", f"{block.name}.{layer.name}")
+        if not layer.shape or min(layer.shape) < 1:
+            raise fault(f"{block.name}.{layer.name}", f"{show_shape(layer.shape)} is no shape")
+    _verify_names(block)
+    _verify_couplings(block, layers)
+    for drive in block.drives:
+        place = f"{block.name}.{drive.layer}"
+        shape = _read(ports, drive.source, place)
+        layer_shape = _layer(layers, drive.layer, block.name)
+        _equal(place, "has", layer_shape, f"its drive `{drive.source}` has", shape)
+    for output in block.outputs:
+        ports[f"{block.name}.{output.name}"] = _layer(layers, output.layer, block.name)
+    for phase in PHASES:
+        relax = getattr(block, phase)
+        values = {name: getattr(relax, name) for name in PHASES[phase].names}
+        verify_values(PHASES[phase], values, f"{block.name}.{phase}")
+    verify_call(block.gradient, "gradients", f"{block.name}.gradient")
+    verify_call(block.init, "initialisers", f"{block.name}.init")
+
+
+def _verify_names(block: BlockIR) -> None:
+    for what, parts in (
+        ("layer", block.layers),
+        ("drive", block.drives),
+        ("output", block.outputs),
+    ):
+        if not parts:
+            raise fault(block.name, f"the block has no {what}")
+    _unique("a layer", block.name, (layer.name for layer in block.layers))
+    _unique("a coupling", block.name, (coupling.name for coupling in block.couplings))
+    ports = (*block.feedforwards, *block.outputs)
+    _unique("a map or output", block.name, (port.name for port in ports))
+
+
+def _verify_couplings(block: BlockIR, layers: Mapping[str, Shape]) -> None:
+    for coupling in block.couplings:
+        place = f"{block.name}.{coupling.name}"
+        source = _layer(layers, coupling.source, place)
+        target = _layer(layers, coupling.target, place)
+        result = _verify_chain(coupling.ops, source, place)
+        for op in coupling.ops:
+            if not OPS[op.name].in_coupling:
+                raise fault(place, f"a coupling cannot have `{op.name}`")
+        _equal(place, "gives", result, f"layer `{coupling.target}` has", target)
+
+
+def _verify_nudge(model: ModelIR) -> None:
+    for block in model.blocks:
+        outputs = {f"{block.name}.{output.name}" for output in block.outputs}
+        by_loss = block.gradient.arguments.get("nudge") == "loss"
+        if by_loss and model.readout.source not in outputs:
+            message = "it is nudged by the loss, which does not read the block"
+            raise fault(f"{block.name}.gradient", message)
+
+
+def _verify_loss(model: ModelIR, prediction: Shape) -> None:
+    loss = known(LOSSES, model.loss.name, "loss")
+    target = model.target
+    if target.kind not in loss.targets:
+        wanted = " or a ".join(loss.targets)
+        raise fault("loss", f"`{loss.name}` needs a {wanted}, and the target is a {target.kind}")
+    fits = prod(prediction) == target.size if loss.flat else prediction == (target.size,)
+    if not fits:
+        raise fault(
+            "loss",
+            f"`{loss.name}` compares {show_shape(prediction)} with a target of {target.size}",
+        )
+
+
+def _equal(place: str, stated: str, one: Shape, found: str, other: Shape) -> None:
+    if one != other:
+        raise fault(place, f"it {stated} {show_shape(one)}, and {found} {show_shape(other)}")
+
+
+def _read(ports: Ports, name: str, place: str) -> Shape:
+    if name not in ports:
+        message = f"it reads `{name}`, and nothing before it gives that"
+        raise fault(place, message, did_you_mean(name, ports))
+    return ports[name]
+
+
+def _layer(layers: Mapping[str, Shape], name: str, place: str) -> Shape:
+    if name not in layers:
+        raise fault(place, f"there is no layer `{name}`", did_you_mean(name, layers))
+    return layers[name]
+
+
+def _unique(what: str, place: str, names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise fault(place, f"{what} called `{name}` is there {count} times")

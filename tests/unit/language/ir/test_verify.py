@@ -1,0 +1,225 @@
+"""An IR that contradicts itself is refused, by what builds it and by what writes it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ffebm_dsl.build import build
+from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.interchange import to_plain, to_text
+from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, OpIR, RelaxIR, SpecIR
+from ffebm_dsl.language.ir.verify import verify
+from tests.golden.test_golden import overrides_of
+from tests.unit.language.interchange.specs import BASE, specs
+
+ROOT = Path(__file__).parents[4]
+TEXTS = [*sorted((ROOT / "specs").rglob("*.ffe")), *sorted((ROOT / "tests/golden/good").glob("*"))]
+RIGHT = [path for path in TEXTS if path.suffix == ".ffe"]
+
+
+def compiled(path: Path) -> SpecIR:
+    text = path.read_text(encoding="utf-8")
+    return compile_spec(SourceFile(path.name, text), overrides_of(text), None).spec
+
+
+@pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
+def test_what_the_compiler_makes_passes(path: Path) -> None:
+    verify(compiled(path))
+
+
+Steps = tuple[str | int, ...]
+
+
+def at(value: Any, path: Steps) -> Any:
+    for key in path:
+        value = getattr(value, key) if isinstance(key, str) else value[key]
+    return value
+
+
+def edited(value: Any, path: Steps, new: Any) -> Any:
+    """``value`` with ``new`` at the path; the rest as it was."""
+    if not path:
+        return new
+    key, *rest = path
+    if isinstance(key, str):
+        return replace(value, **{key: edited(getattr(value, key), tuple(rest), new)})
+    changed = edited(value[key], tuple(rest), new)
+    return (*value[:key], changed, *value[key + 1 :])
+
+
+B1: Steps = ("model", "stages", 1)
+LINEAR: Steps = (*B1, "couplings", 0, "ops", 0)
+FAULTS: dict[str, tuple[Steps, Any, tuple[str, ...]]] = {
+    "out_shape of an op": ((*LINEAR, "out_shape"), (5,), ("b1.s1_s2.linear", "[5]", "[4]")),
+    "in_shape of an op": ((*LINEAR, "in_shape"), (7,), ("b1.s1_s2.linear", "[7]", "[6]")),
+    "layer of another shape": (
+        (*B1, "layers", 1, "shape"),
+        (9,),
+        ("b1.s1_s2", "gives [4]", "`s2` has [9]"),
+    ),
+    "driven layer of another shape": (
+        (*B1, "drives", 0, "layer"),
+        "s2",
+        ("b1.s2", "has [4]", "`b1.u` has [6]"),
+    ),
+    "no shape": ((*B1, "layers", 1, "shape"), (), ("b1.s2", "[] is no shape")),
+    "out_shape of a map": (("model", "stages", 0, "out_shape"), (3,), ("h", "[3]", "[64]")),
+    "in_shape of a map": (("model", "stages", 0, "in_shape"), (3,), ("h", "[3]", "[1, 8, 8]")),
+    "unknown op": ((*LINEAR, "name"), "linaer", ("b1.s1_s2.linaer", "no op", "linear")),
+    "op that no coupling has": (
+        (*B1, "couplings", 0, "ops"),
+        (OpIR("relu", {}, (6,), (6,)),),
+        ("b1.s1_s2", "cannot have `relu`"),
+    ),
+    "no ops": ((*B1, "couplings", 0, "ops"), (), ("b1.s1_s2", "gives [6]", "has [4]")),
+    "unknown argument": (
+        (*LINEAR, "arguments"),
+        {"out_features": 4, "bias": True, "bais": True},
+        ("b1.s1_s2.linear", "nothing called `bais`", "bias"),
+    ),
+    "missing argument": (
+        (*LINEAR, "arguments"),
+        {"out_features": 4},
+        ("b1.s1_s2.linear", "needs `bias`"),
+    ),
+    "argument out of bounds": (
+        (*LINEAR, "arguments"),
+        {"out_features": 0, "bias": True},
+        ("out_features", "at least 1"),
+    ),
+    "argument of another type": (
+        (*LINEAR, "arguments"),
+        {"out_features": 4, "bias": "no"},
+        ("`bias` must be a bool", "no"),
+    ),
+    "unknown activation": (
+        (*B1, "layers", 0, "activation"),
+        CallIR("tahn", {}),
+        ("b1.s1", "tahn", "tanh"),
+    ),
+    "slope that is none": (
+        (*B1, "layers", 0, "activation"),
+        CallIR("tanh", {"slope": 0.0}),
+        ("b1.s1", "above 0"),
+    ),
+    "unknown energy": ((*B1, "energy"), "hopfeild", ("b1", "hopfeild", "hopfield")),
+    "coupling of a missing layer": (
+        (*B1, "couplings", 0, "target"),
+        "s9",
+        ("b1.s1_s2", "no layer `s9`"),
+    ),
+    "drive of a missing layer": ((*B1, "drives", 0, "layer"), "s9", ("no layer `s9`",)),
+    "output of a missing layer": ((*B1, "outputs", 0, "layer"), "s9", ("b1", "no layer `s9`")),
+    "no layers": ((*B1, "layers"), (), ("b1", "no layer")),
+    "no drives": ((*B1, "drives"), (), ("b1", "no drive")),
+    "no outputs": ((*B1, "outputs"), (), ("b1", "no output")),
+    "two layers of one name": (
+        (*B1, "layers", 1, "name"),
+        "s1",
+        ("b1", "a layer called `s1` is there 2 times"),
+    ),
+    "unknown port": (("model", "readout", "source"), "b9.out", ("readout", "`b9.out`")),
+    "port read before it is written": (
+        (*B1, "feedforwards", 0, "source"),
+        "b2.out",
+        ("b1.u", "`b2.out`", "nothing before it"),
+    ),
+    "order that is none": ((*B1, "free", "order"), "sideways", ("b1.free", "order", "sideways")),
+    "damping that is none": ((*B1, "nudged", "damping"), 1.0, ("b1.nudged", "damping")),
+    "nudged by a loss that does not read it": (
+        (*B1, "gradient", "arguments"),
+        {"beta": 0.2, "estimator": "centered", "nudge": "loss"},
+        ("b1.gradient", "nudged by the loss"),
+    ),
+    "target of another size": (("model", "target", "size"), 9, ("loss", "[10]", "9")),
+    "target of another kind": (("model", "target", "kind"), "vector", ("loss", "label", "vector")),
+    "unknown loss": (("model", "loss", "name"), "mae", ("loss", "no loss", "mae")),
+    "input of another kind": (("model", "input", "kind"), "vector", ("x", "[1, 8, 8]")),
+    "unknown optimizer": (("train", "optimizer", "name"), "adma", ("train", "adma", "adam")),
+    "no epochs": (("train", "epochs"), 0, ("train", "epochs", "at least 1")),
+}
+
+
+@pytest.mark.parametrize("use", [build, to_plain, to_text])
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_contradiction_is_refused_with_its_place(name: str, use: Callable[[SpecIR], Any]) -> None:
+    path, new, said = FAULTS[name]
+    assert at(BASE, path) != new
+    with pytest.raises(InputError) as caught:
+        use(edited(BASE, path, new))
+    for part in said:
+        assert part in str(caught.value), str(caught.value)
+
+
+def test_two_stages_of_one_name_are_refused() -> None:
+    with pytest.raises(InputError, match="a stage called `b1` is there 2 times"):
+        build(edited(BASE, ("model", "stages", 2, "name"), "b1"))
+
+
+PROPERTY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@PROPERTY
+@given(specs())
+def test_every_spec_of_the_language_passes(spec: SpecIR) -> None:
+    verify(spec)
+
+
+def shapes(value: Any, path: Steps = ()) -> Iterator[Steps]:
+    """The path of every shape in an IR."""
+    if is_dataclass(value):
+        for field in fields(value):
+            inside = (*path, field.name)
+            if field.name in ("shape", "in_shape", "out_shape"):
+                yield inside
+            else:
+                yield from shapes(getattr(value, field.name), inside)
+    elif isinstance(value, tuple):
+        for i, entry in enumerate(value):
+            yield from shapes(entry, (*path, i))
+
+
+def names(value: Any, path: Steps = ()) -> Iterator[Steps]:
+    """The path of every name of a construct, a port or a layer that is read."""
+    if is_dataclass(value) and not isinstance(value, RelaxIR):
+        for field in fields(value):
+            inside = (*path, field.name)
+            is_call = isinstance(value, CallIR) and field.name == "name"
+            is_energy = isinstance(value, BlockIR) and field.name == "energy"
+            if is_call or is_energy or field.name in ("source", "target", "layer"):
+                if isinstance(getattr(value, field.name), str):
+                    yield inside
+            elif field.name != "arguments":
+                yield from names(getattr(value, field.name), inside)
+    elif isinstance(value, tuple):
+        for i, entry in enumerate(value):
+            yield from names(entry, (*path, i))
+
+
+@PROPERTY
+@given(specs(), st.data())
+def test_every_change_of_one_shape_is_refused(spec: SpecIR, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(list(shapes(spec))))
+    before = at(spec, path)
+    grown = tuple(size + 1 for size in before)
+    new = data.draw(st.sampled_from((grown, (*before, 1), before[:-1])))
+    with pytest.raises(InputError):
+        verify(edited(spec, path, new))
+
+
+@PROPERTY
+@given(specs(), st.data())
+def test_every_change_of_one_name_that_is_read_is_refused(
+    spec: SpecIR, data: st.DataObject
+) -> None:
+    path = data.draw(st.sampled_from(list(names(spec))))
+    with pytest.raises(InputError, match="nowhere"):
+        verify(edited(spec, path, "nowhere"))
