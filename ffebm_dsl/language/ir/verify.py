@@ -135,8 +135,8 @@ def _verify_names(block: BlockIR) -> None:
             raise fault(block.name, f"the block has no {what}")
     _unique("a layer", block.name, (layer.name for layer in block.layers))
     _unique("a coupling", block.name, (coupling.name for coupling in block.couplings))
-    ports = (*block.feedforwards, *block.outputs)
-    _unique("a map or output", block.name, (port.name for port in ports))
+    maps, outputs = ([part.name for part in p] for p in (block.feedforwards, block.outputs))
+    _unique("a map or output", block.name, [*maps, *outputs])
 
 
 def _verify_couplings(block: BlockIR, layers: Mapping[str, Shape]) -> None:

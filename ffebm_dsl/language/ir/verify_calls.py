@@ -59,12 +59,16 @@ def verify_values(construct: Construct, values: Mapping[str, Any], place: str) -
         _verify_value(parameter, values[parameter.name], place)
 
 
+def _is_of(value: object, kind: Kind) -> bool:
+    # To Python a truth value is a number too.
+    return isinstance(value, _TYPES[kind]) and isinstance(value, bool) == (kind is Kind.BOOL)
+
+
 def _verify_value(parameter: Parameter, value: Any, place: str) -> None:
     def wrong(wanted: object) -> InputError:
         return fault(place, f"`{parameter.name}` must be {wanted}, and is {value!r:.60}")
 
-    is_bool = isinstance(value, bool)
-    if not isinstance(value, _TYPES[parameter.kind]) or is_bool != (parameter.kind is Kind.BOOL):
+    if not _is_of(value, parameter.kind):
         raise wrong(f"a {parameter.kind}")
     match parameter.kind:
         case Kind.INT | Kind.REAL:

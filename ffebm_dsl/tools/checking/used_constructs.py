@@ -15,6 +15,7 @@ from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, OpIR, Shape, SpecIR
 from ffebm_dsl.language.ir.op_names import op_names
 from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, OPS, Construct, Table
+from ffebm_dsl.language.registry.tables import OWN, PROCESS
 from ffebm_dsl.physics.energy import OpWeights
 from ffebm_dsl.tools.checking.energy_promises import energy_promises
 from ffebm_dsl.tools.checking.promises import Promise, activation_promises, op_promises
@@ -27,7 +28,7 @@ class ConstructRow:
     Attributes:
         name: of the construct.
         noun: what kind of construct it is: ``op``, ``activation``, ``energy``.
-        package: that brings it; ``""`` for ffebm's own.
+        package: that brings it; ``""`` for ffebm's own, ``this process`` for a registered one.
         place: the label of the part of the model that uses it first.
         promises: every comparison that was made.
     """
@@ -104,7 +105,9 @@ def _parts(block: BlockIR, generator: Generator) -> Iterator[_Part]:
 def _row(
     table: Table[Construct], name: str, place: str, promises: Iterator[Promise]
 ) -> ConstructRow:
-    return ConstructRow(name, table.noun, "", place, tuple(_tried(promises)))
+    owner = table.owner(name) or ""
+    package = "" if owner == OWN else owner
+    return ConstructRow(name, table.noun, package, place, tuple(_tried(promises)))
 
 
 def _tried(promises: Iterator[Promise]) -> Iterator[Promise]:
@@ -151,14 +154,15 @@ def broken_promises(
 
 def _diagnostic(row: ConstructRow, source: SourceFile, places: Mapping[str, Span]) -> Diagnostic:
     first, *others = row.broken
-    of = f" of the package `{row.package}`" if row.package else ""
+    installed = row.package not in ("", PROCESS)
+    of = f" of the package `{row.package}`" if installed else ""
     return Diagnostic(
         "FFE4007",
         f"the {row.noun} `{row.name}`{of} breaks its promise that {first.text}: {_said(first)}",
         source,
         places.get(row.place, places[""]),
         notes=tuple(f"also broken: {promise.text}: {_said(promise)}" for promise in others),
-        help="mend the construct" if not row.package else "tell its authors",
+        help="tell its authors" if installed else "mend the construct",
     )
 
 

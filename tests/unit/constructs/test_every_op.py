@@ -1,0 +1,102 @@
+"""Every registered op, with random arguments between random shapes, is what it says of itself."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ffebm_dsl.language.registry import OPS, OpConstruct, OpIR
+from ffebm_dsl.physics.energy import OpWeights
+from ffebm_dsl.physics.interfaces import RoutedOp
+from ffebm_dsl.tools.checking.promises import op_promises
+from tests.problems import generator, normal
+from tests.unit.constructs.drawing import ops
+
+BATCH = 2
+EVERY = pytest.mark.parametrize("construct", OPS.values(), ids=lambda construct: construct.name)
+COUPLING = pytest.mark.parametrize(
+    "construct",
+    [construct for construct in OPS.values() if construct.in_coupling],
+    ids=lambda construct: construct.name,
+)
+PROPERTY = settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
+
+
+def module_of(construct: OpConstruct, op: OpIR) -> nn.Module:
+    module = construct.module(op).double()
+    assert isinstance(module, nn.Module)
+    return module
+
+
+def entering(op: OpIR) -> Tensor:
+    return normal(BATCH, *op.in_shape)
+
+
+@EVERY
+@PROPERTY
+@given(data=st.data())
+def test_its_shape_rule_is_what_torch_does(construct: OpConstruct, data: st.DataObject) -> None:
+    op = data.draw(ops(construct))
+    out = module_of(construct, op)(entering(op))
+    assert tuple(out.shape) == (BATCH, *op.out_shape)
+    assert bool(out.isfinite().all())
+
+
+@EVERY
+@PROPERTY
+@given(data=st.data())
+def test_it_counts_what_torch_has_and_does(construct: OpConstruct, data: st.DataObject) -> None:
+    op = data.draw(ops(construct))
+    module = module_of(construct, op)
+    assert construct.count_parameters(op) == sum(p.numel() for p in module.parameters())
+    with FlopCounterMode(display=False) as counter:
+        module(entering(op))
+    # Two operations are one multiply-accumulate.
+    assert counter.get_total_flops() == 2 * BATCH * construct.count_macs(op)
+
+
+@EVERY
+@PROPERTY
+@given(data=st.data())
+def test_it_is_random_mixes_samples_or_does_nothing_only_where_it_says_so(
+    construct: OpConstruct, data: st.DataObject
+) -> None:
+    op = data.draw(ops(construct))
+    module, x = module_of(construct, op), entering(op)
+    if not construct.random:
+        assert torch.equal(module(x), module(x))
+        if construct.per_sample:
+            other = torch.cat([x[:1], x[1:] + 1])
+            assert torch.allclose(module(other)[:1], module(x)[:1], rtol=1e-12, atol=1e-12)
+    if construct.does_nothing(op):
+        assert torch.equal(module(x), x)
+
+
+@COUPLING
+@PROPERTY
+@given(data=st.data())
+def test_its_coupling_keeps_its_promises_and_is_the_module(
+    construct: OpConstruct, data: st.DataObject
+) -> None:
+    op = data.draw(ops(construct))
+    assert construct.coupling is not None
+    held = OpWeights(construct.coupling(op)).double()
+    assert tuple(held.op.in_shape) == op.in_shape and tuple(held.op.out_shape) == op.out_shape
+    assert construct.count_parameters(op) == sum(p.numel() for p in held.parameters())
+    weights = {name: normal(*w.shape, seed=k) for k, (name, w) in enumerate(held().items())}
+    broken = [p for p in op_promises(held.op, weights, generator()) if not p.kept]
+    assert not broken, broken
+    module, x = module_of(construct, op), entering(op)
+    module.load_state_dict(weights)
+    with FlopCounterMode(display=False) as counter:
+        y = held.op.forward(x)[0] if isinstance(held.op, RoutedOp) else held.op.forward(x, weights)
+    assert torch.allclose(y, module(x), rtol=1e-12, atol=1e-12)
+    assert counter.get_total_flops() == 2 * BATCH * construct.count_macs(op)
