@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 import ffebm_dsl
 from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics.brief import brief_list
 
 FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32})
 
@@ -221,9 +222,9 @@ def main(names: Sequence[str], content: BinaryIO, out: BinaryIO) -> int:
 def _numbers(file: h5py.File, name: str, names: Sequence[str]) -> h5py.Dataset:
     dataset = plain_dataset(file, name)
     if dataset is None:
-        present = ", ".join(sorted(file)[:50]) or "none"
         raise Refused(
-            f"has no array `{name}`; it has: {present}", f"it must have {', '.join(names)}"
+            f"has no array `{name}`; it has: {brief_list(sorted(file))}",
+            f"it must have {', '.join(names)}",
         )
     if dataset.dtype.kind not in "iuf" or not dataset.shape:
         raise Refused(

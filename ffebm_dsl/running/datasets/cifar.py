@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics.brief import brief_list
 from ffebm_dsl.language.registry.data_files import DataFiles, Form
 from ffebm_dsl.running.datasets.pickles import read_pickle
 from ffebm_dsl.running.datasets.places import Located, locate
@@ -112,7 +113,7 @@ def pixel_rows(path: Path, batch: dict[str, Any], images: int | None = None) -> 
     data = batch.get("data")
     wanted = f"an array `data` of {'n' if images is None else images} x {PIXELS} unsigned bytes"
     if not isinstance(data, np.ndarray):
-        raise damaged(f"{path} has no array `data`; it has: {', '.join(batch) or 'nothing'}")
+        raise damaged(f"{path} has no array `data`; it has: {brief_list(batch)}")
     rows = len(data) if images is None and data.ndim else images
     if data.dtype != np.uint8 or data.shape != (rows, PIXELS):
         raise damaged(
@@ -129,7 +130,7 @@ def label_list(path: Path, batch: dict[str, Any], key: str, images: int) -> NDAr
     elif isinstance(found, list) and all(type(label) is int for label in found):
         numbers = np.array(found, np.int64)
     else:
-        raise damaged(f"{path} has no list of numbers {key!r}; it has: {', '.join(batch)}")
+        raise damaged(f"{path} has no list of numbers {key!r}; it has: {brief_list(batch)}")
     if len(numbers) != images:
         raise damaged(f"{path} has {len(numbers)} entries in {key!r} for {images} images")
     return numbers

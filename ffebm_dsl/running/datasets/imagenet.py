@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ffebm_dsl.language.diagnostics.brief import brief_list
 from ffebm_dsl.language.registry.data_files import DataFiles, Form
 from ffebm_dsl.running.datasets import npz
 from ffebm_dsl.running.datasets.cache import Cached, Writer, open_or_make, places, sources_of
@@ -99,7 +100,7 @@ def _copy_npz(
     with npz.open_npz(path) as archive:
         for name in ("data", "labels"):
             if name not in npz.names(archive):
-                has = ", ".join(npz.names(archive)) or "none"
+                has = brief_list(npz.names(archive))
                 raise damaged(f"{path} has no array `{name}`; it has: {has}")
         data, labels = (npz.member(archive, name, path) for name in ("data", "labels"))
         images = data.shape[0] if data.shape else 0

@@ -57,7 +57,9 @@ ALLOWED = frozenset(
 
 LARGEST = 1 << 63
 
-KEEPING = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+KEEPING = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})
+GETTING = frozenset({"GET", "BINGET", "LONG_BINGET"})
+TUPLES = frozenset({"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"})
 
 FAULTS = (
     *(pickle.UnpicklingError, ValueError, TypeError, KeyError, IndexError, AttributeError),
@@ -168,14 +170,24 @@ def read_pickle(path: Path) -> dict[str, Any]:
 
 def _check_instructions(content: bytes) -> None:
     """Refuse what data do not need, with its place, before anything is read."""
-    end = 0
+    end, before = 0, ""
+    kept: set[int] = set()
+    tuples: set[int] = set()
     for opcode, argument, place in pickletools.genops(content):
-        if opcode.name not in ALLOWED:
-            raise ValueError(f"byte {place}: instruction {opcode.name} is not one of data")
-        # Python makes room for all values below the number under which one is kept.
-        if opcode.name in KEEPING and int(argument or 0) > len(content):
-            raise ValueError(f"byte {place}: a value is kept as number {argument}")
-        end = (place or 0) + 1
+        name = opcode.name
+        if name not in ALLOWED:
+            raise ValueError(f"byte {place}: instruction {name} is not one of data")
+        if name in KEEPING:
+            number = len(kept) if name == "MEMOIZE" else int(argument or 0)
+            # Python makes room for all values below the number under which one is kept.
+            if number > len(content):
+                raise ValueError(f"byte {place}: a value is kept as number {number}")
+            kept.add(number)
+            tuples |= {number} if before in TUPLES else set()
+        # Tuples of tuples of tuples, each used twice, take for ever to be a key.
+        if name in GETTING and int(argument or 0) in tuples:
+            raise ValueError(f"byte {place}: a tuple is used twice")
+        end, before = (place or 0) + 1, name
     if end != len(content):
         raise ValueError(f"byte {end}: the file goes on after its end")
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
+from ffebm_dsl.language.diagnostics.brief import brief
 from ffebm_dsl.running.hdf5 import FAULTS, Refused, plain_dataset
 from ffebm_dsl.running.records import seal
 from ffebm_dsl.running.records.record import STEP_GROUPS, Record, Table, numpy_dtype
@@ -74,13 +75,13 @@ def _record(file: h5py.File) -> Record:
         raise Refused(f"is not a record of format {FORMAT}")
     version = _text(file, "format_version")
     if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
-        raise Refused(f"has format version {version!r}, this program reads {FORMAT_VERSION}")
+        raise Refused(f"has format version {brief(version)!r}, this program reads {FORMAT_VERSION}")
     run = file.get("run", getlink=True)
     if not isinstance(run, h5py.HardLink) or not isinstance(file["run"], h5py.Group):
         raise Refused("/run is missing")
     attributes = {name: _text(file["run"], name) for name in RUN_ATTRIBUTES}
     if attributes["status"] not in RUN_STATES:
-        raise Refused(f"/run has the unknown status {attributes['status']!r}")
+        raise Refused(f"/run has the unknown status {brief(attributes['status'])!r}")
     record = Record(attributes)
     for group in GROUPS:
         arrays = _arrays(file, group)

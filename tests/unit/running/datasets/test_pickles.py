@@ -225,6 +225,18 @@ def test_what_is_declared_is_not_believed(tmp_path: Path, content: bytes, messag
         read(tmp_path, content)
 
 
+def test_a_key_that_takes_for_ever_to_be_one(tmp_path: Path) -> None:
+    """((((), ()), ((), ())), ...): Python hashes every tuple as often as it is used."""
+    key: tuple[Any, ...] = ()
+    for _ in range(60):
+        key = (key, key)
+    for protocol in range(1, 6):
+        content = pickle.dumps([key], protocol)
+        forged = content.replace(b"]", b"}", 1)
+        with pytest.raises(InputError, match="a tuple is used twice"):
+            read(tmp_path, forged)
+
+
 def test_text_is_not_taken_as_bytes_again_and_again(tmp_path: Path) -> None:
     text = b"X" + struct.pack("<I", 5000) + b"a" * 5000 + b"q\x01X\x06\x00\x00\x00latin1q\x02"
     again = b"c_codecs\nencode\nq\x03h\x01h\x02\x86R" + b"h\x03h\x01h\x02\x86R" * 1000
