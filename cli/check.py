@@ -54,6 +54,12 @@ def check(
     out: OutOption = None,
     data_dir: DataDirOption = None,
     dtype: DtypeOption = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="Of training, for `as configured`: auto, cpu, cuda or cuda:N. [default: auto]"
+        ),
+    ] = None,
     beta: BetaOption = None,
     sweeps: SweepsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -72,14 +78,20 @@ def check(
             raise InputError("--static and --transients exclude each other", help="keep one")
         if as_sarif:
             raise InputError("--transients finds nothing for --sarif", help="use --json")
-        measure = (samples, seed, threads)
-        print_transients(spec, settings, only_transients, measure, as_json, allow_large)
+        if device is not None:
+            raise InputError("--transients runs on the CPU", help="drop --device")
+        print_transients(
+            spec, settings, only_transients, (samples, seed, threads), as_json, allow_large
+        )
         return
     only_transients.refuse()
+    if static and (dtype, device) != (None, None):
+        raise InputError("--static computes nothing in any dtype", help="drop --dtype or --device")
+    measure = _Measure(samples, seed, threads, dtype or "float32", device or "auto")
     if as_json or as_sarif:
         write = partial(_emit_sarif, spec) if as_sarif else _emit_record
         compile_it = partial(compile_file, spec, settings, allow_large)
-        _check_as_record(compile_it, static, (samples, seed, threads), write)
+        _check_as_record(compile_it, static, measure, write)
         return
     compiled = load_spec(spec, settings, allow_large)
     if static:
@@ -87,7 +99,7 @@ def check(
         return
     from ffebm_dsl.cli.check_tables import print_promises, print_report
 
-    measured = _measure(compiled, samples, seed, threads)
+    measured = _measure(compiled, measure)
     print_promises(measured.constructs, compiled.source.name)
     if measured.report:
         print_report(measured.report, samples, seed)
@@ -95,6 +107,16 @@ def check(
         say("\n" + render(diagnostic))
     if not measured.ok:
         raise NegativeResult(_verdict(measured))
+
+
+class _Measure(NamedTuple):
+    """How the gradient check measures; dtype and device are those of training."""
+
+    samples: int
+    seed: int
+    threads: int
+    dtype: str
+    device: str
 
 
 class _Measured(NamedTuple):
@@ -119,7 +141,7 @@ _Write = Callable[[bool, Sequence[Diagnostic], Mapping[str, object]], None]
 def _check_as_record(
     compile_it: Callable[[], Compiled],
     static: bool,
-    measure: tuple[int, int, int],
+    measure: _Measure,
     write: _Write,
 ) -> None:
     """Write the one JSON object, for faulty specs too; then end as the text form does."""
@@ -131,7 +153,7 @@ def _check_as_record(
     if static:
         write(True, compiled.warnings, {})
         return
-    measured = _measure(compiled, *measure)
+    measured = _measure(compiled, measure)
     write(measured.ok, [*compiled.warnings, *measured.found], measured.to_dict())
     if not measured.ok:
         raise typer.Exit(NegativeResult.exit_code)
@@ -155,7 +177,7 @@ def _emit_sarif(
     emit_json(to_sarif(found, str(spec), __version__))
 
 
-def _measure(compiled: Compiled, samples: int, seed: int, threads: int) -> _Measured:
+def _measure(compiled: Compiled, measure: _Measure) -> _Measured:
     """Promises, then gradients under a progress bar, and what they showed, wrong things first.
 
     Of constructs that break promises no gradient is worth its time.
@@ -163,6 +185,7 @@ def _measure(compiled: Compiled, samples: int, seed: int, threads: int) -> _Meas
     import torch
     from tqdm import tqdm
 
+    from ffebm_dsl.running.training.environment import choose_device, choose_dtype
     from ffebm_dsl.tools.checking import (
         CheckSettings,
         broken_promises,
@@ -171,8 +194,14 @@ def _measure(compiled: Compiled, samples: int, seed: int, threads: int) -> _Meas
     )
     from ffebm_dsl.tools.checking import check as check_gradients
 
-    if threads:
-        torch.set_num_threads(threads)
+    chosen = CheckSettings(
+        samples=measure.samples,
+        seed=measure.seed,
+        dtype=choose_dtype(measure.dtype),
+        device=str(choose_device(measure.device)),
+    )
+    if measure.threads:
+        torch.set_num_threads(measure.threads)
     with tqdm(desc="check", unit="solve", leave=False, disable=None) as bar:
 
         def progress(done: int, total: int, what: str) -> None:
@@ -182,13 +211,11 @@ def _measure(compiled: Compiled, samples: int, seed: int, threads: int) -> _Meas
 
         try:
             progress(0, 1, "promises of constructs")
-            constructs = check_promises(compiled.spec, seed=seed)
+            constructs = check_promises(compiled.spec, seed=measure.seed)
             broken = broken_promises(constructs, compiled.source, compiled.places)
             if broken:
                 return _Measured(constructs, None, broken)
-            report = check_gradients(
-                compiled.spec, CheckSettings(samples=samples, seed=seed), progress
-            )
+            report = check_gradients(compiled.spec, chosen, progress)
         except torch.OutOfMemoryError as error:
             raise InputError(
                 "the network of this spec does not fit into memory in float64",

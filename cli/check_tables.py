@@ -10,7 +10,12 @@ from ffebm_dsl.cli.console import emit
 from ffebm_dsl.language.registry import GRADIENTS
 
 if TYPE_CHECKING:
-    from ffebm_dsl.tools.checking import CheckReport, ConstructRow, GradientRow
+    from ffebm_dsl.tools.checking import (
+        CheckReport,
+        ConstructRow,
+        GradientRow,
+        RelaxationRow,
+    )
 
 
 def print_promises(constructs: Sequence[ConstructRow], name: str) -> None:
@@ -36,10 +41,13 @@ def print_report(report: CheckReport, samples: int, seed: int) -> None:
     titles = [GRADIENTS[estimator].title for estimator in _estimators(report)]
     head = ["tensor", *titles, "worst cosine", "as configured"]
     emit(table(head, _gradients(report)))
+    for block in report.unconverged:
+        emit(f"not relaxed: {_how_it_ended(report, block)}; gradients mean nothing there")
     emit(
         "\nEP: against implicit, unrolled and finite differences; the others: against finite\n"
-        "differences. As configured: cosine of the spec's own estimator, beta and sweeps with\n"
-        "the converged implicit gradient; for information."
+        "differences. As configured: cosine of the gradient that training has with the converged\n"
+        f"implicit one: the spec's own estimator, beta and sweeps, in {report.dtype} on "
+        f"{report.device}."
     )
     judged, aside = (
         sum(getattr(row, what) for row in report.differences) for what in ("judged", "set_aside")
@@ -85,10 +93,28 @@ def _gradients(report: CheckReport) -> list[list[str]]:
         worst = cosine_text(min(cosines, default=math.nan))
         own = configured[tensor]
         used = cosine_text(math.nan if own.vanishes else own.cosine)
+        if any(report.not_relaxed(row) for row in group):
+            table.append([tensor, *("not relaxed" for _ in errors), "-", "-"])
+            continue
         mark = "" if all(row.agrees for row in group) else "  WRONG"
         mark = "  NOT JUDGED" if tensor in report.unjudged else mark
         table.append([tensor, *(f"{e:.1e}" for e in errors), worst, used + mark])
     return table
+
+
+def _how_it_ended(report: CheckReport, block: str) -> str:
+    """``block b after 5000 sweeps: 3 cycling, 1 exhausted (residual 1.2e-03)``."""
+    row = next(
+        row
+        for row in report.relaxation
+        if (row.block, row.phase, row.settings) == (block, "free", "check")
+    )
+    ended = f"{_statuses(row)} (residual {row.max_residual:.1e})"
+    return f"block {block} after {row.sweeps} sweeps: {ended}"
+
+
+def _statuses(row: RelaxationRow) -> str:
+    return ", ".join(f"{count} {status}" for status, count in row.statuses.items())
 
 
 def _estimators(report: CheckReport) -> list[str]:
@@ -123,7 +149,7 @@ def _relaxation(report: CheckReport) -> list[list[str]]:
             row.block,
             row.phase,
             row.settings,
-            ", ".join(f"{count} {status}" for status, count in row.statuses.items()),
+            _statuses(row),
             f"{row.max_residual:.1e}",
             str(row.sweeps),
         ]

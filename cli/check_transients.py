@@ -27,7 +27,11 @@ DataDirOption = Annotated[
     typer.Option(help="--transients: folder of the spec's data set. [default: random inputs]"),
 ]
 DtypeOption = Annotated[
-    str | None, typer.Option(help="--transients: float32 or float64. [default: float64]")
+    str | None,
+    typer.Option(
+        help="float32 or float64: of training, for `as configured`, or of --transients. "
+        "[default: float32; --transients: float64]"
+    ),
 ]
 BetaOption = Annotated[
     float | None, typer.Option(help="--transients: nudging strength. [default: the spec's]")
@@ -39,7 +43,7 @@ SweepsOption = Annotated[
 
 @dataclass(frozen=True)
 class Wanted:
-    """The options that serve ``--transients`` alone; None where one was not given."""
+    """Options of ``--transients``, None where not given; all but ``dtype`` serve it alone."""
 
     out: Path | None
     data_dir: Path | None
@@ -71,7 +75,7 @@ class Wanted:
             InputError: one was given.
         """
         for field in fields(self):
-            if getattr(self, field.name) is not None:
+            if field.name != "dtype" and getattr(self, field.name) is not None:
                 option = f"--{field.name.replace('_', '-')}"
                 raise InputError(
                     f"{option} is an option of --transients",

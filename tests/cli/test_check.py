@@ -11,10 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+import ffebm_dsl
 from ffebm_dsl.cli.main import main
+from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.registry import OPS, OpIR
 from ffebm_dsl.physics.interfaces import LinearOp, Weights
 from ffebm_dsl.running.records import read
+from ffebm_dsl.tools.checking.problem import random_batch
 
 SMALL = """ffe 1.0
 model small {
@@ -34,6 +37,8 @@ model small {
   loss = cross_entropy(logits, y)
 }
 """
+
+FAR = "  relax free { sweeps = 3000 tolerance = 1e-13 }\n"
 
 
 @pytest.fixture
@@ -131,6 +136,69 @@ def test_a_broken_promise_ends_with_1_and_names_the_construct(
     (row,) = (row for row in result["constructs"] if row["construct"] == "linear")
     errors = [promise["error"] for promise in row["promises"] if not promise["kept"]]
     assert errors and all(0.001 < error < 0.02 for error in errors)
+
+
+def training_gradients(text: str, seed: int, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """What a step of training has at the weights and on the batch of a check with this seed."""
+    network = ffebm_dsl.load(text, seed=seed, dtype=torch.float64).to(dtype)
+    network.train()
+    x, y = random_batch(ffebm_dsl.compile_spec(SourceFile("t", text)).spec, 4, seed)
+    network(x.to(dtype), y).loss.backward()
+    labels = network.labels()
+    return {labels[name]: p.grad for name, p in network.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_as_configured_is_what_training_has(
+    spec: str, dtype: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A nudge that float32 rounds away: the column shows it, and a warning says so."""
+    text = SMALL.replace("  block b", "  gradient ep(beta=1e-7)\n  block b")
+    Path(spec).write_text(text)
+    options = ["--json", "--device", "cpu", "--seed", "3", "--dtype", dtype]
+    assert main(["check", spec, *options]) == 0
+    result = json.loads(capsys.readouterr().out)
+    own = training_gradients(text, 3, getattr(torch, dtype))
+    true = training_gradients(
+        text.replace("ep(beta=1e-7)", "implicit()").replace("  block b", FAR + "  block b"),
+        3,
+        torch.float64,
+    )
+    shown = {row["tensor"]: row["cosine"] for row in result["as_configured"]}
+    for name, gradient in own.items():
+        expected = torch.cosine_similarity(gradient.double().flatten(), true[name].flatten(), 0)
+        assert shown[name] == pytest.approx(float(expected), abs=1e-4)
+    found = [d for d in result["diagnostics"] if d["code"] == "FFEW010"]
+    assert result["dtype"] == dtype and result["device"] == "cpu"
+    if dtype == "float64":
+        assert min(shown.values()) > 0.999 and not found
+        return
+    assert min(shown.values()) < 0.99
+    assert found and "larger `beta`" in found[0]["help"]
+    assert min(row["cosine"] for row in result["as_configured_in_float64"]) > 0.999
+
+
+def test_a_block_that_does_not_relax_is_not_called_wrong(
+    spec: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = SMALL.replace("tanh(0.5)", "identity").replace(
+        "  block b", "  init normal(std=4.0)\n  block b"
+    )
+    Path(spec).write_text(text)
+    assert main(["check", spec, "--device", "cpu"]) == 1
+    out, err = capsys.readouterr()
+    head = out.partition("tensor")[2].partition("\nEP: against")[0]
+    assert "WRONG" not in out and "not relaxed" in head
+    assert "not relaxed: block b after" in head and "gradients mean nothing there" in head
+    assert "FFE4005" in err
+
+
+def test_options_of_training_have_an_effect_or_are_refused(spec: str) -> None:
+    assert main(["check", spec, "--static", "--dtype", "float32"]) == 2
+    assert main(["check", spec, "--static", "--device", "cpu"]) == 2
+    assert main(["check", spec, "--transients", "--device", "cpu"]) == 2
+    assert main(["check", spec, "--device", "abacus"]) == 2
+    assert main(["check", spec, "--dtype", "float8"]) == 2
 
 
 def test_static_computes_nothing(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -269,7 +337,6 @@ def test_transients_of_a_diverging_block_end_with_1(
     ("arguments", "message"),
     [
         (["--out", "t.h5"], "--out is an option of --transients"),
-        (["--dtype", "float32"], "--dtype is an option of --transients"),
         (["--data-dir", "."], "--data-dir is an option of --transients"),
         (["--beta", "0.1"], "--beta is an option of --transients"),
         (["--sweeps", "3"], "--sweeps is an option of --transients"),

@@ -84,7 +84,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFEW007": "layer that does not affect any output",
         "FFEW008": "max pooling that keeps a block from converging",
         "FFEW009": "states on a kink of their activation",
+        "FFEW010": "gradient that training has is poor",
     }
 )
 
-MEASURED = frozenset({"FFE4004", "FFE4005", "FFE4006", "FFE4007", "FFEW008", "FFEW009"})
+MEASURED = frozenset({"FFE4004", "FFE4005", "FFE4006", "FFE4007", "FFEW008", "FFEW009", "FFEW010"})

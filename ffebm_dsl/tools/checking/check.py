@@ -29,6 +29,7 @@ from ffebm_dsl.physics.gradients.finite_differences import (
     smooth_differences,
 )
 from ffebm_dsl.physics.interfaces import Estimator
+from ffebm_dsl.tools.checking.as_configured import gradients_of_training
 from ffebm_dsl.tools.checking.kinks import KinkReport, survey
 from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem
 from ffebm_dsl.tools.checking.report import (
@@ -40,8 +41,8 @@ from ffebm_dsl.tools.checking.report import (
     relaxation_rows,
 )
 
-VANISHING = 1e-7
-"""A gradient this small, relative to the network's largest, is beyond EP in float64."""
+VANISHING = {torch.float64: 1e-7, torch.float32: 1e-4}
+"""A gradient this small, relative to the network's largest, is beyond EP in this dtype."""
 
 Gradients = dict[str, Tensor]
 Progress = Callable[[int, int, str], None]
@@ -59,6 +60,7 @@ class CheckSettings:
         cosine: the least cosine that counts as agreement.
         relative_error: the largest relative error that counts as agreement.
         sweeps: the most sweeps for a solve.
+        dtype, device: of the training whose gradients are shown as configured.
     """
 
     samples: int = 4
@@ -67,6 +69,8 @@ class CheckSettings:
     cosine: float = 0.999
     relative_error: float = 0.01
     sweeps: int = 5000
+    dtype: torch.dtype = torch.float32
+    device: str = "cpu"
 
 
 def check(
@@ -79,14 +83,17 @@ def check(
     problem = make_problem(
         spec, samples=settings.samples, seed=settings.seed, sweeps=settings.sweeps
     )
-    return _Checker(problem, settings, progress).report()
+    return _Checker(spec, problem, settings, progress).report()
 
 
 class _Checker:
     """The steps of one check, which share the problem and the implicit gradients."""
 
-    def __init__(self, problem: Problem, settings: CheckSettings, progress: Progress) -> None:
-        self.problem, self.settings, self._progress = problem, settings, progress
+    def __init__(
+        self, spec: SpecIR, problem: Problem, settings: CheckSettings, progress: Progress
+    ) -> None:
+        self.spec, self.problem, self.settings = spec, problem, settings
+        self._progress = progress
         self.implicit = Implicit(tolerance=TOLERANCE, sweeps=settings.sweeps)
         self.captured = problem.capture(self.implicit)
         self.estimators = {name: s.estimator for name, s in problem.configured.items()}
@@ -110,11 +117,14 @@ class _Checker:
         estimates = self._estimates(kinks)
         gradients = self._against_implicit(estimates)
         gradients += self._against_differences(estimates)
-        configured, rows = self._as_configured()
+        configured, in_float64, rows = self._as_configured()
         return CheckReport(
             gradients=gradients,
             differences=self.differences,
+            dtype=str(self.settings.dtype).removeprefix("torch."),
+            device=self.settings.device,
             as_configured=configured,
+            as_configured_in_float64=in_float64,
             beta_sweep=[self._beta_sweep(variant, kinks) for variant in VARIANTS],
             relaxation=rows + self.relaxation,
             kinks=kinks,
@@ -167,7 +177,7 @@ class _Checker:
             )
             if not found.enough:
                 continue
-            floor = max(found.noise, VANISHING * self.scale)
+            floor = max(found.noise, VANISHING[torch.float64] * self.scale)
             for estimator, gradients in estimates.items():
                 seen = project(gradients[tensor], found.rows)
                 row = self._row(tensor, estimator, "finite_differences", seen, found.slopes, floor)
@@ -190,7 +200,7 @@ class _Checker:
             # The axes are all there is to try of a small tensor.
             spare=lambda: () if on_axes else directions(expected, count, generator),
             step=min(max(1e-8 / slope if slope > 0 else 1.0, STEP), 1e-3),
-            floor=VANISHING * self.scale,
+            floor=VANISHING[torch.float64] * self.scale,
         )
 
     def _loss_around(self, tensor: str) -> Callable[[Tensor], float]:
@@ -217,16 +227,24 @@ class _Checker:
 
         return at_input if parameter is None else at_parameter
 
-    def _as_configured(self) -> tuple[list[GradientRow], list[RelaxationRow]]:
-        """The spec's own settings against the converged implicit gradient."""
+    def _as_configured(
+        self,
+    ) -> tuple[list[GradientRow], list[GradientRow], list[RelaxationRow]]:
+        """Training's own gradients, and the same in float64, against the converged implicit one."""
         self.advance("gradients as configured")
-        gradients = self.problem.gradients_with(self.problem.configured)
-        rows = relaxation_rows(self.problem.network.phases(), "spec")
-        compared = [
-            self._row(tensor, "as configured", "implicit", gradient, self.reference[tensor])
-            for tensor, gradient in gradients.items()
+        gradients, phases = gradients_of_training(
+            self.problem, self.spec, self.settings.dtype, torch.device(self.settings.device)
+        )
+        exact = self.problem.gradients_with(self.problem.configured)
+        floor = VANISHING[self.settings.dtype] * self.scale
+        rows = [
+            [
+                self._row(tensor, "as configured", "implicit", found, self.reference[tensor], floor)
+                for tensor, found in one.items()
+            ]
+            for one in (gradients, exact)
         ]
-        return compared, rows
+        return rows[0], rows[1], relaxation_rows(phases, "spec")
 
     def _beta_sweep(self, variant: str, kinks: list[KinkReport]) -> BetaSweep:
         self.advance(f"beta sweep, {variant}")
@@ -248,7 +266,7 @@ class _Checker:
         expected: Tensor,
         floor: float | None = None,
     ) -> GradientRow:
-        floor = VANISHING * self.scale if floor is None else floor
+        floor = VANISHING[torch.float64] * self.scale if floor is None else floor
         comparison = compare(estimate, expected, floor=floor)
         agrees = (
             comparison.agrees(self.settings.cosine)

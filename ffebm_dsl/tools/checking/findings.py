@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span
 from ffebm_dsl.language.registry import GRADIENTS
+from ffebm_dsl.tools.checking.as_configured import LOST, POOR
 from ffebm_dsl.tools.checking.kinks import KinkReport
 from ffebm_dsl.tools.checking.report import CheckReport, GradientRow
 
@@ -23,6 +24,7 @@ def findings(
         *([] if report.unconverged else _wrong_gradients(report, source, places)),
         *([] if report.unconverged else _not_judged(report, source, places)),
         *_convergence(report, source, places),
+        *([] if report.unconverged else _poor_in_training(report, source, places)),
         *(d for kink in report.kinks for d in _kinks(kink, source, places[kink.block])),
     ]
 
@@ -93,6 +95,38 @@ def _convergence(
             source,
             places[block],
             help="use avg_pool2d, an activated last layer, or `routing = frozen(after=20)`",
+        )
+
+
+def _poor_in_training(
+    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
+) -> Iterator[Diagnostic]:
+    """The poorest gradient of each block, and of the maps outside blocks, as training has it."""
+    # Where no gradient is defined, none can be poor.
+    undefined = {kink.block for kink in report.kinks if kink.on_kink}
+    exact = {row.tensor: _cosine(row) for row in report.as_configured_in_float64}
+    poorest: dict[str, GradientRow] = {}
+    for row in report.as_configured:
+        if row.block in undefined or row.tensor in report.unjudged:
+            continue
+        poor = _cosine(row) < POOR or exact[row.tensor] - _cosine(row) > LOST
+        if poor and (row.block not in poorest or _cosine(row) < _cosine(poorest[row.block])):
+            poorest[row.block] = row
+    for row in poorest.values():
+        rounding = exact[row.tensor] - _cosine(row) > LOST
+        yield Diagnostic(
+            "FFEW010",
+            f"training in {report.dtype} would follow a poor gradient of `{row.tensor}`: its "
+            f"cosine with the converged one is {_cosine(row):.3f}",
+            source,
+            _place(row.tensor, places),
+            notes=(
+                f"norm {row.comparison.norm:.3g}, reference {row.comparison.reference_norm:.3g}; "
+                f"in float64 the cosine is {exact[row.tensor]:.3f}",
+            ),
+            help="it is lost in rounding: nudge more (a larger `beta`), or train in --dtype float64"
+            if rounding
+            else "relax further (more sweeps in both phases, `tolerance`), or nudge less",
         )
 
 

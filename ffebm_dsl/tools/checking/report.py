@@ -99,8 +99,11 @@ class CheckReport:
     Attributes:
         gradients: every estimator against its references, at convergence; judged.
         differences: what finite differences had to go by, for each tensor.
-        as_configured: the spec's own estimators, beta and sweeps against the implicit
-            gradient at convergence; what training will use, not judged.
+        dtype, device: of the training that is meant by "as configured".
+        as_configured: the gradients that training has at these weights, with the spec's own
+            estimators, beta and sweeps in that dtype, against the implicit gradient at
+            convergence; poor ones are a warning.
+        as_configured_in_float64: the same but for rounding.
         beta_sweep: one entry for each variant of EP.
         relaxation: convergence of every block.
         kinks: where states sit relative to kinks, and the beta chosen for each block.
@@ -109,7 +112,10 @@ class CheckReport:
 
     gradients: list[GradientRow]
     differences: list[DifferenceRow]
+    dtype: str
+    device: str
     as_configured: list[GradientRow]
+    as_configured_in_float64: list[GradientRow]
     beta_sweep: list[BetaSweep]
     relaxation: list[RelaxationRow]
     kinks: list[KinkReport]
@@ -128,12 +134,19 @@ class CheckReport:
         """Tensors for which finite differences had too little to go by."""
         return {row.tensor for row in self.differences if not row.enough}
 
+    def not_relaxed(self, row: GradientRow) -> bool:
+        """Whether a row means nothing, right or wrong, because a block has no fixed point."""
+        return bool(self.unconverged) and (row.block in self.unconverged or not row.agrees)
+
     def to_dict(self) -> dict[str, object]:
         """Plain JSON data; numbers that are not finite become null."""
         return {
             "gradients": [row.to_dict() for row in self.gradients],
             "differences": [asdict(row) for row in self.differences],
+            "dtype": self.dtype,
+            "device": self.device,
             "as_configured": [row.to_dict() for row in self.as_configured],
+            "as_configured_in_float64": [row.to_dict() for row in self.as_configured_in_float64],
             "beta_sweep": [asdict(sweep) for sweep in self.beta_sweep],
             "relaxation": [row.to_dict() for row in self.relaxation],
             "kinks": [asdict(kink) for kink in self.kinks],

@@ -1,0 +1,36 @@
+"""The gradients that training has: the spec's own estimators, beta and sweeps, in training's dtype
+and on its device, with the weights and the batch of the check."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.build import build
+from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.physics.network import PhaseReport
+from ffebm_dsl.tools.checking.problem import Problem, train_without_dropout
+
+POOR = 0.9
+"""A cosine with the converged gradient below this is worth a warning: training follows a
+direction more than 25 degrees off."""
+
+LOST = 0.01
+"""So is a loss of cosine in rounding, which float64 does not have."""
+
+
+def gradients_of_training(
+    problem: Problem, spec: SpecIR, dtype: torch.dtype, device: torch.device
+) -> tuple[dict[str, Tensor], list[PhaseReport]]:
+    """Gradients by label, in float64 on the CPU so that they can be compared, and how the phases
+    went."""
+    network = build(spec, dtype=dtype, device=device)
+    network.load_state_dict(problem.network.state_dict())
+    train_without_dropout(network)
+    target = problem.target.to(device)
+    if target.is_floating_point():
+        target = target.to(dtype)
+    configured = network.settings()
+    own = Problem(network, problem.x.to(device, dtype), target, configured, configured)
+    found = own.gradients_with(configured)
+    return {name: g.double().cpu() for name, g in found.items()}, list(network.phases())
