@@ -19,7 +19,7 @@ from ffebm_dsl.cli.check_transients import (
     print_transients,
 )
 from ffebm_dsl.cli.console import emit, emit_json, say
-from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, SpecArgument, compile_file, load_spec
+from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, compile_file, load_spec
 from ffebm_dsl.language.diagnostics import (
     Diagnostic,
     InputError,
@@ -35,8 +35,24 @@ if TYPE_CHECKING:
     from ffebm_dsl.tools.checking import CheckReport, ConstructRow
 
 
+SpecsArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="SPEC",
+        help="A spec: an .ffe file, or .yaml or .json as `ffebm convert` writes it. With --static "
+        "there may be several.",
+    ),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Of training, for `as configured`: auto, cpu, cuda or cuda:N. [default: auto]"
+    ),
+]
+
+
 def check(
-    spec: SpecArgument,
+    specs: SpecsArgument,
     static: Annotated[
         bool, typer.Option("--static", help="Check the text only; compute no gradient.")
     ] = False,
@@ -54,12 +70,7 @@ def check(
     out: OutOption = None,
     data_dir: DataDirOption = None,
     dtype: DtypeOption = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            help="Of training, for `as configured`: auto, cpu, cuda or cuda:N. [default: auto]"
-        ),
-    ] = None,
+    device: DeviceOption = None,
     beta: BetaOption = None,
     sweeps: SweepsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -70,39 +81,94 @@ def check(
     First its constructs must keep what they promise; then EP is compared with other methods.
     Exit code 0: right; 1: wrong, or a block does not converge; 2: invalid spec.
     """
-    if as_json and as_sarif:
-        raise InputError("--json and --sarif exclude each other", help="keep one of them")
+    _refuse_mixtures(specs, static, transients, as_json, as_sarif, dtype, device)
     only_transients = Wanted(out, data_dir, dtype, beta, sweeps)
+    spec = specs[0]
     if transients:
-        if static:
-            raise InputError("--static and --transients exclude each other", help="keep one")
-        if as_sarif:
-            raise InputError("--transients finds nothing for --sarif", help="use --json")
-        if device is not None:
-            raise InputError("--transients runs on the CPU", help="drop --device")
-        print_transients(
-            spec, settings, only_transients, (samples, seed, threads), as_json, allow_large
-        )
+        measured = (samples, seed, threads)
+        print_transients(spec, settings, only_transients, measured, as_json, allow_large)
         return
     only_transients.refuse()
-    if static and (dtype, device) != (None, None):
-        raise InputError("--static computes nothing in any dtype", help="drop --dtype or --device")
+    write = partial(_emit_sarif, spec) if as_sarif else _emit_record if as_json else None
     measure = _Measure(samples, seed, threads, dtype or "float32", device or "auto")
-    if as_json or as_sarif:
-        write = partial(_emit_sarif, spec) if as_sarif else _emit_record
-        compile_it = partial(compile_file, spec, settings, allow_large)
-        _check_as_record(compile_it, static, measure, write)
-        return
-    compiled = load_spec(spec, settings, allow_large)
     if static:
-        emit(f"{compiled.source.name}: ok")
-        return
+        _check_texts(specs, partial(_read, settings, allow_large, write is None), write)
+    elif write is not None:
+        _check_as_record(partial(_read, settings, allow_large, False, spec), measure, write)
+    else:
+        _print_check(load_spec(spec, settings, allow_large), measure)
+
+
+def _refuse_mixtures(
+    specs: Sequence[Path],
+    static: bool,
+    transients: bool,
+    as_json: bool,
+    as_sarif: bool,
+    dtype: str | None,
+    device: str | None,
+) -> None:
+    """Raise InputError for options that exclude each other or would have no effect."""
+    training = (dtype, device) != (None, None)
+    for wrong, message, help in (
+        (as_json and as_sarif, "--json and --sarif exclude each other", "keep one of them"),
+        (static and transients, "--static and --transients exclude each other", "keep one"),
+        (transients and as_sarif, "--transients finds nothing for --sarif", "use --json"),
+        (transients and device, "--transients runs on the CPU", "drop --device"),
+        (static and training, "--static computes nothing", "drop --dtype and --device"),
+        (
+            len(specs) > 1 and not static,
+            f"{len(specs)} specs are given, and gradients are checked of one",
+            "add --static, or check one after the other",
+        ),
+    ):
+        if wrong:
+            raise InputError(message, help=help)
+
+
+def _read(settings: list[str] | None, allow_large: bool, aloud: bool, path: Path) -> Compiled:
+    return (load_spec if aloud else compile_file)(path, settings, allow_large)
+
+
+def _check_texts(
+    specs: Sequence[Path], read: Callable[[Path], Compiled], write: _Write | None
+) -> None:
+    """Check one text after the other; a faulty one does not keep the others from it.
+
+    Raises typer.Exit with the code of the gravest reason.
+    """
+    from ffebm_dsl.cli.main import report
+
+    found: list[Diagnostic] = []
+    unread: list[str] = []
+    status = 0
+    for path in specs:
+        try:
+            compiled = read(path)
+        except InputError as error:
+            status = max(status, error.exit_code)
+            if write is not None and isinstance(error, SpecError):
+                found += error.diagnostics
+                continue
+            report(error)
+            unread.append(error.message)
+            continue
+        found += compiled.warnings
+        if write is None:
+            emit(f"{compiled.source.name}: ok")
+    if write is not None:
+        write(not status, found, {"error": "; ".join(unread)} if unread else {})
+    if status:
+        raise typer.Exit(status)
+
+
+def _print_check(compiled: Compiled, measure: _Measure) -> None:
     from ffebm_dsl.cli.check_tables import print_promises, print_report
 
     measured = _measure(compiled, measure)
     print_promises(measured.constructs, compiled.source.name)
     if measured.report:
-        print_report(measured.report, samples, seed)
+        print_report(measured.report, measure.samples, measure.seed)
     for diagnostic in measured.found:
         say("\n" + render(diagnostic))
     if not measured.ok:
@@ -140,7 +206,6 @@ _Write = Callable[[bool, Sequence[Diagnostic], Mapping[str, object]], None]
 
 def _check_as_record(
     compile_it: Callable[[], Compiled],
-    static: bool,
     measure: _Measure,
     write: _Write,
 ) -> None:
@@ -150,9 +215,6 @@ def _check_as_record(
     except SpecError as error:
         write(False, error.diagnostics, {})
         raise typer.Exit(error.exit_code) from None
-    if static:
-        write(True, compiled.warnings, {})
-        return
     measured = _measure(compiled, measure)
     write(measured.ok, [*compiled.warnings, *measured.found], measured.to_dict())
     if not measured.ok:

@@ -113,7 +113,7 @@ def print_transients(
     else:
         _print(analysis, wanted.out)
     if not analysis.found.sound:
-        raise NegativeResult(_verdict(analysis.found))
+        raise NegativeResult(_verdict(analysis.found), printed=as_json)
 
 
 def _compiled(spec: Path, settings: list[str] | None, as_json: bool, allow_large: bool) -> Compiled:

@@ -92,12 +92,14 @@ def verify(
         raise InputError(
             f"{', '.join(faults)}: files are missing or damaged",
             help="the messages above say which, and what to do",
+            printed=as_json,
         )
     problems = [problem for report in reports for problem in report.problems]
     if problems:
         raise NegativeResult(
             "not as published:\n  " + "\n  ".join(problems),
             help="fetch the data set into another folder with --data-dir",
+            printed=as_json,
         )
 
 

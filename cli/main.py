@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -29,7 +30,7 @@ import typer
 
 from ffebm_dsl import __version__
 from ffebm_dsl.cli.commands import Commands
-from ffebm_dsl.cli.console import drop_results, emit, flush_results, open_streams, say
+from ffebm_dsl.cli.console import drop_results, emit, emit_json, flush_results, open_streams, say
 from ffebm_dsl.cli.processes import UsageError, refusal, results_once, say_once
 from ffebm_dsl.language.diagnostics import (
     Diagnostic,
@@ -38,7 +39,9 @@ from ffebm_dsl.language.diagnostics import (
     Severity,
     SpecError,
     Stopped,
+    StorageError,
     cannot_write,
+    to_record,
 )
 
 STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
@@ -89,26 +92,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except FfebmError as error:
-        return report(error)
+        return report(error, _wants_json(arguments))
     except Exception as error:
-        return _report_unexpected(error)
+        return _report_unexpected(error, _wants_json(arguments))
     finally:
         drop_results()
     return status
 
 
-def _report_unexpected(error: Exception) -> int:
+def _wants_json(arguments: Sequence[str] | None) -> bool:
+    """Whether the result is to be JSON; an error then is too."""
+    return "--json" in (sys.argv[1:] if arguments is None else arguments)
+
+
+def _report_unexpected(error: Exception, as_json: bool) -> int:
     """Say what nothing else has caught: a full disk, a system that is too foreign, or a bug."""
     if isinstance(error, OSError) and error.errno in STORAGE_FAULTS:
-        return report(cannot_write(error.filename or "standard output", error))
+        return report(cannot_write(error.filename or "standard output", error), as_json)
     if isinstance(error, ModuleNotFoundError) and error.name in OF_THE_SYSTEM:
-        return report(
-            InputError(
-                f"this needs a POSIX system: Python has no module `{error.name}` here",
-                help="use Linux, macOS or WSL",
-            )
+        missing = f"this needs a POSIX system: Python has no module `{error.name}` here"
+        return report(InputError(missing, help="use Linux, macOS or WSL"), as_json)
+    return _report_bug(error, as_json)
+
+
+def _emit_error(
+    message: str, code: int, help: str = "", diagnostics: Sequence[Diagnostic] = ()
+) -> None:
+    """The one JSON object of a command that failed; where that cannot be written, nothing."""
+    with contextlib.suppress(OSError, StorageError):
+        emit_json(
+            {
+                "ok": False,
+                "error": message,
+                "help": help,
+                "exit_code": code,
+                "diagnostics": [to_record(diagnostic) for diagnostic in diagnostics],
+            }
         )
-    return _report_bug(error)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -116,25 +136,28 @@ def _run(arguments: Sequence[str] | None) -> int:
         with results_once():
             status = app(args=arguments, prog_name="ffebm", standalone_mode=False)
     except UsageError as error:
-        return _report_usage(error)
+        return _report_usage(error, _wants_json(arguments))
     except SystemExit as end:  # Typer's answer to a reader who has gone.
         return end.code if isinstance(end.code, int) else 0
     return status if isinstance(status, int) else 0
 
 
-def _report_usage(error: Any) -> int:
+def _report_usage(error: Any, as_json: bool) -> int:
     """Say what click finds wrong with the command line; the exit code that it gives."""
 
     def show() -> int:
         with contextlib.suppress(OSError):  # as in `say`
             error.show()
+        if as_json:
+            _emit_error(error.format_message(), error.exit_code)
         return int(error.exit_code)
 
     return say_once(error.format_message(), show)
 
 
-def report(error: FfebmError) -> int:
-    """Say what went wrong, on stderr; the exit code that it leads to."""
+def report(error: FfebmError, as_json: bool = False) -> int:
+    """Say what went wrong, on stderr, and as JSON on stdout; the exit code that it leads to."""
+    code = error.status if isinstance(error, Stopped) else error.exit_code
     if isinstance(error, SpecError):
         from ffebm_dsl.language.diagnostics.pages import pointer
 
@@ -142,7 +165,11 @@ def report(error: FfebmError) -> int:
         say(f"{error}\n\n{tally(error.diagnostics)}; {more}")
     else:
         say(f"{'stopped' if isinstance(error, Stopped) else 'error'}: {error}")
-    return error.status if isinstance(error, Stopped) else error.exit_code
+    if as_json and not error.printed:
+        message = tally(error.diagnostics) if isinstance(error, SpecError) else error.message
+        found = error.diagnostics if isinstance(error, SpecError) else ()
+        _emit_error(message, code, error.help, found)
+    return code
 
 
 def tally(diagnostics: Sequence[Diagnostic]) -> str:
@@ -153,9 +180,11 @@ def tally(diagnostics: Sequence[Diagnostic]) -> str:
     return ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n)
 
 
-def _report_bug(error: Exception) -> int:
+def _report_bug(error: Exception, as_json: bool) -> int:
     if os.environ.get("FFEBM_DEBUG") == "1":
         traceback.print_exception(error)
     what = " ".join(f"{type(error).__name__}: {error}".split())
     say(f"internal error: {what}; please report it, with what FFEBM_DEBUG=1 prints")
+    if as_json:
+        _emit_error(f"internal error: {what}", EXIT_INTERNAL)
     return EXIT_INTERNAL

@@ -201,6 +201,25 @@ def test_options_of_training_have_an_effect_or_are_refused(spec: str) -> None:
     assert main(["check", spec, "--dtype", "float8"]) == 2
 
 
+def test_static_takes_several_files(
+    spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.ffe"
+    bad.write_text(SMALL.replace("linear(6)", "linear(7)"))
+    line = ["check", "--static", str(bad), "absent.ffe", spec]
+    assert main(line) == 2
+    out, err = capsys.readouterr()
+    assert out == f"{spec}: ok\n" and "FFE2004" in err and "absent.ffe does not exist" in err
+    assert main([*line, "--json"]) == 2
+    result = json.loads(capsys.readouterr().out)
+    assert result["ok"] is False and "absent.ffe" in result["error"]
+    assert [d["file"] for d in result["diagnostics"]] == [str(bad)]
+    assert main(["check", spec, spec, "--static", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+    assert main(["check", spec, spec]) == 2
+    assert "2 specs are given" in capsys.readouterr().err
+
+
 def test_static_computes_nothing(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", spec, "--static"]) == 0
     assert capsys.readouterr().out == f"{spec}: ok\n"
@@ -272,7 +291,7 @@ def test_wrong_options_end_with_2(
 ) -> None:
     assert main(["check", spec, *arguments]) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err and "Traceback" not in err
+    assert ("--json" in arguments) == bool(out) and err and "Traceback" not in err
 
 
 def test_a_missing_file_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:

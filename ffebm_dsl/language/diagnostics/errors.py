@@ -40,14 +40,18 @@ WRONG_PLACE = frozenset(
 
 
 class FfebmError(Exception):
-    """Base of all errors that ffebm reports. ``help`` says what the user can do."""
+    """Base of all errors that ffebm reports. ``help`` says what the user can do.
+
+    ``printed`` says that the JSON object which the user asked for is on stdout already.
+    """
 
     exit_code: ClassVar[int] = 3
 
-    def __init__(self, message: str, *, help: str = "") -> None:
+    def __init__(self, message: str, *, help: str = "", printed: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.help = help
+        self.printed = printed
 
     def __str__(self) -> str:
         return f"{self.message}\n  = help: {self.help}" if self.help else self.message

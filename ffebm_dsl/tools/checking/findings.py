@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span
@@ -116,18 +117,22 @@ def _poor_in_training(
         rounding = exact[row.tensor] - _cosine(row) > LOST
         yield Diagnostic(
             "FFEW010",
-            f"training in {report.dtype} would follow a poor gradient of `{row.tensor}`: its "
-            f"cosine with the converged one is {_cosine(row):.3f}",
+            f"training in {report.dtype} would follow a poor gradient of `{row.tensor}`: it "
+            f"points {_degrees(_cosine(row)):.0f} degrees away from the converged one",
             source,
             _place(row.tensor, places),
             notes=(
-                f"norm {row.comparison.norm:.3g}, reference {row.comparison.reference_norm:.3g}; "
-                f"in float64 the cosine is {exact[row.tensor]:.3f}",
+                f"norm {row.comparison.norm:.3g}, reference {row.comparison.reference_norm:.3g}, "
+                f"in float64 {_degrees(exact[row.tensor]):.2g} degrees",
             ),
             help="it is lost in rounding: nudge more (a larger `beta`), or train in --dtype float64"
             if rounding
             else "relax further (more sweeps in both phases, `tolerance`), or nudge less",
         )
+
+
+def _degrees(cosine: float) -> float:
+    return math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
 
 
 def _kinks(kink: KinkReport, source: SourceFile, span: Span) -> Iterator[Diagnostic]:
