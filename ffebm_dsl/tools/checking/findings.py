@@ -53,7 +53,7 @@ def _wrong_gradients(
             notes=(
                 f"norm {row.comparison.norm:.3g}, reference {row.comparison.reference_norm:.3g}",
             ),
-            help="if the spec uses ops or energies of your own, check their adjoints; "
+            help="if the spec uses ops of your own, check their derivatives; "
             "otherwise please report this spec",
         )
 

@@ -34,13 +34,13 @@ from ffebm_dsl.language.registry import (
     Construct,
     Kind,
     Progress,
-    Table,
 )
 from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.tools.checking.energy_promises import energy_promises
 from ffebm_dsl.tools.checking.promises import activation_promises
 from tests.problems import generator, normal
 from tests.unit.constructs.drawing import calls
+from tests.unit.constructs.everything import every
 
 PROPERTY = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -67,11 +67,6 @@ model m {
 }
 """
 SPEC: SpecIR = compile_spec(SourceFile("m.ffe", TEXT)).spec
-
-
-def every(table: Table[Any]) -> Any:
-    constructs = table.values()
-    return pytest.mark.parametrize("construct", constructs, ids=lambda construct: construct.name)
 
 
 def network(**changes: Any) -> HybridNetwork:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,14 +14,11 @@ from ffebm_dsl.physics.interfaces import RoutedOp
 from ffebm_dsl.tools.checking.promises import op_promises
 from tests.problems import generator, normal
 from tests.unit.constructs.drawing import ops
+from tests.unit.constructs.everything import every
 
 BATCH = 2
-EVERY = pytest.mark.parametrize("construct", OPS.values(), ids=lambda construct: construct.name)
-COUPLING = pytest.mark.parametrize(
-    "construct",
-    [construct for construct in OPS.values() if construct.in_coupling],
-    ids=lambda construct: construct.name,
-)
+EVERY = every(OPS)
+COUPLING = every(OPS, coupling=True)
 PROPERTY = settings(
     max_examples=20,
     deadline=None,
@@ -100,3 +96,8 @@ def test_its_coupling_keeps_its_promises_and_is_the_module(
         y = held.op.forward(x)[0] if isinstance(held.op, RoutedOp) else held.op.forward(x, weights)
     assert torch.allclose(y, module(x), rtol=1e-12, atol=1e-12)
     assert counter.get_total_flops() == 2 * BATCH * construct.count_macs(op)
+
+
+def test_constructs_of_installed_packages_are_among_them() -> None:
+    names = {construct.name for construct in EVERY.args[1]}
+    assert {"conv2d", "doubled"} <= names

@@ -20,6 +20,7 @@ from ffebm_dsl.tools.checking import broken_promises, check_promises
 from ffebm_dsl.tools.checking.energy_promises import energy_promises
 from ffebm_dsl.tools.checking.promises import Promise, activation_promises, op_promises
 from tests.problems import convolutional_energy, generator, max_pooled_energy, normal
+from tests.unit.constructs.everything import installed_packages
 
 
 def broken(promises: Iterable[Promise]) -> set[str]:
@@ -477,3 +478,19 @@ def test_a_construct_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatc
     compiled = compile_spec(SourceFile("m.ffe", SPEC))
     (row,) = (row for row in check_promises(compiled.spec) if row.broken)
     assert row.name == "hopfield" and "KeyError" in row.broken[0].detail
+
+
+def test_the_package_of_a_faulty_construct_is_named() -> None:
+    text = SPEC.replace("ffe 1.0\n", "ffe 1.1\nuse lab-devices >= 0.3\n").replace("tanh", "bent")
+    with installed_packages():
+        right = ACTIVATIONS["bent"]
+
+        def make(**arguments: Any) -> Any:
+            return altered(right.make(**arguments), potential=lambda self, s: s.square())
+
+        ACTIVATIONS._read["bent"] = replace(right, make=make)
+        compiled = compile_spec(SourceFile("m.ffe", text))
+        rows = check_promises(compiled.spec)
+        (found,) = broken_promises(rows, compiled.source, compiled.places)
+    assert "the activation `bent` of the package `lab-devices` breaks its promise" in found.message
+    assert found.help == "tell its authors"

@@ -1,0 +1,44 @@
+"""Every construct that is installed: ffebm's own and those of packages, whether specs use them
+or not. So a package that is installed beside ffebm is tested by being there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+
+from ffebm_dsl.language.registry import TABLES, Construct, Table
+from ffebm_dsl.language.registry.packages import GROUP, find_package, load
+from ffebm_dsl.language.registry.tables import OWN, normalised
+
+FAULTY = frozenset({"lab-clash", "lab-faulty", "lab-folders", "lab-rivals"})
+"""Packages of tests/packages that are wrong on purpose."""
+
+
+@contextmanager
+def installed_packages() -> Iterator[None]:
+    """All packages with constructs are entered into the tables, and gone afterwards."""
+    before = [(table, dict(table._entries), dict(table._read)) for table in TABLES.values()]
+    names = {entry.dist.name for entry in entry_points(group=GROUP) if entry.dist is not None}
+    try:
+        for name in sorted(names):
+            package = find_package(name)
+            if package is not None and normalised(name) not in {OWN, *FAULTY}:
+                load(package)
+        yield
+    finally:
+        for table, entries, read in before:
+            table._entries.clear()
+            table._entries.update(entries)
+            table._read.clear()
+            table._read.update(read)
+
+
+def every(table: Table[Any], *, coupling: bool = False) -> pytest.MarkDecorator:
+    """Parametrises a test by ``construct``: all of the table, or those with a coupling."""
+    with installed_packages():
+        found: list[Construct] = [c for c in table.values() if not coupling or c.in_coupling]
+    return pytest.mark.parametrize("construct", found, ids=[construct.name for construct in found])
