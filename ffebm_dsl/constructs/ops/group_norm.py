@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.ops._normalisation import AFFINE, EPS, NORMALISED, scale_and_shift
@@ -25,6 +26,8 @@ def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
     groups = arguments["groups"]
     if shape[0] % groups:
         return Misfit(f"`groups={groups}` does not divide the {shape[0]} channels")
+    if prod(shape) == groups:
+        return Misfit("`group_norm` of groups of one number makes every number 0")
     return Fit(shape)
 
 

@@ -6,10 +6,16 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.ops._normalisation import AFFINE, EPS, NORMALISED
-from ffebm_dsl.language.registry import OpConstruct, OpIR
+from ffebm_dsl.language.registry import Arguments, Fit, Misfit, OpConstruct, OpIR, Shape
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
+    if prod(shape) == 1:
+        return Misfit("`layer_norm` of one number makes it 0")
+    return Fit(shape)
 
 
 def _parameters(op: OpIR) -> int:
@@ -31,6 +37,7 @@ CONSTRUCT = OpConstruct(
     source="Ba, Kiros and Hinton 2016, arXiv 1607.06450",
     deviations=("torch.nn.LayerNorm can also normalise over the last dimensions alone",),
     module=_module,
+    shape=_shape,
     count_parameters=_parameters,
     role="normalisation",
 )
