@@ -113,16 +113,17 @@ def _has_weights(chain: Chain) -> bool:
 def _check_input(train: Train, input_: End, shape: tuple[int, ...], log: Log) -> None:
     known = DATA[train.data.name].shape
     if known and known != shape:
-        wanted = ", ".join(str(size) for size in known)
+        kind = "image" if len(known) == 3 else "vector"
+        wanted = f"{kind}({', '.join(map(str, known))})"
         _report(
             "FFE5002",
-            f"{train.data.name} has images of {show_shape(known)}, and the model's input is "
+            f"{train.data.name} has {kind}s of {show_shape(known)}, and the model's input is "
             f"{show_shape(shape)}",
             "data",
             train,
             log,
-            f"write `input {input_.name}: image({wanted})`",
-            replace(input_.span, f"image({wanted})"),
+            f"write `input {input_.name}: {wanted}`",
+            replace(input_.span, wanted),
         )
     for name in ("mean", "std"):
         entries = train.data.arguments[name]

@@ -18,6 +18,7 @@ _SHAPES = ((6, 32, 32), (60,))
 _SAMPLES: dict[Kind, str] = {
     Kind.INT: "3",
     Kind.REAL: "0.1",
+    Kind.REALS: "[3, 6]",
     Kind.STRING: '"folder/file"',
     Kind.PART: "b1",
 }
