@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ffebm_dsl.constructs.activations.clipped_relu import ClippedRelu
 from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
 from ffebm_dsl.constructs.activations.identity import Identity
 from ffebm_dsl.constructs.activations.relu import Relu
@@ -55,3 +56,11 @@ def test_crossing_is_seen_on_either_side() -> None:
 def test_slope_must_be_positive() -> None:
     with pytest.raises(ValueError, match="positive"):
         Tanh(0.0)
+
+
+def test_a_clipped_relu_has_two_kinks_and_is_a_hard_sigmoid_at_one() -> None:
+    v = torch.linspace(-1.0, 8.0, 37, dtype=torch.float64)
+    six = ClippedRelu(slope=2.0, max=6.0)
+    assert torch.equal(six(v), torch.nn.functional.relu6(2 * v))
+    assert float(six.kink_distance(torch.tensor(3.0))) == 0.0
+    assert torch.equal(ClippedRelu(max=1.0)(v), HardSigmoid()(v))
