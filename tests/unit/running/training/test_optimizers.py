@@ -7,7 +7,9 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
+from ffebm_dsl.language.ir.bind import fill_defaults
 from ffebm_dsl.language.ir.model import CallIR
+from ffebm_dsl.language.registry import OPTIMIZERS
 from ffebm_dsl.running.training.optimizers import build_optimizer, learning_rate, set_learning_rate
 
 ADAM = {"lr": 0.01, "beta1": 0.8, "beta2": 0.9, "eps": 1e-6, "weight_decay": 0.1, "groups": ()}
@@ -147,3 +149,13 @@ def test_a_state_from_before_groups_has_the_factor_one() -> None:
         del group["lr_factor"]
     set_learning_rate(optimizer, 0.3)
     assert [group["lr"] for group in optimizer.param_groups] == [0.3]
+
+
+def test_rmsprop_is_torchs_with_the_specs_settings() -> None:
+    arguments = fill_defaults(OPTIMIZERS["rmsprop"], {"lr": 0.02, "alpha": 0.9, "momentum": 0.5})
+    weight = nn.Parameter(torch.ones(2))
+    optimizer = build_optimizer(CallIR("rmsprop", arguments), {"b.u.linear.weight": weight})
+    assert isinstance(optimizer, torch.optim.RMSprop)
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["alpha"], group["momentum"]) == (0.02, 0.9, 0.5)
+    assert (group["eps"], group["weight_decay"], group["centered"]) == (1e-8, 0.0, False)

@@ -1,0 +1,43 @@
+"""``optimizer = rmsprop``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ffebm_dsl.constructs.optimizers._settings import GROUPS, learning_rate, weight_decay
+from ffebm_dsl.language.registry import Arguments, Kind, OptimizerConstruct, Parameter
+from ffebm_dsl.language.registry.parameters import FRACTION, POSITIVE
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+
+def _make(parameters: Any, arguments: Arguments) -> Optimizer:
+    from torch.optim import RMSprop
+
+    return RMSprop(
+        parameters,
+        lr=arguments["lr"],
+        alpha=arguments["alpha"],
+        momentum=arguments["momentum"],
+        eps=arguments["eps"],
+        weight_decay=arguments["weight_decay"],
+    )
+
+
+CONSTRUCT = OptimizerConstruct(
+    "rmsprop",
+    "gradients divided by the root of their mean square",
+    (
+        learning_rate(0.01),
+        Parameter("alpha", Kind.REAL, "decay of the mean squared gradient", 0.99, FRACTION),
+        Parameter("momentum", Kind.REAL, "part of the last step repeated", 0.0, FRACTION),
+        Parameter("eps", Kind.REAL, "added to the denominator", 1e-8, POSITIVE),
+        weight_decay(0.0),
+        GROUPS,
+    ),
+    equation="g = g + weight_decay w; v = alpha v + (1 - alpha) g^2; "
+    "b = momentum b + g / (sqrt(v) + eps); w = w - lr b",
+    source="Tieleman and Hinton 2012 (Coursera, Neural Networks for Machine Learning, lecture 6.5)",
+    make=_make,
+)
