@@ -159,3 +159,16 @@ def test_rmsprop_is_torchs_with_the_specs_settings() -> None:
     (group,) = optimizer.param_groups
     assert (group["lr"], group["alpha"], group["momentum"]) == (0.02, 0.9, 0.5)
     assert (group["eps"], group["weight_decay"], group["centered"]) == (1e-8, 0.0, False)
+
+
+def test_multistep_is_torchs_and_a_milestone_may_lie_within_an_epoch() -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    theirs = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 5], gamma=0.3)
+    call = CallIR("multistep", {"milestones": (2.0, 5.0), "gamma": 0.3})
+    for epoch in range(8):
+        assert learning_rate(call, 0.1, epoch, 8) == pytest.approx(theirs.get_last_lr()[0])
+        optimizer.step()
+        theirs.step()
+    half = CallIR("multistep", {"milestones": (1.5,), "gamma": 0.5})
+    rates = [learning_rate(half, 1.0, 1, 4, part) for part in (0.0, 0.4, 0.5)]
+    assert rates == [1.0, 1.0, 0.5]
