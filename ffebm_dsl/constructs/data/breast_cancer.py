@@ -1,0 +1,52 @@
+"""``data = breast_cancer``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ffebm_dsl.constructs.data._settings import settings
+from ffebm_dsl.language.registry import Arguments, DataConstruct
+
+if TYPE_CHECKING:
+    from ffebm_dsl.running.datasets.raw import Raw
+
+_TEST_EVERY = 5
+
+
+def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
+    """Every fifth sample of each class, in the bundled order, is in the test set."""
+    import numpy as np
+    from sklearn.datasets import load_breast_cancer
+
+    from ffebm_dsl.running.datasets.raw import Raw, Split
+
+    bundled = load_breast_cancer()
+    labels = bundled.target.astype(np.uint8)
+    test = np.zeros(len(labels), bool)
+    for label in range(2):
+        test[np.flatnonzero(labels == label)[_TEST_EVERY - 1 :: _TEST_EVERY]] = True
+    mean, std = bundled.data[~test].mean(axis=0), bundled.data[~test].std(axis=0)
+    features = (bundled.data - mean) / std
+    name = "breast_cancer"
+    return Raw(
+        Split(features[~test], labels[~test], f"{name}, training features", f"{name}, labels"),
+        Split(features[test], labels[test], f"{name}, test features", f"{name}, test labels"),
+        (),
+    )
+
+
+CONSTRUCT = DataConstruct(
+    "breast_cancer",
+    "30 features of 569 tumours, malignant (0) or benign (1), that come with scikit-learn",
+    settings((0.0,), (1.0,), batch=32),
+    source="Street, Wolberg and Mangasarian 1993 (SPIE 1905); UCI repository, Breast Cancer "
+    "Wisconsin (Diagnostic)",
+    deviations=(
+        "each feature has mean 0 and variance 1 over the training set",
+        "every fifth sample of each class is in the test set: 456 training and 113 test samples",
+    ),
+    read=_read,
+    shape=(30,),
+    classes=2,
+)
