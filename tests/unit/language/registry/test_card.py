@@ -56,14 +56,18 @@ def spec(table: str, name: str) -> str:
     if isinstance(construct, OpConstruct):
         op = example_of(construct)
         assert op is not None
-        kind = "image" if len(op.in_shape) == 3 else "vector"
-        parts["inputs"] = f"input x: {kind}({', '.join(map(str, op.in_shape))})"
+        parts["inputs"] = input_of(op.in_shape)
     data = TABLES["data"]["digits"] if table == "augmentations" else construct
     if isinstance(data, DataConstruct) and data.shape:
-        parts["inputs"] = f"input x: image({', '.join(map(str, data.shape))})"
+        parts["inputs"] = input_of(data.shape)
         parts["targets"] = f"target y: label({data.classes})"
         return SPEC.replace("linear(3)", f"linear({data.classes})").format(**parts)
     return SPEC.format(**parts)
+
+
+def input_of(shape: tuple[int, ...]) -> str:
+    kind = "image" if len(shape) == 3 else "vector"
+    return f"input x: {kind}({', '.join(map(str, shape))})"
 
 
 @pytest.mark.parametrize(("table", "name"), ALL)
