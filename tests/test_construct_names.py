@@ -17,7 +17,7 @@ from ffebm_dsl.language.registry import TABLES
 from .test_architecture import part_of, sources
 
 # Phases and groups are words of the language: no package adds to them.
-NAMES = frozenset(name for table in TABLES.values() if table.extensible for name in table)
+NAMES = frozenset(name for table in TABLES.values() if table.extensible for name in table.visible())
 
 ALLOWED: dict[str, tuple[str, str]] = {
     "cosine": ("checking report cli", "the cosine of two gradients, a key of results"),

@@ -207,7 +207,8 @@ def _parameter(
 def _report_missing(
     signature: Construct, parameter: Parameter, span: Span, scope: Scope, log: Log
 ) -> None:
-    known = f" ({', '.join(TABLES[parameter.table])})" if parameter.table else ""
+    visible = TABLES[parameter.table].visible(scope.packages) if parameter.table else ()
+    known = f" ({', '.join(visible)})" if visible else ""
     log.report(
         "FFE1007",
         f"`{signature.name}` needs `{parameter.name}`",
@@ -319,7 +320,7 @@ def _call(expression: ast.Expression, parameter: Parameter, scope: Scope, log: L
     if isinstance(expression, ast.Reference) and expression.member is None:
         expression = ast.Call(expression.span, expression.name, ())
     if not isinstance(expression, ast.Call):
-        entries = ", ".join(TABLES[parameter.table])
+        entries = ", ".join(TABLES[parameter.table].visible(scope.packages))
         log.report(
             "FFE1009",
             f"`{parameter.name}` takes {'a list of ' if parameter.kind is Kind.CALLS else 'a '}"

@@ -137,7 +137,7 @@ def _check_loss(model: Model, loss: Loss, log: Log) -> None:
 def _report_target(loss: Loss, target: End, log: Log) -> None:
     """The target is of a kind that the loss does not take; another loss may take it."""
     wanted = " or a ".join(LOSSES[loss.name].targets)
-    other = next((name for name in LOSSES if target.kind in LOSSES[name].targets), "")
+    other = next((n for n, known in LOSSES.visible().items() if target.kind in known.targets), "")
     place = Span(loss.span.start, loss.span.start + len(loss.name))
     log.report(
         "FFE5001",

@@ -50,7 +50,7 @@ def infer_coupling(coupling: Coupling, block: Block, log: Log) -> Coupling:
 def _may_couple(op: BoundCall, log: Log) -> bool:
     if OPS[op.name].in_coupling:
         return True
-    allowed = ", ".join(name for name, signature in OPS.items() if signature.in_coupling)
+    allowed = ", ".join(name for name, known in OPS.visible().items() if known.in_coupling)
     log.report(
         "FFE3003",
         f"a coupling cannot have `{op.name}`",

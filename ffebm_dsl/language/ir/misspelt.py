@@ -35,7 +35,7 @@ _DECLARES: Mapping[str, tuple[str, ...]] = {
 @cache
 def _language() -> frozenset[str]:
     """Names of the language: who writes `sweeps` means it, and `sweeos` is the slip."""
-    entries = [TRAIN, *(entry for table in TABLES.values() for entry in table.values())]
+    entries = [TRAIN, *(entry for table in TABLES.values() for entry in table.visible().values())]
     return frozenset(name for entry in entries for name in (entry.name, *entry.names))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, RelaxIR
 from ffebm_dsl.language.ir.resolved import Chain, Estimator
 from ffebm_dsl.language.ir.scope import Scope
-from ffebm_dsl.language.registry import GRADIENTS, OPS, PHASES
+from ffebm_dsl.language.registry import GRADIENTS, OPS, PHASES, OpConstruct
 from ffebm_dsl.language.syntax import ast
 
 StatementT = TypeVar("StatementT", bound=ast.Node)
@@ -99,22 +99,20 @@ def resolve_chain(
 ) -> Chain:
     """A chain of ops; in a coupling the last weight's output count may be left out."""
     span = ops[0].span.to(ops[-1].span) if ops else at.span
-    last = last_weight(ops) if coupling else -1
+    known = OPS.visible(scope.packages)
+    last = last_weight(ops, known) if coupling else -1
     bound = []
     for position, op in enumerate(ops):
-        optional = frozenset({_counted(op)} if position == last else ())
+        optional = frozenset({known[op.name.text].counted} if position == last else ())
         bound.append(bind_call(op, "ops", scope, log, optional=optional))
     return Chain(tuple(bound), span)
 
 
-def last_weight(ops: Sequence[ast.Call]) -> int:
+def last_weight(ops: Sequence[ast.Call], known: Mapping[str, OpConstruct]) -> int:
     """Position of the last op with a weight, -1 where there is none."""
-    weighted = [i for i, op in enumerate(ops) if _counted(op)]
+    names = [op.name.text for op in ops]
+    weighted = [i for i, name in enumerate(names) if name in known and known[name].counted]
     return weighted[-1] if weighted else -1
-
-
-def _counted(op: ast.Call) -> str:
-    return OPS[op.name.text].counted if op.name.text in OPS else ""
 
 
 def of_type(statements: Iterable[ast.Node], kind: type[StatementT]) -> list[StatementT]:

@@ -20,7 +20,7 @@ from .reference import PAGE, with_tables
 SIGNATURES = [
     pytest.param(signature, id=f"{name}.{signature.name}")
     for name, table in TABLES.items()
-    for signature in table.values()
+    for signature in table.visible().values()
 ] + [pytest.param(TRAIN, id="train")]
 
 
