@@ -13,7 +13,15 @@ from rich.text import Text
 from ffebm_dsl.cli.console import emit_styled, printable
 from ffebm_dsl.language.ir import notation
 from ffebm_dsl.language.ir.count import BlockCount, MapCount, ModelCount, PhaseCount, backward
-from ffebm_dsl.language.ir.model import BlockIR, CouplingIR, FeedforwardIR, ModelIR, RelaxIR, SpecIR
+from ffebm_dsl.language.ir.model import (
+    BlockIR,
+    CouplingIR,
+    DriveIR,
+    FeedforwardIR,
+    ModelIR,
+    RelaxIR,
+    SpecIR,
+)
 from ffebm_dsl.language.registry import PHASES, show_shape
 
 Row = tuple[str, str, str, str, str]
@@ -93,9 +101,9 @@ def _block_rows(block: BlockIR, counts: BlockCount) -> Iterator[Row]:
     for layer in block.layers:
         activation = notation.written_briefly(layer.activation, "activations")
         yield f"  layer {layer.name}: {activation}", shapes[layer.name], "", "", ""
-    for drive, values in zip(block.drives, counts.drives, strict=True):
-        crossing = f"{values:,} in"
-        yield f"  {drive.source} -> {drive.layer}", shapes[drive.layer], "", "", crossing
+    for drive, counted in zip(block.drives, counts.drives, strict=True):
+        numbers = (f"{counted.parameters:,}", _short(counted.macs)) if drive.ops else ("", "")
+        yield _drive(drive), shapes[drive.layer], *numbers, f"{counted.size:,} in"
     for coupling, share in zip(block.couplings, counts.couplings, strict=True):
         ends = f"{shapes[coupling.source]}\n<-> {shapes[coupling.target]}"
         yield _coupling(coupling), ends, f"{share.parameters:,}", _short(share.macs), ""
@@ -124,6 +132,11 @@ def _map_row(keyword: str, feedforward: FeedforwardIR, cost: MapCount) -> Row:
 def _coupling(coupling: CouplingIR) -> str:
     ends = f"  {coupling.source} <-> {coupling.target}"
     return f"{ends} : {notation.coupling_chain(coupling.ops)}" if coupling.ops else ends
+
+
+def _drive(drive: DriveIR) -> str:
+    ends = f"  {drive.source} -> {drive.layer}"
+    return f"{ends} : {notation.coupling_chain(drive.ops)}" if drive.ops else ends
 
 
 def _phase_row(statement: str, phase: PhaseCount) -> Row:

@@ -115,9 +115,7 @@ def _block(ir: BlockIR, prediction: str, generator: Generator) -> HybridBlock:
         for c in ir.couplings
     }
     layers = [Layer(layer.name, layer.shape, _activation(layer.activation)) for layer in ir.layers]
-    drives = {
-        name: Drive(index[d.layer]) for name, d in zip(_drive_names(ir), ir.drives, strict=True)
-    }
+    drives = {d.name: Drive(index[d.layer], _named(d.ops, _coupling_op)) for d in ir.drives}
     energy = ENERGIES[ir.energy].make(layers, couplings, drives)
     initialise(energy, _draw(ir.init), generator)
     outputs = {f"{ir.name}.{output.name}": index[output.layer] for output in ir.outputs}
@@ -148,16 +146,6 @@ def _coupling_op(op: OpIR) -> OpWeights:
     coupling = OPS[op.name].coupling
     assert coupling is not None, "the front end admits only ops with a coupling"
     return OpWeights(coupling(op))
-
-
-def _drive_names(ir: BlockIR) -> list[str]:
-    """A name for each drive, as couplings have them: ``u_s1``, and ``u_s1_2`` for a second one."""
-    names: list[str] = []
-    for drive in ir.drives:
-        name = f"{drive.source.rpartition('.')[2]}_{drive.layer}"
-        count = sum(n == name or n.startswith(f"{name}_") for n in names)
-        names.append(f"{name}_{count + 1}" if count else name)
-    return names
 
 
 def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> PhaseSettings:

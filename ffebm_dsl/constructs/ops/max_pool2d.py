@@ -70,4 +70,5 @@ CONSTRUCT = OpConstruct(
     shape=pool_shape("max_pool2d"),
     role="pooling",
     does_nothing=window_of_one,
+    routed=True,
 )

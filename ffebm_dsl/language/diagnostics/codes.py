@@ -58,7 +58,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE3005": "energy without a layer",
         "FFE3006": "block without an output",
         "FFE3007": "block without a drive",
-        "FFE3008": "drive with ops",
+        "FFE3008": "op that a drive cannot have",
         "FFE3009": "output that no drive reaches",
         "FFE4001": "nudge=loss in an inner block",
         "FFE4002": "nudge=loss where the loss is not the block's alone",

@@ -15,6 +15,7 @@ from ffebm_dsl.language.ir.model import (
     CouplingIR,
     FeedforwardIR,
     ModelIR,
+    OpIR,
     RelaxIR,
     SpecIR,
     TrainIR,
@@ -103,8 +104,8 @@ def _block(block: BlockIR, common: BlockIR | None, init: CallIR, at: str) -> Ite
         text = f"layer {layer.name}: [{shape}] {_call(layer.activation, 'activations')}"
         yield Statement(text, f"{at}/layers/{i}")
     for i, drive in enumerate(block.drives):
-        text = f"{_port(drive.source, block.name)} -> {drive.layer}"
-        yield Statement(text, f"{at}/drives/{i}")
+        ends = f"{_port(drive.source, block.name)} -> {drive.layer}"
+        yield Statement(f"{ends}{_ops(drive.ops)}", f"{at}/drives/{i}")
     for i, coupling in enumerate(block.couplings):
         yield Statement(_coupling(coupling), f"{at}/couplings/{i}")
     yield Statement("}", at)
@@ -117,13 +118,16 @@ def _block(block: BlockIR, common: BlockIR | None, init: CallIR, at: str) -> Ite
 
 
 def _coupling(coupling: CouplingIR) -> str:
-    last = max((i for i, op in enumerate(coupling.ops) if OPS[op.name].counted), default=-1)
-    ops = [
-        _call(op, "ops", (OPS[op.name].counted,) if i == last else ())
-        for i, op in enumerate(coupling.ops)
+    return f"{coupling.source} <-> {coupling.target}{_ops(coupling.ops)}"
+
+
+def _ops(ops: tuple[OpIR, ...]) -> str:
+    """The ops between a layer and what it is joined to, which gives the last weight's size."""
+    last = max((i for i, op in enumerate(ops) if OPS[op.name].counted), default=-1)
+    calls = [
+        _call(op, "ops", (OPS[op.name].counted,) if i == last else ()) for i, op in enumerate(ops)
     ]
-    chain = f" : {' |> '.join(ops)}" if ops else ""
-    return f"{coupling.source} <-> {coupling.target}{chain}"
+    return f" : {' |> '.join(calls)}" if calls else ""
 
 
 def _settings(block: BlockIR, common: BlockIR | None, at: str) -> Iterator[Statement]:

@@ -73,4 +73,4 @@ def _of_map(map_: MapCount, place: str, title: str) -> _Part:
 
 def _numbers(block: BlockCount) -> int:
     """What a step holds of a block for each sample."""
-    return sum(block.drives) + block.stored_states + sum(m.activations for m in block.maps)
+    return block.drive_size + block.stored_states + sum(m.activations for m in block.maps)

@@ -8,8 +8,8 @@ Counted per sample from the IR alone. The conventions:
   step. Their backward pass is not counted, nor, under ``nudge=loss``, the readout of
   each nudged sweep.
 - **Analog** is what a relaxation does. A sweep uses every coupling twice, forward on its
-  target and adjoint on its source. Phases that stop early take fewer sweeps than
-  counted here.
+  target and adjoint on its source; the ops of a drive act once per phase. Phases that
+  stop early take fewer sweeps than counted here.
 - A **crossing** is a number that passes a converter: into the analog side the drives of
   each phase, and in a nudged phase the cotangents of the outputs; out of it the outputs
   after the free phase, and after each nudged phase the states of the driven layers, from
@@ -48,6 +48,16 @@ class CouplingCount:
 
 
 @dataclass(frozen=True)
+class DriveCount:
+    """A drive, ``size`` numbers at its port; ``macs`` is one use of its ops, once per phase."""
+
+    name: str
+    size: int
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
 class PhaseCount:
     """A phase that a block runs ``runs`` times per step, with at most ``sweeps`` sweeps each.
 
@@ -58,12 +68,13 @@ class PhaseCount:
     runs: int
     sweeps: int
     macs_per_sweep: int
+    macs_per_run: int
     to_analog: int
     to_digital: int
 
     @property
     def macs(self) -> int:
-        return self.runs * self.sweeps * self.macs_per_sweep
+        return self.runs * (self.macs_per_run + self.sweeps * self.macs_per_sweep)
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,7 @@ class AnalogTotal:
 class BlockCount:
     """A block. ``phases`` are the free phase and what gives the gradient.
 
-    ``drives`` and ``outputs`` give the size of each, in the block's order; ``state`` is
+    ``drives`` and ``outputs`` are in the block's order, an output by its size; ``state`` is
     the number of units of all layers, ``stored_states`` that of all states held at once.
     """
 
@@ -87,7 +98,7 @@ class BlockCount:
     maps: tuple[MapCount, ...]
     couplings: tuple[CouplingCount, ...]
     phases: tuple[PhaseCount, ...]
-    drives: tuple[int, ...]
+    drives: tuple[DriveCount, ...]
     outputs: tuple[int, ...]
     state: int
     stored_states: int
@@ -97,8 +108,14 @@ class BlockCount:
         return sum(m.parameters for m in self.maps)
 
     @property
+    def drive_size(self) -> int:
+        """Numbers that drive the block."""
+        return sum(drive.size for drive in self.drives)
+
+    @property
     def analog_parameters(self) -> int:
-        return sum(c.parameters for c in self.couplings)
+        couplings = sum(coupling.parameters for coupling in self.couplings)
+        return couplings + sum(drive.parameters for drive in self.drives)
 
 
 @dataclass(frozen=True)
@@ -148,7 +165,7 @@ class ModelCount:
     @property
     def sample_bytes(self) -> int:
         """Bytes per sample at float32 of drives, stored states and activations."""
-        analog = sum(sum(block.drives) + block.stored_states for block in self.blocks)
+        analog = sum(block.drive_size + block.stored_states for block in self.blocks)
         return FLOAT32_BYTES * (analog + sum(m.activations for m in self.digital))
 
 
@@ -177,13 +194,22 @@ def count_block(block: BlockIR) -> BlockCount:
         CouplingCount(c.name, sum(map(op_parameters, c.ops)), sum(map(op_macs, c.ops)))
         for c in block.couplings
     )
+    drives = tuple(
+        DriveCount(
+            d.name,
+            prod(d.ops[0].in_shape) if d.ops else sizes[d.layer],
+            sum(map(op_parameters, d.ops)),
+            sum(map(op_macs, d.ops)),
+        )
+        for d in block.drives
+    )
     state = sum(sizes.values())
     return BlockCount(
         name=block.name,
         maps=tuple(count_map(feedforward) for feedforward in block.feedforwards),
         couplings=couplings,
-        phases=_phases(block, sizes, macs_per_sweep=2 * sum(c.macs for c in couplings)),
-        drives=tuple(sizes[drive.layer] for drive in block.drives),
+        phases=_phases(block, sizes, couplings, drives),
+        drives=drives,
         outputs=tuple(sizes[output.layer] for output in block.outputs),
         state=state,
         stored_states=state * (1 + backward(block).states),
@@ -199,14 +225,22 @@ def _total(phases: Iterable[PhaseCount]) -> AnalogTotal:
     )
 
 
-def _phases(block: BlockIR, sizes: dict[str, int], macs_per_sweep: int) -> tuple[PhaseCount, ...]:
-    drives = sum(sizes[drive.layer] for drive in block.drives)
+def _phases(
+    block: BlockIR,
+    sizes: dict[str, int],
+    couplings: tuple[CouplingCount, ...],
+    drives: tuple[DriveCount, ...],
+) -> tuple[PhaseCount, ...]:
+    sweep, run = 2 * sum(c.macs for c in couplings), sum(d.macs for d in drives)
+    entering = sum(d.size for d in drives)
     outputs = sum(sizes[output.layer] for output in block.outputs)
-    driven = sum(sizes[layer] for layer in {drive.layer for drive in block.drives})
+    # Behind ops, a drive's cotangent is made on the analog side and read at its port.
+    driven = sum(sizes[layer] for layer in {d.layer for d in block.drives if not d.ops})
+    driven += sum(c.size for c, d in zip(drives, block.drives, strict=True) if d.ops)
     back = backward(block)
     return (
-        PhaseCount("free", 1, block.free.sweeps, macs_per_sweep, drives, outputs),
-        PhaseCount(back.name, back.runs, back.sweeps, macs_per_sweep, drives + outputs, driven),
+        PhaseCount("free", 1, block.free.sweeps, sweep, run, entering, outputs),
+        PhaseCount(back.name, back.runs, back.sweeps, sweep, run, entering + outputs, driven),
     )
 
 

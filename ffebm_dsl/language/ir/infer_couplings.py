@@ -13,7 +13,7 @@ from ffebm_dsl.language.ir.bind import BoundCall
 from ffebm_dsl.language.ir.edits import rewrite, set_argument
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import OpIR, Shape
-from ffebm_dsl.language.ir.resolved import Block, Coupling
+from ffebm_dsl.language.ir.resolved import Block, Coupling, Drive, Layer
 from ffebm_dsl.language.ir.shape_reports import joined, layer_label, report_misfit
 from ffebm_dsl.language.ir.shapes import apply_op
 from ffebm_dsl.language.registry import OPS, Misfit, show_shape
@@ -45,6 +45,46 @@ def infer_coupling(coupling: Coupling, block: Block, log: Log) -> Coupling:
         _report_coupling(coupling, block, counted, traced, log)
         return coupling
     return coupling._replace(chain=coupling.chain._replace(shaped=traced.ops))
+
+
+def infer_drive(drive: Drive, source: Shape | None, layer: Layer, block: str, log: Log) -> Drive:
+    """The drive with its ops between known shapes; what does not fit is reported."""
+    ops = [op for op in drive.chain.ops if op is not None and _may_drive(op, drive, log)]
+    if len(ops) != len(drive.chain.ops) or source is None or layer.shape is None:
+        return drive
+    traced = _trace(_count_outputs(ops, source, layer.shape), source)
+    if traced.misfit and traced.at:
+        report_misfit(traced.misfit, traced.at, log)
+        return drive
+    shape = traced.ops[-1].out_shape
+    if shape != layer.shape:
+        log.report(
+            "FFE2004",
+            f"the ops of a drive of layer `{layer.name}` in block `{block}` give "
+            f"{show_shape(shape)} from {show_shape(source)}, and the layer has "
+            f"{show_shape(layer.shape)}",
+            drive.chain.span,
+            labels=[layer_label(layer)],
+            notes=joined((*traced.notes, *layer.facts)),
+            help="change the ops or the layer until both shapes are equal",
+        )
+        return drive
+    return drive._replace(chain=drive.chain._replace(shaped=traced.ops))
+
+
+def _may_drive(op: BoundCall, drive: Drive, log: Log) -> bool:
+    if OPS[op.name].in_coupling and not OPS[op.name].routed:
+        return True
+    allowed = ", ".join(n for n, entry in OPS.items() if entry.in_coupling and not entry.routed)
+    log.report(
+        "FFE3008",
+        f"a drive cannot have `{op.name}`",
+        op.span,
+        notes=("the ops of a drive are analog and linear, and act one way, into the layer",),
+        help=f"ops of drives: {allowed}; put others into a feedforward map, which is digital and "
+        f"runs once per step, and drive the layer by its output: `name -> {drive.layer}`",
+    )
+    return False
 
 
 def _may_couple(op: BoundCall, log: Log) -> bool:

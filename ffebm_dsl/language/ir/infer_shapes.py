@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ffebm_dsl.language.diagnostics import Label
-from ffebm_dsl.language.ir.infer_couplings import infer_coupling
+from ffebm_dsl.language.ir.infer_couplings import infer_coupling, infer_drive
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import OpIR, Shape
-from ffebm_dsl.language.ir.resolved import Block, Map, Model, Spec
+from ffebm_dsl.language.ir.resolved import Block, Drive, Map, Model, Spec
 from ffebm_dsl.language.ir.shape_reports import joined, report_misfit
 from ffebm_dsl.language.ir.shapes import apply_op
 from ffebm_dsl.language.registry import Misfit, show_shape
@@ -61,26 +61,32 @@ def _infer_map(map_: Map, ports: PortShapes, log: Log) -> Map:
 def _infer_block(block: Block, ports: PortShapes, log: Log) -> Block:
     maps = tuple(_infer_map(map_, ports, log) for map_ in block.maps)
     couplings = tuple(infer_coupling(c, block, log) for c in block.couplings)
-    _check_drives(block, ports, log)
+    drives = tuple(_infer_drive(drive, block, ports, log) for drive in block.drives)
     for output in block.outputs:
         shape = block.layer(output.layer).shape if output.layer else None
         ports[f"{block.name}.{output.name}"] = shape
-    return block._replace(maps=maps, couplings=couplings)
+    return block._replace(maps=maps, couplings=couplings, drives=drives)
 
 
-def _check_drives(block: Block, ports: PortShapes, log: Log) -> None:
-    for drive in block.drives:
-        layer = block.layer(drive.layer)
-        shape = ports.get(drive.source.name) if drive.source.name else None
-        if shape is None or layer.shape is None or shape == layer.shape:
-            continue
-        log.report(
-            "FFE2004",
-            f"layer `{layer.name}` of block `{block.name}` has {show_shape(layer.shape)}, "
-            f"and its drive {show_shape(shape)}",
-            # Not at the drive, which only names both: nothing there could be mended.
-            layer.shape_span,
-            labels=[Label(drive.span, f"the port has {show_shape(shape)}")],
-            notes=joined(layer.facts),
-            help="a drive is added entry by entry, so both shapes must be equal",
-        )
+def _infer_drive(drive: Drive, block: Block, ports: PortShapes, log: Log) -> Drive:
+    """The drive with its ops between known shapes; what does not fit is reported."""
+    layer = block.layer(drive.layer)
+    shape = ports.get(drive.source.name) if drive.source.name else None
+    if drive.chain.ops:
+        return infer_drive(drive, shape, layer, block.name, log)
+    if shape is None or layer.shape is None:
+        return drive
+    if shape == layer.shape:
+        return drive._replace(chain=drive.chain._replace(shaped=()))
+    log.report(
+        "FFE2004",
+        f"layer `{layer.name}` of block `{block.name}` has {show_shape(layer.shape)}, "
+        f"and its drive {show_shape(shape)}",
+        # Not at the drive, which only names both: nothing there could be mended.
+        layer.shape_span,
+        labels=[Label(drive.span, f"the port has {show_shape(shape)}")],
+        notes=joined(layer.facts),
+        help="a drive is added entry by entry, so both shapes must be equal; or add ops that "
+        "make them so, such as `: linear()`",
+    )
+    return drive

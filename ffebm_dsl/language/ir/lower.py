@@ -109,7 +109,9 @@ def _block(block: resolved.Block, is_last: bool) -> BlockIR:
         couplings=tuple(
             CouplingIR(c.name, c.source, c.target, _ops(c.chain)) for c in block.couplings
         ),
-        drives=tuple(DriveIR(_known(drive.source.name), drive.layer) for drive in block.drives),
+        drives=tuple(
+            DriveIR(d.name, _known(d.source.name), d.layer, _ops(d.chain)) for d in block.drives
+        ),
         outputs=tuple(OutputIR(output.name, _known(output.layer)) for output in block.outputs),
         free=block.free,
         nudged=block.nudged,

@@ -74,10 +74,15 @@ class CouplingIR:
 
 @dataclass(frozen=True)
 class DriveIR:
-    """A one-way drive: adds ``<u, s_layer>`` to phi, with u the tensor at port ``source``."""
+    """A one-way drive: adds ``<ops(u), s_layer>`` to phi, with u the tensor at port ``source``.
 
+    ``name`` is unique in the block, as a coupling's: ``u_s1``. Most drives have no ops.
+    """
+
+    name: str
     source: str
     layer: str
+    ops: tuple[OpIR, ...]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from ffebm_dsl.language.ir.op_names import op_names
 
 
 def places(model: resolved.Model) -> dict[str, Span]:
-    """The span of each part by its name: ``b1``, ``b1.u``, ``b1.s1``, ``b1.s1_s2``, ``readout``.
+    """The span of each part by its name: ``b1``, ``b1.u``, ``b1.s1``, ``b1.s1_s2``,
+    ``b1.u_s1``, ``readout``.
 
     ``b1.energy`` is the energy of a block, ``b1.s1_s2.conv2d`` an op of a chain.
 
@@ -25,9 +26,10 @@ def places(model: resolved.Model) -> dict[str, Span]:
         found |= {f"{stage.name}.{layer.name}": layer.span for layer in stage.layers}
         for map_ in stage.maps:
             found |= {map_.port: map_.span, **_ops(map_.port, map_.chain)}
-        for coupling in stage.couplings:
-            name = f"{stage.name}.{coupling.name}"
-            found |= {name: coupling.span, **_ops(name, coupling.chain)}
+        joints: list[resolved.Coupling | resolved.Drive] = [*stage.couplings, *stage.drives]
+        for joint in joints:
+            name = f"{stage.name}.{joint.name}"
+            found |= {name: joint.span, **_ops(name, joint.chain)}
     if model.readout is not None:
         found["readout"] = model.readout.span
         found |= _ops("readout", model.readout.chain)

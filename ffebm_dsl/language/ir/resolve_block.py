@@ -55,8 +55,13 @@ def resolve_block(text: BlockText, log: Log) -> Block:
     settings = override_settings(text.settings, text.statements, text.scope, log)
     settings = override_settings(settings, text.overrides, text.outer or text.scope, use)
     couplings = [ends.coupling(c, text.scope) for c in of_type(inside, ast.Coupling)]
-    drives = [ends.drive(d) for d in of_type(inside, ast.Drive)]
+    drives = [ends.drive(d, text.scope) for d in of_type(inside, ast.Drive)]
     outputs = _outputs(text, maps, ends, log)
+    unique = _Names({m.name for m in maps})
+    named_couplings = [
+        c._replace(name=unique.new(f"{c.source}_{c.target}")) for c in couplings if c
+    ]
+    named_drives = [d._replace(name=unique.new(f"{d.name}_{d.layer}")) for d in drives if d]
     return Block(
         name=text.name.text,
         span=text.name.span,
@@ -65,8 +70,8 @@ def resolve_block(text: BlockText, log: Log) -> Block:
         energy=_energy_kind(energy, text.scope, log),
         energy_span=energy.kind.span if energy else text.name.span,
         layers=layers,
-        couplings=_named([c for c in couplings if c], {m.name for m in maps}),
-        drives=tuple(d for d in drives if d),
+        couplings=tuple(named_couplings),
+        drives=tuple(named_drives),
         outputs=outputs,
         free=settings.relax("free"),
         nudged=settings.relax("nudged"),
@@ -192,21 +197,17 @@ class _Ends(NamedTuple):
             )
         return None
 
-    def drive(self, statement: ast.Drive) -> Drive | None:
+    def drive(self, statement: ast.Drive, scope: Scope) -> Drive | None:
         if self.is_layer(statement.source):
             self._report_drive_between_layers(statement)
             return None
-        if statement.ops:
-            self.log.report(
-                "FFE3008",
-                "ops of a drive are not supported yet",
-                statement.ops[0].span.to(statement.ops[-1].span),
-                help="put them into a feedforward map, which runs once per step: "
-                f"`feedforward name = {statement.source} |> ...`, `name -> {statement.target}`",
-            )
+        chain = resolve_chain(statement.ops, statement, scope, self.log, coupling=True)
         source = self.ports.resolve(statement.source, self.log)
         target = self.layer(statement.target, "the drive's target")
-        return Drive(source, target, statement.span) if target else None
+        # The block's own map by its name, another block's unnamed output by the block's.
+        owner, _, member = (source.name or "").rpartition(".")
+        stem = owner if member == "out" else member
+        return Drive(stem, source, target, chain, statement.span) if target else None
 
     def _report_drive_between_layers(self, statement: ast.Drive) -> None:
         self.log.report(
@@ -261,21 +262,17 @@ def _outputs(text: BlockText, maps: tuple[Map, ...], ends: _Ends, log: Log) -> t
     return tuple(outputs)
 
 
-def _named(couplings: list[Coupling], taken: set[str]) -> tuple[Coupling, ...]:
-    """Couplings with their names: ``s1_s2``, and ``s1_s2_2`` where that is taken."""
-    named = []
-    taken = set(taken)
-    used: dict[str, int] = {}  # by stem: a search from 1 each time would be quadratic
-    for coupling in couplings:
-        stem = f"{coupling.source}_{coupling.target}"
-        count = used.get(stem, 0) + 1
-        while (name := stem if count == 1 else f"{stem}_{count}") in taken:
+class _Names:
+    """Names of couplings and drives: ``s1_s2``, and ``s1_s2_2`` where that is taken."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self._taken = set(taken)
+        self._used: dict[str, int] = {}  # by stem: a search from 1 each time would be quadratic
+
+    def new(self, stem: str) -> str:
+        count = self._used.get(stem, 0) + 1
+        while (name := stem if count == 1 else f"{stem}_{count}") in self._taken:
             count += 1
-        used[stem] = count
-        taken.add(name)
-        named.append(
-            Coupling(
-                name, coupling.text, coupling.source, coupling.target, coupling.chain, coupling.span
-            )
-        )
-    return tuple(named)
+        self._used[stem] = count
+        self._taken.add(name)
+        return name

@@ -63,8 +63,10 @@ class Coupling(NamedTuple):
 
 
 class Drive(NamedTuple):
+    name: str
     source: Port
     layer: str
+    chain: Chain
     span: Span
 
 

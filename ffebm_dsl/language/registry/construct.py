@@ -76,6 +76,8 @@ class OpConstruct(Construct):
         does_nothing: whether the op, between these shapes, is the identity.
         per_sample: a sample's result does not depend on the others of its batch.
         random: draws random numbers in training.
+        routed: chooses among its inputs, and is linear only once the choice is fixed. Such an
+            op may be in a coupling, not on a drive.
     """
 
     module: Callable[[OpIR], Any]
@@ -88,6 +90,7 @@ class OpConstruct(Construct):
     does_nothing: Callable[[OpIR], bool] = _never
     per_sample: bool = True
     random: bool = False
+    routed: bool = False
 
     @property
     def in_coupling(self) -> bool:

@@ -176,7 +176,8 @@ def _drives(builder: _Builder, block: BlockIR, layer: str) -> Iterator[Edge]:
         if drive.layer == layer:
             reach = builder.ports[drive.source]
             place = reach.place or block.name
-            yield Edge(reach.source, reach.ops, place, f"{drive.source} -> {layer}")
+            ops = (*reach.ops, *_meaningful(drive.ops))
+            yield Edge(reach.source, ops, place, f"{drive.source} -> {layer}")
 
 
 def _couplings(block: BlockIR, layer: str, numbers: Mapping[str, int]) -> Iterator[Edge]:

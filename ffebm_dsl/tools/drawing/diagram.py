@@ -7,7 +7,15 @@ from enum import Enum
 from typing import NamedTuple
 
 from ffebm_dsl.language.ir.count import op_parameters
-from ffebm_dsl.language.ir.model import BlockIR, CouplingIR, FeedforwardIR, LayerIR, ModelIR, OpIR
+from ffebm_dsl.language.ir.model import (
+    BlockIR,
+    CouplingIR,
+    DriveIR,
+    FeedforwardIR,
+    LayerIR,
+    ModelIR,
+    OpIR,
+)
 from ffebm_dsl.language.ir.notation import coupling_chain, feedforward_chain, written_briefly
 from ffebm_dsl.language.registry import GRADIENTS, show_shape
 
@@ -162,8 +170,7 @@ def _edges(model: ModelIR) -> Iterator[Edge]:
             yield _use(map_.source, name, show_shape(map_.in_shape), owners)
         shapes = {layer.name: show_shape(layer.shape) for layer in stage.layers}
         for drive in stage.drives:
-            target = f"{stage.name}:{drive.layer}"
-            yield _use(drive.source, target, shapes[drive.layer], owners)
+            yield _drive(drive, stage.name, shapes[drive.layer], owners)
         yield from (_coupling(coupling, stage.name) for coupling in stage.couplings)
     readout = model.readout
     end = readout.name if readout.ops else "loss"
@@ -185,9 +192,27 @@ def _use(port: str, target: str, shape: str, owners: dict[str, str]) -> Edge:
     return Edge(owners.get(port, port), target, (shape,), note=port, tip=f"{port}: {shape}")
 
 
+def _drive(drive: DriveIR, block: str, shape: str, owners: dict[str, str]) -> Edge:
+    edge = _use(drive.source, f"{block}:{drive.layer}", shape, owners)
+    if not drive.ops:
+        return edge
+    note = _parameters(drive.ops)
+    return edge._replace(label=_label(drive.ops), note=note, tip=_drive_text(drive))
+
+
+def _drive_text(drive: DriveIR) -> str:
+    ends = f"{drive.source} -> {drive.layer}"
+    return f"{ends} : {' '.join(_label(drive.ops))}" if drive.ops else ends
+
+
+def _label(ops: tuple[OpIR, ...]) -> tuple[str, ...]:
+    """The ops of a coupling or a drive, one a line."""
+    written = [coupling_chain([op]) for op in ops]
+    return (*written[:1], *(f"|> {op}" for op in written[1:]))
+
+
 def _coupling(coupling: CouplingIR, block: str) -> Edge:
-    ops = [coupling_chain([op]) for op in coupling.ops]
-    label = (*ops[:1], *(f"|> {op}" for op in ops[1:]))
+    label = _label(coupling.ops)
     ends = f"{coupling.source} <-> {coupling.target}"
     return Edge(
         f"{block}:{coupling.source}",
@@ -208,7 +233,7 @@ def _sentences(model: ModelIR) -> Iterator[str]:
             continue
         maps = [f"map {_map(map_, '').tip}" for map_ in stage.feedforwards]
         layers = [_layer(layer, "").tip for layer in stage.layers]
-        drives = [f"{drive.source} -> {drive.layer}" for drive in stage.drives]
+        drives = [_drive_text(drive) for drive in stage.drives]
         couplings = [_coupling(coupling, "").tip for coupling in stage.couplings]
         outputs = [f"output {o.name} = {o.layer}" for o in stage.outputs]
         parts = [*maps, *layers, *drives, *couplings, *outputs]
