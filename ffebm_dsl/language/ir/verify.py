@@ -111,10 +111,13 @@ def _verify_block(block: BlockIR, ports: Ports) -> None:
     _verify_names(block)
     _verify_couplings(block, layers)
     for drive in block.drives:
-        place = f"{block.name}.{drive.layer}"
-        shape = _read(ports, drive.source, place)
+        place = f"{block.name}.{drive.name}"
+        shape = _verify_chain(drive.ops, _read(ports, drive.source, place), place)
+        for op in drive.ops:
+            if not OPS[op.name].in_coupling or OPS[op.name].routed:
+                raise fault(place, f"a drive cannot have `{op.name}`")
         layer_shape = _layer(layers, drive.layer, block.name)
-        _equal(place, "has", layer_shape, f"its drive `{drive.source}` has", shape)
+        _equal(place, "gives", shape, f"layer `{drive.layer}` has", layer_shape)
     for output in block.outputs:
         ports[f"{block.name}.{output.name}"] = _layer(layers, output.layer, block.name)
     for phase in PHASES:
@@ -134,7 +137,8 @@ def _verify_names(block: BlockIR) -> None:
         if not parts:
             raise fault(block.name, f"the block has no {what}")
     _unique("a layer", block.name, (layer.name for layer in block.layers))
-    _unique("a coupling", block.name, (coupling.name for coupling in block.couplings))
+    couplings, drives = ([part.name for part in p] for p in (block.couplings, block.drives))
+    _unique("a coupling or drive", block.name, [*couplings, *drives])
     maps, outputs = ([part.name for part in p] for p in (block.feedforwards, block.outputs))
     _unique("a map or output", block.name, [*maps, *outputs])
 

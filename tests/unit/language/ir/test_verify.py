@@ -68,7 +68,7 @@ FAULTS: dict[str, tuple[Steps, Any, tuple[str, ...]]] = {
     "driven layer of another shape": (
         (*B1, "drives", 0, "layer"),
         "s2",
-        ("b1.s2", "has [4]", "`b1.u` has [6]"),
+        ("b1.u_s1", "it gives [6]", "`s2` has [4]"),
     ),
     "no shape": ((*B1, "layers", 1, "shape"), (), ("b1.s2", "[] is no shape")),
     "out_shape of a map": (("model", "stages", 0, "out_shape"), (3,), ("h", "[3]", "[64]")),
