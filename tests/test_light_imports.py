@@ -25,6 +25,16 @@ def imported_by(*arguments: str) -> set[str]:
     return {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines}
 
 
+ALL_CONSTRUCTS = """
+from ffebm_dsl.language.registry import TABLES
+print(sum(len(list(table.visible().values())) for table in TABLES.values()))
+"""
+
+
+def test_reading_every_construct_imports_nothing_heavy() -> None:
+    assert not HEAVY & imported_by("-c", ALL_CONSTRUCTS)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

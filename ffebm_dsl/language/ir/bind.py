@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.diagnostics import InputError, Span
 from ffebm_dsl.language.diagnostics.fix import replace, respell
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean, nearest
 from ffebm_dsl.language.ir.evaluate import evaluate
@@ -59,7 +59,11 @@ def find(table: Table[ConstructT], name: ast.Ident, scope: Scope, log: Log) -> C
     """The construct of ``table`` that is called ``name``; None after reporting that none is."""
     visible = table.visible(scope.packages)
     if name.text in visible:
-        return visible[name.text]
+        try:
+            return visible[name.text]
+        except InputError as error:  # the file of a package
+            log.report("FFE1020", error.message, name.span, help=error.help, source=scope.source)
+            return None
     offer = next(iter(offers(table.name, name.text)), None)
     log.report(
         "FFE1005",

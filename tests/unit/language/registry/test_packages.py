@@ -156,10 +156,9 @@ def test_a_package_is_named_once() -> None:
     ],
 )
 def test_a_faulty_file_is_named(name: str, why: str) -> None:
-    with pytest.raises(InputError) as caught:
-        spec("use lab-faulty >= 1.0", activation=name)
-    assert f"`{name}` of the package `lab-faulty`" in caught.value.message
-    assert why in caught.value.message
+    found = fault("use lab-faulty >= 1.0", activation=name)
+    assert found.code == "FFE1020"
+    assert f"`{name}` of the package `lab-faulty`" in found.message and why in found.message
 
 
 def test_a_pre_release_counts_as_its_release() -> None:
