@@ -79,7 +79,7 @@ def open_npz(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _no_archive(path: Path) -> str:
-    """Why a file is no archive, whose directory stands at its end."""
+    """Why a file is no archive; an archive's directory is at its end."""
     with path.open("rb") as file:
         start = file.read(len(SIGNATURE))
     if SIGNATURE.startswith(start):
@@ -93,7 +93,7 @@ def names(archive: zipfile.ZipFile) -> list[str]:
 
 
 def member(archive: zipfile.ZipFile, name: str, path: Path) -> Member:
-    """What an array's header says, held against the archive's directory.
+    """What an array's header says, compared with the archive's directory.
 
     Raises:
         InputError: no such array, no plain numbers, sizes that disagree, a suspicious ratio.

@@ -1,4 +1,4 @@
-"""A data set as its files hold it, before it is held against a spec."""
+"""A data set as its files hold it, before it is compared with a spec."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A :class:`World` is what the loop sees of the others. Alone, all its answers are one's own;
 ``processes`` asks the others, over torch.distributed. Every method of a world is
-called by all of its processes, in the same order: whoever asks waits for the rest.
+called by all of its processes, in the same order: each waits for the rest.
 """
 
 from __future__ import annotations

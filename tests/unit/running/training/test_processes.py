@@ -169,7 +169,8 @@ def test_a_step_that_is_bad_in_one_process_is_bad_in_all(
     """A sample too large to be squared, or to be held: named alike, left out by all."""
     with np.load(folder / "data.npz") as found:
         data = dict(found)
-    data["x_train"] = data["x_train"].astype(np.float64)
+    for name in ("x_train", "x_test"):
+        data[name] = data[name].astype(np.float64)
     data["x_train"][17] = 1e300
     np.savez(folder / "data.npz", **data)
     skip = ["--set", "on_bad_step=skip_batch()", "--dtype", dtype]
