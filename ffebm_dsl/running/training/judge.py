@@ -28,15 +28,16 @@ FROM_ZERO = 1.0
 """The same for tensors that start at zero, biases: where they go is not known beforehand."""
 
 
-def weight_norms(network: nn.Module) -> Tensor:
-    """The Euclidean norm of every trainable parameter tensor, (tensors,)."""
-    return torch.stack(torch._foreach_norm([w.detach() for w in trainable(network).values()]))
+def norms_of(weights: Sequence[Tensor]) -> Tensor:
+    """The Euclidean norm of every tensor, (tensors,)."""
+    return torch.stack(torch._foreach_norm([w.detach() for w in weights]))
 
 
 def initial_sizes(network: nn.Module) -> Tensor:
     """What the norm of every weight tensor of a new network counts as, (tensors,)."""
-    norms = weight_norms(network)
-    roots = norms.new_tensor([w.numel() ** 0.5 for w in trainable(network).values()])
+    weights = [*trainable(network).values()]
+    norms = norms_of(weights)
+    roots = norms.new_tensor([w.numel() ** 0.5 for w in weights])
     return torch.where(norms > 0, norms.maximum(LEAST_RMS * roots), FROM_ZERO * roots)
 
 
@@ -55,7 +56,8 @@ class StepJudge:
     ) -> None:
         self._network, self._policy, self._start, self._world = network, policy, start, world
         self._growth = float(policy.arguments["growth"])
-        self._before = weight_norms(network)
+        self._weights = trainable(network)
+        self._before = norms_of([*self._weights.values()])
         self._now = self._before
         self._buffers = list(network.buffers())
         self._kept = [buffer.clone() for buffer in self._buffers]
@@ -93,7 +95,7 @@ class StepJudge:
     @torch.no_grad()
     def flags(self, batch: Batch) -> Tensor:
         """What is wrong after a backward pass, loss and gradient apart: 0-dim, bool, unread."""
-        self._now = weight_norms(self._network)
+        self._now = norms_of([*self._weights.values()])
         count = batch.part.count
         statuses = torch.cat([report.status for report in self._network.phases()])
         wrong = [
@@ -126,7 +128,7 @@ class StepJudge:
     @torch.no_grad()
     def weights_trouble(self) -> Trouble | None:
         """What is wrong with the weights that the last step left, so that none such is saved."""
-        self._now = weight_norms(self._network)
+        self._now = norms_of([*self._weights.values()])
         if not self._world.any(not bool(self._grown().le(self._growth).all())):
             return None
         return self._exploded() or Trouble("exploding", "weights")
@@ -143,7 +145,7 @@ class StepJudge:
         if not bool(bad.any()):
             return None
         worst = int(torch.where(bad, grown.nan_to_num(torch.inf), 0.0).argmax())
-        label = self._network.labels()[list(trainable(self._network))[worst]]
+        label = self._network.labels()[list(self._weights)[worst]]
         block, _, tensor = label.partition(".")
         return Trouble("exploding", "weights", block, tensor, value=float(grown[worst]))
 

@@ -228,6 +228,8 @@ def _record_relaxations(session: Session, step: int, numbers: StepNumbers) -> No
 def _note_cycling(session: Session, numbers: StepNumbers, progress: Progress) -> None:
     """Say once in a run that most samples of a phase end in a cycle, by more than rounding."""
     rows = numbers.relaxations
+    if not rows["cycling"].any():
+        return
     ended = np.sum([rows[status] for status in STATUSES], axis=0)
     cycling = (rows["cycling"] > ended / 2) & (rows["residual_median"] > CYCLE_SIZE)
     if not cycling.any() or "note" in session.record["events"]["kind"]:
