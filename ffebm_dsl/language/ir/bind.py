@@ -56,14 +56,19 @@ ConstructT = TypeVar("ConstructT", bound=Construct)
 
 
 def find(table: Table[ConstructT], name: ast.Ident, scope: Scope, log: Log) -> ConstructT | None:
-    """The construct of ``table`` that is called ``name``; None after reporting that none is."""
-    visible = table.visible(scope.packages)
+    """The construct of ``table`` that is called ``name``; None after reporting that none is.
+
+    Nothing is reported where a package that was reported may have it.
+    """
+    visible = table.visible(scope.packages.names)
     if name.text in visible:
         try:
             return visible[name.text]
         except InputError as error:  # the file of a package
             log.report("FFE1020", error.message, name.span, help=error.help, source=scope.source)
             return None
+    if not scope.packages.complete:
+        return None
     offer = next(iter(offers(table.name, name.text)), None)
     log.report(
         "FFE1005",
@@ -211,7 +216,7 @@ def _parameter(
 def _report_missing(
     signature: Construct, parameter: Parameter, span: Span, scope: Scope, log: Log
 ) -> None:
-    visible = TABLES[parameter.table].visible(scope.packages) if parameter.table else ()
+    visible = TABLES[parameter.table].visible(scope.packages.names) if parameter.table else ()
     known = f" ({', '.join(visible)})" if visible else ""
     log.report(
         "FFE1007",
@@ -324,7 +329,7 @@ def _call(expression: ast.Expression, parameter: Parameter, scope: Scope, log: L
     if isinstance(expression, ast.Reference) and expression.member is None:
         expression = ast.Call(expression.span, expression.name, ())
     if not isinstance(expression, ast.Call):
-        entries = ", ".join(TABLES[parameter.table].visible(scope.packages))
+        entries = ", ".join(TABLES[parameter.table].visible(scope.packages.names))
         log.report(
             "FFE1009",
             f"`{parameter.name}` takes {'a list of ' if parameter.kind is Kind.CALLS else 'a '}"

@@ -11,7 +11,7 @@ from ffebm_dsl.language.diagnostics.nearest import did_you_mean
 from ffebm_dsl.language.ir.bind import value_of
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.names import declare
-from ffebm_dsl.language.ir.scope import Bound, Scalar, Scope, show
+from ffebm_dsl.language.ir.scope import Bound, Packages, Scalar, Scope, show
 from ffebm_dsl.language.registry import TRAIN, Kind, Parameter
 from ffebm_dsl.language.syntax import ast, parse_override
 
@@ -36,7 +36,7 @@ class Override(NamedTuple):
 def read_overrides(
     texts: Mapping[str, str],
     params: Mapping[str, object],
-    packages: frozenset[str],
+    packages: Packages,
     stated: Mapping[str, Span],
     log: Log,
 ) -> dict[str, Override]:

@@ -13,19 +13,19 @@ from ffebm_dsl.language.ir.params import MODEL_KEYS, read_overrides, resolve_par
 from ffebm_dsl.language.ir.resolve_model import resolve_model
 from ffebm_dsl.language.ir.resolve_train import resolve_train
 from ffebm_dsl.language.ir.resolved import Spec
-from ffebm_dsl.language.ir.scope import Bound, Scope
+from ffebm_dsl.language.ir.scope import Bound, Packages, Scope
 from ffebm_dsl.language.ir.shared import at_most_one, of_type
 from ffebm_dsl.language.ir.stated_version import stated_version
 from ffebm_dsl.language.ir.use import use_packages
-from ffebm_dsl.language.registry.tables import normalised
 from ffebm_dsl.language.syntax import ast
 
 
 def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spec:
     """The spec that ``program`` states; faults go to ``log``, faulty parts become None."""
     version = stated_version(program, log)
-    used = use_packages(of_type(program.items, ast.Use), log)
-    packages = frozenset(normalised(package.name) for package in used)
+    uses = of_type(program.items, ast.Use)
+    used = use_packages(uses, log)
+    packages = Packages(frozenset(package.name for package in used), len(used) == len(uses))
     params = of_type(program.items, ast.Param)
     section = at_most_one(program.items, ast.Train, "train", log)
     text = at_most_one(program.items, ast.Model, "model", log)

@@ -24,6 +24,16 @@ class Bound(NamedTuple):
     """Where the value comes from, as a note says it: ``default, line 4``."""
 
 
+class Packages(NamedTuple):
+    """The packages that a text names, and whether all of them can be used.
+
+    Where one cannot, a name that nothing is called may be its.
+    """
+
+    names: frozenset[str] = frozenset()
+    complete: bool = True
+
+
 @dataclass(frozen=True)
 class Scope:
     """Values by name, and the text in which expressions of this scope stand.
@@ -33,7 +43,7 @@ class Scope:
 
     source: SourceFile
     values: Mapping[str, Bound] = field(default_factory=dict)
-    packages: frozenset[str] = frozenset()
+    packages: Packages = field(default_factory=Packages)
 
 
 def facts(expressions: tuple[ast.Expression, ...], scope: Scope) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ def resolve_chain(
 ) -> Chain:
     """A chain of ops; in a coupling the last weight's output count may be left out."""
     span = ops[0].span.to(ops[-1].span) if ops else at.span
-    known = OPS.visible(scope.packages)
+    known = OPS.visible(scope.packages.names)
     last = last_weight(ops, known) if coupling else -1
     bound = []
     for position, op in enumerate(ops):

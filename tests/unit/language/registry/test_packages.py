@@ -132,6 +132,11 @@ def test_a_package_that_cannot_be_used(use: str, message: str, help: str) -> Non
     assert message in found.message and help in found.help
 
 
+def test_a_missing_package_is_one_error_whatever_the_text_names_of_it() -> None:
+    found = fault("use no-such-lab >= 0.3", op="doubled", activation="bent(2)")
+    assert found.code == "FFE1020"
+
+
 def test_a_name_that_ffebm_has_already() -> None:
     found = fault("use lab-clash >= 1.0")
     assert found.code == "FFE1021"
