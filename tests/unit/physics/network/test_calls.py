@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,7 +17,7 @@ from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.constructs.gradients.unrolled import Unrolled
 from ffebm_dsl.constructs.ops.linear import Linear
-from ffebm_dsl.physics.energy import Coupling, Drive, HopfieldEnergy, OpWeights
+from ffebm_dsl.physics.energy import Coupling, Drive, HopfieldEnergy, OpWeights, keep_nonnegative
 from ffebm_dsl.physics.interfaces import Layer
 from ffebm_dsl.physics.network import EnergyBlock
 from ffebm_dsl.physics.network.whole_batch import Part, share
@@ -129,6 +131,61 @@ def test_parametrised_weights(kind: str) -> None:
 class _Positive(nn.Module):
     def forward(self, raw: Tensor) -> Tensor:
         return raw.abs()
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
+def test_a_weight_is_kept_nonnegative_by_any_optimizer(
+    optimizer: type[torch.optim.Optimizer],
+) -> None:
+    core = core_of(4, 5, 3)
+    held = keep_nonnegative(core.energy.couplings["s0_s1"].ops["linear"])
+    weight = held.weight
+    assert (weight >= 0).all() and (weight > 0).any()
+    moves = optimizer(core.parameters(), lr=0.3)
+    for _ in range(5):
+        moves.zero_grad()
+        out = core(X)
+        (out.square().sum() + held.weight.sum()).backward()
+        moves.step()
+    core(X)
+    assert (weight >= 0).all() and (weight == 0).any()
+    found = gradient(core, core(X))
+    core.configure(estimator=Unrolled(200))
+    assert same(found, gradient(core, core(X)), 1e-8)
+    with pytest.raises(ValueError, match="no parameter called 'gain'"):
+        keep_nonnegative(held, "gain")
+
+
+class Noise:
+    """Normal numbers on every layer, drawn anew whenever a layer is updated."""
+
+    def __init__(self, std: float, generator: torch.Generator) -> None:
+        self.std, self.generator = std, generator
+
+    def on(self, layer: int, state: Sequence[Tensor]) -> Tensor:
+        like = state[layer]
+        drawn = torch.randn(like.shape, generator=self.generator, dtype=like.dtype)
+        return self.std * drawn
+
+    def select(self, rows: Tensor) -> Noise:
+        return self
+
+
+def test_a_force_acts_in_free_and_nudged_phases() -> None:
+    core = block(chain_energy([4, 5, 3], Tanh()), EquilibriumPropagation(0.2))
+    free = replace(core.settings.free, sweeps=20, tolerance=0.0)
+    nudged = replace(core.settings.nudged, sweeps=20, tolerance=0.0)
+    core.configure(free=free, nudged=nudged)
+
+    def run(std: float | None) -> tuple[Tensor, list[Tensor]]:
+        noise = None if std is None else Noise(std, torch.Generator().manual_seed(1))
+        out = core(X, settings=replace(core.settings, force=noise))
+        return out.detach(), gradient(core, out)
+
+    quiet, silent, noisy = run(None), run(0.0), run(0.05)
+    assert torch.equal(quiet[0], silent[0]) and same(quiet[1], silent[1])
+    assert 1e-3 < float((noisy[0] - quiet[0]).norm() / quiet[0].norm()) < 0.5
+    assert not same(noisy[1], quiet[1], 1e-3)
 
 
 def test_second_derivatives_are_refused_by_name() -> None:
