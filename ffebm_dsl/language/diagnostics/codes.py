@@ -67,6 +67,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE4005": "block that does not relax to a fixed point",
         "FFE4006": "gradient that cannot be judged for kinks",
         "FFE4007": "broken promise of a construct",
+        "FFE4008": "something that can never learn",
         "FFE5001": "loss of this target",
         "FFE5002": "data that do not fit the input",
         "FFE5003": "data that do not fit the target",

@@ -11,6 +11,7 @@ from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span, SpecErr
 from ffebm_dsl.language.ir.budget import BUDGET, Budget, check_budget
 from ffebm_dsl.language.ir.certain import certain_faults
 from ffebm_dsl.language.ir.check import check_model
+from ffebm_dsl.language.ir.check_learning import check_learning, check_weights
 from ffebm_dsl.language.ir.check_train import check_train
 from ffebm_dsl.language.ir.effects import check_effects
 from ffebm_dsl.language.ir.infer_shapes import infer_shapes
@@ -31,6 +32,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("check_model", check_model),
     # After the model's own checks, so that a fault of the model is not blamed on the data.
     ("check_train", check_train),
+    ("check_learning", check_learning),
 )
 """What happens between :func:`~ffebm_dsl.language.ir.resolve.resolve` and lowering. Every pass runs
 on every spec, faulty ones too, and stays quiet about parts that are known to be faulty."""
@@ -74,6 +76,7 @@ def compile_spec(
     assert isinstance(checked.result, Spec) and checked.result.model is not None
     assert isinstance(last.result, SpecIR)
     where = places(checked.result.model)
+    check_weights(last.result, where[""], log)
     if overrides:
         program = first.result
         assert isinstance(program, ast.Program)

@@ -1,0 +1,98 @@
+"""Settings under which something can never learn: its gradient is zero whatever the weights.
+
+A sweep in synchronous order carries a change from a layer to its neighbours and no further. So
+the input needs a sweep per layer on its way to the outputs, and the nudge a sweep per layer on
+its way back. Other orders carry it further in a sweep; ``ffebm check`` measures what arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.ir.check import blocks_of
+from ffebm_dsl.language.ir.count import count
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.language.ir.resolved import Block, Spec
+from ffebm_dsl.language.registry import GRADIENTS
+
+NOTHING = "FFE4008"
+
+
+def check_learning(spec: Spec, log: Log) -> Spec:
+    """Report parts that cannot learn; the spec itself is passed on."""
+    # Of what is faulty the couplings cannot be followed.
+    if spec.model is None or log.failed:
+        return spec
+    for block in blocks_of(spec.model):
+        _check_block(block, log.within(block.expansion))
+    return spec
+
+
+def check_weights(spec: SpecIR, place: Span, log: Log) -> None:
+    """Report a model that is to be trained and has no weights."""
+    if spec.train is not None and count(spec.model).parameters == 0:
+        log.report(
+            NOTHING,
+            f"model `{spec.model.name}` has no weights, so that there is nothing to train",
+            place,
+            help="give a map or a coupling an op with weights, or remove the train section",
+        )
+
+
+def _check_block(block: Block, log: Log) -> None:
+    outputs = _distances((o.layer for o in block.outputs if o.layer), block)
+    driven = _distances((drive.layer for drive in block.drives), block)
+    far = max((driven[o.layer] for o in block.outputs if o.layer in driven), default=0)
+    free = block.free
+    if free.order == "synchronous" and free.start == "zeros" and free.sweeps <= far:
+        log.report(
+            NOTHING,
+            f"{free.sweeps} free sweeps do not carry the input of block `{block.name}` to its "
+            f"output, {far + 1} layers on, so that it cannot learn from it",
+            block.span,
+            help=f"`relax free {{ sweeps = ... }}` with more than {far}, another `order`, or "
+            "`start = feedforward`",
+        )
+    call = block.gradient.call
+    if call is not None and GRADIENTS[call.name].backward(call.arguments, 0).sweeps == 0:
+        _check_nudged(block, outputs, log)
+
+
+def _check_nudged(block: Block, outputs: Mapping[str, int], log: Log) -> None:
+    """The phases of ``relax nudged`` must move the layers that weights and drives are at."""
+    sweeps = block.nudged.sweeps
+    message = f"block `{block.name}` is nudged for {sweeps} sweeps"
+    help = "more `sweeps` in `relax nudged`"
+    if sweeps == 0:
+        why = "every gradient of it is 0, and nothing in it can learn"
+        log.report(NOTHING, f"{message}: {why}", block.span, help=help)
+        return
+    if block.nudged.order != "synchronous":
+        return
+    for drive in block.drives:
+        if outputs.get(drive.layer, 0) >= sweeps:
+            log.report(
+                NOTHING,
+                f"{message}, which do not carry the nudge back to layer `{drive.layer}`: "
+                "what drives it cannot learn",
+                drive.span,
+                help=f"{help}, or another `order`",
+            )
+
+
+def _distances(start: Iterable[str], block: Block) -> dict[str, int]:
+    """How many couplings each layer is away from the nearest of ``start``."""
+    neighbours: dict[str, list[str]] = {layer.name: [] for layer in block.layers}
+    for coupling in block.couplings:
+        neighbours[coupling.source].append(coupling.target)
+        neighbours[coupling.target].append(coupling.source)
+    found = dict.fromkeys(start, 0)
+    front = list(found)
+    while front:
+        reached = {n: None for layer in front for n in neighbours[layer] if n not in found}
+        distance = found[front[0]] + 1
+        found |= dict.fromkeys(reached, distance)
+        front = list(reached)
+    return found
