@@ -12,7 +12,7 @@ from torch import Generator, nn
 
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span
-from ffebm_dsl.language.ir.model import BlockIR, CallIR, OpIR, Shape, SpecIR
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, CouplingIR, DriveIR, OpIR, Shape, SpecIR
 from ffebm_dsl.language.ir.op_names import op_names
 from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, OPS, Construct, Table
 from ffebm_dsl.language.registry.tables import OWN, PROCESS
@@ -95,10 +95,11 @@ def _parts(block: BlockIR, generator: Generator) -> Iterator[_Part]:
     for layer in block.layers:
         asked = _asked_activation(layer.activation, generator)
         yield _Part(ACTIVATIONS, layer.activation, f"{block.name}.{layer.name}", asked)
-    for coupling in block.couplings:
-        names = op_names(op.name for op in coupling.ops)
-        for name, op in zip(names, coupling.ops, strict=True):
-            place = f"{block.name}.{coupling.name}.{name}"
+    joints: list[CouplingIR | DriveIR] = [*block.couplings, *block.drives]
+    for joint in joints:
+        names = op_names(op.name for op in joint.ops)
+        for name, op in zip(names, joint.ops, strict=True):
+            place = f"{block.name}.{joint.name}.{name}"
             yield _Part(OPS, op, place, _asked_op(op, generator))
 
 
@@ -134,7 +135,7 @@ def _asked_op(op: OpIR, generator: Generator) -> Iterator[Promise]:
 
 def _drive_shapes(block: BlockIR) -> list[Shape]:
     shapes = {layer.name: layer.shape for layer in block.layers}
-    return [shapes[drive.layer] for drive in block.drives]
+    return [d.ops[0].in_shape if d.ops else shapes[d.layer] for d in block.drives]
 
 
 def _move(module: nn.Module, generator: Generator) -> None:

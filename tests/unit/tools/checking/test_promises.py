@@ -494,3 +494,19 @@ def test_the_package_of_a_faulty_construct_is_named() -> None:
         (found,) = broken_promises(rows, compiled.source, compiled.places)
     assert "the activation `bent` of the package `lab-devices` breaks its promise" in found.message
     assert found.help == "tell its authors"
+
+
+def test_the_ops_of_a_drive_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = SPEC.replace("ffe 1.0", "ffe 1.1").replace("u  ->  s1", "u -> s1 : linear()")
+    text = text.replace("|> linear(5)", "|> linear(7)")
+    rows = check_promises(compile_spec(SourceFile("m.ffe", text)).spec)
+    assert "b.u_s1.linear" in {row.place for row in rows}
+    assert not any(row.broken for row in rows)
+    right = OPS["linear"]
+
+    def coupling(op: OpIR) -> Any:
+        assert right.coupling is not None
+        return altered(right.coupling(op), bias_gradient=lambda self, y: y[0])
+
+    patched(OPS, monkeypatch, replace(right, coupling=coupling))
+    assert ("FFE4007", "linear", 11) in diagnostics(text)
