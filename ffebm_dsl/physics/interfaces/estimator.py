@@ -121,7 +121,29 @@ class ContrastiveEstimator(Estimator):
         """The strengths of the nudged phases, in order."""
         return tuple(phase.beta for phase in self.phases if phase.beta != 0)
 
+    @property
+    def reach(self) -> float:
+        """The strength of the strongest nudge."""
+        return max(abs(beta) for beta in self.nudges)
+
+    def reaching(self, beta: float) -> ContrastiveEstimator:
+        """The same contrast with phases scaled so that the strongest nudge is ``beta``."""
+        return _Scaled(self, beta / self.reach)
+
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         from ffebm_dsl.physics.gradients.contrast import estimate
 
         return estimate(self.phases, equilibrium, cost, weights)
+
+
+@dataclass(frozen=True)
+class _Scaled(ContrastiveEstimator):
+    """The phases of another estimator, their strengths multiplied by ``factor``."""
+
+    inner: ContrastiveEstimator
+    factor: float
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        f = self.factor
+        return tuple(Phase(p.beta * f, p.weight / f) for p in self.inner.phases)

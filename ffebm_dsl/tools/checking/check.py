@@ -10,7 +10,7 @@ uses autograd.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +28,7 @@ from ffebm_dsl.physics.gradients.finite_differences import (
     project,
     smooth_differences,
 )
-from ffebm_dsl.physics.interfaces import Estimator
+from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Estimator
 from ffebm_dsl.tools.checking.as_configured import gradients_of_training
 from ffebm_dsl.tools.checking.kinks import KinkReport, survey
 from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem
@@ -104,7 +104,7 @@ class _Checker:
         probes = sum(min(g.numel(), settings.directions) for g in self.reference.values())
         self.differences: list[DifferenceRow] = []
         self._done = 0
-        self._total = 2 * probes + len(self.captured) + 2 + len(VARIANTS)
+        self._total = 2 * probes + len(self.captured) + 2 + len(self._contrasts())
 
     def advance(self, what: str) -> None:
         # How many finer steps and further directions there will be shows only on the way.
@@ -125,7 +125,7 @@ class _Checker:
             device=self.settings.device,
             as_configured=configured,
             as_configured_in_float64=in_float64,
-            beta_sweep=[self._beta_sweep(variant, kinks) for variant in VARIANTS],
+            beta_sweep=[self._beta_sweep(name, e, kinks) for name, e in self._contrasts().items()],
             relaxation=rows + self.relaxation,
             kinks=kinks,
             frozen=self.problem.frozen,
@@ -139,15 +139,15 @@ class _Checker:
     def _survey(self, block: str) -> KinkReport:
         self.advance(f"looking for kinks around {block}")
         estimator = self.estimators[block]
-        beta = estimator.beta if isinstance(estimator, EquilibriumPropagation) else 0.0
+        beta = estimator.reach if isinstance(estimator, ContrastiveEstimator) else 0.0
         return survey(block, self.captured[block], beta)
 
     def _estimates(self, kinks: list[KinkReport]) -> dict[str, Gradients]:
         """Every estimator's gradients, by the estimator's name."""
         self.advance("EP, implicit and unrolled gradients")
         betas = {kink.block: kink.beta for kink in kinks}
-        ep = {b: EquilibriumPropagation(betas[b], _variant(e)) for b, e in self.estimators.items()}
-        nudged = self.problem.gradients(ep)
+        contrasts = {b: _contrast(e).reaching(betas[b]) for b, e in self.estimators.items()}
+        nudged = self.problem.gradients(contrasts)
         self.relaxation += [
             row
             for row in relaxation_rows(self.problem.network.phases(), "check")
@@ -246,16 +246,31 @@ class _Checker:
         ]
         return rows[0], rows[1], relaxation_rows(phases, "spec")
 
-    def _beta_sweep(self, variant: str, kinks: list[KinkReport]) -> BetaSweep:
-        self.advance(f"beta sweep, {variant}")
+    def _contrasts(self) -> dict[str, dict[str, ContrastiveEstimator]]:
+        """By name, the estimators whose bias over beta is measured: EP's, and the spec's own."""
+        found: dict[str, dict[str, ContrastiveEstimator]] = {
+            variant: dict.fromkeys(self.estimators, EquilibriumPropagation(1.0, variant))
+            for variant in VARIANTS
+        }
+        own = {block.name: block.gradient.name for block in self.spec.model.blocks}
+        for name, estimator in self.estimators.items():
+            known = isinstance(estimator, EquilibriumPropagation)
+            if isinstance(estimator, ContrastiveEstimator) and not known:
+                found[own[name]] = {b: _contrast(e) for b, e in self.estimators.items()}
+        return found
+
+    def _beta_sweep(
+        self, name: str, contrasts: Mapping[str, ContrastiveEstimator], kinks: list[KinkReport]
+    ) -> BetaSweep:
+        self.advance(f"beta sweep, {name}")
         largest = min(kink.smooth_beta for kink in kinks)
         betas = [largest / 2**k for k in range(4)]
         reference = _joined(self.reference)
         errors = []
         for beta in betas:
-            found = self.problem.gradients(self._everywhere(EquilibriumPropagation(beta, variant)))
+            found = self.problem.gradients({b: e.reaching(beta) for b, e in contrasts.items()})
             errors.append(float((_joined(found) - reference).norm() / reference.norm()))
-        return BetaSweep(variant, betas, errors, observed_order(betas, errors))
+        return BetaSweep(name, betas, errors, observed_order(betas, errors))
 
     def _row(
         self,
@@ -295,8 +310,11 @@ def observed_order(betas: list[float], errors: list[float]) -> float | None:
     return covariance / sum((x - mean_x) ** 2 for x, _ in points)
 
 
-def _variant(estimator: Estimator) -> str:
-    return estimator.variant if isinstance(estimator, EquilibriumPropagation) else "centered"
+def _contrast(estimator: Estimator) -> ContrastiveEstimator:
+    """A block's own contrast of phases; EP's where it has none."""
+    if isinstance(estimator, ContrastiveEstimator):
+        return estimator
+    return EquilibriumPropagation()
 
 
 def _joined(gradients: Gradients) -> Tensor:

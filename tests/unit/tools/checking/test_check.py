@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,16 @@ import torch.nn.functional as F
 from ffebm_dsl.constructs.ops.conv2d import Conv2d
 from ffebm_dsl.language.diagnostics import SourceFile, render
 from ffebm_dsl.language.ir import Compiled, compile_spec
+from ffebm_dsl.language.registry import GRADIENTS, Backward, register
 from ffebm_dsl.physics.energy.hopfield import BoundHopfield
-from ffebm_dsl.physics.interfaces import EnergyGradient, Routings, State, Weights
+from ffebm_dsl.physics.interfaces import (
+    ContrastiveEstimator,
+    EnergyGradient,
+    Phase,
+    Routings,
+    State,
+    Weights,
+)
 from ffebm_dsl.physics.network import block as block_module
 from ffebm_dsl.tools.checking import CheckReport, CheckSettings, check, findings, observed_order
 
@@ -295,3 +304,44 @@ def test_a_block_without_a_fixed_point_is_not_ok() -> None:
 def test_the_network_checked_is_the_specs_own_loss_nudge() -> None:
     text = SPEC.replace("ep(beta=0.1)", "ep(beta=0.1, nudge=loss)")
     assert report_of(compiled(text=text)).ok
+
+
+@dataclass(frozen=True)
+class FourPoints(ContrastiveEstimator):
+    """The fourth-order central difference; ``fault`` is what it gets wrong."""
+
+    fault: float = 1.0
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        rows = ((1.0, 2 / 3), (-1.0, -2 / 3), (2.0, -1 / 12), (-2.0, 1 / 12))
+        return tuple(Phase(0.2 * beta, self.fault * weight / 0.2) for beta, weight in rows)
+
+
+def own_estimator(fault: float, monkeypatch: pytest.MonkeyPatch) -> CheckReport:
+    """The check of a network with that estimator, known to this test alone."""
+    for table in ("_read", "_entries"):
+        monkeypatch.setattr(GRADIENTS, table, dict(getattr(GRADIENTS, table)))
+    construct = replace(
+        GRADIENTS["ep"],
+        name="four_points",
+        parameters=(),
+        make=lambda arguments: FourPoints(fault),
+        backward=lambda arguments, sweeps: Backward("nudged", 4, sweeps, states=4),
+    )
+    register(construct, "gradients")
+    return report_of(compiled(text=SPEC.replace("ep(beta=0.1)", "four_points()")))
+
+
+def test_a_contrast_of_ones_own_is_checked_with_its_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    report = own_estimator(1.0, monkeypatch)
+    assert report.ok
+    orders = {sweep.estimator: sweep.observed_order for sweep in report.beta_sweep}
+    assert orders["four_points"] == pytest.approx(4.0, abs=0.2)
+
+
+def test_a_wrong_weight_of_ones_own_contrast_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = own_estimator(1.05, monkeypatch)
+    assert {row.estimator for row in report.gradients if not row.agrees} == {"ep"}
