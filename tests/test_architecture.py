@@ -382,3 +382,22 @@ def test_nothing_is_marked_unfinished() -> None:
     ]
     assert not found
     assert UNFINISHED.search("# TO" + "DO: later")
+
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def test_the_picture_of_a_training_is_true() -> None:
+    """Every file and function of CONTRIBUTING.md's picture is there."""
+    places = re.findall(r"([\w/]+\.py): (\w+)", CONTRIBUTING)
+    assert len(places) >= 15
+    for path, name in places:
+        tree = ast.parse((ROOT / "ffebm_dsl" / path).read_text())
+        defined = (ast.FunctionDef, ast.ClassDef)
+        assert name in {n.name for n in tree.body if isinstance(n, defined)}, f"{path}: {name}"
+
+
+def test_the_table_of_the_house_has_every_room() -> None:
+    table = CONTRIBUTING.partition("| floor | room | does |")[2].partition("\n\n")[0]
+    rooms = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row)}
+    assert set(HOUSE) - {"", "__main__", "grammar", "specs"} <= rooms
