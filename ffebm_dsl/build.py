@@ -34,7 +34,7 @@ from ffebm_dsl.language.registry import (
     ROUTINGS,
     SOLVERS,
 )
-from ffebm_dsl.physics.energy import Coupling, Drive, OpWeights
+from ffebm_dsl.physics.energy import Coupling, Drive, Energy, OpWeights
 from ffebm_dsl.physics.interfaces import Activation, Layer, PhaseSettings, Solver, Sweeps
 from ffebm_dsl.physics.modules import Chain, NamedModules
 from ffebm_dsl.physics.network import (
@@ -117,6 +117,7 @@ def _block(ir: BlockIR, prediction: str, generator: Generator) -> HybridBlock:
     layers = [Layer(layer.name, layer.shape, _activation(layer.activation)) for layer in ir.layers]
     drives = {d.name: Drive(index[d.layer], _named(d.ops, _coupling_op)) for d in ir.drives}
     energy = ENERGIES[ir.energy].make(layers, couplings, drives)
+    _check_routing(ir, energy)
     initialise(energy, _draw(ir.init), generator)
     outputs = {f"{ir.name}.{output.name}": index[output.layer] for output in ir.outputs}
     if ir.gradient.arguments.get("nudge") == "loss":
@@ -135,6 +136,17 @@ def _block(ir: BlockIR, prediction: str, generator: Generator) -> HybridBlock:
         list(outputs),
     )
     return HybridBlock(ir.name, NamedModules(maps), core, wiring)
+
+
+def _check_routing(ir: BlockIR, energy: Energy) -> None:
+    """An energy that knows no routings would ignore that they are to be frozen."""
+    routed = [op.name for c in ir.couplings for op in c.ops if OPS[op.name].routed]
+    if routed and not energy.routed:
+        raise InputError(
+            f"block `{ir.name}` has `{routed[0]}` in a coupling, and the energy `{ir.energy}` "
+            "takes only linear ops there",
+            help=f"put a linear op in the place of `{routed[0]}`, or choose another energy",
+        )
 
 
 def _activation(call: CallIR) -> Activation:

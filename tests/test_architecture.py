@@ -59,7 +59,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "training": "build constructs interfaces network gradients relaxation storage records "
         "datasets ir registry diagnostics",
         "benchmarking": "checking build interfaces network gradients relaxation energy layout ir "
-        "registry",
+        "registry diagnostics",
         "cli": "allocation storage benchmarking training checking report comparison build datasets "
         "records ir registry syntax diagnostics network specs drawing editor interchange "
         "migrations",

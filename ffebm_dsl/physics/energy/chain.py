@@ -47,6 +47,10 @@ class OpChain(nn.Module):
             for key, weight in held().items()
         }
 
+    def forward(self, x: Tensor) -> Tensor:
+        """What the ops make of ``x``, (B, *shape of the chain's input), for autograd."""
+        return self.bound(self.weights()).forward(x)[0]
+
     @property
     def routed(self) -> bool:
         """Whether an op of the chain needs a routing."""

@@ -79,13 +79,11 @@ class HopfieldEnergy(Energy):
         }
 
     def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
-        bound = self.bind(drives, self.weights(), graph=True)
         total = state[0].new_zeros(len(state[0]))
-        for chain, drive, u in zip(bound.drive_chains, self.drives, drives, strict=True):
-            total = total + inner(chain.forward(u)[0], state[drive.layer])
-        for chain, coupling in zip(bound.couplings, self.couplings, strict=True):
-            value = chain.forward(state[coupling.source])[0]
-            total = total + inner(value, state[coupling.target])
+        for drive, u in zip(self.drives, drives, strict=True):
+            total = total + inner(drive(u), state[drive.layer])
+        for coupling in self.couplings:
+            total = total + inner(coupling(state[coupling.source]), state[coupling.target])
         return total
 
     def bind(

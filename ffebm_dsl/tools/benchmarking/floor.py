@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.physics.energy import HopfieldEnergy
 from ffebm_dsl.physics.interfaces import (
     BoundOp,
@@ -67,7 +68,8 @@ def floor(
     ``settings`` are those that the step was made with, where they were not the blocks' own.
 
     Raises:
-        ValueError: a block whose estimator is not ``ep``, or that made no step.
+        InputError: a block with another energy than couplings and drives make.
+        ValueError: a block whose estimator has no nudged phases, or that made no step.
     """
     made = settings or network.settings()
     calls = [
@@ -85,7 +87,11 @@ def _block(
     if not isinstance(estimator, ContrastiveEstimator):
         raise ValueError(f"the floor is that of ep, not of {type(estimator).__name__}")
     if not isinstance(core.energy, HopfieldEnergy):
-        raise ValueError(f"block {core.name} has no convolutions of its own to compare with")
+        raise InputError(
+            f"block `{core.name}` has no floor: its energy is not made of couplings alone",
+            help="`ffebm bench` compares with the products of couplings; time a run of "
+            "`ffebm train --max-steps` instead",
+        )
     copies = len(estimator.nudges)
     phases = [(_sweeps(core, "free"), batch), (_sweeps(core, "nudged"), copies * batch)]
     for coupling in core.energy.couplings:
