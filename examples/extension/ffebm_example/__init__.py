@@ -1,0 +1,1 @@
+"""Constructs for ffebm that an installed package brings."""

@@ -1,0 +1,1 @@
+"""A folder for each table of ffebm, a file for each construct."""
