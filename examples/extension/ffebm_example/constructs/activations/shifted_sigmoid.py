@@ -1,0 +1,49 @@
+"""The activation ``shifted_sigmoid``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ffebm_dsl.language.registry import ActivationConstruct, Kind, Parameter
+from ffebm_dsl.language.registry.parameters import POSITIVE
+from ffebm_dsl.physics.interfaces import Activation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ShiftedSigmoid(Activation):
+    """``sigma(v) = 1 / (1 + exp(-a (v - c)))``.
+
+    Its potential is ``G(s) = c s + (s log s + (1-s) log(1-s)) / a``.
+    """
+
+    center: float = 0.5
+
+    def __call__(self, v: Tensor) -> Tensor:
+        return (self.slope * (v - self.center)).sigmoid()
+
+    def derivative(self, v: Tensor) -> Tensor:
+        s = self(v)
+        return self.slope * s * (1 - s)
+
+    def potential(self, s: Tensor) -> Tensor:
+        return self.center * s + (s.xlogy(s) + (1 - s).xlogy(1 - s)) / self.slope
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+
+CONSTRUCT = ActivationConstruct(
+    "shifted_sigmoid",
+    "1 / (1 + exp(-v (a - c)))",
+    (
+        Parameter("slope", Kind.REAL, "factor v of the argument", 4.0, POSITIVE),
+        Parameter("center", Kind.REAL, "argument c at which the state is 1/2", 0.5),
+    ),
+    equation="s = 1 / (1 + exp(-v (a - c))); G(s) = c s + (s log s + (1 - s) log(1 - s)) / v",
+    make=ShiftedSigmoid,
+)
