@@ -1,0 +1,1 @@
+"""Ops of maps, couplings and drives."""
