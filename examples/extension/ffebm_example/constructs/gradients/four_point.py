@@ -1,0 +1,37 @@
+"""``gradient four_point``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ffebm_dsl.language.registry import Backward, EstimatorConstruct, Kind, Parameter
+from ffebm_dsl.language.registry.parameters import POSITIVE
+from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Phase
+
+
+@dataclass(frozen=True)
+class FourPoint(ContrastiveEstimator):
+    """EP with nudges of +-beta and +-2 beta, beta > 0; its bias is of order beta^4."""
+
+    beta: float = 0.2
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        stencil = ((1, 8), (-1, -8), (2, -1), (-2, 1))
+        return tuple(Phase(k * self.beta, weight / (12 * self.beta)) for k, weight in stencil)
+
+
+CONSTRUCT = EstimatorConstruct(
+    "four_point",
+    "equilibrium propagation with the fourth-order central difference",
+    (Parameter("beta", Kind.REAL, "strength of the weaker nudges", 0.2, POSITIVE),),
+    equation="dC/dtheta ~ (8 D(b) - D(2b)) / 12b, D(b) = dF/dtheta(s[b]) - dF/dtheta(s[-b]), "
+    "F = E + b C relaxed to s[b]",
+    source="the stencil: Fornberg 1988 (Math. Comp. 51)",
+    make=lambda arguments: FourPoint(**arguments),
+    title="EP, four points",
+    backward=lambda arguments, sweeps: Backward("nudged", 4, sweeps, states=4),
+    nudges=True,
+    compared=lambda sweeps: {"beta": 0.2},
+    summary=lambda arguments: f"β {arguments['beta']}",
+)
