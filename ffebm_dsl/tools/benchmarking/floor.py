@@ -103,7 +103,7 @@ def _block(
                 forward, adjoint = _pair(held.op, weights, size, x, plain)
                 yield count, forward
                 yield count, adjoint
-            yield 1, _gradients(held.op, weights, 2 * batch, x, plain)
+            yield 1, _gradients(held.op, weights, len(estimator.phases) * batch, x, plain)
 
 
 def _sweeps(core: EnergyBlock, phase: str) -> int:

@@ -1,0 +1,208 @@
+"""``examples/extension`` as its user has it: installed by pip, checked, trained, broken.
+
+Every command runs in a process of its own, on an installation in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ffebm_dsl.running.records import read
+
+EXTENSION = Path(__file__).parents[2] / "examples" / "extension"
+SPEC = EXTENSION / "spec.ffe"
+CONSTRUCTS = "ffebm_example/constructs"
+
+ORDER = """
+import torch
+from ffebm_dsl import compile_spec, read_source
+from ffebm_dsl.tools.checking.check import observed_order
+from ffebm_dsl.tools.checking.problem import TOLERANCE, make_problem
+from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_example.constructs.gradients.four_point import FourPoint
+
+spec = compile_spec(read_source({spec!r})).spec
+problem = make_problem(spec, samples=4, seed=0, sweeps=2000)
+
+def gradient(estimator):
+    found = problem.gradients(dict.fromkeys(problem.configured, estimator))
+    return torch.cat([g.flatten() for g in found.values()])
+
+exact = gradient(Implicit(TOLERANCE, 2000))
+betas = [16.0, 11.3, 8.0, 5.66]
+errors = [float((gradient(FourPoint(b)) - exact).norm() / exact.norm()) for b in betas]
+print(errors)
+print(observed_order(betas, errors))
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``pip install examples/extension``, without what is installed already."""
+    folder = tmp_path_factory.mktemp("extension")
+    source = shutil.copytree(
+        EXTENSION, folder / "source", ignore=shutil.ignore_patterns("build", "*.egg-info")
+    )
+    offline = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
+    target = folder / "site"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", *offline, "--target", str(target)]
+    subprocess.run([*pip, str(source)], check=True)
+    return target
+
+
+def python(*arguments: str, site: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """``python ARGUMENTS`` with ``site`` on its path."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    if site is not None:
+        environment["PYTHONPATH"] = str(site)
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env=environment
+    )
+
+
+def ffebm(*arguments: str, site: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return python("-m", "ffebm_dsl", *arguments, site=site)
+
+
+def test_its_gradients_are_right(site: Path) -> None:
+    done = ffebm("check", str(SPEC), "--threads", "1", site=site)
+    assert done.returncode == 0, done.stderr
+    for construct in ("shifted_sigmoid", "circulant", "third_order"):
+        assert any(
+            line.startswith(construct) and "ffebm-example" in line
+            for line in done.stdout.splitlines()
+        )
+    assert "0 at 0.2" in done.stdout, "kinks are looked for as far as the stencil nudges"
+    assert "tensors agree" in done.stdout
+
+
+def test_without_the_package_there_is_one_error_with_the_remedy() -> None:
+    done = ffebm("check", "--static", str(SPEC))
+    assert done.returncode == 2
+    assert done.stderr.count("error[") == 1
+    assert "error[FFE1020]: the package `ffebm-example` is not installed" in done.stderr
+    assert "pip install 'ffebm-example>=0.2'" in done.stderr
+
+
+def test_a_package_that_is_too_old_is_one_error_with_the_remedy(site: Path, tmp_path: Path) -> None:
+    newer = tmp_path / "spec.ffe"
+    newer.write_text(SPEC.read_text().replace(">= 0.2", ">= 0.3"))
+    done = ffebm("check", "--static", str(newer), site=site)
+    assert done.returncode == 2
+    assert done.stderr.count("error[") == 1
+    assert "needs `ffebm-example` 0.3, and 0.2.0 is installed" in done.stderr
+    assert "pip install 'ffebm-example>=0.3'" in done.stderr
+
+
+def test_the_bias_of_the_stencil_is_of_order_four(site: Path) -> None:
+    done = python("-c", ORDER.format(spec=str(SPEC)), site=site)
+    assert done.returncode == 0, done.stderr
+    assert abs(float(done.stdout.splitlines()[-1]) - 4) < 0.2, done.stdout
+
+
+MUTANTS = {
+    "shifted_sigmoid": (
+        "activations/shifted_sigmoid.py",
+        "return self.center * s +",
+        "return -self.center * s +",
+        "the activation `shifted_sigmoid` of the package `ffebm-example` breaks its promise that "
+        "sigma is the inverse of the potential's gradient",
+    ),
+    "circulant": (
+        "ops/circulant.py",
+        "return y @ self._matrix(weights)",
+        "return y @ self._matrix(weights).T",
+        "the op `circulant` of the package `ffebm-example` breaks its promise that "
+        "the adjoint is the transpose of the tangent",
+    ),
+    "third_order": (
+        "energies/_third_order.py",
+        "    def phi(",
+        """    def bind(self, drives, weights, *, graph=False):
+        from ffebm_dsl.physics.energy import HopfieldEnergy
+        return HopfieldEnergy.bind(self, drives, weights, graph=graph)
+
+    def phi(""",
+        "the energy `third_order` of the package `ffebm-example` breaks its promise that "
+        "the pre-activation is the gradient of phi",
+    ),
+}
+"""Construct -> its file, what is changed there, and what `check` says."""
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_broken_promise_is_caught(mutant: str, site: Path, tmp_path: Path) -> None:
+    file, right, wrong, message = MUTANTS[mutant]
+    planted = shutil.copytree(site, tmp_path / "site")
+    module = planted / CONSTRUCTS / file
+    text = module.read_text()
+    assert right in text
+    module.write_text(text.replace(right, wrong))
+    done = ffebm("check", str(SPEC), "--threads", "1", site=planted)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr.count("error[") == 1
+    assert f"error[FFE4007]: {message}" in done.stderr
+    assert "tell its authors" in done.stderr
+
+
+def test_a_run_names_the_package_in_record_and_report(site: Path, tmp_path: Path) -> None:
+    run, page = tmp_path / "run", tmp_path / "report.html"
+    train = ["train", str(SPEC), "--out", str(run), "--max-steps", "2", "--quiet"]
+    done = ffebm(*train, "--threads", "1", site=site)
+    assert done.returncode == 0, done.stderr
+    done = ffebm("report", str(run), "--out", str(page), site=site)
+    assert done.returncode == 0, done.stderr
+    assert "ffebm-example==0.2.0" in read(run / "record.h5").groups["provenance"]["package"]
+    assert "ffebm-example" in page.read_text() and "0.2.0" in page.read_text()
+
+
+def test_bench_says_that_the_energy_has_no_floor(site: Path) -> None:
+    done = ffebm("bench", str(SPEC), "--batch", "2", "--threads", "1", site=site)
+    assert done.returncode == 2
+    assert "block `b2` has no floor" in done.stderr and not done.stdout
+
+
+def test_show_prints_it(site: Path) -> None:
+    done = ffebm("show", str(SPEC), site=site)
+    assert done.returncode == 0, done.stderr
+    assert "use ffebm-example 0.2.0" in done.stdout
+    assert "block b2: third_order" in done.stdout
+
+
+def test_pooling_that_a_kind_of_energy_would_not_freeze_is_refused(
+    site: Path, tmp_path: Path
+) -> None:
+    pooled = tmp_path / "pooled.ffe"
+    pooled.write_text(
+        "\n".join(
+            (
+                "ffe 1.1",
+                "use ffebm-example >= 0.2",
+                "model pooled {",
+                "  input  x: image(1, 8, 8)",
+                "  target y: label(10)",
+                "  block b1 {",
+                "    feedforward u = x |> conv2d(2, kernel=3, padding=1)",
+                "    energy third_order {",
+                "      layer s1: [2, 8, 8] tanh",
+                "      layer s2: [2, 4, 4] tanh",
+                "      u  ->  s1",
+                "      s1 <-> s2 : max_pool2d(2)",
+                "    }",
+                "    out = s2",
+                "  }",
+                "  readout logits = b1 |> flatten() |> linear(10)",
+                "  loss = cross_entropy(logits, y)",
+                "}",
+            )
+        )
+    )
+    done = ffebm("check", str(pooled), site=site)
+    assert done.returncode == 2
+    assert "`max_pool2d` in a coupling, and the energy `third_order`" in done.stderr
