@@ -49,6 +49,7 @@ def resolve_block(text: BlockText, log: Log) -> Block:
     names = {} if text.expansion else dict.fromkeys(text.ports.outputs, _OUTSIDE)
     maps, ports = _maps(text, names, log)
     energy = at_most_one(text.statements, ast.Energy, "energy", log)
+    kind = _energy_kind(energy, text.scope, log)
     inside = energy.statements if energy else ()
     layers = _layers(of_type(inside, ast.Layer), names, text.scope, log)
     ends = _Ends(tuple(layer.name for layer in layers), ports, log)
@@ -67,7 +68,7 @@ def resolve_block(text: BlockText, log: Log) -> Block:
         span=text.name.span,
         expansion=text.expansion,
         maps=maps,
-        energy=_energy_kind(energy, text.scope, log),
+        energy=kind,
         energy_span=energy.kind.span if energy else text.name.span,
         layers=layers,
         couplings=tuple(named_couplings),
@@ -77,7 +78,8 @@ def resolve_block(text: BlockText, log: Log) -> Block:
         nudged=settings.relax("nudged"),
         gradient=settings.gradient,
         init=settings.init,
-        whole=log.told.total() == faults,
+        # A kind that a missing package may have is no fault of the text, and not known.
+        whole=log.told.total() == faults and (energy is None or kind is not None),
     )
 
 
