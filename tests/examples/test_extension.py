@@ -20,6 +20,7 @@ EXTENSION = Path(__file__).parents[2] / "examples" / "extension"
 SPEC = EXTENSION / "spec.ffe"
 CONSTRUCTS = "ffebm_example/constructs"
 
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``pip install examples/extension``, without what is installed already."""
@@ -59,7 +60,7 @@ def test_its_gradients_are_right_and_the_stencils_bias_of_order_four(site: Path)
         "third_order",
     }
     assert found["ok"]
-    orders = {row["estimator"]: row["order"] for row in found["beta_sweep"]}
+    orders = {row["estimator"]: row["observed_order"] for row in found["beta_sweep"]}
     assert abs(orders["four_point"] - 4) < 0.2 and abs(orders["centered"] - 2) < 0.2
     assert {row["configured_beta"] for row in found["kinks"]} == {0.2}
 
