@@ -11,6 +11,7 @@ and with other settings each time.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,8 @@ from ffebm_dsl.physics.network.proportion import proportioned
 from ffebm_dsl.physics.network.refusal import refuse_second_order
 from ffebm_dsl.physics.network.whole_batch import WholeBatch
 from ffebm_dsl.physics.relaxation import forward_pass, relax
+
+_NUMBERS = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ class EnergyBlock(WholeBatch, nn.Module):
         outputs: indices of the layers whose states the block returns.
         settings: how the block relaxes and learns. To change them, assign other settings;
             calls that were made keep theirs.
-        name: what reports call the block.
+        name: what reports and messages call the block; ``""`` for the next of ``block1``,
+            ``block2``, ....
     """
 
     def __init__(
@@ -104,13 +108,13 @@ class EnergyBlock(WholeBatch, nn.Module):
         outputs: Sequence[int],
         settings: BlockSettings,
         *,
-        name: str = "block",
+        name: str = "",
     ) -> None:
         super().__init__()
         self.energy = energy
         self.outputs = tuple(outputs)
         self.settings = settings
-        self.name = name
+        self.name = name or f"block{next(_NUMBERS)}"
         self.reports: Sequence[PhaseReport] = []
         """How the relaxations of the last call went, its backward pass included."""
 

@@ -192,7 +192,9 @@ def test_second_derivatives_are_refused_by_name() -> None:
     core = core_of(4, 5, 3)
     x = X.clone().requires_grad_()
     (first,) = torch.autograd.grad(core(x).square().sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="block block: its gradient cannot be differentiated a"):
+    with pytest.raises(
+        RuntimeError, match=r"block block\d+: its gradient cannot be differentiated a"
+    ):
         torch.autograd.grad(first.sum(), x)
     with pytest.raises(RuntimeError, match="a second time"):
         torch.autograd.functional.hessian(lambda u: core(u).sum(), X)
@@ -229,7 +231,7 @@ def test_a_part_of_a_batch_is_nudged_as_the_whole(processes: int) -> None:
     [
         ((), "takes 1 drives, and gets 0"),
         ((X, X), "takes 1 drives, and gets 2"),
-        ((X[:, :3],), r"drive 0 of block block has shape \[6, 3\], and must be \(batch, 4\)"),
+        ((X[:, :3],), r"drive 0 of block block\d+ has shape \[6, 3\], and must be \(batch, 4\)"),
         ((X[0],), r"has shape \[4\]"),
         ((X.long(),), "is torch.int64, and must be real numbers"),
     ],
@@ -242,7 +244,9 @@ def test_drives_that_do_not_fit_are_refused(drives: tuple[Tensor, ...], message:
 def test_a_drive_of_one_sample_beside_a_batch_is_refused() -> None:
     layers = [Layer("s", (4,), Tanh())]
     energy = HopfieldEnergy(layers, {}, {"u": Drive(0), "v": Drive(0)}).double()
-    with pytest.raises(ValueError, match="drive 1 of block block has a batch of 1, drive 0 one of"):
+    with pytest.raises(
+        ValueError, match=r"drive 1 of block block\d+ has a batch of 1, drive 0 one of"
+    ):
         block(energy)(X, X[:1])
 
 
