@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 
 from ffebm_dsl.language.diagnostics import Fix, Label, Span
@@ -77,8 +77,8 @@ def _missing_part(block: Block) -> tuple[str, str, str] | None:
 
 def _check_connections(block: Block, log: Log) -> None:
     """Follow the couplings from drives and outputs; name the layers that are left over."""
-    driven = _reached({drive.layer for drive in block.drives}, block)
-    read = _reached({output.layer for output in block.outputs if output.layer}, block)
+    driven = distances((drive.layer for drive in block.drives), block)
+    read = distances((o.layer for o in block.outputs if o.layer), block)
     for output in block.outputs:
         if output.layer and output.layer not in driven:
             log.report(
@@ -97,16 +97,20 @@ def _check_connections(block: Block, log: Log) -> None:
             log.report("FFEW007", message, layer.span)
 
 
-def _reached(start: set[str], block: Block) -> set[str]:
-    reached = set(start)
-    grown = True
-    while grown:
-        before = len(reached)
-        for coupling in block.couplings:
-            if {coupling.source, coupling.target} & reached:
-                reached |= {coupling.source, coupling.target}
-        grown = len(reached) > before
-    return reached
+def distances(start: Iterable[str], block: Block) -> dict[str, int]:
+    """How many couplings each layer is away from the nearest of ``start``."""
+    neighbours: dict[str, list[str]] = {layer.name: [] for layer in block.layers}
+    for coupling in block.couplings:
+        neighbours[coupling.source].append(coupling.target)
+        neighbours[coupling.target].append(coupling.source)
+    found = dict.fromkeys(start, 0)
+    front = list(found)
+    while front:
+        reached = {n: None for layer in front for n in neighbours[layer] if n not in found}
+        distance = found[front[0]] + 1
+        found |= dict.fromkeys(reached, distance)
+        front = list(reached)
+    return found
 
 
 # Loss ------------------------------------------------------------------------------------

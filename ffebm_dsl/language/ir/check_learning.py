@@ -7,10 +7,10 @@ its way back. Other orders carry it further in a sweep; ``ffebm check`` measures
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.ir.check import blocks_of
+from ffebm_dsl.language.ir.check import blocks_of, distances
 from ffebm_dsl.language.ir.count import count
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import SpecIR
@@ -42,8 +42,8 @@ def check_weights(spec: SpecIR, place: Span, log: Log) -> None:
 
 
 def _check_block(block: Block, log: Log) -> None:
-    outputs = _distances((o.layer for o in block.outputs if o.layer), block)
-    driven = _distances((drive.layer for drive in block.drives), block)
+    outputs = distances((o.layer for o in block.outputs if o.layer), block)
+    driven = distances((drive.layer for drive in block.drives), block)
     far = max((driven[o.layer] for o in block.outputs if o.layer in driven), default=0)
     free = block.free
     if free.order == "synchronous" and free.start == "zeros" and free.sweeps <= far:
@@ -80,19 +80,3 @@ def _check_nudged(block: Block, outputs: Mapping[str, int], log: Log) -> None:
                 drive.span,
                 help=f"{help}, or another `order`",
             )
-
-
-def _distances(start: Iterable[str], block: Block) -> dict[str, int]:
-    """How many couplings each layer is away from the nearest of ``start``."""
-    neighbours: dict[str, list[str]] = {layer.name: [] for layer in block.layers}
-    for coupling in block.couplings:
-        neighbours[coupling.source].append(coupling.target)
-        neighbours[coupling.target].append(coupling.source)
-    found = dict.fromkeys(start, 0)
-    front = list(found)
-    while front:
-        reached = {n: None for layer in front for n in neighbours[layer] if n not in found}
-        distance = found[front[0]] + 1
-        found |= dict.fromkeys(reached, distance)
-        front = list(reached)
-    return found

@@ -33,6 +33,7 @@ class Log:
     source: SourceFile
     found: list[Diagnostic] = field(default_factory=list)
     told: Counter[str] = field(default_factory=Counter)
+    kept: set[tuple[str, Span, str, SourceFile]] = field(default_factory=set)
     used: set[Span] = field(default_factory=set)
     context: tuple[Label, ...] = ()
 
@@ -68,8 +69,10 @@ class Log:
             fix=fix,
         )
         self.told[code] += 1
-        if any(_same_fault(diagnostic, other) for other in self.found):
+        fault = (code, span, message, diagnostic.source)
+        if fault in self.kept:
             return
+        self.kept.add(fault)
         self.found.append(diagnostic)
         if len(self.found) >= MOST_FAULTS and self.failed:
             raise SpecError(self.sorted())
@@ -81,7 +84,3 @@ class Log:
     def sorted(self) -> tuple[Diagnostic, ...]:
         """Faults of overrides first, then everything else in the order of the text."""
         return tuple(sorted(self.found, key=lambda d: (d.source is self.source, d.span.start)))
-
-
-def _same_fault(a: Diagnostic, b: Diagnostic) -> bool:
-    return (a.code, a.span, a.message, a.source) == (b.code, b.span, b.message, b.source)

@@ -142,26 +142,38 @@ def _add_block(builder: _Builder, block: BlockIR) -> None:
         port = f"{block.name}.{map_.name}"
         _add_map(builder, map_, port, port)
     numbers: dict[str, int] = {}
-    for name in _order(block):
+    layers = {layer.name: layer for layer in block.layers}
+    touching = _touching(block)
+    for name in _order(block, touching):
         number = len(builder.layers) + 1
         numbers[name] = number
-        edges = [*_drives(builder, block, name), *_couplings(block, name, numbers)]
-        layer = next(layer for layer in block.layers if layer.name == name)
-        builder.end(block.name, name, edges, layer.activation)
+        edges = [*_drives(builder, block, name), *_couplings(block, touching[name], name, numbers)]
+        builder.end(block.name, name, edges, layers[name].activation)
     for output in block.outputs:
         builder.ports[f"{block.name}.{output.name}"] = _Reach(numbers[output.layer])
 
 
-def _order(block: BlockIR) -> list[str]:
+def _touching(block: BlockIR) -> dict[str, list[CouplingIR]]:
+    """The couplings of each layer, in order."""
+    touching: dict[str, list[CouplingIR]] = {layer.name: [] for layer in block.layers}
+    for coupling in block.couplings:
+        for name in {coupling.source, coupling.target}:
+            touching[name].append(coupling)
+    return touching
+
+
+def _order(block: BlockIR, touching: Mapping[str, list[CouplingIR]]) -> list[str]:
     """The layers by their distance from the drives, then as they are declared."""
-    driven = [drive.layer for drive in block.drives]
-    names = [layer.name for layer in block.layers]
+    place = {layer.name: number for number, layer in enumerate(block.layers)}
     # A skip drives a late layer too, so the first drive leads and the others only follow.
-    order = driven[:1]
-    for name in order:
-        ends = [_other(coupling, name) for coupling in block.couplings]
-        order += [n for n in names if n in ends and n not in order]
-    return [*order, *(name for name in names if name not in order)]
+    order = dict.fromkeys(drive.layer for drive in block.drives[:1])
+    front = list(order)
+    for name in front:
+        ends = {_other(coupling, name) for coupling in touching[name]} - order.keys()
+        following = sorted(ends, key=place.__getitem__)
+        order |= dict.fromkeys(following)
+        front += following
+    return [*order, *(name for name in place if name not in order)]
 
 
 def _other(coupling: CouplingIR, name: str) -> str:
@@ -180,9 +192,11 @@ def _drives(builder: _Builder, block: BlockIR, layer: str) -> Iterator[Edge]:
             yield Edge(reach.source, ops, place, f"{drive.source} -> {layer}")
 
 
-def _couplings(block: BlockIR, layer: str, numbers: Mapping[str, int]) -> Iterator[Edge]:
+def _couplings(
+    block: BlockIR, touching: Sequence[CouplingIR], layer: str, numbers: Mapping[str, int]
+) -> Iterator[Edge]:
     """Couplings with layers that came before this one, and with itself."""
-    for coupling in block.couplings:
+    for coupling in touching:
         other = _other(coupling, layer)
         if other not in numbers:
             continue
