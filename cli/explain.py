@@ -26,7 +26,7 @@ def explain(
         ),
     ] = "",
 ) -> None:
-    """Explain a diagnostic code, or a construct: what it is, its arguments, equation, source."""
+    """Explain a diagnostic code or a construct: meaning, arguments, source."""
     if not subject:
         emit("\n".join(f"{known}  {title}" for known, title in CODES.items()))
         return

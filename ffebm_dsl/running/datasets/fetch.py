@@ -98,7 +98,7 @@ def _bring(item: Download, target: Path) -> None:
             lock.path.unlink(missing_ok=True)
 
 
-def download(item: Download, target: Path) -> None:
+def download(item: Download, target: AnyPath) -> None:
     """Get ``item`` to ``target``, from the first of its addresses that gives it.
 
     What an earlier try got is in ``.NAME.part`` beside the target, and is gone on with.
@@ -111,6 +111,7 @@ def download(item: Download, target: Path) -> None:
     from requests import ConnectionError, RequestException
 
     pooch.get_logger().setLevel(logging.ERROR)
+    target = Path(target)
     part = target.with_name(f".{target.name}.part")
     failures = []
     for url in item.urls:
