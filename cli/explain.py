@@ -26,7 +26,7 @@ def explain(
         ),
     ] = "",
 ) -> None:
-    """Explain a diagnostic code or a construct: meaning, arguments, source."""
+    """Explain a diagnostic code or a construct."""
     if not subject:
         emit("\n".join(f"{known}  {title}" for known, title in CODES.items()))
         return

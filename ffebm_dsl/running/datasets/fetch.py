@@ -191,7 +191,7 @@ def _append(item: Download, part: Path, done: int, response: Any) -> None:
         raise RequestException(f"the connection ended after {done} of {item.size} bytes")
 
 
-def unpack(archive: Path, members: list[str], folder: Path) -> list[Path]:
+def unpack(archive: AnyPath, members: list[str], folder: AnyPath) -> list[Path]:
     """Put the ``members`` of an archive, whose checksum is right, into ``folder``.
 
     Each gets its name when all of them are unpacked and durable.
@@ -200,6 +200,7 @@ def unpack(archive: Path, members: list[str], folder: Path) -> list[Path]:
         InputError: a member is missing.
         StorageError: the disk is full or fails.
     """
+    folder = Path(folder)
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         holder = tempfile.TemporaryDirectory(prefix=".unpacking", dir=folder)
