@@ -19,6 +19,7 @@ from ffebm_dsl.running.records import read
 EXTENSION = Path(__file__).parents[2] / "examples" / "extension"
 SPEC = EXTENSION / "spec.ffe"
 CONSTRUCTS = "ffebm_example/constructs"
+BROUGHT = ("shifted_sigmoid", "circulant", "four_point", "momentum", "third_order")
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +138,15 @@ def test_a_run_names_the_package_in_record_and_report(site: Path, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert "ffebm-example==0.2.0" in read(run / "run.h5")["provenance"]["package"]
     assert "ffebm-example" in page.read_text() and "0.2.0" in page.read_text()
+
+
+@pytest.mark.slow
+def test_its_constructs_have_the_properties_of_their_kinds(site: Path) -> None:
+    names = " or ".join(f"[{name}]" for name in BROUGHT)
+    tests = ["-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "tests/unit/constructs"]
+    done = python(*tests, "-k", names, site=site)
+    assert done.returncode == 0, done.stdout
+    assert int(done.stdout.split()[-4]) >= len(BROUGHT), done.stdout
 
 
 def test_bench_says_that_the_energy_has_no_floor(site: Path) -> None:
