@@ -3,8 +3,13 @@
 >>> import ffebm_dsl
 >>> network = ffebm_dsl.load("digits.ffe", width=64)      # a torch.nn.Module
 
+>>> from ffebm_dsl import Coupling, Drive, EnergyBlock, HopfieldEnergy, Layer, Linear, Tanh
+>>> layers = [Layer("s1", (32,), Tanh()), Layer("s2", (16,), Tanh())]
+>>> couplings = {"s1_s2": Coupling(0, 1, {"linear": Linear((32,), 16)})}
+>>> block = EnergyBlock(HopfieldEnergy(layers, couplings, {"u": Drive(0)}), outputs=[1])
+
 Importing this package imports neither torch nor the parser: the functions below do when
-they are called.
+they are called, and the parts of energy blocks when they are asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -31,23 +37,63 @@ from ffebm_dsl.language.diagnostics import (
 if TYPE_CHECKING:
     import torch
 
+    from ffebm_dsl.constructs.activations.clipped_relu import ClippedRelu
+    from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+    from ffebm_dsl.constructs.activations.identity import Identity
+    from ffebm_dsl.constructs.activations.relu import Relu
+    from ffebm_dsl.constructs.activations.sigmoid import Sigmoid
+    from ffebm_dsl.constructs.activations.tanh import Tanh
+    from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+    from ffebm_dsl.constructs.gradients.implicit import Implicit
+    from ffebm_dsl.constructs.gradients.unrolled import Unrolled
+    from ffebm_dsl.constructs.ops.avg_pool2d import AvgPool2d
+    from ffebm_dsl.constructs.ops.conv2d import Conv2d
+    from ffebm_dsl.constructs.ops.flatten import Flatten
+    from ffebm_dsl.constructs.ops.linear import Linear
+    from ffebm_dsl.constructs.ops.max_pool2d import MaxPool2d
     from ffebm_dsl.language.diagnostics import AnyPath
     from ffebm_dsl.language.ir import Compiled
     from ffebm_dsl.language.ir.model import SpecIR
     from ffebm_dsl.language.registry import Construct
-    from ffebm_dsl.physics.network import HybridNetwork
+    from ffebm_dsl.physics.energy import Coupling, Drive, Energy, HopfieldEnergy
+    from ffebm_dsl.physics.interfaces import Layer, PhaseSettings, Relaxation, Sweeps
+    from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridNetwork
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AvgPool2d",
+    "BlockSettings",
+    "ClippedRelu",
+    "Conv2d",
+    "Coupling",
     "Diagnostic",
+    "Drive",
+    "Energy",
+    "EnergyBlock",
+    "EquilibriumPropagation",
     "FfebmError",
+    "Flatten",
+    "HardSigmoid",
+    "HopfieldEnergy",
+    "Identity",
+    "Implicit",
     "InputError",
+    "Layer",
+    "Linear",
+    "MaxPool2d",
     "NegativeResult",
+    "PhaseSettings",
+    "Relaxation",
+    "Relu",
+    "Sigmoid",
     "SourceFile",
     "SpecError",
     "Stopped",
     "StorageError",
+    "Sweeps",
+    "Tanh",
+    "Unrolled",
     "__version__",
     "compile_spec",
     "load",
@@ -55,6 +101,44 @@ __all__ = [
     "register",
     "render",
 ]
+
+_PARTS = {
+    name: module
+    for module, names in {
+        "constructs.activations.clipped_relu": "ClippedRelu",
+        "constructs.activations.hard_sigmoid": "HardSigmoid",
+        "constructs.activations.identity": "Identity",
+        "constructs.activations.relu": "Relu",
+        "constructs.activations.sigmoid": "Sigmoid",
+        "constructs.activations.tanh": "Tanh",
+        "constructs.gradients.ep": "EquilibriumPropagation",
+        "constructs.gradients.implicit": "Implicit",
+        "constructs.gradients.unrolled": "Unrolled",
+        "constructs.ops.avg_pool2d": "AvgPool2d",
+        "constructs.ops.conv2d": "Conv2d",
+        "constructs.ops.flatten": "Flatten",
+        "constructs.ops.linear": "Linear",
+        "constructs.ops.max_pool2d": "MaxPool2d",
+        "physics.energy": "Coupling Drive Energy HopfieldEnergy",
+        "physics.interfaces": "Layer PhaseSettings Relaxation Sweeps",
+        "physics.network": "BlockSettings EnergyBlock",
+    }.items()
+    for name in names.split()
+}
+"""Each part of an energy block that this package hands on, and its module."""
+
+if not TYPE_CHECKING:  # A type checker would take any name for an attribute.
+
+    def __getattr__(name: str) -> object:
+        """A part of an energy block, imported when it is first asked for, and torch with it."""
+        if name not in _PARTS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_PARTS[name]}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_PARTS})
 
 
 def read_source(path: AnyPath) -> SourceFile:

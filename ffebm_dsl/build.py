@@ -23,6 +23,7 @@ from ffebm_dsl.language.ir.model import (
     SpecIR,
 )
 from ffebm_dsl.language.ir.op_names import op_names
+from ffebm_dsl.language.ir.shared import Settings
 from ffebm_dsl.language.ir.verify import verify
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
@@ -35,7 +36,7 @@ from ffebm_dsl.language.registry import (
     SOLVERS,
 )
 from ffebm_dsl.physics.energy import Coupling, Drive, Energy, OpWeights
-from ffebm_dsl.physics.interfaces import Activation, Layer, PhaseSettings, Solver, Sweeps
+from ffebm_dsl.physics.interfaces import Activation, Estimator, Layer, PhaseSettings, Solver, Sweeps
 from ffebm_dsl.physics.modules import Chain, NamedModules
 from ffebm_dsl.physics.network import (
     BlockSettings,
@@ -72,6 +73,17 @@ def build(
         torch.default_generator.manual_seed(seed)
         network = _network(spec.model, generator)
     return network.to(device=device, dtype=dtype)
+
+
+def default_settings(energy: Energy) -> BlockSettings:
+    """How a block with this energy relaxes and learns in a text that says nothing of it."""
+    settings, layers, edges = Settings(), len(energy.layers), list(energy.edges)
+    assert settings.gradient.call is not None
+    return BlockSettings(
+        _relaxation(settings.relax("free"), layers, edges),
+        _relaxation(settings.relax("nudged"), layers, edges),
+        _estimator(settings.gradient.call.ir),
+    )
 
 
 def _network(model: ModelIR, generator: Generator) -> HybridNetwork:
@@ -127,7 +139,7 @@ def _block(ir: BlockIR, prediction: str, generator: Generator) -> HybridBlock:
     settings = BlockSettings(
         _relaxation(ir.free, len(layers), edges),
         _relaxation(ir.nudged, len(layers), edges),
-        GRADIENTS[ir.gradient.name].make(ir.gradient.arguments),
+        _estimator(ir.gradient),
     )
     core = EnergyBlock(energy, list(outputs.values()), settings, name=ir.name)
     wiring = Wiring(
@@ -147,6 +159,11 @@ def _check_routing(ir: BlockIR, energy: Energy) -> None:
             "takes only linear ops there",
             help=f"put a linear op in the place of `{routed[0]}`, or choose another energy",
         )
+
+
+def _estimator(call: CallIR) -> Estimator:
+    estimator: Estimator = GRADIENTS[call.name].make(call.arguments)
+    return estimator
 
 
 def _activation(call: CallIR) -> Activation:

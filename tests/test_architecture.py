@@ -47,7 +47,8 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "relaxation": "interfaces layout",
         "energy": "interfaces modules layout relaxation",
         "gradients": "interfaces layout energy relaxation",
-        "network": "interfaces modules layout energy relaxation gradients",
+        # A block without settings has those of the language, which it asks `build` for.
+        "network": "interfaces modules layout energy relaxation gradients build",
         "build": "ir registry diagnostics interfaces network energy relaxation gradients modules",
         "storage": "diagnostics",
         "hdf5": "diagnostics",
@@ -64,7 +65,8 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "records ir registry syntax diagnostics network specs drawing editor interchange "
         "migrations",
         "__main__": "cli",
-        "": "build interchange ir network registry diagnostics training",
+        "": "build constructs interchange interfaces ir energy network registry diagnostics "
+        "training",
     }.items()
 }
 """Part of the package -> the parts it may import; ``""`` is ``ffebm_dsl/__init__.py``."""

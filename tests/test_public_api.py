@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -58,7 +60,19 @@ def test_what_is_public_is_exported() -> None:
         and not name.startswith("_")
         and not inspect.ismodule(value)
     }
-    assert bound == set(ffebm_dsl.__all__) - {"__version__"}
+    assert bound | set(ffebm_dsl._PARTS) == set(ffebm_dsl.__all__) - {"__version__"}
+
+
+def test_parts_are_imported_when_they_are_asked_for() -> None:
+    code = (
+        "import sys, ffebm_dsl; assert 'torch' not in sys.modules;"
+        "assert 'EnergyBlock' in dir(ffebm_dsl);"
+        "from ffebm_dsl import Tanh; assert 'torch' not in sys.modules;"
+        "ffebm_dsl.EnergyBlock; assert 'torch' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="EnergyBlok"):
+        _ = ffebm_dsl.EnergyBlok  # type: ignore[attr-defined]
 
 
 def test_what_is_public_is_documented() -> None:

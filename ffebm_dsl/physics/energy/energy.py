@@ -63,6 +63,11 @@ class Energy(nn.Module, ABC):
         return False
 
     @property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """The pairs of layers whose states phi couples; all of them where nothing else is said."""
+        return tuple((a, b) for a in range(len(self.layers)) for b in range(a + 1))
+
+    @property
     def drive_shapes(self) -> tuple[tuple[int, ...], ...] | None:
         """The shape of one sample of each drive; None where any will do."""
         return None

@@ -62,6 +62,10 @@ class HopfieldEnergy(Energy):
         return any(coupling.routed for coupling in self.couplings)
 
     @property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        return tuple((coupling.source, coupling.target) for coupling in self.couplings)
+
+    @property
     def drive_shapes(self) -> tuple[tuple[int, ...], ...]:
         first_ops = [next(iter(drive.ops), None) for drive in self.drives]
         return tuple(

@@ -96,8 +96,8 @@ class EnergyBlock(WholeBatch, nn.Module):
     Args:
         energy: layers, couplings and drives; the drives are the arguments of ``forward``.
         outputs: indices of the layers whose states the block returns.
-        settings: how the block relaxes and learns. To change them, assign other settings;
-            calls that were made keep theirs.
+        settings: how the block relaxes and learns; None: as a block of a text that says
+            nothing of it. To change them, assign other settings; calls that were made keep theirs.
         name: what reports and messages call the block; ``""`` for the next of ``block1``,
             ``block2``, ....
     """
@@ -106,14 +106,14 @@ class EnergyBlock(WholeBatch, nn.Module):
         self,
         energy: Energy,
         outputs: Sequence[int],
-        settings: BlockSettings,
+        settings: BlockSettings | None = None,
         *,
         name: str = "",
     ) -> None:
         super().__init__()
         self.energy = energy
         self.outputs = tuple(outputs)
-        self.settings = settings
+        self.settings = settings or _of_the_language(energy)
         self.name = name or f"block{next(_NUMBERS)}"
         self.reports: Sequence[PhaseReport] = []
         """How the relaxations of the last call went, its backward pass included."""
@@ -213,6 +213,13 @@ class EnergyBlock(WholeBatch, nn.Module):
         plan = _Plan(call, self.energy, tuple(weights), len(drives))
         outputs: tuple[Tensor, ...] = _Equilibrate.apply(plan, *drives, *weights.values(), *of_cost)
         return outputs
+
+
+def _of_the_language(energy: Energy) -> BlockSettings:
+    # `build` knows both the language and the blocks, and imports this module.
+    from ffebm_dsl.build import default_settings
+
+    return default_settings(energy)
 
 
 @dataclass(frozen=True)
