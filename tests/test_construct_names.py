@@ -8,7 +8,9 @@ kept elsewhere, which the next construct would have to be added to.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +32,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "unrolled": ("checking", "one of the three methods whose gradients `check` compares"),
 }
 """Word -> the parts where it is no name of a construct to be looked up, and what it is there."""
+
+ROOT = Path(__file__).parents[1]
+COST = re.compile(r"^\|.*\| (`\w+`(?:, `\w+`)*) \| (\d) \|$", re.MULTILINE)
+"""A row of the table in CONTRIBUTING.md: names of tables, and the product files of a construct."""
 
 
 def uses(text: str) -> Iterator[tuple[int, str]]:
@@ -91,3 +97,24 @@ def test_a_planted_use_is_found(text: str) -> None:
 def test_other_words_are_no_uses() -> None:
     text = "x == 'words' or f('conv2d')\n'write conv2d'"
     assert not list(violations("ffebm_dsl.language.ir.planted", text))
+
+
+def costs() -> dict[str, int]:
+    """Table -> the product files that one more construct of it takes, as CONTRIBUTING.md says."""
+    rows = COST.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    return {name: int(files) for names, files in rows for name in re.findall(r"\w+", names)}
+
+
+def test_the_costs_of_every_table_are_stated() -> None:
+    assert set(costs()) == {name for name, table in TABLES.items() if table.extensible}
+
+
+def test_the_extension_brings_one_construct_of_a_table_in_so_many_files() -> None:
+    folders = ROOT / "examples" / "extension" / "ffebm_example" / "constructs"
+    found = {
+        folder.name: sum(1 for file in folder.glob("*.py") if file.name != "__init__.py")
+        for folder in folders.iterdir()
+        if folder.is_dir() and not folder.name.startswith("_")
+    }
+    assert set(found) == {"activations", "ops", "gradients", "solvers", "energies"}
+    assert found == {name: costs()[name] for name in found}
