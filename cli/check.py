@@ -18,15 +18,18 @@ from ffebm_dsl.cli.check_transients import (
     Wanted,
     print_transients,
 )
+from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, compile_file, load_spec
 from ffebm_dsl.language.diagnostics import (
     Diagnostic,
     InputError,
     NegativeResult,
+    Piece,
+    Role,
     Severity,
     SpecError,
-    render,
+    pieces,
     to_record,
 )
 
@@ -39,6 +42,7 @@ SpecsArgument = Annotated[
     list[Path],
     typer.Argument(
         metavar="SPEC",
+        autocompletion=spec_files,
         help="A spec: an .ffe file, or .yaml or .json as `ffebm convert` writes it. With --static "
         "there may be several.",
     ),
@@ -155,7 +159,7 @@ def _check_texts(
             continue
         found += compiled.warnings
         if write is None:
-            emit(f"{compiled.source.name}: ok")
+            emit(f"{compiled.source.name}: ", Piece("ok", Role.GOOD))
     if write is not None:
         write(not status, found, {"error": "; ".join(unread)} if unread else {})
     if status:
@@ -170,7 +174,7 @@ def _print_check(compiled: Compiled, measure: _Measure) -> None:
     if measured.report:
         print_report(measured.report, measure.samples, measure.seed)
     for diagnostic in measured.found:
-        say("\n" + render(diagnostic))
+        say("\n", *pieces(diagnostic))
     if not measured.ok:
         raise NegativeResult(_verdict(measured))
 

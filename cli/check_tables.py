@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.cli.console import emit
+from ffebm_dsl.language.diagnostics import Piece, Role
 from ffebm_dsl.language.registry import GRADIENTS
 
 if TYPE_CHECKING:
@@ -22,16 +23,16 @@ def print_promises(constructs: Sequence[ConstructRow], name: str) -> None:
     """A table of the constructs of all energies, and how they kept their promises."""
     emit(f"{name}: what the constructs of its energies promise, in float64")
     head = ["construct", "kind", "package", "used at", "comparisons", "worst error"]
-    emit(table(head, [_promises(row) for row in constructs]))
+    broken = [f"  BROKEN: {row.broken[0].text}" if row.broken else "" for row in constructs]
+    emit(*_marked(table(head, [_promises(row) for row in constructs]), broken))
 
 
 def _promises(row: ConstructRow) -> list[str]:
     worst = max(row.promises, key=lambda promise: promise.error / promise.limit)
     shown = row.broken[0] if row.broken else worst
-    mark = f"  BROKEN: {shown.text}" if row.broken else ""
     package = row.package or "ffebm"
     count = str(len(row.promises))
-    return [row.name, row.noun, package, row.place, count, f"{shown.error:.1e}{mark}"]
+    return [row.name, row.noun, package, row.place, count, f"{shown.error:.1e}"]
 
 
 def print_report(report: CheckReport, samples: int, seed: int) -> None:
@@ -40,7 +41,8 @@ def print_report(report: CheckReport, samples: int, seed: int) -> None:
     emit("\nRelative error of each gradient against its references, the worst of each")
     titles = [GRADIENTS[estimator].title for estimator in _estimators(report)]
     head = ["tensor", *titles, "worst cosine", "as configured"]
-    emit(table(head, _gradients(report)))
+    rows, marks = _gradients(report)
+    emit(*_marked(table(head, rows), marks))
     for block in report.unconverged:
         emit(f"not relaxed: {_how_it_ended(report, block)}; gradients mean nothing there")
     emit(
@@ -71,15 +73,20 @@ def print_report(report: CheckReport, samples: int, seed: int) -> None:
     )
     if report.ok:
         tensors = len({row.tensor for row in report.gradients})
-        emit(f"\nok: {len(report.gradients)} comparisons of {tensors} tensors agree")
+        emit(
+            "\n",
+            Piece("ok", Role.GOOD),
+            f": {len(report.gradients)} comparisons of {tensors} tensors agree",
+        )
 
 
-def _gradients(report: CheckReport) -> list[list[str]]:
+def _gradients(report: CheckReport) -> tuple[list[list[str]], list[str]]:
+    """The rows of the table, and what is wrong with each, ``""`` where nothing is."""
     rows: dict[str, list[GradientRow]] = {}
     for row in report.gradients:
         rows.setdefault(row.tensor, []).append(row)
     configured = {row.tensor: row.comparison for row in report.as_configured}
-    table = []
+    table, marks = [], []
     for tensor, group in rows.items():
         # Where finite differences could not judge, there is no error against them.
         errors = [
@@ -95,11 +102,21 @@ def _gradients(report: CheckReport) -> list[list[str]]:
         used = cosine_text(math.nan if own.vanishes else own.cosine)
         if any(report.not_relaxed(row) for row in group):
             table.append([tensor, *("not relaxed" for _ in errors), "-", "-"])
+            marks.append("")
             continue
+        table.append([tensor, *(f"{e:.1e}" for e in errors), worst, used])
         mark = "" if all(row.agrees for row in group) else "  WRONG"
-        mark = "  NOT JUDGED" if tensor in report.unjudged else mark
-        table.append([tensor, *(f"{e:.1e}" for e in errors), worst, used + mark])
-    return table
+        marks.append("  NOT JUDGED" if tensor in report.unjudged else mark)
+    return table, marks
+
+
+def _marked(text: str, marks: Sequence[str]) -> Iterator[Piece]:
+    """A table, and behind each of its rows a mark of what is wrong there."""
+    head, *rows = text.split("\n")
+    yield Piece(head)
+    for row, mark in zip(rows, marks, strict=True):
+        yield Piece(f"\n{row}")
+        yield Piece(mark, Role.ERROR)
 
 
 def _how_it_ended(report: CheckReport, block: str) -> str:

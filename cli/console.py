@@ -9,9 +9,9 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
-from ffebm_dsl.language.diagnostics import cannot_write
+from ffebm_dsl.language.diagnostics import Piece, Role, cannot_write
 
 _KEPT = "\n\t"
 
@@ -26,6 +26,44 @@ def printable(text: str) -> str:
         char if char in _KEPT or unicodedata.category(char) not in ("Cc", "Cf", "Cs") else "\ufffd"
         for char in text
     )
+
+
+_SGR = {
+    Role.ERROR: "1;31",
+    Role.WARNING: "1;33",
+    Role.MESSAGE: "1",
+    Role.FRAME: "1;34",
+    Role.HINT: "1;36",
+    Role.GOOD: "1;32",
+}
+"""The colour of each role: parameters of the escape sequence Select Graphic Rendition."""
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether results and messages have colours there: a terminal, unless told otherwise.
+
+    The environment tells: ``NO_COLOR``, ``FORCE_COLOR`` and ``CLICOLOR_FORCE``, in this
+    order, then ``TERM=dumb``.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    forced = (os.environ.get(name, "") for name in ("FORCE_COLOR", "CLICOLOR_FORCE"))
+    if any(value not in ("", "0") for value in forced):
+        return True
+    return os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def _painted(parts: tuple[Piece | str, ...], stream: TextIO) -> str:
+    """The text of ``parts``, made printable, in colour where ``stream`` has colours."""
+    colours = coloured(stream)
+    return "".join(_paint(Piece(p) if isinstance(p, str) else p, colours) for p in parts)
+
+
+def _paint(piece: Piece, colours: bool) -> str:
+    text = printable(piece.text)
+    if not (colours and text and piece.role in _SGR):
+        return text
+    return f"\x1b[{_SGR[piece.role]}m{text}\x1b[0m"
 
 
 def open_streams() -> None:
@@ -77,19 +115,19 @@ def drop_results() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def say(text: str) -> None:
+def say(*parts: Piece | str) -> None:
     """A line for the user, on stderr; if that cannot be written, there is nobody to tell."""
     with contextlib.suppress(OSError):
-        print(printable(text), file=sys.stderr, flush=True)
+        print(_painted(parts, sys.stderr), file=sys.stderr, flush=True)
 
 
-def emit(text: str) -> None:
+def emit(*parts: Piece | str) -> None:
     """A result, on stdout.
 
     Raises StorageError where it cannot be written, BrokenPipeError where its reader has gone.
     """
     with _delivered():
-        print(printable(text), flush=True)
+        print(_painted(parts, sys.stdout), flush=True)
 
 
 def emit_styled(text: str) -> None:

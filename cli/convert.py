@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.files import STREAM, write_text
 from ffebm_dsl.cli.spec import SetOption, load_spec
 from ffebm_dsl.language.diagnostics import InputError, form_of
@@ -25,7 +26,12 @@ class Form(StrEnum):
 
 
 def convert(
-    spec: Annotated[Path, typer.Argument(help="A spec as text, YAML or JSON; - for stdin.")],
+    spec: Annotated[
+        Path,
+        typer.Argument(
+            autocompletion=spec_files, help="A spec as text, YAML or JSON; - for stdin."
+        ),
+    ],
     out: Annotated[Path, typer.Argument(help="Where it goes; - for stdout.")] = STREAM,
     to: Annotated[
         Form | None, typer.Option(help="Form of OUT. [default: by the ending of OUT]")

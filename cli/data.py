@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ffebm_dsl.cli.commands import new_app
+from ffebm_dsl.cli.completion import data_sets
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.language.diagnostics import InputError, NegativeResult
 
@@ -44,7 +45,10 @@ def list_data(data_dir: FolderOption = DATA, as_json: JsonOption = False) -> Non
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="A data set; `ffebm data list` names them.")],
+    name: Annotated[
+        str,
+        typer.Argument(autocompletion=data_sets, help="A data set; `ffebm data list` names them."),
+    ],
     data_dir: FolderOption = DATA,
 ) -> None:
     """Download a data set's files and unpack them.
@@ -61,7 +65,8 @@ def fetch(
 @app.command()
 def verify(
     name: Annotated[
-        str | None, typer.Argument(help="A data set. [default: all that are there]")
+        str | None,
+        typer.Argument(autocompletion=data_sets, help="A data set. [default: all that are there]"),
     ] = None,
     data_dir: FolderOption = DATA,
     as_json: JsonOption = False,

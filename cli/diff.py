@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import emit, emit_json
 from ffebm_dsl.cli.spec import compile_file
 from ffebm_dsl.language.diagnostics import NegativeResult
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(help="An .ffe file.", metavar="A")],
-    b: Annotated[Path, typer.Argument(help="Another .ffe file.", metavar="B")],
+    a: Annotated[
+        Path, typer.Argument(help="An .ffe file.", metavar="A", autocompletion=spec_files)
+    ],
+    b: Annotated[
+        Path, typer.Argument(help="Another .ffe file.", metavar="B", autocompletion=spec_files)
+    ],
     settings_a: Annotated[
         list[str] | None, typer.Option("--set-a", metavar="KEY=VALUE", help="--set for A.")
     ] = None,

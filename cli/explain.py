@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ffebm_dsl.cli.completion import subjects
 from ffebm_dsl.cli.console import emit
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.diagnostics.codes import CODES
@@ -22,6 +23,7 @@ def explain(
         str,
         typer.Argument(
             metavar="[CODE|NAME]",
+            autocompletion=subjects,
             help="Such as FFE2003, conv2d or ep; without it, all codes are listed.",
         ),
     ] = "",

@@ -36,11 +36,14 @@ from ffebm_dsl.language.diagnostics import (
     Diagnostic,
     FfebmError,
     InputError,
+    Piece,
+    Role,
     Severity,
     SpecError,
     Stopped,
     StorageError,
     cannot_write,
+    pieces,
     to_record,
 )
 
@@ -162,14 +165,25 @@ def report(error: FfebmError, as_json: bool = False) -> int:
         from ffebm_dsl.language.diagnostics.pages import pointer
 
         more = pointer([diagnostic.code for diagnostic in error.diagnostics])
-        say(f"{error}\n\n{tally(error.diagnostics)}; {more}")
+        found = [piece for d in error.diagnostics for piece in (*pieces(d), Piece("\n\n"))]
+        say(*found, f"{tally(error.diagnostics)}; {more}")
     else:
-        say(f"{'stopped' if isinstance(error, Stopped) else 'error'}: {error}")
+        say(*_in_pieces(error))
     if as_json and not error.printed:
         message = tally(error.diagnostics) if isinstance(error, SpecError) else error.message
-        found = error.diagnostics if isinstance(error, SpecError) else ()
-        _emit_error(message, code, error.help, found)
+        diagnostics = error.diagnostics if isinstance(error, SpecError) else ()
+        _emit_error(message, code, error.help, diagnostics)
     return code
+
+
+def _in_pieces(error: FfebmError) -> list[Piece]:
+    """What an error says, headed by what it is."""
+    stopped = isinstance(error, Stopped)
+    head = Piece("stopped", Role.WARNING) if stopped else Piece("error", Role.ERROR)
+    said = [head, Piece(f": {error.message}")]
+    if error.help:
+        said += [Piece("\n  = ", Role.FRAME), Piece("help:", Role.HINT), Piece(f" {error.help}")]
+    return said
 
 
 def tally(diagnostics: Sequence[Diagnostic]) -> str:
@@ -184,7 +198,10 @@ def _report_bug(error: Exception, as_json: bool) -> int:
     if os.environ.get("FFEBM_DEBUG") == "1":
         traceback.print_exception(error)
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    say(f"internal error: {what}; please report it, with what FFEBM_DEBUG=1 prints")
+    say(
+        Piece("internal error", Role.ERROR),
+        f": {what}; please report it, with what FFEBM_DEBUG=1 prints",
+    )
     if as_json:
         _emit_error(f"internal error: {what}", EXIT_INTERNAL)
     return EXIT_INTERNAL

@@ -11,12 +11,17 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import emit_text, say
 from ffebm_dsl.cli.files import STREAM, read_spec, write_text
 from ffebm_dsl.language.diagnostics import FfebmError, NegativeResult, SourceFile
 
 FilesArgument = Annotated[
-    list[Path], typer.Argument(help="Specs; - reads standard input and writes standard output.")
+    list[Path],
+    typer.Argument(
+        autocompletion=spec_files,
+        help="Specs; - reads standard input and writes standard output.",
+    ),
 ]
 CheckOption = Annotated[
     bool, typer.Option("--check", help="Write nothing; exit 1 if a spec would change.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from rich import box
@@ -10,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ffebm_dsl.cli.console import emit_styled, printable
+from ffebm_dsl.cli.console import coloured, emit_styled, printable
 from ffebm_dsl.language.ir import notation
 from ffebm_dsl.language.ir.count import BlockCount, MapCount, ModelCount, PhaseCount, backward
 from ffebm_dsl.language.ir.model import (
@@ -36,7 +37,7 @@ _NOTE = (
 
 def print_model(spec: SpecIR, counts: ModelCount, file: str) -> None:
     """Print the model and its costs to stdout."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, force_terminal=coloured(sys.stdout))
     with console.capture() as capture:
         console.print(_page(spec, counts, file))
     # Rich fills every line of a table up to its width; a file or a pipe need not carry that.

@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import say
 from ffebm_dsl.cli.files import read_spec
-from ffebm_dsl.language.diagnostics import InputError, form_of, render
+from ffebm_dsl.language.diagnostics import InputError, form_of, pieces
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Budget, Compiled
 
 SpecArgument = Annotated[
     Path,
-    typer.Argument(help="A spec: an .ffe file, or .yaml or .json as `ffebm convert` writes it."),
+    typer.Argument(
+        autocompletion=spec_files,
+        help="A spec: an .ffe file, or .yaml or .json as `ffebm convert` writes it.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -108,5 +112,5 @@ def load_spec(
     """:func:`compile_file`, with the spec's warnings on stderr."""
     compiled = compile_file(path, settings, allow_large, form)
     for warning in compiled.warnings:
-        say(render(warning) + "\n")
+        say(*pieces(warning), "\n")
     return compiled

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ffebm_dsl.cli.commands import new_app
+from ffebm_dsl.cli.completion import bundled_specs
 from ffebm_dsl.cli.console import emit, emit_text, say
 from ffebm_dsl.cli.files import write_text
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
@@ -16,7 +17,12 @@ from ffebm_dsl.language.diagnostics.nearest import did_you_mean
 app = new_app(invoke_without_command=True)
 
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="A name that `ffebm specs list` shows.")
+    str,
+    typer.Argument(
+        metavar="NAME",
+        autocompletion=bundled_specs,
+        help="A name that `ffebm specs list` shows.",
+    ),
 ]
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.files import read_text
 from ffebm_dsl.cli.processes import one_process
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, compile_file, load_spec, parse_settings
-from ffebm_dsl.language.diagnostics import FfebmError, InputError, PeerLost, Stopped
+from ffebm_dsl.language.diagnostics import FfebmError, InputError, PeerLost, Piece, Role, Stopped
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.diagnostics import SourceFile
@@ -64,7 +65,10 @@ AllowInexactOption = Annotated[
 
 def train(
     spec: Annotated[
-        Path | None, typer.Argument(help="An .ffe file; may be left out with --resume.")
+        Path | None,
+        typer.Argument(
+            autocompletion=spec_files, help="An .ffe file; may be left out with --resume."
+        ),
     ] = None,
     data_dir: DataDirOption = None,
     out: Annotated[
@@ -169,7 +173,7 @@ def _run(session: Session, stop: StopRequest, limit: int, quiet: bool, as_json: 
     keep_freed_memory()
     lead = session.world.lead
     for warning in session.job.data.warnings if lead else ():
-        say(f"warning: {warning}")
+        say(Piece("warning", Role.WARNING), f": {warning}")
     progress = progress_on(sys.stderr) if lead and not quiet else Progress()
     result = train(session, Controls(stop, progress, limit))
     if lead:

@@ -70,6 +70,17 @@ def test_the_command_is_light(arguments: list[str]) -> None:
     assert not packages & HEAVY
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["ffebm ", "ffebm check sp", "ffebm explain F", "ffebm specs copy s", "ffebm data fetch "],
+)
+def test_completion_in_the_shell_is_light(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.setenv("_FFEBM_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line.replace(" ", "\n"))
+    monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+    assert not imported_by("-m", "ffebm_dsl") & (HEAVY | {"lark", "rich"})
+
+
 def test_train_reports_a_faulty_spec_before_it_loads_torch(tmp_path: Path) -> None:
     (tmp_path / "bad.ffe").write_text("ffe 1.0\nmodel")
     code = (

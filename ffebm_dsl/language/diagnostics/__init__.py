@@ -15,7 +15,7 @@ from ffebm_dsl.language.diagnostics.errors import (
     cannot_write,
 )
 from ffebm_dsl.language.diagnostics.fix import Edit, Fix
-from ffebm_dsl.language.diagnostics.render import in_words, render, to_record
+from ffebm_dsl.language.diagnostics.render import Piece, Role, in_words, pieces, render, to_record
 from ffebm_dsl.language.diagnostics.source import AnyPath, SourceFile, Span, form_of
 
 __all__ = [
@@ -28,6 +28,8 @@ __all__ = [
     "Label",
     "NegativeResult",
     "PeerLost",
+    "Piece",
+    "Role",
     "Severity",
     "SourceFile",
     "Span",
@@ -37,6 +39,7 @@ __all__ = [
     "cannot_write",
     "form_of",
     "in_words",
+    "pieces",
     "render",
     "to_record",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics.diagnostic import Diagnostic, Label
 from ffebm_dsl.language.diagnostics.fix import Fix
@@ -12,17 +14,59 @@ LONGEST = 160
 """Characters of a line that are shown; of a longer one those around the place."""
 
 
+class Role(StrEnum):
+    """What a piece of a message is, by which a terminal may colour it."""
+
+    PLAIN = "plain"
+    ERROR = "error"
+    WARNING = "warning"
+    MESSAGE = "message"
+    FRAME = "frame"
+    HINT = "hint"
+    GOOD = "good"
+
+
+class Piece(NamedTuple):
+    """Text of one role."""
+
+    text: str
+    role: Role = Role.PLAIN
+
+
 def render(diagnostic: Diagnostic) -> str:
-    """A diagnostic as a terminal shows it: heading, place, excerpt with carets, notes, help.
+    """A diagnostic as plain text: heading, place, excerpt with carets, notes, help.
 
     The lines of all labelled places are shown in the order of the text, each
     underlined with ``-``; the primary place is underlined with ``^``. Tabs of the source
     are repeated in the underline, so that it lines up at any tab width.
     """
+    return "".join(piece.text for piece in pieces(diagnostic))
+
+
+def pieces(diagnostic: Diagnostic) -> Iterator[Piece]:
+    """The text of :func:`render`, divided by role."""
     source = diagnostic.source
     line, column = source.position(diagnostic.span.start)
-    head = f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"
-    rows = [head, f"  --> {source.name}:{line}:{column}"]
+    yield Piece(f"{diagnostic.severity}[{diagnostic.code}]", Role(diagnostic.severity))
+    yield Piece(f": {diagnostic.message}", Role.MESSAGE)
+    yield Piece("\n  --> ", Role.FRAME)
+    yield Piece(f"{source.name}:{line}:{column}")
+    yield from _excerpt(diagnostic)
+    for note in diagnostic.notes:
+        yield from _remark("note", note)
+    if diagnostic.help:
+        yield from _remark("help", diagnostic.help)
+
+
+def _remark(word: str, text: str) -> Iterator[Piece]:
+    yield Piece("\n   = ", Role.FRAME)
+    yield Piece(f"{word}:", Role.HINT)
+    yield Piece(f" {text}")
+
+
+def _excerpt(diagnostic: Diagnostic) -> Iterator[Piece]:
+    """The lines of all places, each underlined."""
+    source = diagnostic.source
     marks = [(Label(diagnostic.span, diagnostic.text), "^")]
     marks += [(label, "-") for label in diagnostic.labels]
     marks.sort(key=lambda mark: mark[0].span.start)
@@ -33,13 +77,13 @@ def render(diagnostic: Diagnostic) -> str:
         text = source.line(number)
         first = _first_shown(text, source.position(label.span.start)[1])
         if (number, first) != shown:
-            rows.append(f"{number:>{gutter}} | {text[first : first + LONGEST]}".rstrip())
+            excerpt = f" {text[first : first + LONGEST]}".rstrip()
+            yield Piece(f"\n{number:>{gutter}} |", Role.FRAME)
+            yield Piece(excerpt)
             shown = (number, first)
-        rows.append(f"{'':>{gutter}} | {_underline(source, label, char, first)}")
-    rows += [f"   = note: {note}" for note in diagnostic.notes]
-    if diagnostic.help:
-        rows.append(f"   = help: {diagnostic.help}")
-    return "\n".join(rows)
+        yield Piece(f"\n{'':>{gutter}} | ", Role.FRAME)
+        role = Role(diagnostic.severity) if char == "^" else Role.FRAME
+        yield Piece(_underline(source, label, char, first), role)
 
 
 def _first_shown(text: str, column: int) -> int:
