@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ffebm_dsl.physics.energy.chain import OpChain
 from ffebm_dsl.physics.interfaces import (
     BoundEnergy,
     EnergyGradient,
@@ -146,6 +147,15 @@ class AutogradEnergy(BoundEnergy):
         freeze_after: int = -1,
         from_zero: bool = False,
     ) -> AutogradDynamics:
+        """The update rule; see :meth:`BoundEnergy.dynamics`.
+
+        Raises:
+            ValueError: choices of max poolings are to be kept, which phi makes anew each time.
+        """
+        chooses = any(isinstance(part, OpChain) and part.routed for part in self._energy.modules())
+        if chooses and (freeze_after >= 0 or routings):
+            name = type(self._energy).__name__
+            raise ValueError(f"{name} gives only phi, and cannot keep choices of max poolings")
         return AutogradDynamics(self, force)
 
     def adjoint(

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl import Coupling, Drive, EnergyBlock, HopfieldEnergy, Layer, Linear, Tanh, load
+from ffebm_dsl import (
+    Coupling,
+    Drive,
+    EnergyBlock,
+    HopfieldEnergy,
+    Layer,
+    Linear,
+    MaxPool2d,
+    Tanh,
+    load,
+)
 from ffebm_dsl.build import default_settings
 from ffebm_dsl.physics.energy import Energy
 from ffebm_dsl.physics.interfaces import inner
@@ -86,6 +97,22 @@ def test_layers_of_an_energy_that_says_nothing_of_its_couplings_move_one_by_one(
     settings = default_settings(energy)
     assert settings.free.schedule == ((0,), (1,), (2,))
     assert settings.nudged.schedule == ((2,), (1,), (0,))
+
+
+def test_an_energy_that_gives_only_phi_refuses_to_freeze_poolings() -> None:
+    class OnlyPhi(Energy):
+        def __init__(self) -> None:
+            super().__init__([Layer("s1", (2, 4, 4), Tanh()), Layer("s2", (2, 2, 2), Tanh())])
+            self.pooled = Coupling(0, 1, {"pool": MaxPool2d((2, 4, 4), 2, stride=2)})
+
+        def phi(self, state: Sequence[Tensor], drives: Sequence[Tensor]) -> Tensor:
+            return inner(self.pooled(state[0]), state[1]) + inner(drives[0], state[0])
+
+    block, drive = EnergyBlock(OnlyPhi(), outputs=[1]), torch.randn(3, 2, 4, 4)
+    assert block(drive).shape == (3, 2, 2, 2)
+    block.configure(free=replace(block.settings.free, freeze_after=2))
+    with pytest.raises(ValueError, match="OnlyPhi gives only phi, and cannot keep choices"):
+        block(drive)
 
 
 def test_a_setting_given_is_kept() -> None:
