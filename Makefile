@@ -13,11 +13,14 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c c
 demo: $(VENV)/.installed
 	$(BIN)/ffebm train $(DEMO)
 
+# One process a core, one thread each: two threads of torch on a small network only spin.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
+
 test: lint
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: lint
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 # Every crash point of a run, 200 kills, 1,000 damaged files: docs/reliability.md.
 # make soak SOAK="--mnist DIR" also kills runs of the MNIST spec.

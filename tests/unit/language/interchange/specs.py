@@ -87,7 +87,8 @@ def call(draw: st.DrawFn, table: str, *names: str) -> CallIR:
 def relax(draw: st.DrawFn, before: RelaxIR) -> RelaxIR:
     return replace(
         before,
-        sweeps=draw(st.integers(1, 99)),
+        # One sweep would not carry the input through two layers: FFE4008.
+        sweeps=draw(st.integers(2, 99)),
         tolerance=draw(st.floats(0, 1)),
         order=draw(st.sampled_from(ORDERS)),
         damping=draw(st.sampled_from((0.0, 0.25))),
