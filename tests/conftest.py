@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
+
+from tests.tables import restored_tables
 
 # A shell starts background jobs with Ctrl-C ignored, and nohup ignores SIGHUP; the tests send
 # both, to themselves and to processes that they start.
@@ -23,6 +26,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the golden tests find as what they expect",
     )
+
+
+@pytest.fixture(autouse=True)
+def _tables_as_before() -> Iterator[None]:
+    """No test sees what another has entered into the tables of constructs."""
+    with restored_tables():
+        yield
 
 
 @pytest.fixture

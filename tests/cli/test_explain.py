@@ -8,7 +8,6 @@ import pytest
 
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.language.diagnostics.codes import CODES
-from ffebm_dsl.language.registry import ACTIVATIONS, OPS
 
 
 @pytest.mark.parametrize("code", ["FFE2003", "ffe2003"])
@@ -46,12 +45,7 @@ def test_a_name_of_several_constructs(capsys: pytest.CaptureFixture[str]) -> Non
     assert "torch.nn.Hardsigmoid is" in said
 
 
-def test_a_construct_of_an_installed_package(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(OPS, "_entries", dict(OPS._entries))
-    monkeypatch.setattr(ACTIVATIONS, "_entries", dict(ACTIVATIONS._entries))
-    monkeypatch.setattr(ACTIVATIONS, "_read", dict(ACTIVATIONS._read))
+def test_a_construct_of_an_installed_package(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "bent"]) == 0
     said = capsys.readouterr().out
     assert "From the package lab-devices 0.3.1" in said

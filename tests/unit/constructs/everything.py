@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from ffebm_dsl.language.registry import TABLES, Construct, Table
+from ffebm_dsl.language.registry import Construct, Table
 from ffebm_dsl.language.registry.packages import GROUP, find_package, load
 from ffebm_dsl.language.registry.tables import OWN, normalised
+from tests.tables import restored_tables
 
 FAULTY = frozenset({"lab-clash", "lab-faulty", "lab-folders", "lab-rivals"})
 """Packages of tests/packages that are wrong on purpose."""
@@ -21,20 +22,13 @@ FAULTY = frozenset({"lab-clash", "lab-faulty", "lab-folders", "lab-rivals"})
 @contextmanager
 def installed_packages() -> Iterator[None]:
     """All packages with constructs are entered into the tables, and gone afterwards."""
-    before = [(table, dict(table._entries), dict(table._read)) for table in TABLES.values()]
     names = {entry.dist.name for entry in entry_points(group=GROUP) if entry.dist is not None}
-    try:
+    with restored_tables():
         for name in sorted(names):
             package = find_package(name)
             if package is not None and normalised(name) not in {OWN, *FAULTY}:
                 load(package)
         yield
-    finally:
-        for table, entries, read in before:
-            table._entries.clear()
-            table._entries.update(entries)
-            table._read.clear()
-            table._read.update(read)
 
 
 def every(table: Table[Any], *, coupling: bool = False) -> pytest.MarkDecorator:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,19 +46,6 @@ model m {{
   loss = cross_entropy(logits, y)
 }}
 """.lstrip()
-
-
-@pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    """What a test loads is gone after it."""
-    before = {name: dict(table._entries) for name, table in TABLES.items()}
-    read = {name: dict(table._read) for name, table in TABLES.items()}
-    yield
-    for name, table in TABLES.items():
-        table._entries.clear()
-        table._entries.update(before[name])
-        table._read.clear()
-        table._read.update(read[name])
 
 
 def text(use: str = "", op: str = "relu", activation: str = "tanh") -> SourceFile:

@@ -318,10 +318,8 @@ class FourPoints(ContrastiveEstimator):
         return tuple(Phase(0.2 * beta, self.fault * weight / 0.2) for beta, weight in rows)
 
 
-def own_estimator(fault: float, monkeypatch: pytest.MonkeyPatch) -> CheckReport:
-    """The check of a network with that estimator, known to this test alone."""
-    for table in ("_read", "_entries"):
-        monkeypatch.setattr(GRADIENTS, table, dict(getattr(GRADIENTS, table)))
+def own_estimator(fault: float) -> CheckReport:
+    """The check of a network with that estimator."""
     construct = replace(
         GRADIENTS["ep"],
         name="four_points",
@@ -333,15 +331,13 @@ def own_estimator(fault: float, monkeypatch: pytest.MonkeyPatch) -> CheckReport:
     return report_of(compiled(text=SPEC.replace("ep(beta=0.1)", "four_points()")))
 
 
-def test_a_contrast_of_ones_own_is_checked_with_its_order(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    report = own_estimator(1.0, monkeypatch)
+def test_a_contrast_of_ones_own_is_checked_with_its_order() -> None:
+    report = own_estimator(1.0)
     assert report.ok
     orders = {sweep.estimator: sweep.observed_order for sweep in report.beta_sweep}
     assert orders["four_points"] == pytest.approx(4.0, abs=0.2)
 
 
-def test_a_wrong_weight_of_ones_own_contrast_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    report = own_estimator(1.05, monkeypatch)
+def test_a_wrong_weight_of_ones_own_contrast_is_caught() -> None:
+    report = own_estimator(1.05)
     assert {row.estimator for row in report.gradients if not row.agrees} == {"ep"}
