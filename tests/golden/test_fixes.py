@@ -10,16 +10,19 @@ import pytest
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, SpecError
 from ffebm_dsl.language.ir import compile_spec
+from tests.tables import restored_tables
 
 HERE = Path(__file__).parent
 BAD = sorted((HERE / "bad").glob("*.ffe"))
 
 
 def diagnostics_of(path: Path, text: str) -> tuple[Diagnostic, ...]:
-    try:
-        return compile_spec(SourceFile(path.name, text)).warnings
-    except SpecError as fault:
-        return fault.diagnostics
+    # Some are asked for while tests are collected, before any fixture restores the tables.
+    with restored_tables():
+        try:
+            return compile_spec(SourceFile(path.name, text)).warnings
+        except SpecError as fault:
+            return fault.diagnostics
 
 
 def mends(diagnostic: Diagnostic, before: tuple[Diagnostic, ...], path: Path) -> bool:
