@@ -46,6 +46,7 @@ from ffebm_dsl.language.diagnostics import (
     pieces,
     to_record,
 )
+from ffebm_dsl.language.diagnostics.errors import WRONG_PLACE
 
 STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
 EXIT_INTERNAL, EXIT_INTERRUPTED = 3, 130
@@ -103,9 +104,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+def _given(option: str, arguments: Sequence[str] | None) -> bool:
+    return option in (sys.argv[1:] if arguments is None else arguments)
+
+
 def _wants_json(arguments: Sequence[str] | None) -> bool:
     """Whether the result is to be JSON; an error then is too."""
-    return "--json" in (sys.argv[1:] if arguments is None else arguments)
+    return _given("--json", arguments)
+
+
+def _not_installed(error: OSError) -> InputError:
+    """Typer could not write the shell's start-up file, or the script that it names."""
+    return InputError(
+        f"cannot install completion: {error.filename}: {error.strerror}",
+        help="`ffebm --show-completion` prints the script, and docs/tools.md says where it goes",
+    )
 
 
 def _report_unexpected(error: Exception, as_json: bool) -> int:
@@ -140,6 +153,10 @@ def _run(arguments: Sequence[str] | None) -> int:
             status = app(args=arguments, prog_name="ffebm", standalone_mode=False)
     except UsageError as error:
         return _report_usage(error, _wants_json(arguments))
+    except OSError as error:
+        if error.errno in WRONG_PLACE and _given("--install-completion", arguments):
+            raise _not_installed(error) from error
+        raise
     except SystemExit as end:  # Typer's answer to a reader who has gone.
         return end.code if isinstance(end.code, int) else 0
     return status if isinstance(status, int) else 0

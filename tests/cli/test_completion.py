@@ -133,3 +133,19 @@ def test_the_script_that_bash_sources_completes(folder: Path) -> None:
         "complete -o default -F _ffebm_completion ffebm",
         "digits",
     ]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_a_start_up_file_that_cannot_be_written_is_no_bug(tmp_path: Path) -> None:
+    (tmp_path / ".bashrc").mkdir()
+    line = f'"{sys.executable}" -m ffebm_dsl --install-completion; exit $?'
+    done = subprocess.run(
+        ["bash", "-c", line],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: cannot install completion: {tmp_path}/.bashrc: ")
+    assert "ffebm --show-completion" in done.stderr
