@@ -15,8 +15,8 @@ from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, SpecArgument, load_s
 from ffebm_dsl.language.diagnostics import InputError
 
 if TYPE_CHECKING:
-    from ffebm_dsl.language.ir.count import ModelCount
     from ffebm_dsl.language.ir.model import SpecIR
+    from ffebm_dsl.language.ir.tools.count import ModelCount
 
 
 def show(
@@ -36,7 +36,7 @@ def show(
 
     Or what the compiler makes of the spec, stage by stage.
     """
-    from ffebm_dsl.language.ir.count import count
+    from ffebm_dsl.language.ir.tools.count import count
 
     if sum((as_json, after is not None, graph is not None)) > 1:
         raise InputError("--json, --after and --graph exclude each other", help="keep one of them")
@@ -58,7 +58,7 @@ def show(
 
 def to_record(spec: SpecIR, counts: ModelCount) -> dict[str, Any]:
     """The resolved spec and what its model costs, as plain values for JSON."""
-    from ffebm_dsl.language.ir.dump import to_json_dict
+    from ffebm_dsl.language.ir.tools.dump import to_json_dict
 
     return {
         **to_json_dict(spec),

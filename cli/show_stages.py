@@ -39,7 +39,7 @@ def print_stage(path: Path, after: After, overrides: Mapping[str, str], allow_la
     """
     source = read_text(path)
     if after is After.TOKENS:
-        from ffebm_dsl.language.ir.outline import outline_tokens
+        from ffebm_dsl.language.ir.tools.outline import outline_tokens
 
         emit(outline_tokens(source).rstrip("\n"))
     elif after is After.MODULES:
@@ -50,8 +50,8 @@ def print_stage(path: Path, after: After, overrides: Mapping[str, str], allow_la
 
 def _print_pass(source: SourceFile, name: str, overrides: Mapping[str, str]) -> None:
     from ffebm_dsl.language.ir.log import Log
-    from ffebm_dsl.language.ir.outline import outline
     from ffebm_dsl.language.ir.passes import run_stages
+    from ffebm_dsl.language.ir.tools.outline import outline
 
     log = Log(source)
     stages = run_stages(source, overrides, log)

@@ -12,8 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ffebm_dsl.cli.console import coloured, emit_styled, printable
-from ffebm_dsl.language.ir import notation
-from ffebm_dsl.language.ir.count import BlockCount, MapCount, ModelCount, PhaseCount, backward
 from ffebm_dsl.language.ir.model import (
     BlockIR,
     CouplingIR,
@@ -23,6 +21,8 @@ from ffebm_dsl.language.ir.model import (
     RelaxIR,
     SpecIR,
 )
+from ffebm_dsl.language.ir.tools import notation
+from ffebm_dsl.language.ir.tools.count import BlockCount, MapCount, ModelCount, PhaseCount, backward
 from ffebm_dsl.language.registry import PHASES, show_shape
 
 Row = tuple[str, str, str, str, str]

@@ -185,7 +185,7 @@ def compile_spec(
             ``.yml`` or ``.json``.
         overrides: values, in the language's own notation, for ``param`` declarations and
             keys of ``train``: ``{"width": "64", "optimizer.lr": "1e-3"}``.
-        allow_large: accept a network over :data:`ffebm_dsl.language.ir.budget.BUDGET`.
+        allow_large: accept a network over :data:`ffebm_dsl.language.ir.check.budget.BUDGET`.
 
     Raises:
         SpecError: with every fault that was found.
@@ -227,7 +227,7 @@ def load(
             ``torch.manual_seed`` has no effect. A run has the weights of its newest checkpoint.
         dtype: of parameters and states; None for ``torch.float32``, and of a run for its own.
         device: where parameters and states live.
-        allow_large: accept a network over :data:`ffebm_dsl.language.ir.budget.BUDGET`.
+        allow_large: accept a network over :data:`ffebm_dsl.language.ir.check.budget.BUDGET`.
         params: values for the spec's ``param`` declarations.
 
     Raises:

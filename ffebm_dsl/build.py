@@ -13,6 +13,7 @@ import torch
 from torch import Generator, nn
 
 from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.ir.check.verify_ir import verify
 from ffebm_dsl.language.ir.model import (
     BlockIR,
     CallIR,
@@ -22,9 +23,8 @@ from ffebm_dsl.language.ir.model import (
     RelaxIR,
     SpecIR,
 )
-from ffebm_dsl.language.ir.op_names import op_names
-from ffebm_dsl.language.ir.shared import Settings
-from ffebm_dsl.language.ir.verify import verify
+from ffebm_dsl.language.ir.resolve.statements import Settings
+from ffebm_dsl.language.ir.tools.op_names import op_names
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
     ENERGIES,

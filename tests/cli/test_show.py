@@ -12,9 +12,9 @@ import pytest
 import ffebm_dsl
 from ffebm_dsl import SourceFile
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.language.ir import notation
-from ffebm_dsl.language.ir.count import ModelCount, count, op_parameters
 from ffebm_dsl.language.ir.model import CallIR, ModelIR, OpIR
+from ffebm_dsl.language.ir.tools import notation
+from ffebm_dsl.language.ir.tools.count import ModelCount, count, op_parameters
 from ffebm_dsl.language.registry import OPS
 
 LIBRARY = sorted((Path(__file__).parents[2] / "specs").rglob("*.ffe"))

@@ -14,7 +14,7 @@ import pytest
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, SpecError, render
 from ffebm_dsl.language.diagnostics.codes import CODES, MEASURED
 from ffebm_dsl.language.ir import compile_spec
-from ffebm_dsl.language.ir.dump import to_json
+from ffebm_dsl.language.ir.tools.dump import to_json
 
 HERE = Path(__file__).parent
 GOOD = sorted((HERE / "good").glob("*.ffe"))

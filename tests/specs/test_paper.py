@@ -9,7 +9,7 @@ import pytest
 
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.language.ir import compile_spec, read_source
-from ffebm_dsl.language.ir.count import count
+from ffebm_dsl.language.ir.tools.count import count
 
 PAPER = Path(__file__).parents[2] / "specs" / "paper"
 SPECS = sorted(path.stem for path in PAPER.glob("*.ffe"))

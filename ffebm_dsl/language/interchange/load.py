@@ -17,10 +17,10 @@ from ffebm_dsl.language.interchange.document import Document, pointer_to, read_j
 from ffebm_dsl.language.interchange.schema import Schema, make_schema, read_schema
 from ffebm_dsl.language.interchange.text import statements
 from ffebm_dsl.language.ir import BUDGET, Budget, Compiled, compile_spec
-from ffebm_dsl.language.ir.dump import to_json_dict
+from ffebm_dsl.language.ir.check.verify_ir import verify
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.language.ir.undump import from_json_dict
-from ffebm_dsl.language.ir.verify import verify
+from ffebm_dsl.language.ir.tools.dump import to_json_dict
+from ffebm_dsl.language.ir.tools.undump import from_json_dict
 from ffebm_dsl.language.registry.packages import PackageError, use
 from ffebm_dsl.language.registry.tables import normalised
 from ffebm_dsl.language.syntax import format_source

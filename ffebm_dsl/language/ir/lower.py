@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from ffebm_dsl.language.ir import resolved
-from ffebm_dsl.language.ir.check import read_by_loss
+from ffebm_dsl.language.ir.check.check_model import read_by_loss
 from ffebm_dsl.language.ir.model import (
     BlockIR,
     CallIR,
@@ -22,6 +21,7 @@ from ffebm_dsl.language.ir.model import (
     TargetIR,
     TrainIR,
 )
+from ffebm_dsl.language.ir.resolve import resolved
 
 T = TypeVar("T")
 

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span, SpecError
-from ffebm_dsl.language.ir.budget import BUDGET, Budget, check_budget
-from ffebm_dsl.language.ir.certain import certain_faults
-from ffebm_dsl.language.ir.check import check_model
-from ffebm_dsl.language.ir.check_learning import check_learning, check_weights
-from ffebm_dsl.language.ir.check_train import check_train
-from ffebm_dsl.language.ir.effects import check_effects
-from ffebm_dsl.language.ir.infer_shapes import infer_shapes
+from ffebm_dsl.language.ir.check.budget import BUDGET, Budget, check_budget
+from ffebm_dsl.language.ir.check.certain import certain_faults
+from ffebm_dsl.language.ir.check.check_learning import check_learning, check_weights
+from ffebm_dsl.language.ir.check.check_model import check_model
+from ffebm_dsl.language.ir.check.check_train import check_train
+from ffebm_dsl.language.ir.check.effects import check_effects
+from ffebm_dsl.language.ir.check.infer_shapes import infer_shapes
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.lower import lower
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.language.ir.places import places
-from ffebm_dsl.language.ir.resolve import resolve
-from ffebm_dsl.language.ir.resolved import Spec
+from ffebm_dsl.language.ir.resolve.resolve_spec import resolve
+from ffebm_dsl.language.ir.resolve.resolved import Spec
+from ffebm_dsl.language.ir.tools.places import places
 from ffebm_dsl.language.syntax import Recovered, ast, parse_with_recovery
 from ffebm_dsl.language.syntax.reading import refuse_long_text
 
@@ -34,8 +34,9 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("check_train", check_train),
     ("check_learning", check_learning),
 )
-"""What happens between :func:`~ffebm_dsl.language.ir.resolve.resolve` and lowering. Every pass runs
-on every spec, faulty ones too, and stays quiet about parts that are known to be faulty."""
+"""What happens between :func:`~ffebm_dsl.language.ir.resolve.resolve_spec.resolve` and lowering.
+Every pass runs on every spec, faulty ones too, and stays quiet about parts that are known to be
+faulty."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Compiled:
     """A spec that compiled: its IR, its text, and what is worth a warning.
 
     ``places`` gives the span of each part in the text
-    (:func:`~ffebm_dsl.language.ir.places.places`).
+    (:func:`~ffebm_dsl.language.ir.tools.places.places`).
     """
 
     spec: SpecIR
@@ -70,7 +71,7 @@ def compile_spec(
 
     Raises SpecError with every diagnostic, warnings included, if there is an error among
     them. Of a text with syntax errors these, and what is surely wrong besides
-    (:mod:`ffebm_dsl.language.ir.certain`).
+    (:mod:`ffebm_dsl.language.ir.check.certain`).
     """
     first, *_, checked, last = run_stages(source, overrides or {}, log := Log(source))
     assert isinstance(checked.result, Spec) and checked.result.model is not None

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir import Compiled
-from ffebm_dsl.language.ir.count import count
 from ffebm_dsl.language.ir.model import SpecIR, TrainIR
+from ffebm_dsl.language.ir.tools.count import count
 from ffebm_dsl.physics.network import HybridNetwork, label
 from ffebm_dsl.physics.network.whole_batch import BatchNorm1d
 from ffebm_dsl.running.training.checkpoint import Identity, Settings

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.language.ir.dump import to_json_dict
+from ffebm_dsl.language.ir.tools.dump import to_json_dict
 from ffebm_dsl.running.records import EVENTS, PROVENANCE, SEGMENTS, TRAIN, Record, utc_now
 from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.environment import environment, packages

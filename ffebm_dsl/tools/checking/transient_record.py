@@ -15,7 +15,7 @@ from torch import Tensor
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir import Compiled
-from ffebm_dsl.language.ir.dump import to_json_dict
+from ffebm_dsl.language.ir.tools.dump import to_json_dict
 from ffebm_dsl.running.records import (
     EVENTS,
     PROVENANCE,

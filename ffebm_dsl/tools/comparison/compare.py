@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ffebm_dsl.language.ir.count import count
 from ffebm_dsl.language.ir.model import ModelIR, SpecIR
+from ffebm_dsl.language.ir.tools.count import count
 from ffebm_dsl.language.registry import show_shape
 from ffebm_dsl.tools.comparison.chain import INPUT, Layer, chain_of
 from ffebm_dsl.tools.comparison.layers import (

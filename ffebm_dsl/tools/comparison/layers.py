@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ffebm_dsl.language.ir.model import CallIR, OpIR
-from ffebm_dsl.language.ir.notation import written, written_briefly
+from ffebm_dsl.language.ir.tools.notation import written, written_briefly
 from ffebm_dsl.language.registry import OPS
 from ffebm_dsl.tools.comparison.align import align
 from ffebm_dsl.tools.comparison.chain import Edge, Layer

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, ModelIR, RelaxIR, SpecIR, TrainIR
-from ffebm_dsl.language.ir.notation import written, written_in_full
+from ffebm_dsl.language.ir.tools.notation import written, written_in_full
 
 BlockPair = tuple[BlockIR, BlockIR]
 

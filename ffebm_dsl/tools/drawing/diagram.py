@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from ffebm_dsl.language.ir.count import op_parameters
 from ffebm_dsl.language.ir.model import (
     BlockIR,
     CouplingIR,
@@ -16,7 +15,8 @@ from ffebm_dsl.language.ir.model import (
     ModelIR,
     OpIR,
 )
-from ffebm_dsl.language.ir.notation import coupling_chain, feedforward_chain, written_briefly
+from ffebm_dsl.language.ir.tools.count import op_parameters
+from ffebm_dsl.language.ir.tools.notation import coupling_chain, feedforward_chain, written_briefly
 from ffebm_dsl.language.registry import GRADIENTS, show_shape
 
 

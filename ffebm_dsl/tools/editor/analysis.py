@@ -9,8 +9,8 @@ from functools import cached_property
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.passes import PASSES
-from ffebm_dsl.language.ir.resolve import resolve
-from ffebm_dsl.language.ir.resolved import Spec
+from ffebm_dsl.language.ir.resolve.resolve_spec import resolve
+from ffebm_dsl.language.ir.resolve.resolved import Spec
 from ffebm_dsl.language.syntax import Token, ast, lex, parse_with_recovery
 from ffebm_dsl.language.syntax.declarations import Declaration, declarations
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.ir.params import VALUE_TYPES
+from ffebm_dsl.language.ir.resolve.params import VALUE_TYPES
 from ffebm_dsl.language.registry import PHASES, TABLES, TRAIN, Construct, Kind, Parameter
 from ffebm_dsl.language.syntax import ast
 from ffebm_dsl.language.syntax.declarations import Declaration, Scope, inside

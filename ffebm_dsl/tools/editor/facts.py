@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from math import prod
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.ir.count import op_macs, op_parameters
-from ffebm_dsl.language.ir.notation import written, written_briefly
-from ffebm_dsl.language.ir.resolved import Block, Chain, Coupling, Layer, Map
+from ffebm_dsl.language.ir.resolve.resolved import Block, Chain, Coupling, Layer, Map
+from ffebm_dsl.language.ir.tools.count import op_macs, op_parameters
+from ffebm_dsl.language.ir.tools.notation import written, written_briefly
 from ffebm_dsl.language.registry import show_shape
 from ffebm_dsl.language.syntax.declarations import Declaration
 from ffebm_dsl.tools.editor.analysis import Analysis

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from ffebm_dsl.language.ir.bind import fill_defaults
+from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import (
     TABLES,
     CallIR,

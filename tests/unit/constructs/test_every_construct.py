@@ -18,8 +18,8 @@ from torch import Generator, Tensor, nn
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
-from ffebm_dsl.language.ir.bind import fill_defaults
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, SpecIR
+from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
     AUGMENTATIONS,

@@ -7,8 +7,8 @@ import pytest
 from ffebm_dsl.language.diagnostics import SourceFile, SpecError
 from ffebm_dsl.language.diagnostics.pages import examples
 from ffebm_dsl.language.ir import BUDGET, Budget, compile_spec
-from ffebm_dsl.language.ir.count import count
-from ffebm_dsl.language.ir.expansion import MAX_EXPANDED, MAX_STAGES
+from ffebm_dsl.language.ir.resolve.expansion import MAX_EXPANDED, MAX_STAGES
+from ffebm_dsl.language.ir.tools.count import count
 
 TEXT = examples("FFE6001")["Mended"].text
 

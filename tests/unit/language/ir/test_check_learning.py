@@ -11,7 +11,7 @@ from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.lower import lower
 from ffebm_dsl.language.ir.passes import PASSES
-from ffebm_dsl.language.ir.resolve import resolve
+from ffebm_dsl.language.ir.resolve.resolve_spec import resolve
 from ffebm_dsl.language.syntax import parse
 
 TEXT = """ffe 1.0

@@ -10,8 +10,8 @@ import pytest
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError
 from ffebm_dsl.language.ir import PASSES, compile_spec, compile_stages, read_source
-from ffebm_dsl.language.ir.dump import to_json, to_json_dict
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR, SpecIR
+from ffebm_dsl.language.ir.tools.dump import to_json, to_json_dict
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 

@@ -10,7 +10,7 @@ from ffebm_dsl.cli.main import main
 from ffebm_dsl.cli.show_stages import After
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
-from ffebm_dsl.language.ir.outline import outline
+from ffebm_dsl.language.ir.tools.outline import outline
 
 HERE = Path(__file__).parent / "outline"
 TEXT = (HERE / "tiny.ffe").read_text(encoding="utf-8")

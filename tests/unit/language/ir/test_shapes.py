@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ffebm_dsl.language.ir.bind import fill_defaults
+from ffebm_dsl.language.ir.check.shapes import apply_op
 from ffebm_dsl.language.ir.model import Shape, Value
-from ffebm_dsl.language.ir.shapes import apply_op
+from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import OPS, Fit, Misfit
 
 WIDE = {"out_channels": 6, "kernel": 3}

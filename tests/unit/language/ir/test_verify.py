@@ -15,8 +15,8 @@ from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.interchange import to_plain, to_text
 from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.language.ir.check.verify_ir import verify
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, OpIR, RelaxIR, SpecIR
-from ffebm_dsl.language.ir.verify import verify
 from tests.golden.test_golden import overrides_of
 from tests.unit.language.interchange.specs import BASE, specs
 

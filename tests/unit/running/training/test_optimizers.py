@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
-from ffebm_dsl.language.ir.bind import fill_defaults
 from ffebm_dsl.language.ir.model import CallIR
+from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import OPTIMIZERS
 from ffebm_dsl.running.training.optimizers import build_optimizer, learning_rate, set_learning_rate
 

@@ -14,7 +14,7 @@ import pytest
 from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Comment, Error, Keyword, Name, Number, String, Token
 
-from ffebm_dsl.language.ir.params import VALUE_TYPES
+from ffebm_dsl.language.ir.resolve.params import VALUE_TYPES
 from ffebm_dsl.language.syntax import RESERVED, lex
 from ffebm_dsl.tools.highlighting import TYPES, FfeLexer
 from tests.unit.tools.editor.textmate import FILE, make_grammar

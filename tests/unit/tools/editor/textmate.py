@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ffebm_dsl.language.ir.params import VALUE_TYPES
+from ffebm_dsl.language.ir.resolve.params import VALUE_TYPES
 from ffebm_dsl.language.registry import TABLES
 from ffebm_dsl.language.syntax import RESERVED
 from ffebm_dsl.language.syntax.declarations import DECLARING

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ffebm_dsl.language.diagnostics import Label
-from ffebm_dsl.language.ir.infer_couplings import infer_coupling, infer_drive
+from ffebm_dsl.language.ir.check.infer_couplings import infer_coupling, infer_drive
+from ffebm_dsl.language.ir.check.shape_reports import joined, report_misfit
+from ffebm_dsl.language.ir.check.shapes import apply_op
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import OpIR, Shape
-from ffebm_dsl.language.ir.resolved import Block, Drive, Map, Model, Spec
-from ffebm_dsl.language.ir.shape_reports import joined, report_misfit
-from ffebm_dsl.language.ir.shapes import apply_op
+from ffebm_dsl.language.ir.resolve.resolved import Block, Drive, Map, Model, Spec
 from ffebm_dsl.language.registry import Misfit, show_shape
 
 PortShapes = dict[str, Shape | None]

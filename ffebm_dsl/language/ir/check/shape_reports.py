@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ffebm_dsl.language.diagnostics import Label
 from ffebm_dsl.language.diagnostics.fix import insert
-from ffebm_dsl.language.ir.bind import BoundCall
-from ffebm_dsl.language.ir.edits import set_name
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.resolved import Layer
+from ffebm_dsl.language.ir.resolve.bind import BoundCall
+from ffebm_dsl.language.ir.resolve.edits import set_name
+from ffebm_dsl.language.ir.resolve.resolved import Layer
 from ffebm_dsl.language.registry import Misfit, show_shape
 
 

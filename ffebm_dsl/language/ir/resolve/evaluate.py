@@ -8,7 +8,7 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.diagnostics.fix import respell
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.scope import MAX_INT, Number, Scalar, Scope, show
+from ffebm_dsl.language.ir.resolve.scope import MAX_INT, Number, Scalar, Scope, show
 from ffebm_dsl.language.syntax import ast
 
 _MAX_DIGITS = 400

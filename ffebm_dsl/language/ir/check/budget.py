@@ -1,7 +1,7 @@
 """How large a network may be before it is built: a spec is data, and a slip in it, or a
 stranger's, must not take all memory.
 
-Counted from the IR (:mod:`ffebm_dsl.language.ir.count`), so nothing is allocated to find out.
+Counted from the IR (:mod:`ffebm_dsl.language.ir.tools.count`), so nothing is allocated to find out.
 A spec cannot raise its own budget: only the caller of the compiler can.
 """
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.ir.count import BlockCount, MapCount, ModelCount, count
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import ModelIR
+from ffebm_dsl.language.ir.tools.count import BlockCount, MapCount, ModelCount, count
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.diagnostics.fix import respell
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean
-from ffebm_dsl.language.ir.bind import value_of
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.names import Ports, declare
-from ffebm_dsl.language.ir.params import as_parameter
-from ffebm_dsl.language.ir.resolve_block import BlockText
-from ffebm_dsl.language.ir.scope import Bound, Scope
-from ffebm_dsl.language.ir.shared import Settings
+from ffebm_dsl.language.ir.resolve.bind import value_of
+from ffebm_dsl.language.ir.resolve.params import as_parameter
+from ffebm_dsl.language.ir.resolve.ports import Ports, declare
+from ffebm_dsl.language.ir.resolve.resolve_block import BlockText
+from ffebm_dsl.language.ir.resolve.scope import Bound, Scope
+from ffebm_dsl.language.ir.resolve.statements import Settings
 from ffebm_dsl.language.registry import Kind, Parameter
 from ffebm_dsl.language.syntax import ast
 

@@ -2,7 +2,7 @@
 
 The form between the AST and :class:`~ffebm_dsl.language.ir.model.SpecIR`. Here None means that a
 part is faulty: the fault has been reported, and whatever depends on the part stays quiet.
-Shapes of chains are added by :mod:`~ffebm_dsl.language.ir.infer_shapes`.
+Shapes of chains are added by :mod:`~ffebm_dsl.language.ir.check.infer_shapes`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Label, SourceFile, Span
-from ffebm_dsl.language.ir.bind import BoundCall
 from ffebm_dsl.language.ir.model import CallIR, OpIR, PackageIR, RelaxIR, Shape
-from ffebm_dsl.language.ir.scope import Scalar
+from ffebm_dsl.language.ir.resolve.bind import BoundCall
+from ffebm_dsl.language.ir.resolve.scope import Scalar
 
 
 class Port(NamedTuple):

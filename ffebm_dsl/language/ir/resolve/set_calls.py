@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.diagnostics.fix import respell
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean
-from ffebm_dsl.language.ir.bind import value_of
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
-from ffebm_dsl.language.ir.params import MODEL_KEYS, Override
-from ffebm_dsl.language.ir.resolved import Estimator
-from ffebm_dsl.language.ir.shared import Settings
+from ffebm_dsl.language.ir.resolve.bind import value_of
+from ffebm_dsl.language.ir.resolve.params import MODEL_KEYS, Override
+from ffebm_dsl.language.ir.resolve.resolved import Estimator
+from ffebm_dsl.language.ir.resolve.statements import Settings
 from ffebm_dsl.language.registry import TABLES, Kind, Parameter
 
 _TABLES: Mapping[str, str] = dict(zip(MODEL_KEYS, ("gradients", "initialisers"), strict=True))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span
-from ffebm_dsl.language.ir.bind import Given, bind
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
-from ffebm_dsl.language.ir.params import Override
-from ffebm_dsl.language.ir.resolved import Train
-from ffebm_dsl.language.ir.scope import Scope
-from ffebm_dsl.language.ir.set_calls import set_argument_of
+from ffebm_dsl.language.ir.resolve.bind import Given, bind
+from ffebm_dsl.language.ir.resolve.params import Override
+from ffebm_dsl.language.ir.resolve.resolved import Train
+from ffebm_dsl.language.ir.resolve.scope import Scope
+from ffebm_dsl.language.ir.resolve.set_calls import set_argument_of
 from ffebm_dsl.language.registry import TRAIN, Kind
 from ffebm_dsl.language.syntax import ast
 

@@ -9,7 +9,7 @@ from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.diagnostics.fix import replace, respell
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean, nearest
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.resolved import Port
+from ffebm_dsl.language.ir.resolve.resolved import Port
 from ffebm_dsl.language.syntax import RESERVED, ast
 
 

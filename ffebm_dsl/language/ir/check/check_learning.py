@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.ir.check import blocks_of, distances
-from ffebm_dsl.language.ir.count import count
+from ffebm_dsl.language.ir.check.check_model import blocks_of, distances
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.language.ir.resolved import Block, Spec
+from ffebm_dsl.language.ir.resolve.resolved import Block, Spec
+from ffebm_dsl.language.ir.tools.count import count
 from ffebm_dsl.language.registry import GRADIENTS
 
 NOTHING = "FFE4008"

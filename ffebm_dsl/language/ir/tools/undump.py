@@ -1,4 +1,4 @@
-"""Plain data, as :mod:`~ffebm_dsl.language.ir.dump` gives it, back into the IR's classes."""
+"""Plain data, as :mod:`~ffebm_dsl.language.ir.tools.dump` gives it, back into the IR's classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ffebm_dsl.language.ir.model import BlockIR, CallIR, FeedforwardIR, SpecIR
 
 
 def from_json_dict(data: Mapping[str, Any]) -> SpecIR:
-    """The SpecIR whose :func:`~ffebm_dsl.language.ir.dump.to_json_dict` is ``data``.
+    """The SpecIR whose :func:`~ffebm_dsl.language.ir.tools.dump.to_json_dict` is ``data``.
 
     ``parameters`` and ``packages`` may be missing, and of a package the version that was
     found. ``data`` must have the form that the interchange schema demands; what it says is

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from ffebm_dsl.language.diagnostics import SourceFile, Span
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import FeedforwardIR, ModelIR, SpecIR
-from ffebm_dsl.language.ir.resolved import Block, Model
+from ffebm_dsl.language.ir.resolve.resolved import Block, Model
 from ffebm_dsl.language.registry import OPS
 from ffebm_dsl.language.syntax import ast
 

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Fix, SourceFile
 from ffebm_dsl.language.diagnostics.fix import insert
-from ffebm_dsl.language.ir.bind import BoundCall
-from ffebm_dsl.language.ir.edits import rewrite, set_argument
+from ffebm_dsl.language.ir.check.shape_reports import joined, layer_label, report_misfit
+from ffebm_dsl.language.ir.check.shapes import apply_op
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import OpIR, Shape
-from ffebm_dsl.language.ir.resolved import Block, Coupling, Drive, Layer
-from ffebm_dsl.language.ir.shape_reports import joined, layer_label, report_misfit
-from ffebm_dsl.language.ir.shapes import apply_op
+from ffebm_dsl.language.ir.resolve.bind import BoundCall
+from ffebm_dsl.language.ir.resolve.edits import rewrite, set_argument
+from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive, Layer
 from ffebm_dsl.language.registry import OPS, Misfit, show_shape
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.ir import resolved
-from ffebm_dsl.language.ir.op_names import op_names
+from ffebm_dsl.language.ir.resolve import resolved
+from ffebm_dsl.language.ir.tools.op_names import op_names
 
 
 def places(model: resolved.Model) -> dict[str, Span]:

@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span
-from ffebm_dsl.language.ir.scope import show
+from ffebm_dsl.language.ir.resolve.scope import show
 from ffebm_dsl.language.syntax import ast, lex
 
 

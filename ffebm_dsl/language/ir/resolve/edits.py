@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ffebm_dsl.language.diagnostics import Fix, SourceFile, Span
 from ffebm_dsl.language.diagnostics.fix import insert, replace
-from ffebm_dsl.language.ir.bind import BoundCall
+from ffebm_dsl.language.ir.resolve.bind import BoundCall
 from ffebm_dsl.language.syntax import ast
 
 

@@ -9,7 +9,9 @@ from typing import TypeVar
 from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.diagnostics.fix import respell
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean
-from ffebm_dsl.language.ir.bind import (
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.model import CallIR, RelaxIR
+from ffebm_dsl.language.ir.resolve.bind import (
     BoundCall,
     Given,
     Values,
@@ -17,10 +19,8 @@ from ffebm_dsl.language.ir.bind import (
     bind_given,
     fill_defaults,
 )
-from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.model import CallIR, RelaxIR
-from ffebm_dsl.language.ir.resolved import Chain, Estimator
-from ffebm_dsl.language.ir.scope import Scope
+from ffebm_dsl.language.ir.resolve.resolved import Chain, Estimator
+from ffebm_dsl.language.ir.resolve.scope import Scope
 from ffebm_dsl.language.registry import GRADIENTS, OPS, PHASES, OpConstruct
 from ffebm_dsl.language.syntax import ast
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ffebm_dsl.language.ir.model import CallIR, Value
-from ffebm_dsl.language.ir.scope import show
+from ffebm_dsl.language.ir.resolve.scope import show
 from ffebm_dsl.language.registry import OPS, TABLES, Parameter, SameAs
 
 

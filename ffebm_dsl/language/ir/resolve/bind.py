@@ -9,10 +9,10 @@ from typing import NamedTuple, TypeVar
 from ffebm_dsl.language.diagnostics import InputError, Span
 from ffebm_dsl.language.diagnostics.fix import replace, respell
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean, nearest
-from ffebm_dsl.language.ir.evaluate import evaluate
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, Value
-from ffebm_dsl.language.ir.scope import Scope, facts, show
+from ffebm_dsl.language.ir.resolve.evaluate import evaluate
+from ffebm_dsl.language.ir.resolve.scope import Scope, facts, show
 from ffebm_dsl.language.registry import (
     REQUIRED,
     TABLES,

@@ -8,7 +8,7 @@ from ffebm_dsl.language.diagnostics import Fix
 from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
-from ffebm_dsl.language.ir.resolved import Chain, End, Map, Model, Spec, Train
+from ffebm_dsl.language.ir.resolve.resolved import Chain, End, Map, Model, Spec, Train
 from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, OPS, OPTIMIZERS, TARGETS, show_shape
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from ffebm_dsl.language.ir.scope import MAX_INT
+from ffebm_dsl.language.ir.resolve.scope import MAX_INT
 from ffebm_dsl.language.registry import OPS, Arguments, Fit, Misfit, Shape, show_shape
 
 

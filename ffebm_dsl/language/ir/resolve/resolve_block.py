@@ -7,15 +7,15 @@ from typing import NamedTuple
 from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.diagnostics.fix import respell
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean
-from ffebm_dsl.language.ir.bind import bind_call, find
-from ffebm_dsl.language.ir.edits import rewrite, set_arrow
-from ffebm_dsl.language.ir.evaluate import evaluate
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import Shape
-from ffebm_dsl.language.ir.names import Ports, declare
-from ffebm_dsl.language.ir.resolved import Block, Coupling, Drive, Layer, Map, Output
-from ffebm_dsl.language.ir.scope import MAX_INT, Scope, facts, show
-from ffebm_dsl.language.ir.shared import (
+from ffebm_dsl.language.ir.resolve.bind import bind_call, find
+from ffebm_dsl.language.ir.resolve.edits import rewrite, set_arrow
+from ffebm_dsl.language.ir.resolve.evaluate import evaluate
+from ffebm_dsl.language.ir.resolve.ports import Ports, declare
+from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive, Layer, Map, Output
+from ffebm_dsl.language.ir.resolve.scope import MAX_INT, Scope, facts, show
+from ffebm_dsl.language.ir.resolve.statements import (
     Settings,
     at_most_one,
     of_type,

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.diagnostics.fix import replace
-from ffebm_dsl.language.ir.bind import bind_call, find
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.names import Ports, declare
-from ffebm_dsl.language.ir.params import Override
-from ffebm_dsl.language.ir.resolve_block import BlockText, resolve_block
-from ffebm_dsl.language.ir.resolved import Block, End, Loss, Map, Model, Port
-from ffebm_dsl.language.ir.scope import Scope
-from ffebm_dsl.language.ir.set_calls import set_statements
-from ffebm_dsl.language.ir.shared import Settings, at_most_one, override_settings, resolve_chain
-from ffebm_dsl.language.ir.templates import Templates, expand
+from ffebm_dsl.language.ir.resolve.bind import bind_call, find
+from ffebm_dsl.language.ir.resolve.params import Override
+from ffebm_dsl.language.ir.resolve.ports import Ports, declare
+from ffebm_dsl.language.ir.resolve.resolve_block import BlockText, resolve_block
+from ffebm_dsl.language.ir.resolve.resolved import Block, End, Loss, Map, Model, Port
+from ffebm_dsl.language.ir.resolve.scope import Scope
+from ffebm_dsl.language.ir.resolve.set_calls import set_statements
+from ffebm_dsl.language.ir.resolve.statements import (
+    Settings,
+    at_most_one,
+    override_settings,
+    resolve_chain,
+)
+from ffebm_dsl.language.ir.resolve.templates import Templates, expand
 from ffebm_dsl.language.registry import LOSSES
 from ffebm_dsl.language.syntax import ast
 

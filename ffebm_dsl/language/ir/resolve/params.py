@@ -8,10 +8,10 @@ from typing import NamedTuple
 from ffebm_dsl.language.diagnostics import SourceFile, Span, SpecError
 from ffebm_dsl.language.diagnostics.fix import respell
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean
-from ffebm_dsl.language.ir.bind import value_of
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.names import declare
-from ffebm_dsl.language.ir.scope import Bound, Packages, Scalar, Scope, show
+from ffebm_dsl.language.ir.resolve.bind import value_of
+from ffebm_dsl.language.ir.resolve.ports import declare
+from ffebm_dsl.language.ir.resolve.scope import Bound, Packages, Scalar, Scope, show
 from ffebm_dsl.language.registry import TRAIN, Kind, Parameter
 from ffebm_dsl.language.syntax import ast, parse_override
 

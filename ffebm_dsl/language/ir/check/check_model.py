@@ -7,9 +7,9 @@ from math import prod
 
 from ffebm_dsl.language.diagnostics import Fix, Label, Span
 from ffebm_dsl.language.diagnostics.fix import replace
-from ffebm_dsl.language.ir.edits import set_argument
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.resolved import Block, Drive, End, Loss, Map, Model, Port, Spec
+from ffebm_dsl.language.ir.resolve.edits import set_argument
+from ffebm_dsl.language.ir.resolve.resolved import Block, Drive, End, Loss, Map, Model, Port, Spec
 from ffebm_dsl.language.registry import LOSSES, OPS, TARGETS, show_shape
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from math import prod
 
 from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.ir.check.shapes import apply_op
+from ffebm_dsl.language.ir.check.verify_calls import fault, known, verify_call, verify_values
 from ffebm_dsl.language.ir.model import (
     BlockIR,
     FeedforwardIR,
@@ -19,9 +21,7 @@ from ffebm_dsl.language.ir.model import (
     Shape,
     SpecIR,
 )
-from ffebm_dsl.language.ir.op_names import op_names
-from ffebm_dsl.language.ir.shapes import apply_op
-from ffebm_dsl.language.ir.verify_calls import fault, known, verify_call, verify_values
+from ffebm_dsl.language.ir.tools.op_names import op_names
 from ffebm_dsl.language.registry import (
     ENERGIES,
     INPUTS,

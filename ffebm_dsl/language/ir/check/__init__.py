@@ -1,0 +1,1 @@
+"""Shapes inferred and compared, and what a spec cannot mean."""

@@ -1,0 +1,1 @@
+"""Names bound, templates expanded, values worked out: syntax tree to resolved spec."""
