@@ -26,6 +26,10 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Evaluate a checkpoint of a run on its test set."""
+    from ffebm_dsl.running.run_directory import open_run
+
+    # Torch takes seconds to import: a folder that is no run is told before.
+    open_run(run)
     from ffebm_dsl.running.training import Options, evaluate_run
 
     options = Options(data_dir=data_dir, device=device, threads=threads)

@@ -17,6 +17,7 @@ from ffebm_dsl.cli.files import read_text
 from ffebm_dsl.cli.processes import one_process
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, compile_file, load_spec, parse_settings
 from ffebm_dsl.language.diagnostics import FfebmError, InputError, PeerLost, Piece, Role, Stopped
+from ffebm_dsl.running.run_directory import open_run
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.diagnostics import SourceFile
@@ -146,6 +147,7 @@ class _Wanted(NamedTuple):
                 raise InputError("--seed and --set give `seed` twice", help="keep one of them")
             overrides["seed"] = str(self.seed)
         if self.resume is not None:
+            open_run(self.resume)
             return _JobText(overrides, None, self._text())
         if self.allow_inexact:
             raise InputError("--allow-inexact goes with --resume", help="leave it out")

@@ -51,6 +51,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "network": "interfaces modules layout energy relaxation gradients build",
         "build": "ir registry diagnostics interfaces network energy relaxation gradients modules",
         "storage": "diagnostics",
+        "run_directory": "storage diagnostics",
         "hdf5": "diagnostics",
         "records": "hdf5 storage diagnostics",
         "report": "records registry diagnostics",
@@ -58,11 +59,11 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "checking": "build constructs interfaces network gradients relaxation energy modules ir "
         "registry diagnostics training records",
         "training": "build constructs interfaces network gradients relaxation storage records "
-        "datasets ir registry diagnostics",
+        "run_directory datasets ir registry diagnostics",
         "benchmarking": "checking build interfaces network gradients relaxation energy layout ir "
         "registry diagnostics",
         "cli": "allocation storage benchmarking training checking report comparison build datasets "
-        "records ir registry syntax diagnostics network specs drawing editor interchange "
+        "records run_directory ir registry syntax diagnostics network specs drawing editor interchange "
         "migrations",
         "__main__": "cli",
         "": "build constructs interchange interfaces ir energy network registry diagnostics "
@@ -88,7 +89,9 @@ BANNED_FROM: Mapping[str, frozenset[str]] = {
         ),
         HEAVY | {"rich", "typer"},
     ),
-    **dict.fromkeys(("storage", "hdf5", "records", "datasets"), frozenset({"torch", "typer"})),
+    **dict.fromkeys(
+        ("storage", "run_directory", "hdf5", "records", "datasets"), frozenset({"torch", "typer"})
+    ),
     **dict.fromkeys(("energy", "relaxation", "gradients", "network"), frozenset({"h5py", "typer"})),
 }
 """Libraries that a part may not import anywhere."""

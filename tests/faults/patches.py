@@ -34,8 +34,8 @@ def jumping_clock() -> None:
     from datetime import datetime, timedelta, tzinfo
     from itertools import cycle
 
+    from ffebm_dsl.running import run_directory
     from ffebm_dsl.running.records import writer
-    from ffebm_dsl.running.training import run_directory
 
     leaps = cycle([timedelta(days=-9000), timedelta(hours=1), timedelta(days=400)])
 
@@ -55,8 +55,9 @@ def install(name: str) -> None:
     if name == "clock":
         jumping_clock()
         return
+    from ffebm_dsl.running import run_directory
     from ffebm_dsl.running.records import writer
-    from ffebm_dsl.running.training import checkpoint, run_directory, session
+    from ffebm_dsl.running.training import checkpoint, session
 
     if name == "late_record":
         session.Session.save = late_record  # type: ignore[method-assign]

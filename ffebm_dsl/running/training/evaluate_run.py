@@ -18,7 +18,7 @@ from ffebm_dsl.running.training.environment import choose_dtype
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options, assemble, settle
 from ffebm_dsl.running.training.restoring import restore_network
-from ffebm_dsl.running.training.run_directory import RunDirectory, open_run
+from ffebm_dsl.running.run_directory import RunDirectory, open_run
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.language.diagnostics import InputError, StorageError
-from ffebm_dsl.running.training.run_directory import create, discard, open_run, reveal
+from ffebm_dsl.running.run_directory import create, discard, open_run, reveal
 
 
 def test_an_empty_folder_is_used_and_given_back(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_default_name_in_use_is_drawn_again(
     monkeypatch.chdir(tmp_path)
     draws = iter(["aaaa", "aaaa", "bbbb"])
     monkeypatch.setattr("secrets.token_hex", lambda size: next(draws))
-    monkeypatch.setattr("ffebm_dsl.running.training.run_directory.datetime", StoppedClock)
+    monkeypatch.setattr("ffebm_dsl.running.run_directory.datetime", StoppedClock)
     for expected in ("aaaa", "bbbb"):
         directory, _ = create(None, "spec", "text")
         assert reveal(directory).path == Path(f"runs/spec-19700101T000000Z-{expected}")
