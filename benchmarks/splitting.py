@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ffebm_dsl.running.datasets.read import read_data
+from ffebm_dsl.running.datasets.raw import read_data
 from ffebm_dsl.running.records import Record, read
 
 SPECS = Path(__file__).parents[1] / "specs" / "paper"

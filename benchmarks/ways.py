@@ -17,10 +17,10 @@ from ffebm_dsl.physics.interfaces import PhaseSettings, Solver, Sweeps
 from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.physics.network.block import EnergyBlock
 from ffebm_dsl.physics.relaxation import OverRelaxation, carried
+from ffebm_dsl.running.run_directory import open_run
 from ffebm_dsl.running.training import Options, checkpoint
 from ffebm_dsl.running.training.job import assemble, settle
 from ffebm_dsl.running.training.restoring import restore_network
-from ffebm_dsl.running.run_directory import open_run
 
 MOST = 500
 """Sweeps at most in a phase to a tolerance."""

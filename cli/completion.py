@@ -55,6 +55,6 @@ def subjects(incomplete: str) -> list[str]:
 
 def data_sets(incomplete: str) -> list[str]:
     """Data sets that come as files."""
-    from ffebm_dsl.running.datasets.catalogue import CATALOGUE
+    from ffebm_dsl.running.datasets.places import CATALOGUE
 
     return _beginning(incomplete, CATALOGUE)

@@ -27,7 +27,7 @@ DATA = Path("data")
 @app.command("list")
 def list_data(data_dir: FolderOption = DATA, as_json: JsonOption = False) -> None:
     """List the data sets that come as files, and which are there."""
-    from ffebm_dsl.running.datasets.catalogue import CATALOGUE
+    from ffebm_dsl.running.datasets.places import CATALOGUE
 
     rows = [_listed(known, data_dir) for known in CATALOGUE.values()]
     if as_json:
@@ -110,7 +110,7 @@ def verify(
 
 def _known(name: str) -> DataFiles:
     from ffebm_dsl.language.diagnostics.nearest import did_you_mean
-    from ffebm_dsl.running.datasets.catalogue import CATALOGUE
+    from ffebm_dsl.running.datasets.places import CATALOGUE
 
     if name not in CATALOGUE:
         raise InputError(f"no data set is called {name!r}", help=did_you_mean(name, CATALOGUE))
@@ -119,8 +119,7 @@ def _known(name: str) -> DataFiles:
 
 def _present(data_dir: Path) -> list[DataFiles]:
     """The data sets of which there is any file."""
-    from ffebm_dsl.running.datasets.catalogue import CATALOGUE
-    from ffebm_dsl.running.datasets.places import find
+    from ffebm_dsl.running.datasets.places import CATALOGUE, find
 
     there = [
         known

@@ -36,7 +36,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "syntax": "diagnostics",
         "registry": "diagnostics",
         "constructs": "registry interfaces layout energy network gradients relaxation datasets "
-        "modules",
+        "hdf5 modules",
         "ir": "syntax registry diagnostics",
         "comparison": "ir registry",
         "drawing": "ir registry",
@@ -63,8 +63,8 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "benchmarking": "checking build interfaces network gradients relaxation energy layout ir "
         "registry diagnostics",
         "cli": "allocation storage benchmarking training checking report comparison build datasets "
-        "records run_directory ir registry syntax diagnostics network specs drawing editor interchange "
-        "migrations",
+        "records run_directory ir registry syntax diagnostics network specs drawing editor "
+        "interchange migrations",
         "__main__": "cli",
         "": "build constructs interchange interfaces ir energy network registry diagnostics "
         "training",

@@ -14,7 +14,7 @@ from ffebm_dsl.cli.commands import COMMANDS
 from ffebm_dsl.cli.specs import bundled
 from ffebm_dsl.language.diagnostics.codes import CODES
 from ffebm_dsl.language.registry import OPS
-from ffebm_dsl.running.datasets.catalogue import CATALOGUE
+from ffebm_dsl.running.datasets.places import CATALOGUE
 
 
 def answer(folder: Path, **environment: str) -> str:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ffebm_dsl.constructs.data._bundled import rows_for_test
 from ffebm_dsl.constructs.data._settings import settings
 from ffebm_dsl.language.registry import Arguments, DataConstruct
 
 if TYPE_CHECKING:
     from ffebm_dsl.running.datasets.raw import Raw
 
-_TEST_EVERY = 5
-
 
 def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
-    """Every fifth sample of each class, in the bundled order, is in the test set."""
     import numpy as np
     from sklearn.datasets import load_breast_cancer
 
@@ -23,9 +21,7 @@ def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
 
     bundled = load_breast_cancer()
     labels = bundled.target.astype(np.uint8)
-    test = np.zeros(len(labels), bool)
-    for label in range(2):
-        test[np.flatnonzero(labels == label)[_TEST_EVERY - 1 :: _TEST_EVERY]] = True
+    test = rows_for_test(labels)
     mean, std = bundled.data[~test].mean(axis=0), bundled.data[~test].std(axis=0)
     features = (bundled.data - mean) / std
     name = "breast_cancer"

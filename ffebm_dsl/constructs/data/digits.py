@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ffebm_dsl.constructs.data._bundled import rows_for_test
 from ffebm_dsl.constructs.data._settings import settings
 from ffebm_dsl.language.registry import Arguments, DataConstruct
 
@@ -13,9 +14,20 @@ if TYPE_CHECKING:
 
 
 def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
-    from ffebm_dsl.running.datasets import arrays
+    import numpy as np
+    from sklearn.datasets import load_digits
 
-    return arrays.digits()
+    from ffebm_dsl.running.datasets.raw import Raw, Split
+
+    bundled = load_digits()
+    images, labels = bundled.images.astype(np.uint8)[:, None], bundled.target.astype(np.uint8)
+    test = rows_for_test(labels)
+    return Raw(
+        Split(images[~test], labels[~test], "digits, training images", "digits, training labels"),
+        Split(images[test], labels[test], "digits, test images", "digits, test labels"),
+        (),
+        integer_maximum=16.0,
+    )
 
 
 CONSTRUCT = DataConstruct(

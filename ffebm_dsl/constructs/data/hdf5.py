@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
-    from ffebm_dsl.running.datasets import arrays
+    from ffebm_dsl.running.datasets.arrays import read_arrays
+    from ffebm_dsl.running.hdf5 import read_foreign
 
-    return arrays.hdf5(arguments["path"], data_dir)
+    return read_arrays("hdf5", read_foreign, arguments["path"], data_dir)
 
 
 CONSTRUCT = DataConstruct(

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
-    from ffebm_dsl.running.datasets import arrays
+    from ffebm_dsl.running.datasets.arrays import read_arrays
+    from ffebm_dsl.running.datasets.npz import read_npz
 
-    return arrays.npz(arguments["path"], data_dir)
+    return read_arrays("npz", read_npz, arguments["path"], data_dir)
 
 
 CONSTRUCT = DataConstruct(

@@ -1,4 +1,4 @@
 """The files of data sets: which there are, fetching, verifying and reading them. No torch.
 
-``catalogue`` and ``places`` are plain data and paths, and import nothing heavy.
+``places`` is plain data and paths, and imports nothing heavy.
 """

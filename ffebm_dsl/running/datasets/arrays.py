@@ -1,78 +1,35 @@
-"""Data sets of arrays: bundled with scikit-learn, or of a file that the spec names."""
+"""Data sets that are arrays of one file, which the spec names."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.language.diagnostics.brief import brief_list
-from ffebm_dsl.running.datasets.npz import names, open_npz, read
 from ffebm_dsl.running.datasets.raw import Raw, Split
-from ffebm_dsl.running.hdf5 import read_foreign
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
-DIGITS_TEST_EVERY = 5
+Reader = Callable[[Path, Sequence[str]], Mapping[str, NDArray[Any]]]
+"""Gives the arrays of a file by their names."""
 
 
-def digits() -> Raw:
-    """The 1,797 digits of 8 x 8 pixels bundled with scikit-learn.
+def read_arrays(source: str, read: Reader, path: str, data_dir: Path | None) -> Raw:
+    """The data set ``source(path)``: arrays x_train, y_train, x_test and y_test.
 
-    Every fifth sample of each class, in the bundled order, is in the test set (1,442
-    training and 355 test samples): a stratified split that no seed moves.
+    Raises:
+        InputError: no data directory, a path that leaves it, no such file, or from ``read``.
     """
-    from sklearn.datasets import load_digits
-
-    bundled = load_digits()
-    images, labels = bundled.images.astype(np.uint8)[:, None], bundled.target.astype(np.uint8)
-    test = np.zeros(len(labels), bool)
-    for label in range(10):
-        test[np.flatnonzero(labels == label)[DIGITS_TEST_EVERY - 1 :: DIGITS_TEST_EVERY]] = True
-    return Raw(
-        Split(images[~test], labels[~test], "digits, training images", "digits, training labels"),
-        Split(images[test], labels[test], "digits, test images", "digits, test labels"),
-        (),
-        integer_maximum=16.0,
+    found = _file(path, data_dir, source)
+    arrays = read(found, ARRAYS)
+    train, test = (
+        Split(arrays[x], arrays[y], f"{x} of {found}", f"{y} of {found}")
+        for x, y in (ARRAYS[:2], ARRAYS[2:])
     )
-
-
-def npz(path: str, data_dir: Path | None) -> Raw:
-    """Arrays x_train, y_train, x_test, y_test of a NumPy archive; no pickled objects."""
-    found = _file(path, data_dir, "npz")
-    with open_npz(found) as archive:
-        present = names(archive)
-        for name in ARRAYS:
-            if name not in present:
-                raise _missing(name, found, present)
-        arrays = [read(archive, name, found) for name in ARRAYS]
-    return _named(arrays, found)
-
-
-def hdf5(path: str, data_dir: Path | None) -> Raw:
-    """Datasets x_train, y_train, x_test, y_test of an HDF5 file; nothing from other files."""
-    found = _file(path, data_dir, "hdf5")
-    arrays = read_foreign(found, ARRAYS)
-    return _named([arrays[name] for name in ARRAYS], found)
-
-
-def _named(arrays: list[NDArray[Any]], path: Path) -> Raw:
-    names = [f"{name} of {path}" for name in ARRAYS]
-    return Raw(
-        Split(arrays[0], arrays[1], names[0], names[1]),
-        Split(arrays[2], arrays[3], names[2], names[3]),
-        (path.name,),
-    )
-
-
-def _missing(name: str, path: Path, present: list[str]) -> InputError:
-    return InputError(
-        f"{path} has no array `{name}`; it has: {brief_list(present)}",
-        help="it must have " + ", ".join(ARRAYS),
-    )
+    return Raw(train, test, (found.name,))
 
 
 def _file(path: str, data_dir: Path | None, source: str) -> Path:

@@ -1,8 +1,8 @@
-"""A data set too large for memory, as NumPy files that are mapped into it.
+"""A data set too large for memory, as plain files that are mapped into it.
 
-A cache is a folder ``NAME.cache``: one ``.npy`` file per array, and ``manifest.json`` with a
-fingerprint of all bytes, and name, size and time of the files it was made from. It is made in
-a folder of another name, made durable, and renamed: it is whole or not there. Every time it
+A cache is a folder ``NAME.cache``: one file of bytes per array, and ``manifest.json`` with a
+fingerprint of all of them, and name, size and time of the files it was made from. It is made
+in a folder of another name, made durable, and renamed: it is whole or not there. Every time it
 is opened, its bytes are compared with the fingerprint, by reading the files once, so that
 nothing stays in memory.
 """
@@ -14,14 +14,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
-from ffebm_dsl.language.diagnostics import StorageError, cannot_write
+from ffebm_dsl.language.diagnostics import InputError, StorageError, cannot_write
 from ffebm_dsl.running.datasets.progress import say
 from ffebm_dsl.running.datasets.raw import Array, fingerprint
 from ffebm_dsl.running.storage import (
@@ -33,7 +33,7 @@ from ffebm_dsl.running.storage import (
     sync_directory,
 )
 
-FORMAT, VERSION = "ffebm-data-cache", 2
+FORMAT, VERSION = "ffebm-data-cache", 3
 MANIFEST = "manifest.json"
 MANIFEST_BYTES = 1 << 20
 
@@ -70,11 +70,8 @@ class Writer:
 
     def __init__(self, folder: Path, kinds: Kinds) -> None:
         self._folder, self._kinds = folder, kinds
-        self._rows = dict.fromkeys(kinds, 0)
         # Unbuffered: whatever the disk refuses is refused in `append`, not when closing.
-        self._files = {name: (folder / f"{name}.npy").open("xb", 0) for name in kinds}
-        for name in kinds:
-            self._write_header(name)
+        self._files = {name: (folder / name).open("xb", 0) for name in kinds}
 
     def append(self, name: str, rows: Array) -> None:
         """Rows (n, *shape of one), converted to the array's type.
@@ -83,32 +80,17 @@ class Writer:
             StorageError: the disk is full or fails. Not OSError, which a reader that
                 called this would take for a fault of its own file.
         """
-        dtype, shape = self._kinds[name]
-        values = np.ascontiguousarray(rows.reshape(-1, *shape), dtype)
-        self._rows[name] += len(values)
+        values = np.ascontiguousarray(rows, self._kinds[name][0])
+        content = values.reshape(-1).view(np.uint8).data
         with storing(self._folder):
-            self._write(name, values.reshape(-1).view(np.uint8).data)
-
-    def finish(self) -> None:
-        """Write the final shapes and make the arrays durable."""
-        for name, file in self._files.items():
-            file.seek(0)
-            self._write_header(name)
-            os.fsync(file.fileno())
+            while content:
+                content = content[self._files[name].write(content) :]
 
     def close(self) -> None:
+        """Make the arrays durable."""
         for file in self._files.values():
-            file.close()
-
-    def _write_header(self, name: str) -> None:
-        """NumPy leaves room in it for a longer first axis, so that it can be written over."""
-        dtype, shape = self._kinds[name]
-        header = {"descr": dtype, "fortran_order": False, "shape": (self._rows[name], *shape)}
-        npy.write_array_header_1_0(self._files[name], header)
-
-    def _write(self, name: str, content: memoryview) -> None:
-        while content:
-            content = content[self._files[name].write(content) :]
+            with file:
+                os.fsync(file.fileno())
 
 
 def sources_of(paths: list[Path]) -> tuple[Source, ...]:
@@ -182,17 +164,15 @@ def open_cache(folder: Path, sources: tuple[Source, ...], kinds: Kinds) -> Cache
         arrays = {name: _map(folder, name, kind) for name, kind in kinds.items()}
         if fingerprint(list(arrays.values())) != manifest["sha256"]:
             return Unfit(f"the cache {folder} does not match its checksum")
-    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, EOFError, RecursionError):
+    except (InputError, OSError, ValueError, LookupError, TypeError, RecursionError):
         return Unfit(f"the cache {folder} is damaged")
     return Cached(arrays, str(manifest["sha256"]))
 
 
 def _map(folder: Path, name: str, kind: tuple[str, tuple[int, ...]]) -> Array:
-    with np.errstate(over="raise"):
-        array: Array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-    if (array.dtype.str, array.shape[1:]) != kind or not len(array):
-        raise ValueError(f"{name} is another array")
-    return array
+    dtype, row = kind
+    values: Array = np.memmap(folder / name, dtype, "r")
+    return values.reshape(-1, *row)
 
 
 def _make(
@@ -205,12 +185,8 @@ def _make(
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     try:
-        writer = Writer(unfinished, kinds)
-        try:
+        with closing(Writer(unfinished, kinds)) as writer:
             fill(writer)
-            writer.finish()
-        finally:
-            writer.close()
         arrays = [_map(unfinished, name, kind) for name, kind in kinds.items()]
         manifest: dict[str, Any] = {
             "format": FORMAT,

@@ -2,31 +2,26 @@
 
 ``data`` (n, 3072) unsigned bytes and ``labels`` 1 to 1000, in ten training batches and one
 of validation images, which are the test set here. 1.28 million images are 3.9 GB: batches
-are copied once into a cache of mapped files, a few megabytes at a time where they are npz
-and one batch at a time where they are pickles, and training reads the samples of a step.
+are copied one at a time, and once, into a cache of mapped files, and training reads the
+samples of a step.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from ffebm_dsl.language.diagnostics.brief import brief_list
 from ffebm_dsl.language.registry.data_files import DataFiles, Form
-from ffebm_dsl.running.datasets import npz
 from ffebm_dsl.running.datasets.cache import Cached, Writer, open_or_make, places, sources_of
-from ffebm_dsl.running.datasets.cifar import PIXELS, SIDE, label_list, pixel_rows
+from ffebm_dsl.running.datasets.cifar import SIDE, label_list, pixel_rows
+from ffebm_dsl.running.datasets.npz import read_npz
 from ffebm_dsl.running.datasets.pickles import read_pickle
 from ffebm_dsl.running.datasets.places import Located, locate
 from ffebm_dsl.running.datasets.progress import bar
 from ffebm_dsl.running.datasets.raw import Raw, Split, damaged
-
-MAX_IMAGES = 1 << 21
-"""Of one batch; a bound for what a header may declare."""
 
 KINDS = {
     "x_train": ("|u1", (3, SIDE, SIDE)),
@@ -87,48 +82,16 @@ def _split(cached: Cached, title: str, which: str) -> Split:
 def _copy(located: Located, writer: Writer | Counter) -> None:
     """All batches into the cache, in order."""
     known = located.known
-    read = _copy_npz if located.layout.form is Form.NPZ else _copy_pickle
     with bar(known.name, known.train + known.test, " images") as progress:
         for which, paths in (("train", located.train), ("test", located.test)):
             for path in paths:
-                read(path, which, writer, known.classes, progress)
-
-
-def _copy_npz(
-    path: Path, which: str, writer: Writer | Counter, classes: int, progress: tqdm[NoReturn]
-) -> None:
-    with npz.open_npz(path) as archive:
-        for name in ("data", "labels"):
-            if name not in npz.names(archive):
-                has = brief_list(npz.names(archive))
-                raise damaged(f"{path} has no array `{name}`; it has: {has}")
-        data, labels = (npz.member(archive, name, path) for name in ("data", "labels"))
-        images = data.shape[0] if data.shape else 0
-        if data.dtype != np.uint8 or data.shape != (images, PIXELS) or images > MAX_IMAGES:
-            raise damaged(
-                f"data of {path} has shape {list(data.shape)} and type {data.dtype}, "
-                f"not n x {PIXELS} unsigned bytes"
-            )
-        if labels.shape != (images,) or labels.dtype.kind not in "iu":
-            raise damaged(
-                f"labels of {path} has shape {list(labels.shape)} and type {labels.dtype}, "
-                f"not one whole number for each of {images} images"
-            )
-        writer.append(f"y_{which}", _from_zero(path, npz.read(archive, "labels", path), classes))
-        for rows in npz.rows(archive, data, path):
-            writer.append(f"x_{which}", rows)
-            progress.update(len(rows))
-
-
-def _copy_pickle(
-    path: Path, which: str, writer: Writer | Counter, classes: int, progress: tqdm[NoReturn]
-) -> None:
-    batch = read_pickle(path)
-    rows = pixel_rows(path, batch)
-    labels = label_list(path, batch, "labels", len(rows))
-    writer.append(f"y_{which}", _from_zero(path, labels, classes))
-    writer.append(f"x_{which}", rows)
-    progress.update(len(rows))
+                zipped = located.layout.form is Form.NPZ
+                batch = read_npz(path, ("data", "labels")) if zipped else read_pickle(path)
+                rows = pixel_rows(path, batch)
+                labels = label_list(path, batch, "labels", len(rows))
+                writer.append(f"y_{which}", _from_zero(path, labels, known.classes))
+                writer.append(f"x_{which}", rows)
+                progress.update(len(rows))
 
 
 def _from_zero(path: Path, labels: NDArray[Any], classes: int) -> NDArray[Any]:

@@ -1,13 +1,23 @@
-"""Where the files of a data set are, below the data directory. Paths only; nothing is read."""
+"""The data sets that come as files of their own, and where these are below the data directory.
+
+Plain data and paths; nothing is read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.registry import DATA
 from ffebm_dsl.language.registry.data_files import DataFiles, Form, Layout
+
+CATALOGUE: Mapping[str, DataFiles] = MappingProxyType(
+    {name: construct.files for name, construct in DATA.items() if construct.files is not None}
+)
+"""The files of each data set that has any, by its name."""
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.registry import DATA, Arguments
 
 Array = NDArray[Any]
 
@@ -44,6 +46,16 @@ class Raw:
     files: tuple[str, ...]
     integer_maximum: float = 255.0
     sha256: str = ""
+
+
+def read_data(name: str, arguments: Arguments, data_dir: Path | None) -> Raw:
+    """The data set ``name`` with the arguments that the spec gives it.
+
+    Raises:
+        InputError: missing or damaged files; the message says which, where and what to do.
+    """
+    raw: Raw = DATA[name].read(arguments, data_dir, DATA[name].files)
+    return raw
 
 
 def fingerprint(arrays: Iterable[Array]) -> str:

@@ -13,10 +13,9 @@ import numpy as np
 from ffebm_dsl.language.diagnostics import AnyPath
 from ffebm_dsl.language.registry import DATA
 from ffebm_dsl.language.registry.data_files import DataFiles, Form
-from ffebm_dsl.running.datasets.checksums import algorithm_of, digest, read_sums
+from ffebm_dsl.running.datasets.checksums import digest, read_sums
 from ffebm_dsl.running.datasets.places import Located, locate
 from ffebm_dsl.running.datasets.raw import Array, check_counts, damaged
-from ffebm_dsl.running.datasets.read import read_files
 
 
 class Sum(StrEnum):
@@ -84,8 +83,8 @@ def _label_counts(known: DataFiles, data_dir: Path) -> Mapping[str, Array]:
     if construct.count_labels is not None:
         return construct.count_labels(data_dir, known)
     if construct.coarse_classes:
-        read_files(known, {"labels": "coarse"}, data_dir)
-    raw = read_files(known, {"labels": "fine"}, data_dir)
+        construct.read({"labels": "coarse"}, data_dir, known)
+    raw = construct.read({"labels": "fine"}, data_dir, known)
     for split in (raw.train, raw.test):
         check_counts(split)
         if math.prod(split.x.shape[1:]) != math.prod(known.shape):
@@ -123,7 +122,8 @@ def _file(located: Located, name: str) -> FileReport:
     if known is None:
         return FileReport(path, size, Sum.UNKNOWN)
     expected, unpacked, kind = known
-    found = digest(path, algorithm_of(expected), unpacked=unpacked)
+    algorithm = {32: "md5", 64: "sha256"}[len(expected)]
+    found = digest(path, algorithm, unpacked=unpacked)
     return FileReport(path, size, kind if found == expected else Sum.DIFFERS, found, expected)
 
 

@@ -12,13 +12,13 @@ from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir import Compiled, compile_spec, read_source
 from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.running.run_directory import RunDirectory, open_run
 from ffebm_dsl.running.training import checkpoint as checkpoints
 from ffebm_dsl.running.training.checkpoint import Checkpoint
 from ffebm_dsl.running.training.environment import choose_dtype
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options, assemble, settle
 from ffebm_dsl.running.training.restoring import restore_network
-from ffebm_dsl.running.run_directory import RunDirectory, open_run
 
 
 @dataclass(frozen=True)

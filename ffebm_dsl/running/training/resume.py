@@ -14,10 +14,11 @@ from ffebm_dsl.language.diagnostics import AnyPath, InputError, SourceFile
 from ffebm_dsl.language.diagnostics.brief import brief
 from ffebm_dsl.language.ir import Compiled, compile_spec, read_source
 from ffebm_dsl.physics.network.whole_batch import BatchNorm
+from ffebm_dsl.running import run_directory
 from ffebm_dsl.running.records import Record, read
+from ffebm_dsl.running.run_directory import RunDirectory
 from ffebm_dsl.running.storage import FileLock, publish, remove_leftovers
 from ffebm_dsl.running.training import checkpoint as checkpoints
-from ffebm_dsl.running import run_directory
 from ffebm_dsl.running.training.checkpoint import Checkpoint
 from ffebm_dsl.running.training.environment import environment
 from ffebm_dsl.running.training.job import Job, Options, assemble, settle
@@ -30,7 +31,6 @@ from ffebm_dsl.running.training.provenance import (
     new_record,
 )
 from ffebm_dsl.running.training.restoring import restore_network, restore_optimizer
-from ffebm_dsl.running.run_directory import RunDirectory
 from ffebm_dsl.running.training.session import Session, require_same
 from ffebm_dsl.running.training.world import ALONE, World
 

@@ -14,17 +14,17 @@ from torch import nn
 from ffebm_dsl.language.diagnostics import AnyPath, InputError, SourceFile
 from ffebm_dsl.language.diagnostics.brief import brief_list
 from ffebm_dsl.language.ir import Compiled
+from ffebm_dsl.running import run_directory
 from ffebm_dsl.running.records import Group, Record, Table, utc_now, write
+from ffebm_dsl.running.run_directory import RunDirectory
 from ffebm_dsl.running.storage import FileLock
 from ffebm_dsl.running.training import checkpoint as checkpoints
-from ffebm_dsl.running import run_directory
 from ffebm_dsl.running.training.checkpoint import Best, Checkpoint, Position
 from ffebm_dsl.running.training.environment import environment
 from ffebm_dsl.running.training.job import Job, Options, assemble, settle
 from ffebm_dsl.running.training.measures import trainable
 from ffebm_dsl.running.training.provenance import new_record
 from ffebm_dsl.running.training.restoring import optimizer_state
-from ffebm_dsl.running.run_directory import RunDirectory
 from ffebm_dsl.running.training.world import ALONE, World
 
 

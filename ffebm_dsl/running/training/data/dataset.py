@@ -15,8 +15,7 @@ from torch import Tensor
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir.model import CallIR, ModelIR
 from ffebm_dsl.language.registry import AUGMENTATIONS, Shape
-from ffebm_dsl.running.datasets.raw import Split, fingerprint
-from ffebm_dsl.running.datasets.read import read_data
+from ffebm_dsl.running.datasets.raw import Split, fingerprint, read_data
 from ffebm_dsl.running.training.augment import augment
 from ffebm_dsl.running.training.data.fit import check_split, compare_splits
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.registry.data_files import DataFiles, Form, Layout
-from ffebm_dsl.running.datasets.catalogue import CATALOGUE
+from ffebm_dsl.running.datasets.places import CATALOGUE
 
 Bytes = NDArray[np.uint8]
 

@@ -7,7 +7,7 @@ import torch
 
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
-from ffebm_dsl.running.datasets.read import read_data
+from ffebm_dsl.running.datasets.raw import read_data
 from ffebm_dsl.running.training.data.dataset import load
 
 SPEC = """

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.datasets.catalogue import CATALOGUE
 from ffebm_dsl.running.datasets.cifar import read_cifar10, read_cifar100
+from ffebm_dsl.running.datasets.places import CATALOGUE
 from ffebm_dsl.running.datasets.raw import Raw, fingerprint
 
 from .sets import (

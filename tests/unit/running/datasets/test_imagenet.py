@@ -14,13 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.lib import format as npy
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.registry.data_files import Form
 from ffebm_dsl.running.datasets.cache import MANIFEST
-from ffebm_dsl.running.datasets.raw import fingerprint
-from ffebm_dsl.running.datasets.read import read_data
+from ffebm_dsl.running.datasets.raw import fingerprint, read_data
 
 from .sets import imagenet_labels, pixels, write_imagenet
 
@@ -54,7 +52,7 @@ def test_the_arrays_are_mapped_and_read_only(tmp_path: Path) -> None:
     raw = read_data("imagenet32", {}, tmp_path)
     assert not raw.train.x.flags.owndata and not raw.train.x.flags.writeable
     maps = Path("/proc/self/maps").read_text()
-    assert str(tmp_path / CACHE / "x_train.npy") in maps
+    assert str(tmp_path / CACHE / "x_train") in maps
 
 
 def test_the_cache_is_made_once_and_says_so(
@@ -77,7 +75,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     write_imagenet(tmp_path)
     left = tmp_path / f".{CACHE}.unfinished"
     left.mkdir()
-    (left / "x_train.npy").write_bytes(b"half")
+    (left / "x_train").write_bytes(b"half")
     assert len(read_data("imagenet32", {}, tmp_path).train.x) == 30
     assert not left.exists()
 
@@ -106,34 +104,19 @@ def rewrite(**changes: Any) -> Callable[[Path], None]:
     return apply
 
 
-def declare(shape: tuple[int, ...], dtype: str = "|u1") -> Callable[[Path], None]:
-    """Another header before the values of the training images."""
-
-    def apply(folder: Path) -> None:
-        with (folder / "x_train.npy").open("r+b") as file:
-            header = {"descr": dtype, "fortran_order": False, "shape": shape}
-            npy.write_array_header_1_0(file, header)
-
-    return apply
-
-
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda f: flip(f / "x_train.npy"), "does not match its checksum"),
-        (lambda f: flip(f / "y_test.npy"), "is damaged"),
-        (lambda f: os.truncate(f / "x_train.npy", 5), "is damaged"),
-        (lambda f: (f / "x_test.npy").unlink(), "is damaged"),
+        (lambda f: flip(f / "x_train"), "does not match its checksum"),
+        (lambda f: flip(f / "y_test"), "does not match its checksum"),
+        (lambda f: os.truncate(f / "x_train", 5), "is damaged"),
+        (lambda f: (f / "x_test").unlink(), "is damaged"),
         (lambda f: (f / MANIFEST).unlink(), "there is no cache"),
         (lambda f: (f / MANIFEST).write_text("{" * 100_000), "is damaged"),
         (lambda f: (f / MANIFEST).write_bytes(b"\xff"), "is damaged"),
         (rewrite(version=99), "is of another version"),
-        (declare((1 << 60, 3, 32, 32)), "is damaged"),
-        (declare((30, 3, 32, 32), "<i2"), "is damaged"),
-        (declare((1, 3, 32, 32)), "does not match its checksum"),
-        (declare((0, 3, 32, 32)), "is damaged"),
-        (declare((30,), "|O"), "is damaged"),
-        (lambda f: np.save(f / "x_train.npy", np.array([{}]), allow_pickle=True), "is damaged"),
+        (lambda f: os.truncate(f / "x_train", 3 * 32 * 32), "does not match its checksum"),
+        (lambda f: os.truncate(f / "x_train", 0), "is damaged"),
         (lambda f: (f / MANIFEST).write_text("[]"), "is damaged"),
         (rewrite(sha256=3), "does not match its checksum"),
     ],
@@ -188,7 +171,7 @@ def test_no_place_for_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from ffebm_dsl.running.datasets.read import read_data
+from ffebm_dsl.running.datasets.raw import read_data
 from ffebm_dsl.language.diagnostics import StorageError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
@@ -265,7 +248,7 @@ def test_a_missing_batch(tmp_path: Path) -> None:
 def test_two_processes_make_one_cache(tmp_path: Path) -> None:
     write_imagenet(tmp_path)
     code = "import sys; from pathlib import Path\n"
-    code += "from ffebm_dsl.running.datasets.read import read_data\n"
+    code += "from ffebm_dsl.running.datasets.raw import read_data\n"
     code += "print(read_data('imagenet32', {}, Path(sys.argv[1])).sha256)"
     command = [sys.executable, "-c", code, str(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

@@ -1,4 +1,4 @@
-"""npz archives: what they declare is held against what they hold before memory is given."""
+"""npz archives: arrays are read as NumPy reads them, and damage that it would not see is found."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.datasets import npz
+from ffebm_dsl.running.datasets.npz import read_npz
 
 ARRAYS = nps.arrays(
     nps.integer_dtypes() | nps.floating_dtypes(), nps.array_shapes(min_dims=1, min_side=0)
@@ -24,8 +24,7 @@ ARRAYS = nps.arrays(
 
 
 def read(path: Path, name: str = "a") -> Any:
-    with npz.open_npz(path) as archive:
-        return npz.read(archive, name, path)
+    return read_npz(path, [name])[name]
 
 
 @settings(
@@ -39,17 +38,6 @@ def test_arrays_are_read_as_numpy_reads_them(
     save(tmp_path / "a.npz", a=np.asfortranarray(array) if fortran else array)
     found = read(tmp_path / "a.npz")
     assert found.dtype == array.dtype and found.tobytes() == array.tobytes()
-
-
-def test_rows_are_the_array_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(npz, "AT_ONCE", 1000)
-    array = np.arange(3000).reshape(-1, 3)
-    np.savez_compressed(tmp_path / "a.npz", a=array)
-    with npz.open_npz(tmp_path / "a.npz") as archive:
-        member = npz.member(archive, "a", tmp_path / "a.npz")
-        pieces = list(npz.rows(archive, member, tmp_path / "a.npz"))
-    assert len(pieces) > 1
-    np.testing.assert_array_equal(np.concatenate(pieces), array)
 
 
 def header(shape: str, dtype: str = "|u1", version: bytes = b"\x01\x00") -> bytes:
@@ -69,12 +57,11 @@ def archive(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (header("(1099511627776,)") + b"abc", r"declares shape \[1099511627776\] .* holds 3"),
-        (header("(3,)") + b"ab", "which is 3 bytes, and holds 2"),
-        (header("(3,)") + b"abcd", "which is 3 bytes, and holds 4"),
-        (header("(2,)", "|O") + b"\x80\x04", "holds Python objects"),
+        (header("(1099511627776,)") + b"abc", "cannot be read"),
+        (header("(3,)") + b"ab", "cannot be read"),
+        (header("(3,)") + b"abcd", "goes on after 3 bytes"),
+        (header("(2,)", "|O") + b"\x80\x04", "cannot be read .* Object arrays"),
         (header("(-2, -3)") + b"abcdef", "cannot be read"),
-        (header("(True,)") + b"a", "cannot be read|declares"),
         (header("(os.system('x'),)") + b"a", "cannot be read"),
         (header("(3,)", "not a type") + b"abc", "cannot be read"),
         (header("(3,)", version=b"\x09\x00") + b"abc", "cannot be read"),
@@ -91,21 +78,12 @@ def test_unfit_members(tmp_path: Path, content: bytes, message: str) -> None:
     assert "a.npz" in caught.value.message and caught.value.help
 
 
-def test_a_bomb_is_refused_unopened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = header(f"({1 << 22},)") + bytes(1 << 22)
-    archive(tmp_path / "a.npz", {"a.npy": content}, zipfile.ZIP_DEFLATED)
-    assert len(read(tmp_path / "a.npz")) == 1 << 22
-    monkeypatch.setattr(npz, "UNSUSPECTED", 1 << 22)
-    with pytest.raises(InputError, match=r"unpacks from \d+ bytes to 4194432"):
-        read(tmp_path / "a.npz")
-
-
 def test_a_flipped_bit_is_found_by_the_archives_checksum(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", a=np.arange(10_000, dtype=np.uint8))
     content = bytearray((tmp_path / "a.npz").read_bytes())
     content[600] ^= 1
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(InputError, match=r"a cannot be unpacked beyond byte \d+: Bad CRC-32"):
+    with pytest.raises(InputError, match="cannot be read as an npz archive: Bad CRC-32"):
         read(tmp_path / "a.npz")
 
 
@@ -120,5 +98,5 @@ def test_a_directory_that_lies_about_the_size(tmp_path: Path) -> None:
         struct.pack("<II", len(content) + 60, len(content) + 60),
     )
     (tmp_path / "a.npz").write_bytes(whole)
-    with pytest.raises(InputError, match=r"cannot be read|ends at byte"):
+    with pytest.raises(InputError, match="cannot be read"):
         read(tmp_path / "a.npz")

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.datasets.pickles import ALLOWED, read_pickle
+from ffebm_dsl.running.datasets.pickles import read_pickle
 
 from .sets import python2_pickle
 
@@ -143,8 +143,6 @@ HOSTILE: dict[str, bytes] = {
     "another class to be filled": b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n"
     b"cnumpy\ndtype\nK\x00\x85U\x01b\x87R.",
     "state of a list": b"\x80\x02]]b.",
-    "state of a dictionary": b"\x80\x02}}b.",
-    "a value kept as number 2 to the power of 31": b"\x80\x02}r\xff\xff\xff\x7f.",
     "a list in itself": b"\x80\x02}U\x01a]q\x00h\x00as.",
 }
 
@@ -200,14 +198,14 @@ def array_state(shape: bytes, raw: bytes, code: bytes = b"U\x02u1") -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\x80\x04\x8e" + struct.pack("<Q", 1 << 62), "bytes"),
-        (b"\x80\x04\x8d" + struct.pack("<Q", 1 << 62), "bytes"),
-        (b"\x80\x05\x96" + struct.pack("<Q", 1 << 40), "bytes"),
-        (b"\x80\x03B\xff\xff\xff\xffab", "bytes"),
-        (b"\x80\x02T\xff\xff\xff\xffab", "byte count < 0"),
-        (b"\x80\x03X\xff\xff\xff\x7fab", "bytes"),
+        (b"\x80\x04\x8e" + struct.pack("<Q", 1 << 62), "too early"),
+        (b"\x80\x04\x8d" + struct.pack("<Q", 1 << 62), "too early"),
+        (b"\x80\x05\x96" + struct.pack("<Q", 1 << 40), "too early"),
+        (b"\x80\x03B\xff\xff\xff\xffab", "too early"),
+        (b"\x80\x02T\xff\xff\xff\xffab", "negative byte count"),
+        (b"\x80\x03X\xff\xff\xff\x7fab", "too early"),
         (b"I" + b"9" * 5000 + b"\n.", "limit"),
-        (b"\x80\x02c" + b"a" * 1000, "newline"),
+        (b"\x80\x02c" + b"a" * 1000, "no name of data"),
         (array_state(b"\x8a\x08" + struct.pack("<q", 1 << 40) + b"\x85", b"U\x03abc"), "reshape"),
         (array_state(b"J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86", b"U\x01a"), "array"),
         (array_state(b"J\xff\xff\xff\xff\x85", b"U\x01a"), "no proper shape"),
@@ -223,25 +221,6 @@ def array_state(shape: bytes, raw: bytes, code: bytes = b"U\x02u1") -> bytes:
 def test_what_is_declared_is_not_believed(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read(tmp_path, content)
-
-
-def test_a_key_that_takes_for_ever_to_be_one(tmp_path: Path) -> None:
-    """((((), ()), ((), ())), ...): Python hashes every tuple as often as it is used."""
-    key: tuple[Any, ...] = ()
-    for _ in range(60):
-        key = (key, key)
-    for protocol in range(1, 6):
-        content = pickle.dumps([key], protocol)
-        forged = content.replace(b"]", b"}", 1)
-        with pytest.raises(InputError, match="a tuple is used twice"):
-            read(tmp_path, forged)
-
-
-def test_text_is_not_taken_as_bytes_again_and_again(tmp_path: Path) -> None:
-    text = b"X" + struct.pack("<I", 5000) + b"a" * 5000 + b"q\x01X\x06\x00\x00\x00latin1q\x02"
-    again = b"c_codecs\nencode\nq\x03h\x01h\x02\x86R" + b"h\x03h\x01h\x02\x86R" * 1000
-    with pytest.raises(InputError, match="again and again"):
-        read(tmp_path, b"\x80\x02" + text + again + b".")
 
 
 @pytest.mark.parametrize(
@@ -268,7 +247,7 @@ def test_faults_are_told(tmp_path: Path, content: bytes) -> None:
         read(tmp_path, content)
 
 
-CODES = [ord(opcode.code) for opcode in pickletools.opcodes if opcode.name in ALLOWED]
+CODES = [ord(opcode.code) for opcode in pickletools.opcodes]
 
 GOOD = pickle.dumps({"data": np.arange(12, dtype=np.uint8), "labels": [1, 2]}, 4)
 

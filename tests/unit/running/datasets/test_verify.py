@@ -13,8 +13,8 @@ import pytest
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.registry.data_files import DataFiles, Form
-from ffebm_dsl.running.datasets.catalogue import CATALOGUE
 from ffebm_dsl.running.datasets.checksums import SUMS, read_sums, write_sums
+from ffebm_dsl.running.datasets.places import CATALOGUE
 from ffebm_dsl.running.datasets.verify import Sum, verify
 
 from .sets import (
