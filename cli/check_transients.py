@@ -168,6 +168,9 @@ def _print(analysis: Analysis, out: Path | None) -> None:
                 f"note: block {block.name}: its nudged phase is not its free phase in reverse "
                 "(order, damping), so the two gradients need agree after many sweeps only"
             )
+    noisy = [b.name for b in analysis.compiled.spec.model.blocks if b.free.noise or b.nudged.noise]
+    if noisy:
+        say(f"note: the noise of {', '.join(noisy)} is left out: both gradients are without it")
     if out is not None:
         emit(f"\nwritten to {out}")
 

@@ -168,6 +168,8 @@ def _relaxation(relax: RelaxIR) -> str:
         call = getattr(relax, key)
         if call.name != PHASES["free"].parameter(key).default:
             parts.append(f"{key} {notation.written_in_full(call)}")
+    if relax.noise:
+        parts.append(f"noise {relax.noise:g}")
     if relax.start == "feedforward":
         parts.append("started by a feedforward pass")
     return ", ".join(parts)

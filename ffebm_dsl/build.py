@@ -186,13 +186,15 @@ def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> Phase
     # A damped or over-relaxed layer reads its own old state.
     alone = ir.damping == 0 and ir.over_relaxation == 1
     read = carried(groups, edges) if alone else tuple(range(layers))
-    solver = SOLVERS[ir.solver.name].make(ir.solver.arguments, solver, read)
+    if ir.noise == 0:
+        solver = SOLVERS[ir.solver.name].make(ir.solver.arguments, solver, read)
     return PhaseSettings(
         ir.sweeps,
         ir.tolerance,
         solver,
         freeze_after=ROUTINGS[ir.routing.name].freeze_after(ir.routing.arguments),
         feedforward=ir.start == "feedforward",
+        noise=ir.noise,
     )
 
 

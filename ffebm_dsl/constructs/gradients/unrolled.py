@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from ffebm_dsl.language.registry import Arguments, Backward, EstimatorConstruct, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
-from ffebm_dsl.physics.interfaces import Cost, Equilibrium, Estimator, GradientEstimate
+from ffebm_dsl.physics.interfaces import (
+    Cost,
+    Equilibrium,
+    Estimator,
+    GradientEstimate,
+    together,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +53,8 @@ class Unrolled(Estimator):
         bound = equilibrium.bound.differentiable()
         inputs = [*bound.weights.values(), *bound.drives]
         with torch.enable_grad():
-            dynamics = bound.dynamics(equilibrium.force, equilibrium.routings)
+            force = together(equilibrium.force, equilibrium.noise(settings, "unrolled"))
+            dynamics = bound.dynamics(force, equilibrium.routings)
             solution = relax(dynamics, equilibrium.state, settings)
         end = [s.detach() for s in solution.state]
         outputs, cotangents = [], []

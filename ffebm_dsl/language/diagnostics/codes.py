@@ -68,6 +68,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE4006": "gradient that cannot be judged for kinks",
         "FFE4007": "broken promise of a construct",
         "FFE4008": "something that can never learn",
+        "FFE4009": "noise that a phase cannot have",
         "FFE5001": "loss of this target",
         "FFE5002": "data that do not fit the input",
         "FFE5003": "data that do not fit the target",

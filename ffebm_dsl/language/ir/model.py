@@ -98,7 +98,8 @@ class RelaxIR:
     """How a phase is relaxed.
 
     ``tolerance`` 0 means: always ``sweeps`` sweeps. ``routing`` and ``solver`` are calls of
-    constructs. ``start`` is ``zeros`` or ``feedforward`` for a
+    constructs. ``noise`` is the standard deviation of what is added to every pre-activation in
+    every sweep. ``start`` is ``zeros`` or ``feedforward`` for a
     free phase, ``free state`` for a nudged one.
     """
 
@@ -109,6 +110,7 @@ class RelaxIR:
     over_relaxation: float
     routing: CallIR
     solver: CallIR
+    noise: float
     start: str
 
 

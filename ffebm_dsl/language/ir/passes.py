@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span, SpecError
 from ffebm_dsl.language.ir.check.budget import BUDGET, Budget, check_budget
 from ffebm_dsl.language.ir.check.certain import certain_faults
+from ffebm_dsl.language.ir.check.check_hardware import check_hardware
 from ffebm_dsl.language.ir.check.check_learning import check_learning, check_weights
 from ffebm_dsl.language.ir.check.check_model import check_model
 from ffebm_dsl.language.ir.check.check_train import check_train
@@ -33,6 +34,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     # After the model's own checks, so that a fault of the model is not blamed on the data.
     ("check_train", check_train),
     ("check_learning", check_learning),
+    ("check_hardware", check_hardware),
 )
 """What happens between :func:`~ffebm_dsl.language.ir.resolve.resolve_spec.resolve` and lowering.
 Every pass runs on every spec, faulty ones too, and stays quiet about parts that are known to be

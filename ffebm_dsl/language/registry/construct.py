@@ -170,11 +170,14 @@ class EstimatorConstruct(Construct):
 class SolverConstruct(Construct):
     """A way to make the sweeps of a phase.
 
-    ``make``: arguments, the sweeps to accelerate (plain, damped or over-relaxed) and the layers
-    whose old state a sweep reads -> :class:`ffebm_dsl.physics.interfaces.Solver`.
+    Attributes:
+        make: arguments, the sweeps to accelerate (plain, damped or over-relaxed) and the layers
+            whose old state a sweep reads -> :class:`ffebm_dsl.physics.interfaces.Solver`.
+        noisy: whether a phase with noise may have it. It then gets plain sweeps in its place.
     """
 
     make: Callable[[Arguments, Any, tuple[int, ...]], Any]
+    noisy: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,12 @@ from ffebm_dsl.physics.interfaces import (
     Cost,
     EnergyDynamics,
     Equilibrium,
-    Force,
     GradientEstimate,
     Phase,
     Routings,
     Solution,
     per_sample,
+    together,
 )
 from ffebm_dsl.physics.layout import take_rows
 from ffebm_dsl.physics.relaxation import relax
@@ -92,9 +92,12 @@ def nudged_dynamics(
     copies, batch = len(betas), len(equilibrium.state[0])
     like = equilibrium.state[0]
     strengths = torch.cat([like.new_full((batch,), beta) for beta in betas])
-    force: Force = Nudge(cost.stacked(copies), strengths)
-    if equilibrium.force is not None:
-        force = Forces((equilibrium.force.select(_copied(batch, copies, like)), force))
+    given = equilibrium.force
+    force = together(
+        None if given is None else given.select(_copied(batch, copies, like)),
+        Nudge(cost.stacked(copies), strengths),
+        equilibrium.noise(equilibrium.nudged, "nudged", copies),
+    )
     dynamics = equilibrium.bound.repeated(copies).dynamics(
         force,
         _repeat(equilibrium.routings, copies),
@@ -106,20 +109,6 @@ def nudged_dynamics(
 def _copied(batch: int, copies: int, like: Tensor) -> Tensor:
     """The rows of a batch, ``copies`` times over: all phases feel the same."""
     return torch.arange(batch, device=like.device).repeat(copies)
-
-
-class Forces:
-    """The sum of several forces."""
-
-    def __init__(self, parts: Sequence[Force]) -> None:
-        self._parts = tuple(parts)
-
-    def on(self, layer: int, state: Sequence[Tensor]) -> Tensor | None:
-        felt = [f for part in self._parts if (f := part.on(layer, state)) is not None]
-        return sum(felt[1:], start=felt[0]) if felt else None
-
-    def select(self, rows: Tensor) -> Forces:
-        return Forces([part.select(rows) for part in self._parts])
 
 
 class Nudge:

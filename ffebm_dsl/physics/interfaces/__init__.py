@@ -10,12 +10,14 @@ from ffebm_dsl.physics.interfaces.energy import (
     EnergyDynamics,
     EnergyGradient,
     Force,
+    Forces,
     Layer,
     Routing,
     Routings,
     State,
     inner,
     per_sample,
+    together,
 )
 from ffebm_dsl.physics.interfaces.estimator import (
     ContrastiveEstimator,
@@ -25,6 +27,7 @@ from ffebm_dsl.physics.interfaces.estimator import (
     GradientEstimate,
     Phase,
 )
+from ffebm_dsl.physics.interfaces.noise import Draws, Noise
 from ffebm_dsl.physics.interfaces.op import BoundOp, CouplingOp, LinearOp, RoutedOp, Weights
 from ffebm_dsl.physics.interfaces.relaxation import PhaseSettings, Relaxation, Solution, Status
 from ffebm_dsl.physics.interfaces.solver import Dynamics, Schedule, Solver, Sweep, Sweeps
@@ -36,15 +39,18 @@ __all__ = [
     "ContrastiveEstimator",
     "Cost",
     "CouplingOp",
+    "Draws",
     "Dynamics",
     "EnergyDynamics",
     "EnergyGradient",
     "Equilibrium",
     "Estimator",
     "Force",
+    "Forces",
     "GradientEstimate",
     "Layer",
     "LinearOp",
+    "Noise",
     "Phase",
     "PhaseSettings",
     "Relaxation",
@@ -61,4 +67,5 @@ __all__ = [
     "Weights",
     "inner",
     "per_sample",
+    "together",
 ]

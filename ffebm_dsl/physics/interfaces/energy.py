@@ -44,6 +44,26 @@ class Force(Protocol):
         """The force on these samples alone."""
 
 
+@dataclass(frozen=True)
+class Forces:
+    """The sum of several forces, in their order."""
+
+    parts: tuple[Force, ...]
+
+    def on(self, layer: int, state: State) -> Tensor | None:
+        felt = [f for part in self.parts if (f := part.on(layer, state)) is not None]
+        return sum(felt[1:], start=felt[0]) if felt else None
+
+    def select(self, rows: Tensor) -> Forces:
+        return Forces(tuple(part.select(rows) for part in self.parts))
+
+
+def together(*forces: Force | None) -> Force | None:
+    """What acts when all of these do."""
+    given = tuple(force for force in forces if force is not None)
+    return Forces(given) if len(given) > 1 else next(iter(given), None)
+
+
 class EnergyDynamics(Dynamics, Protocol):
     """The update rule of a block's state."""
 

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ffebm_dsl.physics.interfaces.energy import BoundEnergy, Force, Routings
+from ffebm_dsl.physics.interfaces.noise import Draws, Noise
 from ffebm_dsl.physics.interfaces.relaxation import PhaseSettings, Solution
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Equilibrium:
         nudged: settings of the nudged phases.
         routings: the max poolings' choices, where the free phase froze them.
         force: what acts on the pre-activations in every phase, if anything does.
+        draws: where the noise of this call comes from, if its settings have any.
     """
 
     bound: BoundEnergy
@@ -41,6 +43,11 @@ class Equilibrium:
     nudged: PhaseSettings
     routings: Routings | None = None
     force: Force | None = None
+    draws: Draws | None = None
+
+    def noise(self, settings: PhaseSettings, phase: str, copies: int = 1) -> Noise | None:
+        """The noise of a phase with these settings; every sample is in it ``copies`` times."""
+        return self.draws.noise(phase, settings.noise, copies) if self.draws else None
 
 
 class Cost(ABC):

@@ -26,6 +26,7 @@ from ffebm_dsl.physics.gradients import LossCost
 from ffebm_dsl.physics.interfaces import (
     BoundEnergy,
     Cost,
+    Draws,
     EnergyDynamics,
     Equilibrium,
     Estimator,
@@ -34,6 +35,7 @@ from ffebm_dsl.physics.interfaces import (
     PhaseSettings,
     Routings,
     Solution,
+    together,
 )
 from ffebm_dsl.physics.network.fit import require_drives
 from ffebm_dsl.physics.network.proportion import proportioned
@@ -65,6 +67,12 @@ class BlockSettings:
     routings: Routings | None = None
     start: tuple[Tensor, ...] | None = None
     keep_states: bool = False
+
+    def quiet(self) -> BlockSettings:
+        """The same without noise."""
+        return replace(
+            self, free=replace(self.free, noise=0.0), nudged=replace(self.nudged, noise=0.0)
+        )
 
 
 @dataclass(frozen=True)
@@ -192,9 +200,18 @@ class EnergyBlock(WholeBatch, nn.Module):
         batch = float(len(drives[0]))
         if self.part is not None:
             batch = self.part.total / self.part.processes
-        call = _Call(self.name, settings, self.outputs, batch, cost)
+        call = _Call(self.name, settings, self.outputs, batch, cost, self._draws(settings, drives))
         self.reports = call.reports
         return call
+
+    def _draws(self, settings: BlockSettings, drives: Sequence[Tensor]) -> Draws | None:
+        """Where the noise of a call comes from: a seed from torch's generator, as for dropout."""
+        if settings.free.noise == 0 and settings.nudged.noise == 0:
+            return None
+        seed, count = int(torch.randint(2**63 - 1, ())), len(drives[0])
+        if self.part is None or self.part.reduce is None:
+            return Draws(seed, count, 0, count)
+        return Draws(seed, self.part.total, self.part.first if self.part.count else 0, count)
 
     def _call(
         self, drives: Sequence[Tensor], settings: BlockSettings, cost: LossCost | None
@@ -234,14 +251,19 @@ class _Call:
     outputs: tuple[int, ...]
     batch: float
     cost: LossCost | None
+    draws: Draws | None
     reports: list[PhaseReport] = field(default_factory=list)
 
     def free_phase(self, bound: BoundEnergy) -> tuple[Solution, Routings | None]:
         """The free phase, and the routings that were frozen in it or given."""
         s = self.settings
         at_zero = s.start is None
+        noise = self.draws.noise("free", s.free.noise) if self.draws else None
         dynamics = bound.dynamics(
-            s.force, s.routings, freeze_after=s.free.freeze_after, from_zero=at_zero
+            together(s.force, noise),
+            s.routings,
+            freeze_after=s.free.freeze_after,
+            from_zero=at_zero,
         )
         start = bound.zero_state() if s.start is None else s.start
         if s.free.feedforward and at_zero:
@@ -309,7 +331,7 @@ class _Equilibrate(torch.autograd.Function):
                 ctx.mark_non_differentiable(outputs[1])
         s = call.settings
         ctx.plan = plan
-        ctx.equilibrium = Equilibrium(bound, state, s.free, s.nudged, routings, s.force)
+        ctx.equilibrium = Equilibrium(bound, state, s.free, s.nudged, routings, s.force, call.draws)
         ctx.dtypes = [x.dtype for x in tensors]
         # Saved for autograd's check that nobody changed them in place meanwhile.
         ctx.save_for_backward(*tensors, *state)

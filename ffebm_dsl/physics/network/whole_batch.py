@@ -40,8 +40,11 @@ class WholeBatch:
     part: Part | None = None
 
 
-def share(network: nn.Module, part: Part) -> None:
-    """Tell every module of ``network`` that looks at a whole batch what part of it will come."""
+def share(network: nn.Module, part: Part | None) -> None:
+    """Tell every module of ``network`` that looks at a whole batch what part of it will come.
+
+    None: all of it.
+    """
     for module in network.modules():
         if isinstance(module, WholeBatch):
             module.part = part

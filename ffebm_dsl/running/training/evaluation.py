@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.physics.network import HybridNetwork, Outcome
+from ffebm_dsl.physics.network.whole_batch import share
+from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.data import Dataset
 from ffebm_dsl.running.training.world import ALONE, World
 
@@ -51,25 +53,30 @@ def evaluate(
     """Evaluate on every sample of ``data``; None if ``cancelled`` said so between batches.
 
     The processes of ``world`` share each batch, and all get the result. The network is in
-    evaluation mode meanwhile; its mode and buffers come back unchanged.
+    evaluation mode meanwhile; its mode and buffers come back unchanged, and so does torch's
+    generator. Noise of a free phase acts as in training, and is the same every time.
     """
     was_training = network.training
     network.eval()
     totals = dict.fromkeys(["loss", "top1", "top5", *(b.name for b in network.blocks)], 0.0)
+    device = next(network.parameters()).device
     try:
-        with torch.no_grad():
+        with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
             for start in range(0, len(data), batch):
                 if cancelled():
                     return None
                 part = world.part(min(batch, len(data) - start))
                 if not part.count:
                     continue
+                torch.manual_seed(keyed.evaluation_seed(start))
+                share(network, part)
                 first = start + part.first
                 x, y = data.batch(np.arange(first, first + part.count))
                 for name, value in _sums(network, x, y).items():
                     totals[name] += value
     finally:
         network.train(was_training)
+        share(network, None)
     sums = world.all_reduce_values(list(totals.values()))
     means = {name: value / len(data) for name, value in zip(totals, sums, strict=True)}
     loss, top1, top5 = (means.pop(name) for name in ("loss", "top1", "top5"))

@@ -33,6 +33,7 @@ class Stream(IntEnum):
     PERMUTATION = 1
     AUGMENTATION = 2
     STEP = 3
+    EVALUATION = 4
 
 
 def bits(stream: Stream, *key: ArrayLike) -> U64:
@@ -59,6 +60,14 @@ def permutation(seed: int, epoch: int, size: int) -> NDArray[np.int64]:
 def step_seed(seed: int, step: int) -> int:
     """The seed of torch's generators for one training step."""
     return int(bits(Stream.STEP, seed, step)[0] >> np.uint64(1))
+
+
+def evaluation_seed(first: int) -> int:
+    """The seed of torch's generators for the batch of an evaluation that begins at a sample.
+
+    It is the same whatever was trained, so that two evaluations differ by their networks alone.
+    """
+    return int(bits(Stream.EVALUATION, first)[0] >> np.uint64(1))
 
 
 def _words(part: ArrayLike) -> U64:

@@ -23,7 +23,7 @@ def gradients_of_training(
     problem: Problem, spec: SpecIR, dtype: torch.dtype, device: torch.device
 ) -> tuple[dict[str, Tensor], list[PhaseReport]]:
     """Gradients by label, in float64 on the CPU so that they can be compared, and how the phases
-    went."""
+    went. Noise is drawn from torch's generator."""
     network = build(spec, dtype=dtype, device=device)
     network.load_state_dict(problem.network.state_dict())
     train_without_dropout(network)

@@ -128,6 +128,7 @@ class _Checker:
             beta_sweep=[self._beta_sweep(name, e, kinks) for name, e in self._contrasts().items()],
             relaxation=rows + self.relaxation,
             kinks=kinks,
+            noise=_noise(self.problem),
             frozen=self.problem.frozen,
             damped=self.problem.damped,
             unconverged=self.problem.unconverged,
@@ -232,10 +233,15 @@ class _Checker:
     ) -> tuple[list[GradientRow], list[GradientRow], list[RelaxationRow]]:
         """Training's own gradients, and the same in float64, against the converged implicit one."""
         self.advance("gradients as configured")
-        gradients, phases = gradients_of_training(
-            self.problem, self.spec, self.settings.dtype, torch.device(self.settings.device)
-        )
-        exact = self.problem.gradients_with(self.problem.configured)
+        device = torch.device(self.settings.device)
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(self.settings.seed)
+            gradients, phases = gradients_of_training(
+                self.problem, self.spec, self.settings.dtype, device
+            )
+            # The same noise: it is drawn in one precision.
+            torch.manual_seed(self.settings.seed)
+            exact = self.problem.gradients_with(self.problem.configured)
         floor = VANISHING[self.settings.dtype] * self.scale
         rows = [
             [
@@ -290,6 +296,15 @@ class _Checker:
         block = tensor.split(".")[0]
         block = block if block in self.estimators else ""
         return GradientRow(tensor, block, estimator, reference, comparison, agrees)
+
+
+def _noise(problem: Problem) -> dict[str, dict[str, float]]:
+    """The noise of each block that has some, by phase."""
+    phases = {
+        name: {"free": s.free.noise, "nudged": s.nudged.noise}
+        for name, s in problem.configured.items()
+    }
+    return {name: found for name, found in phases.items() if any(found.values())}
 
 
 def rounding(beta: float) -> float:

@@ -127,6 +127,8 @@ def _poor_in_training(
             ),
             help="it is lost in rounding: nudge more (a larger `beta`), or train in --dtype float64"
             if rounding
+            else "nudge more (a larger `beta`), or have less noise"
+            if row.block in report.noise
             else "relax further (more sweeps in both phases, `tolerance`), or nudge less",
         )
 

@@ -36,7 +36,7 @@ class Problem:
         x: inputs, (B, *input shape), standard normal.
         target: labels (B,) or vectors (B, K).
         configured: each block's settings as the spec has them.
-        settings: each block's settings to relax to convergence.
+        settings: each block's settings to relax to convergence, without noise.
         frozen: blocks whose max pooling had to be frozen to converge.
         damped: blocks that had to be damped to converge.
         unconverged: blocks whose free phase does not converge all the same.
@@ -138,7 +138,7 @@ def make_problem(spec: SpecIR, *, samples: int, seed: int, sweeps: int) -> Probl
     configured = network.settings()
     settings = {
         name: replace(s, free=replace(s.free, sweeps=sweeps, tolerance=TOLERANCE), keep_states=True)
-        for name, s in configured.items()
+        for name, s in ((name, s.quiet()) for name, s in configured.items())
     }
     problem = Problem(network, x, target, configured, settings)
     _converge(problem)

@@ -107,6 +107,8 @@ class CheckReport:
         beta_sweep: one entry for each variant of EP.
         relaxation: convergence of every block.
         kinks: where states sit relative to kinks, and the beta chosen for each block.
+        noise: of each block whose spec has some, by phase: left out of everything but
+            ``as_configured`` and ``as_configured_in_float64``.
         frozen, damped, unconverged: names of blocks, as in ``Problem``.
     """
 
@@ -119,6 +121,7 @@ class CheckReport:
     beta_sweep: list[BetaSweep]
     relaxation: list[RelaxationRow]
     kinks: list[KinkReport]
+    noise: dict[str, dict[str, float]]
     frozen: list[str]
     damped: list[str]
     unconverged: list[str]
@@ -150,6 +153,7 @@ class CheckReport:
             "beta_sweep": [asdict(sweep) for sweep in self.beta_sweep],
             "relaxation": [row.to_dict() for row in self.relaxation],
             "kinks": [asdict(kink) for kink in self.kinks],
+            "noise": self.noise,
             "frozen": self.frozen,
             "damped": self.damped,
             "unconverged": self.unconverged,

@@ -1,7 +1,7 @@
 """The static gradient analysis: EP against autodiff, sweep by sweep, for every parameter.
 
 Of every block the EP gradient after t nudged sweeps is compared with the unrolled one,
-truncated to the last t sweeps. Each block is truncated alone: the cotangent that reaches it
+truncated to the last t sweeps. Noise is left out. Each block is truncated alone: the cotangent that reaches it
 is that of all sweeps of the blocks behind it, by EP on the one side, by autodiff on the
 other. So the two sides are two backward passes through one forward pass, and the blocks'
 differences add up from the last block to the first as they do in training.
@@ -88,7 +88,7 @@ class _Analysis:
         self._entering: dict[str, Tensor] = {}
         self.relays = {name: Relay(ep) for name, ep in self.ep.items()}
         settings_of = {
-            name: replace(core.settings, estimator=self.relays[name])
+            name: replace(core.settings.quiet(), estimator=self.relays[name])
             for name, core in self.cores.items()
         }
         x = x.clone().requires_grad_()

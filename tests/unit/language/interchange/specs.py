@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR, SpecIR
-from ffebm_dsl.language.registry import ORDERS, TABLES, Kind, Parameter
+from ffebm_dsl.language.registry import GRADIENTS, ORDERS, TABLES, Kind, Parameter
 
 TEXT = """ffe 1.0
 model m {
@@ -85,6 +85,7 @@ def call(draw: st.DrawFn, table: str, *names: str) -> CallIR:
 
 
 def relax(draw: st.DrawFn, before: RelaxIR) -> RelaxIR:
+    noise = draw(st.sampled_from((0.0, 0.04)))
     return replace(
         before,
         # One sweep would not carry the input through two layers: FFE4008.
@@ -92,9 +93,10 @@ def relax(draw: st.DrawFn, before: RelaxIR) -> RelaxIR:
         tolerance=draw(st.floats(0, 1)),
         order=draw(st.sampled_from(ORDERS)),
         damping=draw(st.sampled_from((0.0, 0.25))),
-        over_relaxation=draw(st.sampled_from((1.0, 1.3))),
+        over_relaxation=1.0 if noise else draw(st.sampled_from((1.0, 1.3))),
         routing=call(draw, "routings"),
-        solver=call(draw, "solvers"),
+        solver=CallIR("plain", {}) if noise else call(draw, "solvers"),
+        noise=noise,
     )
 
 
@@ -103,11 +105,14 @@ def block(draw: st.DrawFn, before: BlockIR) -> BlockIR:
     gradient = call(draw, "gradients")
     if gradient.arguments.get("nudge") == "loss":  # allowed in the last block alone
         gradient = CallIR("ep", {**gradient.arguments, "nudge": "cotangent"})
+    nudged = relax(draw, before.nudged)
+    if not GRADIENTS[gradient.name].nudges:
+        nudged = replace(nudged, noise=0.0)
     return replace(
         before,
         layers=layers,
         free=relax(draw, before.free),
-        nudged=relax(draw, before.nudged),
+        nudged=nudged,
         gradient=gradient,
         init=call(draw, "initialisers"),
     )

@@ -96,6 +96,14 @@ def test_a_run_goes_on_with_another_number(folder: Path) -> None:
     assert len(changes) == 2 and changes[0].startswith("processes: was 2, is 1")
 
 
+def test_several_processes_have_the_noise_of_one(folder: Path) -> None:
+    noise = SYNCED.replace("sweeps = 8", "noise = 0.05  sweeps = 8")
+    (folder / "small.ffe").write_text(noise.replace("sweeps = 4", "noise = 0.02  sweeps = 4"))
+    assert alone(folder, *options(folder, "one")) == 0
+    assert [code for code, _, _ in together(folder, *options(folder, "many"))] == [0, 0]
+    assert difference(folder / "one", folder / "many") < ADMITTED
+
+
 def test_the_comparison_can_fail(folder: Path) -> None:
     assert alone(folder, *options(folder, "one")) == 0
     assert alone(folder, *options(folder, "other"), "--seed", "6") == 0

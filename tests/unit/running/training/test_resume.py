@@ -47,6 +47,34 @@ def test_a_stop_at_any_step_leaves_no_trace(tmp_path: Path, whole: Whole, stop: 
     assert same(rows(tmp_path / "run"), whole[1])
 
 
+NOISY = SPEC.replace("{ sweeps = 8", "{ noise = 0.05  sweeps = 8").replace(
+    "{ sweeps = 4 }", "{ noise = 0.02  sweeps = 4 }"
+)
+
+
+def test_a_noisy_run_that_was_stopped_is_the_run_that_was_not(tmp_path: Path) -> None:
+    for name in ("whole", "cut", "quiet"):
+        (tmp_path / name).mkdir()
+    whole = new_session(tmp_path / "whole", text=NOISY)
+    train(whole, controls())
+    train(new_session(tmp_path / "cut", text=NOISY), controls(max_steps=5))
+    torch.manual_seed(99)
+    session = resume(tmp_path / "cut" / "run", Options(), pytest.fail)
+    train(session, controls())
+    assert parameters(session) == parameters(whole)
+    assert same(rows(tmp_path / "cut" / "run"), rows(tmp_path / "whole" / "run"))
+    quiet = new_session(tmp_path / "quiet")
+    train(quiet, controls())
+    assert parameters(quiet) != parameters(whole)
+
+
+def test_noise_of_strength_zero_trains_as_none(tmp_path: Path, whole: Whole) -> None:
+    text = NOISY.replace("noise = 0.05", "noise = 0.0").replace("noise = 0.02", "noise = 0")
+    session = new_session(tmp_path, DIAGNOSED, text=text)
+    train(session, controls())
+    assert parameters(session) == whole[0]
+
+
 def test_many_stops_leave_no_trace(tmp_path: Path, whole: Whole) -> None:
     train(new_session(tmp_path, DIAGNOSED), controls(max_steps=1))
     for step in range(3, STEPS + 1, 4):

@@ -1,0 +1,220 @@
+"""Noise in relaxations: where it acts, what its numbers depend on, and on nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from ffebm_dsl.constructs.activations.identity import Identity
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_dsl.constructs.gradients.unrolled import Unrolled
+from ffebm_dsl.physics.energy import Drive, HopfieldEnergy
+from ffebm_dsl.physics.interfaces import Draws, Estimator, Layer, PhaseSettings
+from ffebm_dsl.physics.network import EnergyBlock
+from ffebm_dsl.physics.network.whole_batch import Part, share
+from tests.problems import (
+    accelerated,
+    block,
+    chain_energy,
+    convolutional_energy,
+    max_pooled_energy,
+    normal,
+    over_relaxed,
+)
+
+X = normal(6, 4, seed=3)
+IMAGES = normal(6, 2, 6, 6, seed=4)
+
+
+def noisy(core: EnergyBlock, free: float, nudged: float, sweeps: int = 12) -> EnergyBlock:
+    def phase(settings: PhaseSettings, noise: float) -> PhaseSettings:
+        return replace(settings, sweeps=sweeps, tolerance=0.0, noise=noise)
+
+    s = core.settings
+    core.configure(free=phase(s.free, free), nudged=phase(s.nudged, nudged))
+    return core
+
+
+def dense(estimator: Estimator | None = None) -> EnergyBlock:
+    return block(chain_energy([4, 5, 3], Tanh()), estimator or EquilibriumPropagation(0.3))
+
+
+def result(core: EnergyBlock, x: Tensor, seed: int = 0) -> list[Tensor]:
+    """The output and the gradients, under torch's generator at ``seed``."""
+    torch.manual_seed(seed)
+    out = core(x)
+    return [out.detach(), *torch.autograd.grad(out.square().sum(1).mean(), [*core.parameters()])]
+
+
+def same(a: Sequence[Tensor], b: Sequence[Tensor]) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("energy", [convolutional_energy, max_pooled_energy])
+def test_no_noise_is_no_noise_bit_for_bit(energy: type) -> None:
+    core = noisy(block(energy(), EquilibriumPropagation(0.3)), 0.0, 0.0)
+    before = torch.random.get_rng_state()
+    out = core(IMAGES)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    core.configure(free=replace(core.settings.free, noise=0.0))
+    assert torch.equal(core(IMAGES), out)
+    assert core.settings.quiet() == core.settings
+
+
+@pytest.mark.parametrize("estimator", [EquilibriumPropagation(0.3), Implicit(), Unrolled(5)])
+def test_noise_follows_torchs_generator(estimator: Estimator) -> None:
+    core = noisy(dense(estimator), 0.05, 0.0)
+    one = result(core, X)
+    assert same(result(core, X), one)
+    assert not any(torch.equal(a, b) for a, b in zip(result(core, X, seed=1), one, strict=True))
+
+
+def test_each_phase_has_its_own() -> None:
+    core = dense()
+    quiet = result(noisy(core, 0.0, 0.0), X)
+    nudged = result(noisy(core, 0.0, 0.05), X)
+    assert torch.equal(nudged[0], quiet[0]) and not torch.equal(nudged[1], quiet[1])
+    free = result(noisy(core, 0.05, 0.0), X)
+    assert not torch.equal(free[0], quiet[0])
+
+
+def test_the_two_nudged_phases_do_not_share_theirs() -> None:
+    """With beta so small that both phases are one, shared noise would cancel."""
+    core = noisy(dense(EquilibriumPropagation(1e-12)), 0.0, 0.05)
+    result(core, X)
+    core.configure(keep_states=True)
+    torch.manual_seed(0)
+    core(X).sum().backward()
+    _, positive, negative = core.reports
+    assert positive.state is not None and negative.state is not None
+    assert all(float((a - b).norm()) > 0.01 for a, b in zip(positive.state, negative.state))
+
+
+def test_its_size_is_that_of_the_pre_activation() -> None:
+    """One identity layer without couplings: the state is the drive plus the noise."""
+    energy = HopfieldEnergy([Layer("s", (400,), Identity())], {}, {"u": Drive(0)}).double()
+    core = noisy(block(energy), 0.04, 0.0, sweeps=3)
+    drive = normal(50, 400)
+    torch.manual_seed(0)
+    off = core(drive) - drive
+    assert float(off.std()) == pytest.approx(0.04, rel=0.02)
+    assert abs(float(off.mean())) < 0.002
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.03])
+def test_a_sample_does_not_depend_on_the_others(tolerance: float) -> None:
+    """What a row feels is the same when other samples come to rest before it."""
+    core = noisy(dense(), 0.01, 0.01, sweeps=30)
+    free = replace(core.settings.free, tolerance=tolerance)
+    core.configure(free=free, keep_states=True)
+    result(core, X)
+    whole = core.reports[0]
+    if tolerance:
+        assert len(set(whole.sweeps.tolist())) > 1
+    others = X.clone()
+    others[1:] *= 0.5
+    result(core, others)
+    part = core.reports[0]
+    assert whole.state is not None and part.state is not None
+    pairs = zip(whole.state, part.state, strict=True)
+    assert all(torch.allclose(a[0], b[0], rtol=0, atol=1e-14) for a, b in pairs)
+
+
+@pytest.mark.parametrize("cut", [1, 3])
+def test_processes_that_share_a_batch_share_its_noise(cut: int) -> None:
+    core = noisy(dense(), 0.05, 0.05)
+    whole = result(core, X)
+    outputs, gradients = [], []
+    for first, count in ((0, cut), (cut, len(X) - cut)):
+        share(core, Part(first, count, len(X), lambda tensor: None, 2))
+        torch.manual_seed(0)
+        out = core(X[first : first + count])
+        loss = out.square().sum() / len(X) * 2
+        outputs.append(out.detach())
+        gradients.append(torch.autograd.grad(loss, [*core.parameters()]))
+    assert torch.allclose(torch.cat(outputs), whole[0], rtol=0, atol=1e-15)
+    means = [torch.stack(pair).mean(0) for pair in zip(*gradients, strict=True)]
+    assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(means, whole[1:], strict=True))
+
+
+def test_the_precision_of_states_does_not_change_the_numbers() -> None:
+    draws = Draws(7, 3, 0, 3)
+    for shape in ((5,), (2, 4, 4)):
+        found = []
+        for dtype in (torch.float32, torch.float64, torch.complex128):
+            noise = draws.noise("free", 0.1)
+            assert noise is not None
+            found.append(noise.on(0, [torch.zeros(3, *shape, dtype=dtype)]))
+        assert [x.dtype for x in found] == [torch.float32, torch.float64, torch.float64]
+        assert torch.equal(found[0].double(), found[1]) and torch.equal(found[1], found[2])
+
+
+def test_every_part_of_the_key_counts() -> None:
+    state = [torch.zeros(3, 5), torch.zeros(3, 5)]
+
+    def first(draws: Draws, phase: str = "free", layer: int = 0, moves: int = 1) -> Tensor:
+        noise = draws.noise(phase, 0.1)
+        assert noise is not None
+        return [noise.on(layer, state) for _ in range(moves)][-1]
+
+    base = Draws(7, 3, 0, 3)
+    drawn = [
+        first(base),
+        first(Draws(8, 3, 0, 3)),
+        first(base, phase="nudged"),
+        first(base, layer=1),
+        first(base, moves=2),
+    ]
+    assert all(not torch.equal(a, b) for i, a in enumerate(drawn) for b in drawn[:i])
+    assert torch.equal(first(base), drawn[0])
+
+
+def test_copies_and_rows_are_drawn_apart() -> None:
+    noise = Draws(7, 4, 1, 2).noise("nudged", 0.1, copies=2)
+    assert noise is not None
+    state = [torch.zeros(4, 5)]
+    part = noise.select(torch.tensor([0, 3]))
+    whole = noise.on(0, state)
+    assert len(set(whole.flatten().tolist())) == whole.numel()
+    assert torch.equal(part.on(0, [torch.zeros(2, 5)]), whole[[0, 3]])
+    assert torch.equal(part.select(torch.tensor([1])).on(0, state), noise.on(0, state)[[3]])
+
+
+def test_unrolled_differentiates_noisy_sweeps() -> None:
+    """Its sweeps after the free phase are as noisy as those of the free phase."""
+    found = result(noisy(dense(Unrolled(12)), 0.05, 0.0), X)[1]
+    quiet = result(noisy(dense(Unrolled(12)), 0.0, 0.0), X)[1]
+    cosine = torch.nn.functional.cosine_similarity(found.flatten(), quiet.flatten(), dim=0)
+    assert 0.9 < float(cosine) < 0.9999
+
+
+def test_what_noise_cannot_go_with_is_refused() -> None:
+    settings = dense().settings.free
+    for other in (over_relaxed(settings, 1.2), accelerated(settings, 3, [1])):
+        with pytest.raises(ValueError, match="noise needs plain sweeps, not "):
+            replace(other, noise=0.1)
+    with pytest.raises(ValueError, match="noise must be at least 0, not -0.1"):
+        replace(settings, noise=-0.1)
+    assert replace(settings.damped(0.5), noise=0.1).noise == 0.1
+
+
+def test_repeated_reads_average_as_one_over_the_root() -> None:
+    """A quadratic energy: the mean over N calls is off by sigma / sqrt(N)."""
+    core = noisy(block(chain_energy([4, 5, 3], Identity())), 0.05, 0.0, sweeps=40)
+    at_rest = noisy(block(chain_energy([4, 5, 3], Identity())), 0.0, 0.0, sweeps=40)(X).detach()
+    torch.manual_seed(0)
+    reads = torch.stack([core(X).detach() for _ in range(1024)]) - at_rest
+    errors = {
+        n: reads.view(1024 // n, n, *at_rest.shape).mean(1).square().mean().sqrt()
+        for n in (1, 4, 16, 64)
+    }
+    logs = torch.tensor([[n, float(e)] for n, e in errors.items()]).log()
+    centred = logs - logs.mean(0)
+    slope = float((centred[:, 0] * centred[:, 1]).sum() / centred[:, 0].square().sum())
+    assert slope == pytest.approx(-0.5, abs=0.05)
