@@ -1,10 +1,10 @@
 """The static gradient analysis: EP against autodiff, sweep by sweep, for every parameter.
 
 Of every block the EP gradient after t nudged sweeps is compared with the unrolled one,
-truncated to the last t sweeps. Noise is left out. Each block is truncated alone: the cotangent that reaches it
+truncated to the last t sweeps. Each block is truncated alone: the cotangent that reaches it
 is that of all sweeps of the blocks behind it, by EP on the one side, by autodiff on the
 other. So the two sides are two backward passes through one forward pass, and the blocks'
-differences add up from the last block to the first as they do in training.
+differences add up from the last block to the first as they do in training. Noise is left out.
 """
 
 from __future__ import annotations

@@ -93,7 +93,8 @@ def test_the_two_nudged_phases_do_not_share_theirs() -> None:
     core(X).sum().backward()
     _, positive, negative = core.reports
     assert positive.state is not None and negative.state is not None
-    assert all(float((a - b).norm()) > 0.01 for a, b in zip(positive.state, negative.state))
+    pairs = zip(positive.state, negative.state, strict=True)
+    assert all(float((a - b).norm()) > 0.01 for a, b in pairs)
 
 
 def test_its_size_is_that_of_the_pre_activation() -> None:
@@ -199,7 +200,7 @@ def test_what_noise_cannot_go_with_is_refused() -> None:
     for other in (over_relaxed(settings, 1.2), accelerated(settings, 3, [1])):
         with pytest.raises(ValueError, match="noise needs plain sweeps, not "):
             replace(other, noise=0.1)
-    with pytest.raises(ValueError, match="noise must be at least 0, not -0.1"):
+    with pytest.raises(ValueError, match="noise must be at least 0"):
         replace(settings, noise=-0.1)
     assert replace(settings.damped(0.5), noise=0.1).noise == 0.1
 
