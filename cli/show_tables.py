@@ -132,12 +132,14 @@ def _map_row(keyword: str, feedforward: FeedforwardIR, cost: MapCount) -> Row:
 
 def _coupling(coupling: CouplingIR) -> str:
     ends = f"  {coupling.source} <-> {coupling.target}"
-    return f"{ends} : {notation.coupling_chain(coupling.ops)}" if coupling.ops else ends
+    chain = f" : {notation.coupling_chain(coupling.ops)}" if coupling.ops else ""
+    return ends + chain + notation.options("coupling", coupling.settings)
 
 
 def _drive(drive: DriveIR) -> str:
     ends = f"  {drive.source} -> {drive.layer}"
-    return f"{ends} : {notation.coupling_chain(drive.ops)}" if drive.ops else ends
+    chain = f" : {notation.coupling_chain(drive.ops)}" if drive.ops else ""
+    return ends + chain + notation.options("drive", drive.settings)
 
 
 def _phase_row(statement: str, phase: PhaseCount) -> Row:

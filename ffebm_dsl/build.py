@@ -17,6 +17,8 @@ from ffebm_dsl.language.ir.check.verify_ir import verify
 from ffebm_dsl.language.ir.model import (
     BlockIR,
     CallIR,
+    CouplingIR,
+    DriveIR,
     FeedforwardIR,
     ModelIR,
     OpIR,
@@ -35,7 +37,7 @@ from ffebm_dsl.language.registry import (
     ROUTINGS,
     SOLVERS,
 )
-from ffebm_dsl.physics.energy import Coupling, Drive, Energy, OpWeights
+from ffebm_dsl.physics.energy import Coupling, Drive, Energy, OpChain, OpWeights, keep_nonnegative
 from ffebm_dsl.physics.interfaces import Activation, Estimator, Layer, PhaseSettings, Solver, Sweeps
 from ffebm_dsl.physics.modules import Chain, NamedModules
 from ffebm_dsl.physics.network import (
@@ -131,6 +133,10 @@ def _block(ir: BlockIR, prediction: str, generator: Generator) -> HybridBlock:
     energy = ENERGIES[ir.energy].make(layers, couplings, drives)
     _check_routing(ir, energy)
     initialise(energy, _draw(ir.init), generator)
+    connections: list[CouplingIR | DriveIR] = [*ir.couplings, *ir.drives]
+    for connection in connections:
+        if connection.settings["nonnegative"]:
+            _keep_nonnegative({**couplings, **drives}[connection.name])
     outputs = {f"{ir.name}.{output.name}": index[output.layer] for output in ir.outputs}
     if ir.gradient.arguments.get("nudge") == "loss":
         # The loss is the only reader of such a block, through this output.
@@ -148,6 +154,13 @@ def _block(ir: BlockIR, prediction: str, generator: Generator) -> HybridBlock:
         list(outputs),
     )
     return HybridBlock(ir.name, NamedModules(maps), core, wiring)
+
+
+def _keep_nonnegative(chain: OpChain) -> None:
+    for op in chain.ops:
+        for name, _ in op.named_parameters(recurse=False):
+            if name != "bias":
+                keep_nonnegative(op, name)
 
 
 def _check_routing(ir: BlockIR, energy: Energy) -> None:

@@ -12,11 +12,14 @@ from typing import ClassVar
 from pygments import token as kinds
 from pygments.lexer import Lexer
 
-from ffebm_dsl.language.registry import TABLES
+from ffebm_dsl.language.registry import CONNECTIONS, TABLES
 from ffebm_dsl.language.syntax import Token, lex
 
 TYPES = frozenset({"int", "real", "bool", "port"})
-_ENTRIES = frozenset(name for table in TABLES.values() for name in table.visible())
+# What a connection is called is written as an arrow.
+_ENTRIES = frozenset(
+    name for table in TABLES.values() if table is not CONNECTIONS for name in table.visible()
+)
 _DECLARING = frozenset(
     ["template", "model", "input", "target", "readout", "block", "feedforward", "layer", "param"],
 )

@@ -17,6 +17,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from ffebm_dsl.language.ir import model as ir
 from ffebm_dsl.language.registry import (
+    CONNECTIONS,
     PHASES,
     TABLES,
     TRAIN,
@@ -68,6 +69,8 @@ _FIELDS: Mapping[tuple[type, str], Schema] = {
     **{(ir.BlockIR, phase): _ref(phase) for phase in PHASES},
     (ir.LayerIR, "activation"): _ref("activations"),
     (ir.DriveIR, "source"): _PORT,
+    (ir.DriveIR, "settings"): _ref("drive"),
+    (ir.CouplingIR, "settings"): _ref("coupling"),
     (ir.OutputIR, "name"): _name("out"),
 }
 """What a field holds where its type does not say all of it."""
@@ -75,7 +78,11 @@ _FIELDS: Mapping[tuple[type, str], Schema] = {
 _LEFT_OUT = {(ir.SpecIR, "parameters"), (ir.PackageIR, "version")}
 """Params are resolved away, and which version is installed is no part of a network."""
 
-_OPTIONAL = {(ir.SpecIR, "packages")}
+_OPTIONAL = {
+    (ir.SpecIR, "packages"),
+    (ir.DriveIR, "settings"),
+    (ir.CouplingIR, "settings"),
+}
 
 
 def read_schema() -> Schema:
@@ -112,6 +119,8 @@ def make_schema(packages: Collection[str] = ()) -> Schema:
         "allOf": [_if("kind", kind, _ref(kind)) for kind in _STAGES],
     }
     defs |= {phase: _relax(signature) for phase, signature in PHASES.items()}
+    # What is not stated has its default.
+    defs |= {name: {**_arguments(c), "required": []} for name, c in CONNECTIONS.items()}
     defs |= {name: _entries(name, tables[name].values()) for name in _called_tables(tables)}
     defs["op"] = _entries("ops", tables["ops"].values(), _shapes())
     defs["loss"] = _closed({"name": {"enum": list(tables["losses"])}, "arguments": _closed({})})
@@ -250,6 +259,8 @@ def _value(parameter: Parameter) -> Schema:
             value = dict(_PORT)
         case Kind.PART:
             value = dict(_PART)
+    if parameter.choices and parameter.kind is not Kind.CHOICE:
+        value = {"anyOf": [value, {"enum": list(parameter.choices)}]}
     return {**value, "description": parameter.doc}
 
 

@@ -20,7 +20,9 @@ from ffebm_dsl.language.ir.model import (
     SpecIR,
     TrainIR,
 )
+from ffebm_dsl.language.ir.resolve.bind import changed
 from ffebm_dsl.language.registry import (
+    CONNECTIONS,
     OPS,
     PHASES,
     TABLES,
@@ -104,8 +106,8 @@ def _block(block: BlockIR, common: BlockIR | None, init: CallIR, at: str) -> Ite
         text = f"layer {layer.name}: [{shape}] {_call(layer.activation, 'activations')}"
         yield Statement(text, f"{at}/layers/{i}")
     for i, drive in enumerate(block.drives):
-        ends = f"{_port(drive.source, block.name)} -> {drive.layer}"
-        yield Statement(f"{ends}{_ops(drive.ops)}", f"{at}/drives/{i}")
+        ends = f"{_port(drive.source, block.name)} -> {drive.layer}{_ops(drive.ops)}"
+        yield Statement(f"{ends}{_options(drive.settings, 'drive')}", f"{at}/drives/{i}")
     for i, coupling in enumerate(block.couplings):
         yield Statement(_coupling(coupling), f"{at}/couplings/{i}")
     yield Statement("}", at)
@@ -118,7 +120,18 @@ def _block(block: BlockIR, common: BlockIR | None, init: CallIR, at: str) -> Ite
 
 
 def _coupling(coupling: CouplingIR) -> str:
-    return f"{coupling.source} <-> {coupling.target}{_ops(coupling.ops)}"
+    ends = f"{coupling.source} <-> {coupling.target}{_ops(coupling.ops)}"
+    return ends + _options(coupling.settings, "coupling")
+
+
+def _options(settings: Mapping[str, Any], connection: str) -> str:
+    """The settings that are not as by default, between braces."""
+    construct = CONNECTIONS[connection]
+    stated = [
+        f"{name} = {_argument(value, construct.parameter(name))}"
+        for name, value in changed(construct, settings).items()
+    ]
+    return f" {{ {'  '.join(stated)} }}" if stated else ""
 
 
 def _ops(ops: tuple[OpIR, ...]) -> str:
@@ -208,6 +221,6 @@ def _argument(value: Any, parameter: Parameter) -> str:
         case Kind.STRING:
             return f'"{value}"'
         case Kind.INT | Kind.REAL:
-            return repr(value)
+            return value if isinstance(value, str) else repr(value)
         case _:
             return str(value)

@@ -107,10 +107,12 @@ def _block(block: resolved.Block, is_last: bool) -> BlockIR:
             for layer in block.layers
         ),
         couplings=tuple(
-            CouplingIR(c.name, c.source, c.target, _ops(c.chain)) for c in block.couplings
+            CouplingIR(c.name, c.source, c.target, _ops(c.chain), c.settings)
+            for c in block.couplings
         ),
         drives=tuple(
-            DriveIR(d.name, _known(d.source.name), d.layer, _ops(d.chain)) for d in block.drives
+            DriveIR(d.name, _known(d.source.name), d.layer, _ops(d.chain), d.settings)
+            for d in block.drives
         ),
         outputs=tuple(OutputIR(output.name, _known(output.layer)) for output in block.outputs),
         free=block.free,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ffebm_dsl.language.registry.calls import CallIR, OpIR, Shape, Value
 
@@ -63,13 +64,15 @@ class CouplingIR:
     """A symmetric coupling: adds ``<ops(s_source), s_target>`` to phi.
 
     ``name`` is unique in the block: ``s1_s2``, and ``s1_s2_2`` for a second coupling of
-    the same pair. ``source == target`` is a lateral coupling.
+    the same pair. ``source == target`` is a lateral coupling. ``settings`` are the values of all
+    parameters of the connection ``coupling``.
     """
 
     name: str
     source: str
     target: str
     ops: tuple[OpIR, ...]
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,14 @@ class DriveIR:
     """A one-way drive: adds ``<ops(u), s_layer>`` to phi, with u the tensor at port ``source``.
 
     ``name`` is unique in the block, as a coupling's: ``u_s1``. Most drives have no ops.
+    ``settings`` are the values of all parameters of the connection ``drive``.
     """
 
     name: str
     source: str
     layer: str
     ops: tuple[OpIR, ...]
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from ffebm_dsl.language.registry.shapes import Fit, Misfit, show_shape
 from ffebm_dsl.language.registry.tables import (
     ACTIVATIONS,
     AUGMENTATIONS,
+    CONNECTIONS,
     DATA,
     ENERGIES,
     GRADIENTS,
@@ -61,6 +62,7 @@ from ffebm_dsl.language.registry.train import TRAIN
 __all__ = [
     "ACTIVATIONS",
     "AUGMENTATIONS",
+    "CONNECTIONS",
     "DATA",
     "ENERGIES",
     "GRADIENTS",

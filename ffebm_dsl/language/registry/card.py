@@ -74,7 +74,8 @@ def written(construct: Construct) -> str:
 
 def describe_parameter(parameter: Parameter) -> str:
     """An argument or key in one line: name, type, meaning, range, default."""
-    kind = " | ".join(parameter.choices) or str(parameter.kind)
+    number = () if parameter.kind is Kind.CHOICE else (str(parameter.kind),)
+    kind = " | ".join((*number, *parameter.choices))
     facts = [f"`{parameter.name}`: {kind}", parameter.doc, str(parameter.bounds)]
     default = describe_default(parameter)
     facts.append("required" if parameter.required else f"default `{default}`" if default else "")

@@ -79,7 +79,8 @@ ORDERS = ("synchronous", "asynchronous", "asynchronous_reversed", "forward", "ba
 class Parameter:
     """One argument of a construct.
 
-    ``choices`` are the words of a CHOICE; ``table`` names the table whose
+    ``choices`` are the words of a CHOICE, and those that may be in the place of a number of an INT
+    or REAL (``feedback = own``); ``table`` names the table whose
     constructs a CALL or CALLS takes (the default of a CALL is such a construct's name).
     ``bounds`` hold for every number of REALS.
     """

@@ -176,6 +176,13 @@ ENERGIES = Table(
 )
 INITIALISERS = Table("initialisers", "initialiser", InitialiserConstruct, "init {}")
 PHASES = Table("phases", "phase", Construct, "relax {} {{ sweeps = 50 }}", extensible=False)
+CONNECTIONS = Table(
+    "connections",
+    "connection",
+    Construct,
+    "energy hopfield {{ layer s1: [60] tanh  v -> s1 }}",
+    extensible=False,
+)
 ROUTINGS = Table("routings", "routing", RoutingConstruct, "relax free {{ routing = {} }}")
 SOLVERS = Table("solvers", "solver", SolverConstruct, "relax free {{ solver = {} }}")
 GRADIENTS = Table("gradients", "gradient estimator", EstimatorConstruct, "gradient {}")
@@ -202,6 +209,7 @@ TABLES: Mapping[str, Table[Construct]] = MappingProxyType(
             ENERGIES,
             INITIALISERS,
             PHASES,
+            CONNECTIONS,
             ROUTINGS,
             SOLVERS,
             GRADIENTS,

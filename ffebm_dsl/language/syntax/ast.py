@@ -166,19 +166,23 @@ class Layer(NamedTuple):
 
 
 class Drive(NamedTuple):
-    """``source -> target : ops``."""
+    """``source -> target : ops { settings }``."""
 
     span: Span
     source: Reference
     target: Reference
     ops: tuple[Call, ...]
+    settings: tuple[Setting, ...]
 
 
 class Coupling(NamedTuple):
+    """``source <-> target : ops { settings }``."""
+
     span: Span
     source: Reference
     target: Reference
     ops: tuple[Call, ...]
+    settings: tuple[Setting, ...]
 
 
 class Energy(NamedTuple):

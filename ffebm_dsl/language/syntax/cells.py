@@ -80,11 +80,12 @@ def _loss(node: ast.Loss, source: Source) -> Row:
 
 def _relax(node: ast.Relax, source: Source) -> Row:
     head = (_keyword("relax ", node), word(node.phase))
-    return Row("relax", (head, _settings(node, source)))
+    return Row("relax", (head, _settings(node, node.phase.span.end, source)))
 
 
-def _settings(node: ast.Relax, source: Source) -> Document:
-    opening = Word("{", source.find("{", node.phase.span.end))
+def _settings(node: ast.Relax | ast.Drive | ast.Coupling, behind: int, source: Source) -> Document:
+    """The settings that end ``node``, between braces that open after ``behind``."""
+    opening = Word("{", source.find("{", behind))
     closing = Word("}", node.span.end - 1)
     if not node.settings:
         return (opening, closing)
@@ -96,7 +97,7 @@ def _settings(node: ast.Relax, source: Source) -> Document:
 
 
 def _padded(node: ast.Setting, widest: int) -> Document:
-    """A setting of a relax statement; where it has a line of its own, in columns."""
+    """A setting between braces; where it has a line of its own, in columns."""
     space = IfBroken(" " * (widest - len(node.name.text)))
     return (word(node.name), space, expression(node.value, " = "))
 
@@ -137,11 +138,15 @@ def _layer(node: ast.Layer, source: Source) -> Row:
 
 
 def _ends(arrow: str, node: ast.Drive | ast.Coupling, source: Source) -> Row:
-    cells = (reference(node.source), arrow, reference(node.target))
-    if not node.ops:
-        return Row("ends", cells)
-    ops = chain(call(node.ops[0], ": "), node.ops[1:])
-    return Row("ends", (*cells, ops))
+    cells: tuple[Document, ...] = (reference(node.source), arrow, reference(node.target))
+    behind = node.target.span.end
+    if node.ops:
+        cells = (*cells, chain(call(node.ops[0], ": "), node.ops[1:]))
+        behind = node.ops[-1].span.end
+    # Braces without a setting go, unless they hold a comment.
+    if node.settings or source.has_comment(Span(behind, node.span.end)):
+        cells = (*cells, _settings(node, behind, source))
+    return Row("ends", cells)
 
 
 _ROWS: Mapping[type, Callable[[Any, Source], Row | None]] = {

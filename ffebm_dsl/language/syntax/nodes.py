@@ -145,7 +145,7 @@ _MAKERS: Mapping[str, Callable[..., Any]] = {
 
 _LISTS = (
     *("arguments", "body", "chain", "energy_body", "formals", "items", "model_body", "ops"),
-    *("overrides", "settings"),
+    *("options", "overrides", "settings"),
 )
 
 NODES = SimpleNamespace(

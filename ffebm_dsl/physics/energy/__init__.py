@@ -1,9 +1,17 @@
 """Energies of analog blocks: couplings, phi, and the update rules they imply."""
 
-from ffebm_dsl.physics.energy.chain import Coupling, Drive
+from ffebm_dsl.physics.energy.chain import Coupling, Drive, OpChain
 from ffebm_dsl.physics.energy.constraints import keep_nonnegative
 from ffebm_dsl.physics.energy.energy import Energy
 from ffebm_dsl.physics.energy.hopfield import HopfieldEnergy
 from ffebm_dsl.physics.energy.weights import OpWeights
 
-__all__ = ["Coupling", "Drive", "Energy", "HopfieldEnergy", "OpWeights", "keep_nonnegative"]
+__all__ = [
+    "Coupling",
+    "Drive",
+    "Energy",
+    "HopfieldEnergy",
+    "OpChain",
+    "OpWeights",
+    "keep_nonnegative",
+]

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from ffebm_dsl.language.ir.model import BlockIR, CallIR, ModelIR, RelaxIR, SpecIR, TrainIR
+from ffebm_dsl.language.ir.model import (
+    BlockIR,
+    CallIR,
+    CouplingIR,
+    DriveIR,
+    ModelIR,
+    RelaxIR,
+    SpecIR,
+    TrainIR,
+)
 from ffebm_dsl.language.ir.tools.notation import written, written_in_full
 
 BlockPair = tuple[BlockIR, BlockIR]
@@ -39,6 +48,20 @@ def _block_keys(a: BlockIR, b: BlockIR) -> Iterator[tuple[str, str, str]]:
     # Only the block that the loss reads can be nudged by it: that is compared apart.
     yield from compare_calls("gradient", without(a.gradient, "nudge"), without(b.gradient, "nudge"))
     yield from compare_calls("init", a.init, b.init)
+    yield from _options("coupling", a.couplings, b.couplings)
+    yield from _options("drive", a.drives, b.drives)
+
+
+def _options(
+    kind: str, a: Sequence[CouplingIR | DriveIR], b: Sequence[CouplingIR | DriveIR]
+) -> Iterator[tuple[str, str, str]]:
+    """Settings of the connections that both blocks have under one name."""
+    others = {connection.name: connection.settings for connection in b}
+    for connection in a:
+        for key, value in connection.settings.items():
+            other = others.get(connection.name, connection.settings)[key]
+            if value != other:
+                yield f"{kind} {connection.name} {key}", written(value), written(other)
 
 
 def without(call: CallIR, argument: str) -> CallIR:

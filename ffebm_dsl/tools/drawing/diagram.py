@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ffebm_dsl.language.ir.model import (
     BlockIR,
@@ -16,7 +16,12 @@ from ffebm_dsl.language.ir.model import (
     OpIR,
 )
 from ffebm_dsl.language.ir.tools.count import op_parameters
-from ffebm_dsl.language.ir.tools.notation import coupling_chain, feedforward_chain, written_briefly
+from ffebm_dsl.language.ir.tools.notation import (
+    coupling_chain,
+    feedforward_chain,
+    options,
+    written_briefly,
+)
 from ffebm_dsl.language.registry import GRADIENTS, show_shape
 
 
@@ -197,12 +202,20 @@ def _drive(drive: DriveIR, block: str, shape: str, owners: dict[str, str]) -> Ed
     if not drive.ops:
         return edge
     note = _parameters(drive.ops)
-    return edge._replace(label=_label(drive.ops), note=note, tip=_drive_text(drive))
+    label = (*_label(drive.ops), *_options("drive", drive.settings))
+    return edge._replace(label=label, note=note, tip=_drive_text(drive))
 
 
 def _drive_text(drive: DriveIR) -> str:
     ends = f"{drive.source} -> {drive.layer}"
-    return f"{ends} : {' '.join(_label(drive.ops))}" if drive.ops else ends
+    label = (*_label(drive.ops), *_options("drive", drive.settings))
+    return f"{ends} : {' '.join(label)}" if label else ends
+
+
+def _options(connection: str, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The settings that are not as by default, as a line of a label."""
+    text = options(connection, settings).strip()
+    return (text,) if text else ()
 
 
 def _label(ops: tuple[OpIR, ...]) -> tuple[str, ...]:
@@ -212,7 +225,7 @@ def _label(ops: tuple[OpIR, ...]) -> tuple[str, ...]:
 
 
 def _coupling(coupling: CouplingIR, block: str) -> Edge:
-    label = _label(coupling.ops)
+    label = (*_label(coupling.ops), *_options("coupling", coupling.settings))
     ends = f"{coupling.source} <-> {coupling.target}"
     return Edge(
         f"{block}:{coupling.source}",

@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.resolve.params import VALUE_TYPES
-from ffebm_dsl.language.registry import PHASES, TABLES, TRAIN, Construct, Kind, Parameter
+from ffebm_dsl.language.registry import (
+    CONNECTIONS,
+    PHASES,
+    TABLES,
+    TRAIN,
+    Construct,
+    Kind,
+    Parameter,
+)
 from ffebm_dsl.language.syntax import ast
 from ffebm_dsl.language.syntax.declarations import Declaration, Scope, inside
 from ffebm_dsl.tools.editor.visible import formals, members, outputs, visible
@@ -88,6 +96,8 @@ def expected(program: ast.Program, place: Span) -> Expected:
                 section = PHASES.get(node.phase.text)
             case ast.Train(), "settings":
                 section = TRAIN
+            case ((ast.Drive() | ast.Coupling()), "settings"):
+                section = CONNECTIONS[type(node).__name__.lower()]
             case ast.Setting(), _:
                 found = _of_setting(node, field, section, path)
             case ast.Call(), "arguments":
@@ -132,7 +142,7 @@ def _of_setting(
         return NOTHING
     if field == "value":
         return _of_value(section, node.name.text)
-    settings = next(n.settings for n, _ in path if isinstance(n, ast.Relax | ast.Train))
+    settings = next(n.settings for n, field in path if field == "settings")
     return Expected(signature=section, stated=_names(s for s in settings if s is not node))
 
 

@@ -9,7 +9,17 @@ from ffebm_dsl.language.diagnostics import Fix, Label, Span
 from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.edits import set_argument
-from ffebm_dsl.language.ir.resolve.resolved import Block, Drive, End, Loss, Map, Model, Port, Spec
+from ffebm_dsl.language.ir.resolve.resolved import (
+    Block,
+    Coupling,
+    Drive,
+    End,
+    Loss,
+    Map,
+    Model,
+    Port,
+    Spec,
+)
 from ffebm_dsl.language.registry import LOSSES, OPS, TARGETS, show_shape
 
 
@@ -88,6 +98,9 @@ def _check_connections(block: Block, log: Log) -> None:
                 help="couple it to a layer that is driven, or drive it",
             )
     outputs = {output.layer for output in block.outputs}
+    connections: list[Coupling | Drive] = [*block.couplings, *block.drives]
+    for connection in connections:
+        _check_settings(connection, log)
     for layer in block.layers:
         if layer.name not in driven and layer.name not in outputs:
             message = f"no drive reaches layer `{layer.name}`: its state ignores the input"
@@ -95,6 +108,19 @@ def _check_connections(block: Block, log: Log) -> None:
         elif layer.name not in read:
             message = f"layer `{layer.name}` does not affect any output of block `{block.name}`"
             log.report("FFEW007", message, layer.span)
+
+
+def _check_settings(connection: Coupling | Drive, log: Log) -> None:
+    ops = connection.chain.shaped
+    if ops is None or any(OPS[op.name].count_parameters(op) for op in ops):
+        return
+    if connection.settings["nonnegative"]:
+        log.report(
+            "FFE3010",
+            "`nonnegative` changes nothing here: no op of the connection has a weight",
+            connection.span,
+            help="leave it out, or add an op with a weight such as `linear()`",
+        )
 
 
 def distances(start: Iterable[str], block: Block) -> dict[str, int]:

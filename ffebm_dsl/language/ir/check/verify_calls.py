@@ -68,6 +68,8 @@ def _verify_value(parameter: Parameter, value: Any, place: str) -> None:
     def wrong(wanted: object) -> InputError:
         return fault(place, f"`{parameter.name}` must be {wanted}, and is {value!r:.60}")
 
+    if parameter.kind in (Kind.INT, Kind.REAL) and value in parameter.choices:
+        return
     if not _is_of(value, parameter.kind):
         raise wrong(f"a {parameter.kind}")
     match parameter.kind:

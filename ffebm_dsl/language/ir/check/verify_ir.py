@@ -23,6 +23,7 @@ from ffebm_dsl.language.ir.model import (
 )
 from ffebm_dsl.language.ir.tools.op_names import op_names
 from ffebm_dsl.language.registry import (
+    CONNECTIONS,
     ENERGIES,
     INPUTS,
     LOSSES,
@@ -112,6 +113,7 @@ def _verify_block(block: BlockIR, ports: Ports) -> None:
     _verify_couplings(block, layers)
     for drive in block.drives:
         place = f"{block.name}.{drive.name}"
+        verify_values(CONNECTIONS["drive"], drive.settings, place)
         shape = _verify_chain(drive.ops, _read(ports, drive.source, place), place)
         for op in drive.ops:
             if not OPS[op.name].in_coupling or OPS[op.name].routed:
@@ -146,6 +148,7 @@ def _verify_names(block: BlockIR) -> None:
 def _verify_couplings(block: BlockIR, layers: Mapping[str, Shape]) -> None:
     for coupling in block.couplings:
         place = f"{block.name}.{coupling.name}"
+        verify_values(CONNECTIONS["coupling"], coupling.settings, place)
         source = _layer(layers, coupling.source, place)
         target = _layer(layers, coupling.target, place)
         result = _verify_chain(coupling.ops, source, place)

@@ -171,6 +171,12 @@ def fill_defaults(
     return values
 
 
+def changed(signature: Construct, values: Mapping[str, Value]) -> Values:
+    """The values that are not as by default."""
+    default = fill_defaults(signature, {})
+    return {name: value for name, value in values.items() if value != default[name]}
+
+
 def _default(parameter: Parameter, values: Values) -> Value:
     default = parameter.default
     if isinstance(default, SameAs):
@@ -231,6 +237,8 @@ def value_of(
     expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log
 ) -> Value | None:
     """The value of ``expression`` as ``parameter`` takes it; None after a reported fault."""
+    if parameter.choices and _is_word(expression, parameter, scope):
+        return _choice(expression, parameter, scope, log)
     match parameter.kind:
         case Kind.INT | Kind.REAL | Kind.BOOL:
             return _scalar(expression, parameter, scope, log)
@@ -240,8 +248,6 @@ def value_of(
             return _list(expression, parameter, scope, log, _call)
         case Kind.CALL:
             return _call(expression, parameter, scope, log)
-        case Kind.CHOICE:
-            return _choice(expression, parameter, scope, log)
         case Kind.STRING:
             if isinstance(expression, ast.String):
                 return expression.value
@@ -256,7 +262,9 @@ def value_of(
 def _wrong_type(
     expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log, found: str = ""
 ) -> None:
-    wanted = f"`{parameter.name}` takes {_WANTED.get(parameter.kind, f'a {parameter.kind}')}"
+    words = "".join(f" or `{word}`" for word in parameter.choices)
+    kind = _WANTED.get(parameter.kind, f"a {parameter.kind}")
+    wanted = f"`{parameter.name}` takes {kind}{words}"
     log.report(
         "FFE1009",
         f"{wanted}, not {found}" if found else wanted,
@@ -343,6 +351,14 @@ def _call(expression: ast.Expression, parameter: Parameter, scope: Scope, log: L
     return bound.ir if bound else None
 
 
+def _is_word(expression: ast.Expression, parameter: Parameter, scope: Scope) -> bool:
+    """Whether a word is wanted, or given where a number could be; a word goes before a value of
+    the same name."""
+    if parameter.kind is Kind.CHOICE or not isinstance(expression, ast.Reference):
+        return parameter.kind is Kind.CHOICE
+    return str(expression) in parameter.choices or str(expression) not in scope.values
+
+
 def _choice(
     expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log
 ) -> Value | None:
@@ -350,9 +366,10 @@ def _choice(
     if word in parameter.choices:
         return word
     close = nearest(word, parameter.choices) if word else ""
+    number = "" if parameter.kind is Kind.CHOICE else f"{_WANTED[parameter.kind]} or "
     log.report(
         "FFE1010",
-        f"`{parameter.name}` is one of {', '.join(parameter.choices)}",
+        f"`{parameter.name}` is {number}one of {', '.join(parameter.choices)}",
         expression.span,
         help=f"did you mean `{close}`?" if close else "",
         fix=replace(expression.span, close) if close else None,

@@ -21,8 +21,9 @@ from ffebm_dsl.language.ir.resolve.statements import (
     of_type,
     override_settings,
     resolve_chain,
+    resolve_settings,
 )
-from ffebm_dsl.language.registry import ENERGIES
+from ffebm_dsl.language.registry import CONNECTIONS, ENERGIES
 from ffebm_dsl.language.syntax import ast
 
 
@@ -209,7 +210,8 @@ class _Ends(NamedTuple):
         # The block's own map by its name, another block's unnamed output by the block's.
         owner, _, member = (source.name or "").rpartition(".")
         stem = owner if member == "out" else member
-        return Drive(stem, source, target, chain, statement.span) if target else None
+        settings = resolve_settings(CONNECTIONS["drive"], statement, scope, self.log)
+        return Drive(stem, source, target, chain, settings, statement.span) if target else None
 
     def _report_drive_between_layers(self, statement: ast.Drive) -> None:
         self.log.report(
@@ -228,7 +230,8 @@ class _Ends(NamedTuple):
         ends = [self._end(end, statement) for end in (statement.source, statement.target)]
         if ends[0] is None or ends[1] is None:
             return None
-        return Coupling("", text, ends[0], ends[1], chain, statement.span)
+        settings = resolve_settings(CONNECTIONS["coupling"], statement, scope, self.log)
+        return Coupling("", text, ends[0], ends[1], chain, settings, statement.span)
 
     def _end(self, end: ast.Reference, statement: ast.Coupling) -> str | None:
         name = end.name.text

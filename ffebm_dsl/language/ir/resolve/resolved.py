@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Label, SourceFile, Span
 from ffebm_dsl.language.ir.model import CallIR, OpIR, PackageIR, RelaxIR, Shape
-from ffebm_dsl.language.ir.resolve.bind import BoundCall
+from ffebm_dsl.language.ir.resolve.bind import BoundCall, Values
 from ffebm_dsl.language.ir.resolve.scope import Scalar
 
 
@@ -59,6 +59,7 @@ class Coupling(NamedTuple):
     source: str
     target: str
     chain: Chain
+    settings: Values
     span: Span
 
 
@@ -67,6 +68,7 @@ class Drive(NamedTuple):
     source: Port
     layer: str
     chain: Chain
+    settings: Values
     span: Span
 
 

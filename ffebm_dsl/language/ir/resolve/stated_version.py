@@ -62,4 +62,6 @@ def _since_1_1(statements: tuple[object, ...]) -> Iterator[tuple[str, Span]]:
             and statement.source.name.text not in layers
         ):
             yield "an op of a drive", statement.ops[0].span.to(statement.ops[-1].span)
+        if isinstance(statement, ast.Drive | ast.Coupling) and statement.settings:
+            yield "a setting of a connection", statement.settings[0].span
         yield from _since_1_1(getattr(statement, "statements", ()))

@@ -21,7 +21,7 @@ from ffebm_dsl.language.ir.resolve.bind import (
 )
 from ffebm_dsl.language.ir.resolve.resolved import Chain, Estimator
 from ffebm_dsl.language.ir.resolve.scope import Scope
-from ffebm_dsl.language.registry import GRADIENTS, OPS, PHASES, OpConstruct
+from ffebm_dsl.language.registry import GRADIENTS, OPS, PHASES, Construct, OpConstruct
 from ffebm_dsl.language.syntax import ast
 
 StatementT = TypeVar("StatementT", bound=ast.Node)
@@ -92,6 +92,15 @@ def _relax_keys(relax: ast.Relax, scope: Scope, log: Log) -> Values:
     given = [Given(s.name, s.value, scope) for s in relax.settings]
     values, _ = bind_given(PHASES[relax.phase.text], given, log)
     return values
+
+
+def resolve_settings(
+    connection: Construct, at: ast.Drive | ast.Coupling, scope: Scope, log: Log
+) -> Values:
+    """The settings of a drive or coupling, defaults filled in; faulty ones are reported."""
+    given = [Given(s.name, s.value, scope) for s in at.settings]
+    stated, _ = bind_given(connection, given, log)
+    return fill_defaults(connection, stated)
 
 
 def resolve_chain(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ffebm_dsl.language.ir.model import CallIR, Value
+from ffebm_dsl.language.ir.resolve.bind import changed
 from ffebm_dsl.language.ir.resolve.scope import show
-from ffebm_dsl.language.registry import OPS, TABLES, Parameter, SameAs
+from ffebm_dsl.language.registry import CONNECTIONS, OPS, TABLES, Parameter, SameAs
 
 
 def written(value: Value) -> str:
@@ -49,6 +50,13 @@ def feedforward_chain(ops: Sequence[CallIR]) -> str:
 def coupling_chain(ops: Sequence[CallIR]) -> str:
     """``conv2d(kernel=3) |> max_pool2d(2)``: the ends give the number of channels."""
     return " |> ".join(written_briefly(op, "ops", inferred=OPS[op.name].counted) for op in ops)
+
+
+def options(connection: str, settings: Mapping[str, Value]) -> str:
+    """`` { nonnegative = true }``: the settings of a connection that are not as by default."""
+    stated = changed(CONNECTIONS[connection], settings)
+    pairs = "  ".join(f"{name} = {written(value)}" for name, value in stated.items())
+    return f" {{ {pairs} }}" if pairs else ""
 
 
 def _default(parameter: Parameter, arguments: Mapping[str, object]) -> object:

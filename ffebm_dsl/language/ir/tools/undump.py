@@ -9,14 +9,17 @@ from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, FeedforwardIR, SpecIR
+from ffebm_dsl.language.ir.resolve.bind import fill_defaults
+from ffebm_dsl.language.ir.tools.dump import CONNECTION_OF
+from ffebm_dsl.language.registry import CONNECTIONS
 
 
 def from_json_dict(data: Mapping[str, Any]) -> SpecIR:
     """The SpecIR whose :func:`~ffebm_dsl.language.ir.tools.dump.to_json_dict` is ``data``.
 
-    ``parameters`` and ``packages`` may be missing, and of a package the version that was
-    found. ``data`` must have the form that the interchange schema demands; what it says is
-    taken as it is.
+    ``parameters`` and ``packages`` may be missing, of a package the version that was found, and
+    settings that are as by default. ``data`` must have the form that the interchange schema
+    demands; what it says is taken as it is.
     """
     packages = [{"version": "", **package} for package in data.get("packages", ())]
     spec = _record(SpecIR, {"parameters": {}, **data, "packages": packages})
@@ -31,6 +34,9 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _record(kind: type, data: Mapping[str, Any]) -> Any:
     hints = _hints(kind)
+    if kind in CONNECTION_OF:
+        stated = {k: _value(v) for k, v in data.get("settings", {}).items()}
+        data = {**data, "settings": fill_defaults(CONNECTIONS[CONNECTION_OF[kind]], stated)}
     if issubclass(kind, CallIR):
         data = {**data, "arguments": {k: _value(v) for k, v in data["arguments"].items()}}
     assert is_dataclass(kind)

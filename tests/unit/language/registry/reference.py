@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ffebm_dsl.language.diagnostics.codes import CODES
 from ffebm_dsl.language.registry import (
+    CONNECTIONS,
     PHASES,
     TABLES,
     TRAIN,
@@ -33,6 +34,8 @@ def with_tables(text: str) -> str:
 def _table(name: str) -> str:
     if name == "codes":
         return _rows(["code", "meaning"], [[f"`{code}`", title] for code, title in CODES.items()])
+    if name == "connections":
+        return _connections(CONNECTIONS)
     if name == "phases":
         return _phases(PHASES)
     if name == "train":
@@ -56,11 +59,15 @@ def _with_default(parameter: Parameter) -> str:
 
 
 def _argument(parameter: Parameter) -> str:
-    if parameter.choices:
-        range_ = " or ".join(f"`{choice}`" for choice in parameter.choices)
-    else:
-        range_ = ", ".join(filter(None, [str(parameter.kind), str(parameter.bounds)]))
-    return f"`{parameter.name}`: {parameter.doc} ({range_})"
+    return f"`{parameter.name}`: {parameter.doc} ({_range(parameter)})"
+
+
+def _range(parameter: Parameter) -> str:
+    """The numbers or words that a parameter takes."""
+    words = [f"`{choice}`" for choice in parameter.choices]
+    if parameter.kind is not Kind.CHOICE:
+        words = [", ".join(filter(None, [str(parameter.kind), str(parameter.bounds)])), *words]
+    return " or ".join(words)
 
 
 def _parameters(signature: Construct) -> str:
@@ -72,6 +79,18 @@ def _parameters(signature: Construct) -> str:
         rows.append([f"`{parameter.name}`", f"`{default}`" if default else "required", range_])
         rows[-1].append(parameter.doc)
     return _rows(["key", "default", "value", "meaning"], rows)
+
+
+def _connections(connections: Mapping[str, Construct]) -> str:
+    """The keys of all connections, each with those that have it."""
+    keys = {p.name: p for c in connections.values() for p in c.parameters}
+    rows = []
+    for name, parameter in keys.items():
+        holders = [f"{c.name}s" for c in connections.values() if name in c.names]
+        default = f"`{describe_default(parameter)}`"
+        row = [f"`{name}`", " and ".join(holders), default, _range(parameter), parameter.doc]
+        rows.append(row)
+    return _rows(["key", "of", "default", "value", "meaning"], rows)
 
 
 def _phases(phases: Mapping[str, Construct]) -> str:
