@@ -6,32 +6,27 @@ coupling's last weight, and in a block what the model states already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from ffebm_dsl.language.ir.model import (
     BlockIR,
     CallIR,
-    CouplingIR,
     FeedforwardIR,
     ModelIR,
     OpIR,
-    RelaxIR,
     SpecIR,
     TrainIR,
 )
 from ffebm_dsl.language.ir.resolve.bind import changed
-from ffebm_dsl.language.registry import (
-    CONNECTIONS,
-    OPS,
-    PHASES,
-    TABLES,
-    TRAIN,
-    Construct,
-    Kind,
-    Parameter,
-    SameAs,
+from ffebm_dsl.language.ir.tools.notation import (
+    assignments,
+    coupling_chain,
+    feedforward_chain,
+    options,
+    written_briefly,
 )
+from ffebm_dsl.language.registry import PHASES, TRAIN
 
 
 class Statement(NamedTuple):
@@ -92,8 +87,8 @@ def _port(name: str, block: str = "") -> str:
 
 
 def _map(keyword: str, map_: FeedforwardIR, at: str, block: str = "") -> Statement:
-    ops = [f" |> {_call(op, 'ops')}" for op in map_.ops]
-    return Statement(f"{keyword} {map_.name} = {_port(map_.source, block)}{''.join(ops)}", at)
+    chain = [_port(map_.source, block), *([feedforward_chain(map_.ops)] if map_.ops else [])]
+    return Statement(f"{keyword} {map_.name} = {' |> '.join(chain)}", at)
 
 
 def _block(block: BlockIR, common: BlockIR | None, init: CallIR, at: str) -> Iterator[Statement]:
@@ -103,13 +98,16 @@ def _block(block: BlockIR, common: BlockIR | None, init: CallIR, at: str) -> Ite
     yield Statement(f"energy {block.energy} {{", f"{at}/energy")
     for i, layer in enumerate(block.layers):
         shape = ", ".join(map(str, layer.shape))
-        text = f"layer {layer.name}: [{shape}] {_call(layer.activation, 'activations')}"
+        text = f"layer {layer.name}: [{shape}] {written_briefly(layer.activation, 'activations')}"
         yield Statement(text, f"{at}/layers/{i}")
     for i, drive in enumerate(block.drives):
-        ends = f"{_port(drive.source, block.name)} -> {drive.layer}{_ops(drive.ops)}"
-        yield Statement(f"{ends}{_options(drive.settings, 'drive')}", f"{at}/drives/{i}")
+        ends = f"{_port(drive.source, block.name)} -> {drive.layer}"
+        text = f"{ends}{_ops(drive.ops)}{options('drive', drive.settings)}"
+        yield Statement(text, f"{at}/drives/{i}")
     for i, coupling in enumerate(block.couplings):
-        yield Statement(_coupling(coupling), f"{at}/couplings/{i}")
+        ends = f"{coupling.source} <-> {coupling.target}"
+        text = f"{ends}{_ops(coupling.ops)}{options('coupling', coupling.settings)}"
+        yield Statement(text, f"{at}/couplings/{i}")
     yield Statement("}", at)
     for i, output in enumerate(block.outputs):
         name = "" if output.name == "out" else f" {output.name}"
@@ -119,108 +117,34 @@ def _block(block: BlockIR, common: BlockIR | None, init: CallIR, at: str) -> Ite
     yield Statement("}", at)
 
 
-def _coupling(coupling: CouplingIR) -> str:
-    ends = f"{coupling.source} <-> {coupling.target}{_ops(coupling.ops)}"
-    return ends + _options(coupling.settings, "coupling")
-
-
-def _options(settings: Mapping[str, Any], connection: str) -> str:
-    """The settings that are not as by default, between braces."""
-    construct = CONNECTIONS[connection]
-    stated = [
-        f"{name} = {_argument(value, construct.parameter(name))}"
-        for name, value in changed(construct, settings).items()
-    ]
-    return f" {{ {'  '.join(stated)} }}" if stated else ""
-
-
 def _ops(ops: tuple[OpIR, ...]) -> str:
-    """The ops between a layer and what it is joined to, which gives the last weight's size."""
-    last = max((i for i, op in enumerate(ops) if OPS[op.name].counted), default=-1)
-    calls = [
-        _call(op, "ops", (OPS[op.name].counted,) if i == last else ()) for i, op in enumerate(ops)
-    ]
-    return f" : {' |> '.join(calls)}" if calls else ""
+    return f" : {coupling_chain(ops)}" if ops else ""
 
 
 def _settings(block: BlockIR, common: BlockIR | None, at: str) -> Iterator[Statement]:
     """How a block relaxes and learns, where that is not what ``common`` states, or the default."""
-    for phase in PHASES:
-        before = getattr(common, phase) if common else None
-        keys = list(_relax_keys(getattr(block, phase), before, PHASES[phase]))
-        if keys:
-            yield Statement(f"relax {phase} {{ {'  '.join(keys)} }}", f"{at}/{phase}")
+    for phase, construct in PHASES.items():
+        values = vars(getattr(block, phase))
+        stated = changed(construct, values)
+        if common is not None:
+            before = vars(getattr(common, phase))
+            stated = {key: values[key] for key in construct.names if values[key] != before[key]}
+        if stated:
+            keys = "  ".join(assignments(construct, stated))
+            yield Statement(f"relax {phase} {{ {keys} }}", f"{at}/{phase}")
     if common is None or block.gradient != common.gradient:
-        yield Statement(f"gradient {_call(block.gradient, 'gradients')}", f"{at}/gradient")
-
-
-def _relax_keys(relax: RelaxIR, before: RelaxIR | None, phase: Construct) -> Iterator[str]:
-    for parameter in phase.parameters:
-        value = getattr(relax, parameter.name)
-        if before is None and _is_default(value, parameter, {}):
-            continue
-        if value != getattr(before, parameter.name, None):
-            yield f"{parameter.name} = {_argument(value, parameter)}"
+        text = f"gradient {written_briefly(block.gradient, 'gradients')}"
+        yield Statement(text, f"{at}/gradient")
 
 
 def _init(init: CallIR, before: CallIR, at: str) -> Iterator[Statement]:
     if init != before:
-        yield Statement(f"init {_call(init, 'initialisers')}", f"{at}/init")
+        yield Statement(f"init {written_briefly(init, 'initialisers')}", f"{at}/init")
 
 
 def _train(train: TrainIR) -> Iterator[Statement]:
     yield Statement("train {", "/train")
-    for parameter in TRAIN.parameters:
-        value = getattr(train, parameter.name)
-        if not _is_default(value, parameter, {}):
-            text = f"{parameter.name} = {_argument(value, parameter)}"
-            yield Statement(text, f"/train/{parameter.name}")
+    stated = changed(TRAIN, vars(train))
+    for key, text in zip(stated, assignments(TRAIN, stated), strict=True):
+        yield Statement(text, f"/train/{key}")
     yield Statement("}", "/train")
-
-
-def _call(call: CallIR, table: str, inferred: Sequence[str] = ()) -> str:
-    """``conv2d(32, kernel=3)``: without arguments that have their default or are ``inferred``.
-
-    A required argument at the head stands without its name.
-    """
-    stated = _stated(TABLES[table][call.name].parameters, call.arguments, inferred)
-    return f"{call.name}({', '.join(stated)})"
-
-
-def _stated(
-    parameters: Iterable[Parameter], arguments: Mapping[str, Any], inferred: Sequence[str]
-) -> Iterator[str]:
-    for position, parameter in enumerate(parameters):
-        value = arguments[parameter.name]
-        if parameter.name in inferred or _is_default(value, parameter, arguments):
-            continue
-        text = _argument(value, parameter)
-        yield text if parameter.required and position == 0 else f"{parameter.name}={text}"
-
-
-def _is_default(value: Any, parameter: Parameter, arguments: Mapping[str, Any]) -> bool:
-    default = parameter.default
-    if isinstance(value, CallIR):
-        # The default of a call is an entry's name, with that entry's own defaults.
-        inside = TABLES[parameter.table][value.name].parameters
-        return value.name == default and not list(_stated(inside, value.arguments, ()))
-    return bool(value == (arguments[default.parameter] if isinstance(default, SameAs) else default))
-
-
-def _argument(value: Any, parameter: Parameter) -> str:
-    """A value as a text writes it; only a string has quotes."""
-    match parameter.kind:
-        case Kind.CALL:
-            return _call(value, parameter.table)
-        case Kind.CALLS:
-            return f"[{', '.join(_call(call, parameter.table) for call in value)}]"
-        case Kind.REALS:
-            return f"[{', '.join(map(repr, value))}]"
-        case Kind.BOOL:
-            return "true" if value else "false"
-        case Kind.STRING:
-            return f'"{value}"'
-        case Kind.INT | Kind.REAL:
-            return value if isinstance(value, str) else repr(value)
-        case _:
-            return str(value)

@@ -173,11 +173,14 @@ def fill_defaults(
 
 def changed(signature: Construct, values: Mapping[str, Value]) -> Values:
     """The values that are not as by default."""
-    default = fill_defaults(signature, {})
-    return {name: value for name, value in values.items() if value != default[name]}
+    return {
+        p.name: values[p.name]
+        for p in signature.parameters
+        if p.name in values and (p.required or values[p.name] != _default(p, values))
+    }
 
 
-def _default(parameter: Parameter, values: Values) -> Value:
+def _default(parameter: Parameter, values: Mapping[str, Value]) -> Value:
     default = parameter.default
     if isinstance(default, SameAs):
         return values[default.parameter]

@@ -7,15 +7,23 @@ from collections.abc import Mapping, Sequence
 from ffebm_dsl.language.ir.model import CallIR, Value
 from ffebm_dsl.language.ir.resolve.bind import changed
 from ffebm_dsl.language.ir.resolve.scope import show
-from ffebm_dsl.language.registry import CONNECTIONS, OPS, TABLES, Parameter, SameAs
+from ffebm_dsl.language.registry import CONNECTIONS, OPS, TABLES, Construct, Kind, Parameter
 
 
-def written(value: Value) -> str:
-    """``true``, ``0.2``, ``[1, 2]``, ``hflip(p=0.5)``."""
+def written(value: Value, parameter: Parameter | None = None) -> str:
+    """``true``, ``0.2``, ``[1, 2]``, ``hflip(p=0.5)``.
+
+    With the ``parameter`` that has this value, as a text gives it: strings in quotes, and of
+    a call only the arguments that differ from their default.
+    """
     if isinstance(value, tuple):
-        return f"[{', '.join(map(written, value))}]"
+        return f"[{', '.join(written(entry, parameter) for entry in value)}]"
     if isinstance(value, CallIR):
-        return written_in_full(value)
+        if parameter is None:
+            return written_in_full(value)
+        return f"{value.name}({', '.join(_stated(value, parameter.table))})"
+    if parameter is not None and parameter.kind is Kind.STRING:
+        return f'"{value}"'
     return show(value)
 
 
@@ -27,19 +35,10 @@ def written_in_full(call: CallIR) -> str:
 def written_briefly(call: CallIR, table: str, *, inferred: str = "") -> str:
     """``conv2d(32, kernel=3)``: without the arguments that have their default.
 
-    ``table`` is the registry table of the call. A required argument at the head of the
-    signature stands without its name. ``inferred`` names an argument that a spec does not
-    give here.
+    ``table`` is the registry table of the call. ``inferred`` names an argument that a spec
+    does not give here.
     """
-    parameters = TABLES[table][call.name].parameters
-    arguments = [
-        written(call.arguments[p.name])
-        if p.required and position == 0
-        else f"{p.name}={written(call.arguments[p.name])}"
-        for position, p in enumerate(parameters)
-        if p.name != inferred and call.arguments[p.name] != _default(p, call.arguments)
-    ]
-    return _call(call.name, arguments)
+    return _call(call.name, _stated(call, table, inferred))
 
 
 def feedforward_chain(ops: Sequence[CallIR]) -> str:
@@ -48,20 +47,39 @@ def feedforward_chain(ops: Sequence[CallIR]) -> str:
 
 
 def coupling_chain(ops: Sequence[CallIR]) -> str:
-    """``conv2d(kernel=3) |> max_pool2d(2)``: the ends give the number of channels."""
-    return " |> ".join(written_briefly(op, "ops", inferred=OPS[op.name].counted) for op in ops)
+    """``conv2d(kernel=3) |> max_pool2d(2)``: the target gives the size of the last weight."""
+    last = max((i for i, op in enumerate(ops) if OPS[op.name].counted), default=-1)
+    return " |> ".join(
+        written_briefly(op, "ops", inferred=OPS[op.name].counted if i == last else "")
+        for i, op in enumerate(ops)
+    )
 
 
 def options(connection: str, settings: Mapping[str, Value]) -> str:
     """`` { nonnegative = true }``: the settings of a connection that are not as by default."""
-    stated = changed(CONNECTIONS[connection], settings)
-    pairs = "  ".join(f"{name} = {written(value)}" for name, value in stated.items())
-    return f" {{ {pairs} }}" if pairs else ""
+    construct = CONNECTIONS[connection]
+    stated = "  ".join(assignments(construct, changed(construct, settings)))
+    return f" {{ {stated} }}" if stated else ""
 
 
-def _default(parameter: Parameter, arguments: Mapping[str, object]) -> object:
-    default = parameter.default
-    return arguments[default.parameter] if isinstance(default, SameAs) else default
+def assignments(construct: Construct, values: Mapping[str, Value]) -> list[str]:
+    """``sweeps = 20``, ``order = forward``, ...: arguments of a construct as settings."""
+    return [
+        f"{name} = {written(value, construct.parameter(name))}" for name, value in values.items()
+    ]
+
+
+def _stated(call: CallIR, table: str, inferred: str = "") -> list[str]:
+    """The arguments as a text gives them: a required one at the head goes without its name."""
+    construct = TABLES[table][call.name]
+    stated = []
+    for name, value in changed(construct, call.arguments).items():
+        parameter = construct.parameter(name)
+        text = written(value, parameter)
+        bare = parameter.required and name == construct.names[0]
+        if name != inferred:
+            stated.append(text if bare else f"{name}={text}")
+    return stated
 
 
 def _call(name: str, arguments: Sequence[str]) -> str:
