@@ -15,7 +15,14 @@ SPEC = str(Path(__file__).parents[2] / "specs" / "small" / "digits.ffe")
 
 RUN = """
 import os, sys
+import typer.rich_utils
+from ffebm_dsl.cli import check, convert, diff, explain, fmt, show, show_tables
 from ffebm_dsl.cli.main import main
+from ffebm_dsl.language import interchange, ir
+from ffebm_dsl.language.syntax.grammar import parser
+from ffebm_dsl.tools import comparison, drawing
+
+parser()
 
 codes = []
 for line in sys.argv[2:]:
@@ -26,7 +33,10 @@ for line in sys.argv[2:]:
 with open(sys.argv[1], "w") as file:
     file.write(repr(codes))
 """
-"""Runs each command in a process of its own, with the streams that this one was given."""
+"""Runs each command in a process of its own, with the streams that this one was given.
+
+What most of them import is imported once, before.
+"""
 
 COMMANDS = {
     "--version": 0,

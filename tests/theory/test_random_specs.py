@@ -146,17 +146,14 @@ def compiled(text: str) -> SpecIR:
 
 
 QUICK = CheckSettings(samples=3, directions=3, sweeps=2000)
-PROPERTY = settings(
-    max_examples=4,
+FEW = settings(
+    max_examples=2,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],  # a shrink would take longer than the test
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-
-
-FEW = settings(PROPERTY, max_examples=2)
-"""Of networks whose check takes seconds; `slow` tests take many."""
+"""A check takes seconds; `slow` tests take many networks."""
 
 
 def assert_right(text: str) -> None:
@@ -177,7 +174,7 @@ def test_smooth_networks(text: str) -> None:
     assert_right(text)
 
 
-@PROPERTY
+@FEW
 @given(specs(Construct(tuple(SMOOTH[:2]))))
 def test_order_of_the_bias(text: str) -> None:
     """2 +- 0.2 centered, 1 +- 0.2 one-sided, wherever there is a bias to measure."""
@@ -188,7 +185,7 @@ def test_order_of_the_bias(text: str) -> None:
         assert abs(sweep.observed_order - expected) <= 0.2, f"{text}\n{sweep}"
 
 
-@PROPERTY
+@FEW
 @given(specs(Construct((*SMOOTH, *KINKED))))
 def test_networks_with_kinks(text: str) -> None:
     assert_right(text)
@@ -200,7 +197,7 @@ def test_max_pooled_networks(text: str) -> None:
     assert_right(text)
 
 
-@PROPERTY
+@FEW
 @given(specs(Construct(tuple(SMOOTH))))
 def test_switching_one_block_changes_nothing(text: str) -> None:
     """One block's estimator alone, EP for the others: the chain's gradient stays."""
@@ -216,14 +213,14 @@ def test_switching_one_block_changes_nothing(text: str) -> None:
 
 
 @pytest.mark.slow
-@settings(PROPERTY, max_examples=60)
+@settings(FEW, max_examples=60)
 @given(specs(Construct((*SMOOTH, *KINKED))))
 def test_many_networks(text: str) -> None:
     assert_right(text)
 
 
 @pytest.mark.slow
-@settings(PROPERTY, max_examples=20)
+@settings(FEW, max_examples=20)
 @given(specs(Construct((*SMOOTH[:2], *KINKED), max_pooling=True)))
 def test_many_max_pooled_networks(text: str) -> None:
     assert_right(text)
