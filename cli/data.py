@@ -109,7 +109,7 @@ def verify(
 
 
 def _known(name: str) -> DataFiles:
-    from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+    from ffebm_dsl.language.diagnostics.fix import did_you_mean
     from ffebm_dsl.running.datasets.places import CATALOGUE
 
     if name not in CATALOGUE:

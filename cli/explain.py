@@ -9,9 +9,8 @@ import typer
 from ffebm_dsl.cli.completion import subjects
 from ffebm_dsl.cli.console import emit
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.language.diagnostics.codes import CODES
-from ffebm_dsl.language.diagnostics.nearest import did_you_mean
-from ffebm_dsl.language.diagnostics.pages import page
+from ffebm_dsl.language.diagnostics.codes import CODES, page
+from ffebm_dsl.language.diagnostics.fix import did_you_mean
 from ffebm_dsl.language.registry import TABLES, Construct, Table
 from ffebm_dsl.language.registry.card import card
 from ffebm_dsl.language.registry.packages import PackageError, load, offers

@@ -12,7 +12,7 @@ from ffebm_dsl.cli.completion import bundled_specs
 from ffebm_dsl.cli.console import emit, emit_text, say
 from ffebm_dsl.cli.files import write_text
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
-from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.diagnostics.fix import did_you_mean
 
 app = new_app(invoke_without_command=True)
 

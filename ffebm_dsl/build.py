@@ -26,7 +26,7 @@ from ffebm_dsl.language.ir.model import (
     SpecIR,
 )
 from ffebm_dsl.language.ir.resolve.statements import Settings
-from ffebm_dsl.language.ir.tools.op_names import op_names
+from ffebm_dsl.language.ir.tools.places import op_names
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
     ENERGIES,

@@ -12,15 +12,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics import InputError, Severity, SourceFile, SpecError, form_of
-from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.diagnostics.fix import did_you_mean
 from ffebm_dsl.language.interchange.document import Document, pointer_to, read_json, read_yaml
 from ffebm_dsl.language.interchange.schema import Schema, make_schema, read_schema
 from ffebm_dsl.language.interchange.text import statements
 from ffebm_dsl.language.ir import BUDGET, Budget, Compiled, compile_spec
 from ffebm_dsl.language.ir.check.verify_ir import verify
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.language.ir.tools.dump import to_json_dict
-from ffebm_dsl.language.ir.tools.undump import from_json_dict
+from ffebm_dsl.language.ir.tools.dump import from_json_dict, to_json_dict
 from ffebm_dsl.language.registry.packages import PackageError, use
 from ffebm_dsl.language.registry.tables import normalised
 from ffebm_dsl.language.syntax import format_source

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ffebm_dsl.language.registry.calls import CallIR, OpIR, Shape, Value
+from ffebm_dsl.language.registry.shapes import CallIR, OpIR, Shape, Value
 
 __all__ = [
     "BlockIR",

@@ -1,4 +1,8 @@
-"""The ordered migrations, and what runs those that a text needs."""
+"""The ordered migrations, and what runs those that a text needs.
+
+To 1.0, the first version: all that a text may lack is the line that says so. To 1.1, which
+only adds: all that changes is the number in the version line.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,23 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
-from ffebm_dsl.language.migrations.v1_0 import state_version
-from ffebm_dsl.language.migrations.v1_1 import state_1_1
 from ffebm_dsl.language.syntax import code_tokens, lex, parse
+
+
+def state_1_1(source: SourceFile) -> str:
+    """The text with ``1.1`` as the number in its version line."""
+    number = code_tokens(lex(source.text))[1]
+    if number.type != "REAL":
+        return source.text
+    return f"{source.text[: number.span.start]}1.1{source.text[number.span.end :]}"
+
+
+def state_version(source: SourceFile) -> str:
+    """The text with ``ffe 1.0`` as its first line; one that states a version as it is."""
+    if code_tokens(lex(source.text))[0].type == "_FFE":
+        return source.text
+    end = "\r\n" if "\r\n" in source.text else "\n"
+    return f"ffe 1.0{end}{source.text}"
 
 
 class Migration(NamedTuple):

@@ -4,7 +4,6 @@ Binding, nearest names, shapes, counts, the reference tables of the docs and wha
 needs to know something of a construct asks it here; nothing else knows a construct's name.
 """
 
-from ffebm_dsl.language.registry.calls import Arguments, CallIR, OpIR, Shape, Value
 from ffebm_dsl.language.registry.construct import (
     ActivationConstruct,
     AugmentationConstruct,
@@ -33,7 +32,16 @@ from ffebm_dsl.language.registry.parameters import (
     SameAs,
     describe_default,
 )
-from ffebm_dsl.language.registry.shapes import Fit, Misfit, show_shape
+from ffebm_dsl.language.registry.shapes import (
+    Arguments,
+    CallIR,
+    Fit,
+    Misfit,
+    OpIR,
+    Shape,
+    Value,
+    show_shape,
+)
 from ffebm_dsl.language.registry.tables import (
     ACTIVATIONS,
     AUGMENTATIONS,
@@ -54,10 +62,10 @@ from ffebm_dsl.language.registry.tables import (
     SOLVERS,
     TABLES,
     TARGETS,
+    TRAIN,
     Table,
     register,
 )
-from ffebm_dsl.language.registry.train import TRAIN
 
 __all__ = [
     "ACTIVATIONS",

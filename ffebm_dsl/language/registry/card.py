@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ffebm_dsl.language.registry.calls import OpIR
 from ffebm_dsl.language.registry.construct import Construct, EstimatorConstruct, OpConstruct
 from ffebm_dsl.language.registry.packages import find_package, release
 from ffebm_dsl.language.registry.parameters import Kind, Parameter, SameAs, describe_default
-from ffebm_dsl.language.registry.shapes import Fit, show_shape
+from ffebm_dsl.language.registry.shapes import Fit, OpIR, show_shape
 from ffebm_dsl.language.registry.tables import OWN, PROCESS, Table
 
 _SHAPES = ((6, 32, 32), (60,))

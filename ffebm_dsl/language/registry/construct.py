@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ffebm_dsl.language.registry.calls import Arguments, OpIR, Shape
 from ffebm_dsl.language.registry.data_files import DataFiles
 from ffebm_dsl.language.registry.parameters import Parameter
-from ffebm_dsl.language.registry.shapes import Fit, Misfit, same_shape
+from ffebm_dsl.language.registry.shapes import Arguments, Fit, Misfit, OpIR, Shape, same_shape
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 A table is a folder of ``ffebm_dsl.constructs``: ``constructs/ops/conv2d.py`` holds the op
 ``conv2d`` as its ``CONSTRUCT``. To list a table is to list its folder; to look a name up
-imports that one file. Packages that a spec names add the files of theirs.
+imports that one file. Packages that a spec names add the files of theirs. The keys of
+``train``, which no package adds to, are :data:`TRAIN`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from ffebm_dsl.language.registry.construct import (
     SolverConstruct,
     TargetConstruct,
 )
+from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, NOT_NEGATIVE, Kind, Parameter
 
 ConstructT = TypeVar("ConstructT", bound=Construct, covariant=True)
 
@@ -243,3 +245,34 @@ def register(construct: Construct, table: str) -> None:
         ValueError: the name is taken, or the table takes no additions.
     """
     TABLES[table].add(construct)
+
+
+TRAIN = Construct(
+    "train",
+    "how the network is trained",
+    (
+        Parameter("data", Kind.CALL, "data set", table="data"),
+        Parameter("optimizer", Kind.CALL, "optimizer", table="optimizers"),
+        Parameter(
+            "schedule", Kind.CALL, "learning rate over epochs", "constant", table="schedules"
+        ),
+        Parameter("epochs", Kind.INT, "passes over the training set", bounds=AT_LEAST_ONE),
+        Parameter("seed", Kind.INT, "of weights, data order and augmentation", 0, NOT_NEGATIVE),
+        Parameter("eval_every", Kind.INT, "epochs between evaluations", 1, AT_LEAST_ONE),
+        Parameter("checkpoint_every", Kind.INT, "epochs between checkpoints", 1, AT_LEAST_ONE),
+        Parameter(
+            "diagnose_every",
+            Kind.INT,
+            "steps between gradient diagnostics; 0: none",
+            0,
+            NOT_NEGATIVE,
+        ),
+        Parameter(
+            "on_bad_step",
+            Kind.CALL,
+            "what to do about a step whose numbers go wrong",
+            "stop",
+            table="policies",
+        ),
+    ),
+)

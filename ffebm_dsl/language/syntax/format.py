@@ -9,8 +9,8 @@ from typing import Any
 
 from ffebm_dsl.language.diagnostics import FfebmError, SourceFile, Span, SpecError
 from ffebm_dsl.language.syntax import ast
+from ffebm_dsl.language.syntax.grammar import VERSION
 from ffebm_dsl.language.syntax.parse import parse
-from ffebm_dsl.language.syntax.version import VERSION
 
 
 class UnfaithfulLayout(FfebmError):

@@ -1,4 +1,4 @@
-"""The grammar as Lark's parser, and its terminals in English.
+"""The grammar as Lark's parser, its terminals in English, and the versions of the language.
 
 Working out the parser takes Lark a quarter of a second, loading it 10 ms: so it is kept beside
 the grammar, as data of which nothing is run, with a checksum of what it was made of. Where that
@@ -21,6 +21,13 @@ from lark.grammar import Rule
 from lark.lexer import TerminalDef
 
 from ffebm_dsl.language.syntax.nodes import NODES
+
+VERSIONS = ("1.0", "1.1")
+"""Those that this compiler reads, in order."""
+
+VERSION = VERSIONS[-1]
+"""The present one: of a text that states none."""
+
 
 FILE = "ffe.parser.json"
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.syntax import ast
-from ffebm_dsl.language.syntax.cells import Row, aligned, head_of_instance, row_of
+from ffebm_dsl.language.syntax.cells import Row, aligned, head_of_instance, row_of, separated, word
 from ffebm_dsl.language.syntax.documents import (
     NOTHING,
     Document,
@@ -19,8 +19,7 @@ from ffebm_dsl.language.syntax.documents import (
     flat,
     last_at,
 )
-from ffebm_dsl.language.syntax.expressions import separated, word
-from ffebm_dsl.language.syntax.version import VERSION
+from ffebm_dsl.language.syntax.grammar import VERSION
 from ffebm_dsl.language.syntax.writer import STEP, Blank, Source, Writer
 
 _WIDEST_COLUMNS = 60

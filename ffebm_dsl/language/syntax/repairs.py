@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ffebm_dsl.language.diagnostics.nearest import nearest
+from ffebm_dsl.language.diagnostics.fix import nearest
 from ffebm_dsl.language.syntax.acceptance import ENOUGH, LOOK_AHEAD, Acceptance, Stack
 from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, SYMBOLS
 from ffebm_dsl.language.syntax.lexer import Token

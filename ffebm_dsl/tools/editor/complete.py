@@ -15,9 +15,8 @@ from ffebm_dsl.language.syntax.grammar import KEYWORDS
 from ffebm_dsl.language.syntax.parse import too_deep
 from ffebm_dsl.language.syntax.unfinished import read_unfinished
 from ffebm_dsl.tools.editor.analysis import Analysis
-from ffebm_dsl.tools.editor.docs import KEYWORD_DOCS
-from ffebm_dsl.tools.editor.expect import Expected, candidates, expected
-from ffebm_dsl.tools.editor.visible import PORTS
+from ffebm_dsl.tools.editor.expect import PORTS, Expected, candidates, expected
+from ffebm_dsl.tools.editor.hover import KEYWORD_DOCS
 
 
 class CompletionKind(Enum):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import prod
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.registry import TABLES
+from ffebm_dsl.language.ir.resolve.resolved import Block, Chain, Coupling, Layer, Map
+from ffebm_dsl.language.ir.tools.count import op_macs, op_parameters
+from ffebm_dsl.language.ir.tools.notation import written, written_briefly
+from ffebm_dsl.language.registry import TABLES, show_shape
 from ffebm_dsl.language.registry.card import describe, describe_parameter
 from ffebm_dsl.language.syntax import Token
+from ffebm_dsl.language.syntax.declarations import Declaration
 from ffebm_dsl.tools.editor.analysis import Analysis
-from ffebm_dsl.tools.editor.docs import ARROW_DOCS, KEYWORD_DOCS
 from ffebm_dsl.tools.editor.expect import Expected, expected
-from ffebm_dsl.tools.editor.facts import connection_facts, facts
 from ffebm_dsl.tools.editor.names import declaration_at
 
 
@@ -58,3 +62,120 @@ def _documented(token: str, wanted: Expected) -> Iterator[str]:
         yield describe(TABLES[wanted.table][token])
     elif wanted.parameter is not None and token in wanted.parameter.choices:
         yield describe_parameter(wanted.parameter)
+
+
+KEYWORD_DOCS: Mapping[str, str] = MappingProxyType(
+    {
+        "ffe": "The version of the language: the first line of a text.",
+        "use": "A package whose constructs the text names: `use mylab >= 0.2`.",
+        "param": "A value that `--set` can change: `param width: int = 16 in [8, 16]`.",
+        "in": "The values that a `param` may have.",
+        "template": "A block with arguments, for use by `block b = name(...)`.",
+        "model": "The network: input, target, maps, blocks, readout, loss.",
+        "input": "What the network sees: `input x: image(1, 8, 8)`.",
+        "target": "What it is to predict: `target y: label(10)`. Only the loss reads it.",
+        "readout": "The digital map at the end: `readout logits = b |> linear(10)`.",
+        "loss": "What training makes small: `loss = cross_entropy(logits, y)`.",
+        "block": "An energy block, with the feedforward maps that drive it.",
+        "feedforward": "A digital map, trained by backpropagation: `feedforward u = x |> relu`.",
+        "relax": "How a phase relaxes; what the model states, blocks inherit key by key.",
+        "gradient": "How blocks get their gradients: `gradient ep(beta=0.2)`.",
+        "init": "How weights are drawn.",
+        "out": "A layer that the block hands on: `out = s2`, or `out name = s1`.",
+        "energy": "Layers, drives and couplings, which relax to a minimum of the energy.",
+        "layer": "A layer with its shape and activation: `layer s1: [64] hard_sigmoid`.",
+        "train": "How the network is trained: data, optimizer, epochs.",
+        "true": "The truth value.",
+        "false": "The truth value.",
+    }
+)
+"""A line for every keyword; a test checks that none is missing."""
+
+ARROW_DOCS: Mapping[str, str] = MappingProxyType(
+    {
+        "->": "A drive: the port on the left pushes the layer on the right, one way.",
+        "<->": "A symmetric coupling: one weight that acts both ways between two layers.",
+        "|>": "Hands the result on the left to the op on the right.",
+    }
+)
+
+
+def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:
+    """A line for each thing that is known; one for each use of a template.
+
+    Nothing about what is faulty, or in a text that could not be read.
+    """
+    spec, place = analysis.spec, declaration.span
+    if spec is None:
+        return
+    if declaration.keyword == "param" and declaration.name in spec.parameters:
+        yield f"value {written(spec.parameters[declaration.name])}"
+    model = spec.model
+    if model is None:
+        return
+    for keyword, end in (("input", model.input), ("target", model.target)):
+        if end is not None and end.shape and declaration.keyword == keyword:
+            yield f"{end.kind} {show_shape(end.shape)}"
+    maps = [stage for stage in model.stages if isinstance(stage, Map)]
+    for map_ in (*maps, *((model.readout,) if model.readout else ())):
+        if map_.span == place:
+            yield _map_fact(map_)
+    for block in (stage for stage in model.stages if isinstance(stage, Block)):
+        where = f"in `{block.name}`: " if block.expansion else ""
+        if block.span == place:
+            yield _block_fact(block)
+        yield from (where + _map_fact(m) for m in block.maps if m.span == place)
+        yield from (where + _layer_fact(x) for x in block.layers if x.span == place)
+
+
+def connection_facts(analysis: Analysis, arrow: Span) -> Iterator[str]:
+    """What is known of the coupling that an arrow belongs to."""
+    model = analysis.spec.model if analysis.spec else None
+    for block in model.stages if model else ():
+        if not isinstance(block, Block):
+            continue
+        where = f"in `{block.name}`: " if block.expansion else ""
+        for coupling in block.couplings:
+            ends = coupling.span.start <= arrow.start < coupling.chain.span.start
+            if ends or (not coupling.chain.ops and _inside(arrow, coupling.span)):
+                yield where + _coupling_fact(coupling, block)
+
+
+def _inside(inner: Span, outer: Span) -> bool:
+    return outer.start <= inner.start and inner.end <= outer.end
+
+
+def _map_fact(map_: Map) -> str:
+    if map_.in_shape is None or map_.out_shape is None:
+        return "shapes unknown"
+    ends = f"{show_shape(map_.in_shape)} -> {show_shape(map_.out_shape)}"
+    return f"{ends}; {_cost(map_.chain)}"
+
+
+def _cost(chain: Chain) -> str:
+    ops = chain.shaped or ()
+    parameters, macs = sum(map(op_parameters, ops)), sum(map(op_macs, ops))
+    return f"{parameters:,} parameters, {macs:,} MACs per sample"
+
+
+def _layer_fact(layer: Layer) -> str:
+    if layer.shape is None:
+        return "shape unknown"
+    activation = layer.activation
+    words = written_briefly(activation.ir, "activations") if activation else "activation unknown"
+    return f"{show_shape(layer.shape)}, {prod(layer.shape):,} units, {words}"
+
+
+def _coupling_fact(coupling: Coupling, block: Block) -> str:
+    shapes = [block.layer(end).shape for end in (coupling.source, coupling.target)]
+    ends = " <-> ".join(show_shape(shape) if shape else "?" for shape in shapes)
+    known = coupling.chain.shaped is not None
+    return f"`{coupling.text}`: {ends}" + (f"; {_cost(coupling.chain)}" if known else "")
+
+
+def _block_fact(block: Block) -> str:
+    chains = [m.chain for m in block.maps] + [c.chain for c in block.couplings]
+    total = sum(op_parameters(op) for chain in chains for op in chain.shaped or ())
+    units = sum(prod(layer.shape) for layer in block.layers if layer.shape)
+    layers = f"{len(block.layers)} layer{'s' if len(block.layers) != 1 else ''}"
+    return f"{layers} of {units:,} units; {total:,} parameters"

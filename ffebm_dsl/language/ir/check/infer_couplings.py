@@ -7,44 +7,33 @@ from dataclasses import replace
 from math import prod
 from typing import NamedTuple
 
-from ffebm_dsl.language.diagnostics import Fix, SourceFile
+from ffebm_dsl.language.diagnostics import Fix, Label, SourceFile
 from ffebm_dsl.language.diagnostics.fix import insert
-from ffebm_dsl.language.ir.check.shape_reports import joined, layer_label, report_misfit
-from ffebm_dsl.language.ir.check.shapes import apply_op
+from ffebm_dsl.language.ir.check.shapes import Traced, joined, layer_label, report_misfit, trace
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.model import OpIR, Shape
+from ffebm_dsl.language.ir.model import Shape
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
 from ffebm_dsl.language.ir.resolve.edits import rewrite, set_argument
 from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive, Layer
-from ffebm_dsl.language.registry import OPS, Misfit, show_shape
-
-
-class _Traced(NamedTuple):
-    """A chain applied to a shape: its ops, the arithmetic, and what stopped it, if anything."""
-
-    ops: tuple[OpIR, ...]
-    notes: tuple[str, ...]
-    misfit: Misfit | None
-    at: BoundCall | None
+from ffebm_dsl.language.registry import OPS, show_shape
 
 
 def infer_coupling(coupling: Coupling, block: Block, log: Log) -> Coupling:
     """The coupling with its ops between known shapes; what does not fit is reported."""
-    source, target = block.layer(coupling.source), block.layer(coupling.target)
+    source, target = block.layer(coupling.source).shape, block.layer(coupling.target).shape
     ops = [op for op in coupling.chain.ops if op is not None and _may_couple(op, log)]
     whole = len(ops) == len(coupling.chain.ops)
-    if not whole or source.shape is None or target.shape is None:
+    if not whole or source is None or target is None:
         return coupling
-    counted = _count_outputs(ops, source.shape, target.shape)
-    traced = _trace(counted, source.shape)
-    if traced.misfit and traced.at:
+    counted = _count_outputs(ops, source, target)
+    traced = trace(counted, source)
+    if traced.misfit is not None:
         report_misfit(traced.misfit, traced.at, log)
-        return coupling
-    shape = traced.ops[-1].out_shape if traced.ops else source.shape
-    if shape != target.shape:
+    elif traced.shape != target:
         _report_coupling(coupling, block, counted, traced, log)
-        return coupling
-    return coupling._replace(chain=coupling.chain._replace(shaped=traced.ops))
+    else:
+        return coupling._replace(chain=coupling.chain._replace(shaped=traced.ops))
+    return coupling
 
 
 def infer_drive(drive: Drive, source: Shape | None, layer: Layer, block: str, log: Log) -> Drive:
@@ -52,24 +41,45 @@ def infer_drive(drive: Drive, source: Shape | None, layer: Layer, block: str, lo
     ops = [op for op in drive.chain.ops if op is not None and _may_drive(op, drive, log)]
     if len(ops) != len(drive.chain.ops) or source is None or layer.shape is None:
         return drive
-    traced = _trace(_count_outputs(ops, source, layer.shape), source)
-    if traced.misfit and traced.at:
+    traced = trace(_count_outputs(ops, source, layer.shape), source)
+    if traced.misfit is not None:
         report_misfit(traced.misfit, traced.at, log)
-        return drive
-    shape = traced.ops[-1].out_shape
-    if shape != layer.shape:
-        log.report(
-            "FFE2004",
-            f"the ops of a drive of layer `{layer.name}` in block `{block}` give "
-            f"{show_shape(shape)} from {show_shape(source)}, and the layer has "
-            f"{show_shape(layer.shape)}",
-            drive.chain.span,
-            labels=[layer_label(layer)],
-            notes=joined((*traced.notes, *layer.facts)),
-            help="change the ops or the layer until both shapes are equal",
-        )
-        return drive
-    return drive._replace(chain=drive.chain._replace(shaped=traced.ops))
+    elif traced.shape == layer.shape:
+        return drive._replace(chain=drive.chain._replace(shaped=traced.ops))
+    elif ops:
+        _report_drive(drive, source, layer, block, traced, log)
+    else:
+        _report_plain_drive(drive, source, layer, block, log)
+    return drive
+
+
+def _report_drive(
+    drive: Drive, source: Shape, layer: Layer, block: str, traced: Traced, log: Log
+) -> None:
+    log.report(
+        "FFE2004",
+        f"the ops of a drive of layer `{layer.name}` in block `{block}` give "
+        f"{show_shape(traced.shape)} from {show_shape(source)}, and the layer has "
+        f"{show_shape(layer.shape or ())}",
+        drive.chain.span,
+        labels=[layer_label(layer)],
+        notes=joined((*traced.notes, *layer.facts)),
+        help="change the ops or the layer until both shapes are equal",
+    )
+
+
+def _report_plain_drive(drive: Drive, shape: Shape, layer: Layer, block: str, log: Log) -> None:
+    log.report(
+        "FFE2004",
+        f"layer `{layer.name}` of block `{block}` has {show_shape(layer.shape or ())}, "
+        f"and its drive {show_shape(shape)}",
+        # Not at the drive, which only names both: nothing there could be mended.
+        layer.shape_span,
+        labels=[Label(drive.span, f"the port has {show_shape(shape)}")],
+        notes=joined(layer.facts),
+        help="a drive is added entry by entry, so both shapes must be equal; or add ops that "
+        "make them so, such as `: linear()`",
+    )
 
 
 def _may_drive(op: BoundCall, drive: Drive, log: Log) -> bool:
@@ -104,20 +114,6 @@ def _may_couple(op: BoundCall, log: Log) -> bool:
     return False
 
 
-def _trace(ops: list[BoundCall], shape: Shape) -> _Traced:
-    done: list[OpIR] = []
-    notes: list[str] = []
-    for op in ops:
-        fit = apply_op(op.name, op.arguments, shape)
-        if isinstance(fit, Misfit):
-            return _Traced(tuple(done), tuple(notes), fit, op)
-        done.append(OpIR(op.name, op.arguments, shape, fit.shape))
-        if fit.note:
-            notes.append(fit.note)
-        shape = fit.shape
-    return _Traced(tuple(done), tuple(notes), None, None)
-
-
 def _count_outputs(ops: list[BoundCall], source: Shape, target: Shape) -> list[BoundCall]:
     """The ops with the last weight's output count, where it is left out, from the end layer."""
     for position in reversed(range(len(ops))):
@@ -138,10 +134,10 @@ def _outputs_for(
     op = ops[position]
     groups = op.arguments.get("groups", 1)
     unit = groups if isinstance(groups, int) else 1
-    traced = _trace([*ops[:position], _with(op, name, unit), *ops[position + 1 :]], source)
-    if traced.misfit or not traced.ops:
+    traced = trace([*ops[:position], _with(op, name, unit), *ops[position + 1 :]], source)
+    if traced.misfit is not None:
         return target[0]
-    shape = traced.ops[-1].out_shape
+    shape = traced.shape
     if len(shape) == len(target):
         flattened = prod(shape) // unit if len(shape) == 1 else 1
         return target[0] // flattened if target[0] % flattened == 0 else target[0]
@@ -156,12 +152,11 @@ def _with(op: BoundCall, name: str, value: int) -> BoundCall:
 
 
 def _report_coupling(
-    coupling: Coupling, block: Block, ops: list[BoundCall], traced: _Traced, log: Log
+    coupling: Coupling, block: Block, ops: list[BoundCall], traced: Traced, log: Log
 ) -> None:
     source, target = block.layer(coupling.source), block.layer(coupling.target)
     start, end = show_shape(source.shape or ()), show_shape(target.shape or ())
-    shape = traced.ops[-1].out_shape if traced.ops else source.shape or ()
-    text = f"gives {show_shape(shape)} from {source.name} {start}"
+    text = f"gives {show_shape(traced.shape)} from {source.name} {start}"
     facts = [*traced.notes, *(fact for op in ops for fact in op.facts)]
     facts += [*source.facts, *target.facts]
     span = coupling.chain.span
@@ -191,8 +186,8 @@ def _remedy(
     for position, op in enumerate(ops):
         for name, value in _changes(op, target):
             changed = [*ops[:position], _with(op, name, value), *ops[position + 1 :]]
-            traced = _trace(changed, source)
-            if traced.misfit or traced.ops[-1].out_shape != target:
+            traced = trace(changed, source)
+            if traced.misfit is not None or traced.shape != target:
                 continue
             fix = set_argument(op, name, str(value), text)
             if name == OPS[op.name].counted:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from ffebm_dsl.language.diagnostics import Label
 from ffebm_dsl.language.ir.check.infer_couplings import infer_coupling, infer_drive
-from ffebm_dsl.language.ir.check.shape_reports import joined, report_misfit
-from ffebm_dsl.language.ir.check.shapes import apply_op
+from ffebm_dsl.language.ir.check.shapes import report_misfit, trace
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.model import OpIR, Shape
-from ffebm_dsl.language.ir.resolve.resolved import Block, Drive, Map, Model, Spec
-from ffebm_dsl.language.registry import Misfit, show_shape
+from ffebm_dsl.language.ir.model import Shape
+from ffebm_dsl.language.ir.resolve.bind import BoundCall
+from ffebm_dsl.language.ir.resolve.resolved import Block, Map, Model, Spec
 
 PortShapes = dict[str, Shape | None]
 
@@ -38,55 +36,33 @@ def _infer_model(model: Model, log: Log) -> Model:
 def _infer_map(map_: Map, ports: PortShapes, log: Log) -> Map:
     """The map with its shapes; ``ports`` learns the shape of its result."""
     source = ports.get(map_.source.name) if map_.source.name else None
-    shaped: list[OpIR] | None = [] if source is not None else None
-    shape = source
+    ports[map_.port] = None
+    if source is None:
+        return map_
+    # Behind an op that is faulty, no shape is known.
+    ops: list[BoundCall] = []
     for op in map_.chain.ops:
-        if shape is None or shaped is None or op is None:
-            shaped = None
+        if op is None:
             break
-        fit = apply_op(op.name, op.arguments, shape)
-        if isinstance(fit, Misfit):
-            report_misfit(fit, op, log)
-            shaped = None
-            break
-        shaped.append(OpIR(op.name, op.arguments, shape, fit.shape))
-        shape = fit.shape
-    done = tuple(shaped) if shaped is not None else None
-    out = shape if done is not None else None
-    ports[map_.port] = out
-    chain = map_.chain._replace(shaped=done)
-    return map_._replace(chain=chain, in_shape=source, out_shape=out)
+        ops.append(op)
+    traced = trace(ops, source)
+    if traced.misfit is not None:
+        report_misfit(traced.misfit, traced.at, log)
+    elif len(ops) == len(map_.chain.ops):
+        ports[map_.port] = traced.shape
+        chain = map_.chain._replace(shaped=traced.ops)
+        return map_._replace(chain=chain, in_shape=source, out_shape=traced.shape)
+    return map_._replace(in_shape=source)
 
 
 def _infer_block(block: Block, ports: PortShapes, log: Log) -> Block:
     maps = tuple(_infer_map(map_, ports, log) for map_ in block.maps)
     couplings = tuple(infer_coupling(c, block, log) for c in block.couplings)
-    drives = tuple(_infer_drive(drive, block, ports, log) for drive in block.drives)
+    drives = tuple(
+        infer_drive(d, ports.get(d.source.name or ""), block.layer(d.layer), block.name, log)
+        for d in block.drives
+    )
     for output in block.outputs:
         shape = block.layer(output.layer).shape if output.layer else None
         ports[f"{block.name}.{output.name}"] = shape
     return block._replace(maps=maps, couplings=couplings, drives=drives)
-
-
-def _infer_drive(drive: Drive, block: Block, ports: PortShapes, log: Log) -> Drive:
-    """The drive with its ops between known shapes; what does not fit is reported."""
-    layer = block.layer(drive.layer)
-    shape = ports.get(drive.source.name) if drive.source.name else None
-    if drive.chain.ops:
-        return infer_drive(drive, shape, layer, block.name, log)
-    if shape is None or layer.shape is None:
-        return drive
-    if shape == layer.shape:
-        return drive._replace(chain=drive.chain._replace(shaped=()))
-    log.report(
-        "FFE2004",
-        f"layer `{layer.name}` of block `{block.name}` has {show_shape(layer.shape)}, "
-        f"and its drive {show_shape(shape)}",
-        # Not at the drive, which only names both: nothing there could be mended.
-        layer.shape_span,
-        labels=[Label(drive.span, f"the port has {show_shape(shape)}")],
-        notes=joined(layer.facts),
-        help="a drive is added entry by entry, so both shapes must be equal; or add ops that "
-        "make them so, such as `: linear()`",
-    )
-    return drive

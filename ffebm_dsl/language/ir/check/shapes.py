@@ -1,9 +1,18 @@
-"""Ops between shapes: the shape after an op, shapes without batch."""
+"""The shape after an op, without batch, and reports of ops that do not take a shape."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
+from typing import NamedTuple
 
+from ffebm_dsl.language.diagnostics import Label
+from ffebm_dsl.language.diagnostics.fix import insert
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.model import OpIR
+from ffebm_dsl.language.ir.resolve.bind import BoundCall
+from ffebm_dsl.language.ir.resolve.edits import set_name
+from ffebm_dsl.language.ir.resolve.resolved import Layer
 from ffebm_dsl.language.ir.resolve.scope import MAX_INT
 from ffebm_dsl.language.registry import OPS, Arguments, Fit, Misfit, Shape, show_shape
 
@@ -14,3 +23,51 @@ def apply_op(name: str, arguments: Arguments, shape: Shape) -> Fit | Misfit:
     if isinstance(fit, Fit) and prod(fit.shape) > MAX_INT:
         return Misfit(f"`{name}` gives {show_shape(fit.shape)}: more than {MAX_INT} entries")
     return fit
+
+
+class Traced(NamedTuple):
+    """A chain applied to a shape: its ops, the shape behind them, the arithmetic in words.
+
+    Where an op does not take its input, ``misfit`` says why, and the op is ``at``.
+    """
+
+    ops: tuple[OpIR, ...]
+    shape: Shape
+    notes: tuple[str, ...]
+    misfit: Misfit | None = None
+    at: BoundCall | None = None
+
+
+def trace(ops: Iterable[BoundCall], shape: Shape) -> Traced:
+    """Apply ops to a shape, one after the other, as far as they take it."""
+    done: list[OpIR] = []
+    notes: list[str] = []
+    for op in ops:
+        fit = apply_op(op.name, op.arguments, shape)
+        if isinstance(fit, Misfit):
+            return Traced(tuple(done), shape, tuple(notes), fit, op)
+        done.append(OpIR(op.name, op.arguments, shape, fit.shape))
+        if fit.note:
+            notes.append(fit.note)
+        shape = fit.shape
+    return Traced(tuple(done), shape, tuple(notes))
+
+
+def report_misfit(misfit: Misfit, op: BoundCall | None, log: Log) -> None:
+    """Say why ``op`` cannot take its input."""
+    assert op is not None
+    code = "FFE2001" if misfit.wrong_rank else "FFE2002"
+    fix = set_name(op, misfit.instead) if misfit.instead else None
+    if misfit.before:
+        fix = insert(op.span.start, f"{misfit.before} |> ")
+    log.report(code, misfit.message, op.span, notes=joined(op.facts), help=misfit.help, fix=fix)
+
+
+def joined(facts: tuple[str, ...]) -> tuple[str, ...]:
+    """Facts as one note, each once; no note without facts."""
+    return ("; ".join(dict.fromkeys(facts)),) if facts else ()
+
+
+def layer_label(layer: Layer) -> Label:
+    """A layer's declaration, with its shape in numbers."""
+    return Label(layer.shape_span, f"{layer.name} is {show_shape(layer.shape or ())}")

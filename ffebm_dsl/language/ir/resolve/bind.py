@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from ffebm_dsl.language.diagnostics import InputError, Span
-from ffebm_dsl.language.diagnostics.fix import replace, respell
-from ffebm_dsl.language.diagnostics.nearest import did_you_mean, nearest
+from ffebm_dsl.language.diagnostics.fix import did_you_mean, nearest, replace, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, Value
 from ffebm_dsl.language.ir.resolve.evaluate import evaluate

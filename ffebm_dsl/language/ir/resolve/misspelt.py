@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from ffebm_dsl.language.diagnostics import Diagnostic, Label, Span
-from ffebm_dsl.language.diagnostics.fix import replace
-from ffebm_dsl.language.diagnostics.nearest import nearest
+from ffebm_dsl.language.diagnostics.fix import nearest, replace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.registry import TABLES, TRAIN
 from ffebm_dsl.language.syntax import ast, lex

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span, SpecError
-from ffebm_dsl.language.diagnostics.fix import respell
-from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import value_of
 from ffebm_dsl.language.ir.resolve.ports import declare

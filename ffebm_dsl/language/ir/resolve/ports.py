@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ffebm_dsl.language.diagnostics import Label, Span
-from ffebm_dsl.language.diagnostics.fix import replace, respell
-from ffebm_dsl.language.diagnostics.nearest import did_you_mean, nearest
+from ffebm_dsl.language.diagnostics.fix import did_you_mean, nearest, replace, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.resolved import Port
 from ffebm_dsl.language.syntax import RESERVED, ast

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Label, Span
-from ffebm_dsl.language.diagnostics.fix import respell
-from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import Shape
 from ffebm_dsl.language.ir.resolve.bind import bind_call, find

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.resolve.expansion import expands_to_too_much
+from ffebm_dsl.language.ir.resolve.header import stated_version, use_packages
 from ffebm_dsl.language.ir.resolve.misspelt import blame_declarations
 from ffebm_dsl.language.ir.resolve.params import MODEL_KEYS, read_overrides, resolve_params
 from ffebm_dsl.language.ir.resolve.ports import declare
@@ -14,9 +14,8 @@ from ffebm_dsl.language.ir.resolve.resolve_model import resolve_model
 from ffebm_dsl.language.ir.resolve.resolve_train import resolve_train
 from ffebm_dsl.language.ir.resolve.resolved import Spec
 from ffebm_dsl.language.ir.resolve.scope import Bound, Packages, Scope
-from ffebm_dsl.language.ir.resolve.stated_version import stated_version
 from ffebm_dsl.language.ir.resolve.statements import at_most_one, of_type
-from ffebm_dsl.language.ir.resolve.use import use_packages
+from ffebm_dsl.language.ir.resolve.templates import expands_to_too_much
 from ffebm_dsl.language.syntax import ast
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.diagnostics.fix import respell
-from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.ir.resolve.bind import value_of

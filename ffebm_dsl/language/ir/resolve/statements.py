@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ffebm_dsl.language.diagnostics import Label, Span
-from ffebm_dsl.language.diagnostics.fix import respell
-from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, RelaxIR
 from ffebm_dsl.language.ir.resolve.bind import (

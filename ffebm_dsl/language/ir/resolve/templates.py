@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ffebm_dsl.language.diagnostics import Label, Span
-from ffebm_dsl.language.diagnostics.fix import respell
-from ffebm_dsl.language.diagnostics.nearest import did_you_mean
+from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import value_of
 from ffebm_dsl.language.ir.resolve.params import as_parameter
@@ -152,3 +151,39 @@ def _bind_formals(
 def _hidden(ports: Ports) -> dict[str, str]:
     why = "a template sees only what it is given: add a formal of type port"
     return dict.fromkeys(ports.outputs, why)
+
+
+MAX_EXPANDED = 1 << 17
+"""Characters that the blocks of a model may have, each template counted as often as it is used:
+two hundred times a residual block."""
+
+MAX_STAGES = 2000
+"""Maps and blocks of a model."""
+
+
+def expands_to_too_much(model: ast.Model, templates: Mapping[str, ast.Template], log: Log) -> bool:
+    """Whether the model is more than a network could be; then that is reported.
+
+    A short text can stand for a very long one: a long template used by many blocks.
+    """
+    size = stages = 0
+    for statement in model.statements:
+        if not isinstance(statement, ast.Block | ast.Instance | ast.Feedforward):
+            continue
+        stages += 1
+        size += statement.span.end - statement.span.start
+        if isinstance(statement, ast.Instance):
+            template = templates.get(statement.template.name.text)
+            size += template.span.end - template.span.start if template else 0
+        if size <= MAX_EXPANDED and stages <= MAX_STAGES:
+            continue
+        limit = f"{MAX_STAGES} stages" if stages > MAX_STAGES else f"{MAX_EXPANDED} characters"
+        log.report(
+            "FFE6002",
+            f"with `{statement.name.text}` model `{model.name.text}` has more than {limit}, "
+            "templates expanded",
+            statement.name.span,
+            help="use shorter templates, or fewer blocks",
+        )
+        return True
+    return False

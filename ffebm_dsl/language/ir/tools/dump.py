@@ -1,14 +1,16 @@
-"""A SpecIR as plain data: what golden tests compare and run records keep."""
+"""A SpecIR as plain data and back: what golden tests compare and run records keep."""
 
 from __future__ import annotations
 
 import json
+import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from functools import cache
+from typing import Any, get_args, get_origin, get_type_hints
 
-from ffebm_dsl.language.ir.model import BlockIR, CouplingIR, DriveIR, FeedforwardIR, SpecIR
-from ffebm_dsl.language.ir.resolve.bind import changed
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, CouplingIR, DriveIR, FeedforwardIR, SpecIR
+from ffebm_dsl.language.ir.resolve.bind import changed, fill_defaults
 from ffebm_dsl.language.registry import CONNECTIONS
 
 CONNECTION_OF: Mapping[type, str] = {CouplingIR: "coupling", DriveIR: "drive"}
@@ -50,3 +52,56 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(entry) for entry in value]
     return value
+
+
+def from_json_dict(data: Mapping[str, Any]) -> SpecIR:
+    """The SpecIR whose :func:`~ffebm_dsl.language.ir.tools.dump.to_json_dict` is ``data``.
+
+    ``parameters`` and ``packages`` may be missing, of a package the version that was found, and
+    settings that are as by default. ``data`` must have the form that the interchange schema
+    demands; what it says is taken as it is.
+    """
+    packages = [{"version": "", **package} for package in data.get("packages", ())]
+    spec = _record(SpecIR, {"parameters": {}, **data, "packages": packages})
+    assert isinstance(spec, SpecIR)
+    return spec
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _record(kind: type, data: Mapping[str, Any]) -> Any:
+    hints = _hints(kind)
+    if kind in CONNECTION_OF:
+        stated = {k: _value(v) for k, v in data.get("settings", {}).items()}
+        data = {**data, "settings": fill_defaults(CONNECTIONS[CONNECTION_OF[kind]], stated)}
+    if issubclass(kind, CallIR):
+        data = {**data, "arguments": {k: _value(v) for k, v in data["arguments"].items()}}
+    assert is_dataclass(kind)
+    return kind(**{f.name: _typed(hints[f.name], data[f.name]) for f in fields(kind)})
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _record(hint, value)
+    if get_origin(hint) is tuple:
+        return tuple(_typed(get_args(hint)[0], entry) for entry in value)
+    if get_origin(hint) is types.UnionType and isinstance(value, Mapping):
+        return _record(_alternative(hint, value), value)
+    return float(value) if hint is float else value
+
+
+def _alternative(hint: Any, value: Mapping[str, Any]) -> Any:
+    """Which class of a union a value is of: a stage says so by ``kind``."""
+    if "kind" in value:
+        return BlockIR if value["kind"] == "block" else FeedforwardIR
+    return next(kind for kind in get_args(hint) if kind is not types.NoneType)
+
+
+def _value(value: Any) -> Any:
+    """An argument: lists are tuples in the IR, and mappings calls."""
+    if isinstance(value, list | tuple):
+        return tuple(_value(entry) for entry in value)
+    return _record(CallIR, value) if isinstance(value, dict) else value

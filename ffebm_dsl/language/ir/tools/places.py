@@ -1,10 +1,12 @@
-"""Where in the text the parts of a network stand, for diagnostics about what was built."""
+"""Names of a network's parts, and where they are in the text, for diagnostics about it."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.resolve import resolved
-from ffebm_dsl.language.ir.tools.op_names import op_names
 
 
 def places(model: resolved.Model) -> dict[str, Span]:
@@ -40,3 +42,13 @@ def _ops(name: str, chain: resolved.Chain) -> dict[str, Span]:
     ops = [op for op in chain.ops if op is not None]
     names = op_names(op.name for op in ops)
     return {f"{name}.{own}": op.span for own, op in zip(names, ops, strict=True)}
+
+
+def op_names(constructs: Iterable[str]) -> list[str]:
+    """A name for each op of a chain, from the names of their constructs."""
+    seen: Counter[str] = Counter()
+    names = []
+    for construct in constructs:
+        seen[construct] += 1
+        names.append(construct if seen[construct] == 1 else f"{construct}_{seen[construct]}")
+    return names

@@ -14,8 +14,7 @@ from ffebm_dsl.language.diagnostics import (
     render,
     to_record,
 )
-from ffebm_dsl.language.diagnostics.fix import replace, respell
-from ffebm_dsl.language.diagnostics.nearest import did_you_mean, nearest
+from ffebm_dsl.language.diagnostics.fix import did_you_mean, nearest, replace, respell
 
 SOURCE = SourceFile("a.ffe", "first\n\tsecond line\r\nthird")
 

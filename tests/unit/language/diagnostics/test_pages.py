@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, SpecError, render
-from ffebm_dsl.language.diagnostics.codes import CODES, MEASURED
-from ffebm_dsl.language.diagnostics.pages import Example, examples, page, pointer
+from ffebm_dsl.language.diagnostics.codes import CODES, MEASURED, Example, examples, page, pointer
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.registry import OPS
 from tests.golden.test_golden import compare

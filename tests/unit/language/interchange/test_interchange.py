@@ -33,7 +33,7 @@ from ffebm_dsl.language.interchange.load import MAX_FAULTS, differences
 from ffebm_dsl.language.interchange.schema import FILE
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.language.ir.tools.undump import from_json_dict
+from ffebm_dsl.language.ir.tools.dump import from_json_dict
 from ffebm_dsl.language.syntax import format_source
 from tests.golden.test_golden import overrides_of
 from tests.unit.language.interchange.specs import BASE, specs

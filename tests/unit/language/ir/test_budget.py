@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ffebm_dsl.language.diagnostics import SourceFile, SpecError
-from ffebm_dsl.language.diagnostics.pages import examples
+from ffebm_dsl.language.diagnostics.codes import examples
 from ffebm_dsl.language.ir import BUDGET, Budget, compile_spec
-from ffebm_dsl.language.ir.resolve.expansion import MAX_EXPANDED, MAX_STAGES
+from ffebm_dsl.language.ir.resolve.templates import MAX_EXPANDED, MAX_STAGES
 from ffebm_dsl.language.ir.tools.count import count
 
 TEXT = examples("FFE6001")["Mended"].text

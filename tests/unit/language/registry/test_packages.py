@@ -18,8 +18,7 @@ from ffebm_dsl.language.interchange import compile_document, read_yaml, to_plain
 from ffebm_dsl.language.interchange.load import to_text
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import PackageIR, SpecIR
-from ffebm_dsl.language.ir.tools.dump import to_json_dict
-from ffebm_dsl.language.ir.tools.undump import from_json_dict
+from ffebm_dsl.language.ir.tools.dump import from_json_dict, to_json_dict
 from ffebm_dsl.language.registry import ACTIVATIONS, TABLES
 from ffebm_dsl.language.registry.packages import GROUP, find_package, is_older
 from ffebm_dsl.language.registry.tables import FOLDER, OWN

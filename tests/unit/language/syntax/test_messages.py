@@ -9,7 +9,7 @@ import pytest
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.syntax import code_tokens, lex, parse_with_recovery
 from ffebm_dsl.language.syntax.acceptance import Situation, acceptance
-from ffebm_dsl.language.syntax.messages import Message, key_of, message_table, read_messages
+from ffebm_dsl.language.syntax.faults import Message, key_of, message_table, read_messages
 from tests.mutants import real_specs
 
 MESSAGES = [*read_messages()]
