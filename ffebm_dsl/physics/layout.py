@@ -10,9 +10,12 @@ from torch import Tensor
 
 def squared_norm(tensors: Sequence[Tensor]) -> Tensor:
     """The sum of squares per sample over all tensors, (B,)."""
-    return torch.stack(
-        [torch.linalg.vector_norm(flat(x.detach()), dim=1).square() for x in tensors]
-    ).sum(0)
+    total: Tensor | None = None
+    for x in tensors:
+        square = torch.linalg.vector_norm(flat(x.detach()), dim=1).square_()
+        total = square if total is None else total.add_(square)
+    assert total is not None, "there is a tensor"
+    return total
 
 
 def flat(x: Tensor, like: Tensor | None = None) -> Tensor:

@@ -50,19 +50,6 @@ class Relaxation:
         """The same by plain sweeps that keep this part of the old state."""
         return replace(self, solver=Sweeps(self.schedule, damping))
 
-    @property
-    def middle(self) -> int:
-        """The sweep in the middle; what comes after it is compared with how things stood there."""
-        return self.sweeps // 2
-
-    def measured(self, sweep: int) -> bool:
-        """Whether the change that ``sweep`` makes is taken; counted from 1."""
-        return self.tolerance > 0 or sweep in (self.middle, self.sweeps)
-
-    def swing_begins(self, sweep: int) -> bool:
-        """Whether the state after ``sweep`` is the one that a swing comes back to at the end."""
-        return self.tolerance == 0 and 0 < self.middle <= sweep == self.sweeps - 2
-
 
 @dataclass(frozen=True)
 class PhaseSettings(Relaxation):

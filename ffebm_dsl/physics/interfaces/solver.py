@@ -139,7 +139,7 @@ class Sweeps(Solver):
                 if measured or steps is not None:
                     step = new.detach() - old.detach()
                     square = squared_norm([step])
-                    change = square if change is None else change + square
+                    change = square if change is None else change.add_(square)
                     if steps is not None:
                         steps[i] = step
                 if factors is not None:

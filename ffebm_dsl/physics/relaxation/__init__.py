@@ -1,9 +1,9 @@
 """Relaxation to a fixed point: one loop, layer orders, over-relaxation."""
 
+from ffebm_dsl.physics.relaxation.full_length import CYCLE_SIZE
 from ffebm_dsl.physics.relaxation.order import ORDERS, carried, schedule
 from ffebm_dsl.physics.relaxation.over_relaxation import OverRelaxation
 from ffebm_dsl.physics.relaxation.relax import forward_pass, relax
-from ffebm_dsl.physics.relaxation.samples import CYCLE_SIZE
 
 __all__ = [
     "CYCLE_SIZE",

@@ -41,7 +41,7 @@ from torch import Tensor
 
 from ffebm_dsl.physics.interfaces import Dynamics, Solver, Sweep, Sweeps
 from ffebm_dsl.physics.layout import flat, squared_norm, take_rows
-from ffebm_dsl.physics.relaxation.samples import relative
+from ffebm_dsl.physics.relaxation.samples import ratio
 
 SLOW = 0.5
 """Steps that shrink by less than this are worth a larger omega than the one that was asked for."""
@@ -77,7 +77,8 @@ class OverRelaxation(Solver):
         factors = carry.factors if stretching else None
         change = self.inner.run(dynamics, states, measured=True, factors=factors, steps=steps)
         if change is not None:
-            carry.observe(relative(change, states), list(steps.values()), stretching=stretching)
+            residual = ratio(change, squared_norm(states))
+            carry.observe(residual, list(steps.values()), stretching=stretching)
         return change
 
     def select(self, carry: Omegas, rows: Tensor) -> None:

@@ -9,47 +9,52 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.interfaces import Dynamics, Relaxation, Solution, Sweep
+from ffebm_dsl.physics.interfaces import Dynamics, Relaxation, Solution, Status, Sweep
 from ffebm_dsl.physics.layout import take_rows
-from ffebm_dsl.physics.relaxation.samples import GATHER_BELOW, Samples
+from ffebm_dsl.physics.relaxation.full_length import FullLength
+from ffebm_dsl.physics.relaxation.samples import Samples
+from ffebm_dsl.physics.relaxation.to_tolerance import ToTolerance
 
 
 def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> Solution:
     """Sweep until every sample has converged or the sweeps are used up.
 
     ``state`` is where to start, one tensor (B, *layer shape) per layer; it is not changed.
-    With tolerance 0 sweeps are measured midway and at the end only. With a graph enabled the
-    sweeps are recorded by autograd.
+    With tolerance 0 the last sweep alone is measured. With a graph enabled the sweeps are
+    recorded by autograd.
     """
-    samples = Samples(state, settings)
+    if settings.sweeps == 0:
+        return _unswept(state)
+    kind: type[Samples] = ToTolerance if settings.tolerance > 0 else FullLength
+    samples = kind(state, settings)
     running, states = dynamics, list(state)
     solver, changes_after = settings.solver, dynamics.changes_after
     carry = solver.init(states)
     for index in range(settings.sweeps):
         if index == changes_after:
-            if samples.any_aside:
+            if samples.any_apart:
                 states = samples.merged(states)
                 _forget(dynamics, states)
             dynamics.change(states)
         last, settled = index == settings.sweeps - 1, index >= changes_after
-        sweep = Sweep(index, last, settled, settings.measured(index + 1))
-        if settings.swing_begins(index):
-            samples.remember(states)
+        sweep = Sweep(index, last, settled, samples.due(index + 1))
         change = solver.step(carry, running, states, sweep)
-        if change is not None and sweep.measured:
-            samples.observe(index + 1, states, change)
-        left = samples.left(index + 1) if settings.tolerance > 0 else None
-        if left == 0 or last:
+        samples.passed(index + 1, states)
+        if not sweep.measured or change is None:
+            continue
+        samples.observe(index + 1, states, change)
+        if not samples.left:
             break
         # A change of the dynamics must see every sample, so rows are gathered after it.
-        if left is not None and settled and left <= GATHER_BELOW * len(states[0]):
-            rows = samples.gather(states)
+        if settled and samples.gathers:
+            rows = samples.gather()
             running, states = running.select(rows), [take_rows(s, rows) for s in states]
             solver.select(carry, rows)
     solution = samples.solution(states)
-    if running is not dynamics or samples.any_aside:
+    if running is not dynamics or samples.any_apart:
         _forget(dynamics, solution.state)
     return solution
 
@@ -69,3 +74,10 @@ def forward_pass(dynamics: Dynamics, state: Sequence[Tensor]) -> list[Tensor]:
 def _forget(dynamics: Dynamics, states: Sequence[Tensor]) -> None:
     for layer in range(len(states)):
         dynamics.moved(layer)
+
+
+def _unswept(state: Sequence[Tensor]) -> Solution:
+    """What no sweeps lead to."""
+    residual = torch.full_like(state[0].flatten(1)[:, 0], torch.nan)
+    status = torch.full_like(residual, Status.EXHAUSTED, dtype=torch.int8)
+    return Solution(list(state), residual, torch.zeros_like(status, dtype=torch.int64), status)

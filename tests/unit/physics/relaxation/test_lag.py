@@ -1,56 +1,74 @@
-"""Where a look at the samples means waiting for a device, few looks give the same result."""
+"""Few tests of convergence, and few waits for a device, give the result of many."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
 
-from ffebm_dsl.physics.energy.dynamics import HopfieldDynamics
-from ffebm_dsl.physics.relaxation import relax
-from ffebm_dsl.physics.relaxation.samples import Samples
-from tests.problems import (
-    convolutional_energy,
-    max_pooled_energy,
-    relaxed,
-    settings,
-    zero_state,
-)
-from tests.unit.physics.relaxation.test_relax import spread
+from ffebm_dsl.physics.interfaces import Relaxation, Status
+from ffebm_dsl.physics.relaxation import relax, to_tolerance
+from ffebm_dsl.physics.relaxation.full_length import FullLength
+from ffebm_dsl.physics.relaxation.to_tolerance import ToTolerance
+from tests.problems import convolutional_energy, max_pooled_energy, relaxed, settings
+from tests.unit.physics.relaxation.test_relax import ONE_LAYER, affine, spread
 
 
-class Counting(HopfieldDynamics):
-    sweeps = 0
+@pytest.fixture
+def tested(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sweeps after which relaxations measure."""
+    sweeps: list[int] = []
+    for kind in (ToTolerance, FullLength):
+        observe = kind.observe
 
-    def moved(self, layer: int) -> None:
-        super().moved(layer)
-        self.sweeps += layer == 0
+        def noted(
+            self: object,
+            sweep: int,
+            states: list[Tensor],
+            change: Tensor,
+            observe: object = observe,
+        ) -> None:
+            sweeps.append(sweep)
+            observe(self, sweep, states, change)  # type: ignore[operator]
+
+        monkeypatch.setattr(kind, "observe", noted)
+    return sweeps
 
 
 @pytest.mark.parametrize("frozen_after", [-1, 4, 60])
-def test_a_host_that_looks_every_eight_sweeps(
-    monkeypatch: pytest.MonkeyPatch, frozen_after: int
+def test_samples_end_where_a_test_after_every_sweep_finds_them(
+    monkeypatch: pytest.MonkeyPatch, tested: list[int], frozen_after: int
 ) -> None:
     energy = convolutional_energy() if frozen_after < 0 else max_pooled_energy()
     drives = spread(6)
     plan = settings(energy, 203, 1e-9, freeze_after=frozen_after)
-    start = zero_state(energy, 6, drives[0])
-    at_once, _ = relaxed(energy, drives, plan)
-    init = Samples.__init__
-
-    def waiting(self: Samples, *arguments: object) -> None:
-        init(self, *arguments)  # type: ignore[arg-type]
-        self._waits = True
-
-    monkeypatch.setattr(Samples, "__init__", waiting)
-    dynamics = Counting(energy.bind(drives, energy.weights()), freeze_after=frozen_after)
-    late = relax(dynamics, start, plan)
-    assert torch.equal(late.sweeps, at_once.sweeps)
-    assert torch.equal(late.status, at_once.status)
-    # The rows are gathered at other sweeps, and rounding may differ with their number.
-    assert torch.allclose(late.residual, at_once.residual, rtol=1e-4)
-    for s, reference in zip(late.state, at_once.state, strict=True):
+    seldom, _ = relaxed(energy, drives, plan)
+    tests = len(tested)
+    monkeypatch.setattr(to_tolerance, "SELDOM", 10**9)
+    always, _ = relaxed(energy, drives, plan)
+    assert tests < len(tested) - tests
+    assert torch.equal(seldom.sweeps, always.sweeps)
+    assert torch.equal(seldom.status, always.status)
+    for s, reference in zip(seldom.state, always.state, strict=True):
         assert torch.allclose(s, reference, rtol=1e-12, atol=1e-14)
-    assert dynamics.sweeps <= int(at_once.sweeps.max()) + 8
+
+
+def test_a_long_relaxation_is_tested_a_tenth_of_the_time(tested: list[int]) -> None:
+    solution = relax(*affine(0.97), Relaxation(2000, 1e-12, ONE_LAYER))
+    assert solution.status.tolist() == [Status.CONVERGED]
+    assert solution.residual >= 0.97 * 1e-12
+    assert 5 * len(tested) < solution.sweeps.item()
+
+
+def test_a_phase_of_fixed_length_is_measured_once(tested: list[int]) -> None:
+    relax(*affine(0.9, -1.0, 10.0), Relaxation(12, 0.0, ONE_LAYER))
+    assert tested == [12]
+
+
+def test_cycles_are_watched_for_in_the_last_sweeps_alone(tested: list[int]) -> None:
+    solution = relax(*affine(-1.0), Relaxation(500, 1e-8, ONE_LAYER))
+    assert solution.status.tolist() == [Status.CYCLING]
+    assert set(range(500 - to_tolerance.WATCHED + 1, 501)) <= set(tested)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -65,3 +83,10 @@ def test_on_a_gpu_as_on_the_cpu_in_double_precision(dtype: torch.dtype) -> None:
     tolerance = 1e-8 if dtype == torch.float64 else 1e-3
     for s, reference in zip(found.state, expected.state, strict=True):
         assert torch.allclose(s.double().cpu(), reference, rtol=tolerance, atol=tolerance)
+
+
+def test_a_sample_that_still_grows_has_diverged_whatever_the_tolerance() -> None:
+    for tolerance in (0.0, 1e-9):
+        solution = relax(*affine(1.05, 0.5), Relaxation(100, tolerance, ONE_LAYER))
+        assert solution.status[0] == Status.DIVERGED
+        assert solution.status[1] != Status.DIVERGED

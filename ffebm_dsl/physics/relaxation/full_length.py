@@ -1,0 +1,80 @@
+"""How the samples of a phase of fixed length ended: measured once, at its end.
+
+No sample ends before the last sweep. What comes before it is kept as it is, and measured only
+where the last step is large enough that a state may still grow, or swing to and fro.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.physics.interfaces import Relaxation, Solution, Status
+from ffebm_dsl.physics.layout import squared_norm
+from ffebm_dsl.physics.relaxation.samples import GROWTH, RECURRENCE, Samples, ratio
+
+SUSTAINED = 0.9
+"""A step that is still this fraction of the one midway does not die out."""
+
+CYCLE_SIZE = 1e-3
+"""The relative change from which coming back is a cycle and not rounding."""
+
+
+class FullLength(Samples):
+    """The samples of a relaxation with tolerance 0."""
+
+    def __init__(self, state: Sequence[Tensor], settings: Relaxation) -> None:
+        super().__init__(state, settings)
+        self._sweeps = settings.sweeps
+        self._kept: dict[int, list[Tensor]] = {}
+        self._measured: tuple[Tensor, Tensor] | None = None
+        self.passed(0, list(state))
+
+    def due(self, sweep: int) -> bool:
+        return sweep == self._sweeps
+
+    def passed(self, sweep: int, states: list[Tensor]) -> None:
+        """Keep the states around the middle, and the one that a swing comes back to."""
+        if self.middle and sweep in (self.middle - 1, self.middle, self._sweeps - 2):
+            self._kept[sweep] = [s.detach() for s in states]
+
+    def observe(self, sweep: int, states: list[Tensor], change: Tensor) -> None:
+        self._measured = change, squared_norm(states)
+
+    def solution(self, states: list[Tensor]) -> Solution:
+        assert self._measured is not None, "the last sweep was measured"
+        change, size = self._measured
+        residual = ratio(change, size)
+        status = torch.full_like(residual, Status.EXHAUSTED, dtype=torch.int8)
+        greatest = float(residual.max())
+        if not greatest <= CYCLE_SIZE and 0 < self.middle <= self._sweeps - 2:
+            swings = self._swings(states, change) & (residual > CYCLE_SIZE)
+            status.masked_fill_(swings, int(Status.CYCLING))
+        # What grows by GROWTH in these sweeps grows by so much in one of them.
+        least = 1 - GROWTH ** (-1 / max(1, self._sweeps - self.middle))
+        if not (greatest <= least / 2 or self.fills):
+            grown = size > GROWTH**2 * squared_norm(self._kept[self.middle])
+            status.masked_fill_(grown, int(Status.DIVERGED))
+        status.masked_fill_(~self.fine(residual, size), int(Status.DIVERGED))
+        sweeps = torch.full_like(status, self._sweeps, dtype=torch.int64)
+        return Solution(states, residual, sweeps, status)
+
+    def _swings(self, states: list[Tensor], change: Tensor) -> Tensor:
+        """A swing between two states that does not die out, (rows,).
+
+        The last step goes back where the one before came from, and is about as large as
+        the one midway.
+        """
+        back = _apart(states, self._kept[self._sweeps - 2])
+        near = back < RECURRENCE**2 * change
+        if not bool(near.any()):
+            return near
+        midway = _apart(self._kept[self.middle], self._kept[self.middle - 1])
+        return near & (change > SUSTAINED**2 * midway)
+
+
+def _apart(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+    """The squared distance per row."""
+    return squared_norm([x.detach() - y for x, y in zip(a, b, strict=True)])
