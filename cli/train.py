@@ -147,8 +147,9 @@ class _Wanted(NamedTuple):
                 raise InputError("--seed and --set give `seed` twice", help="keep one of them")
             overrides["seed"] = str(self.seed)
         if self.resume is not None:
+            text = self._text()
             open_run(self.resume)
-            return _JobText(overrides, None, self._text())
+            return _JobText(overrides, None, text)
         if self.allow_inexact:
             raise InputError("--allow-inexact goes with --resume", help="leave it out")
         if self.spec is None:

@@ -52,14 +52,15 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "build": "ir registry diagnostics interfaces network energy relaxation gradients modules",
         "storage": "diagnostics",
         "run_directory": "storage diagnostics",
+        "seal": "",
         "hdf5": "diagnostics",
-        "records": "hdf5 storage diagnostics",
+        "records": "hdf5 storage seal diagnostics",
         "report": "records registry diagnostics",
         "datasets": "storage hdf5 registry diagnostics",
         "checking": "build constructs interfaces network gradients relaxation energy modules ir "
         "registry diagnostics training records",
         "training": "build constructs interfaces network gradients relaxation storage records "
-        "run_directory datasets ir registry diagnostics",
+        "run_directory seal datasets ir registry diagnostics",
         "benchmarking": "checking build interfaces network gradients relaxation energy layout ir "
         "registry diagnostics",
         "cli": "allocation storage benchmarking training checking report comparison build datasets "
@@ -90,7 +91,8 @@ BANNED_FROM: Mapping[str, frozenset[str]] = {
         HEAVY | {"rich", "typer"},
     ),
     **dict.fromkeys(
-        ("storage", "run_directory", "hdf5", "records", "datasets"), frozenset({"torch", "typer"})
+        ("storage", "seal", "run_directory", "hdf5", "records", "datasets"),
+        frozenset({"torch", "typer"}),
     ),
     **dict.fromkeys(("energy", "relaxation", "gradients", "network"), frozenset({"h5py", "typer"})),
 }

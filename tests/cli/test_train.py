@@ -174,7 +174,7 @@ def test_ctrl_c_leaves_a_run_that_resumes(folder: Path) -> None:
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
     )
     # A second checkpoint shows that training is under way.
-    while process.poll() is None and len(list(folder.glob("here/ckpt/*.pt"))) < 2:
+    while process.poll() is None and len(list(folder.glob("here/ckpt/*.safetensors"))) < 2:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, shown = process.communicate(timeout=60)
@@ -203,7 +203,7 @@ def test_saving_inside_an_epoch_is_remembered(folder: Path) -> None:
     options = ["--save-every", "0", "--keep", "4", "--max-steps", "2", "--out", "here"]
     assert train("small.ffe", "--data-dir", ".", *options) == 0
     assert main(["train", "--resume", "here", "--max-steps", "5"]) == 0
-    names = sorted(path.stem for path in (folder / "here" / "ckpt").glob("*.pt"))
+    names = sorted(path.stem for path in (folder / "here" / "ckpt").glob("*.safetensors"))
     assert [int(name.removeprefix("step-")) for name in names] == [2, 3, 4, 5]
 
 

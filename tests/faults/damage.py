@@ -57,18 +57,17 @@ def damage_files(
 ) -> Tally:
     """Damage the files of a finished run so many times, and read each in a process of its own.
 
-    In turn: a checkpoint, its checksum, a record.
+    In turn: a checkpoint, a record.
     """
     ended = workers.command(*NEW[:-1], "run-good")
     if ended.code:
         raise RuntimeError(ended.said)
     tally = Tally()
     for number in range(count):
-        target = ("checkpoint", "checksum", "record")[number % 3]
-        kind = KINDS[number // 3 % len(KINDS)]
+        target = ("checkpoint", "record")[number % 2]
+        kind = KINDS[number // 2 % len(KINDS)]
         path, digest = _copy(workers.folder, target)
-        victim = path.with_name(f"{path.name}.sha256") if target == "checksum" else path
-        victim.write_bytes(damaged(victim.read_bytes(), kind, generator))
+        path.write_bytes(damaged(path.read_bytes(), kind, generator))
         result = workers.read_damaged(path, digest)
         tally.outcomes[f"{target} {result['outcome']}"] += 1
         if result["outcome"] != "refused" or not result["message"]:
@@ -92,6 +91,5 @@ def _copy(folder: Path, target: str) -> tuple[Path, str]:
         shutil.copy(good / "run.h5", place)
         return place / "run.h5", record_digest(read(good / "run.h5"))
     newest = checkpoints.path_of(good / "ckpt", checkpoints.steps(good / "ckpt")[0])
-    for path in (newest, newest.with_name(f"{newest.name}.sha256")):
-        shutil.copy(path, place)
+    shutil.copy(newest, place)
     return place / newest.name, checkpoint_digest(checkpoints.load(newest))

@@ -223,7 +223,7 @@ def committed(log: str) -> int:
         int(step[1])
         for match in calls(log)
         if match["call"].startswith("rename") and match["result"] == "0"
-        for step in [re.search(r'ckpt/step-(\d+)\.pt"[^"]*$', match["arguments"])]
+        for step in [re.search(r'ckpt/step-(\d+)\.safetensors"[^"]*$', match["arguments"])]
         if step
     ]
     return max(steps, default=-1)

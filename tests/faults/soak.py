@@ -71,7 +71,7 @@ def random_kills(workers: Workers, options: argparse.Namespace) -> dict[str, Any
 
 
 def damaged_files(workers: Workers, options: argparse.Namespace) -> dict[str, Any]:
-    """Checkpoints, checksums and records, damaged at random, each read in its own process."""
+    """Checkpoints and records, damaged at random, each read in its own process."""
     clear(workers.folder)
     generator = np.random.default_rng(options.seed)
     tally = damage.damage_files(workers, options.damages, generator, progress)

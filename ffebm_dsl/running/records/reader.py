@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.diagnostics.brief import brief
+from ffebm_dsl.running import seal
 from ffebm_dsl.running.hdf5 import FAULTS, Refused, plain_dataset
-from ffebm_dsl.running.records import seal
 from ffebm_dsl.running.records.record import STEP_GROUPS, Record, Table, numpy_dtype
 from ffebm_dsl.running.records.schema import (
     FORMAT,

@@ -14,7 +14,7 @@ import numpy as np
 
 from ffebm_dsl import __version__
 from ffebm_dsl.language.diagnostics import AnyPath
-from ffebm_dsl.running.records import seal
+from ffebm_dsl.running import seal
 from ffebm_dsl.running.records.record import Array, Record, Table
 from ffebm_dsl.running.records.schema import FORMAT, FORMAT_VERSION, Field, Group
 from ffebm_dsl.running.storage import publish

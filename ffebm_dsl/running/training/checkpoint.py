@@ -1,49 +1,45 @@
 """Checkpoints: everything from which a run goes on, as verified files.
 
-``ckpt/step-00000042.pt`` holds one, ``ckpt/step-00000042.pt.sha256`` its checksum in the
-form of sha256sum. The checksum is written first: a checkpoint that is there can be verified.
-The bytes are a torch archive of tensors, numbers, strings, lists and dicts: no code. What is
-read is checked before anything is made of it: sizes, then names, shapes, types and ranges.
+``ckpt/step-00000042.safetensors`` holds one: tensors in the format of that name, in which no code
+can be, and in its metadata all the rest as JSON, with a checksum of the whole file
+(``running.seal``). What is read is checked before anything is made of it: the checksum, then
+names, types and ranges.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
+import json
 import math
-import pickle
 import re
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-import torch
+import safetensors.numpy
+import safetensors.torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.diagnostics.brief import brief
+from ffebm_dsl.running import seal
 from ffebm_dsl.running.storage import publish, read_bounded, storing
 from ffebm_dsl.running.training.environment import Environment
 from ffebm_dsl.running.training.keyed import FIRST_EPOCH
 
-FORMAT, VERSION = "ffebm-checkpoint", 2
+FORMAT, VERSION = "ffebm-checkpoint", "3"
 
 MAX_BYTES = 1 << 36
 """No checkpoint of a network that trains on one machine comes near."""
 
-MAX_SIDECAR_BYTES = 1 << 12
 MOST = 1 << 62
 """No count of steps, epochs or batches comes near."""
 
-FAULTS = (
-    *(pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, MemoryError),
-    *(KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError),
-)
-"""What torch's reader raises for files that are none of ours."""
+FAULTS = (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError)
+"""What reading a file raises that is sealed and not ours."""
 
-_NAME = re.compile(r"step-(\d{8,18})\.pt")
+_NAME = re.compile(r"step-(\d{8,18})\.safetensors")
 
 T = TypeVar("T")
 Warn = Callable[[str], None]
@@ -149,7 +145,7 @@ class Checkpoint:
 
 
 def path_of(folder: Path, step: int) -> Path:
-    return folder / f"step-{step:08d}.pt"
+    return folder / f"step-{step:08d}.safetensors"
 
 
 def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
@@ -158,16 +154,9 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     Raises:
         StorageError: it could not be written; the earlier ones are untouched.
     """
-    content = to_bytes(checkpoint)
     step = checkpoint.position.step
     path = path_of(folder, step)
-    digest = hashlib.sha256(content).hexdigest()
-    # A run stopped while evaluating comes back to the same step and writes it again. Until
-    # the rename the old file is there, so its checksum stays beside the new one.
-    digests = [*_digests(path)[-1:], digest]
-    lines = "".join(f"{entry}  {path.name}\n" for entry in dict.fromkeys(digests))
-    publish(_sidecar(path), lines.encode())
-    publish(path, content)
+    publish(path, to_bytes(checkpoint))
     _prune(folder, step, keep, checkpoint.best.step)
     return path
 
@@ -197,46 +186,49 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint after verifying its checksum.
 
     Raises:
-        InputError: absent, without a checksum, damaged, or of another format.
+        InputError: absent, damaged, or of another format.
     """
     try:
         content = read_bounded(path, MAX_BYTES)
     except InputError as error:
         raise InputError(f"checkpoint {error.message}") from error
-    known = _digests(path)
-    if not known:
-        raise InputError(
-            f"checkpoint {path} has no checksum in {_sidecar(path).name}",
-            help="checkpoints are used only with the checksum that `ffebm train` wrote",
-        )
-    if hashlib.sha256(content).hexdigest() not in known:
-        raise InputError(
-            f"checkpoint {path} does not fit its checksum", help="use another checkpoint"
-        )
     return from_bytes(content, path)
 
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:
     """A checkpoint as the content of its file."""
-    values = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+    values = {
+        field.name: getattr(checkpoint, field.name)
+        for field in fields(checkpoint)
+        if field.name not in ("network", "optimizer")
+    }
     for name in ("position", "best", "identity", "settings"):
         values[name] = asdict(values[name])
-    buffer = io.BytesIO()
-    network = dict(checkpoint.network)
-    torch.save({"format": FORMAT, "version": VERSION, **values, "network": network}, buffer)
-    return buffer.getvalue()
+    tensors = {f"network/{name}": tensor for name, tensor in checkpoint.network.items()}
+    for name, state in checkpoint.optimizer.items():
+        tensors |= {f"optimizer/{name}/{key}": tensor for key, tensor in state.items()}
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "values": json.dumps(values),
+        "checksum": seal.TEXT.decode(),
+    }
+    return seal.sealed(safetensors.numpy.save(arrays, metadata))
 
 
 def from_bytes(content: bytes, path: Path) -> Checkpoint:
-    """The checkpoint that the file at ``path`` holds; nothing in it is executed.
+    """The checkpoint that the file at ``path`` holds.
 
     Raises:
-        InputError: the bytes are something else, or of another version.
+        InputError: the bytes are damaged, something else, or of another version.
     """
+    if not seal.fits(content):
+        raise InputError(
+            f"checkpoint {path} does not fit its checksum", help="use another checkpoint"
+        )
     try:
-        _check_archive(content)
-        values = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        return _from_values(values)
+        return _checkpoint(content)
     except FAULTS as error:
         reason = brief((str(error).splitlines() or [type(error).__name__])[0])
         raise InputError(
@@ -245,60 +237,37 @@ def from_bytes(content: bytes, path: Path) -> Checkpoint:
         ) from error
 
 
-def _sidecar(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
-
-
-def _digests(path: Path) -> list[str]:
-    try:
-        text = read_bounded(_sidecar(path), MAX_SIDECAR_BYTES)
-    except InputError:
-        return []
-    line = re.compile(rf"([0-9a-f]{{64}})  {re.escape(path.name)}")
-    *rows, rest = text.decode("ascii", "replace").split("\n")
-    matches = [line.fullmatch(row) for row in rows]
-    # What does not belong there spoils it all: nobody knows what else was damaged.
-    return [match[1] for match in matches if match] if all(matches) and not rest else []
-
-
 def _prune(folder: Path, step: int, keep: int, best: int) -> None:
-    """Delete what is too old, and what comes after ``step``: the run went back behind it.
-
-    A checkpoint goes before its checksum, so that none is ever there without one.
-    """
-    recent = [other for other in steps(folder) if other <= step][:keep]
-    kept = {path_of(folder, other).name for other in (*recent, best)}
+    """Delete what is too old, and what comes after ``step``: the run went back behind it."""
+    there = steps(folder)
+    kept = {*[other for other in there if other <= step][:keep], best}
     with storing(folder):
-        for path in sorted(folder.iterdir()):
-            name = path.name.removesuffix(".sha256")
-            if _NAME.fullmatch(name) and name not in kept:
-                path.unlink()
+        for other in there:
+            if other not in kept:
+                path_of(folder, other).unlink()
 
 
-def _check_archive(content: bytes) -> None:
-    """Refuse an archive that unpacks to more than its own size."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries = archive.infolist()
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise ValueError("it is a compressed archive")
-    if sum(entry.file_size for entry in entries) > len(content):
-        raise ValueError("it declares more than it holds")
-
-
-def _from_values(values: Any) -> Checkpoint:
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
+def _checkpoint(content: bytes) -> Checkpoint:
+    length = int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8 : 8 + length])["__metadata__"]
+    if metadata["format"] != FORMAT:
         raise TypeError(f"it is not of format {FORMAT}")
-    if values["version"] != VERSION:
-        raise TypeError(f"it is of version {brief(values['version'])}, not {VERSION}")
-    for tensors in (values["network"], *_of_types(values["optimizer"], dict).values()):
-        for tensor in _of_types(tensors, Tensor).values():
-            if tensor.layout is not torch.strided:
-                raise TypeError("it holds something else where tensors belong")
+    if metadata["version"] != VERSION:
+        raise TypeError(f"it is of version {brief(metadata['version'])}, not {VERSION}")
+    values = json.loads(metadata["values"])
+    network: dict[str, Tensor] = {}
+    optimizer: OptimizerState = {}
+    for place, tensor in safetensors.torch.load(content).items():
+        kind, name, *key = place.split("/")
+        if kind == "network":
+            network[name] = tensor
+        else:
+            optimizer.setdefault(name, {})[key[0]] = tensor
     return Checkpoint(
         _of(str, values["run_id"]),
         _of(str, values["spec_text"]),
-        values["network"],
-        values["optimizer"],
+        network,
+        optimizer,
         _record(Position, values["position"]),
         _record(Best, values["best"]),
         _record(Identity, values["identity"]),

@@ -121,8 +121,8 @@ def gathered(phases: Sequence[PhaseReport], world: World, count: int) -> list[Ph
         torch.stack([report.residual.double(), report.sweeps.double(), report.status.double()])
         for report in phases
     ]
-    rows = world.all_gather(torch.stack(reports).flatten(0, 1).T[:count])
-    columns = rows.T.view(len(phases), 3, -1)
+    own = torch.stack(reports)[..., :count]
+    columns = torch.cat(world.all_gather(own.cpu()), -1).to(own.device)
     return [
         replace(report, residual=residual, sweeps=sweeps, status=status)
         for report, (residual, sweeps, status) in zip(phases, columns, strict=True)

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -27,6 +28,8 @@ from ffebm_dsl.language.diagnostics import (
 )
 from ffebm_dsl.physics.network.whole_batch import Part
 from ffebm_dsl.running.training.world import ALONE, World, split
+
+T = TypeVar("T")
 
 WAIT = timedelta(minutes=10)
 """How long a process waits for others that live, and at the start for them to come."""
@@ -182,34 +185,17 @@ class Processes(World):
             dist.all_reduce(here, dist.ReduceOp.MAX)
         return int(here)
 
-    def all_gather(self, own: Tensor) -> Tensor:
-        here = own.detach().cpu()
-        counts = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+    def all_gather(self, own: T) -> list[T]:
+        found: list[Any] = [None] * self.size
         with _reaching(self):
-            dist.all_gather(counts, torch.tensor([len(here)]))
-        most = max(int(count) for count in counts)
-        padded = here.new_zeros(most, *here.shape[1:])
-        padded[: len(here)] = here
-        parts = [torch.empty_like(padded) for _ in range(self.size)]
-        with _reaching(self):
-            dist.all_gather(parts, padded)
-        found = [part[: int(count)] for part, count in zip(parts, counts, strict=True)]
-        return torch.cat(found).to(own.device)
+            dist.all_gather_object(found, own)
+        return found
 
-    def broadcast(self, content: bytes) -> bytes:
-        size = self.all_reduce_max(len(content) if self.lead else 0)
-        data = torch.zeros(size, dtype=torch.uint8)
-        if self.lead and content:
-            data = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    def broadcast(self, own: T) -> T:
+        found = [own]
         with _reaching(self):
-            dist.broadcast(data, 0)
-        return data.numpy().tobytes()
-
-    def all_gather_text(self, own: str) -> list[str]:
-        content = torch.frombuffer(bytearray(f"\n{own}".encode()), dtype=torch.uint8)
-        lengths = [int(n) for n in self.all_gather(torch.tensor([[len(content)]])).flatten()]
-        joined = self.all_gather(content[:, None]).flatten().split(lengths)
-        return [part.numpy().tobytes().decode()[1:] for part in joined]
+            dist.broadcast_object_list(found)
+        return found[0]
 
     @contextmanager
     def all_or_none(self) -> Iterator[None]:
@@ -218,22 +204,18 @@ class Processes(World):
             yield
         except FfebmError as error:
             failure = error
-        own = failure.exit_code if failure else 0
-        codes = [int(code) for code in self.all_gather(torch.tensor([[own]])).flatten()]
-        if not any(codes):
-            return
-        messages = self.all_gather_text(failure.message if failure else "")
-        remedies = self.all_gather_text(failure.help if failure else "")
+        own = failure and (failure.exit_code, failure.message, failure.help)
+        found = [(rank, said) for rank, said in enumerate(self.all_gather(own)) if said]
         if failure is not None:
             raise failure
-        rank = next(rank for rank, code in enumerate(codes) if code)
-        kind = _KINDS.get(codes[rank], InputError)
-        raise kind(f"process {rank}: {messages[rank]}", help=remedies[rank])
+        if found:
+            rank, (code, message, help) = found[0]
+            raise _KINDS.get(code, InputError)(f"process {rank}: {message}", help=help)
 
     def _group(self, device: torch.device) -> dist.ProcessGroup:
         """Who exchanges gradients: over NCCL only if each process has a GPU of its own."""
         own = f"{os.uname().nodename} {device}" if device.type == "cuda" else ""
-        places = self.all_gather_text(own)
+        places = self.all_gather(own)
         if "" not in places and len(set(places)) == self.size:
             return dist.new_group(backend="nccl", timeout=GPU_WAIT)
         return dist.new_group(backend="gloo", timeout=WAIT)

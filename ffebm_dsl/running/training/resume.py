@@ -42,7 +42,6 @@ class Found:
     """A run on disk: ``checkpoint`` is that of ``path``, ``spec`` the text beside it."""
 
     directory: RunDirectory
-    lock: FileLock | nullcontext[None]
     spec: SourceFile
     path: Path
     checkpoint: Checkpoint
@@ -126,16 +125,18 @@ def resume(
             environment that differs from the run's.
         StorageError: the run directory cannot be written.
     """
-    own: Found | None = None
+    found: Found | None = None
+    lock: FileLock | nullcontext[None] = nullcontext()
     with world.all_or_none():
         if world.lead:
-            own = _find(Path(run), warn)
-    found = _broadcast(own, Path(run), world)
+            found, lock = _find(Path(run), warn)
+    found = world.broadcast(found)
+    assert found is not None
     with ExitStack() as stack:
-        stack.enter_context(found.lock)
+        stack.enter_context(lock)
         agreement = Agreement(allowed)
         with world.all_or_none():
-            session = _restore(found, options, source, agreement, world)
+            session = _restore(found, lock, options, source, agreement, world)
         require_same(session.job, world)
         _begin_segment(session, found.path, agreement.differences)
         for difference in agreement.differences:
@@ -144,7 +145,7 @@ def resume(
     return session
 
 
-def _find(run: Path, warn: checkpoints.Warn) -> Found:
+def _find(run: Path, warn: checkpoints.Warn) -> tuple[Found, FileLock]:
     """The run on disk, locked."""
     directory = run_directory.open_run(run)
     with ExitStack() as stack:
@@ -152,27 +153,18 @@ def _find(run: Path, warn: checkpoints.Warn) -> Found:
         for folder in (directory.path, directory.checkpoints):
             remove_leftovers(folder)
         path, checkpoint = checkpoints.newest(directory.checkpoints, warn)
-        found = Found(directory, lock, read_source(directory.spec), path, checkpoint)
+        found = Found(directory, read_source(directory.spec), path, checkpoint)
         stack.pop_all()
-    return found
-
-
-def _broadcast(own: Found | None, run: Path, world: World) -> Found:
-    """What the lead found, in every process."""
-    if own is not None and world.size == 1:
-        return own
-    path = Path(world.broadcast(bytes(own.path) if own else b"").decode())
-    text = world.broadcast(own.spec.text.encode() if own else b"").decode()
-    content = world.broadcast(checkpoints.to_bytes(own.checkpoint) if own else b"")
-    if own is not None:
-        return own
-    directory = RunDirectory(run)
-    spec = SourceFile(str(directory.spec), text)
-    return Found(directory, nullcontext(), spec, path, checkpoints.from_bytes(content, path))
+    return found, lock
 
 
 def _restore(
-    found: Found, options: Options, source: SourceFile | None, agreement: Agreement, world: World
+    found: Found,
+    lock: FileLock | nullcontext[None],
+    options: Options,
+    source: SourceFile | None,
+    agreement: Agreement,
+    world: World,
 ) -> Session:
     """The session of a run as it was at its checkpoint."""
     saved = found.checkpoint
@@ -188,7 +180,7 @@ def _restore(
         _compare_processes(record, job, agreement, world)
     else:
         record = new_record(job, compiled.source, saved.run_id, world.size)
-    session = Session(job, compiled.source, found.directory, found.lock, record, world)
+    session = Session(job, compiled.source, found.directory, lock, record, world)
     restore_network(job.network, saved.network, found.path)
     if same_optimizer:
         parameters = trainable(job.network)

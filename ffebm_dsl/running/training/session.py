@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
@@ -155,7 +154,7 @@ def start(
     require_same(job, world)
     with world.all_or_none():
         session = _create(job, source, place, world) if world.lead else _follow(job, source, world)
-    session.directory = RunDirectory(Path(world.broadcast(bytes(session.directory.path)).decode()))
+    session.directory = world.broadcast(session.directory)
     return session
 
 
@@ -190,7 +189,7 @@ def require_same(job: Job, world: World) -> None:
         InputError: one has another spec, overrides, seed, type or data than the lead.
     """
     own = asdict(job.identity)
-    lead = json.loads(world.broadcast(json.dumps(own).encode()))
+    lead = world.broadcast(own)
     with world.all_or_none():
         differ = [name.replace("_", " ") for name in own if own[name] != lead[name]]
         if differ:

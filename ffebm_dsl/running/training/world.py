@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ffebm_dsl.physics.network.whole_batch import Part
+
+T = TypeVar("T")
 
 
 class World:
@@ -28,7 +31,7 @@ class World:
         return self.rank == 0
 
     def part(self, total: int) -> Part:
-        """The own part of a batch of ``all_reduce_values`` samples; the lead's is never empty."""
+        """The own part of a batch of ``total`` samples; the lead's is never empty."""
         return Part(0, total, total)
 
     def place(self, device: torch.device) -> torch.device:
@@ -58,17 +61,13 @@ class World:
         """Whether it holds in any process."""
         return bool(self.all_reduce_max(int(flag)))
 
-    def all_gather(self, own: Tensor) -> Tensor:
-        """The rows of all processes, in their order: (own rows, K) to (all rows, K)."""
-        return own
-
-    def all_gather_text(self, own: str) -> list[str]:
-        """The texts of all processes, in their order."""
+    def all_gather(self, own: T) -> list[T]:
+        """What each process gives, in the order of their ranks."""
         return [own]
 
-    def broadcast(self, content: bytes) -> bytes:
-        """What the lead says."""
-        return content
+    def broadcast(self, own: T) -> T:
+        """What the lead gives."""
+        return own
 
     def all_or_none(self) -> AbstractContextManager[None]:
         """A block without calls of the world; if it fails in one process, it fails in all.

@@ -296,7 +296,7 @@ def test_a_map_that_overflows_is_named_with_its_sample(tmp_path: Path) -> None:
 def test_poisoned_weights_are_not_saved_over_a_good_checkpoint(tmp_path: Path) -> None:
     session = new_session(tmp_path)
     train(session, controls(max_steps=2))
-    path = tmp_path / "run" / "ckpt" / "step-00000002.pt"
+    path = tmp_path / "run" / "ckpt" / "step-00000002.safetensors"
     good = path.read_bytes()
     set_inf(session)
     with pytest.raises(NegativeResult):

@@ -66,7 +66,7 @@ def test_what_is_shown(tmp_path: Path, unwatched: dict[str, bytes], progress: Pr
 def test_what_is_saved(tmp_path: Path, unwatched: dict[str, bytes]) -> None:
     session = new_session(tmp_path, keep=20, save_every=0.0)
     train(session, controls(max_steps=7))
-    assert len(list((tmp_path / "run" / "ckpt").glob("*.pt"))) == 8
+    assert len(list((tmp_path / "run" / "ckpt").glob("*.safetensors"))) == 8
     session = resume(tmp_path / "run", Options(), pytest.fail)
     train(session, controls())
     assert parameters(session) == unwatched

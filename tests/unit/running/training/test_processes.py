@@ -155,7 +155,7 @@ def test_the_loss_of_a_process_ends_the_other(folder: Path, rank: int) -> None:
 
 def wait_for(folder: Path, steps: int) -> None:
     """Until so many checkpoints are there."""
-    while not folder.is_dir() or len(list(folder.glob("*.pt"))) < steps:
+    while not folder.is_dir() or len(list(folder.glob("*.safetensors"))) < steps:
         time.sleep(0.02)
 
 

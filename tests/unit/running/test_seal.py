@@ -8,7 +8,8 @@ from pathlib import Path
 import h5py
 import pytest
 
-from ffebm_dsl.running.records import image, seal
+from ffebm_dsl.running import seal
+from ffebm_dsl.running.records import image
 from tests.records import whole_record
 
 
