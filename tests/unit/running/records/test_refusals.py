@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.records import image, read, seal
+from ffebm_dsl.running import seal
+from ffebm_dsl.running.records import image, read
 from tests.records import whole_record
 
 
