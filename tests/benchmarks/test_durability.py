@@ -11,6 +11,7 @@ from benchmarks.durability import measure
 SPECS = Path(__file__).parents[2] / "specs" / "small"
 
 
+@pytest.mark.slow
 def test_the_cost_is_saves_over_training() -> None:
     found = measure(SPECS / "smallest.ffe", None, 8, threads=1)
     assert found["steps_per_epoch"] == 46 and found["saves_per_epoch"] == 1.0

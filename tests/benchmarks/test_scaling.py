@@ -27,7 +27,14 @@ def docs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("study", scaling.STUDIES)
+# One of them in `make test`: all are made by the same code.
+@pytest.mark.parametrize(
+    "study",
+    [
+        study if study == "depth" else pytest.param(study, marks=pytest.mark.slow)
+        for study in scaling.STUDIES
+    ],
+)
 def test_a_series_is_measured_plotted_and_tabled(study: str, docs: Path) -> None:
     pytest.importorskip("matplotlib")
     rows = list(scaling.STUDIES[study](scaling.Effort(True, 1, perf_counter)))

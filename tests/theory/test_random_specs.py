@@ -168,7 +168,8 @@ def assert_right(text: str) -> None:
     assert not wrong, f"{text}\n{wrong}\n{report.relaxation}"
 
 
-@FEW
+@pytest.mark.slow
+@settings(FEW, max_examples=20)
 @given(specs(Construct(tuple(SMOOTH))))
 def test_smooth_networks(text: str) -> None:
     assert_right(text)
@@ -191,7 +192,7 @@ def test_networks_with_kinks(text: str) -> None:
     assert_right(text)
 
 
-@FEW
+@settings(FEW, max_examples=1)
 @given(specs(Construct((*SMOOTH[:2], *KINKED), max_pooling=True)))
 def test_max_pooled_networks(text: str) -> None:
     assert_right(text)

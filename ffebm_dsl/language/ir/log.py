@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from ffebm_dsl.language.diagnostics import (
     Diagnostic,
+    Edit,
     Fix,
     Label,
     Severity,
@@ -15,6 +16,9 @@ from ffebm_dsl.language.diagnostics import (
     Span,
     SpecError,
 )
+
+FAR = 1 << 32
+"""No text is as long: the places of override ``n``, from 1, begin at ``n`` times this."""
 
 MOST_FAULTS = 100
 """Faults after which a spec is given up: each costs time, and nobody reads more in one run."""
@@ -28,9 +32,13 @@ class Log:
     is reported once, however often it is expanded. ``told`` counts it every time, for whoever
     asks whether a part is without fault.
     ``context`` labels are added to every report (where a template was expanded).
+
+    Each override is a text of its own. Its places come after those of the spec: they begin
+    where :meth:`enter` says.
     """
 
     source: SourceFile
+    overrides: list[SourceFile] = field(default_factory=list)
     found: list[Diagnostic] = field(default_factory=list)
     told: Counter[str] = field(default_factory=Counter)
     kept: set[tuple[str, Span, str, SourceFile]] = field(default_factory=set)
@@ -40,6 +48,18 @@ class Log:
     def within(self, context: Label | None) -> Log:
         """The same log for reports from inside a template that was expanded at ``context``."""
         return replace(self, context=(context,)) if context else self
+
+    def enter(self, override: SourceFile) -> int:
+        """Where the places of an override begin."""
+        self.overrides.append(override)
+        return len(self.overrides) * FAR
+
+    def locate(self, span: Span) -> tuple[SourceFile, Span]:
+        """The text that a place is in, and where it is in that."""
+        number, start = divmod(span.start, FAR)
+        if number <= 0:  # one that is outside of the text begins before it
+            return self.source, span
+        return self.overrides[number - 1], Span(start, span.end % FAR)
 
     def report(
         self,
@@ -52,24 +72,27 @@ class Log:
         notes: Iterable[str] = (),
         help: str = "",
         fix: Fix | None = None,
-        source: SourceFile | None = None,
     ) -> None:
-        """Keep a diagnostic. ``source`` is given where the fault is not in the spec itself."""
-        home = source is None or source is self.source
-        places = (*labels, *self.context) if home else ()
+        """Keep a diagnostic, with the labels and the fix that are in the same text."""
+        home, place = self.locate(span)
+        labels = [label for label in (*labels, *self.context) if self.locate(label.span)[0] is home]
+        edits = [(self.locate(edit.span), edit.text) for edit in (fix.edits if fix else ())]
+        if fix is not None:
+            moved = tuple(Edit(place, text) for (text_of, place), text in edits if text_of is home)
+            fix = Fix(fix.title, moved) if len(moved) == len(edits) else None
         diagnostic = Diagnostic(
             code,
             message,
-            source or self.source,
-            span,
+            home,
+            place,
             text,
-            labels=places,
+            labels=tuple(labels),
             notes=tuple(note for note in notes if note),
             help=help,
             fix=fix,
         )
         self.told[code] += 1
-        fault = (code, span, message, diagnostic.source)
+        fault = (code, place, message, home)
         if fault in self.kept:
             return
         self.kept.add(fault)

@@ -10,7 +10,7 @@ The nodes are named tuples because a frozen dataclass costs seven times as much 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ffebm_dsl.language.diagnostics import Span
 
@@ -295,3 +295,13 @@ class Program(NamedTuple):
     items: tuple[Use | Param | Template | Model | Train, ...]
     comments: tuple[Comment, ...]
     doc: str = ""
+
+
+def moved(node: Any, by: int) -> Any:
+    """A node, or a part of one, with its places so many characters further on."""
+    if isinstance(node, Span):
+        return Span(node.start + by, node.end + by)
+    if not isinstance(node, tuple):
+        return node
+    parts = (moved(part, by) for part in node)
+    return type(node)(*parts) if hasattr(node, "_fields") else tuple(parts)

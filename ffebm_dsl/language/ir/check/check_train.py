@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath, PureWindowsPath
 
-from ffebm_dsl.language.diagnostics import Fix
 from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
@@ -28,21 +27,6 @@ def check_train(spec: Spec, log: Log) -> Spec:
     return spec
 
 
-def _report(
-    code: str,
-    message: str,
-    key: str,
-    train: Train,
-    log: Log,
-    help: str = "",
-    fix: Fix | None = None,
-) -> None:
-    """``fix`` is of the spec's text: an override that is at fault goes without."""
-    source, span = train.places[key]
-    fix = fix if source is log.source else None
-    log.report(code, message, span, help=help, fix=fix, source=source)
-
-
 def _check_path(train: Train, log: Log) -> None:
     path = train.data.arguments.get("path")
     if not isinstance(path, str):
@@ -54,13 +38,11 @@ def _check_path(train: Train, log: Log) -> None:
         or "\\" in path
     )
     if outside or not PurePosixPath(path).name:
-        _report(
+        log.report(
             "FFE5004",
             f'"{path}" is not the path of a file below the data directory',
-            "data",
-            train,
-            log,
-            "give a path relative to --data-dir, with `/` between folders and without `..`",
+            train.places["data"],
+            help="give a path relative to --data-dir, with `/` between folders and without `..`",
         )
 
 
@@ -68,7 +50,7 @@ def _check_optimizer(train: Train, log: Log) -> None:
     conflict = OPTIMIZERS[train.optimizer.name].conflict(train.optimizer.arguments)
     if conflict is not None:
         message, remedy = conflict
-        _report("FFE5005", message, "optimizer", train, log, remedy)
+        log.report("FFE5005", message, train.places["optimizer"], help=remedy)
 
 
 def _check_groups(train: Train, model: Model, log: Log) -> None:
@@ -87,7 +69,7 @@ def _check_groups(train: Train, model: Model, log: Log) -> None:
         elif part in seen:
             trouble, help = f"`{part}` is in two groups", "keep one of them"
         if trouble:
-            _report("FFE5005", trouble, "optimizer", train, log, help)
+            log.report("FFE5005", trouble, train.places["optimizer"], help=help)
         seen.add(part)
 
 
@@ -115,39 +97,36 @@ def _check_input(train: Train, input_: End, shape: tuple[int, ...], log: Log) ->
     if known and known != shape:
         kind = "image" if len(known) == 3 else "vector"
         wanted = f"{kind}({', '.join(map(str, known))})"
-        _report(
+        log.report(
             "FFE5002",
             f"{train.data.name} has {kind}s of {show_shape(known)}, and the model's input is "
             f"{show_shape(shape)}",
-            "data",
-            train,
-            log,
-            f"write `input {input_.name}: {wanted}`",
-            replace(input_.span, wanted),
+            train.places["data"],
+            help=f"write `input {input_.name}: {wanted}`",
+            fix=replace(input_.span, wanted),
         )
     for name in ("mean", "std"):
         entries = train.data.arguments[name]
         if isinstance(entries, tuple) and len(entries) not in (1, shape[0]):
             message = f"`{name}` has {len(entries)} entries, and the input has {shape[0]} channels"
-            _report("FFE5002", message, "data", train, log, "give one, or one per channel")
+            help = "give one, or one per channel"
+            log.report("FFE5002", message, train.places["data"], help=help)
     augmentations = train.data.arguments["augment"]
     for call in augmentations if isinstance(augmentations, tuple) else ():
         if isinstance(call, CallIR) and AUGMENTATIONS[call.name].image_only and len(shape) != 3:
             message = f"`{call.name}` needs an image, and the input is a {input_.kind}"
-            _report("FFE5002", message, "data", train, log)
+            log.report("FFE5002", message, train.places["data"])
 
 
 def _check_target(train: Train, target: End, log: Log) -> None:
     classes = DATA[train.data.name].classes_with(train.data.arguments)
     size = (target.shape or (0,))[0]
     if classes and (not TARGETS[target.kind].classes or size != classes):
-        _report(
+        log.report(
             "FFE5003",
             f"{train.data.name} has {classes} classes, and the model's target is "
             f"{target.kind}({size})",
-            "data",
-            train,
-            log,
-            f"write `target {target.name}: label({classes})`",
-            replace(target.span, f"label({classes})"),
+            train.places["data"],
+            help=f"write `target {target.name}: label({classes})`",
+            fix=replace(target.span, f"label({classes})"),
         )

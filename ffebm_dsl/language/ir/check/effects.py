@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ffebm_dsl.language.diagnostics import SourceFile, Span
-from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.ir.log import FAR, Log
 from ffebm_dsl.language.ir.model import FeedforwardIR, ModelIR, SpecIR
 from ffebm_dsl.language.ir.resolve.resolved import Block, Model
 from ffebm_dsl.language.registry import OPS
@@ -31,7 +31,7 @@ def check_effects(
         model: the resolved model, of which ``ir`` is the meaning, overrides applied.
         without: the meaning without each override; None where the spec is in error then.
     """
-    for key, value in overrides.items():
+    for number, (key, value) in enumerate(overrides.items(), start=1):
         other = without[key]
         if other is None or _has_effect(key, model, ir, other):
             continue
@@ -40,10 +40,9 @@ def check_effects(
         log.report(
             "FFE1022",
             f"`{key}={value}` changes nothing: {reason}",
-            Span(0, len(key)),
+            Span(number * FAR, number * FAR + len(key)),
             notes=(note,),
             help=help,
-            source=SourceFile("--set", f"{key}={value}"),
         )
 
 

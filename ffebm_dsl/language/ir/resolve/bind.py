@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from ffebm_dsl.language.diagnostics import InputError, Span
 from ffebm_dsl.language.diagnostics.fix import did_you_mean, nearest, replace, respell
@@ -28,12 +28,8 @@ Values = dict[str, Value]
 _Entry = Callable[[ast.Expression, Parameter, Scope, Log], "Value | None"]
 
 
-class Given(NamedTuple):
-    """A value as written, with the scope in which its names are to be read."""
-
-    name: ast.Ident | None
-    value: ast.Expression
-    scope: Scope
+Given = ast.Argument | ast.Setting
+"""A value as written, of an argument or a key."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ def find(table: Table[ConstructT], name: ast.Ident, scope: Scope, log: Log) -> C
         try:
             return visible[name.text]
         except InputError as error:  # the file of a package
-            log.report("FFE1020", error.message, name.span, help=error.help, source=scope.source)
+            log.report("FFE1020", error.message, name.span, help=error.help)
             return None
     if not scope.packages.complete:
         return None
@@ -77,7 +73,6 @@ def find(table: Table[ConstructT], name: ast.Ident, scope: Scope, log: Log) -> C
         if offer
         else did_you_mean(name.text, visible),
         fix=None if offer else respell(name.span, name.text, visible),
-        source=scope.source,
     )
     return None
 
@@ -97,8 +92,7 @@ def bind_call(
     signature = find(TABLES[table], call.name, scope, log)
     if signature is None:
         return None
-    given = [Given(a.name, a.value, scope) for a in call.arguments]
-    values = bind(signature, given, call.name.span, scope, log, optional=optional)
+    values = bind(signature, call.arguments, call.name.span, scope, log, optional=optional)
     if values is None:
         return None
     names = signature.names
@@ -122,10 +116,10 @@ def bind(
 ) -> Values | None:
     """All arguments of ``signature``, defaults filled in; None after a reported fault.
 
-    ``overrides`` replace what is ``given``, by name.
+    ``overrides`` replace what is ``given``, by name; no values have names in them.
     """
-    stated, complete = bind_given(signature, given, log)
-    overriding, unhurt = bind_given(signature, overrides, log)
+    stated, complete = bind_given(signature, given, scope, log)
+    overriding, unhurt = bind_given(signature, overrides, scope.without_values(), log)
     stated |= overriding
     complete = complete and unhurt
     for parameter in signature.parameters:
@@ -138,23 +132,39 @@ def bind(
     return fill_defaults(signature, stated, optional) if complete else None
 
 
-def bind_given(signature: Construct, given: Iterable[Given], log: Log) -> tuple[Values, bool]:
+def bind_given(
+    signature: Construct, given: Iterable[Given], scope: Scope, log: Log
+) -> tuple[Values, bool]:
     """The arguments that are stated, and whether all of them were right."""
+    arguments, complete = match_parameters(signature, f"`{signature.name}`", given, log)
     values: Values = {}
-    complete = True
-    first: dict[str, Span] = {}
+    for name, argument in arguments.items():
+        value = value_of(argument.value, signature.parameter(name), scope, log)
+        if value is not None:
+            values[name] = value
+    return values, complete and len(values) == len(arguments)
+
+
+def match_parameters(
+    signature: Construct, title: str, given: Iterable[Given], log: Log
+) -> tuple[dict[str, Given], bool]:
+    """The arguments by the names of their parameters, and whether each is for one of its own.
+
+    ``title`` is what messages call the ``signature``.
+    """
+    matched: dict[str, Given] = {}
+    right = True
     for position, argument in enumerate(given):
-        parameter = _parameter(signature, position, argument, first, log)
-        if parameter is None:
-            complete = False
-            continue
-        first[parameter.name] = argument.value.span
-        value = value_of(argument.value, parameter, argument.scope, log)
-        if value is None:
-            complete = False
+        name = _name_of(signature, title, position, argument, log)
+        if name in matched:
+            log.report(
+                "FFE1008", f"`{name}` is given twice", (argument.name or argument.value).span
+            )
+        if name is None or name in matched:
+            right = False
         else:
-            values[parameter.name] = value
-    return values, complete
+            matched[name] = argument
+    return matched, right
 
 
 def fill_defaults(
@@ -190,35 +200,28 @@ def _default(parameter: Parameter, values: Mapping[str, Value]) -> Value:
     return default
 
 
-def _parameter(
-    signature: Construct, position: int, given: Given, first: Mapping[str, Span], log: Log
-) -> Parameter | None:
-    """The parameter that an argument is for; None after reporting that there is none."""
-    source = given.scope.source
+def _name_of(signature: Construct, title: str, position: int, given: Given, log: Log) -> str | None:
+    """The name of the parameter that an argument is for; None after reporting there is none."""
+    names = signature.names
     if given.name is None:
-        if position >= len(signature.parameters):
-            takes = len(signature.parameters)
-            counted = f"{takes} argument{'' if takes == 1 else 's'}" if takes else "no arguments"
-            message = f"`{signature.name}` takes {counted}"
-            log.report("FFE1008", message, given.value.span, source=source)
-            return None
-        name, span = signature.parameters[position].name, given.value.span
-    else:
-        name, span = given.name.text, given.name.span
-    if name not in signature.names:
-        log.report(
-            "FFE1006",
-            f"`{signature.name}` has nothing called `{name}`",
-            span,
-            help=signature.removed.get(name) or did_you_mean(name, signature.names),
-            fix=None if name in signature.removed else respell(span, name, signature.names),
-            source=source,
+        if position < len(names):
+            return names[position]
+        takes = (
+            f"{len(names)} argument{'' if len(names) == 1 else 's'}" if names else "no arguments"
         )
+        log.report("FFE1008", f"{title} takes {takes}", given.value.span)
         return None
-    if name in first:
-        log.report("FFE1008", f"`{name}` is given twice", span, source=source)
-        return None
-    return signature.parameter(name)
+    name, span = given.name.text, given.name.span
+    if name in names:
+        return name
+    log.report(
+        "FFE1006",
+        f"{title} has nothing called `{name}`",
+        span,
+        help=signature.removed.get(name) or did_you_mean(name, names),
+        fix=None if name in signature.removed else respell(span, name, names),
+    )
+    return None
 
 
 def _report_missing(
@@ -231,7 +234,6 @@ def _report_missing(
         f"`{signature.name}` needs `{parameter.name}`",
         span,
         help=f"add `{parameter.name}=...`: {parameter.doc}{known}",
-        source=scope.source,
     )
 
 
@@ -267,12 +269,7 @@ def _wrong_type(
     words = "".join(f" or `{word}`" for word in parameter.choices)
     kind = _WANTED.get(parameter.kind, f"a {parameter.kind}")
     wanted = f"`{parameter.name}` takes {kind}{words}"
-    log.report(
-        "FFE1009",
-        f"{wanted}, not {found}" if found else wanted,
-        expression.span,
-        source=scope.source,
-    )
+    log.report("FFE1009", f"{wanted}, not {found}" if found else wanted, expression.span)
 
 
 _WANTED = {
@@ -304,7 +301,6 @@ def _scalar(
             f"`{parameter.name}` takes a whole number, and this is {show(value)}",
             expression.span,
             notes=facts((expression,), scope),
-            source=scope.source,
         )
         return None
     if kind is not Kind.BOOL and not parameter.bounds.admits(value):
@@ -313,7 +309,6 @@ def _scalar(
             f"`{parameter.name}` must be {parameter.bounds}, and this is {show(value)}",
             expression.span,
             notes=facts((expression,), scope),
-            source=scope.source,
         )
         return None
     return float(value) if kind is Kind.REAL else value
@@ -327,9 +322,7 @@ def _list(
         return None
     values = [entry(item, parameter, scope, log) for item in expression.items]
     if parameter.kind is Kind.REALS and not values:
-        log.report(
-            "FFE1010", f"`{parameter.name}` needs an entry", expression.span, source=scope.source
-        )
+        log.report("FFE1010", f"`{parameter.name}` needs an entry", expression.span)
         return None
     known = tuple(value for value in values if value is not None)
     return known if len(known) == len(values) else None
@@ -346,7 +339,6 @@ def _call(expression: ast.Expression, parameter: Parameter, scope: Scope, log: L
             f"{TABLES[parameter.table].noun}{'s' if parameter.kind is Kind.CALLS else ''}",
             expression.span,
             help=f"known here: {entries}",
-            source=scope.source,
         )
         return None
     bound = bind_call(expression, parameter.table, scope, log)
@@ -375,6 +367,5 @@ def _choice(
         expression.span,
         help=f"did you mean `{close}`?" if close else "",
         fix=replace(expression.span, close) if close else None,
-        source=scope.source,
     )
     return None

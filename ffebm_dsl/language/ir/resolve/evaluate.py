@@ -37,12 +37,7 @@ def evaluate(expression: ast.Expression, scope: Scope, log: Log) -> Scalar | Non
             found = "a list"
         case ast.Call():
             found = f"the call `{expression.name.text}(...)`"
-    log.report(
-        "FFE1009",
-        f"a number is needed here, not {found}",
-        expression.span,
-        source=scope.source,
-    )
+    log.report("FFE1009", f"a number is needed here, not {found}", expression.span)
     return None
 
 
@@ -50,10 +45,7 @@ def _number(expression: ast.Expression, scope: Scope, log: Log) -> Number | None
     value = evaluate(expression, scope, log)
     if isinstance(value, bool):
         log.report(
-            "FFE1009",
-            f"arithmetic needs numbers, and this is {show(value)}",
-            expression.span,
-            source=scope.source,
+            "FFE1009", f"arithmetic needs numbers, and this is {show(value)}", expression.span
         )
         return None
     return value
@@ -71,13 +63,7 @@ def _bounded(value: Number, span: Span, scope: Scope, log: Log) -> Number | None
     too_large = abs(value) > MAX_INT if isinstance(value, int) else not math.isfinite(value)
     if too_large:
         limit = f"whole numbers go to {MAX_INT}" if isinstance(value, int) else ""
-        log.report(
-            "FFE1012",
-            "this number is too large",
-            span,
-            notes=(limit,),
-            source=scope.source,
-        )
+        log.report("FFE1012", "this number is too large", span, notes=(limit,))
         return None
     return value
 
@@ -94,7 +80,6 @@ def _look_up(reference: ast.Reference, scope: Scope, log: Log) -> Scalar | None:
         reference.span,
         help=did_you_mean(str(reference), scope.values) or "declare it: `param name: int = 1`",
         fix=respell(reference.span, str(reference), scope.values),
-        source=scope.source,
     )
     return None
 
@@ -109,7 +94,7 @@ def _arithmetic(expression: ast.Arithmetic, scope: Scope, log: Log) -> Number | 
         if total is None or number is None:
             return None
         if operator == "/" and number == 0:
-            log.report("FFE1012", "division by zero", operand.span, source=scope.source)
+            log.report("FFE1012", "division by zero", operand.span)
             return None
         total = _bounded(_apply(operator, total, number), end, scope, log)
     return total

@@ -3,91 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
-from ffebm_dsl.language.diagnostics import SourceFile, Span, SpecError
+from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
-from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.log import FAR, Log
 from ffebm_dsl.language.ir.resolve.bind import value_of
+from ffebm_dsl.language.ir.resolve.overrides import Override
 from ffebm_dsl.language.ir.resolve.ports import declare
-from ffebm_dsl.language.ir.resolve.scope import Bound, Packages, Scalar, Scope, show
-from ffebm_dsl.language.registry import TRAIN, Kind, Parameter
-from ffebm_dsl.language.syntax import ast, parse_override
+from ffebm_dsl.language.ir.resolve.scope import Bound, Scalar, Scope, show
+from ffebm_dsl.language.registry import Kind, Parameter
+from ffebm_dsl.language.syntax import ast
 
 VALUE_TYPES: Mapping[str, Kind] = {"int": Kind.INT, "real": Kind.REAL, "bool": Kind.BOOL}
 
 MAX_REFERENCES = 64
 """Params that refer to later params, one after the other."""
-
-
-MODEL_KEYS = ("gradient", "init")
-"""Statements of the model that an override may replace: how it learns, not what it is."""
-
-
-class Override(NamedTuple):
-    """One ``--set``: the value, in a scope without names and a text of its own."""
-
-    key: str
-    value: ast.Expression
-    scope: Scope
-
-
-def read_overrides(
-    texts: Mapping[str, str],
-    params: Mapping[str, object],
-    packages: Packages,
-    stated: Mapping[str, Span],
-    log: Log,
-) -> dict[str, Override]:
-    """Overrides by key. Unknown keys and values that do not parse are reported, and left out.
-
-    ``stated`` are the statements of the model by keyword, for the message about one that no
-    override may replace.
-
-    A key is a ``param``, a key of the train section, one of :data:`MODEL_KEYS`, or
-    ``key.argument`` of one of the latter two.
-    """
-    overrides = {}
-    heads = (*params, *TRAIN.names, *MODEL_KEYS)
-    for key, text in texts.items():
-        source = SourceFile("--set", f"{key}={text}")
-        head, dot, _ = key.partition(".")
-        if head not in heads or (dot and head in params):
-            _report_unknown(key, heads, stated.get(head), log, source)
-            continue
-        try:
-            value = parse_override(source).value
-        except SpecError as fault:
-            log.found.extend(fault.diagnostics)
-            continue
-        overrides[key] = Override(key, value, Scope(source, packages=packages))
-    return overrides
-
-
-def _report_unknown(
-    key: str, heads: tuple[str, ...], statement: Span | None, log: Log, source: SourceFile
-) -> None:
-    span = Span(0, len(key))
-    if statement is not None:
-        line, _ = log.source.position(statement.start)
-        head = key.partition(".")[0]
-        log.report(
-            "FFE1019",
-            f"`{key}` cannot be set: the text states its `{head}`",
-            span,
-            notes=(f"stated in {log.source.name}, line {line}",),
-            help="let that statement read a `param`, and set the param",
-            source=source,
-        )
-        return
-    log.report(
-        "FFE1019",
-        f"the spec has nothing called `{key}` to set",
-        span,
-        help=did_you_mean(key, heads),
-        fix=respell(span, key, heads),
-        source=source,
-    )
 
 
 def as_parameter(
@@ -148,18 +78,17 @@ class _Values(Mapping[str, Bound]):
         parameter = as_parameter(param.name.text, param.type, log)
         if parameter is None:
             return None, ""
-        scope = Scope(log.source, self)
+        scope = Scope(self)
         value = value_of(param.default, parameter, scope, log)
         domain = _domain(param, parameter, scope, log)
         line, _ = log.source.position(param.span.start)
         override = self._overrides.get(param.name.text)
         if override is None:
-            if not _check_domain(value, domain, param, param.default.span, log.source, log):
+            if not _check_domain(value, domain, param, param.default.span, log):
                 value = None
             return _scalar(value), f"default, line {line}"
         given = value_of(override.value, parameter, override.scope, log)
-        source = override.scope.source
-        if not _check_domain(given, domain, param, override.value.span, source, log):
+        if not _check_domain(given, domain, param, override.value.span, log):
             given = None
         return _scalar(given), "by --set"
 
@@ -183,7 +112,6 @@ def _check_domain(
     domain: tuple[object, ...] | None,
     param: ast.Param,
     span: Span,
-    source: SourceFile,
     log: Log,
 ) -> bool:
     if value is None or domain is None or value in domain:
@@ -193,8 +121,7 @@ def _check_domain(
         "FFE1010",
         f"`{param.name.text}` must be one of {show(domain)}, and this is {show(value)}",
         span,
-        notes=() if source is log.source else (f"declared in {log.source.name}, line {line}",),
-        source=source,
+        notes=(f"declared in {log.source.name}, line {line}",) if span.start >= FAR else (),
     )
     return False
 

@@ -9,12 +9,11 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import bind_call, find
-from ffebm_dsl.language.ir.resolve.params import Override
+from ffebm_dsl.language.ir.resolve.overrides import Override, set_statements
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
 from ffebm_dsl.language.ir.resolve.resolve_block import BlockText, resolve_block
 from ffebm_dsl.language.ir.resolve.resolved import Block, End, Loss, Map, Model, Port
 from ffebm_dsl.language.ir.resolve.scope import Scope
-from ffebm_dsl.language.ir.resolve.set_calls import set_statements
 from ffebm_dsl.language.ir.resolve.statements import (
     Settings,
     at_most_one,

@@ -8,7 +8,8 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.header import stated_version, use_packages
 from ffebm_dsl.language.ir.resolve.misspelt import blame_declarations
-from ffebm_dsl.language.ir.resolve.params import MODEL_KEYS, read_overrides, resolve_params
+from ffebm_dsl.language.ir.resolve.overrides import MODEL_KEYS, read_overrides
+from ffebm_dsl.language.ir.resolve.params import resolve_params
 from ffebm_dsl.language.ir.resolve.ports import declare
 from ffebm_dsl.language.ir.resolve.resolve_model import resolve_model
 from ffebm_dsl.language.ir.resolve.resolve_train import resolve_train
@@ -31,7 +32,7 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
     stated = {type(s).__name__.lower(): s.span for s in reversed(text.statements if text else ())}
     given = read_overrides(overrides, {p.name.text: p for p in params}, packages, stated, log)
     values = resolve_params(params, given, log)
-    scope = Scope(log.source, values, packages)
+    scope = Scope(values, packages)
     templates = _templates(program, log)
     keys = {key: override for key, override in given.items() if key not in values}
     of_model = {key: o for key, o in keys.items() if key.partition(".")[0] in MODEL_KEYS}

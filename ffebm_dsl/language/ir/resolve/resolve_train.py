@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ffebm_dsl.language.diagnostics import SourceFile, Span
+from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
-from ffebm_dsl.language.ir.resolve.bind import Given, bind
-from ffebm_dsl.language.ir.resolve.params import Override
+from ffebm_dsl.language.ir.resolve.bind import bind
+from ffebm_dsl.language.ir.resolve.overrides import Override, set_argument_of
 from ffebm_dsl.language.ir.resolve.resolved import Train
 from ffebm_dsl.language.ir.resolve.scope import Scope
-from ffebm_dsl.language.ir.resolve.set_calls import set_argument_of
 from ffebm_dsl.language.registry import TRAIN, Kind
 from ffebm_dsl.language.syntax import ast
 
-Places = dict[str, tuple[SourceFile, Span]]
+Places = dict[str, Span]
 
 
 def resolve_train(
@@ -26,13 +25,14 @@ def resolve_train(
         for override in overrides.values():
             _report_no_section(override, log)
         return None
-    given = [Given(s.name, s.value, scope) for s in section.settings]
-    whole = {key: o for key, o in overrides.items() if "." not in key}
-    replaced = [Given(ast.Ident(Span(0, len(k)), k), o.value, o.scope) for k, o in whole.items()]
+    whole = [
+        ast.Setting(o.place, ast.Ident(o.place, key), o.value)
+        for key, o in overrides.items()
+        if "." not in key
+    ]
     head = Span(section.span.start, section.span.start + len("train"))
-    values = bind(TRAIN, given, head, scope, log, overrides=replaced)
-    places: Places = {s.name.text: (log.source, s.value.span) for s in section.settings}
-    places |= {key: (o.scope.source, o.value.span) for key, o in whole.items()}
+    values = bind(TRAIN, section.settings, head, scope, log, overrides=whole)
+    places = {s.name.text: s.value.span for s in (*section.settings, *whole)}
     if values is None:
         return None
     calls = {key: value for key, value in values.items() if isinstance(value, CallIR)}
@@ -48,8 +48,7 @@ def _report_no_section(override: Override, log: Log) -> None:
     log.report(
         "FFE1019",
         f"`{override.key}` belongs to a train section, and the spec has none",
-        Span(0, len(override.key)),
-        source=override.scope.source,
+        override.place,
     )
 
 
@@ -58,20 +57,18 @@ def _override_argument(
 ) -> dict[str, CallIR]:
     """``calls`` with the argument that ``key`` names, such as ``optimizer.lr``, replaced."""
     head = key.partition(".")[0]
-    source = override.scope.source
     if head not in calls:
         log.report(
             "FFE1019",
             f"`{head}` has no arguments to set",
-            Span(0, len(key)),
+            override.place,
             help=f"write `{head}=...`",
-            source=source,
         )
         return calls
     call = set_argument_of(calls[head], _table(head), override, log)
     if call is None:
         return calls
-    places[head] = (source, override.value.span)
+    places[head] = override.value.span
     return calls | {head: call}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ffebm_dsl.language.diagnostics import Label, SourceFile, Span
+from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.ir.model import CallIR, OpIR, PackageIR, RelaxIR, Shape
 from ffebm_dsl.language.ir.resolve.bind import BoundCall, Values
 from ffebm_dsl.language.ir.resolve.scope import Scalar
@@ -148,7 +148,7 @@ class Train(NamedTuple):
     schedule: CallIR
     on_bad_step: CallIR
     counts: dict[str, int]
-    places: dict[str, tuple[SourceFile, Span]]
+    places: dict[str, Span]
 
 
 class Spec(NamedTuple):

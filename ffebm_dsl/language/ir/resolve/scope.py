@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ffebm_dsl.language.diagnostics import SourceFile, Span
+from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.syntax import ast
 
 Number = int | float
@@ -36,14 +36,14 @@ class Packages(NamedTuple):
 
 @dataclass(frozen=True)
 class Scope:
-    """Values by name, and the text in which expressions of this scope stand.
+    """Values by name, and the packages whose constructs can be named, beside ffebm's own."""
 
-    ``packages`` are those whose constructs can be named, beside ffebm's own.
-    """
-
-    source: SourceFile
     values: Mapping[str, Bound] = field(default_factory=dict)
     packages: Packages = field(default_factory=Packages)
+
+    def without_values(self) -> Scope:
+        """The scope of an override, which no name has a value in."""
+        return Scope(packages=self.packages)
 
 
 def facts(expressions: tuple[ast.Expression, ...], scope: Scope) -> tuple[str, ...]:

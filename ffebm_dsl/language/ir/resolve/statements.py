@@ -12,7 +12,6 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, RelaxIR
 from ffebm_dsl.language.ir.resolve.bind import (
     BoundCall,
-    Given,
     Values,
     bind_call,
     bind_given,
@@ -88,17 +87,14 @@ def override_settings(
 
 
 def _relax_keys(relax: ast.Relax, scope: Scope, log: Log) -> Values:
-    given = [Given(s.name, s.value, scope) for s in relax.settings]
-    values, _ = bind_given(PHASES[relax.phase.text], given, log)
-    return values
+    return bind_given(PHASES[relax.phase.text], relax.settings, scope, log)[0]
 
 
 def resolve_settings(
     connection: Construct, at: ast.Drive | ast.Coupling, scope: Scope, log: Log
 ) -> Values:
     """The settings of a drive or coupling, defaults filled in; faulty ones are reported."""
-    given = [Given(s.name, s.value, scope) for s in at.settings]
-    stated, _ = bind_given(connection, given, log)
+    stated, _ = bind_given(connection, at.settings, scope, log)
     return fill_defaults(connection, stated)
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.resolve.bind import value_of
+from ffebm_dsl.language.ir.resolve.bind import match_parameters, value_of
 from ffebm_dsl.language.ir.resolve.params import as_parameter
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
 from ffebm_dsl.language.ir.resolve.resolve_block import BlockText
 from ffebm_dsl.language.ir.resolve.scope import Bound, Scope
 from ffebm_dsl.language.ir.resolve.statements import Settings
-from ffebm_dsl.language.registry import Kind, Parameter
+from ffebm_dsl.language.registry import Construct, Kind
 from ffebm_dsl.language.syntax import ast
 
 Templates = Mapping[str, ast.Template]
@@ -44,8 +44,8 @@ def expand(
         )
         return None
     log.used.add(template.name.span)
-    formals = formal_parameters(template, log)
-    given = _arguments(instance.template, template, formals, log)
+    formals = _formal_parameters(template, log)
+    given = _arguments(instance.template, template, formals, log) if formals else None
     if formals is None or given is None:
         return None
     inner, visible = _bind_formals(instance, template, formals, given, scope, ports, log)
@@ -61,65 +61,41 @@ def expand(
     )
 
 
-def formal_parameters(template: ast.Template, log: Log) -> tuple[Parameter, ...] | None:
-    """The formals as parameters; None after a fault in one of them."""
+def _formal_parameters(template: ast.Template, log: Log) -> Construct | None:
+    """What the template takes; None after a fault in one of its formals."""
     names: dict[str, Span] = {}
     formals = []
     for formal in template.formals:
         parameter = as_parameter(formal.name.text, formal.type, log, extra=("port",))
         if declare(names, formal.name, log) and parameter is not None:
             formals.append(parameter)
-    return tuple(formals) if len(formals) == len(template.formals) else None
+    whole = len(formals) == len(template.formals)
+    return Construct(template.name.text, "", tuple(formals)) if whole else None
 
 
 def _arguments(
-    call: ast.Call,
-    template: ast.Template,
-    formals: tuple[Parameter, ...] | None,
-    log: Log,
+    call: ast.Call, template: ast.Template, formals: Construct, log: Log
 ) -> dict[str, ast.Expression] | None:
     """The argument of each formal; None after one too many, too few, or unknown."""
-    if formals is None:
-        return None
-    names = [formal.name for formal in formals]
-    given: dict[str, ast.Expression] = {}
-    right = True
-    for position, argument in enumerate(call.arguments):
-        if argument.name is None and position >= len(names):
-            message = f"template `{template.name.text}` takes {len(names)} arguments"
-            log.report("FFE1008", message, argument.span)
-            right = False
-            continue
-        name = argument.name.text if argument.name else names[position]
-        if name in names and name not in given:
-            given[name] = argument.value
-            continue
-        right = False
-        if name in given:
-            log.report("FFE1008", f"`{name}` is given twice", argument.span)
-        else:
-            log.report(
-                "FFE1006",
-                f"template `{template.name.text}` has nothing called `{name}`",
-                argument.span,
-                help=did_you_mean(name, names),
-                fix=respell(argument.name.span, name, names) if argument.name else None,
-            )
-    missing = [name for name in names if name not in given]
+    title = f"template `{template.name.text}`"
+    given, right = match_parameters(formals, title, call.arguments, log)
+    missing = [name for name in formals.names if name not in given]
     if missing and right:
         log.report(
             "FFE1007",
-            f"template `{template.name.text}` needs `{missing[0]}`",
+            f"{title} needs `{missing[0]}`",
             call.span,
             labels=[Label(template.name.span, "declared here")],
         )
-    return given if right and not missing else None
+    if missing or not right:
+        return None
+    return {name: argument.value for name, argument in given.items()}
 
 
 def _bind_formals(
     instance: ast.Instance,
     template: ast.Template,
-    formals: tuple[Parameter, ...],
+    formals: Construct,
     given: Mapping[str, ast.Expression],
     scope: Scope,
     ports: Ports,
@@ -134,7 +110,7 @@ def _bind_formals(
     visible = Ports(hidden=_hidden(ports))
     line, _ = log.source.position(instance.span.start)
     origin = f"argument of `{template.name.text}`, line {line}"
-    for formal, declared in zip(formals, template.formals, strict=True):
+    for formal, declared in zip(formals.parameters, template.formals, strict=True):
         argument = given[formal.name]
         if formal.kind is not Kind.PORT:
             value = value_of(argument, formal, scope, log)
@@ -145,7 +121,7 @@ def _bind_formals(
         else:
             log.report("FFE1009", f"`{formal.name}` takes a port", argument.span)
             visible = visible.with_map(formal.name, None)
-    return Scope(scope.source, values, scope.packages), visible
+    return Scope(values, scope.packages), visible
 
 
 def _hidden(ports: Ports) -> dict[str, str]:

@@ -94,6 +94,6 @@ def _inline(value: Any, source: SourceFile) -> str:
 
 
 def _place(span: Span, source: SourceFile) -> str:
-    if span.start < 0:
+    if not 0 <= span.start <= len(source.text):
         return "outside"
     return "{}:{}-{}:{}".format(*source.position(span.start), *source.position(span.end))

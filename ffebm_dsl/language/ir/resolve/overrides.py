@@ -1,0 +1,142 @@
+"""What ``--set`` gives: the overrides, and calls with one of them in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ffebm_dsl.language.diagnostics import SourceFile, Span, SpecError
+from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.model import CallIR
+from ffebm_dsl.language.ir.resolve.bind import value_of
+from ffebm_dsl.language.ir.resolve.resolved import Estimator
+from ffebm_dsl.language.ir.resolve.scope import Packages, Scope
+from ffebm_dsl.language.ir.resolve.statements import Settings
+from ffebm_dsl.language.registry import TABLES, TRAIN, Kind, Parameter
+from ffebm_dsl.language.syntax import ast, parse_override
+from ffebm_dsl.language.syntax.ast import moved
+
+MODEL_KEYS = ("gradient", "init")
+"""Statements of the model that an override may replace: how it learns, not what it is."""
+
+
+class Override(NamedTuple):
+    """One ``--set``: the value, the place of its key, and a scope without names."""
+
+    key: str
+    value: ast.Expression
+    place: Span
+    scope: Scope
+
+
+def read_overrides(
+    texts: Mapping[str, str],
+    params: Mapping[str, object],
+    packages: Packages,
+    stated: Mapping[str, Span],
+    log: Log,
+) -> dict[str, Override]:
+    """Overrides by key. Unknown keys and values that do not parse are reported, and left out.
+
+    ``stated`` are the statements of the model by keyword, for the message about one that no
+    override may replace.
+
+    A key is a ``param``, a key of the train section, one of :data:`MODEL_KEYS`, or
+    ``key.argument`` of one of the latter two.
+    """
+    overrides = {}
+    heads = (*params, *TRAIN.names, *MODEL_KEYS)
+    for key, text in texts.items():
+        source = SourceFile("--set", f"{key}={text}")
+        start = log.enter(source)
+        place = Span(start, start + len(key))
+        head, dot, _ = key.partition(".")
+        if head not in heads or (dot and head in params):
+            _report_unknown(key, heads, stated.get(head), place, log)
+            continue
+        try:
+            value = moved(parse_override(source).value, start)
+        except SpecError as fault:
+            log.found.extend(fault.diagnostics)
+            continue
+        overrides[key] = Override(key, value, place, Scope(packages=packages))
+    return overrides
+
+
+def _report_unknown(
+    key: str, heads: tuple[str, ...], statement: Span | None, span: Span, log: Log
+) -> None:
+    if statement is not None:
+        line, _ = log.source.position(statement.start)
+        head = key.partition(".")[0]
+        log.report(
+            "FFE1019",
+            f"`{key}` cannot be set: the text states its `{head}`",
+            span,
+            notes=(f"stated in {log.source.name}, line {line}",),
+            help="let that statement read a `param`, and set the param",
+        )
+        return
+    log.report(
+        "FFE1019",
+        f"the spec has nothing called `{key}` to set",
+        span,
+        help=did_you_mean(key, heads),
+        fix=respell(span, key, heads),
+    )
+
+
+_TABLES: Mapping[str, str] = dict(zip(MODEL_KEYS, ("gradients", "initialisers"), strict=True))
+
+
+def set_argument_of(call: CallIR, table: str, override: Override, log: Log) -> CallIR | None:
+    """``call`` with the argument that ``override.key`` names after its point replaced.
+
+    None after reporting that there is no such argument, or a value that does not fit it.
+    """
+    name, end = override.key.partition(".")[2], override.place.end
+    signature = TABLES[table][call.name]
+    if name not in signature.names:
+        log.report(
+            "FFE1019",
+            f"`{call.name}` has nothing called `{name}` to set",
+            override.place,
+            help=did_you_mean(name, signature.names),
+            fix=respell(Span(end - len(name), end), name, signature.names),
+        )
+        return None
+    value = value_of(override.value, signature.parameter(name), override.scope, log)
+    return None if value is None else CallIR(call.name, {**call.arguments, name: value})
+
+
+def set_statements(
+    settings: Settings, overrides: Mapping[str, Override], place: Span, log: Log
+) -> Settings:
+    """The model's gradient and initialiser with what ``--set`` says of them.
+
+    ``place`` is where messages about a gradient point that the text does not state. Blocks
+    with statements of their own keep them.
+    """
+    gradient, init = settings.gradient.call, settings.init
+    # A whole statement first, whatever the order on the command line: arguments refine it.
+    for key in sorted(overrides, key=lambda key: "." in key):
+        head = key.partition(".")[0]
+        before = init if head == "init" else gradient.ir if gradient else None
+        call = _set_call(before, _TABLES[head], overrides[key], log)
+        if call is None:
+            continue
+        if head == "init":
+            init = call
+        elif gradient is not None:
+            span = gradient.span if gradient.span.end else place
+            gradient = type(gradient)(call.name, call.arguments, span)
+    return Settings(settings.phases, Estimator(gradient, settings.gradient.inherited), init)
+
+
+def _set_call(before: CallIR | None, table: str, override: Override, log: Log) -> CallIR | None:
+    if "." in override.key:
+        return set_argument_of(before, table, override, log) if before is not None else None
+    parameter = Parameter(override.key, Kind.CALL, "", table=table)
+    value = value_of(override.value, parameter, override.scope, log)
+    return value if isinstance(value, CallIR) else None
