@@ -8,7 +8,7 @@ LONGEST = 200
 def brief(value: object, longest: int = LONGEST) -> str:
     """At most ``longest`` characters of a text or a number; of other values only their type.
 
-    A list may hold itself a million times over: whoever writes it out does not end.
+    A list may contain itself many times over, and its text would be endless.
     """
     if isinstance(value, int) and abs(value) >= 1 << 128:
         return "a number of many digits"

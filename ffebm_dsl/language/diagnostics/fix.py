@@ -54,11 +54,11 @@ def respell(span: Span, name: str, candidates: Iterable[str]) -> Fix | None:
 
 
 MOST_COMPARED = 200
-"""Candidates whose edit distance is worked out."""
+"""Candidates whose edit distance is computed."""
 
 
 MOST_OFFERED = 3
-"""Names that are offered for one; where more are as near, none stands out."""
+"""Names that are offered for one; where more are as near, none is offered."""
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:

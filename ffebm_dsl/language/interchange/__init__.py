@@ -1,4 +1,4 @@
-"""Specs as data: text <-> YAML <-> JSON of the resolved network, held to a JSON Schema."""
+"""Specs as data: text <-> YAML <-> JSON of the resolved network, validated by a JSON Schema."""
 
 from ffebm_dsl.language.interchange.document import (
     Document,

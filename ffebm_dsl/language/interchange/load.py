@@ -43,7 +43,7 @@ def to_plain(spec: SpecIR) -> dict[str, Any]:
     # Which version is installed says nothing of the network.
     for package in data.get("packages", ()):
         del package["version"]
-    # What a stage is comes first for whoever reads it.
+    # `kind` first, for readers of the file.
     stages = data["model"]["stages"]
     data["model"]["stages"] = [{"kind": stage.pop("kind"), **stage} for stage in stages]
     return data

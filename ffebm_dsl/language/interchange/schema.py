@@ -205,7 +205,7 @@ def _relax(phase: Construct) -> Schema:
 
 
 def _called_tables(tables: Mapping[str, Mapping[str, Construct]]) -> list[str]:
-    """The tables of all calls that stand in a document, those inside of calls too."""
+    """The tables of all calls in a document, those inside of calls too."""
     signatures = [TRAIN, *(s for table in tables.values() for s in table.values())]
     inside = {p.table for signature in signatures for p in signature.parameters if p.table}
     return sorted({"activations", "gradients", "initialisers"} | inside)

@@ -69,7 +69,7 @@ def _model(model: ModelIR) -> Iterator[Statement]:
 
 
 def _readout_and_loss(model: ModelIR) -> Iterator[Statement]:
-    """A readout of the reserved name stands for none."""
+    """A readout of the reserved name is none."""
     prediction = model.readout.name
     if prediction == "readout":
         prediction = _port(model.readout.source)

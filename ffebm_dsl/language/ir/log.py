@@ -21,7 +21,7 @@ FAR = 1 << 32
 """No text is as long: the places of override ``n``, from 1, begin at ``n`` times this."""
 
 MOST_FAULTS = 100
-"""Faults after which a spec is given up: each costs time, and nobody reads more in one run."""
+"""Faults after which the compilation ends: each costs time, and more are not read in one run."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Log:
     """Diagnostics of one compilation, and the declarations that something has used.
 
     A fault is kept once per code, place and message: what is wrong with a template itself
-    is reported once, however often it is expanded. ``told`` counts it every time, for whoever
-    asks whether a part is without fault.
+    is reported once, however often it is expanded. ``reports`` counts duplicates too: whether
+    it grew says whether a part has a fault.
     ``context`` labels are added to every report (where a template was expanded).
 
     Each override is a text of its own. Its places come after those of the spec: they begin
@@ -40,7 +40,7 @@ class Log:
     source: SourceFile
     overrides: list[SourceFile] = field(default_factory=list)
     found: list[Diagnostic] = field(default_factory=list)
-    told: Counter[str] = field(default_factory=Counter)
+    reports: Counter[str] = field(default_factory=Counter)
     kept: set[tuple[str, Span, str, SourceFile]] = field(default_factory=set)
     used: set[Span] = field(default_factory=set)
     context: tuple[Label, ...] = ()
@@ -91,7 +91,7 @@ class Log:
             help=help,
             fix=fix,
         )
-        self.told[code] += 1
+        self.reports[code] += 1
         fault = (code, place, message, home)
         if fault in self.kept:
             return

@@ -1,7 +1,7 @@
 """The resolved network: what a spec means, complete and without the text it came from.
 
 Every name is bound, every template expanded, every default filled in, every shape
-known. There is no ``None`` that stands for a default. Two specs that mean the same
+known. ``None`` never means a default. Two specs that mean the same
 network have equal ``SpecIR``.
 
 **Ports.** A tensor that flows between digital maps and energy blocks is named by a

@@ -37,8 +37,8 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("check_hardware", check_hardware),
 )
 """What happens between :func:`~ffebm_dsl.language.ir.resolve.resolve_spec.resolve` and lowering.
-Every pass runs on every spec, faulty ones too, and stays quiet about parts that are known to be
-faulty."""
+Every pass runs on every spec, faulty ones too, and reports nothing about parts that are known to
+be faulty."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Compiled:
 
 
 class Stage(NamedTuple):
-    """The spec after one stage, for whoever wants to look: AST, resolved spec or IR."""
+    """The spec after one stage: AST, resolved spec or IR."""
 
     name: str
     result: ast.Program | Spec | SpecIR
@@ -103,7 +103,7 @@ def compile_stages(
 
 
 def run_stages(source: SourceFile, overrides: Mapping[str, str], log: Log) -> Iterator[Stage]:
-    """The spec after each stage, worked out when it is asked for; what is found goes to ``log``.
+    """The spec after each stage, lazily; what is found goes to ``log``.
 
     Raises SpecError for a text that does not parse, and in the place of the last stage, the
     IR, where ``log`` holds an error.

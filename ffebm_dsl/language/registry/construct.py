@@ -132,7 +132,7 @@ class Backward(NamedTuple):
     """What a block does after its free phase to get its gradient.
 
     ``runs`` times the phase ``name``, each of at most ``sweeps`` sweeps; ``states`` is how
-    many states are held besides the free one. ``text`` says so for people; for phases that
+    many states are held besides the free one. ``text`` describes this in output; for phases that
     are those of ``relax nudged`` it is ``""``.
     """
 
@@ -223,7 +223,7 @@ class DataConstruct(Construct):
         count_labels: data directory and ``files`` -> how often each class occurs in ``train``
             and ``test``; None where reading is how to count.
         shape, classes: of a sample and of its labels where they are known beforehand; ``()``
-            and 0 where only the file can tell.
+            and 0 where they depend on the file.
         coarse_classes: the classes with ``labels=coarse``.
     """
 
@@ -235,7 +235,7 @@ class DataConstruct(Construct):
     coarse_classes: int = 0
 
     def classes_with(self, arguments: Arguments) -> int:
-        """How many classes a call with these arguments has; 0 where only the file can tell."""
+        """How many classes a call with these arguments has; 0 where they depend on the file."""
         return self.coarse_classes if arguments.get("labels") == "coarse" else self.classes
 
 

@@ -1,7 +1,7 @@
 """Which brace is missing or one too many, by how the lines are indented.
 
-The parser notices a missing brace only where the text stops making sense, which may be a
-screen further down. People indent as they mean it, so the indentation says where.
+The parser notices a missing brace only where the text stops making sense, which may be many
+lines further down. The indentation shows which brace was meant.
 """
 
 from __future__ import annotations

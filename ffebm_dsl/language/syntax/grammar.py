@@ -1,9 +1,9 @@
 """The grammar as Lark's parser, its terminals in English, and the versions of the language.
 
-Working out the parser takes Lark a quarter of a second, loading it 10 ms: so it is kept beside
-the grammar, as data of which nothing is run, with a checksum of what it was made of. Where that
-is not the grammar and the Lark that are installed, the parser is worked out again: a stale file
-costs time and nothing else. ``pytest tests/unit/language/syntax --update-golden`` writes it.
+Lark takes a quarter of a second to generate the parser, and 10 ms to load it: so it is kept
+beside the grammar, as plain data, with a checksum of what it was generated from. If
+the grammar or the installed version of Lark differ, the parser is generated again: a stale
+file costs time and nothing else. ``pytest tests/unit/language/syntax --update-golden`` writes it.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ _CONFUSED = {
 # What a repair costs: the lower, the likelier it is what the author meant. Half a unit weighs as
 # much as one token more that fits after it.
 RESPELT = 0.0
-"""A keyword with a slip in it."""
+"""A misspelt keyword."""
 
 _MIX_UP = 0.5
 """A symbol written for another, a token too many, a closing symbol missing at the end of a line."""

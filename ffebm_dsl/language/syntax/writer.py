@@ -1,9 +1,9 @@
 """Documents -> lines of text, with the comments of the source put back in between.
 
 A comment at the end of a line stays at the end of the line that holds the word before it; a
-comment on a line of its own comes before the line that holds the word after it. What stands
-between two words in the source stands between them in the result, so no comment can be
-lost, and no doc comment can come to belong to something else.
+comment on a line of its own comes before the line that holds the word after it. What is
+between two words in the source is between them in the result, so no comment is lost, and no
+doc comment comes to belong to something else.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``ffebm lsp``: the functions of this package behind the Language Server Protocol.
 
-Documents come whole with every change; what is known of one is worked out once for each
-version. Diagnostics wait until typing rests, and carry the version that they are about.
+Documents come whole with every change; each version is analysed once. Diagnostics are sent
+when there was no change for a moment, and carry the version that they are about.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""How large a network may be before it is built: a spec is data, and a slip in it, or a
-stranger's, must not take all memory.
+"""How large a network may be: a mistake in a spec must not take all memory.
 
 Counted from the IR (:mod:`ffebm_dsl.language.ir.tools.count`), so nothing is allocated to find out.
 A spec cannot raise its own budget: only the caller of the compiler can.

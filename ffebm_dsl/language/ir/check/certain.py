@@ -64,5 +64,5 @@ def _is_of(fault: Diagnostic, token: Token) -> bool:
 
 
 def _depends_on(name: str, damaged: set[str]) -> bool:
-    """Whether a line that was changed may declare the name, perhaps with a slip in it."""
+    """Whether a line that was changed may declare the name, perhaps misspelt."""
     return any(token.startswith(name) or name.startswith(token) for token in damaged)

@@ -34,7 +34,7 @@ def check_model(spec: Spec, log: Log) -> Spec:
         _check_loss(model, model.loss, log)
     check_nudge(model, log)
     if not log.failed and not blocks_of(model):
-        # Last: a block that could not be read is missing for a reason already told.
+        # Last: a block that could not be read is missing for a reason already reported.
         log.report(
             "FFE1014",
             f"model `{model.name}` has no block, so that nothing in it relaxes",

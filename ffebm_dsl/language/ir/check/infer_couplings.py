@@ -73,7 +73,7 @@ def _report_plain_drive(drive: Drive, shape: Shape, layer: Layer, block: str, lo
         "FFE2004",
         f"layer `{layer.name}` of block `{block}` has {show_shape(layer.shape or ())}, "
         f"and its drive {show_shape(shape)}",
-        # Not at the drive, which only names both: nothing there could be mended.
+        # Not at the drive, which only names both: nothing there could be corrected.
         layer.shape_span,
         labels=[Label(drive.span, f"the port has {show_shape(shape)}")],
         notes=joined(layer.facts),

@@ -1,1 +1,1 @@
-"""Names bound, templates expanded, values worked out: syntax tree to resolved spec."""
+"""Syntax tree to resolved spec: names bound, templates expanded, expressions evaluated."""

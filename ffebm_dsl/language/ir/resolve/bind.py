@@ -34,7 +34,7 @@ Given = ast.Argument | ast.Setting
 
 @dataclass(frozen=True)
 class BoundCall:
-    """A registry entry with all its arguments, and where they stand in the text."""
+    """A construct with all its arguments, and where they are in the text."""
 
     name: str
     arguments: Values

@@ -1,7 +1,7 @@
 """Unknown names whose declaration is what is misspelt: reported there, once.
 
-``param widht`` makes every use of `width` a fault. Each of those is right; what has to be
-mended is the one declaration that is never read.
+With ``param widht`` every use of `width` is an error. The uses are right: what has to be
+corrected is the one declaration that is never read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DECLARES: Mapping[str, tuple[str, ...]] = {
 
 @cache
 def _language() -> frozenset[str]:
-    """Names of the language: who writes `sweeps` means it, and `sweeos` is the slip."""
+    """Names of the language: `sweeps` is meant where it is used, and `sweeos` is misspelt."""
     entries = [TRAIN, *(entry for table in TABLES.values() for entry in table.visible().values())]
     return frozenset(name for entry in entries for name in (entry.name, *entry.names))
 
@@ -42,7 +42,7 @@ def blame_declarations(program: ast.Program, log: Log) -> None:
     """In the place of faults of a name that one misspelt declaration explains, report that.
 
     A declaration is to blame if nothing reads its name, an unknown name is close to it, and that
-    one is used more than once or is a word of the language; a single use may as well be the slip.
+    one is used more than once or is a word of the language; a single use may itself be misspelt.
     """
     unknown = [d for d in log.found if d.code in _DECLARES and d.source is log.source]
     if not unknown:

@@ -39,7 +39,7 @@ def as_parameter(
 
 
 class _Values(Mapping[str, Bound]):
-    """Values by name, each worked out when first asked for, so that order does not matter."""
+    """Values by name, each evaluated when first asked for, so that order does not matter."""
 
     def __init__(
         self, params: Mapping[str, ast.Param], overrides: Mapping[str, Override], log: Log

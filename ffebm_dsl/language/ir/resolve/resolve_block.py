@@ -45,7 +45,7 @@ class BlockText(NamedTuple):
 def resolve_block(text: BlockText, log: Log) -> Block:
     """Bind every name of a block; faulty parts are reported and left out."""
     use, log = log, log.within(text.expansion)
-    faults = log.told.total()
+    before = log.reports.total()
     names = {} if text.expansion else dict.fromkeys(text.ports.outputs, _OUTSIDE)
     maps, ports = _maps(text, names, log)
     energy = at_most_one(text.statements, ast.Energy, "energy", log)
@@ -79,7 +79,7 @@ def resolve_block(text: BlockText, log: Log) -> Block:
         gradient=settings.gradient,
         init=settings.init,
         # A kind that a missing package may have is no fault of the text, and not known.
-        whole=log.told.total() == faults and (energy is None or kind is not None),
+        whole=log.reports.total() == before and (energy is None or kind is not None),
     )
 
 

@@ -1,7 +1,7 @@
 """A spec with every name bound and every template expanded, still with its places.
 
 The form between the AST and :class:`~ffebm_dsl.language.ir.model.SpecIR`. Here None means that a
-part is faulty: the fault has been reported, and whatever depends on the part stays quiet.
+part is faulty: the fault has been reported, and what depends on the part reports nothing.
 Shapes of chains are added by :mod:`~ffebm_dsl.language.ir.check.infer_shapes`.
 """
 
@@ -141,7 +141,7 @@ class Model(NamedTuple):
 
 
 class Train(NamedTuple):
-    """``places`` says where each key's value stands, in the spec or in an override."""
+    """``places``: where each key's value is, in the spec or in an override."""
 
     data: CallIR
     optimizer: CallIR

@@ -1,4 +1,4 @@
-"""What names stand for at a place of the text."""
+"""The values of names at a place of the text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ffebm_dsl.language.syntax import ast
 Number = int | float
 Scalar = bool | int | float
 MAX_INT = 2**31 - 1
-"""Largest whole number of the language: sizes beyond it mean a slip, not a network."""
+"""Largest whole number of the language: larger sizes are mistakes."""
 
 
 class Bound(NamedTuple):
@@ -47,7 +47,7 @@ class Scope:
 
 
 def facts(expressions: tuple[ast.Expression, ...], scope: Scope) -> tuple[str, ...]:
-    """What the names in ``expressions`` stand for: ``width = 128 (default, line 4)``."""
+    """The values of the names in ``expressions``: ``width = 128 (default, line 4)``."""
     found: dict[str, str] = {}
     for expression in expressions:
         for name in _names(expression):

@@ -104,7 +104,7 @@ def _bind_formals(
     """What the template's statements see: params and formals, and its ports alone.
 
     A formal whose argument is faulty has the value None, as a faulty param has: what depends
-    on it stays quiet.
+    on it reports nothing.
     """
     values = dict(scope.values)
     visible = Ports(hidden=_hidden(ports))
@@ -140,7 +140,7 @@ MAX_STAGES = 2000
 def expands_to_too_much(model: ast.Model, templates: Mapping[str, ast.Template], log: Log) -> bool:
     """Whether the model is more than a network could be; then that is reported.
 
-    A short text can stand for a very long one: a long template used by many blocks.
+    A short text can expand to a very long one: a long template used by many blocks.
     """
     size = stages = 0
     for statement in model.statements:

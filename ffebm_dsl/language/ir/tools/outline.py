@@ -1,4 +1,4 @@
-"""What stands after a stage of the compiler, as indented text: for ``ffebm show --after``.
+"""The result of a stage of the compiler as indented text: for ``ffebm show --after``.
 
 One line per node: its class, its place as ``line:column-line:column``, its plain fields.
 Fields that hold nodes follow, indented. Every field is shown, so that two results with

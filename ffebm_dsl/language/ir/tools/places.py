@@ -15,8 +15,7 @@ def places(model: resolved.Model) -> dict[str, Span]:
 
     ``b1.energy`` is the energy of a block, ``b1.s1_s2.conv2d`` an op of a chain.
 
-    A part that comes from a template stands in the template. The model itself stands
-    under the empty name.
+    A part that comes from a template is in the template. The model itself has the empty name.
     """
     found = {"": model.span}
     for stage in model.stages:
