@@ -74,6 +74,12 @@ def print_report(report: CheckReport, samples: int, seed: int) -> None:
             _kinks(report),
         )
     )
+    for row in report.series:
+        radius = f"{row.radius:.2g}" if math.isfinite(row.radius) else "beyond measure"
+        emit(
+            f"\nComplex phases of {row.block}: its states' series in beta converges up to "
+            f"{radius}; the spec's beta is {row.beta:g}"
+        )
     if report.ok:
         tensors = len({row.tensor for row in report.gradients})
         emit(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class Identity(Activation):
     """``sigma(v) = a v``; ``G(s) = s^2 / 2a``."""
 
+    holomorphic = True
+
     def __call__(self, v: Tensor) -> Tensor:
         return v if self.slope == 1.0 else self.slope * v
 

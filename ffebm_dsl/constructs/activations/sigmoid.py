@@ -12,14 +12,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def logistic(x: Tensor) -> Tensor:
+    """``1 / (1 + exp(-x))``, which for complex numbers torch's own overflows far to the left."""
+    return (1 + (x / 2).tanh()) / 2 if x.is_complex() else x.sigmoid()
+
+
 class Sigmoid(Activation):
     """``sigma(v) = 1 / (1 + exp(-a v))``; ``G(s) = (s log s + (1-s) log(1-s)) / a``."""
 
+    holomorphic = True
+
     def __call__(self, v: Tensor) -> Tensor:
-        return (self.slope * v).sigmoid()
+        return logistic(self.slope * v)
 
     def overwrite(self, v: Tensor) -> Tensor:
-        return v.mul_(self.slope).sigmoid_()
+        v = v.mul_(self.slope)
+        return logistic(v) if v.is_complex() else v.sigmoid_()
 
     def derivative(self, v: Tensor) -> Tensor:
         s = (self.slope * v).sigmoid()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class Tanh(Activation):
     """``sigma(v) = tanh(a v)``; ``G(s) = ((1+s) log(1+s) + (1-s) log(1-s)) / 2a``."""
 
+    holomorphic = True
+
     def __call__(self, v: Tensor) -> Tensor:
         return (self.slope * v).tanh()
 

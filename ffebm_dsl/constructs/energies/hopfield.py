@@ -24,4 +24,5 @@ CONSTRUCT = EnergyConstruct(
     source="Hopfield 1984 (PNAS 81); in blocks driven by digital maps: Nest and Ernoult 2024, "
     "arXiv 2409.03306",
     make=_make,
+    holomorphic=True,
 )

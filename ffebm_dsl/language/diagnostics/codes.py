@@ -48,6 +48,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE1020": "package that cannot be used",
         "FFE1021": "two packages with one name",
         "FFE1022": "override that changes nothing",
+        "FFE1023": "arguments that do not go together",
         "FFE2001": "op does not take this shape",
         "FFE2002": "op does not fit its input",
         "FFE2003": "coupling does not fit its layer",
@@ -73,6 +74,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE4007": "broken promise of a construct",
         "FFE4008": "something that can never learn",
         "FFE4009": "noise that a phase cannot have",
+        "FFE4011": "complex phases of something that is not holomorphic",
         "FFE5001": "loss of this target",
         "FFE5002": "data that do not fit the input",
         "FFE5003": "data that do not fit the target",
@@ -91,10 +93,13 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFEW008": "max pooling that keeps a block from converging",
         "FFEW009": "states on a kink of their activation",
         "FFEW010": "gradient that training has is poor",
+        "FFEW015": "nudge beyond the series in beta",
     }
 )
 
-MEASURED = frozenset({"FFE4004", "FFE4005", "FFE4006", "FFE4007", "FFEW008", "FFEW009", "FFEW010"})
+MEASURED = frozenset(
+    {"FFE4004", "FFE4005", "FFE4006", "FFE4007", "FFEW008", "FFEW009", "FFEW010", "FFEW015"}
+)
 
 
 _EXAMPLE = re.compile(

@@ -17,6 +17,10 @@ from ffebm_dsl.language.registry.parameters import Parameter
 from ffebm_dsl.language.registry.shapes import Arguments, Fit, Misfit, OpIR, Shape, same_shape
 
 
+def _agree(arguments: Arguments) -> tuple[str, str] | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Construct:
     """A name of the language.
@@ -29,6 +33,7 @@ class Construct:
         source: the work that it is taken from; ``""`` where it is common property.
         deviations: where it is not what its source, or PyTorch under that name, has.
         removed: what to do about arguments that earlier versions had, by name.
+        conflict: why these arguments do not go together, and the remedy; None where they do.
     """
 
     name: str
@@ -38,6 +43,7 @@ class Construct:
     source: str = ""
     deviations: tuple[str, ...] = ()
     removed: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    conflict: Callable[[Arguments], tuple[str, str] | None] = field(default=_agree, kw_only=True)
 
     def parameter(self, name: str) -> Parameter:
         return next(p for p in self.parameters if p.name == name)
@@ -95,6 +101,11 @@ class OpConstruct(Construct):
     def in_coupling(self) -> bool:
         return self.coupling is not None
 
+    @property
+    def holomorphic(self) -> bool:
+        """Whether in a coupling it acts on complex states: a linear op does, a choice does not."""
+        return not self.routed
+
 
 @dataclass(frozen=True, kw_only=True)
 class ActivationConstruct(Construct):
@@ -110,11 +121,15 @@ class ActivationConstruct(Construct):
 class EnergyConstruct(Construct):
     """A kind of energy.
 
-    ``make``: layers, couplings and drives by name, as
-    :class:`ffebm_dsl.physics.energy.HopfieldEnergy` takes them -> the energy.
+    Attributes:
+        make: layers, couplings and drives by name, as
+            :class:`ffebm_dsl.physics.energy.HopfieldEnergy` takes them -> the energy.
+        holomorphic: whether, of holomorphic activations and ops, it is a function of complex
+            states.
     """
 
     make: Callable[..., Any]
+    holomorphic: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +167,7 @@ class EstimatorConstruct(Construct):
         title: what tables call it.
         backward: arguments and the sweeps of ``relax nudged`` -> what it costs.
         nudges: whether its phases are those of ``relax nudged``.
+        holomorphic: whether it needs an energy that is a function of complex states.
         compared: the arguments with which ``ffebm bench`` measures it beside the others, at
             that many sweeps where it makes sweeps of its own.
         summary: the arguments that tell runs apart, in a few words.
@@ -162,6 +178,7 @@ class EstimatorConstruct(Construct):
     backward: Callable[[Arguments, int], Backward]
     nudges: bool
     compared: Callable[[int], Arguments]
+    holomorphic: Callable[[Arguments], bool] = lambda arguments: False
     summary: Callable[[Arguments], str] = lambda arguments: ""
 
 
@@ -264,11 +281,9 @@ class OptimizerConstruct(Construct):
 
     Attributes:
         make: torch's parameter groups and the arguments -> ``torch.optim.Optimizer``.
-        conflict: why these arguments do not go together, and the remedy; None where they do.
     """
 
     make: Callable[[Any, Arguments], Any]
-    conflict: Callable[[Arguments], tuple[str, str] | None] = lambda arguments: None
 
     def __post_init__(self) -> None:
         missing = {"lr", "weight_decay", "groups"} - set(self.names)

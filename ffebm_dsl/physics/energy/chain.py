@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from ffebm_dsl.physics.energy.complex_states import ComplexOp
 from ffebm_dsl.physics.energy.weights import OpWeights
 from ffebm_dsl.physics.interfaces import BoundOp, CouplingOp, RoutedOp, Weights
 from ffebm_dsl.physics.layout import blank
@@ -121,6 +122,19 @@ class BoundChain:
             ]
         self._buffers: dict[int, Tensor] = {}
 
+    def complex(self) -> BoundChain:
+        """The same on complex tensors.
+
+        Raises:
+            ValueError: an op that is not holomorphic, such as max pooling.
+        """
+        if self.routed:
+            raise ValueError("a choice among inputs, as max pooling makes it, is not holomorphic")
+        other = self.reused()
+        other.plain = [ComplexOp(op) for op in self.plain if isinstance(op, BoundOp)]
+        other._ops = [ComplexOp(op) for op in self._ops if isinstance(op, BoundOp)]
+        return other
+
     def reused(self) -> BoundChain:
         """The same, packed weights and all, with buffers of its own."""
         other = copy.copy(self)
@@ -191,9 +205,9 @@ class BoundChain:
         for k, x in inputs.items():
             op = self.plain[k]
             assert isinstance(op, BoundOp)
-            found = op.op.weight_gradient(x, cotangents[k], op.weights)
+            found = op.weight_gradient(x, cotangents[k])
             if "bias" in op.weights:
-                found["bias"] = op.op.bias_gradient(affine[k])
+                found["bias"] = op.bias_gradient(affine[k])
             gradients |= {f"{self.names[k]}.{key}": g for key, g in found.items()}
         return gradients
 

@@ -136,6 +136,16 @@ class BoundHopfield(BoundEnergy):
         other.fields = {i: torch.cat([v] * copies) for i, v in self.fields.items()}
         return other
 
+    def complex(self) -> BoundHopfield:
+        for layer in self.layers:
+            if not layer.activation.holomorphic:
+                kind = type(layer.activation).__name__
+                raise ValueError(f"layer {layer.name}: {kind} is not holomorphic")
+        other = copy.copy(self)
+        other.couplings = [chain.complex() for chain in self.couplings]
+        other.fields = {i: v.to(v.dtype.to_complex()) for i, v in self.fields.items()}
+        return other
+
     def differentiable(self) -> BoundHopfield:
         drives = [u.detach().requires_grad_() for u in self.drives]
         weights = {k: w.detach().requires_grad_() for k, w in self.weights.items()}
@@ -218,9 +228,11 @@ class BoundHopfield(BoundEnergy):
         names, drives = self.energy.drives.names(), []
         parts = zip(self.drive_chains, self.driven, self.drives, strict=True)
         for k, (chain, i, u) in enumerate(parts):
-            found = chain.weight_gradient(u, moved[i], ())
+            # Drives are real, so the real part of what meets them is all that counts.
+            field = moved[i].real if moved[i].is_complex() else moved[i]
+            found = chain.weight_gradient(u, field, ())
             gradients |= {f"{names[k]}.{key}": g for key, g in found.items()}
-            drives.append(chain.adjoint(moved[i], ()))
+            drives.append(chain.adjoint(field, ()))
         return EnergyGradient(gradients, drives)
 
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from ffebm_dsl.physics.energy.complex_states import PairedDynamics, paired, unpaired
 from ffebm_dsl.physics.gradients.cost import LinearCost
 from ffebm_dsl.physics.interfaces import (
     Cost,
@@ -28,17 +32,36 @@ from ffebm_dsl.physics.layout import take_rows
 from ffebm_dsl.physics.relaxation import relax
 
 
+class PhaseEnd(NamedTuple):
+    """Where a phase ended: its state, complex where its strength is, and its routings.
+
+    Routings that the phase froze belong to the energy that was relaxed, and so to its
+    derivative.
+    """
+
+    state: list[Tensor]
+    routings: Routings
+
+
 def estimate(
     phases: Sequence[Phase], equilibrium: Equilibrium, cost: Cost, weights: Tensor
 ) -> GradientEstimate:
     """Relax the nudged phases, and contrast all."""
     nudges = [phase.beta for phase in phases if phase.beta != 0]
+    batch, ends, solutions = len(weights), list[PhaseEnd](), list[Solution]()
     with torch.no_grad():
-        dynamics, start = nudged_dynamics(equilibrium, cost, nudges)
-        nudged = relax(dynamics, start, equilibrium.nudged)
-        found = contrast(phases, equilibrium, cost, weights, nudged.state, dynamics)
-    solutions = [_part(nudged, k, len(weights)) for k in range(len(nudges))]
-    return found._replace(solutions={"nudged": solutions})
+        # Complex numbers cost twice as much: phases that need none are relaxed without.
+        for kind, group in groupby(nudges, lambda beta: isinstance(beta, complex)):
+            dynamics, start = nudged_dynamics(equilibrium, cost, betas := list(group))
+            nudged = relax(dynamics, start, equilibrium.nudged)
+            ends += phase_ends(dynamics, nudged.state, batch)
+            found = [_part(nudged, k, batch) for k in range(len(betas))]
+            solutions += [
+                replace(s, state=[unpaired(x) for x in s.state]) if kind else s for s in found
+            ]
+        return contrast(phases, equilibrium, cost, weights, ends)._replace(
+            solutions={"nudged": solutions}
+        )
 
 
 def contrast(
@@ -46,28 +69,25 @@ def contrast(
     equilibrium: Equilibrium,
     cost: Cost,
     weights: Tensor,
-    nudged: Sequence[Tensor],
-    dynamics: EnergyDynamics,
+    nudged: Sequence[PhaseEnd],
 ) -> GradientEstimate:
-    """The estimate from the states of the nudged phases, one after the other in a batch.
-
-    ``dynamics`` is what they were relaxed by: routings that it froze belong to the energy
-    that was relaxed, and so to its derivative.
-    """
-    batch = len(weights)
-    states, routings = _parts(nudged, batch), _routings(dynamics, nudged, batch)
+    """The estimate from the ends of the nudged phases, in order."""
+    ends, bound = list(nudged), equilibrium.bound
     place = next((k for k, phase in enumerate(phases) if phase.beta == 0), None)
     if place is not None:
-        free = equilibrium.routings or equilibrium.bound.routings(equilibrium.state)
-        states.insert(place, list(equilibrium.state))
-        routings.insert(place, free)
+        free = equilibrium.routings or bound.routings(equilibrium.state)
+        ends.insert(place, PhaseEnd(list(equilibrium.state), free))
+    if any(isinstance(phase.beta, complex) for phase in phases):
+        bound = bound.complex()
     # dF/dtheta = -dphi/dtheta.
     scales = [weights * -phase.weight for phase in phases]
-    found = equilibrium.bound.contrast(states, scales, routings)
-    # The cost enters F as beta C.
-    stacked = [torch.cat(layer) for layer in zip(*states, strict=True)]
-    cost_weights = torch.cat([weights * (phase.beta * phase.weight) for phase in phases])
-    cost_parameters = cost.stacked(len(phases)).parameter_gradient(stacked, cost_weights)
+    found = bound.contrast([e.state for e in ends], scales, [e.routings for e in ends])
+    # The cost enters F as beta C; one with parameters is not for complex states.
+    cost_parameters = []
+    if cost.parameters():
+        stacked = [torch.cat(layer) for layer in zip(*(e.state for e in ends), strict=True)]
+        shares = torch.cat([weights * (phase.beta * phase.weight) for phase in phases])
+        cost_parameters = cost.stacked(len(phases)).parameter_gradient(stacked, shares)
     return GradientEstimate(found.weights, found.drives, cost_parameters)
 
 
@@ -83,27 +103,49 @@ def nudged_phases(
 
 
 def nudged_dynamics(
-    equilibrium: Equilibrium, cost: Cost, betas: Sequence[float]
+    equilibrium: Equilibrium, cost: Cost, betas: Sequence[complex]
 ) -> tuple[EnergyDynamics, list[Tensor]]:
     """The dynamics under ``-beta dC/ds`` and the free state, once for each of ``betas``.
 
-    All are in one batch: sample n under the k-th beta is row ``k * B + n``.
+    All are in one batch: sample n under the k-th beta is row ``k * B + n``. Where a beta is
+    complex, all states are, as pairs of their real and imaginary parts (:func:`paired`).
+
+    Raises:
+        ValueError: a complex beta in an energy that is not holomorphic, or with the loss itself
+            as cost.
     """
     copies, batch = len(betas), len(equilibrium.state[0])
-    like = equilibrium.state[0]
+    like, bound = equilibrium.state[0], equilibrium.bound
+    is_complex = any(isinstance(beta, complex) for beta in betas)
+    if is_complex:
+        bound, like = bound.complex(), like.new_empty(0, dtype=like.dtype.to_complex())
+        if not isinstance(cost, LinearCost):
+            raise ValueError("nudging by the loss is for real phases: nudge by the cotangent")
     strengths = torch.cat([like.new_full((batch,), beta) for beta in betas])
     given = equilibrium.force
     force = together(
         None if given is None else given.select(_copied(batch, copies, like)),
         Nudge(cost.stacked(copies), strengths),
-        equilibrium.noise(equilibrium.nudged, "nudged", copies),
+        # A word of its own: what real and complex phases draw must not be the same.
+        equilibrium.noise(equilibrium.nudged, "complex" if is_complex else "nudged", copies),
     )
-    dynamics = equilibrium.bound.repeated(copies).dynamics(
+    dynamics = bound.repeated(copies).dynamics(
         force,
         _repeat(equilibrium.routings, copies),
         freeze_after=equilibrium.nudged.freeze_after,
     )
-    return dynamics, [torch.cat([s] * copies) for s in equilibrium.state]
+    start = [torch.cat([s] * copies) for s in equilibrium.state]
+    if is_complex:
+        return PairedDynamics(dynamics), [paired(s.to(like.dtype)) for s in start]
+    return dynamics, start
+
+
+def phase_ends(dynamics: EnergyDynamics, states: Sequence[Tensor], batch: int) -> list[PhaseEnd]:
+    """The ends of the phases that are in one batch of ``states``, relaxed by ``dynamics``."""
+    routings = _routings(dynamics, states, batch)
+    if isinstance(dynamics, PairedDynamics):
+        states = [unpaired(s) for s in states]
+    return list(map(PhaseEnd, _parts(states, batch), routings))
 
 
 def _copied(batch: int, copies: int, like: Tensor) -> Tensor:

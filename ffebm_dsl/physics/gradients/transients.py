@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.gradients.contrast import contrast, nudged_dynamics
+from ffebm_dsl.physics.gradients.contrast import contrast, nudged_dynamics, phase_ends
 from ffebm_dsl.physics.gradients.cost import cotangents_by_layer
 from ffebm_dsl.physics.interfaces import (
     ContrastiveEstimator,
@@ -59,7 +59,8 @@ def ep_transients(
             with torch.no_grad():
                 state = relax(dynamics, state, step).state
         with torch.no_grad():
-            estimate = contrast(estimator.phases, equilibrium, cost, weights, state, dynamics)
+            ends = phase_ends(dynamics, state, len(weights))
+            estimate = contrast(estimator.phases, equilibrium, cost, weights, ends)
         yield Nudged(estimate, state)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +27,9 @@ class Activation(ABC):
     ``slope`` multiplies the pre-activation ``v`` (which has the units of
     ``d phi / d s``) and is positive.
     """
+
+    holomorphic: ClassVar[bool] = False
+    """Whether sigma takes complex tensors too, as the holomorphic function that it is."""
 
     slope: float = 1.0
 

@@ -70,6 +70,9 @@ class EnergyDynamics(Dynamics, Protocol):
     def routings(self, state: State) -> Routings:
         """The choices of routed ops at ``state``, or the ones that are kept; none without such."""
 
+    def select(self, rows: Tensor) -> EnergyDynamics:
+        """The dynamics of the samples ``rows`` (indices into the batch) alone."""
+
 
 class EnergyGradient(NamedTuple):
     """Derivatives by weights, under their names, and by drives, (B, *drive shape) each."""
@@ -104,6 +107,16 @@ class BoundEnergy(ABC):
     @abstractmethod
     def repeated(self, copies: int) -> BoundEnergy:
         """The same for a batch of ``copies`` times the samples, one copy after the other."""
+
+    def complex(self) -> BoundEnergy:
+        """The same as a holomorphic function of complex states, at the same real drives.
+
+        Its dynamics take complex states, and its :meth:`contrast` gives the real part.
+
+        Raises:
+            ValueError: it is none, or is not known to be one.
+        """
+        raise ValueError(f"{type(self).__name__} is not known to be holomorphic")
 
     @abstractmethod
     def differentiable(self) -> BoundEnergy:
@@ -147,8 +160,9 @@ class BoundEnergy(ABC):
     ) -> EnergyGradient:
         """``sum over k and samples of scales[k] * d phi(states[k]) / d(weights, drives)``.
 
-        ``scales`` are (B,) each and add up to zero, as a finite difference's do. The drives'
-        gradients are per sample. ``routings`` gives the choices of routed ops by state.
+        ``scales`` are (B,) each and add up to zero, as a finite difference's do; of complex
+        ones the real parts do, and the last state is real. The drives' gradients are per
+        sample. ``routings`` gives the choices of routed ops by state.
         """
 
     @abstractmethod

@@ -99,10 +99,13 @@ class Estimator(ABC):
 
 
 class Phase(NamedTuple):
-    """A phase of EP: its nudging strength, and the weight of ``dF/dtheta`` at its end."""
+    """A phase of EP: its nudging strength, and the weight of ``dF/dtheta`` at its end.
 
-    beta: float
-    weight: float
+    A complex strength makes a phase of complex states, in an energy that is holomorphic.
+    """
+
+    beta: complex
+    weight: complex
 
 
 class ContrastiveEstimator(Estimator):
@@ -112,21 +115,30 @@ class ContrastiveEstimator(Estimator):
     gradient of ``C(s*)`` for a weight or a drive is the derivative of ``dF/dtheta`` by beta
     at 0, taken as a finite difference over a few phases::
 
-        sum over phases of weight * dF/dtheta at (beta, s(beta))
+        Re(sum over phases of weight * dF/dtheta at (beta, s(beta)))
 
     ``dF/dtheta`` is the explicit derivative at a fixed state, so no phase needs a graph. All
-    nudged phases are one relaxation of a batch that holds every sample once for each.
+    nudged phases of real strength are one relaxation of a batch that holds every sample once
+    for each; those of complex strength are another.
     """
 
     @property
     @abstractmethod
     def phases(self) -> tuple[Phase, ...]:
-        """The phases, at most one of them free (beta 0); their weights add up to 0."""
+        """The phases, at most one of them free (beta 0); their weights add up to 0.
+
+        Of complex ones the real parts do, and they come before the real phases.
+        """
 
     @property
-    def nudges(self) -> tuple[float, ...]:
+    def nudges(self) -> tuple[complex, ...]:
         """The strengths of the nudged phases, in order."""
         return tuple(phase.beta for phase in self.phases if phase.beta != 0)
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether there are phases of complex strength."""
+        return any(isinstance(beta, complex) for beta in self.nudges)
 
     @property
     def reach(self) -> float:

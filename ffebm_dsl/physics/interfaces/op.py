@@ -116,3 +116,11 @@ class BoundOp:
     def adjoint_onto(self, y: Tensor, base: Tensor) -> Tensor:
         """``base`` plus the adjoint of ``y``, in a tensor of its own."""
         return base + self.adjoint(y)
+
+    def weight_gradient(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """``d <tangent(x), y> / d weight`` of every weight but the bias, summed over the batch."""
+        return self.op.weight_gradient(x, y, self.weights)
+
+    def bias_gradient(self, y: Tensor) -> Tensor:
+        """``d <forward(x), y> / d bias``, summed over the batch."""
+        return self.op.bias_gradient(y)

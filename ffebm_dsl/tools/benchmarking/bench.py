@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import BlockIR, SpecIR
+from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import GRADIENTS
 from ffebm_dsl.physics.interfaces import Estimator
 from ffebm_dsl.physics.network import BlockSettings, HybridNetwork, Outcome
@@ -127,7 +128,8 @@ def _estimator(kind: str, block: BlockIR) -> Estimator:
     """The estimator that the contender ``kind`` gives a block."""
     construct, own = GRADIENTS[kind], block.gradient
     kept = construct.nudges and own.name == kind
-    arguments = own.arguments if kept else construct.compared(max(1, block.nudged.sweeps))
+    compared = construct.compared(max(1, block.nudged.sweeps))
+    arguments = own.arguments if kept else fill_defaults(construct, {**compared})
     estimator: Estimator = construct.make(arguments)
     return estimator
 

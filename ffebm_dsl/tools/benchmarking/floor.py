@@ -92,7 +92,9 @@ def _block(
             help="`ffebm bench` compares with the products of couplings; time a run of "
             "`ffebm train --max-steps` instead",
         )
-    copies = len(estimator.nudges)
+    # A phase in complex numbers is two real ones; contrasted with one, all phases are.
+    copies = sum(1 + isinstance(beta, complex) for beta in estimator.nudges)
+    contrasted = len(estimator.phases) * (1 + estimator.is_complex)
     phases = [(_sweeps(core, "free"), batch), (_sweeps(core, "nudged"), copies * batch)]
     for coupling in core.energy.couplings:
         for held in coupling.ops:
@@ -103,7 +105,7 @@ def _block(
                 forward, adjoint = _pair(held.op, weights, size, x, plain)
                 yield count, forward
                 yield count, adjoint
-            yield 1, _gradients(held.op, weights, len(estimator.phases) * batch, x, plain)
+            yield 1, _gradients(held.op, weights, contrasted * batch, x, plain)
 
 
 def _sweeps(core: EnergyBlock, phase: str) -> int:

@@ -40,6 +40,7 @@ from ffebm_dsl.tools.checking.report import (
     RelaxationRow,
     relaxation_rows,
 )
+from ffebm_dsl.tools.checking.series import SeriesReport, series
 
 VANISHING = {torch.float64: 1e-7, torch.float32: 1e-4}
 """A gradient this small, relative to the network's largest, is beyond EP in this dtype."""
@@ -129,6 +130,7 @@ class _Checker:
             relaxation=rows + self.relaxation,
             kinks=kinks,
             noise=_noise(self.problem),
+            series=self._series(),
             frozen=self.problem.frozen,
             damped=self.problem.damped,
             unconverged=self.problem.unconverged,
@@ -142,6 +144,15 @@ class _Checker:
         estimator = self.estimators[block]
         beta = estimator.reach if isinstance(estimator, ContrastiveEstimator) else 0.0
         return survey(block, self.captured[block], beta)
+
+    def _series(self) -> list[SeriesReport]:
+        """Of blocks with complex phases, how far their states are a series in beta."""
+        found = []
+        for name, estimator in self.estimators.items():
+            if isinstance(estimator, ContrastiveEstimator) and estimator.is_complex:
+                self.advance(f"the series in beta of {name}")
+                found.append(series(name, self.captured[name], estimator.reach))
+        return found
 
     def _estimates(self, kinks: list[KinkReport]) -> dict[str, Gradients]:
         """Every estimator's gradients, by the estimator's name."""

@@ -41,6 +41,7 @@ def energy_promises(
     yield from _phi_promises(energy, reference)
     yield from _field_promises(energy, reference)
     yield from _gradient_promises(energy, reference)
+    yield from _complex_promises(energy, reference)
 
 
 class _Reference:
@@ -237,6 +238,49 @@ def _gradient_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
     }
     for text, (found, expected) in pairs.items():
         yield compared(text, partial(_both, found, expected), LIMIT)
+
+
+TINY = 1e-20
+"""The imaginary part of a complex step, whose square is nothing beside 1."""
+
+
+def _complex_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
+    """Of an energy that is holomorphic: on complex states it is phi, continued."""
+    try:
+        at.bound().complex()
+    except ValueError:
+        return
+    yield compared("complex dynamics continue the real ones", partial(_swept_complex, at), LIMIT)
+
+    def contrast() -> Tensor:
+        # A complex step: the imaginary part of phi's gradient is its derivative.
+        states = [_stepped(at), at.state]
+        scales = [at.scale * (-1j / TINY), torch.zeros_like(at.scale)]
+        return at.joined(at.bound().complex().contrast(states, scales, [{}, {}]))
+
+    yield compared(
+        "contrast() of complex states conjugates nothing",
+        partial(_both, contrast, at.mixed),
+        LIMIT,
+    )
+
+
+def _stepped(at: _Reference) -> list[Tensor]:
+    return [torch.complex(s, TINY * w) for s, w in zip(at.state, at.response, strict=True)]
+
+
+def _swept_complex(at: _Reference) -> tuple[Tensor, Tensor]:
+    """Each layer's update along a complex step, and by the Hessian of phi."""
+    start, found, expected = _stepped(at), list[Tensor](), list[Tensor]()
+    with torch.no_grad():
+        dynamics = at.bound().complex().dynamics()
+        field, moved = at.field(at.state), at.product(at.state, at.response)
+        for i, layer in enumerate(at.energy.layers):
+            new = dynamics.update(start, i)
+            found += [new.real.clone(), new.imag / TINY]
+            slope = layer.activation.derivative(field[i])
+            expected += [layer.activation(field[i]), slope * moved[i]]
+    return _flat(found), _flat(expected)
 
 
 def _both(

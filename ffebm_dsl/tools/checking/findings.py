@@ -26,6 +26,7 @@ def findings(
         *([] if report.unconverged else _not_judged(report, source, places)),
         *_convergence(report, source, places),
         *([] if report.unconverged else _poor_in_training(report, source, places)),
+        *([] if report.unconverged else _beyond_series(report, source, places)),
         *(d for kink in report.kinks for d in _kinks(kink, source, places[kink.block])),
     ]
 
@@ -135,6 +136,24 @@ def _poor_in_training(
 
 def _degrees(cosine: float) -> float:
     return math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
+
+
+def _beyond_series(
+    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
+) -> Iterator[Diagnostic]:
+    for row in report.series:
+        if row.converges:
+            continue
+        about = f"about {row.radius:.2g}" if row.radius else "too small to measure"
+        yield Diagnostic(
+            "FFEW015",
+            f"block `{row.block}`: beta = {row.beta:g} is beyond the radius of convergence of "
+            f"its states' series in beta, {about}, so that complex phases do not give the gradient",
+            source,
+            places[row.block],
+            notes=() if row.settled else ("phases on that circle do not come to rest",),
+            help="nudge less, or with real strengths: `ep(stencil=4)`",
+        )
 
 
 def _kinks(kink: KinkReport, source: SourceFile, span: Span) -> Iterator[Diagnostic]:

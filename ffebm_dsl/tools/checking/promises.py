@@ -132,6 +132,37 @@ def activation_promises(activation: Activation, generator: Generator) -> Iterato
     yield compared(
         "overwrite() gives sigma", lambda: (activation.overwrite(v.clone()), activation(v))
     )
+    if activation.holomorphic:
+        yield from _holomorphic_promises(activation, v, h)
+
+
+def _holomorphic_promises(activation: Activation, v: Tensor, h: float) -> Iterator[Promise]:
+    """``sigma`` on complex numbers near the real line."""
+    z = torch.complex(v, 0.3 * v.sin() / activation.slope)
+
+    def slope(direction: complex) -> Tensor:
+        step = h * direction
+        return torch.view_as_real((activation(z + step) - activation(z - step)) / (2 * step))
+
+    yield compared(
+        "sigma has the same derivative in every direction of the complex plane",
+        lambda: (slope(1j), slope(1)),
+        CONDITIONED,
+    )
+    yield compared(
+        "sigma of a real number is the same in complex arithmetic",
+        lambda: (
+            torch.view_as_real(activation(v.to(z.dtype))),
+            torch.view_as_real(activation(v).to(z.dtype)),
+        ),
+    )
+    yield compared(
+        "overwrite() gives sigma of complex numbers",
+        lambda: (
+            torch.view_as_real(activation.overwrite(z.clone())),
+            torch.view_as_real(activation(z)),
+        ),
+    )
 
 
 def _with(x: Tensor, of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:

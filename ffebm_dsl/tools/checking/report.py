@@ -10,6 +10,7 @@ from ffebm_dsl.physics.gradients.compare import Comparison
 from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import PhaseReport
 from ffebm_dsl.tools.checking.kinks import KinkReport
+from ffebm_dsl.tools.checking.series import SeriesReport
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class CheckReport:
         kinks: where states sit relative to kinks, and the beta chosen for each block.
         noise: of each block whose spec has some, by phase: left out of everything but
             ``as_configured`` and ``as_configured_in_float64``.
+        series: how far the states of blocks with complex phases are a series in beta.
         frozen, damped, unconverged: names of blocks, as in ``Problem``.
     """
 
@@ -122,6 +124,7 @@ class CheckReport:
     relaxation: list[RelaxationRow]
     kinks: list[KinkReport]
     noise: dict[str, dict[str, float]]
+    series: list[SeriesReport]
     frozen: list[str]
     damped: list[str]
     unconverged: list[str]
@@ -154,6 +157,7 @@ class CheckReport:
             "relaxation": [row.to_dict() for row in self.relaxation],
             "kinks": [asdict(kink) for kink in self.kinks],
             "noise": self.noise,
+            "series": [row.to_dict() for row in self.series],
             "frozen": self.frozen,
             "damped": self.damped,
             "unconverged": self.unconverged,

@@ -259,6 +259,9 @@ def verify_values(construct: Construct, values: Mapping[str, Any], place: str) -
         if parameter.name not in values:
             raise fault(place, f"`{construct.name}` needs `{parameter.name}`")
         _verify_value(parameter, values[parameter.name], place)
+    conflict = construct.conflict(values)
+    if conflict is not None:
+        raise fault(place, *conflict)
 
 
 def _is_of(value: object, kind: Kind) -> bool:
