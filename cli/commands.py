@@ -15,6 +15,8 @@ from typer.main import get_command
 
 COMMANDS: Mapping[str, str] = {
     "train": "train:train",
+    "sweep": "sweep:sweep",
+    "compare": "compare:compare",
     "check": "check:check",
     "eval": "eval:evaluate",
     "show": "show:show",

@@ -18,7 +18,8 @@ def report(
         list[Path],
         typer.Argument(
             metavar="RUN...",
-            help="Run directories, or record files of `ffebm check --transients`.",
+            help="Run directories, folders of sweeps, or record files of "
+            "`ffebm check --transients`.",
         ),
     ],
     out: Annotated[
@@ -36,9 +37,10 @@ def report(
     """
     target = _target(runs, out)
     from ffebm_dsl.running.storage import publish
+    from ffebm_dsl.tools.experiments.results import expand
     from ffebm_dsl.tools.report import load, page
 
-    publish(target, page([load(run) for run in runs]).encode())
+    publish(target, page([load(run) for run in expand(runs)]).encode())
     emit(f"{target}")
 
 

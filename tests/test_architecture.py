@@ -55,7 +55,8 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "seal": "",
         "hdf5": "diagnostics",
         "records": "hdf5 storage seal diagnostics",
-        "report": "records registry diagnostics",
+        "report": "experiments records registry diagnostics",
+        "experiments": "records storage run_directory ir syntax diagnostics",
         "datasets": "storage hdf5 registry diagnostics",
         "checking": "build constructs interfaces network gradients relaxation energy modules ir "
         "registry diagnostics training records",
@@ -63,9 +64,9 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "run_directory seal datasets ir registry diagnostics",
         "benchmarking": "checking build interfaces network gradients relaxation energy layout ir "
         "registry diagnostics",
-        "cli": "allocation storage benchmarking training checking report comparison build datasets "
-        "records run_directory ir registry syntax diagnostics network specs drawing editor "
-        "interchange migrations",
+        "cli": "allocation storage benchmarking training checking report comparison experiments "
+        "build datasets records run_directory ir registry syntax diagnostics network specs drawing "
+        "editor interchange migrations",
         "__main__": "cli",
         "": "build constructs interchange interfaces ir energy network registry diagnostics "
         "training",

@@ -17,6 +17,7 @@ from ffebm_dsl.tools.report.curves import learning_curves, wall_clock
 from ffebm_dsl.tools.report.origins import origins
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import Section
+from ffebm_dsl.tools.report.seeds import seeds
 from ffebm_dsl.tools.report.svg import DASHES, SERIES, Artist
 from ffebm_dsl.tools.report.text import printable, short
 from ffebm_dsl.tools.report.transients import transients
@@ -49,6 +50,7 @@ def sections(runs: Sequence[Run]) -> list[Section]:
     artist = Artist()
     return [
         comparison(runs),
+        seeds(runs, artist),
         learning_curves(runs, artist),
         bad_steps(runs),
         transients(runs, artist),

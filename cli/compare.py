@@ -1,0 +1,126 @@
+"""``ffebm compare``: means over seeds, and paired differences with intervals."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ffebm_dsl.cli.console import coloured, emit_json, emit_styled
+
+if TYPE_CHECKING:
+    from ffebm_dsl.tools.experiments.results import Comparison, Configuration
+    from ffebm_dsl.tools.experiments.statistics import Mean
+
+
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders of sweeps.")
+    ],
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="KEY,...",
+            help="What the runs may differ in beside their seeds, such as optimizer.lr. "
+            "[default: the one key that they do differ in]",
+        ),
+    ] = "",
+    metric: Annotated[
+        str, typer.Option(help="top1, top5 or loss. [default: top1 where there is one]")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare trained networks: means over seeds, and differences with 95 % intervals.
+
+    Differences are from the first configuration, between runs of one seed. Runs that differ in
+    more than --by says are refused.
+    """
+    from ffebm_dsl.tools.experiments import results as found
+
+    paths = found.expand(runs)
+    keys = [key.strip() for key in by.split(",") if key.strip()]
+    comparison = found.compare([found.read_result(path) for path in paths], keys, metric)
+    if as_json:
+        emit_json(as_record(comparison))
+    else:
+        print_comparison(comparison)
+
+
+def as_record(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as plain values for JSON; null where a number has no meaning."""
+    return {
+        "metric": comparison.metric,
+        "by": list(comparison.varied),
+        "configurations": [
+            {
+                "label": c.label,
+                "runs": len(c.values),
+                "diverged": c.failed,
+                "values": {str(seed): value for seed, value in sorted(c.values.items())},
+                "mean": _mean_record(c.mean),
+                "difference": _mean_record(c.difference),
+            }
+            for c in comparison.configurations
+        ],
+    }
+
+
+def _mean_record(mean: Mean | None) -> dict[str, Any] | None:
+    if mean is None:
+        return None
+    return {k: v if math.isfinite(v) else None for k, v in asdict(mean).items()}
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """A row for every configuration."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    percent = comparison.metric != "loss"
+    unit = f"{comparison.metric} %" if percent else comparison.metric
+    label = max(len(c.label) for c in comparison.configurations)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("configuration", overflow="fold", min_width=min(label, 20))
+    for heading in ("seeds", unit, "sd", "95 %", "difference, 95 %"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for configuration in comparison.configurations:
+        table.add_row(*_row(configuration, percent))
+    console = Console(highlight=False, force_terminal=coloured(sys.stdout))
+    with console.capture() as capture:
+        console.print(table)
+    emit_styled("\n".join(line.rstrip() for line in capture.get().rstrip().split("\n")))
+
+
+def _row(c: Configuration, percent: bool) -> list[str]:
+    seeds = str(len(c.values)) + (f" (+{c.failed} diverged)" if c.failed else "")
+    if c.mean is None:
+        return [c.label, seeds, "", "", "", ""]
+    difference = ""
+    if c.difference is not None:
+        d = c.difference
+        difference = f"{_number(d.mean, percent, '+')} {_interval(d, percent, '+')}".strip()
+    return [
+        c.label,
+        seeds,
+        _number(c.mean.mean, percent),
+        _number(c.mean.deviation, percent),
+        _interval(c.mean, percent),
+        difference,
+    ]
+
+
+def _interval(mean: Mean, percent: bool, sign: str = "") -> str:
+    if mean.count < 2:
+        return ""
+    return f"[{_number(mean.low, percent, sign)}, {_number(mean.high, percent, sign)}]"
+
+
+def _number(value: float, percent: bool, sign: str = "") -> str:
+    if not math.isfinite(value):
+        return ""
+    return f"{100 * value:{sign}.2f}" if percent else f"{value:{sign}.3g}"

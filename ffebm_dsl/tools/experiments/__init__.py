@@ -1,0 +1,1 @@
+"""Many runs of one spec: what a sweep trains, and what its runs show together."""

@@ -1,0 +1,314 @@
+"""Runs as their records tell them: what was trained, by which settings, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.running.records import Record, read
+from ffebm_dsl.tools.experiments.statistics import Mean, mean_of, paired
+
+METRICS = ("top1", "top5", "loss")
+"""What runs are compared by; columns of ``/run/eval``."""
+
+SURROUNDINGS = ("dtype", "data", "ffebm")
+"""What a run's numbers depend on beside its spec: precision, SHA-256 of the data, program."""
+
+SWEEP = "sweep.json"
+"""The file that a sweep's folder has beside its run directories."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run: its name, its seed, its end, and everything that its numbers depend on.
+
+    Attributes:
+        status: ``finished``, ``stopped``, ``diverged`` or ``running``.
+        metrics: of the last evaluation, by the names in ``METRICS``; NaN where one has no meaning.
+        settings: dotted key -> value of the resolved spec without its seed, and what the
+            record says of precision, data and program.
+        overrides: the values that ``--set`` gave, by key, the seed left out.
+        text: the spec's text.
+    """
+
+    name: str
+    seed: int
+    status: str
+    metrics: Mapping[str, float]
+    settings: Mapping[str, Any]
+    overrides: Mapping[str, str]
+    text: str
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Runs that differ by their seeds alone.
+
+    ``values`` are the metric of the finished runs by seed; ``failed`` counts the diverged ones.
+    ``difference`` is that from the first configuration, over the seeds that both have.
+    """
+
+    label: str
+    values: Mapping[int, float]
+    failed: int
+    mean: Mean | None
+    difference: Mean | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Configurations side by side, by one metric. ``varied`` are the keys that tell them apart."""
+
+    metric: str
+    varied: Sequence[str]
+    configurations: Sequence[Configuration] = field(default_factory=list)
+
+
+def expand(paths: Sequence[Path]) -> list[Path]:
+    """The paths, with the run directories of a sweep in the place of its folder.
+
+    Raises:
+        InputError: a sweep without a run, or with a file that is not the one it wrote.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not (path / SWEEP).is_file():
+            found.append(path)
+            continue
+        runs = [path / name for name in trial_names(path)]
+        found += [run for run in runs if run.is_dir()]
+        if not found:
+            raise InputError(f"{path}: no trial of this sweep has begun", help="run it first")
+    return found
+
+
+def trial_names(folder: Path) -> list[str]:
+    """The run directories of a sweep, by name, in the order of its trials.
+
+    Raises:
+        InputError: the sweep's file cannot be read.
+    """
+    try:
+        data = json.loads((folder / SWEEP).read_text(encoding="utf-8"))
+        names = [trial["name"] for trial in data["trials"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / SWEEP}: not the file of a sweep: {error}") from None
+    return [name for name in names if isinstance(name, str) and Path(name).name == name]
+
+
+def read_result(path: Path) -> Result:
+    """The run in a directory.
+
+    Raises:
+        InputError: it is no run directory, or its record is damaged.
+    """
+    file = path / "run.h5"
+    if not file.is_file():
+        raise InputError(
+            f"{path} is not a run directory: it has no run.h5",
+            help="name folders that `ffebm train` made, or that of a sweep",
+        )
+    return result_of(path.resolve().name, read(file))
+
+
+def result_of(name: str, record: Record) -> Result:
+    """The run of a record.
+
+    Raises:
+        InputError: its spec is not one.
+    """
+    provenance = record["provenance"]
+    overrides = dict(str(o).partition("=")[::2] for o in provenance["override"])
+    overrides.pop("seed", None)
+    return Result(
+        name=name,
+        seed=int(provenance["seed"][()]),
+        status=record.attributes["status"],
+        metrics=_metrics(record),
+        settings=_settings(record),
+        overrides=overrides,
+        text=str(provenance["spec_text"][()]),
+    )
+
+
+def _metrics(record: Record) -> dict[str, float]:
+    table = record.tables.get("eval")
+    if table is None or not len(table):
+        return dict.fromkeys(METRICS, math.nan)
+    return {name: float(table[name][-1]) for name in METRICS}
+
+
+def _settings(record: Record) -> dict[str, Any]:
+    provenance = record["provenance"]
+    try:
+        spec = json.loads(str(provenance["spec_resolved"][()]))
+        spec["train"].pop("seed", None)
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        raise InputError("the record's spec is not one that was trained") from None
+    packages = dict(str(entry).partition(" ")[::2] for entry in provenance["package"])
+    return {
+        **_flat(spec, ""),
+        "dtype": str(provenance["dtype"][()]),
+        "data": str(provenance["dataset_sha256"][()]),
+        "ffebm": packages.get("ffebm", ""),
+    }
+
+
+def _flat(value: Any, key: str) -> dict[str, Any]:
+    """Nested values by dotted keys."""
+    if isinstance(value, dict) and value:
+        parts = [_flat(v, f"{key}.{k}" if key else str(k)) for k, v in value.items()]
+    elif isinstance(value, list) and value:
+        parts = [_flat(v, f"{key}.{i}") for i, v in enumerate(value)]
+    else:
+        return {key: value}
+    return {k: v for part in parts for k, v in part.items()}
+
+
+def compare(results: Sequence[Result], by: Sequence[str], metric: str = "") -> Comparison:
+    """The runs' configurations with means and intervals, and paired differences from the first.
+
+    Args:
+        results: the runs; those of the first configuration are what others are compared with.
+        by: what may differ: keys as ``--set`` takes them, or as the resolved spec has them;
+            empty: the one that does.
+        metric: of ``METRICS``; ``""``: accuracy where the runs have one, else the loss.
+
+    Raises:
+        InputError: a run that has not ended, runs that differ in more than ``by`` says, two
+            runs of one seed and one configuration, or a metric that they do not have.
+    """
+    _require_ended(results)
+    metric = _metric(results, metric)
+    varied = _varied(results, by)
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(json.dumps(result.settings, sort_keys=True, default=str), []).append(
+            result
+        )
+    configurations: list[Configuration] = []
+    for group in groups.values():
+        found = _configuration(group, varied, metric)
+        if configurations:
+            difference = paired(found.values, configurations[0].values)
+            found = Configuration(found.label, found.values, found.failed, found.mean, difference)
+        configurations.append(found)
+    return Comparison(metric, varied, configurations)
+
+
+def _require_ended(results: Sequence[Result]) -> None:
+    going = [r.name for r in results if r.status not in ("finished", "diverged")]
+    if going:
+        raise InputError(
+            f"{len(going)} of {len(results)} runs have not ended: {', '.join(going[:3])}"
+            f"{', ...' if len(going) > 3 else ''}",
+            help="go on with them: ffebm train --resume RUN, or leave them out",
+        )
+
+
+def _metric(results: Sequence[Result], metric: str) -> str:
+    ended = [r for r in results if r.status == "finished"]
+    has = [name for name in METRICS if all(math.isfinite(r.metrics[name]) for r in ended)]
+    if metric and metric not in METRICS:
+        raise InputError(f"no metric is called `{metric}`", help=f"known: {', '.join(METRICS)}")
+    if (metric and metric not in has) or not has:
+        raise InputError(
+            f"not every run has {metric or 'an evaluation'}",
+            help=f"all of them have: {', '.join(has) or 'none'}",
+        )
+    return metric or has[0]
+
+
+def differing_keys(results: Sequence[Result]) -> list[str]:
+    """What the runs differ in beside their seeds, by the keys that ``--set`` takes."""
+    differing = _differing(results)
+    named = _overridden(results)
+    surroundings = [key for key in differing if key in SURROUNDINGS]
+    if named:
+        return [*named, *surroundings]
+    return [*dict.fromkeys(_short(key) for key in differing)]
+
+
+def _differing(results: Sequence[Result]) -> list[str]:
+    keys = dict.fromkeys(key for result in results for key in result.settings)
+    first = results[0].settings
+    return [k for k in keys if any(r.settings.get(k) != first.get(k) for r in results)]
+
+
+def _varied(results: Sequence[Result], by: Sequence[str]) -> list[str]:
+    """The keys that the runs differ in; an error where that is more than is stated."""
+    differing, named = _differing(results), _overridden(results)
+    candidates = differing_keys(results)
+    stated = list(by) or (candidates if len(candidates) == 1 else [])
+    left = [key for key in differing if not _covered(key, stated, named)]
+    if not left:
+        return [key for key in stated if any(_is(d, key) for d in (*named, *differing))]
+    told = [key for key in candidates if not any(_is(key, name) for name in stated)]
+    raise InputError(
+        f"the runs differ in {', '.join(f'`{key}`' for key in told[:6])}"
+        f"{', ...' if len(told) > 6 else ''}{', which --by does not name' if by else ''}",
+        help=f"--by {','.join([*stated, *told[:6]])} compares all of it at once; or leave runs out",
+    )
+
+
+def _overridden(results: Sequence[Result]) -> list[str]:
+    """The keys of ``--set`` whose values differ between runs of one text; none of several texts."""
+    if len({result.text for result in results}) > 1:
+        return []
+    keys = dict.fromkeys(key for result in results for key in result.overrides)
+    return [key for key in keys if len({result.overrides.get(key) for result in results}) > 1]
+
+
+def _covered(key: str, stated: Sequence[str], named: Sequence[str]) -> bool:
+    """Whether a difference is one that is stated, or follows from one.
+
+    Of runs of one text every difference in the resolved spec comes from the overrides. So where
+    all of these are stated, nothing else can differ but the surroundings.
+    """
+    if any(_is(key, name) for name in stated):
+        return True
+    known = bool(named) and all(any(_is(key_, name) for name in stated) for key_ in named)
+    return known and key not in SURROUNDINGS
+
+
+def _is(key: str, name: str) -> bool:
+    """Whether a key of the resolved spec is what a user calls ``name``."""
+    return key == name or f".{_short(key)}".endswith(f".{name}")
+
+
+def _short(key: str) -> str:
+    """``train.optimizer.arguments.lr`` as ``--set`` calls it: ``optimizer.lr``."""
+    words = [word for word in key.split(".") if word != "arguments"]
+    return ".".join(words[1:] if words[0] in ("train", "parameters") and words[1:] else words)
+
+
+def _configuration(group: Sequence[Result], varied: Sequence[str], metric: str) -> Configuration:
+    values: dict[int, float] = {}
+    for result in group:
+        if result.status != "finished":
+            continue
+        if result.seed in values:
+            raise InputError(
+                f"two runs have seed {result.seed} and the same settings; {result.name} is one",
+                help="a run that is there twice would count twice: leave one out",
+            )
+        values[result.seed] = result.metrics[metric]
+    mean = mean_of([*values.values()]) if values else None
+    failed = sum(result.status == "diverged" for result in group)
+    return Configuration(_label(group[0], varied), values, failed, mean)
+
+
+def _label(result: Result, varied: Sequence[str]) -> str:
+    parts = []
+    for name in varied:
+        value = result.overrides.get(name)
+        if value is None:
+            found = [v for k, v in result.settings.items() if _is(k, name)]
+            value = str(found[0]) if found else "as in the text"
+        parts.append(f"{name}={value}")
+    return ", ".join(parts) or "all runs"

@@ -1,0 +1,194 @@
+"""A sweep's folder, and the processes that train its trials.
+
+Every trial is an ordinary run directory in the folder, trained by a process of its own with
+``ffebm train``. So a sweep has no state but its runs: called again, it goes on with those that
+were stopped, and trains those that are not there yet. ``sweep.json`` says which they are, and
+``spec.ffe`` is the text they are trained from, whatever becomes of the original.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ffebm_dsl.language.diagnostics import InputError, SourceFile, cannot_write
+from ffebm_dsl.running.run_directory import LOCK, RunDirectory
+from ffebm_dsl.running.storage import FileLock, publish
+from ffebm_dsl.tools.experiments.results import SWEEP, read_result
+from ffebm_dsl.tools.experiments.trials import Trial
+
+FORMAT = "ffebm-sweep 1"
+LOGS = "logs"
+_POLL = 0.1
+"""Seconds between two looks at the processes."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The trials of one folder.
+
+    Attributes:
+        folder: where the runs are.
+        trials: what is trained, in order.
+        options: further options of ``ffebm train``, the same for all trials.
+    """
+
+    folder: Path
+    trials: Sequence[Trial]
+    options: Sequence[str]
+
+    def command(self, trial: Trial, spec: Path) -> list[str]:
+        """The arguments of ``ffebm`` that start a trial, or go on with it."""
+        run = self.folder / trial.name
+        if run.is_dir():
+            return ["train", "--resume", str(run), "--quiet"]
+        settings = [f"--set={key}={value}" for key, value in trial.overrides.items()]
+        return ["train", str(spec), "--out", str(run), *settings, *self.options, "--quiet"]
+
+    def status(self, trial: Trial) -> str:
+        """The state of the trial's run; ``""`` where it has none yet."""
+        run = self.folder / trial.name
+        return read_result(run).status if run.is_dir() else ""
+
+    def unfinished(self) -> list[Trial]:
+        """The trials that are still to be trained."""
+        return [t for t in self.trials if self.status(t) not in ("finished", "diverged")]
+
+
+@contextmanager
+def opened(sweep: Sweep, source: SourceFile) -> Iterator[Path]:
+    """Make the folder, or take it up again; the spec to train. No other sweep works there.
+
+    Raises:
+        InputError: the folder holds something else, or a sweep with other trials or options;
+            or another process has it.
+        StorageError: the disk is full or fails.
+    """
+    folder = sweep.folder
+    stated = {
+        "format": FORMAT,
+        "spec": Path(source.name).name,
+        "options": list(sweep.options),
+        "trials": [{"name": t.name, "overrides": dict(t.overrides)} for t in sweep.trials],
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOGS).mkdir(exist_ok=True)
+        strange = [p.name for p in folder.iterdir() if p.name not in (LOCK, LOGS)]
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    manifest, spec = folder / SWEEP, folder / "spec.ffe"
+    with FileLock(folder / LOCK):
+        if manifest.is_file():
+            _require_same(manifest, spec, stated, source)
+        elif strange:
+            raise InputError(
+                f"{folder} holds something that is no sweep: {strange[0]}",
+                help="give --out a new folder",
+            )
+        else:
+            publish(spec, source.text.encode())
+            publish(manifest, (json.dumps(stated, indent=1) + "\n").encode())
+        yield spec
+
+
+def _require_same(
+    manifest: Path, spec: Path, stated: Mapping[str, Any], source: SourceFile
+) -> None:
+    try:
+        known = json.loads(manifest.read_text(encoding="utf-8"))
+        text = spec.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{manifest.parent}: not the folder of a sweep: {error}") from None
+    differing = [key for key in ("format", "options", "trials") if known.get(key) != stated[key]]
+    if text != source.text:
+        differing.insert(0, "the spec's text")
+    if differing:
+        raise InputError(
+            f"{manifest.parent} is the folder of another sweep: {', '.join(differing)} differ",
+            help="repeat its command to go on with it, or give --out a new folder",
+        )
+
+
+@dataclass
+class Pool:
+    """Trains the unfinished trials of a sweep, ``jobs`` at a time.
+
+    Attributes:
+        sweep: what to train; its folder is open.
+        spec: the text to train.
+        jobs: processes at the same time.
+        ended: called with each trial and its exit code when its process has ended.
+    """
+
+    sweep: Sweep
+    spec: Path
+    jobs: int
+    ended: Callable[[Trial, int], None]
+    processes: dict[subprocess.Popen[bytes], Trial] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Train them all. An interrupt is passed on to the trials, which save and end.
+
+        Raises:
+            KeyboardInterrupt: the sweep was told to stop, and its trials have ended.
+            InputError: the command line of a trial was refused, which its log explains.
+        """
+        waiting = self.sweep.unfinished()
+        with ExitStack() as stack:
+            stack.callback(self._stop)
+            while waiting or self.processes:
+                while waiting and len(self.processes) < self.jobs:
+                    trial = waiting.pop(0)
+                    self.processes[self._start(trial)] = trial
+                self._reap()
+                if self.processes:
+                    time.sleep(_POLL)
+
+    def _start(self, trial: Trial) -> subprocess.Popen[bytes]:
+        self._wait_for_orphan(trial)
+        command = [sys.executable, "-m", "ffebm_dsl", *self.sweep.command(trial, self.spec)]
+        log = self.sweep.folder / LOGS / f"{trial.name}.log"
+        with log.open("ab") as output:
+            # A group of its own: an interrupt from the terminal reaches the sweep alone.
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def _wait_for_orphan(self, trial: Trial) -> None:
+        """Wait for a process that trains the trial and outlived the sweep that started it."""
+        run = self.sweep.folder / trial.name
+        for folder in (run, run.with_name(f".{run.name}.partial")):
+            if (folder / LOCK).is_file():
+                lock = RunDirectory(folder).lock
+                lock.acquire(wait=True)
+                lock.release()
+
+    def _reap(self) -> None:
+        for process in [p for p in self.processes if p.poll() is not None]:
+            trial = self.processes.pop(process)
+            if process.returncode not in (0, 1):
+                raise InputError(
+                    f"the trial {trial.name} ended with exit code {process.returncode}",
+                    help=f"its messages are in {self.sweep.folder / LOGS / trial.name}.log",
+                )
+            self.ended(trial, process.returncode)
+
+    def _stop(self) -> None:
+        """Let the processes that still run save and end."""
+        for process in self.processes:
+            process.send_signal(signal.SIGINT)
+        for process in self.processes:
+            process.wait()

@@ -1,0 +1,60 @@
+"""Means of a few runs and differences of pairs of them, with confidence intervals.
+
+Intervals are Student's: those of the mean of numbers that are independent and normal, whose
+spread is estimated from themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+LEVEL = 0.95
+"""How often an interval covers the true mean."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of ``count`` numbers, their standard deviation, and the interval of the mean.
+
+    With a single number the deviation and the interval's ends are NaN.
+    """
+
+    count: int
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+
+def mean_of(values: Sequence[float], level: float = LEVEL) -> Mean:
+    """Mean, standard deviation with ``n - 1``, and ``mean +- t s / sqrt(n)``.
+
+    Raises:
+        ValueError: there is no value.
+    """
+    if not values:
+        raise ValueError("no values have no mean")
+    mean = float(np.mean(values))
+    if len(values) == 1:
+        return Mean(1, mean, math.nan, math.nan, math.nan)
+    from scipy.stats import t
+
+    deviation = float(np.std(values, ddof=1))
+    half = float(t.ppf((1 + level) / 2, len(values) - 1)) * deviation / math.sqrt(len(values))
+    return Mean(len(values), mean, deviation, mean - half, mean + half)
+
+
+def paired(
+    values: Mapping[int, float], others: Mapping[int, float], level: float = LEVEL
+) -> Mean | None:
+    """The mean of ``values[k] - others[k]`` over the keys (seeds) of both; None without one.
+
+    Runs of one seed have the same initial weights and order of data wherever the settings
+    leave them alone, so that part of the spread cancels.
+    """
+    shared = sorted(values.keys() & others.keys())
+    return mean_of([values[k] - others[k] for k in shared], level) if shared else None

@@ -1,0 +1,156 @@
+"""``ffebm sweep`` and ``ffebm compare``: folders, resuming, refusals, and the table at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ffebm_dsl.cli.main import main
+
+SPEC = """ffe 1.0
+model m {
+  input  x: image(1, 8, 8)
+  target y: label(10)
+  block b {
+    feedforward u = x |> flatten() |> linear(16)
+    energy hopfield {
+      layer s1: [16] hard_sigmoid
+      layer s2: [10] identity
+      u -> s1
+      s1 <-> s2 : linear()
+    }
+    out = s2
+  }
+  loss = cross_entropy(b, y)
+}
+train {
+  data      = digits(batch=256)
+  optimizer = adam(lr=1e-3)
+  epochs    = 1
+}
+"""
+GRID = ["--set", "optimizer.lr=[1e-2, 3e-2]", "--seeds", "2"]
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "m.ffe"
+    path.write_text(SPEC, encoding="utf-8")
+    return path
+
+
+def called(*arguments: object) -> dict[str, Any]:
+    """What ``ffebm ... --json`` prints, in a process of its own."""
+    command = [sys.executable, "-m", "ffebm_dsl", *map(str, arguments), "--json"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    data: dict[str, Any] = json.loads(found.stdout)
+    return data
+
+
+def test_a_sweep_trains_what_is_missing_and_compares(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "sweep"
+    arguments = ["sweep", str(spec), *GRID, "--out", str(folder), "--jobs", "2", "--quiet"]
+    assert main([*arguments, "--dry-run"]) == 0
+    commands = capsys.readouterr().out.splitlines()
+    assert len(commands) == 4 and not folder.exists()
+    assert commands[0].startswith(f"ffebm train {spec} --out {folder}/optimizer.lr=1e-2,seed=0 ")
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    runs = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    assert runs == [
+        "logs",
+        *(f"optimizer.lr={lr},seed={k}" for lr in ("1e-2", "3e-2") for k in (0, 1)),
+    ]
+    assert "optimizer.lr=1e-2" in printed and "difference" in printed
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*/run.h5")}
+    spec.unlink()  # the folder has a text of its own
+    (tmp_path / "again.ffe").write_text(SPEC, encoding="utf-8")
+    assert main(["sweep", str(tmp_path / "again.ffe"), *arguments[2:]]) == 0
+    assert capsys.readouterr().out == printed
+    assert before == {path: path.stat().st_mtime_ns for path in folder.glob("*/run.h5")}
+    assert main(["compare", str(folder), "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [c["runs"] for c in data["configurations"]] == [2, 2]
+    assert main(["report", str(folder), "--out", str(tmp_path / "p.html")]) == 0
+    assert "Over seeds" in (tmp_path / "p.html").read_text(encoding="utf-8")
+    # One of the runs, beside its own sweep: it would count twice.
+    capsys.readouterr()
+    assert main(["compare", str(folder), str(next(folder.glob("*/run.h5")).parent)]) == 2
+    assert "count twice" in capsys.readouterr().err
+
+
+def test_another_sweep_is_not_mixed_into_a_folder(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    (folder / "sweep.json").write_text('{"format": "ffebm-sweep 1", "trials": []}')
+    (folder / "spec.ffe").write_text(SPEC, encoding="utf-8")
+    assert main(["sweep", str(spec), *GRID, "--out", str(folder)]) == 2
+    assert "folder of another sweep: options, trials differ" in capsys.readouterr().err
+    (folder / "sweep.json").unlink()
+    assert main(["sweep", str(spec), *GRID, "--out", str(folder)]) == 2
+    assert "something that is no sweep: spec.ffe" in capsys.readouterr().err
+    assert main(["compare", str(folder)]) == 2
+    assert "is not a run directory" in capsys.readouterr().err
+
+
+def test_a_wrong_alternative_is_told_before_anything_is_made(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "sweep"
+    wrong = ["--set", "optimizer.lr=[1e-2, 0]", "--out", str(folder)]
+    assert main(["sweep", str(spec), *wrong]) == 2
+    assert "FFE1010" in capsys.readouterr().err and not folder.exists()
+
+
+def test_a_trial_that_cannot_start_ends_the_sweep_and_names_its_log(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "sweep"
+    nowhere = ["--data-dir", str(tmp_path / "nowhere"), "--out", str(folder), "--quiet"]
+    assert main(["sweep", str(spec), "--seeds", "1", *nowhere]) == 2
+    assert f"{folder / 'logs' / 'seed=0.log'}" in capsys.readouterr().err
+    assert "is not a folder" in (folder / "logs" / "seed=0.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_at_random_instants_gives_the_same_table(spec: Path, tmp_path: Path) -> None:
+    arguments = ("sweep", spec, *GRID, "--set", "epochs=3", "--jobs", 2, "--quiet")
+    undisturbed = called(*arguments, "--out", tmp_path / "a")
+    instants = random.Random(0)
+    command = [
+        sys.executable,
+        "-m",
+        "ffebm_dsl",
+        *map(str, arguments),
+        "--out",
+        str(tmp_path / "b"),
+    ]
+    for kill in range(20):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(instants.uniform(0.5, 12.0))
+        if kill % 2:
+            for child in _children(process.pid):
+                os.kill(child, signal.SIGKILL)
+        process.kill()
+        process.wait()
+    disturbed = called(*arguments, "--out", tmp_path / "b")
+    assert disturbed["configurations"] == undisturbed["configurations"]
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
+    return [int(word) for word in text.split()]
