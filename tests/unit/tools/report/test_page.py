@@ -81,6 +81,7 @@ def test_it_is_one_whole_document(everything: str) -> None:
     anchors = {a["href"] for tag, a in found.elements if tag == "a"}
     assert anchors == {
         "#comparison",
+        "#seeds",
         "#learning",
         "#bad-steps",
         "#transients",
