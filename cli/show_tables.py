@@ -63,7 +63,7 @@ def _header(spec: SpecIR) -> str:
 
 
 def _stages(model: ModelIR, counts: ModelCount) -> Table:
-    """A section for each stage, in order of computation; the readout is the last."""
+    """A section for each stage, in order of computation; readouts are the last."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("stage", overflow="fold")
     table.add_column("shape", no_wrap=True)
@@ -90,8 +90,10 @@ def _sections(model: ModelIR, counts: ModelCount) -> Iterator[list[Row]]:
             yield list(_block_rows(stage, next(blocks)))
         else:
             yield [_map_row("feedforward", stage, next(maps))]
-    loss = f"loss = {model.loss.name}({model.readout.name}, {model.target.name})"
-    yield [_map_row("readout", model.readout, counts.readout), (loss, "", "", "", "")]
+    costs = (counts.readout, *counts.auxiliary)
+    rows = [_map_row("readout", *pair) for pair in zip(model.readouts, costs, strict=True)]
+    loss = notation.written_loss(model, {r.name: r.name for r in model.readouts})
+    yield [*rows, (f"loss = {loss}", "", "", "", "")]
 
 
 def _block_rows(block: BlockIR, counts: BlockCount) -> Iterator[Row]:

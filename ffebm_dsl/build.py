@@ -20,6 +20,7 @@ from ffebm_dsl.language.ir.model import (
     CouplingIR,
     DriveIR,
     FeedforwardIR,
+    LossIR,
     ModelIR,
     OpIR,
     RelaxIR,
@@ -41,11 +42,13 @@ from ffebm_dsl.physics.energy import Coupling, Drive, Energy, OpChain, OpWeights
 from ffebm_dsl.physics.interfaces import Activation, Estimator, Layer, PhaseSettings, Solver, Sweeps
 from ffebm_dsl.physics.modules import Chain, NamedModules
 from ffebm_dsl.physics.network import (
+    Auxiliary,
     BlockSettings,
     Draw,
     EnergyBlock,
     HybridBlock,
     HybridNetwork,
+    LossTerm,
     MapWiring,
     Wiring,
     initialise,
@@ -100,15 +103,24 @@ def _network(model: ModelIR, generator: Generator) -> HybridNetwork:
         else:
             stages[stage.name] = _map(stage, model.init, generator)
             wiring[stage.name] = MapWiring(stage.source, stage.name)
+    readout = _map(model.readout, model.init, generator)
+    # Drawn last, so that the other weights are those of the model without them.
+    heads = {head.name: _map(head, model.init, generator) for head in model.auxiliary}
     return HybridNetwork(
         NamedModules(stages),
         wiring,
-        _map(model.readout, model.init, generator),
-        LOSSES[model.loss.name].per_sample,
+        readout,
+        [_loss(term, model.readout.name) for term in model.losses],
         (model.input.name, model.readout.source),
         model.input.shape,
         loss_block,
+        Auxiliary(NamedModules(heads), {head.name: head.source for head in model.auxiliary}),
     )
+
+
+def _loss(term: LossIR, logits: str) -> LossTerm:
+    per_sample = partial(LOSSES[term.call.name].per_sample, **term.call.arguments)
+    return LossTerm(per_sample, term.weight, "" if term.readout == logits else term.readout)
 
 
 def _map(ir: FeedforwardIR, init: CallIR, generator: Generator) -> Chain:

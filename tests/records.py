@@ -13,6 +13,7 @@ from ffebm_dsl.running.records import (
     EVAL,
     EVENTS,
     GRADIENTS,
+    LOSSES,
     PROVENANCE,
     RELAXATION,
     SEGMENTS,
@@ -33,6 +34,9 @@ def whole_record(steps: int) -> Record:
     """A row in every table, and texts that are not ASCII."""
     found = trained("r", steps=steps).record
     found.add(TRANSIENTS, transients(2))
+    found.add(LOSSES, {"term": ["é(logits, y)", "mse(aux, y)"], "weight": [1.0, 0.3]})
+    for step in range(1, steps + 1):
+        found["losses"].append(row(LOSSES, step=step, loss=[1 / step, 2 / step]))
     add_bad_step(found, step=steps, kind="é", value=1.5)
     found["events"].append(row(EVENTS, event=1, kind="warning", message="é"))
     return found
@@ -143,7 +147,7 @@ def transients(sweeps: int) -> dict[str, Any]:
 
 def row(group: Group, **known: Any) -> dict[str, Any]:
     """A row of a group: what is known, and zeros of the right shape."""
-    widths = {"block": len(BLOCKS), "solve": len(SOLVES), "parameter": len(PARAMETERS)}
+    widths = {"block": len(BLOCKS), "solve": len(SOLVES), "parameter": len(PARAMETERS), "term": 2}
     blank = {
         field.name: "" if field.dtype == "str" else np.zeros([widths[d] for d in field.dims[1:]])
         for field in group.columns

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.losses._ends import ENDS
-from ffebm_dsl.language.registry import LossConstruct
+from ffebm_dsl.language.registry import Kind, LossConstruct, Parameter
+from ffebm_dsl.language.registry.parameters import FRACTION
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def _per_sample(logits: Tensor, target: Tensor) -> Tensor:
-    """In nat: logits (B, K), labels (B,) to (B,).
+def _per_sample(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """In nat: logits (B, K), labels (B,) or probabilities (B, K) to (B,).
 
     Raises:
         ValueError: shapes that do not fit, or labels that are not integers.
@@ -22,14 +23,25 @@ def _per_sample(logits: Tensor, target: Tensor) -> Tensor:
     from ffebm_dsl.physics.network.fit import require_labels
 
     require_labels(logits, target)
-    return F.cross_entropy(logits, target, reduction="none")
+    return F.cross_entropy(logits, target, reduction="none", label_smoothing=label_smoothing)
 
 
 CONSTRUCT = LossConstruct(
     "cross_entropy",
-    "softmax cross entropy; the target is a label",
-    ENDS,
-    equation="-log softmax(prediction)[target], in nat",
+    "softmax cross entropy; the target is a label, or a probability for each class",
+    (
+        *ENDS,
+        Parameter(
+            "label_smoothing",
+            Kind.REAL,
+            "part of the target that is shared out evenly among the classes",
+            0.0,
+            FRACTION,
+        ),
+    ),
+    equation="-sum over k of q[k] log softmax(prediction)[k], in nat; q = (1 - label_smoothing) "
+    "target + label_smoothing / K, a label being its one-hot vector",
+    source="label smoothing: Szegedy et al. 2016, arXiv 1512.00567",
     per_sample=_per_sample,
-    targets=("label",),
+    targets=("label", "probabilities"),
 )

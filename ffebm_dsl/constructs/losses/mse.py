@@ -17,14 +17,11 @@ def _per_sample(prediction: Tensor, target: Tensor) -> Tensor:
     Raises:
         ValueError: shapes that do not fit.
     """
-    from torch.nn import functional as F
-
-    from ffebm_dsl.physics.network.fit import require_vectors
+    from ffebm_dsl.physics.network.fit import one_hot, require_vectors
 
     flat = prediction.flatten(1)
-    if not target.is_floating_point() and target.dim() == 1:
-        target = F.one_hot(target, flat.shape[1]).to(flat.dtype)
-    require_vectors(flat, target)
+    target = one_hot(target, flat)
+    require_vectors("mse", flat, target)
     return (flat - target).square().sum(1) / 2
 
 
@@ -35,6 +32,6 @@ CONSTRUCT = LossConstruct(
     equation="1/2 sum over i of (prediction[i] - target[i])^2",
     deviations=("half the sum over entries, where torch.nn.MSELoss takes their mean",),
     per_sample=_per_sample,
-    targets=("label", "vector"),
+    targets=("label", "vector", "probabilities", "labels"),
     flat=True,
 )

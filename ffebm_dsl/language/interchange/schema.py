@@ -11,13 +11,14 @@ import json
 import math
 import types
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from importlib.resources import files
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ffebm_dsl.language.ir import model as ir
 from ffebm_dsl.language.registry import (
     CONNECTIONS,
+    LOSSES,
     PHASES,
     TABLES,
     TRAIN,
@@ -58,7 +59,11 @@ _FIELDS: Mapping[tuple[type, str], Schema] = {
     (ir.InputIR, "kind"): _ref("inputs"),
     (ir.TargetIR, "kind"): _ref("targets"),
     (ir.ModelIR, "stages"): {"type": "array", "items": _ref("stage"), "minItems": 1},
-    (ir.ModelIR, "loss"): _ref("loss"),
+    (ir.ModelIR, "losses"): {"type": "array", "items": _ref("LossIR"), "minItems": 1},
+    # As a feedforward map's name: a network without a readout has one of that reserved name.
+    (ir.LossIR, "readout"): _name("readout"),
+    (ir.LossIR, "weight"): {"type": "number", "minimum": 0},
+    (ir.LossIR, "call"): _ref("losses"),
     (ir.ModelIR, "init"): _ref("initialisers"),
     # A network without a readout has one of that reserved name.
     (ir.FeedforwardIR, "name"): _name("readout"),
@@ -108,7 +113,7 @@ def make_schema(packages: Collection[str] = ()) -> Schema:
     tables = {name: table.visible(packages) for name, table in TABLES.items()}
     records = (
         *(ir.FeedforwardIR, ir.BlockIR, ir.LayerIR, ir.CouplingIR, ir.DriveIR, ir.OutputIR),
-        *(ir.PackageIR, ir.InputIR, ir.TargetIR, ir.ModelIR, ir.TrainIR),
+        *(ir.PackageIR, ir.InputIR, ir.TargetIR, ir.LossIR, ir.ModelIR, ir.TrainIR),
     )
     defs: Schema = {record.__name__: _record(record) for record in records}
     defs |= {kind: _stage(defs[record.__name__], kind) for kind, record in _STAGES.items()}
@@ -123,7 +128,8 @@ def make_schema(packages: Collection[str] = ()) -> Schema:
     defs |= {name: {**_arguments(c), "required": []} for name, c in CONNECTIONS.items()}
     defs |= {name: _entries(name, tables[name].values()) for name in _called_tables(tables)}
     defs["op"] = _entries("ops", tables["ops"].values(), _shapes())
-    defs["loss"] = _closed({"name": {"enum": list(tables["losses"])}, "arguments": _closed({})})
+    losses = [replace(loss, parameters=loss.settings) for loss in LOSSES.visible(packages).values()]
+    defs["losses"] = _entries("losses", losses)
     defs |= {name: {"enum": list(tables[name])} for name in ("energies", "inputs", "targets")}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

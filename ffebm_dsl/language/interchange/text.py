@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ffebm_dsl.language.ir.lower import NO_READOUT
 from ffebm_dsl.language.ir.model import (
     BlockIR,
     CallIR,
@@ -25,6 +26,7 @@ from ffebm_dsl.language.ir.tools.notation import (
     feedforward_chain,
     options,
     written_briefly,
+    written_loss,
 )
 from ffebm_dsl.language.registry import PHASES, TRAIN
 
@@ -64,18 +66,20 @@ def _model(model: ModelIR) -> Iterator[Statement]:
             yield from _block(stage, first[0] if first else None, model.init, at)
         else:
             yield _map("feedforward", stage, at)
-    yield from _readout_and_loss(model)
+    yield from _readouts_and_loss(model)
     yield Statement("}", "/model")
 
 
-def _readout_and_loss(model: ModelIR) -> Iterator[Statement]:
-    """A readout of the reserved name is none."""
-    prediction = model.readout.name
-    if prediction == "readout":
-        prediction = _port(model.readout.source)
-    else:
+def _readouts_and_loss(model: ModelIR) -> Iterator[Statement]:
+    """A readout of the reserved name means that there is none."""
+    if model.readout.name != NO_READOUT:
         yield _map("readout", model.readout, "/model/readout")
-    yield Statement(f"loss = {model.loss.name}({prediction}, {model.target.name})", "/model/loss")
+    for i, readout in enumerate(model.auxiliary):
+        yield _map("readout", readout, f"/model/auxiliary/{i}")
+    names = {readout.name: readout.name for readout in model.readouts}
+    if NO_READOUT in names:
+        names[NO_READOUT] = _port(model.readout.source)
+    yield Statement(f"loss = {written_loss(model, names)}", "/model/losses")
 
 
 def _port(name: str, block: str = "") -> str:

@@ -13,6 +13,7 @@ from ffebm_dsl.language.ir.model import (
     FeedforwardIR,
     InputIR,
     LayerIR,
+    LossIR,
     ModelIR,
     OpIR,
     OutputIR,
@@ -24,6 +25,9 @@ from ffebm_dsl.language.ir.model import (
 from ffebm_dsl.language.ir.resolve import resolved
 
 T = TypeVar("T")
+
+NO_READOUT = "readout"
+"""The name, which no text can declare, of the readout of a text without one."""
 
 
 def lower(spec: resolved.Spec) -> SpecIR:
@@ -49,7 +53,7 @@ def _known(part: T | None) -> T:
 
 
 def _model(model: resolved.Model) -> ModelIR:
-    input_, target, loss = _known(model.input), _known(model.target), _known(model.loss)
+    input_, target = _known(model.input), _known(model.target)
     last = read_by_loss(model)
     stages = tuple(
         _map(stage) if isinstance(stage, resolved.Map) else _block(stage, stage is last)
@@ -60,16 +64,22 @@ def _model(model: resolved.Model) -> ModelIR:
         input=InputIR(input_.name, input_.kind, _known(input_.shape)),
         target=TargetIR(target.name, target.kind, _known(target.shape)[0]),
         stages=stages,
-        readout=_map(model.readout) if model.readout else _no_readout(model, loss),
-        loss=CallIR(loss.name, {}),
+        readout=_map(model.readout) if model.readout else _no_readout(model, model.losses[0]),
+        auxiliary=tuple(_map(readout) for readout in model.auxiliary),
+        losses=tuple(_loss(loss, model.readout) for loss in model.losses),
         init=model.init,
     )
+
+
+def _loss(loss: resolved.Loss, readout: resolved.Map | None) -> LossIR:
+    name = _known(loss.prediction.name) if readout else NO_READOUT
+    return LossIR(name, loss.weight, loss.call.ir)
 
 
 def _no_readout(model: resolved.Model, loss: resolved.Loss) -> FeedforwardIR:
     port = _known(loss.prediction.name)
     shape = _port_shape(model, port)
-    return FeedforwardIR("readout", port, (), shape, shape)
+    return FeedforwardIR(NO_READOUT, port, (), shape, shape)
 
 
 def _port_shape(model: resolved.Model, port: str) -> Shape:

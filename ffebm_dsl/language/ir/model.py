@@ -26,6 +26,7 @@ __all__ = [
     "FeedforwardIR",
     "InputIR",
     "LayerIR",
+    "LossIR",
     "ModelIR",
     "OpIR",
     "OutputIR",
@@ -159,12 +160,22 @@ class TargetIR:
 
 
 @dataclass(frozen=True)
-class ModelIR:
-    """A whole network: stages in order of computation, then readout and loss.
+class LossIR:
+    """A term of the loss: ``weight`` times the loss ``call`` of a readout against the target."""
 
-    ``loss`` is the loss of the readout's output against the target.
+    readout: str
+    weight: float
+    call: CallIR
+
+
+@dataclass(frozen=True)
+class ModelIR:
+    """A whole network: stages in order of computation, then readouts and loss.
+
+    ``readout`` is the network's prediction, ``auxiliary`` what only the loss reads, and the
+    loss the sum of ``losses``, the first of which is of ``readout``.
     A spec without a readout has one of no ops whose source is what the loss is taken of.
-    ``init`` serves the readout and the model-level feedforward maps.
+    ``init`` serves the readouts and the model-level feedforward maps.
     """
 
     name: str
@@ -172,8 +183,13 @@ class ModelIR:
     target: TargetIR
     stages: tuple[FeedforwardIR | BlockIR, ...]
     readout: FeedforwardIR
-    loss: CallIR
+    auxiliary: tuple[FeedforwardIR, ...]
+    losses: tuple[LossIR, ...]
     init: CallIR
+
+    @property
+    def readouts(self) -> tuple[FeedforwardIR, ...]:
+        return (self.readout, *self.auxiliary)
 
     @property
     def blocks(self) -> Iterator[BlockIR]:

@@ -208,24 +208,40 @@ class RoutingConstruct(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class LossConstruct(Construct):
-    """A loss.
+    """A loss; its first two parameters are the prediction and the target.
 
     Attributes:
-        per_sample: prediction (B, ...) and target -> the loss of each sample, (B,).
+        per_sample: prediction (B, ...), target and the further arguments by name -> the loss of
+            each sample, (B,).
         targets: the kinds of target that it takes.
         flat: whether it compares all entries of the prediction with as many numbers; else
             the prediction must be a vector.
     """
 
-    per_sample: Callable[[Any, Any], Any]
+    per_sample: Callable[..., Any]
     targets: tuple[str, ...]
     flat: bool = False
+
+    @property
+    def settings(self) -> tuple[Parameter, ...]:
+        """The parameters but for the prediction and the target."""
+        return self.parameters[2:]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TargetConstruct(Construct):
-    """What a network is to predict. ``classes``: a class index, not real numbers."""
+    """What a network is to predict.
 
+    Attributes:
+        fault: the targets of a data set, an array of numpy (n, ...), and the size -> why they are
+            not of this kind, as "holds ...", and the remedy; None where they are.
+        draw: number of samples, size and ``torch.Generator`` -> targets of this kind in float64
+            or int64, as the losses take them.
+        classes: a class index, not a number for each class.
+    """
+
+    fault: Callable[[Any, int], tuple[str, str] | None]
+    draw: Callable[[int, int, Any], Any]
     classes: bool = False
 
 

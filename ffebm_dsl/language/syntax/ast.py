@@ -255,9 +255,19 @@ class Readout(NamedTuple):
     doc: str = ""
 
 
-class Loss(NamedTuple):
+class Weighted(NamedTuple):
+    """``weight * loss``; the weight is None where none is written."""
+
     span: Span
+    weight: Expression | None
     loss: Call
+
+
+class Loss(NamedTuple):
+    """``loss = term + term + ...``."""
+
+    span: Span
+    terms: tuple[Weighted, ...]
 
 
 ModelStatement = (

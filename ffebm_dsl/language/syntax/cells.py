@@ -94,6 +94,13 @@ def separated(entries: Sequence[Document]) -> Document:
     return (entries[0], *((",", SPACE, entry) for entry in entries[1:]))
 
 
+def factor(node: ast.Expression, prefix: str = "") -> Document:
+    """A factor: ``node``, in parentheses unless it is a number or a name."""
+    if isinstance(node, ast.Number | ast.Reference):
+        return expression(node, prefix)
+    return (expression(node, f"{prefix}("), ")")
+
+
 _SUM, _PRODUCT, _ATOM = range(3)
 """Precedences: how tightly an expression must bind to need no parentheses."""
 
@@ -177,7 +184,16 @@ def _map(keyword: str, node: ast.Feedforward | ast.Readout, source: Source) -> R
 
 
 def _loss(node: ast.Loss, source: Source) -> Row:
-    return Row("loss", ((_keyword("loss ", node), call(node.loss, "= ")),))
+    first, *others = node.terms
+    later = tuple((SPACE, _weighted(term, "+ ")) for term in others)
+    terms = Group((_weighted(first, "= "), Indent(later))) if later else _weighted(first, "= ")
+    return Row("loss", ((_keyword("loss ", node), terms),))
+
+
+def _weighted(node: ast.Weighted, prefix: str) -> Document:
+    if node.weight is None:
+        return call(node.loss, prefix)
+    return (factor(node.weight, prefix), " * ", call(node.loss))
 
 
 def _relax(node: ast.Relax, source: Source) -> Row:

@@ -102,6 +102,14 @@ def _entry(span: Span, name: ast.Ident, given: tuple[ast.Argument, ...] | None) 
     return ast.Call(span, name, given or ())
 
 
+def _loss(span: Span, *parts: Any) -> ast.Loss:
+    return ast.Loss(span, tuple(part for part in parts if type(part) is not Token))
+
+
+def _weighted(span: Span, *parts: Any) -> ast.Weighted:
+    return ast.Weighted(span, parts[0], parts[-1])
+
+
 # An optional part of two symbols that is left out is two times None.
 
 
@@ -119,7 +127,7 @@ def _param(span: Span, name: Any, type_: Any, default: Any, domain: Any, *_: Non
 
 _DIRECT = (
     *(ast.Drive, ast.Coupling, ast.Energy, ast.Call, ast.Setting, ast.Override, ast.Formal),
-    *(ast.Relax, ast.Gradient, ast.Init, ast.Out, ast.Loss, ast.Layer, ast.Feedforward),
+    *(ast.Relax, ast.Gradient, ast.Init, ast.Out, ast.Layer, ast.Feedforward),
     *(ast.Block, ast.Input, ast.Target, ast.Readout, ast.Train, ast.Instance, ast.Template),
     ast.Model,
 )
@@ -136,6 +144,8 @@ _MAKERS: Mapping[str, Callable[..., Any]] = {
     "use": _use,
     "param": _param,
     "entry": _entry,
+    "loss": _loss,
+    "weighted": _weighted,
     "port": _port,
     "argument": _argument,
     "list": ast.ListExpression,
@@ -152,6 +162,7 @@ NODES = SimpleNamespace(
     **{rule: partial(_node, make) for rule, make in _MAKERS.items()},
     **dict.fromkeys(_LISTS, _items),
     atom=_in_parentheses,
+    factor=_in_parentheses,
     # A reference is its port.
     reference=lambda children: children[0],
 )

@@ -15,7 +15,7 @@ from ffebm_dsl.language.syntax.recover import mend_beginning
 
 _ENDINGS = (
     *(END, "_RPAR", "_RSQB", "_RBRACE", "_LBRACE", "_EQUAL", "_COLON"),
-    *("_LSQB", "_LPAR", "NAME", "INT", "_ARROW"),
+    *("_LSQB", "_LPAR", "NAME", "INT", "_ARROW", "STAR"),
 )
 """What is put behind a text that is cut off to make it whole, the first that fits each time."""
 

@@ -2,8 +2,10 @@
 
 from ffebm_dsl.physics.network.block import BlockSettings, EnergyBlock, PhaseReport
 from ffebm_dsl.physics.network.chain import (
+    Auxiliary,
     HybridBlock,
     HybridNetwork,
+    LossTerm,
     MapWiring,
     Outcome,
     Probe,
@@ -13,11 +15,13 @@ from ffebm_dsl.physics.network.chain import (
 from ffebm_dsl.physics.network.initialise import Draw, initialise
 
 __all__ = [
+    "Auxiliary",
     "BlockSettings",
     "Draw",
     "EnergyBlock",
     "HybridBlock",
     "HybridNetwork",
+    "LossTerm",
     "MapWiring",
     "Outcome",
     "PhaseReport",

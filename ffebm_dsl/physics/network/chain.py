@@ -25,11 +25,39 @@ Probe = Callable[[str, Tensor], Tensor]
 
 
 class Outcome(NamedTuple):
-    """A forward pass against targets: mean loss (0-dim), loss per sample (B,), logits (B, K)."""
+    """A forward pass against targets.
+
+    Attributes:
+        loss: mean over the batch, 0-dim.
+        per_sample: loss of each sample, (B,), without a graph.
+        logits: what the readout gives, (B, K).
+        terms: means of the terms of the loss, without their weights, (terms,), without a graph.
+    """
 
     loss: Tensor
     per_sample: Tensor
     logits: Tensor
+    terms: Tensor
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """A term of the loss: ``weight * per_sample(prediction, target)``, (B,).
+
+    The prediction is that of the auxiliary readout of the name ``readout``; ``""``: the logits.
+    """
+
+    per_sample: Callable[[Tensor, Tensor], Tensor]
+    weight: float = 1.0
+    readout: str = ""
+
+
+@dataclass(frozen=True)
+class Auxiliary:
+    """Readouts beside the one that gives the logits, and the port that each reads."""
+
+    modules: NamedModules[nn.Module]
+    ports: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -101,10 +129,14 @@ class HybridNetwork(nn.Module):
         stages: model-level maps and blocks by name, in order of computation.
         wiring: the ports of each model-level map, by name.
         readout: from the port ``prediction`` to the logits.
-        loss: maps logits and targets to a loss per sample, (B,).
+        losses: the terms of the loss, which is their weighted sum.
         ports: (name of the input's port, port that the readout reads).
         input_shape: of one sample.
         loss_block: name of the block that is nudged by the loss itself; empty for none.
+        auxiliary: readouts that only the loss reads; none with a ``loss_block``.
+
+    Raises:
+        ValueError: auxiliary readouts with a ``loss_block``.
     """
 
     def __init__(
@@ -112,14 +144,19 @@ class HybridNetwork(nn.Module):
         stages: NamedModules[nn.Module],
         wiring: Mapping[str, MapWiring],
         readout: nn.Module,
-        loss: Callable[[Tensor, Tensor], Tensor],
+        losses: Sequence[LossTerm],
         ports: tuple[str, str],
         input_shape: Sequence[int],
         loss_block: str = "",
+        auxiliary: Auxiliary | None = None,
     ) -> None:
         super().__init__()
-        self.stages, self.readout = stages, readout
-        self._wiring, self._loss = dict(wiring), loss
+        auxiliary = auxiliary or Auxiliary(NamedModules({}), {})
+        if loss_block and len(auxiliary.modules):
+            raise ValueError(f"block {loss_block} cannot follow the losses of several readouts")
+        self.stages, self.readout, self.auxiliary = stages, readout, auxiliary.modules
+        self._wiring, self._losses = dict(wiring), tuple(losses)
+        self._auxiliary_ports = dict(auxiliary.ports)
         self._input, self._prediction = ports
         self._input_shape, self._loss_block = tuple(input_shape), loss_block
 
@@ -158,8 +195,21 @@ class HybridNetwork(nn.Module):
         logits = self.readout(ports[self._prediction])
         if target is None:
             return logits
-        per_sample = self._loss(logits, target)
-        return Outcome(per_sample.mean(), per_sample.detach(), logits)
+        read = {"": logits}
+        for name, readout in zip(self.auxiliary.names(), self.auxiliary, strict=True):
+            read[name] = readout(ports[self._auxiliary_ports[name]])
+        terms = [term.per_sample(read[term.readout], target) for term in self._losses]
+        return self._outcome(self._weighted(terms), terms, logits)
+
+    def _weighted(self, terms: Sequence[Tensor]) -> Tensor:
+        """The loss of each sample, (B,), of its ``terms``, (B,) each."""
+        pairs = zip(self._losses, terms, strict=True)
+        first, *others = (values * term.weight for term, values in pairs)
+        return sum(others, start=first)
+
+    def _outcome(self, loss: Tensor, terms: Sequence[Tensor], logits: Tensor) -> Outcome:
+        means = torch.stack([term.detach().mean() for term in terms])
+        return Outcome(loss.mean(), loss.detach(), logits, means)
 
     def _nudged_by_loss(
         self,
@@ -169,19 +219,25 @@ class HybridNetwork(nn.Module):
         settings: BlockSettings | None,
     ) -> Outcome:
         def loss(state: Tensor, copies: int) -> Tensor:
-            return self._loss(self.readout(state), torch.cat([target] * copies))
+            logits, targets = self.readout(state), torch.cat([target] * copies)
+            return self._weighted([term.per_sample(logits, targets) for term in self._losses])
 
         per_sample, state = core.loss(*drives, loss=loss, readout=self.readout, settings=settings)
         with torch.no_grad():
             logits = self.readout(state)
+            terms = [term.per_sample(logits, target) for term in self._losses]
         # Nothing nudges by a further term on the logits: it must not be dropped silently.
         tied = refuse(_ONE_LOSS.format(core.name), logits, [per_sample])
-        return Outcome(per_sample.mean(), per_sample.detach(), tied)
+        return self._outcome(per_sample, terms, tied)
 
     @property
     def blocks(self) -> tuple[HybridBlock, ...]:
         """The energy blocks with their maps, in order of computation."""
         return tuple(stage for stage in self.stages if isinstance(stage, HybridBlock))
+
+    def readouts(self) -> tuple[nn.Module, ...]:
+        """What gives the logits, and the auxiliary readouts."""
+        return (self.readout, *self.auxiliary)
 
     def phases(self) -> list[PhaseReport]:
         """How the relaxations since the last forward pass went, block by block."""
@@ -198,7 +254,7 @@ class HybridNetwork(nn.Module):
 
 def label(parameter: str) -> str:
     """A parameter's name without the containers that a spec does not know."""
-    parts = parameter.split(".")
+    parts = parameter.removeprefix("auxiliary.").split(".")
     if parts[0] == "stages":
         parts = parts[1:]
         if parts[1] == "maps":

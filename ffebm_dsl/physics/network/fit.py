@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from ffebm_dsl.physics.energy import Energy
 
@@ -39,21 +40,30 @@ def require_drives(block: str, drives: Sequence[Tensor], energy: Energy) -> None
             )
 
 
+def one_hot(target: Tensor, like: Tensor) -> Tensor:
+    """Integer labels (B,) as vectors (B, K) of the type of ``like``, (B, K); others as they are."""
+    if target.is_floating_point() or target.dim() != 1:
+        return target
+    return F.one_hot(target, like.shape[1]).to(like.dtype)
+
+
 def require_labels(logits: Tensor, target: Tensor) -> None:
-    """Check labels (B,) of an integer type against logits (B, K).
+    """Check labels (B,) of an integer type, or probabilities (B, K), against logits (B, K).
 
     Raises:
         ValueError: naming both shapes and the type.
     """
-    integers = not (target.is_floating_point() or target.is_complex())
-    if logits.dim() != 2 or target.shape != logits.shape[:1] or not integers:
+    floating = target.is_floating_point()
+    shape = logits.shape if floating else logits.shape[:1]
+    if logits.dim() != 2 or target.shape != shape or target.is_complex():
         raise ValueError(
-            f"cross_entropy takes logits (B, K) and integer labels (B,), and gets logits of shape "
-            f"{list(logits.shape)} and a target of shape {list(target.shape)}, {target.dtype}"
+            "cross_entropy takes logits (B, K) and integer labels (B,) or probabilities (B, K), "
+            f"and gets logits of shape {list(logits.shape)} and a target of shape "
+            f"{list(target.shape)}, {target.dtype}"
         )
 
 
-def require_vectors(prediction: Tensor, target: Tensor) -> None:
+def require_vectors(loss: str, prediction: Tensor, target: Tensor) -> None:
     """Check a target (B, K) of real numbers against a prediction of K entries per sample.
 
     Raises:
@@ -61,7 +71,7 @@ def require_vectors(prediction: Tensor, target: Tensor) -> None:
     """
     if target.shape != prediction.flatten(1).shape:
         raise ValueError(
-            f"mse takes a prediction and a target of one shape, and gets a prediction of shape "
+            f"{loss} takes a prediction and a target of one shape, and gets a prediction of shape "
             f"{list(prediction.shape)} and a target of shape {list(target.shape)}; labels for it "
             "are integers (B,)"
         )

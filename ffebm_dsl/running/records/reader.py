@@ -32,7 +32,7 @@ MAX_BYTES = 1 << 33
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
-OPTIONAL = ("eval", "relaxation", "gradients", "bad_steps", "transients")
+OPTIONAL = ("losses", "eval", "relaxation", "gradients", "bad_steps", "transients")
 """Groups that are absent until there is something to hold."""
 
 

@@ -125,6 +125,20 @@ TRAIN = Group(
     signal="loss",
 )
 
+LOSSES = Group(
+    "losses",
+    "NXdata",
+    "one row per training step, one column per term of a loss of several",
+    "step",
+    (
+        _STEP,
+        Field("term", "str", ("term",), "1", "term, without its weight"),
+        Field("weight", "f8", ("term",), "1", "what the term is multiplied by in the loss"),
+        Field("loss", "f8", ("step", "term"), "nat", "mean of the term over the batch"),
+    ),
+    signal="loss",
+)
+
 EVAL = Group(
     "eval",
     "NXdata",
@@ -285,7 +299,18 @@ SEGMENTS = Group(
     ),
 )
 
-GROUPS = (PROVENANCE, TRAIN, EVAL, RELAXATION, GRADIENTS, BAD_STEPS, TRANSIENTS, EVENTS, SEGMENTS)
+GROUPS = (
+    PROVENANCE,
+    TRAIN,
+    LOSSES,
+    EVAL,
+    RELAXATION,
+    GRADIENTS,
+    BAD_STEPS,
+    TRANSIENTS,
+    EVENTS,
+    SEGMENTS,
+)
 
 ROOT_ATTRIBUTES = MappingProxyType(
     {

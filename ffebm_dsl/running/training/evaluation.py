@@ -99,10 +99,10 @@ def _sums(network: HybridNetwork, x: Tensor, y: Tensor) -> dict[str, float]:
 def hits(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """How many labels (B,) are the largest, and among the five largest, of logits (B, K).
 
-    NaN where the question has no meaning: vector targets, fewer than five classes.
+    NaN where the question has no meaning: targets (B, ...), fewer than five classes.
     """
     none = logits.new_tensor(torch.nan, dtype=torch.float64)
-    if y.is_floating_point():
+    if y.dim() != 1:
         return none, none
     flat = logits.flatten(1)
     top1 = (flat.argmax(1) == y).sum()

@@ -165,9 +165,10 @@ def _tensors(phase: str, tensors: Mapping[str, Tensor]) -> Trouble | None:
 
 
 def _stages(network: HybridNetwork) -> Iterator[tuple[str, nn.Module]]:
-    """Maps, blocks and the readout by name, in order of computation."""
+    """Maps, blocks and readouts by name, in order of computation."""
     yield from zip(network.stages.names(), network.stages, strict=True)
     yield "readout", network.readout
+    yield from zip(network.auxiliary.names(), network.auxiliary, strict=True)
 
 
 @contextmanager

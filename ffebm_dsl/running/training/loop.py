@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import NegativeResult, Stopped
+from ffebm_dsl.language.ir.tools.notation import written_term
 from ffebm_dsl.physics.network.whole_batch import share
 from ffebm_dsl.physics.relaxation import CYCLE_SIZE
-from ffebm_dsl.running.records import BAD_STEPS, EVAL, GRADIENTS, RELAXATION, STATUSES
+from ffebm_dsl.running.records import BAD_STEPS, EVAL, GRADIENTS, LOSSES, RELAXATION, STATUSES
 from ffebm_dsl.running.training import keyed, measures
 from ffebm_dsl.running.training.checkpoint import Best
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate, never
@@ -150,6 +151,7 @@ def _train_step(
             "wall_time": session.seconds(),
         }
     )
+    _record_losses(session, step, numbers)
     if first is not None:
         action = "damped" if trouble is None else "skipped" if skip else "stopped"
         _answer(session, judge, first, tried + 1, action, progress)
@@ -216,6 +218,17 @@ def _save(session: Session, judge: StepJudge) -> None:
     if trouble is not None:
         _answer(session, judge, trouble, 1, "stopped", Progress())
     session.save()
+
+
+def _record_losses(session: Session, step: int, numbers: StepNumbers) -> None:
+    """The terms of a loss of several; that of a single one is in the row of its step."""
+    model = session.job.spec.model
+    if len(model.losses) == 1:
+        return
+    names = [written_term(term, term.readout, model.target.name) for term in model.losses]
+    weights = [term.weight for term in model.losses]
+    table = session.table(LOSSES, {"term": names, "weight": weights})
+    table.append({"step": step, "loss": numbers.terms})
 
 
 def _record_relaxations(session: Session, step: int, numbers: StepNumbers) -> None:

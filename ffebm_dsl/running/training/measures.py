@@ -58,6 +58,7 @@ class StepNumbers:
 
     Attributes:
         loss: mean over the whole batch.
+        terms: those of the terms of the loss, without their weights.
         hits: samples whose largest logit was right; NaN for vector targets.
         gradient_norm: Euclidean norm over the gradients of all parameters.
         flagged: whether something else than loss and gradient is wrong.
@@ -66,6 +67,7 @@ class StepNumbers:
     """
 
     loss: float
+    terms: tuple[float, ...]
     hits: float
     gradient_norm: float
     flagged: bool
@@ -92,21 +94,22 @@ def read_step(
     """
     count = batch.part.count
     solves = by_solve(gathered(network.phases(), world, count))
-    loss = outcome.loss.detach().double() * batch.weight
+    losses = torch.cat([outcome.loss.detach()[None], outcome.terms]).double() * batch.weight
     own = [
-        loss if count else torch.zeros_like(loss),
         hits(outcome.logits[:count], batch.y[:count])[0].double(),
         flag.double(),
-        gradient_norm(network),
+        *(losses if count else torch.zeros_like(losses)),
     ]
     rows = relaxation_rows(solves)
-    values = torch.cat([torch.stack(own), rows.flatten().to(loss.device)]).cpu().numpy()
-    total_loss, found, flags = world.all_reduce_values(values[:3].tolist())
-    columns = values[4:].reshape(rows.shape).T
+    kept = torch.stack([*own, gradient_norm(network)])
+    values = torch.cat([kept, rows.flatten().to(kept.device)]).cpu().numpy()
+    found, flags, loss, *terms = world.all_reduce_values(values[: len(own)].tolist())
+    columns = values[len(kept) :].reshape(rows.shape).T
     return StepNumbers(
-        total_loss,
+        loss,
+        tuple(terms),
         found,
-        float(values[3]),
+        float(values[len(own)]),
         flags > 0,
         list(solves),
         dict(zip(RELAXATION_COLUMNS, columns, strict=True)),

@@ -83,7 +83,9 @@ class Session:
             if self.world.lead:
                 write(self.record, self.directory.record)
 
-    def table(self, group: Group, constants: Mapping[str, Sequence[str]] | None = None) -> Table:
+    def table(
+        self, group: Group, constants: Mapping[str, Sequence[str] | Sequence[float]] | None = None
+    ) -> Table:
         """A table of the record, added if it is absent.
 
         Raises:

@@ -140,7 +140,7 @@ def _ends(op: LinearOp, batch: int, like: Tensor, plain: bool) -> tuple[Tensor, 
 
 
 def _digital(network: HybridNetwork, x: Tensor) -> Call:
-    """Forward and backward of each map and of the readout, on the inputs of a forward pass."""
+    """Forward and backward of each map and readout, on the inputs of a forward pass."""
     inputs: list[tuple[nn.Module, Tensor]] = []
 
     def record(module: nn.Module, arguments: tuple[Tensor, ...], _: Tensor) -> None:
@@ -148,7 +148,7 @@ def _digital(network: HybridNetwork, x: Tensor) -> Call:
 
     stages = [s.maps if isinstance(s, HybridBlock) else [s] for s in network.stages]
     maps = [module for modules in stages for module in modules]
-    hooks = [m.register_forward_hook(record) for m in [*maps, network.readout]]
+    hooks = [m.register_forward_hook(record) for m in [*maps, *network.readouts()]]
     with torch.no_grad():
         network(x)
     for hook in hooks:

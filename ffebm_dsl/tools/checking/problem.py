@@ -146,13 +146,11 @@ def make_problem(spec: SpecIR, *, samples: int, seed: int, sweeps: int) -> Probl
 
 
 def random_batch(spec: SpecIR, samples: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Inputs, standard normal, (B, *input shape), and targets: labels (B,) or vectors (B, K)."""
+    """Inputs, standard normal, (B, *input shape), and targets of the spec's kind."""
     generator = torch.Generator().manual_seed(seed)
     shape, size = (samples, *spec.model.input.shape), spec.model.target.size
     x = torch.randn(shape, dtype=torch.float64, generator=generator)
-    if TARGETS[spec.model.target.kind].classes:
-        return x, torch.randint(0, size, (samples,), generator=generator)
-    return x, torch.randn((samples, size), dtype=torch.float64, generator=generator)
+    return x, TARGETS[spec.model.target.kind].draw(samples, size, generator)
 
 
 def train_without_dropout(network: nn.Module) -> None:

@@ -76,7 +76,7 @@ class _Builder:
 
 
 def chain_of(model: ModelIR) -> tuple[Layer, ...]:
-    """The layers of a network in the order of the data; the last one is the readout's, if any."""
+    """The layers of a network in the order of the data; the last ones are the readouts', if any."""
     builder = _Builder(_count_readers(model))
     builder.ports[model.input.name] = _Reach(INPUT)
     for stage in model.stages:
@@ -84,9 +84,11 @@ def chain_of(model: ModelIR) -> tuple[Layer, ...]:
             _add_block(builder, stage)
         else:
             _add_map(builder, stage, stage.name, stage.name)
-    last = _add_map(builder, model.readout, "readout", "readout")
-    if last.ops:
-        _end_digital(builder, last, "readout")
+    for k, readout in enumerate(model.readouts):
+        place = readout.name if k else "readout"
+        last = _add_map(builder, readout, place, place)
+        if last.ops:
+            _end_digital(builder, last, place)
     return tuple(builder.layers)
 
 
@@ -98,7 +100,7 @@ def _count_readers(model: ModelIR) -> dict[str, int]:
 
 
 def _reads(model: ModelIR) -> Iterator[str]:
-    for stage in (*model.stages, model.readout):
+    for stage in (*model.stages, *model.readouts):
         maps = stage.feedforwards if isinstance(stage, BlockIR) else (stage,)
         yield from (map_.source for map_ in maps)
         if isinstance(stage, BlockIR):

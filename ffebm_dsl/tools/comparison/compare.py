@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from ffebm_dsl.language.ir.model import ModelIR, SpecIR
 from ffebm_dsl.language.ir.tools.count import count
+from ffebm_dsl.language.ir.tools.notation import written_loss
 from ffebm_dsl.language.registry import show_shape
 from ffebm_dsl.tools.comparison.chain import INPUT, Layer, chain_of
 from ffebm_dsl.tools.comparison.layers import (
@@ -111,13 +112,21 @@ def _ends(a: ModelIR, b: ModelIR) -> Iterator[Difference]:
         {
             "input": f"{model.input.kind} {show_shape(model.input.shape)}",
             "target": f"{model.target.kind}({model.target.size})",
-            "loss": model.loss.name,
+            "loss": _loss(model),
         }
         for model in (a, b)
     ]
     for what, text in texts[0].items():
         if text != texts[1][what]:
             yield Difference(what, Side(0, "", what, text), Side(0, "", what, texts[1][what]))
+
+
+def _loss(model: ModelIR) -> str:
+    """The loss, whatever its readouts and the target are called."""
+    names = {r.name: f"readout {k}" for k, r in enumerate(model.readouts, start=1)}
+    if len(model.losses) == 1:
+        names[model.readout.name] = "readout"
+    return written_loss(replace(model, target=replace(model.target, name="target")), names)
 
 
 def _layers(pairs: Pairs) -> Iterator[Difference]:

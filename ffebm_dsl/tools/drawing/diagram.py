@@ -21,6 +21,7 @@ from ffebm_dsl.language.ir.tools.notation import (
     feedforward_chain,
     options,
     written_briefly,
+    written_loss,
 )
 from ffebm_dsl.language.registry import GRADIENTS, show_shape
 
@@ -120,10 +121,13 @@ def _rows(model: ModelIR, stacked: bool) -> Iterator[Row]:
             yield Row(tuple(maps), number, stage.name)
         for layer in stage.layers:
             yield Row((_layer(layer, stage.name),), number, stage.name)
-    if model.readout.ops:
-        yield Row((_map(model.readout, model.readout.name),), number + 1)
+    for readout in model.readouts:
+        if readout.ops:
+            number += 1
+            yield Row((_map(readout, readout.name),), number)
     target = f"{model.target.name}: {model.target.kind}({model.target.size})"
-    yield Row((Node("loss", NodeKind.END, model.loss.name, target),), number + 2)
+    names = " + ".join(dict.fromkeys(term.call.name for term in model.losses))
+    yield Row((Node("loss", NodeKind.END, names, target),), number + 1)
 
 
 def _maps(block: BlockIR) -> list[Node]:
@@ -177,11 +181,11 @@ def _edges(model: ModelIR) -> Iterator[Edge]:
         for drive in stage.drives:
             yield _drive(drive, stage.name, shapes[drive.layer], owners)
         yield from (_coupling(coupling, stage.name) for coupling in stage.couplings)
-    readout = model.readout
-    end = readout.name if readout.ops else "loss"
-    yield _use(readout.source, end, show_shape(readout.in_shape), owners)
-    if readout.ops:
-        yield Edge(readout.name, "loss", (show_shape(readout.out_shape),))
+    for readout in model.readouts:
+        end = readout.name if readout.ops else "loss"
+        yield _use(readout.source, end, show_shape(readout.in_shape), owners)
+        if readout.ops:
+            yield Edge(readout.name, "loss", (show_shape(readout.out_shape),))
 
 
 def _owners(model: ModelIR) -> dict[str, str]:
@@ -251,6 +255,8 @@ def _sentences(model: ModelIR) -> Iterator[str]:
         outputs = [f"output {o.name} = {o.layer}" for o in stage.outputs]
         parts = [*maps, *layers, *drives, *couplings, *outputs]
         yield f"Block {stage.name}: {'; '.join(parts)}."
-    if model.readout.ops:
-        yield f"Readout {_map(model.readout, '').tip}."
-    yield f"Loss {model.loss.name} with target {model.target.name}."
+    yield from (f"Readout {_map(readout, '').tip}." for readout in model.readouts if readout.ops)
+    if len(model.losses) == 1:
+        yield f"Loss {model.losses[0].call.name} with target {model.target.name}."
+    else:
+        yield f"Loss {written_loss(model, {r.name: r.name for r in model.readouts})}."

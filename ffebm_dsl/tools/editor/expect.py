@@ -60,7 +60,9 @@ _BY_FIELD: Mapping[tuple[type, str], Expected] = MappingProxyType(
         (ast.Feedforward, "ops"): Expected("ops"),
         (ast.Readout, "source"): Expected(names=("ports",)),
         (ast.Readout, "ops"): Expected("ops"),
-        (ast.Loss, "loss"): Expected("losses"),
+        (ast.Weighted, "weight"): _VALUES,
+        # A weight may come first.
+        (ast.Weighted, "loss"): Expected("losses", names=("values",)),
         (ast.Relax, "phase"): Expected("phases"),
         (ast.Gradient, "estimator"): Expected("gradients"),
         (ast.Init, "initialiser"): Expected("initialisers"),
@@ -161,8 +163,8 @@ def _of_argument(call: ast.Call, argument: Any, around: Expected, place: Span) -
     position = call.arguments.index(argument)
     known = position < len(signature.names)
     value = _of_value(signature, signature.names[position]) if known else _VALUES
-    # A loss takes its ports by position alone.
-    named = around.table != "losses" and argument.value.span == place
+    # A loss takes its two ports by position alone.
+    named = argument.value.span == place and (around.table != "losses" or position > 1)
     return value._replace(signature=signature, stated=stated) if named else value
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.ir.resolve.resolved import Block, Chain, Coupling, Layer, Map
+from ffebm_dsl.language.ir.resolve.resolved import Block, Chain, Coupling, Layer, Map, readouts
 from ffebm_dsl.language.ir.tools.count import op_macs, op_parameters
 from ffebm_dsl.language.ir.tools.notation import written, written_briefly
 from ffebm_dsl.language.registry import TABLES, show_shape
@@ -117,7 +117,7 @@ def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:
         if end is not None and end.shape and declaration.keyword == keyword:
             yield f"{end.kind} {show_shape(end.shape)}"
     maps = [stage for stage in model.stages if isinstance(stage, Map)]
-    for map_ in (*maps, *((model.readout,) if model.readout else ())):
+    for map_ in (*maps, *readouts(model)):
         if map_.span == place:
             yield _map_fact(map_)
     for block in (stage for stage in model.stages if isinstance(stage, Block)):

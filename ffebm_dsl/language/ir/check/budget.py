@@ -64,6 +64,8 @@ def _parts(counts: ModelCount) -> Iterator[_Part]:
         parameters = block.analog_parameters + block.digital_parameters
         yield _Part(block.name, f"block `{block.name}`", parameters, _numbers(block))
     yield _of_map(counts.readout, "readout", f"readout `{counts.readout.name}`")
+    for map_ in counts.auxiliary:
+        yield _of_map(map_, map_.name, f"readout `{map_.name}`")
 
 
 def _of_map(map_: MapCount, place: str, title: str) -> _Part:

@@ -19,6 +19,7 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     Model,
     Port,
     Spec,
+    readouts,
 )
 from ffebm_dsl.language.registry import LOSSES, OPS, TARGETS, show_shape
 
@@ -30,8 +31,10 @@ def check_model(spec: Spec, log: Log) -> Spec:
         return spec
     for block in blocks_of(model):
         _check_block(block, log.within(block.expansion))
-    if model.loss:
-        _check_loss(model, model.loss, log)
+    for loss in model.losses:
+        _check_loss(model, loss, log)
+    if model.losses:
+        _check_readouts(model, log)
     check_nudge(model, log)
     if not log.failed and not blocks_of(model):
         # Last: a block that could not be read is missing for a reason already reported.
@@ -143,45 +146,83 @@ def distances(start: Iterable[str], block: Block) -> dict[str, int]:
 
 
 def _check_loss(model: Model, loss: Loss, log: Log) -> None:
-    readout = model.readout
-    if readout and loss.prediction.name not in (None, readout.name):
-        log.report(
-            "FFE5006",
-            f"the loss reads `{loss.prediction.name}` and not the readout `{readout.name}`",
-            loss.prediction.span,
-            labels=[Label(readout.span, "the readout")],
-            help=f"write `loss = {loss.name}({readout.name}, ...)`, or remove the readout",
-            fix=replace(loss.prediction.span, readout.name),
-        )
+    name = loss.prediction.name
+    readout = next((map_ for map_ in readouts(model) if map_.name == name), None)
+    if readout is None and model.readout and name is not None:
+        _report_no_readout(model, loss, model.readout, log)
         return
     target = model.target
-    shape = _prediction_shape(model, loss)
+    shape = _prediction_shape(model, loss, readout)
     if target is None or target.shape is None:
         return
-    if target.kind not in LOSSES[loss.name].targets:
+    if target.kind not in LOSSES[loss.call.name].targets:
         _report_target(loss, target, log)
     elif shape is not None:
         _check_loss_shape(shape, target, loss, readout, log)
 
 
+def _report_no_readout(model: Model, loss: Loss, readout: Map, log: Log) -> None:
+    """The loss reads a port that is no readout, though the model has some."""
+    several = bool(model.auxiliary) or len(model.losses) > 1
+    readable = f"a readout: {', '.join(f'`{m.name}`' for m in readouts(model))}"
+    log.report(
+        "FFE5006",
+        f"the loss reads `{loss.prediction.name}` and not "
+        + (readable if several else f"the readout `{readout.name}`"),
+        loss.prediction.span,
+        labels=[Label(readout.span, "a readout" if several else "the readout")],
+        help=f"let a readout read it: `readout name = {loss.prediction.name}`"
+        if several
+        else f"write `loss = {loss.call.name}({readout.name}, ...)`, or remove the readout",
+        fix=None if several else replace(loss.prediction.span, readout.name),
+    )
+
+
+def _check_readouts(model: Model, log: Log) -> None:
+    """Every readout is read by a term; without readouts, all terms read one port."""
+    read = {loss.prediction.name for loss in model.losses}
+    if None in read:
+        return
+    if read <= {map_.name for map_ in readouts(model)}:
+        for map_ in readouts(model):
+            if map_.name not in read:
+                log.report(
+                    "FFE5006",
+                    f"no term of the loss reads the readout `{map_.name}`",
+                    map_.span,
+                    help=f"add one, such as `+ 0.3 * {model.losses[0].call.name}({map_.name}, "
+                    "...)`, or remove the readout",
+                )
+    elif not model.readout and len(read) > 1:
+        other = next(
+            x for x in model.losses if x.prediction.name != model.losses[0].prediction.name
+        )
+        log.report(
+            "FFE5006",
+            f"the terms of the loss read {len(read)} ports, which takes a readout for each",
+            other.prediction.span,
+            help=f"write `readout name = {other.prediction.name}`, and `name` here",
+        )
+
+
 def _report_target(loss: Loss, target: End, log: Log) -> None:
     """The target is of a kind that the loss does not take; another loss may take it."""
-    wanted = " or a ".join(LOSSES[loss.name].targets)
+    wanted = " or ".join(f"`{kind}`" for kind in LOSSES[loss.call.name].targets)
     other = next((n for n, known in LOSSES.visible().items() if target.kind in known.targets), "")
-    place = Span(loss.span.start, loss.span.start + len(loss.name))
+    place = Span(loss.span.start, loss.span.start + len(loss.call.name))
     log.report(
         "FFE5001",
-        f"{loss.name} needs a {wanted}, and the target `{target.name}` is a {target.kind}",
+        f"{loss.call.name} takes a target {wanted}, and `{target.name}` is a `{target.kind}`",
         loss.span,
         labels=[Label(target.span, "the target")],
-        help=f"use {other} for a {target.kind}" if other else "",
+        help=f"use {other} for a `{target.kind}`" if other else "",
         fix=replace(place, other) if other else None,
     )
 
 
-def _prediction_shape(model: Model, loss: Loss) -> tuple[int, ...] | None:
-    if model.readout:
-        return model.readout.out_shape
+def _prediction_shape(model: Model, loss: Loss, readout: Map | None) -> tuple[int, ...] | None:
+    if readout:
+        return readout.out_shape
     name = loss.prediction.name
     for stage in model.stages:
         if isinstance(stage, Map) and stage.port == name:
@@ -197,14 +238,14 @@ def _check_loss_shape(
     shape: tuple[int, ...], target: End, loss: Loss, readout: Map | None, log: Log
 ) -> None:
     size = (target.shape or (0,))[0]
-    flat = LOSSES[loss.name].flat
+    flat = LOSSES[loss.call.name].flat
     if (prod(shape) if flat else shape) == (size if flat else (size,)):
         return
     what = "classes" if TARGETS[target.kind].classes else "numbers"
     vector = len(shape) == 1
     log.report(
         "FFE2006",
-        f"{loss.name} compares {show_shape(shape)} with a target of {size} {what}",
+        f"{loss.call.name} compares {show_shape(shape)} with a target of {size} {what}",
         loss.span,
         labels=[Label(target.span, f"{size} {what}")],
         help=f"end the readout with `linear({size})`"
@@ -226,7 +267,7 @@ def _resized(readout: Map, size: int, log: Log) -> Fix | None:
 
 
 def read_by_loss(model: Model) -> Block | None:
-    """The block whose output the readout reads, or the loss where there is no readout."""
+    """The block whose output the first readout reads, or the loss where there is no readout."""
     port = _read_port(model)
     owner = port.name.partition(".")[0] if port and port.name else ""
     return next((block for block in blocks_of(model) if block.name == owner), None)
@@ -235,7 +276,7 @@ def read_by_loss(model: Model) -> Block | None:
 def _read_port(model: Model) -> Port | None:
     if model.readout:
         return model.readout.source
-    return model.loss.prediction if model.loss else None
+    return model.losses[0].prediction if model.losses else None
 
 
 def check_nudge(model: Model, log: Log) -> None:
@@ -257,7 +298,9 @@ def check_nudge(model: Model, log: Log) -> None:
             )
     if not stating:
         return
-    if last is None:
+    if model.auxiliary:
+        _report_several(stating[0], model.auxiliary[0], log)
+    elif last is None:
         _report_no_block(stating[0], port, log)
     elif last in stating:
         _check_last(model, last, port, log)
@@ -266,6 +309,17 @@ def check_nudge(model: Model, log: Log) -> None:
 def _nudged_by_loss(block: Block) -> bool:
     call = block.gradient.call
     return call is not None and call.arguments.get("nudge") == "loss"
+
+
+def _report_several(block: Block, readout: Map, log: Log) -> None:
+    call = block.gradient.call
+    log.within(block.expansion).report(
+        "FFE4002",
+        f"nudge=loss follows the loss of one readout, and `{readout.name}` is another",
+        readout.span,
+        labels=[Label(call.span, "nudge=loss")] if call else [],
+        help="write `nudge=cotangent`, which nudges every layer that a readout reads",
+    )
 
 
 def _report_no_block(block: Block, port: Port, log: Log) -> None:
@@ -316,7 +370,8 @@ def _output_ports(block: Block) -> set[str | None]:
 
 
 def _read_ports(model: Model) -> Iterator[Port]:
-    """Every port that a stage reads; the readout is none."""
+    """Every port that a stage or an auxiliary readout reads."""
+    yield from (readout.source for readout in model.auxiliary)
     for stage in model.stages:
         if isinstance(stage, Map):
             yield stage.source

@@ -7,7 +7,16 @@ from pathlib import PurePosixPath, PureWindowsPath
 from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
-from ffebm_dsl.language.ir.resolve.resolved import Chain, End, Map, Model, Spec, Train
+from ffebm_dsl.language.ir.resolve.resolved import (
+    Chain,
+    Coupling,
+    End,
+    Map,
+    Model,
+    Spec,
+    Train,
+    readouts,
+)
 from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, OPS, OPTIMIZERS, TARGETS, show_shape
 
 
@@ -76,11 +85,12 @@ def _check_groups(train: Train, model: Model, log: Log) -> None:
 def _parts(model: Model) -> dict[str, bool]:
     """What a group may name, and whether it has weights: blocks, their maps and couplings."""
     found: dict[str, bool] = {}
-    for stage in (*model.stages, *([model.readout] if model.readout else ())):
+    for stage in (*model.stages, *readouts(model)):
         if isinstance(stage, Map):
             found[stage.name] = _has_weights(stage.chain)
             continue
-        inside = {part.name: _has_weights(part.chain) for part in (*stage.maps, *stage.couplings)}
+        parts: list[Map | Coupling] = [*stage.maps, *stage.couplings]
+        inside = {part.name: _has_weights(part.chain) for part in parts}
         found[stage.name] = any(inside.values())
         found |= {f"{stage.name}.{name}": weighted for name, weighted in inside.items()}
     return found

@@ -64,7 +64,7 @@ def _has_effect(key: str, model: Model, ir: SpecIR, other: SpecIR) -> bool:
 
 def _has_weights(model: ModelIR) -> bool:
     """Whether the model's own maps draw any: with its initialiser, and no block's."""
-    maps = [*(s for s in model.stages if isinstance(s, FeedforwardIR)), model.readout]
+    maps = [*(s for s in model.stages if isinstance(s, FeedforwardIR)), *model.readouts]
     return any(OPS[op.name].counted for map_ in maps for op in map_.ops)
 
 

@@ -7,7 +7,7 @@ from ffebm_dsl.language.ir.check.shapes import report_misfit, trace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import Shape
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
-from ffebm_dsl.language.ir.resolve.resolved import Block, Map, Model, Spec
+from ffebm_dsl.language.ir.resolve.resolved import Block, Map, Model, Spec, readouts
 
 PortShapes = dict[str, Shape | None]
 
@@ -29,8 +29,10 @@ def _infer_model(model: Model, log: Log) -> Model:
             stages.append(_infer_map(stage, ports, log))
         else:
             stages.append(_infer_block(stage, ports, log.within(stage.expansion)))
-    readout = _infer_map(model.readout, ports, log) if model.readout else None
-    return model._replace(stages=tuple(stages), readout=readout)
+    maps = [_infer_map(readout, ports, log) for readout in readouts(model)]
+    return model._replace(
+        stages=tuple(stages), readout=maps[0] if maps else None, auxiliary=tuple(maps[1:])
+    )
 
 
 def _infer_map(map_: Map, ports: PortShapes, log: Log) -> Map:

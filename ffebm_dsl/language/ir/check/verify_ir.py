@@ -6,8 +6,10 @@ What the compiler makes passes. It is for what comes by another way, such as
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from math import prod
 from typing import Any, TypeVar
 
@@ -22,6 +24,7 @@ from ffebm_dsl.language.ir.model import (
     OpIR,
     Shape,
     SpecIR,
+    TargetIR,
 )
 from ffebm_dsl.language.ir.tools.places import op_names
 from ffebm_dsl.language.registry import (
@@ -61,7 +64,12 @@ def verify(spec: SpecIR) -> None:
         else:
             ports[stage.name] = _verify_map(stage, stage.name, ports)
     _verify_nudge(model)
-    _verify_loss(model, _verify_map(model.readout, "readout", ports))
+    _unique("a readout", model.name, (readout.name for readout in model.readouts))
+    predictions = {
+        readout.name: _verify_map(readout, "readout" if k == 0 else readout.name, ports)
+        for k, readout in enumerate(model.readouts)
+    }
+    _verify_losses(model, predictions)
     verify_call(model.init, "initialisers", f"{model.name}.init")
     if spec.train is not None:
         values = {name: getattr(spec.train, name) for name in TRAIN.names}
@@ -169,17 +177,34 @@ def _verify_nudge(model: ModelIR) -> None:
     for block in model.blocks:
         outputs = {f"{block.name}.{output.name}" for output in block.outputs}
         by_loss = block.gradient.arguments.get("nudge") == "loss"
+        if by_loss and model.auxiliary:
+            message = "it is nudged by the loss, which has several readouts"
+            raise fault(f"{block.name}.gradient", message)
         if by_loss and model.readout.source not in outputs:
             message = "it is nudged by the loss, which does not read the block"
             raise fault(f"{block.name}.gradient", message)
 
 
-def _verify_loss(model: ModelIR, prediction: Shape) -> None:
-    loss = known(LOSSES, model.loss.name, "loss")
-    target = model.target
+def _verify_losses(model: ModelIR, predictions: Mapping[str, Shape]) -> None:
+    if not model.losses or model.losses[0].readout != model.readout.name:
+        raise fault("loss", f"its first term is not of the readout `{model.readout.name}`")
+    for term in model.losses:
+        if term.readout not in predictions:
+            help = did_you_mean(term.readout, predictions)
+            raise fault("loss", f"there is no readout `{term.readout}`", help)
+        if not (0 <= term.weight < math.inf):
+            raise fault("loss", f"the weight of `{term.call.name}` is {term.weight}")
+        _verify_loss(term.call, model.target, predictions[term.readout])
+    for name in predictions.keys() - {term.readout for term in model.losses}:
+        raise fault(name, "no term of the loss reads it")
+
+
+def _verify_loss(call: CallIR, target: TargetIR, prediction: Shape) -> None:
+    loss = known(LOSSES, call.name, "loss")
+    verify_values(replace(loss, parameters=loss.settings), call.arguments, "loss")
     if target.kind not in loss.targets:
-        wanted = " or a ".join(loss.targets)
-        raise fault("loss", f"`{loss.name}` needs a {wanted}, and the target is a {target.kind}")
+        wanted = " or ".join(f"`{kind}`" for kind in loss.targets)
+        raise fault("loss", f"`{loss.name}` takes a target {wanted}, not a `{target.kind}`")
     fits = prod(prediction) == target.size if loss.flat else prediction == (target.size,)
     if not fits:
         raise fault(

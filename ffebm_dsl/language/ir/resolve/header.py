@@ -68,6 +68,10 @@ def _since_1_1(statements: tuple[object, ...]) -> Iterator[tuple[str, Span]]:
             yield "an op of a drive", statement.ops[0].span.to(statement.ops[-1].span)
         if isinstance(statement, ast.Drive | ast.Coupling) and statement.settings:
             yield "a setting of a connection", statement.settings[0].span
+        if isinstance(statement, ast.Loss) and (
+            len(statement.terms) > 1 or statement.terms[0].weight is not None
+        ):
+            yield "a sum of losses", statement.terms[0].span.to(statement.terms[-1].span)
         yield from _since_1_1(getattr(statement, "statements", ()))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.diagnostics.fix import replace
+from ffebm_dsl.language.diagnostics.fix import replace as replaced
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.resolve.bind import bind_call, find
+from ffebm_dsl.language.ir.resolve.bind import BoundCall, bind, bind_call, find, value_of
 from ffebm_dsl.language.ir.resolve.overrides import Override, set_statements
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
 from ffebm_dsl.language.ir.resolve.resolve_block import BlockText, resolve_block
@@ -17,11 +17,13 @@ from ffebm_dsl.language.ir.resolve.scope import Scope
 from ffebm_dsl.language.ir.resolve.statements import (
     Settings,
     at_most_one,
+    of_type,
     override_settings,
     resolve_chain,
 )
 from ffebm_dsl.language.ir.resolve.templates import Templates, expand
-from ffebm_dsl.language.registry import LOSSES
+from ffebm_dsl.language.registry import LOSSES, Kind, Parameter
+from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE
 from ffebm_dsl.language.syntax import ast
 
 
@@ -48,7 +50,6 @@ def resolve_model(
     names: dict[str, Span] = {}
     input_ = at_most_one(model.statements, ast.Input, "input", log)
     target = at_most_one(model.statements, ast.Target, "target", log)
-    readout = at_most_one(model.statements, ast.Readout, "readout", log)
     loss = at_most_one(model.statements, ast.Loss, "loss", log)
     for end in (input_, target):
         if end is not None:
@@ -62,15 +63,20 @@ def resolve_model(
     state = _Stages([], names, ports)
     for statement in model.statements:
         _resolve_stage(statement, state, templates, scope, settings.inherited(), log)
-    resolved_readout = _readout(readout, state, scope, log) if readout else None
+    maps = [_readout(r, state, scope, log) for r in of_type(model.statements, ast.Readout)]
+    losses = _losses(loss, state.ports, target, scope, log) if loss else ()
+    # What the first loss is of is the prediction.
+    first = losses[0].prediction.name if losses else None
+    readout = next((m for m in maps if m.name == first), maps[0] if maps else None)
     return Model(
         name=model.name.text,
         span=model.name.span,
         input=_end(input_, "inputs", scope, log),
         target=_end(target, "targets", scope, log),
         stages=tuple(state.stages),
-        readout=resolved_readout,
-        loss=_loss(loss, state.ports, target, scope, log) if loss else None,
+        readout=readout,
+        auxiliary=tuple(m for m in maps if m is not readout),
+        losses=losses,
         init=settings.init,
     )
 
@@ -179,16 +185,47 @@ def _readout(statement: ast.Readout, state: _Stages, scope: Scope, log: Log) -> 
     return Map(name, name, source, chain, statement.name.span)
 
 
-def _loss(
+_WEIGHT = Parameter("weight", Kind.REAL, "", bounds=NOT_NEGATIVE)
+
+
+def _losses(
     statement: ast.Loss, ports: Ports, target: ast.Target | None, scope: Scope, log: Log
+) -> tuple[Loss, ...]:
+    """The terms of the loss; none where one of them is faulty."""
+    losses = [_loss(term, ports, target, scope, log) for term in statement.terms]
+    whole = [loss for loss in losses if loss is not None]
+    return tuple(whole) if len(whole) == len(losses) else ()
+
+
+def _loss(
+    term: ast.Weighted, ports: Ports, target: ast.Target | None, scope: Scope, log: Log
 ) -> Loss | None:
-    """``loss = name(prediction, target)``; its arguments are ports, so they bind here."""
-    call = statement.loss
-    if find(LOSSES, call.name, scope, log) is None:
+    """``weight * name(prediction, target, ...)``; the first two are ports, so they bind here."""
+    weight = value_of(term.weight, _WEIGHT, scope, log) if term.weight else 1.0
+    call = _loss_call(term.loss, scope, log)
+    ends = [argument.value for argument in term.loss.arguments[:2]]
+    if call is None or not isinstance(weight, float):
         return None
-    values = [argument.value for argument in call.arguments]
-    references = [v for v in values if isinstance(v, ast.Reference)]
-    if len(values) != 2 or len(references) != 2 or any(a.name for a in call.arguments):
+    prediction, truth = (end for end in ends if isinstance(end, ast.Reference))
+    if target is not None and str(truth) != target.name.text:
+        log.report(
+            "FFE1002",
+            f"`{truth}` is not the model's target",
+            truth.span,
+            help=f"the target is `{target.name.text}`",
+            fix=replaced(truth.span, target.name.text),
+        )
+    port = ports.resolve(prediction, log)
+    return Loss(call, Port(port.name, prediction.span), weight, term.loss.span)
+
+
+def _loss_call(call: ast.Call, scope: Scope, log: Log) -> BoundCall | None:
+    """The loss without its ends, which are two ports, by position."""
+    construct = find(LOSSES, call.name, scope, log)
+    if construct is None:
+        return None
+    ends: Sequence[ast.Argument] = call.arguments[:2]
+    if len(ends) < 2 or any(a.name or not isinstance(a.value, ast.Reference) for a in ends):
         log.report(
             "FFE1007",
             f"`{call.name.text}` takes what is predicted and the target",
@@ -196,14 +233,11 @@ def _loss(
             help=f"write `loss = {call.name.text}(logits, y)`",
         )
         return None
-    prediction, truth = references
-    if target is not None and str(truth) != target.name.text:
-        log.report(
-            "FFE1002",
-            f"`{truth}` is not the model's target",
-            truth.span,
-            help=f"the target is `{target.name.text}`",
-            fix=replace(truth.span, target.name.text),
-        )
-    port = ports.resolve(prediction, log)
-    return Loss(call.name.text, Port(port.name, prediction.span), call.span)
+    rest = call.arguments[2:]
+    signature = replace(construct, parameters=construct.settings)
+    values = bind(signature, rest, call.name.span, scope, log)
+    if values is None:
+        return None
+    names = signature.names
+    places = {a.name.text if a.name else names[i]: a.span for i, a in enumerate(rest)}
+    return BoundCall(construct.name, values, call.span, places)

@@ -122,13 +122,17 @@ class End(NamedTuple):
 
 
 class Loss(NamedTuple):
-    name: str
+    """A term of the loss; its ``weight`` is 1 where none is written."""
+
+    call: BoundCall
     prediction: Port
+    weight: float
     span: Span
 
 
 class Model(NamedTuple):
-    """``readout`` is None where the text has none; the loss then reads ``loss.prediction``."""
+    """``readout``, of which the first of the ``losses`` is, is None where the text has none; that
+    loss then reads its ``prediction``. ``losses`` are empty where one is faulty."""
 
     name: str
     span: Span
@@ -136,7 +140,8 @@ class Model(NamedTuple):
     target: End | None
     stages: tuple[Map | Block, ...]
     readout: Map | None
-    loss: Loss | None
+    auxiliary: tuple[Map, ...]
+    losses: tuple[Loss, ...]
     init: CallIR
 
 
@@ -149,6 +154,11 @@ class Train(NamedTuple):
     on_bad_step: CallIR
     counts: dict[str, int]
     places: dict[str, Span]
+
+
+def readouts(model: Model) -> tuple[Map, ...]:
+    """The readouts of the text, that of the first loss at the head."""
+    return (model.readout, *model.auxiliary) if model.readout else ()
 
 
 class Spec(NamedTuple):

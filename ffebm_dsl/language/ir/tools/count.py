@@ -4,7 +4,7 @@ Counted per sample from the IR alone. The conventions:
 
 - A MAC is one multiplication with one addition in an op with a weight. Pooling,
   normalisation, activations and biases are not counted.
-- **Digital** is what feedforward maps and the readout do: their forward pass, once per
+- **Digital** is what feedforward maps and readouts do: their forward pass, once per
   step. Their backward pass is not counted, nor, under ``nudge=loss``, the readout of
   each nudged sweep.
 - **Analog** is what a relaxation does. A sweep uses every coupling twice, forward on its
@@ -125,11 +125,13 @@ class ModelCount:
     blocks: tuple[BlockCount, ...]
     maps: tuple[MapCount, ...]
     readout: MapCount
+    auxiliary: tuple[MapCount, ...]
 
     @property
     def digital(self) -> tuple[MapCount, ...]:
         """Every digital map, in order of computation but for the blocks' between the model's."""
-        return (*self.maps, *(m for block in self.blocks for m in block.maps), self.readout)
+        of_blocks = (m for block in self.blocks for m in block.maps)
+        return (*self.maps, *of_blocks, self.readout, *self.auxiliary)
 
     @property
     def digital_parameters(self) -> int:
@@ -176,6 +178,7 @@ def count(model: ModelIR) -> ModelCount:
         blocks=tuple(count_block(block) for block in model.blocks),
         maps=tuple(count_map(stage) for stage in maps),
         readout=count_map(model.readout),
+        auxiliary=tuple(map(count_map, model.auxiliary)),
     )
 
 

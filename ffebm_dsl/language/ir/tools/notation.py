@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from ffebm_dsl.language.ir.model import CallIR, Value
+from ffebm_dsl.language.ir.model import CallIR, LossIR, ModelIR, Value
 from ffebm_dsl.language.ir.resolve.bind import changed
 from ffebm_dsl.language.ir.resolve.scope import show
-from ffebm_dsl.language.registry import CONNECTIONS, OPS, TABLES, Construct, Kind, Parameter
+from ffebm_dsl.language.registry import CONNECTIONS, LOSSES, OPS, TABLES, Construct, Kind, Parameter
 
 
 def written(value: Value, parameter: Parameter | None = None) -> str:
@@ -39,6 +40,26 @@ def written_briefly(call: CallIR, table: str, *, inferred: str = "") -> str:
     does not give here.
     """
     return _call(call.name, _stated(call, table, inferred))
+
+
+def written_loss(model: ModelIR, names: Mapping[str, str]) -> str:
+    """``cross_entropy(logits, y) + 0.3 * cross_entropy(aux, y, label_smoothing=0.1)``.
+
+    ``names`` are those of the readouts, by the ones that they have in ``model``.
+    """
+    return " + ".join(
+        ("" if term.weight == 1 else f"{show(term.weight)} * ")
+        + written_term(term, names[term.readout], model.target.name)
+        for term in model.losses
+    )
+
+
+def written_term(term: LossIR, *ends: str) -> str:
+    """``cross_entropy(logits, y)``: a term of the loss without its weight; ``ends`` are its own."""
+    loss = LOSSES[term.call.name]
+    stated = changed(replace(loss, parameters=loss.settings), term.call.arguments)
+    arguments = (f"{key}={written(value, loss.parameter(key))}" for key, value in stated.items())
+    return _call(loss.name, [*ends, *arguments])
 
 
 def feedforward_chain(ops: Sequence[CallIR]) -> str:

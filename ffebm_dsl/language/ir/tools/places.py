@@ -34,6 +34,8 @@ def places(model: resolved.Model) -> dict[str, Span]:
     if model.readout is not None:
         found["readout"] = model.readout.span
         found |= _ops("readout", model.readout.chain)
+    for map_ in model.auxiliary:
+        found |= {map_.name: map_.span, **_ops(map_.name, map_.chain)}
     return found
 
 

@@ -26,7 +26,7 @@ def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
     """The split with samples of the spec's input shape and targets of the spec's kind.
 
     Samples (n, H, W) serve an input of one channel; images serve a vector input of as many
-    features. Targets are labels (n,), or vectors (n, size) of real numbers.
+    features. What targets are their kind says: labels (n,), vectors (n, size), ....
 
     Raises:
         InputError: no samples, unequal counts, another shape or type, values that are not
@@ -38,8 +38,13 @@ def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
     x = _shaped(split, image)
     _check_numeric(x, split.x_name)
     _check_finite(x, split.x_name)
-    y = _labels(split, target) if TARGETS[target.kind].classes else _vectors(split, target)
-    return Split(_native(x), _native(y), split.x_name, split.y_name)
+    fault = TARGETS[target.kind].fault(split.y, target.size)
+    if fault is not None:
+        kind = f"{target.kind}({target.size})"
+        message = f"{split.y_name} {fault[0]}, but target `{target.name}` is {kind}"
+        raise InputError(message, help=fault[1])
+    _check_finite(split.y, split.y_name)
+    return Split(_native(x), _native(split.y), split.x_name, split.y_name)
 
 
 def compare_splits(train: Split, test: Split) -> tuple[str, ...]:
@@ -139,33 +144,3 @@ def _check_finite(array: Array, name: str) -> None:
                 f"{name} holds {array[tuple(place)]} at index {place}",
                 help="remove or repair the sample: values must be finite",
             )
-
-
-def _labels(split: Split, target: TargetIR) -> Array:
-    y, name = split.y, split.y_name
-    if y.ndim != 1 or y.dtype.kind not in "iu":
-        raise InputError(
-            f"{name} has shape {list(y.shape)} and type {y.dtype}, "
-            f"but target `{target.name}` is label({target.size})",
-            help="give integer labels, one number per sample",
-        )
-    bad = np.flatnonzero((y < 0) | (y >= target.size))
-    if len(bad):
-        raise InputError(
-            f"{name} holds the label {y[bad[0]]} at index {bad[0]}, "
-            f"but target `{target.name}` is label({target.size})",
-            help=f"labels count from 0 to {target.size - 1}; change the labels or the spec",
-        )
-    return y
-
-
-def _vectors(split: Split, target: TargetIR) -> Array:
-    y, name = split.y, split.y_name
-    if y.shape[1:] != (target.size,) or not _is_float(y):
-        raise InputError(
-            f"{name} has shape {list(y.shape)} and type {y.dtype}, "
-            f"but target `{target.name}` is vector({target.size})",
-            help=f"give an array of float32 or float64 and shape [{len(split.x)}, {target.size}]",
-        )
-    _check_finite(y, name)
-    return y

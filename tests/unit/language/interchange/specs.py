@@ -13,7 +13,7 @@ from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR, SpecIR
 from ffebm_dsl.language.registry import GRADIENTS, ORDERS, TABLES, Kind, Parameter
 
-TEXT = """ffe 1.0
+TEXT = """ffe 1.1
 model m {
   input  x: image(1, 8, 8)
   target y: label(10)
@@ -39,7 +39,8 @@ model m {
     out = s
   }
   readout logits = b2 |> linear(10)
-  loss = cross_entropy(logits, y)
+  readout aux = b1.wide |> linear(10)
+  loss = cross_entropy(logits, y) + 0.3 * mse(aux, y) + cross_entropy(logits, y)
 }
 train {
   data      = digits()

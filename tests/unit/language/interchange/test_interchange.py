@@ -160,8 +160,8 @@ STAGE = "/model/stages/1"
         ("order: asynchronous\n", "order: asynchron\n", "did you mean `asynchronous`?"),
         ("name: b1", "name: block", f"{STAGE}/name: `block` is a word of the language"),
         ("name: b1", "name: b 1", f'{STAGE}/name: "b 1" cannot be a name'),
-        ("version: '1.0'", "version: 1.0", 'in quotes: "1.0"'),
-        ("version: '1.0'", "version: '3.0'", "a.yaml:1: /version:"),
+        ("version: '1.1'", "version: 1.1", 'in quotes: "1.1"'),
+        ("version: '1.1'", "version: '3.0'", "a.yaml:1: /version:"),
         ("epochs: 1", "epochs: &a 1", ""),
         ("epochs: 1", "epochs: 1\n  epochs: 2", "/train/epochs: `epochs` is given twice"),
         ("epochs: 1", "epochs: !!python/name:os.system 1", "/train/epochs: a value of the kind"),
@@ -264,7 +264,7 @@ def test_a_difference_is_found_wherever_it_is() -> None:
 )
 @pytest.mark.parametrize("form", ["epochs: {}", "{}: 1"])
 def test_no_scalar_is_an_internal_error(scalar: str, form: str) -> None:
-    text = "version: '1.0'\n" + form.format(scalar)
+    text = "version: '1.1'\n" + form.format(scalar)
     assert _said_of_text(text).startswith("a.yaml:")
 
 

@@ -37,11 +37,13 @@ def complete(kind: str, text: str) -> str:
     assert kind == "model"
     if "feedforward h" in text:
         inside = text + BLOCK.replace("= x", "= g") + READOUT.format(port="b0")
+    elif "loss = " in text:
+        inside = text
     elif "block b" in text:
         inside = text + READOUT.format(port="b")
     else:
         inside = text + BLOCK + READOUT.format(port="b0")
-    return f"ffe 1.0\nmodel m {{\n{ENDS}{inside}}}\n"
+    return f"ffe 1.1\nmodel m {{\n{ENDS}{inside}}}\n"
 
 
 @pytest.mark.parametrize(("kind", "text"), BLOCKS)

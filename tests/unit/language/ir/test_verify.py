@@ -141,7 +141,7 @@ FAULTS: dict[str, tuple[Steps, Any, tuple[str, ...]]] = {
     ),
     "target of another size": (("model", "target", "size"), 9, ("loss", "[10]", "9")),
     "target of another kind": (("model", "target", "kind"), "vector", ("loss", "label", "vector")),
-    "unknown loss": (("model", "loss", "name"), "mae", ("loss", "no loss", "mae")),
+    "unknown loss": (("model", "losses", 0, "call", "name"), "mae", ("loss", "no loss", "mae")),
     "input of another kind": (("model", "input", "kind"), "vector", ("x", "[1, 8, 8]")),
     "unknown optimizer": (("train", "optimizer", "name"), "adma", ("train", "adma", "adam")),
     "no epochs": (("train", "epochs"), 0, ("train", "epochs", "at least 1")),

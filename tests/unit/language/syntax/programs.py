@@ -143,6 +143,15 @@ def _override(draw: Draw) -> Tokens:
     return ["gradient" if kind == 1 else "init", *_entry(draw)]
 
 
+def _weighted(draw: Draw) -> Tokens:
+    kind = draw(st.integers(0, 3))
+    if kind == 0:
+        return [*draw(st.sampled_from((["0.3"], ["b", ".", "w"]))), "*", *_entry(draw)]
+    if kind == 1:
+        return ["(", *_expression(draw), ")", "*", *_entry(draw)]
+    return _entry(draw)
+
+
 def _model_statement(draw: Draw) -> Tokens:
     kind = draw(st.integers(0, 6))
     if kind == 0:
@@ -150,7 +159,7 @@ def _model_statement(draw: Draw) -> Tokens:
     if kind == 1:
         return ["readout", *_name(draw), "=", *_port(draw), *_chain(draw)]
     if kind == 2:
-        return ["loss", "=", *_entry(draw)]
+        return ["loss", "=", *_weighted(draw), *_many(draw, lambda d: ["+", *_weighted(d)], 2)]
     if kind == 3:
         return ["block", *_name(draw), *_body(draw)]
     if kind == 4:

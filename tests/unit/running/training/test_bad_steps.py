@@ -466,7 +466,7 @@ def test_a_relaxation_that_fails_only_once_is_named_by_its_report(tmp_path: Path
     reports = session.job.network.phases()
     status = torch.full_like(reports[1].status, Status.DIVERGED)
     failed = (reports[0], replace(reports[1], status=status), *reports[2:])
-    found = unexplained(StepNumbers(1.0, 0.0, 2.0, True, [], {}), failed)
+    found = unexplained(StepNumbers(1.0, (1.0,), 0.0, 2.0, True, [], {}), failed)
     assert (found.kind, found.phase, found.block) == ("diverging", reports[1].phase, "b2")
     assert found.value == float(reports[1].residual.max())
 
