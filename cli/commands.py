@@ -19,6 +19,8 @@ COMMANDS: Mapping[str, str] = {
     "compare": "compare:compare",
     "check": "check:check",
     "eval": "eval:evaluate",
+    "predict": "predict:predict",
+    "export": "export:export",
     "show": "show:show",
     "fmt": "fmt:fmt",
     "bench": "bench:bench",

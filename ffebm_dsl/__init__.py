@@ -220,11 +220,12 @@ def load(
     gradient estimator, through the energy blocks.
 
     Args:
-        spec: path of a spec (``.ffe``, ``.yaml``, ``.json``) or of a run directory; or the
-            text of a spec, which contains a newline; or what :func:`read_source` or
-            :func:`compile_spec` returns.
+        spec: path of a spec (``.ffe``, ``.yaml``, ``.json``), of a run directory, or of a file of
+            ``ffebm export`` (``.safetensors``); or the text of a spec, which contains a newline;
+            or what :func:`read_source` or :func:`compile_spec` returns.
         seed: from which the weights are drawn. They depend on it alone:
-            ``torch.manual_seed`` has no effect. A run has the weights of its newest checkpoint.
+            ``torch.manual_seed`` has no effect. A run has the weights of its newest
+            checkpoint.
         dtype: of parameters and states; None for ``torch.float32``, and of a run for its own.
         device: where parameters and states live.
         allow_large: accept a network over :data:`ffebm_dsl.language.ir.check.budget.BUDGET`.
@@ -241,7 +242,7 @@ def load(
     if isinstance(spec, str) and "\n" in spec:
         spec = SourceFile("<string>", spec)
     if isinstance(spec, str | os.PathLike):
-        if Path(spec).is_dir():
+        if Path(spec).is_dir() or Path(spec).suffix == ".safetensors":
             return _trained(spec, params, seed, dtype, device)
         spec = read_source(spec)
     if not isinstance(spec, SourceFile):
@@ -272,11 +273,18 @@ def _trained(
     dtype: torch.dtype | None,
     device: str | torch.device,
 ) -> HybridNetwork:
-    from ffebm_dsl.running.training import trained_network
-
     given = {"seed": seed, **params} if seed else params
-    _refuse(given, "a run", "load its spec.ffe for a network of other values")
-    network = trained_network(run, device, lambda text: warnings.warn(text, stacklevel=4))
+    _refuse(given, "a trained network", "load its spec for a network of other values")
+    if Path(run).is_dir():
+        from ffebm_dsl.running.training import network_of_run
+
+        network, _ = network_of_run(
+            run, "last", device, lambda text: warnings.warn(text, stacklevel=4)
+        )
+    else:
+        from ffebm_dsl.tools.exporting.network_file import read_network
+
+        network, _ = read_network(Path(run), device)
     return network if dtype is None else network.to(dtype)
 
 

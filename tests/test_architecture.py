@@ -57,6 +57,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "records": "hdf5 storage seal diagnostics",
         "report": "experiments records registry diagnostics",
         "experiments": "records storage run_directory ir syntax diagnostics",
+        "exporting": "build network relaxation training storage interchange ir diagnostics",
         "datasets": "storage hdf5 registry diagnostics",
         "checking": "build constructs interfaces network gradients relaxation energy modules ir "
         "registry diagnostics training records",
@@ -65,11 +66,11 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "benchmarking": "checking build interfaces network gradients relaxation energy layout ir "
         "registry diagnostics",
         "cli": "allocation storage benchmarking training checking report comparison experiments "
-        "build datasets records run_directory ir registry syntax diagnostics network specs drawing "
-        "editor interchange migrations",
+        "exporting build datasets records run_directory ir registry syntax diagnostics network specs "
+        "drawing editor interchange migrations",
         "__main__": "cli",
-        "": "build constructs interchange interfaces ir energy network registry diagnostics "
-        "training",
+        "": "exporting build constructs interchange interfaces ir energy network registry "
+        "diagnostics training",
     }.items()
 }
 """Part of the package -> the parts it may import; ``""`` is ``ffebm_dsl/__init__.py``."""

@@ -83,7 +83,7 @@ def blank(like: Tensor, shape: Sequence[int]) -> Tensor:
     last = torch.channels_last
     images = like.dim() == 4 and len(shape) == 3 and not like.is_contiguous()
     return torch.empty(
-        (len(like), *shape),
+        (like.shape[0], *shape),
         dtype=like.dtype,
         device=like.device,
         memory_format=last

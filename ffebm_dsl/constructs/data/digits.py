@@ -26,7 +26,6 @@ def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
         Split(images[~test], labels[~test], "digits, training images", "digits, training labels"),
         Split(images[test], labels[test], "digits, test images", "digits, test labels"),
         (),
-        integer_maximum=16.0,
     )
 
 
@@ -38,4 +37,5 @@ CONSTRUCT = DataConstruct(
     read=_read,
     shape=(1, 8, 8),
     classes=10,
+    integer_maximum=16,
 )

@@ -28,7 +28,7 @@ class Flatten(LinearOp):
         return x.flatten(1)
 
     def adjoint(self, y: Tensor, weights: Weights) -> Tensor:
-        return y.reshape(len(y), *self.in_shape)
+        return y.reshape(y.shape[0], *self.in_shape)
 
 
 def _module(op: OpIR) -> nn.Module:

@@ -258,6 +258,7 @@ class DataConstruct(Construct):
         shape, classes: of a sample and of its labels where they are known beforehand; ``()``
             and 0 where they depend on the file.
         coarse_classes: the classes with ``labels=coarse``.
+        integer_maximum: the largest value of samples that are integers; they are divided by it.
     """
 
     read: Callable[[Arguments, Path | None, Any], Any]
@@ -266,6 +267,7 @@ class DataConstruct(Construct):
     shape: Shape = ()
     classes: int = 0
     coarse_classes: int = 0
+    integer_maximum: int = 255
 
     def classes_with(self, arguments: Arguments) -> int:
         """How many classes a call with these arguments has; 0 where they depend on the file."""

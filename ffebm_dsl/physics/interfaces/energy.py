@@ -184,4 +184,4 @@ class BoundEnergy(ABC):
         from ffebm_dsl.physics.layout import zeros
 
         like = self.drives[0]
-        return [zeros(len(like), layer.shape, like) for layer in self.layers]
+        return [zeros(like.shape[0], layer.shape, like) for layer in self.layers]

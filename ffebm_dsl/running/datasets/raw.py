@@ -37,14 +37,12 @@ class Raw:
 
     Attributes:
         files: names of the files it came from.
-        integer_maximum: the largest value that integer samples can have.
         sha256: its fingerprint where that was just computed, else empty.
     """
 
     train: Split
     test: Split
     files: tuple[str, ...]
-    integer_maximum: float = 255.0
     sha256: str = ""
 
 

@@ -3,7 +3,7 @@
 from ffebm_dsl.running.training.evaluate_run import (
     EvaluatedCheckpoint,
     evaluate_run,
-    trained_network,
+    network_of_run,
 )
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options
@@ -28,10 +28,10 @@ __all__ = [
     "evaluate",
     "evaluate_run",
     "joined",
+    "network_of_run",
     "progress_on",
     "resume",
     "start",
     "stop_on_signals",
     "train",
-    "trained_network",
 ]

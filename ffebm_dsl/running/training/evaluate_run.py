@@ -11,6 +11,7 @@ import torch
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir import Compiled, compile_spec, read_source
+from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.running.run_directory import RunDirectory, open_run
 from ffebm_dsl.running.training import checkpoint as checkpoints
@@ -59,21 +60,21 @@ def evaluate_run(
     return EvaluatedCheckpoint(path, found.position.step, result)
 
 
-def trained_network(
-    run: AnyPath, device: str | torch.device, warn: checkpoints.Warn
-) -> HybridNetwork:
-    """The network of ``run`` as its newest checkpoint that verifies has it, in the run's dtype.
+def network_of_run(
+    run: AnyPath, which: str, device: str | torch.device, warn: checkpoints.Warn
+) -> tuple[HybridNetwork, SpecIR]:
+    """The network of ``run`` as a checkpoint has it, in the run's dtype, and its spec.
 
-    ``warn`` hears of checkpoints that do not verify. No data are read.
+    ``which`` and ``warn`` are as in :func:`evaluate_run`. No data are read.
 
     Raises:
         InputError: no such run, no checkpoint, or a checksum or a spec that does not fit.
     """
-    path, found, compiled = _opened(Path(run), "last", warn)
+    path, found, compiled = _opened(Path(run), which, warn)
     dtype = choose_dtype(found.identity.dtype)
     network = build(compiled.spec, seed=found.identity.seed, dtype=dtype)
     restore_network(network, found.network, path)
-    return network.to(device)
+    return network.to(device), compiled.spec
 
 
 def _opened(run: Path, which: str, warn: checkpoints.Warn) -> tuple[Path, Checkpoint, Compiled]:

@@ -150,7 +150,7 @@ def _settings(record: Record) -> dict[str, Any]:
         spec["train"].pop("seed", None)
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         raise InputError("the record's spec is not one that was trained") from None
-    packages = dict(str(entry).partition(" ")[::2] for entry in provenance["package"])
+    packages = dict(str(entry).partition("==")[::2] for entry in provenance["package"])
     return {
         **_flat(spec, ""),
         "dtype": str(provenance["dtype"][()]),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir.model import CallIR, ModelIR
-from ffebm_dsl.language.registry import AUGMENTATIONS, Shape
+from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, Shape
 from ffebm_dsl.running.datasets.raw import Split, fingerprint, read_data
 from ffebm_dsl.running.training.augment import augment
 from ffebm_dsl.running.training.data.fit import check_split, compare_splits
@@ -111,7 +111,7 @@ def load(
     train = check_split(raw.train, model.input, model.target)
     test = check_split(raw.test, model.input, model.target)
     warnings = compare_splits(train, test)
-    normalisation = _normalisation(call, model, raw.integer_maximum)
+    normalisation = normalisation_of(call, model)
     augmentations: tuple[CallIR, ...] = values["augment"]
     image_only = any(AUGMENTATIONS[call.name].image_only for call in augmentations)
     if image_only and len(model.input.shape) != 3:
@@ -142,7 +142,12 @@ def _check_fit(augmentation: CallIR, shape: Shape) -> None:
         raise InputError(fault[0], help=fault[1])
 
 
-def _normalisation(call: CallIR, model: ModelIR, maximum: float) -> Normalisation:
+def normalisation_of(call: CallIR, model: ModelIR) -> Normalisation:
+    """What a spec's ``data = ...`` does to samples before its network sees them.
+
+    Raises:
+        InputError: ``mean`` or ``std`` do not fit the input.
+    """
     arguments: Mapping[str, Any] = call.arguments
     shape = model.input.shape
     channels, kind = shape[0], "channels" if len(shape) == 3 else "features"
@@ -158,4 +163,4 @@ def _normalisation(call: CallIR, model: ModelIR, maximum: float) -> Normalisatio
         values[name] = tensor.view(-1, *[1] * (len(shape) - 1))
     if not bool((values["std"] > 0).all()):
         raise InputError(f"{call.name}: std must be positive", help="change `std` in the spec")
-    return Normalisation(maximum, values["mean"], values["std"])
+    return Normalisation(DATA[call.name].integer_maximum, values["mean"], values["std"])

@@ -32,19 +32,29 @@ def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
         InputError: no samples, unequal counts, another shape or type, values that are not
             finite, labels out of range.
     """
-    if not len(split.x):
-        raise InputError(f"{split.x_name} holds no samples", help="give at least one sample")
+    x = check_samples(split.x, split.x_name, image)
     check_counts(split)
-    x = _shaped(split, image)
-    _check_numeric(x, split.x_name)
-    _check_finite(x, split.x_name)
     fault = TARGETS[target.kind].fault(split.y, target.size)
     if fault is not None:
         kind = f"{target.kind}({target.size})"
         message = f"{split.y_name} {fault[0]}, but target `{target.name}` is {kind}"
         raise InputError(message, help=fault[1])
     _check_finite(split.y, split.y_name)
-    return Split(_native(x), _native(split.y), split.x_name, split.y_name)
+    return Split(x, _native(split.y), split.x_name, split.y_name)
+
+
+def check_samples(x: Array, name: str, image: InputIR) -> Array:
+    """Samples of the spec's input shape; ``name`` is what messages call them.
+
+    Raises:
+        InputError: none, another shape or type, or values that are not finite.
+    """
+    if not len(x):
+        raise InputError(f"{name} holds no samples", help="give at least one sample")
+    x = _shaped(x, name, image)
+    _check_numeric(x, name)
+    _check_finite(x, name)
+    return _native(x)
 
 
 def compare_splits(train: Split, test: Split) -> tuple[str, ...]:
@@ -101,17 +111,17 @@ def _apart(first: float, second: float) -> bool:
     return most > FAR * least
 
 
-def _shaped(split: Split, image: InputIR) -> Array:
-    sample = split.x.shape[1:]
+def _shaped(x: Array, name: str, image: InputIR) -> Array:
+    sample = x.shape[1:]
     fits = sample == image.shape or (len(sample) == 2 and (1, *sample) == image.shape)
     flattened = len(image.shape) == 1 and len(sample) > 1 and math.prod(sample) == image.shape[0]
     if not (fits or flattened):
         raise InputError(
-            f"{split.x_name} has samples of shape {list(sample)}, "
+            f"{name} has samples of shape {list(sample)}, "
             f"but input `{image.name}` is {image.kind}{image.shape}".replace(",)", ")"),
             help="change the spec's input or reshape the array",
         )
-    return split.x.reshape(len(split.x), *image.shape)
+    return x.reshape(len(x), *image.shape)
 
 
 def _native(array: Array) -> Array:

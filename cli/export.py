@@ -1,0 +1,67 @@
+"""``ffebm export``: a trained network as one file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ffebm_dsl.cli.console import emit, say
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.running.run_directory import open_run
+
+
+class Format(StrEnum):
+    """What a network is written as."""
+
+    SAFETENSORS = "safetensors"
+    ONNX = "onnx"
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The file. [default: RUN.safetensors or RUN.onnx]")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="What to write.")] = Format.SAFETENSORS,
+    checkpoint: Annotated[
+        str, typer.Option(metavar="FILE|best|last", help="Which checkpoint of the run.")
+    ] = "last",
+    sweeps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of onnx: sweeps of every block. [default: as many as its free phase has at most]",
+        ),
+    ] = None,
+) -> None:
+    """Write a trained network into one file.
+
+    safetensors: weights and spec, which `ffebm_dsl.load` and `ffebm predict` take. onnx: a graph
+    for inference, with a fixed number of sweeps; it takes samples that are normalised already.
+    """
+    if sweeps is not None and format is not Format.ONNX:
+        raise InputError("--sweeps goes with --format onnx", help="leave it out")
+    open_run(run)
+    target = out or Path(f"{run.resolve().name}.{format}")
+    if target.suffix != f".{format}":
+        raise InputError(f"--out {target}: not named *.{format}", help=f"--out net.{format}")
+    from ffebm_dsl.running.training.evaluate_run import network_of_run
+
+    network, spec = network_of_run(run, checkpoint, "cpu", say)
+    if format is Format.SAFETENSORS:
+        from ffebm_dsl.tools.exporting.network_file import write_network
+
+        write_network(target, network, spec)
+        emit(f"{target}")
+        return
+    from ffebm_dsl.language.interchange import to_text
+    from ffebm_dsl.tools.exporting.onnx_file import write_onnx
+
+    shape = spec.model.input.shape
+    found = write_onnx(target, network, shape, sweeps=sweeps, metadata={"spec": to_text(spec)})
+    told = ", ".join(f"{name} {count}" for name, count in found.sweeps.items())
+    say(f"sweeps: {told}; outputs differ from the network's own by {found.difference:.2g} at most")
+    emit(f"{target}")

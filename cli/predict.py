@@ -1,0 +1,106 @@
+"""``ffebm predict``: what a trained network says of samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ffebm_dsl.cli.console import emit, say
+from ffebm_dsl.cli.train import DeviceOption
+from ffebm_dsl.language.diagnostics import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from ffebm_dsl.language.ir.model import SpecIR
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="A run directory, or a file of `ffebm export`.")],
+    data: Annotated[
+        Path,
+        typer.Argument(help="Samples: a .npy file, or an .npz archive with an array `x`."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npz",
+            help="Write arrays `output` and, of classes, `prediction` here, instead of a table.",
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        str, typer.Option(metavar="FILE|best|last", help="Which checkpoint of the run to use.")
+    ] = "last",
+    device: DeviceOption = None,
+    batch: Annotated[int, typer.Option(min=1, help="Samples at once.")] = 256,
+) -> None:
+    """Print what a trained network says of samples, one a line, as CSV.
+
+    Samples are as the data set has them: they are normalised as in training. Of classes the most
+    probable is printed with its probability, else the outputs.
+    """
+    if out is not None and (out.suffix != ".npz" or not out.absolute().parent.is_dir()):
+        raise InputError(f"--out {out}: not a file FILE.npz in a folder", help="--out out.npz")
+    from ffebm_dsl.running.training.environment import choose_device
+    from ffebm_dsl.running.training.evaluate_run import network_of_run
+    from ffebm_dsl.running.training.prediction import predict, read_samples
+    from ffebm_dsl.tools.exporting.network_file import read_network
+
+    x = read_samples(data)
+    place = choose_device(device or "auto")
+    network, spec = (
+        network_of_run(run, checkpoint, place, say) if run.is_dir() else read_network(run, place)
+    )
+    found = predict(network, spec, x, batch=batch, name=str(data))
+    if out is None:
+        _print(found, spec)
+    else:
+        _save(out, found, spec)
+
+
+def _is_of_classes(spec: SpecIR) -> bool:
+    from ffebm_dsl.language.registry import TARGETS
+
+    return TARGETS[spec.model.target.kind].classes
+
+
+def _print(found: Iterator[NDArray[Any]], spec: SpecIR) -> None:
+    import numpy as np
+
+    classes, index = _is_of_classes(spec), 0
+    heads = (
+        ["class", "probability"]
+        if classes
+        else [f"output{k}" for k in range(spec.model.target.size)]
+    )
+    emit(",".join(["index", *heads]))
+    for outputs in found:
+        for row in outputs:
+            if classes:
+                weights = np.exp(row - row.max())
+                values = [str(int(row.argmax())), f"{weights.max() / weights.sum():.4f}"]
+            else:
+                values = [f"{value:.6g}" for value in row]
+            emit(",".join([str(index), *values]))
+            index += 1
+
+
+def _save(path: Path, found: Iterator[NDArray[Any]], spec: SpecIR) -> None:
+    import io
+
+    import numpy as np
+
+    from ffebm_dsl.running.storage import publish
+
+    outputs = np.concatenate(list(found))
+    arrays = {"output": outputs}
+    if _is_of_classes(spec):
+        arrays["prediction"] = outputs.argmax(1)
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    publish(path, content.getvalue())
+    emit(f"{path}")

@@ -1,0 +1,1 @@
+"""Trained networks as single files: safetensors with their spec, ONNX."""

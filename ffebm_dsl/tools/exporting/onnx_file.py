@@ -1,0 +1,185 @@
+"""A trained network as an ONNX graph: maps, and each free phase as so many sweeps.
+
+A relaxation stops where its samples have converged; a graph has no such loop. So each block
+makes a fixed number of its plain sweeps. Gradients are not exported.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork
+from ffebm_dsl.physics.relaxation import forward_pass
+from ffebm_dsl.running.storage import storing
+
+
+class FixedSweeps(nn.Module):
+    """The free phase of a block in a fixed number of plain sweeps, without a test of the end.
+
+    Args:
+        block: whose energy, settings and outputs these are.
+        sweeps: how many.
+    """
+
+    def __init__(self, block: EnergyBlock, sweeps: int) -> None:
+        super().__init__()
+        self.energy, self.outputs, self.settings = block.energy, block.outputs, block.settings
+        self.name, self.sweeps = block.name, sweeps
+
+    def forward(self, *drives: Tensor, settings: None = None) -> Tensor | tuple[Tensor, ...]:
+        """As the block's, (B, *layer shape) for each output."""
+        free = self.settings.free
+        bound = self.energy.bind(drives, self.energy.weights(), graph=True)
+        # What is cheaper at zero depends on the size of the batch, which a graph leaves open.
+        dynamics = bound.dynamics(freeze_after=free.freeze_after, from_zero=free.feedforward)
+        states: list[Tensor] = list(bound.zero_state())
+        if free.feedforward:
+            states = forward_pass(dynamics, states)
+        for sweep in range(self.sweeps):
+            if sweep == dynamics.changes_after:
+                dynamics.change(states)
+            free.solver.plain.run(dynamics, states, measured=False)
+        found = tuple(states[i] for i in self.outputs)
+        return found[0] if len(found) == 1 else found
+
+
+def with_fixed_sweeps(network: HybridNetwork, sweeps: int | None = None) -> HybridNetwork:
+    """A copy of the network whose blocks are :class:`FixedSweeps`, for inference.
+
+    ``sweeps`` are those of every block; None: as many as its free phase has at most.
+
+    Raises:
+        InputError: a block with noise in its free phase.
+    """
+    found = copy.deepcopy(network)
+    for block in found.blocks:
+        free = block.core.settings.free
+        if free.noise:
+            raise InputError(
+                f"block {block.name} has noise in its free phase, which a graph has not",
+                help="use --format safetensors, which takes every network",
+            )
+        block.add_module("core", FixedSweeps(block.core, sweeps or free.sweeps))
+    return found
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: sweeps by block, and by how much its outputs differ from the network's
+    own on random inputs, the largest absolute difference."""
+
+    sweeps: Mapping[str, int]
+    difference: float
+
+
+def write_onnx(
+    path: Path,
+    network: HybridNetwork,
+    input_shape: Sequence[int],
+    *,
+    sweeps: int | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Exported:
+    """Write the network, in evaluation mode, as an ONNX file with a batch of any size.
+
+    Args:
+        path: the file.
+        network: with its weights; its mode is restored.
+        input_shape: of one sample. What the graph takes is normalised as in training.
+        sweeps: of every block; None: as many as its free phase has at most.
+        metadata: texts that the file carries.
+
+    Raises:
+        InputError: ``onnx`` and ``onnxscript`` are not installed, an op that ONNX does not
+            have, noise in a free phase, or a place that cannot be written to.
+    """
+    _require_packages()
+    was_training = network.training
+    network.eval()
+    try:
+        unrolled = with_fixed_sweeps(network, sweeps)
+        parameter = next(network.parameters())
+        x = torch.rand(2, *input_shape, dtype=parameter.dtype, device=parameter.device)
+        with torch.no_grad():
+            difference = float((unrolled(x) - network(x)).abs().max())
+        program = _converted(unrolled, x)
+    finally:
+        network.train(was_training)
+    program.model.metadata_props.update(metadata or {})
+    with storing(path):
+        program.save(str(path))
+    made = {b.name: sweeps or b.core.settings.free.sweeps for b in network.blocks}
+    return Exported(made, difference)
+
+
+def _require_packages() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"ONNX files need the package{'s' * (len(missing) > 1)} {' and '.join(missing)}",
+            help="pip install 'ffebm[onnx]'",
+        )
+
+
+def _converted(module: nn.Module, x: Tensor) -> Any:
+    decompositions = torch.export.default_decompositions()
+    decompositions[torch.ops.aten.avg_pool2d_backward.default] = _spread
+    batch = torch.export.Dim("batch")
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    # It warns of operators of torchvision, which nothing here uses.
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # Deprecations inside of torch's exporter and its libraries.
+            warnings.simplefilter("ignore")
+            program = torch.export.export(module, (x,), dynamic_shapes=({0: batch},), strict=False)
+            program = program.run_decompositions(decompositions)
+            return torch.onnx.export(
+                program,
+                input_names=["x"],
+                output_names=["logits"],
+                dynamo=True,
+                verbose=False,
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        message = " ".join(str(error).split())[-300:]
+        raise InputError(
+            f"this network has an op that ONNX has no equivalent of: {message}",
+            help="use --format safetensors, which takes every network",
+        ) from error
+    finally:
+        logger.setLevel(level)
+
+
+def _spread(
+    gradient: Tensor,
+    x: Tensor,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor: int | None,
+) -> Tensor:
+    """The adjoint of average pooling, which ONNX lacks, as a transposed convolution."""
+    k, p = [*kernel], [*padding]
+    s = [*stride] or k
+    weight = gradient.new_full((x.shape[1], 1, *k), 1 / (divisor or k[0] * k[1]))
+    more = [
+        x.shape[2 + i] - ((gradient.shape[2 + i] - 1) * s[i] - 2 * p[i] + k[i]) for i in range(2)
+    ]
+    return F.conv_transpose2d(gradient, weight, None, s, p, more, x.shape[1])

@@ -1,0 +1,96 @@
+"""``ffebm predict`` and ``ffebm export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ffebm_dsl
+from ffebm_dsl.cli.main import main
+from ffebm_dsl.running.training.data.dataset import normalisation_of
+
+SPEC = Path(__file__).parents[2] / "specs" / "small" / "digits.ffe"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "r"
+    settings = ["--set", "width=8", "--max-steps", "2", "--threads", "1"]
+    assert main(["train", str(SPEC), "--out", str(path), "--quiet", *settings]) == 0
+    return path
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    generator = np.random.default_rng(0)
+    path = tmp_path / "x.npy"
+    np.save(path, generator.integers(0, 17, (5, 8, 8), dtype=np.uint8))
+    return path
+
+
+def test_samples_are_normalised_as_in_training(run: Path, samples: Path, tmp_path: Path) -> None:
+    out = tmp_path / "p.npz"
+    assert main(["predict", str(run), str(samples), "--out", str(out), "--batch", "2"]) == 0
+    spec = ffebm_dsl.compile_spec(ffebm_dsl.read_source(run / "spec.ffe"), {"width": "8"}).spec
+    assert spec.train is not None
+    network = ffebm_dsl.load(run).eval()
+    raw = np.load(samples)[:, None]
+    # The digits count to 16.
+    x = (raw / 16 - 0.3053) / 0.3761
+
+    normalised = normalisation_of(spec.train.data, spec.model)(torch.from_numpy(raw), torch.float32)
+    np.testing.assert_allclose(normalised.numpy(), x, atol=1e-6)
+    expected = network(normalised).detach().numpy()
+    with np.load(out) as found:
+        np.testing.assert_allclose(found["output"], expected, atol=1e-6)
+        assert (found["prediction"] == expected.argmax(1)).all()
+
+
+def test_a_table_has_a_row_for_each_sample(
+    run: Path, samples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["predict", str(run), str(samples)]) == 0
+    table = capsys.readouterr().out
+    head, *rows = table.splitlines()
+    assert head == "index,class,probability" and len(rows) == 5
+    assert all(0.1 <= float(row.split(",")[2]) <= 1 for row in rows)
+    # The exported file says the same, and so does an archive.
+    exported = tmp_path / "net.safetensors"
+    assert main(["export", str(run), "--out", str(exported)]) == 0
+    np.savez(tmp_path / "x.npz", x=np.load(samples))
+    capsys.readouterr()
+    assert main(["predict", str(exported), str(tmp_path / "x.npz")]) == 0
+    assert capsys.readouterr().out == table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "RUN", "nothing.npy"], "there is no file nothing.npy"),
+        (["predict", "RUN", "WRONG"], "has samples of shape [3, 3]"),
+        (["predict", "nowhere", "X"], "cannot be read as a safetensors file"),
+        (["predict", "RUN", "X", "--out", "p.csv"], "not a file FILE.npz"),
+        (["export", "nowhere"], "is not a run directory"),
+        (["export", "RUN", "--out", "net.pt"], "not named *.safetensors"),
+        (["export", "RUN", "--sweeps", "3"], "--sweeps goes with --format onnx"),
+    ],
+)
+def test_wrong_input_is_told(
+    arguments: list[str],
+    message: str,
+    run: Path,
+    samples: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    np.save(tmp_path / "wrong.npy", np.zeros((2, 3, 3), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    places = {"RUN": run, "X": samples, "WRONG": tmp_path / "wrong.npy"}
+    assert main([str(places.get(argument, argument)) for argument in arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "net.pt").exists()

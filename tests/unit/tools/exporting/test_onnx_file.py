@@ -1,0 +1,95 @@
+"""An exported graph computes what the network does, for a batch of any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ffebm_dsl.build import build
+from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.tools.exporting.onnx_file import with_fixed_sweeps, write_onnx
+
+SPEC = """ffe 1.0
+model m {
+  input  x: image(2, 8, 8)
+  target y: label(3)
+  relax free { sweeps = 60  tolerance = 1e-7  ROUTING }
+  block b1 {
+    feedforward u = x |> conv2d(4, kernel=3, padding=1) |> batch_norm2d()
+    energy hopfield {
+      layer s1: [4, 8, 8] hard_sigmoid
+      layer s2: [6, 4, 4] tanh
+      u  ->  s1
+      s1 <-> s2 : conv2d(kernel=3, padding=1) |> POOL(2)
+    }
+    out = s2
+  }
+  block b2 {
+    feedforward u = b1 |> flatten() |> linear(8)
+    energy hopfield {
+      layer s1: [8] hard_sigmoid
+      u  ->  s1
+      s1 <-> s1 : linear()
+    }
+    out = s1
+  }
+  readout logits = b2 |> linear(3)
+  loss = cross_entropy(logits, y)
+}
+"""
+
+
+def network_of(pool: str = "avg_pool2d", routing: str = "") -> HybridNetwork:
+    text = SPEC.replace("POOL", pool).replace("ROUTING", routing)
+    return build(compile_spec(SourceFile("m.ffe", text)).spec, seed=1).eval()
+
+
+@pytest.mark.parametrize(
+    ("pool", "routing"),
+    [("avg_pool2d", ""), ("max_pool2d", "routing = frozen(after=3)"), ("avg_pool2d", "noise = 0")],
+)
+def test_fixed_sweeps_reach_the_fixed_point_of_the_network(pool: str, routing: str) -> None:
+    network = network_of(pool, routing)
+    x = torch.rand(4, 2, 8, 8)
+    with torch.no_grad():
+        difference = (with_fixed_sweeps(network)(x) - network(x)).abs().max()
+        few = (with_fixed_sweeps(network, 1)(x) - network(x)).abs().max()
+    assert difference < 1e-5 < few
+
+
+def test_the_network_itself_is_not_changed() -> None:
+    network = network_of()
+    network.train()
+    core = network.blocks[0].core
+    assert with_fixed_sweeps(network).blocks[0].core is not core
+    assert network.blocks[0].core is core and network.training
+
+
+def test_noise_is_refused() -> None:
+    with pytest.raises(InputError, match="block b1 has noise in its free phase"):
+        with_fixed_sweeps(network_of(routing="noise = 0.1"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["avg_pool2d", "max_pool2d"])
+def test_onnxruntime_computes_the_same(pool: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    network = network_of(pool)
+    found = write_onnx(
+        tmp_path / "net.onnx", network, (2, 8, 8), sweeps=7, metadata={"spec": "text"}
+    )
+    assert found.sweeps == {"b1": 7, "b2": 7} and found.difference > 0
+    session = runtime.InferenceSession(tmp_path / "net.onnx")
+    assert session.get_modelmeta().custom_metadata_map["spec"] == "text"
+    for batch in (1, 5):
+        x = torch.rand(batch, 2, 8, 8)
+        with torch.no_grad():
+            expected = with_fixed_sweeps(network, 7)(x).numpy()
+        (logits,) = session.run(None, {"x": x.numpy()})
+        np.testing.assert_allclose(logits, expected, atol=1e-5)
