@@ -66,8 +66,8 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "benchmarking": "checking build interfaces network gradients relaxation energy layout ir "
         "registry diagnostics",
         "cli": "allocation storage benchmarking training checking report comparison experiments "
-        "exporting build datasets records run_directory ir registry syntax diagnostics network specs "
-        "drawing editor interchange migrations",
+        "exporting build datasets records run_directory ir registry syntax diagnostics network "
+        "specs drawing editor interchange migrations",
         "__main__": "cli",
         "": "exporting build constructs interchange interfaces ir energy network registry "
         "diagnostics training",
