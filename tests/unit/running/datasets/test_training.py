@@ -39,7 +39,8 @@ def load_default(name: str, folder: Path, **more: Any) -> Data:
         TargetIR("y", "label", classes),
         (),
         FeedforwardIR("logits", "x", (), shape, (classes,)),
-        CallIR("mse"),
+        (),
+        (),
         CallIR("torch"),
     )
     call = CallIR(name, arguments(name, **more))

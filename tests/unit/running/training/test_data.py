@@ -29,7 +29,7 @@ Arrays = dict[str, Any]
 
 def model(image: InputIR = IMAGE, target: TargetIR = LABEL) -> ModelIR:
     readout = FeedforwardIR("logits", "x", (), image.shape, (target.size,))
-    return ModelIR("m", image, target, (), readout, CallIR("mse"), CallIR("torch"))
+    return ModelIR("m", image, target, (), readout, (), (), CallIR("torch"))
 
 
 def call(name: str, **arguments: Any) -> CallIR:
