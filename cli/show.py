@@ -10,6 +10,7 @@ import typer
 
 from ffebm_dsl.cli.console import emit_json
 from ffebm_dsl.cli.show_graph import write_graph
+from ffebm_dsl.cli.show_netlist import write_netlist
 from ffebm_dsl.cli.show_stages import After, print_stage
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, SpecArgument, load_spec, parse_settings
 from ffebm_dsl.language.diagnostics import InputError
@@ -31,21 +32,34 @@ def show(
         Path | None,
         typer.Option(metavar="FILE", help="Draw the network as SVG to this file; - is stdout."),
     ] = None,
+    netlist: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the circuits of resistive blocks as a SPICE netlist: initial weights, one "
+            "random input; - is stdout.",
+        ),
+    ] = None,
 ) -> None:
-    """Show a network's parts and costs, or its picture.
+    """Show a network's parts and costs, its picture, or its circuits.
 
     Or what the compiler makes of the spec, stage by stage.
     """
     from ffebm_dsl.language.ir.tools.count import count
 
-    if sum((as_json, after is not None, graph is not None)) > 1:
-        raise InputError("--json, --after and --graph exclude each other", help="keep one of them")
+    if sum((as_json, after is not None, graph is not None, netlist is not None)) > 1:
+        raise InputError(
+            "--json, --after, --graph and --netlist exclude each other", help="keep one of them"
+        )
     if after is not None:
         print_stage(spec, after, parse_settings(settings), allow_large)
         return
     compiled = load_spec(spec, settings, allow_large)
     if graph is not None:
         write_graph(compiled.spec.model, graph)
+        return
+    if netlist is not None:
+        write_netlist(compiled.spec, netlist)
         return
     counts = count(compiled.spec.model)
     if as_json:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import torch
 
     from ffebm_dsl.constructs.activations.clipped_relu import ClippedRelu
+    from ffebm_dsl.constructs.activations.diode import Diode
     from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
     from ffebm_dsl.constructs.activations.identity import Identity
     from ffebm_dsl.constructs.activations.relu import Relu
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
     from ffebm_dsl.language.ir.model import SpecIR
     from ffebm_dsl.language.registry import Construct
-    from ffebm_dsl.physics.energy import Coupling, Drive, Energy, HopfieldEnergy
+    from ffebm_dsl.physics.energy import Coupling, Drive, Energy, HopfieldEnergy, ResistiveEnergy
     from ffebm_dsl.physics.interfaces import Layer, PhaseSettings, Relaxation, Sweeps
     from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridNetwork
 
@@ -68,6 +69,7 @@ __all__ = [
     "Conv2d",
     "Coupling",
     "Diagnostic",
+    "Diode",
     "Drive",
     "Energy",
     "EnergyBlock",
@@ -86,6 +88,7 @@ __all__ = [
     "PhaseSettings",
     "Relaxation",
     "Relu",
+    "ResistiveEnergy",
     "Sigmoid",
     "SourceFile",
     "SpecError",
@@ -106,6 +109,7 @@ _PARTS = {
     name: module
     for module, names in {
         "constructs.activations.clipped_relu": "ClippedRelu",
+        "constructs.activations.diode": "Diode",
         "constructs.activations.hard_sigmoid": "HardSigmoid",
         "constructs.activations.identity": "Identity",
         "constructs.activations.relu": "Relu",
@@ -119,7 +123,7 @@ _PARTS = {
         "constructs.ops.flatten": "Flatten",
         "constructs.ops.linear": "Linear",
         "constructs.ops.max_pool2d": "MaxPool2d",
-        "physics.energy": "Coupling Drive Energy HopfieldEnergy",
+        "physics.energy": "Coupling Drive Energy HopfieldEnergy ResistiveEnergy",
         "physics.interfaces": "Layer PhaseSettings Relaxation Sweeps",
         "physics.network": "BlockSettings EnergyBlock",
     }.items()

@@ -77,6 +77,7 @@ def build(
         # For what a module of an op draws by itself, beyond what the initialiser sets.
         torch.default_generator.manual_seed(seed)
         network = _network(spec.model, generator)
+    network.project()
     return network.to(device=device, dtype=dtype)
 
 
@@ -120,7 +121,8 @@ def _network(model: ModelIR, generator: Generator) -> HybridNetwork:
 
 def _loss(term: LossIR, logits: str) -> LossTerm:
     per_sample = partial(LOSSES[term.call.name].per_sample, **term.call.arguments)
-    return LossTerm(per_sample, term.weight, "" if term.readout == logits else term.readout)
+    of = "" if term.readout == logits else term.readout
+    return LossTerm(per_sample, term.weight, of, LOSSES[term.call.name].curvature)
 
 
 def _map(ir: FeedforwardIR, init: CallIR, generator: Generator) -> Chain:

@@ -39,6 +39,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "hdf5 modules",
         "ir": "syntax registry diagnostics",
         "comparison": "ir registry",
+        "netlist": "energy interfaces network diagnostics",
         "drawing": "ir registry",
         "editor": "ir syntax registry diagnostics",
         "highlighting": "syntax registry",
@@ -67,7 +68,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "registry diagnostics",
         "cli": "allocation storage benchmarking training checking report comparison experiments "
         "exporting build datasets records run_directory ir registry syntax diagnostics network "
-        "specs drawing editor interchange migrations",
+        "specs drawing netlist editor interchange migrations",
         "__main__": "cli",
         "": "exporting build constructs interchange interfaces ir energy network registry "
         "diagnostics training",

@@ -20,6 +20,8 @@ class ClippedRelu(Activation):
 
     max: float = 6.0
 
+    quadratic = True
+
     def __call__(self, v: Tensor) -> Tensor:
         return (self.slope * v).clamp(0.0, self.max)
 

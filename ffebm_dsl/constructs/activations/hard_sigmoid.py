@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class HardSigmoid(Activation):
     """``sigma(v) = clamp(a v, 0, 1)``; ``G(s) = s^2 / 2a`` on [0, 1]."""
 
+    quadratic = True
+
     def __call__(self, v: Tensor) -> Tensor:
         return (v if self.slope == 1.0 else self.slope * v).clamp(0.0, 1.0)
 

@@ -15,6 +15,7 @@ class Identity(Activation):
     """``sigma(v) = a v``; ``G(s) = s^2 / 2a``."""
 
     holomorphic = True
+    quadratic = True
 
     def __call__(self, v: Tensor) -> Tensor:
         return v if self.slope == 1.0 else self.slope * v

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class Relu(Activation):
     """``sigma(v) = max(a v, 0)``; ``G(s) = s^2 / 2a`` on [0, inf)."""
 
+    quadratic = True
+
     def __call__(self, v: Tensor) -> Tensor:
         return (v if self.slope == 1.0 else self.slope * v).relu()
 

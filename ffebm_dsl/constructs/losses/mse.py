@@ -34,4 +34,5 @@ CONSTRUCT = LossConstruct(
     per_sample=_per_sample,
     targets=("label", "vector", "probabilities", "labels"),
     flat=True,
+    curvature=1.0,
 )

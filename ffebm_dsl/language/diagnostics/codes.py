@@ -65,6 +65,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE3008": "op that a drive cannot have",
         "FFE3009": "output that no drive reaches",
         "FFE3010": "setting of a connection that changes nothing",
+        "FFE3011": "something that the block's energy cannot have",
         "FFE4001": "nudge=loss in an inner block",
         "FFE4002": "nudge=loss where the loss is not the block's alone",
         "FFE4003": "nudge=loss with an op that mixes samples or is random",

@@ -126,10 +126,17 @@ class EnergyConstruct(Construct):
             :class:`ffebm_dsl.physics.energy.HopfieldEnergy` takes them -> the energy.
         holomorphic: whether, of holomorphic activations and ops, it is a function of complex
             states.
+        refuses: an :class:`ffebm_dsl.physics.interfaces.Activation` -> why no layer may have
+            it, ``""`` where one may; None: layers may have any.
+        linear: every op of a coupling must be linear, so that max pooling is none.
+        nonnegative: it keeps the weights of its couplings and drives at or above 0.
     """
 
     make: Callable[..., Any]
     holomorphic: bool = False
+    refuses: Callable[[Any], str] | None = None
+    linear: bool = False
+    nonnegative: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,11 +223,14 @@ class LossConstruct(Construct):
         targets: the kinds of target that it takes.
         flat: whether it compares all entries of the prediction with as many numbers; else
             the prediction must be a vector.
+        curvature: its second derivative by every entry of the prediction, where that is one
+            number and there are no mixed ones; else 0.
     """
 
     per_sample: Callable[..., Any]
     targets: tuple[str, ...]
     flat: bool = False
+    curvature: float = 0.0
 
     @property
     def settings(self) -> tuple[Parameter, ...]:

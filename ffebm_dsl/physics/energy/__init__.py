@@ -1,9 +1,10 @@
 """Energies of analog blocks: couplings, phi, and the update rules they imply."""
 
 from ffebm_dsl.physics.energy.chain import Coupling, Drive, OpChain
-from ffebm_dsl.physics.energy.constraints import keep_nonnegative
+from ffebm_dsl.physics.energy.constraints import keep_nonnegative, project, release
 from ffebm_dsl.physics.energy.energy import Energy
 from ffebm_dsl.physics.energy.hopfield import HopfieldEnergy
+from ffebm_dsl.physics.energy.resistive import ResistiveEnergy
 from ffebm_dsl.physics.energy.weights import OpWeights
 
 __all__ = [
@@ -13,5 +14,8 @@ __all__ = [
     "HopfieldEnergy",
     "OpChain",
     "OpWeights",
+    "ResistiveEnergy",
     "keep_nonnegative",
+    "project",
+    "release",
 ]

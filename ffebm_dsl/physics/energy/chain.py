@@ -160,6 +160,19 @@ class BoundChain:
         """The derivative of ``op`` in direction ``a``: :meth:`along` without the biases."""
         return _along(self._ops, a, routing, tangent=True)
 
+    def offset(self) -> Tensor | None:
+        """What a chain of linear ops makes of zero, (1, *shape of its output); None: zero."""
+        value: Tensor | None = None
+        for op in self._ops:
+            assert isinstance(op, BoundOp), "a routed op makes what its routing says"
+            bias = op.weights.get("bias")
+            if value is not None:
+                value = op(value)
+            elif bias is not None:
+                value = bias.new_zeros(1, *op.op.out_shape)
+                value = value + bias.view(1, -1, *[1] * (value.dim() - 2))
+        return value
+
     def adjoint(self, b: Tensor, routing: Routing, onto: Tensor | None = None) -> Tensor:
         """``op^T b`` at ``routing``; with ``onto`` the sum of both, in a tensor of its own."""
         choices = iter(reversed(routing))

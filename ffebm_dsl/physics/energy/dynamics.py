@@ -7,7 +7,6 @@ states, ``update(state, i)`` is the new state of layer ``i``.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -85,8 +84,7 @@ class HopfieldDynamics:
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
         """``s``, overwritten by the nearest state that the layer can take."""
-        low, high = self.layers[layer].activation.range
-        return s if low == -math.inf and high == math.inf else s.clamp_(low, high)
+        return self.layers[layer].activation.project(s)
 
     def routings(self, state: State) -> Routings:
         """The choices of the routed ops at ``state``, or the ones that are kept."""
@@ -169,10 +167,7 @@ class AdjointDynamics:
         routings: Routings,
     ) -> None:
         self._cotangent, self._routings, self._ends = list(cotangent), routings, bound.ends
-        self._derivative = [
-            layer.activation.derivative(bound.pre_activation(state, i, routings))
-            for i, layer in enumerate(bound.layers)
-        ]
+        self._derivative = [bound.slope(state, i, routings) for i in range(len(bound.layers))]
         self._couplings = bound.chains()
         self._at_zero = set(range(len(bound.layers)))
 

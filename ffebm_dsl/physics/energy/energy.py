@@ -58,6 +58,15 @@ class Energy(nn.Module, ABC):
                 "phi, or override bind as well"
             )
 
+    def step(self, layer: int, s: Tensor, v: Tensor) -> Tensor:
+        """Where an update brings a layer that is at ``s`` under the pre-activation ``v``.
+
+        At rest it must be where ``s = sigma(v)``, and only there. An energy whose dynamics do
+        not move a layer to ``sigma(v)`` says here where they do; nothing but ``ffebm check``,
+        which compares both, reads it.
+        """
+        return self.layers[layer].activation(v)
+
     @property
     def routed(self) -> bool:
         """Whether a coupling chooses among its inputs, as max pooling does."""
@@ -223,7 +232,7 @@ class AutogradDynamics:
         return {}
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
-        return s.clamp_(*self.bound.layers[layer].activation.range)
+        return self.bound.layers[layer].activation.project(s)
 
     def select(self, rows: Tensor) -> AutogradDynamics:
         force = None if self.force is None else self.force.select(rows)

@@ -150,7 +150,7 @@ class BoundHopfield(BoundEnergy):
         drives = [u.detach().requires_grad_() for u in self.drives]
         weights = {k: w.detach().requires_grad_() for k, w in self.weights.items()}
         with torch.enable_grad():
-            return BoundHopfield(self.energy, drives, weights, graph=True)
+            return type(self)(self.energy, drives, weights, graph=True)
 
     def chains(self) -> list[BoundChain]:
         """The couplings for one phase, with buffers of their own."""
@@ -175,6 +175,10 @@ class BoundHopfield(BoundEnergy):
 
     def pre_activation(self, state: State, layer: int, routings: Routings | None = None) -> Tensor:
         return self.dynamics(routings=routings).pre_activation(state, layer)
+
+    def slope(self, state: State, layer: int, routings: Routings) -> Tensor:
+        """How far an update moves a layer's state per force on it, (B, *layer shape)."""
+        return self.layers[layer].activation.derivative(self.pre_activation(state, layer, routings))
 
     def routings(self, state: State) -> Routings:
         with torch.no_grad():
@@ -202,7 +206,7 @@ class BoundHopfield(BoundEnergy):
             b = stacked[target] * per_sample(weights, stacked[target])
             found = chain.weight_gradient(stacked[source], b, routing)
             gradients |= {f"{names[k]}.{key}": g for key, g in found.items()}
-        return self._with_drives(gradients, {i: _contrast(states, scales, i) for i in self.driven})
+        return self._with_drives(gradients, {i: contrasted(states, scales, i) for i in self.driven})
 
     def response_gradient(
         self, state: State, response: State, scale: Tensor, routings: Routings
@@ -242,7 +246,7 @@ def _of(weights: Weights, name: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}
 
 
-def _contrast(states: Sequence[State], scales: Sequence[Tensor], layer: int) -> Tensor:
+def contrasted(states: Sequence[State], scales: Sequence[Tensor], layer: int) -> Tensor:
     """``sum of scales[k] * states[k][layer]``, from differences: the scales add up to zero."""
     last, total = states[-1][layer], None
     for state, scale in zip(states[:-1], scales[:-1], strict=True):

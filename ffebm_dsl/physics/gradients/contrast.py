@@ -181,6 +181,13 @@ class Nudge:
         part._rows = rows if self._rows is None else self._rows[rows]
         return part
 
+    def curvature(self, layer: int) -> Tensor | None:
+        second = self._cost.curvature(layer)
+        if not second:
+            return None
+        strengths = self._strengths if self._rows is None else self._strengths[self._rows]
+        return second * strengths
+
     def _whole(self, state: Sequence[Tensor]) -> list[Tensor]:
         """``state`` scattered back to the full batch; other rows are zero and unused."""
         if self._rows is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -32,13 +32,15 @@ class LossCost(Cost):
     """The loss itself as the cost of one output layer (``nudge=loss``).
 
     ``loss`` maps the state of ``layer``, (N, *layer shape), to a loss per sample, (N,),
-    where N is ``copies`` times the batch of the targets it holds.
+    where N is ``copies`` times the batch of the targets it holds. ``second`` is its
+    :meth:`curvature`.
     """
 
     layer: int
     loss: Callable[[Tensor, int], Tensor]
     readout: nn.Module
     copies: int = 1
+    second: float = 0.0
 
     def parameters(self) -> list[nn.Parameter]:
         return [parameter for parameter in self.readout.parameters() if parameter.requires_grad]
@@ -53,7 +55,10 @@ class LossCost(Cost):
         return {self.layer: gradient}
 
     def stacked(self, copies: int) -> LossCost:
-        return LossCost(self.layer, self.loss, self.readout, self.copies * copies)
+        return replace(self, copies=self.copies * copies)
+
+    def curvature(self, layer: int) -> float:
+        return self.second if layer == self.layer else 0.0
 
     def parameter_gradient(self, state: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
         parameters = self.parameters()

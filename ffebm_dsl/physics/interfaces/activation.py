@@ -6,7 +6,8 @@ the energy ``G(s) - phi(s)`` is stationary, and for a clipped activation where i
 minimal subject to the clip. With a slope ``a``, ``sigma_a(v) = sigma(a v)`` and
 ``G_a = G / a``.
 
-All methods work element by element on tensors of any shape.
+All methods work element by element, on states (B, *layer shape): what an activation does may
+depend on the unit or channel, the second dimension.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ class Activation(ABC):
     """Whether sigma takes complex tensors too, as the holomorphic function that it is."""
 
     slope: float = 1.0
+
+    quadratic: ClassVar[bool] = False
+    """Whether ``G(s)`` is ``s^2 / 2a`` between the ends at which sigma is cut off."""
 
     def __post_init__(self) -> None:
         if not self.slope > 0:
@@ -60,8 +64,18 @@ class Activation(ABC):
 
     @property
     def range(self) -> tuple[float, float]:
-        """The closed range of sigma."""
+        """The closed range of sigma, of all units together."""
         return self.clip
+
+    def project(self, s: Tensor) -> Tensor:
+        """``s``, overwritten by the nearest states that the layer can take."""
+        low, high = self.range
+        return s if low == -math.inf and high == math.inf else s.clamp_(low, high)
+
+    def cut_off(self, s: Tensor) -> tuple[Tensor, Tensor]:
+        """Which of the states ``s`` are at a lower, and which at an upper end of ``clip``."""
+        low, high = self.clip
+        return s <= low, s >= high
 
     def kink_distance(self, v: Tensor) -> Tensor:
         """Distance from the pre-activation ``v`` to the nearest kink of sigma."""
@@ -70,5 +84,5 @@ class Activation(ABC):
 
     def crossed(self, s: Tensor, other: Tensor) -> Tensor:
         """Where exactly one of two states is cut off: a kink lies between them."""
-        low, high = self.clip
-        return ((s <= low) != (other <= low)) | ((s >= high) != (other >= high))
+        (low, high), (other_low, other_high) = self.cut_off(s), self.cut_off(other)
+        return (low != other_low) | (high != other_high)

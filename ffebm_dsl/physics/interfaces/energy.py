@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from ffebm_dsl.physics.interfaces.activation import Activation
 from ffebm_dsl.physics.interfaces.op import Weights
@@ -44,6 +44,18 @@ class Force(Protocol):
         """The force on these samples alone."""
 
 
+@runtime_checkable
+class Restoring(Protocol):
+    """A force on layers that falls in proportion to the layer's own state."""
+
+    def curvature(self, layer: int) -> Tensor | None:
+        """By how much the force falls per unit of every entry of the layer's state, (B,).
+
+        None where it does not, or not by the same at every state. An energy with minima in
+        closed form so finds the one under the force in one update.
+        """
+
+
 @dataclass(frozen=True)
 class Forces:
     """The sum of several forces, in their order."""
@@ -56,6 +68,14 @@ class Forces:
 
     def select(self, rows: Tensor) -> Forces:
         return Forces(tuple(part.select(rows) for part in self.parts))
+
+
+def curvature(force: Force | None, layer: int) -> Tensor | None:
+    """By how much a force, or the sum of its parts, falls per unit of the layer's state, (B,)."""
+    parts: tuple[object, ...] = force.parts if isinstance(force, Forces) else (force,)
+    known = [part.curvature(layer) for part in parts if isinstance(part, Restoring)]
+    found = [each for each in known if each is not None]
+    return sum(found[1:], start=found[0]) if found else None
 
 
 def together(*forces: Force | None) -> Force | None:

@@ -65,6 +65,11 @@ class Cost(ABC):
     def gradient(self, state: Sequence[Tensor]) -> dict[int, Tensor]:
         """``dC/ds`` per sample at ``state``, for the layers that C depends on."""
 
+    def curvature(self, layer: int) -> float:
+        """The second derivative of C by every entry of the layer's state, where that is one
+        number and there are no mixed ones; else 0."""
+        return 0.0
+
     @abstractmethod
     def stacked(self, copies: int) -> Cost:
         """The same cost for a batch in which every sample occurs ``copies`` times."""

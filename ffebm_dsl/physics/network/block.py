@@ -161,6 +161,7 @@ class EnergyBlock(WholeBatch, nn.Module):
         *drives: Tensor,
         loss: Callable[[Tensor, int], Tensor],
         readout: nn.Module,
+        curvature: float = 0.0,
         settings: BlockSettings | None = None,
     ) -> tuple[Tensor, Tensor]:
         """A loss per sample of the single output, (B,), and that output's free state.
@@ -168,8 +169,10 @@ class EnergyBlock(WholeBatch, nn.Module):
         This is ``nudge=loss``: nudged phases feel the gradient of ``loss`` at the current
         state instead of a cotangent. ``loss(s, copies)`` gives (N,) losses for a state of N
         samples, N being ``copies`` times the batch; its parameters are those of ``readout``.
+        ``curvature`` is its second derivative by every entry of the state, where that is one
+        number and there are no mixed ones.
         """
-        cost = LossCost(self.outputs[0], loss, readout)
+        cost = LossCost(self.outputs[0], loss, readout, second=curvature)
         per_sample, state = self._call(drives, settings or self.settings, cost)
         return per_sample, state
 

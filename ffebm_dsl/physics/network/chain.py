@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ffebm_dsl.physics.energy import project
 from ffebm_dsl.physics.layout import channels_last
 from ffebm_dsl.physics.modules import Chain, NamedModules
 from ffebm_dsl.physics.network.block import BlockSettings, EnergyBlock, PhaseReport
@@ -45,11 +46,14 @@ class LossTerm:
     """A term of the loss: ``weight * per_sample(prediction, target)``, (B,).
 
     The prediction is that of the auxiliary readout of the name ``readout``; ``""``: the logits.
+    ``curvature`` is the second derivative by every entry of the prediction, where that is one
+    number and there are no mixed ones; else 0.
     """
 
     per_sample: Callable[[Tensor, Tensor], Tensor]
     weight: float = 1.0
     readout: str = ""
+    curvature: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,9 @@ class HybridNetwork(nn.Module):
         self._auxiliary_ports = dict(auxiliary.ports)
         self._input, self._prediction = ports
         self._input_shape, self._loss_block = tuple(input_shape), loss_block
+        # Behind ops of the readout the loss has another second derivative, and mixed ones.
+        plain = isinstance(readout, Chain) and not len(readout)
+        self._curvature = sum(t.weight * t.curvature for t in losses) if plain else 0.0
 
     def forward(
         self,
@@ -222,7 +229,13 @@ class HybridNetwork(nn.Module):
             logits, targets = self.readout(state), torch.cat([target] * copies)
             return self._weighted([term.per_sample(logits, targets) for term in self._losses])
 
-        per_sample, state = core.loss(*drives, loss=loss, readout=self.readout, settings=settings)
+        per_sample, state = core.loss(
+            *drives,
+            loss=loss,
+            readout=self.readout,
+            curvature=self._curvature,
+            settings=settings,
+        )
         with torch.no_grad():
             logits = self.readout(state)
             terms = [term.per_sample(logits, target) for term in self._losses]
@@ -246,6 +259,10 @@ class HybridNetwork(nn.Module):
     def settings(self, **changes: Any) -> dict[str, BlockSettings]:
         """The settings of every block by name, with some fields changed, for :meth:`forward`."""
         return {b.name: replace(b.core.settings, **changes) for b in self.blocks}
+
+    def project(self) -> None:
+        """Bring weights that are kept in a range, conductances, back into it."""
+        project(self)
 
     def labels(self) -> dict[str, str]:
         """What reports call each parameter: ``b1.u.conv2d.weight``, ``b1.s1_s2.conv2d.weight``."""

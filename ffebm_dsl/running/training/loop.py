@@ -135,6 +135,7 @@ def _train_step(
         if job.plan.diagnose_every and step % job.plan.diagnose_every == 0:
             _diagnose(session, step, batch)
         optimizer.step()
+        network.project()
         _record_relaxations(session, step, numbers)
         _note_cycling(session, numbers, progress)
     accuracy = numbers.hits / len(indices)

@@ -69,6 +69,12 @@ class _Reference:
             total = self.energy.phi(s, self.drives).sum()
             return list(torch.autograd.grad(total, s, create_graph=graph, materialize_grads=True))
 
+    def slopes(self, layer: int, v: Tensor) -> list[Tensor]:
+        """The derivatives of the layer's step by its state and by its pre-activation ``v``."""
+        with torch.enable_grad():
+            s, v = self.state[layer].detach().requires_grad_(), v.detach().requires_grad_()
+            return _gradients(self.energy.step(layer, s, v).sum(), [s, v])
+
     def product(self, state: Sequence[Tensor], w: Sequence[Tensor]) -> list[Tensor]:
         """The Hessian of phi at ``state`` times ``w``."""
         with torch.enable_grad():
@@ -156,7 +162,7 @@ def _field_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
         LIMIT,
     )
     yield compared(
-        "the dynamics move each layer to sigma of phi's gradient",
+        "the dynamics move each layer where step() says by phi's gradient",
         lambda: _swept(at, at.state, from_zero=False),
         LIMIT,
     )
@@ -190,7 +196,7 @@ def _swept(at: _Reference, start: Sequence[Tensor], *, from_zero: bool) -> tuple
         for i in [*range(len(found))] * 2:
             found[i] = dynamics.update(found, i).clone()
             dynamics.moved(i)
-            expected[i] = at.energy.layers[i].activation(at.field(expected)[i])
+            expected[i] = at.energy.step(i, expected[i], at.field(expected)[i])
     return _flat(found), _flat(expected)
 
 
@@ -199,14 +205,13 @@ def _swept_adjoint(at: _Reference) -> tuple[Tensor, Tensor]:
     found, expected = bound.zero_state(), bound.zero_state()
     with torch.no_grad():
         dynamics = bound.adjoint(at.state, at.cotangent, bound.routings(at.state))
-        slopes = [
-            layer.activation.derivative(v)
-            for layer, v in zip(at.energy.layers, at.field(at.state), strict=True)
-        ]
+        slopes = [at.slopes(i, v) for i, v in enumerate(at.field(at.state))]
         for i in [*range(len(found))] * 2:
             found[i] = dynamics.update(found, i).clone()
             dynamics.moved(i)
-            expected[i] = slopes[i] * (at.cotangent[i] + at.product(at.state, expected)[i])
+            kept, slope = slopes[i]
+            force = at.cotangent[i] + at.product(at.state, expected)[i]
+            expected[i] = kept * expected[i] + slope * force
     return _flat(found), _flat(expected)
 
 

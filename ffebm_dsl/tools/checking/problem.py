@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.registry import TARGETS
+from ffebm_dsl.physics.energy import release
 from ffebm_dsl.physics.interfaces import Cost, Equilibrium, Estimator, GradientEstimate, Status
 from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridNetwork, PhaseReport, Probe
 
@@ -133,6 +134,8 @@ def make_problem(spec: SpecIR, *, samples: int, seed: int, sweeps: int) -> Probl
     ``sweeps`` is the most that a free phase may take.
     """
     network = build(spec, seed=seed, dtype=torch.float64)
+    # Differences go to both sides of a weight that is at the end of its range.
+    release(network)
     train_without_dropout(network)
     x, target = random_batch(spec, samples, seed)
     configured = network.settings()

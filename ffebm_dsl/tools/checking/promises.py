@@ -75,7 +75,7 @@ def normal(generator: Generator, *shape: int) -> Tensor:
 
 
 def interior(activation: Activation, shape: tuple[int, ...], generator: Generator) -> Tensor:
-    """Random states inside the range of ``activation``, not at its ends."""
+    """Random states (B, units, ...) inside the range of ``activation``, not at its ends."""
     low, high = activation.range
     if math.isfinite(low) and math.isfinite(high):
         uniform = torch.rand(shape, dtype=torch.float64, generator=generator)
@@ -83,15 +83,19 @@ def interior(activation: Activation, shape: tuple[int, ...], generator: Generato
     x = normal(generator, *shape)
     if math.isfinite(low):
         return low + 0.05 + x.abs()
-    return high - 0.05 - x.abs() if math.isfinite(high) else x
+    if math.isfinite(high):
+        return high - 0.05 - x.abs()
+    # Units may have signs of their own.
+    return torch.where(activation.project(x.clone()) == x, x, -x)
 
 
 def activation_promises(activation: Activation, generator: Generator) -> Iterator[Promise]:
     """``sigma`` and its potential belong together, and the rest follows from ``sigma``."""
-    s = interior(activation, (256,), generator)
+    s = interior(activation, (128, 2), generator)
     shift = torch.rand((), dtype=torch.float64, generator=generator)
     v = (torch.linspace(-6, 6, 997, dtype=torch.float64) + 0.005 * shift) / activation.slope
-    v = v[activation.kink_distance(v) > 1e-4 / activation.slope]
+    v = v[:, None].expand(-1, 2)
+    v = v[(activation.kink_distance(v) > 1e-4 / activation.slope).all(1)]
     yield compared(
         "sigma is the inverse of the potential's gradient",
         lambda: (activation(_gradient(activation.potential, s)), s),
@@ -114,8 +118,13 @@ def activation_promises(activation: Activation, generator: Generator) -> Iterato
     )
     yield compared(
         "the values of sigma are in its range",
-        lambda: _with(activation(10 * v), lambda x: x.clamp(*activation.range)),
+        lambda: _with(activation(10 * v), lambda x: activation.project(x.clone())),
     )
+    if activation.quadratic:
+        yield compared(
+            "between the ends of `clip` sigma is linear",
+            lambda: (activation(v), activation.project(activation.slope * v)),
+        )
     yield compared(
         "sigma is flat where its state is an end of `clip`, and nowhere else",
         lambda: (
@@ -180,19 +189,17 @@ def _gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def _at_clip(activation: Activation, s: Tensor) -> Tensor:
-    low, high = activation.clip
-    return (s <= low) | (s >= high)
+    low, high = activation.cut_off(s)
+    return low | high
 
 
 def _beyond_ends(activation: Activation, v: Tensor) -> tuple[Tensor, Tensor]:
     """``v`` and its nearest value at which the end that sigma(v) is cut off at is stationary."""
-    s, (low, high) = activation(v), activation.clip
-    needed = v.clone()
-    for at, end, nearest in ((s <= low, low, torch.minimum), (s >= high, high, torch.maximum)):
-        if math.isfinite(end):
-            ends = _gradient(activation.potential, torch.full_like(v, end))
-            needed = torch.where(at, nearest(needed, ends), needed)
-    return v, needed
+    s = activation(v)
+    low, high = activation.cut_off(s)
+    ends = _gradient(activation.potential, s)
+    needed = torch.where(low, torch.minimum(v, ends), v)
+    return v, torch.where(high, torch.maximum(needed, ends), needed)
 
 
 def _kinks(activation: Activation, v: Tensor) -> Tensor:
@@ -204,7 +211,8 @@ def _kinks(activation: Activation, v: Tensor) -> Tensor:
         middle = (low + high) / 2
         left = (slope(middle) - slope(low)).abs() > (slope(high) - slope(middle)).abs()
         low, high = torch.where(left, low, middle), torch.where(left, middle, high)
-    return low[(slope(high) - slope(low)).abs() > 1e-3 * largest]
+    jumps = ((slope(high) - slope(low)).abs() > 1e-3 * largest).any(1)
+    return low[jumps]
 
 
 def op_promises(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ffebm_dsl.language.registry import ACTIVATIONS
+from ffebm_dsl.physics.interfaces import Activation
 
 from .arguments import arguments
 
@@ -19,11 +20,19 @@ def test_sigma_is_where_the_potential_less_the_field_is_least(
     name: str, data: st.DataObject
 ) -> None:
     activation = ACTIVATIONS[name].make(**arguments(data.draw, ACTIVATIONS[name]))
-    v = torch.linspace(-2.0, 2.0, 9, dtype=torch.float64)
-    low, high = (max(-20.0, min(20.0, end)) for end in activation.range)
-    grid = torch.linspace(low, high, 20001, dtype=torch.float64)
-    best = grid[(activation.potential(grid)[None] - v[:, None] * grid).argmin(1)]
-    assert torch.allclose(best, activation(v), atol=2 * float(grid[1] - grid[0]))
+    v = torch.linspace(-2.0, 2.0, 9, dtype=torch.float64)[:, None].expand(-1, 2)
+    found = activation(v)
+    for unit in range(2):
+        low, high = (float(_nearest(activation, end)[0, unit]) for end in (-20.0, 20.0))
+        grid = torch.linspace(low, high, 20001, dtype=torch.float64)
+        costs = activation.potential(grid[:, None])[:, 0] - v[:, unit, None] * grid
+        best = grid[costs.argmin(1)]
+        assert torch.allclose(best, found[:, unit], atol=2 * float(grid[1] - grid[0]))
+
+
+def _nearest(activation: Activation, state: float) -> torch.Tensor:
+    """What two units make of a state that they may not be able to take, (1, 2)."""
+    return activation.project(torch.full((1, 2), state, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS.visible())
@@ -31,7 +40,7 @@ def test_sigma_is_where_the_potential_less_the_field_is_least(
 @given(data=st.data())
 def test_derivative_and_overwrite_are_those_of_sigma(name: str, data: st.DataObject) -> None:
     activation = ACTIVATIONS[name].make(**arguments(data.draw, ACTIVATIONS[name]))
-    v = torch.linspace(-2.05, 2.05, 42, dtype=torch.float64).requires_grad_()
+    v = torch.linspace(-2.05, 2.05, 42, dtype=torch.float64).view(-1, 2).requires_grad_()
     (expected,) = torch.autograd.grad(activation(v).sum(), v)
     assert torch.allclose(activation.derivative(v.detach()), expected, atol=1e-12)
     assert torch.equal(activation.overwrite(v.detach().clone()), activation(v.detach()))

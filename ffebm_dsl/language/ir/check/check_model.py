@@ -7,11 +7,11 @@ from math import prod
 
 from ffebm_dsl.language.diagnostics import Fix, Label, Span
 from ffebm_dsl.language.diagnostics.fix import replace
+from ffebm_dsl.language.ir.check.check_energy import check_energy
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.edits import set_argument
 from ffebm_dsl.language.ir.resolve.resolved import (
     Block,
-    Coupling,
     Drive,
     End,
     Loss,
@@ -60,6 +60,7 @@ def _check_block(block: Block, log: Log) -> None:
         code, message, remedy = missing
         log.report(code, message, block.span, help=remedy)
     if not missing and block.whole:
+        check_energy(block, log)
         _check_connections(block, log)
 
 
@@ -101,9 +102,6 @@ def _check_connections(block: Block, log: Log) -> None:
                 help="couple it to a layer that is driven, or drive it",
             )
     outputs = {output.layer for output in block.outputs}
-    connections: list[Coupling | Drive] = [*block.couplings, *block.drives]
-    for connection in connections:
-        _check_settings(connection, log)
     for layer in block.layers:
         if layer.name not in driven and layer.name not in outputs:
             message = f"no drive reaches layer `{layer.name}`: its state ignores the input"
@@ -111,19 +109,6 @@ def _check_connections(block: Block, log: Log) -> None:
         elif layer.name not in read:
             message = f"layer `{layer.name}` does not affect any output of block `{block.name}`"
             log.report("FFEW007", message, layer.span)
-
-
-def _check_settings(connection: Coupling | Drive, log: Log) -> None:
-    ops = connection.chain.shaped
-    if ops is None or any(OPS[op.name].count_parameters(op) for op in ops):
-        return
-    if connection.settings["nonnegative"]:
-        log.report(
-            "FFE3010",
-            "`nonnegative` changes nothing here: no op of the connection has a weight",
-            connection.span,
-            help="leave it out, or add an op with a weight such as `linear()`",
-        )
 
 
 def distances(start: Iterable[str], block: Block) -> dict[str, int]:

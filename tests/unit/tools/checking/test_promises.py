@@ -57,7 +57,10 @@ ACTIVATION_FAULTS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "values outside of the range": (
         "identity",
         {"range": property(lambda self: (-2.0, 2.0))},
-        {"the values of sigma are in its range"},
+        {
+            "the values of sigma are in its range",
+            "between the ends of `clip` sigma is linear",
+        },
     ),
     "cut off without saying so": (
         "hard_sigmoid",
@@ -95,6 +98,8 @@ def test_an_undeclared_kink_is_found() -> None:
     """Leaky, and never cut off: both slopes are right, the kink between them is not declared."""
     leaky = altered(
         ACTIVATIONS["identity"].make(slope=1.0),
+        quadratic=False,
+        holomorphic=False,
         __call__=lambda self, v: torch.where(v > 0, v, v / 2),
         overwrite=lambda self, v: self(v),
         derivative=lambda self, v: torch.where(v > 0, 1.0, 0.5).to(v.dtype),
@@ -247,7 +252,7 @@ def test_an_op_that_raises_is_told_of_with_its_error() -> None:
 
 FIELD = "the pre-activation is the gradient of phi"
 SWEEPS = {
-    "the dynamics move each layer to sigma of phi's gradient",
+    "the dynamics move each layer where step() says by phi's gradient",
     "the dynamics do so from the zero state",
 }
 REPEATED = "a repeated batch has the same pre-activations"

@@ -1,0 +1,68 @@
+"""What a block's kind of energy can have: activations, ops of couplings, settings."""
+
+from __future__ import annotations
+
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.resolve.bind import BoundCall
+from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive
+from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, OPS, Arguments, EnergyConstruct
+
+
+def check_energy(block: Block, log: Log) -> None:
+    """Report what the block's kind of energy cannot have, and settings of no effect in it."""
+    assert block.energy is not None
+    kind = ENERGIES[block.energy]
+    connections: list[Coupling | Drive] = [*block.couplings, *block.drives]
+    for connection in connections:
+        _check_settings(connection, kind, log)
+    for layer in block.layers if kind.refuses else ():
+        if layer.activation:
+            _check_activation(kind, layer.activation, log)
+    for coupling in block.couplings if kind.linear else ():
+        for op in coupling.chain.ops:
+            if op and OPS[op.name].routed:
+                log.report(
+                    "FFE3011",
+                    f"a coupling of an energy `{kind.name}` cannot have `{op.name}`",
+                    op.span,
+                    notes=(f"`{op.name}` chooses among its inputs, and is not linear",),
+                    help="pool by `avg_pool2d`, or in a feedforward map",
+                )
+
+
+def _check_activation(kind: EnergyConstruct, call: BoundCall, log: Log) -> None:
+    why = _refused(kind, call.name, call.arguments)
+    if not why:
+        return
+    fit = [
+        name
+        for name, known in ACTIVATIONS.visible().items()
+        if not any(p.required for p in known.parameters) and not _refused(kind, name, {})
+    ]
+    log.report(
+        "FFE3011",
+        f"a layer of an energy `{kind.name}` cannot have this activation",
+        call.span,
+        why,
+        help=f"activations that it takes: {', '.join(fit)}",
+    )
+
+
+def _refused(kind: EnergyConstruct, activation: str, arguments: Arguments) -> str:
+    """Why the kind of energy cannot have the activation; ``""`` where it can."""
+    return kind.refuses(ACTIVATIONS[activation].make(**arguments)) if kind.refuses else ""
+
+
+def _check_settings(connection: Coupling | Drive, kind: EnergyConstruct, log: Log) -> None:
+    ops = connection.chain.shaped
+    if ops is None or not connection.settings["nonnegative"]:
+        return
+    why, remedy = "", "leave it out"
+    if not any(OPS[op.name].count_parameters(op) for op in ops):
+        why = "no op of the connection has a weight"
+        remedy += ", or add an op with a weight such as `linear()`"
+    elif kind.nonnegative:
+        why = f"the weights of an energy `{kind.name}` are never negative"
+    if why:
+        message = f"`nonnegative` changes nothing here: {why}"
+        log.report("FFE3010", message, connection.span, help=remedy)

@@ -1,0 +1,163 @@
+"""Resistive blocks as a SPICE netlist: resistors, diodes, voltage and current sources.
+
+For one sample. ngspice (``ngspice -b FILE``) prints the voltages at which the circuit rests; those
+that ffebm finds are beside them in comments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from math import inf, prod
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.physics.energy import OpChain, ResistiveEnergy
+from ffebm_dsl.physics.energy.chain import BoundChain
+from ffebm_dsl.physics.interfaces import Layer
+from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork
+
+LARGEST = 50_000
+"""Resistors of a netlist, which is a text for a general solver of circuits."""
+
+HEAD = """* ffebm: the resistive blocks of {name}, one sample; solve by: ngspice -b FILE
+.options reltol=1e-9 vntol=1e-12 abstol=1e-15 gmin=1e-15 itl1=5000 numdgt=12
+* Nearly ideal: 36 microvolt across a diode at 1 ampere.
+.model ideal d(is=1e-6 n=1e-4)"""
+
+
+def netlist(network: HybridNetwork, x: Tensor, name: str = "the network") -> str:
+    """The circuits of all resistive blocks of ``network`` at the input ``x``, (1, *input shape).
+
+    Raises:
+        InputError: there is none, or they have more than ``LARGEST`` resistors.
+    """
+    blocks = [b.core for b in network.blocks if isinstance(b.core.energy, ResistiveEnergy)]
+    if not blocks:
+        raise InputError(
+            f"{name} has no resistive block, and so no circuit",
+            help="a netlist is that of blocks with `energy resistive`",
+        )
+    lines = [HEAD.format(name=name)]
+    names = _Names()
+    for core, drives in zip(blocks, _drives(network, blocks, x), strict=True):
+        lines += _circuit(core, drives, names)
+    return "\n".join([*lines, ".op", ".end", ""])
+
+
+def _drives(
+    network: HybridNetwork, blocks: Sequence[EnergyBlock], x: Tensor
+) -> list[tuple[Tensor, ...]]:
+    """What drives each of the blocks."""
+    seen: dict[int, tuple[Tensor, ...]] = {}
+
+    def keep(core: torch.nn.Module, drives: tuple[Tensor, ...]) -> None:
+        seen[id(core)] = drives
+
+    hooks = [core.register_forward_pre_hook(keep) for core in blocks]
+    was_training = network.training
+    try:
+        with torch.no_grad():
+            network.eval()(x)
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return [seen[id(core)] for core in blocks]
+
+
+class _Names:
+    """Names of nodes and parts, all different though SPICE does not tell cases apart."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._parts = count(1)
+
+    def nodes(self, name: str, size: int) -> list[str]:
+        stem = name.lower()
+        while stem in self._taken:
+            stem += "_"
+        self._taken.add(stem)
+        return [f"{stem}_{k}" for k in range(size)]
+
+    def part(self, letter: str) -> str:
+        return f"{letter}{next(self._parts)}"
+
+
+def _circuit(core: EnergyBlock, drives: Sequence[Tensor], names: _Names) -> Iterator[str]:
+    energy = core.energy
+    assert isinstance(energy, ResistiveEnergy)
+    solution, _ = core.solve(*drives)
+    nodes = [names.nodes(f"{core.name}_{y.name}", prod(y.shape)) for y in energy.layers]
+    yield f"* block {core.name}"
+    matrices = _matrices(energy, drives)
+    if (total := sum(int((g != 0).sum()) for g in matrices)) > LARGEST:
+        raise InputError(
+            f"block `{core.name}` has {total:,} resistors, more than the {LARGEST:,} of a netlist",
+            help="make its layers smaller, with --set where the spec has a `param` for them",
+        )
+    ends = [(nodes[c.source], nodes[c.target]) for c in energy.couplings]
+    for key, drive, u in zip(energy.drives.names(), energy.drives, drives, strict=True):
+        sources = names.nodes(f"{core.name}_{key}_source", u[0].numel())
+        for node, volts in zip(sources, u[0].flatten().tolist(), strict=True):
+            yield f"{names.part('v')} {node} 0 {volts!r}"
+        ends.append((sources, nodes[drive.layer]))
+    for (rows, columns), matrix in zip(ends, matrices, strict=True):
+        for i, j in matrix.nonzero().tolist():
+            yield f"{names.part('r')} {rows[i]} {columns[j]} {1 / float(matrix[i, j])!r}"
+    for layer, own, currents in zip(energy.layers, nodes, _currents(energy), strict=True):
+        for node, current in zip(own, currents.flatten().tolist(), strict=True):
+            if current:
+                yield f"{names.part('i')} 0 {node} {current!r}"
+        yield from _diodes(layer, own, names)
+    yield "* at rest, as ffebm finds it:"
+    for own, s in zip(nodes, solution.state, strict=True):
+        for node, volts in zip(own, s[0].flatten().tolist(), strict=True):
+            yield f"* v({node}) = {volts!r}"
+
+
+def _matrices(energy: ResistiveEnergy, drives: Sequence[Tensor]) -> list[Tensor]:
+    """The conductances of every coupling, then drive: (entries of its input, of its output)."""
+    shapes = [energy.layers[c.source].shape for c in energy.couplings]
+    shapes += [tuple(u.shape[1:]) for u in drives]
+    found = []
+    with torch.no_grad():
+        for chain, shape in zip(energy.chains, shapes, strict=True):
+            size = prod(shape)
+            each = torch.eye(size, dtype=drives[0].dtype).view(size, *shape)
+            found.append(_bound(chain).tangent(each, ()).flatten(1))
+    return found
+
+
+def _currents(energy: ResistiveEnergy) -> list[Tensor]:
+    """What the biases make flow into the nodes of each layer."""
+    weight = next(energy.parameters())
+    total = [weight.new_zeros(1, *layer.shape) for layer in energy.layers]
+    with torch.no_grad():
+        ends = [c.target for c in energy.couplings] + [d.layer for d in energy.drives]
+        for chain, layer in zip(energy.chains, ends, strict=True):
+            offset = _bound(chain).offset()
+            if offset is not None:
+                total[layer] = total[layer] + offset
+    return total
+
+
+def _bound(chain: OpChain) -> BoundChain:
+    return chain.bound({name: w.detach() for name, w in chain.weights().items()})
+
+
+def _diodes(layer: Layer, nodes: Sequence[str], names: _Names) -> Iterator[str]:
+    """A diode at each finite end of a node's range, to ground or to a source of that voltage."""
+    for sign in (-1, 1):
+        limits = layer.activation.project(torch.full((1, *layer.shape), sign * inf))
+        references: dict[float, str] = {0.0: "0"}
+        for node, limit in zip(nodes, limits.flatten().tolist(), strict=True):
+            if abs(limit) == inf:
+                continue
+            if limit not in references:
+                (references[limit],) = names.nodes(f"limit_{layer.name}", 1)
+                yield f"{names.part('v')} {references[limit]} 0 {limit!r}"
+            ends = (references[limit], node) if sign < 0 else (node, references[limit])
+            yield f"{names.part('d')} {' '.join(ends)} ideal"
