@@ -15,6 +15,7 @@ from ffebm_dsl.running.records import (
     GRADIENTS,
     LOSSES,
     PROVENANCE,
+    QUANTITIES,
     RELAXATION,
     SEGMENTS,
     TRAIN,
@@ -35,6 +36,8 @@ def whole_record(steps: int) -> Record:
     found = trained("r", steps=steps).record
     found.add(TRANSIENTS, transients(2))
     found.add(LOSSES, {"term": ["é(logits, y)", "mse(aux, y)"], "weight": [1.0, 0.3]})
+    found.add(QUANTITIES, {"quantity": ["b1.dissipated_power", "b1.kirchhoff_residual"]})
+    found["quantities"].append(row(QUANTITIES, step=steps, mean=[12.5, 1e-6]))
     for step in range(1, steps + 1):
         found["losses"].append(row(LOSSES, step=step, loss=[1 / step, 2 / step]))
     add_bad_step(found, step=steps, kind="é", value=1.5)
@@ -147,7 +150,8 @@ def transients(sweeps: int) -> dict[str, Any]:
 
 def row(group: Group, **known: Any) -> dict[str, Any]:
     """A row of a group: what is known, and zeros of the right shape."""
-    widths = {"block": len(BLOCKS), "solve": len(SOLVES), "parameter": len(PARAMETERS), "term": 2}
+    widths = {"block": len(BLOCKS), "solve": len(SOLVES), "parameter": len(PARAMETERS)}
+    widths |= {"term": 2, "quantity": 2}
     blank = {
         field.name: "" if field.dtype == "str" else np.zeros([widths[d] for d in field.dims[1:]])
         for field in group.columns

@@ -82,6 +82,11 @@ class Energy(nn.Module, ABC):
         """The shape of one sample of each drive; None where any will do."""
         return None
 
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """The names of what the bound energy measures of an equilibrium."""
+        return ()
+
     @abstractmethod
     def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
         """The primitive function, (B,), differentiable in states, drives and parameters."""

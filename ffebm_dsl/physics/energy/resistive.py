@@ -88,6 +88,10 @@ class ResistiveEnergy(HopfieldEnergy):
         """Of couplings, then of drives."""
         return [*self.couplings, *self.drives]
 
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        return ("dissipated_power", "kirchhoff_residual")
+
     def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
         potentials = [
             layer.activation.potential(s).flatten(1).sum(1)
@@ -197,6 +201,12 @@ class BoundResistive(BoundHopfield):
         for chain, u in zip(self.drive_chains, self.drives, strict=True):
             powers.append(chain.tangent(u.square(), ()).flatten(1).sum(1))
         return torch.stack(powers).sum(0)
+
+    def quantities(self, state: State) -> dict[str, Tensor]:
+        return {
+            "dissipated_power": self.dissipated_power(state),
+            "kirchhoff_residual": self.kirchhoff_residual(state),
+        }
 
     def slope(self, state: State, layer: int, routings: Routings) -> Tensor:
         stiffness = self.stiffness[layer]

@@ -199,6 +199,10 @@ class BoundEnergy(ABC):
         """The choices of routed ops at ``state``; none without such ops."""
         return {}
 
+    def quantities(self, state: State) -> dict[str, Tensor]:
+        """What a record holds of equilibria beside the relaxation: (B,) in SI units, by name."""
+        return {}
+
     def zero_state(self) -> list[Tensor]:
         """The state at which a free phase starts, of the drives' batch, dtype and device."""
         from ffebm_dsl.physics.layout import zeros

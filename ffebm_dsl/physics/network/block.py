@@ -58,6 +58,7 @@ class BlockSettings:
         routings: choices of the max poolings to use throughout, instead of the state's own.
         start: where free phases start, instead of at zero; (B, *layer shape) each.
         keep_states: whether reports keep the states that phases ended with.
+        measure: whether the report of a free phase has the energy's quantities.
     """
 
     free: PhaseSettings
@@ -67,6 +68,7 @@ class BlockSettings:
     routings: Routings | None = None
     start: tuple[Tensor, ...] | None = None
     keep_states: bool = False
+    measure: bool = False
 
     def quiet(self) -> BlockSettings:
         """The same without noise."""
@@ -82,7 +84,7 @@ class PhaseReport:
     ``phase`` is ``free``, ``nudged`` (one report for each nudged phase) or ``adjoint``;
     ``residual``, ``sweeps`` and ``status`` are those of the ``Solution``, (B,).
     ``state`` and the ``routings`` that were frozen are kept only where the settings say
-    ``keep_states``.
+    ``keep_states``, the ``quantities`` of the free state, (B,) each, where they say ``measure``.
     """
 
     block: str
@@ -92,6 +94,7 @@ class PhaseReport:
     status: Tensor
     state: tuple[Tensor, ...] | None = None
     routings: Routings | None = None
+    quantities: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class EnergyBlock(WholeBatch, nn.Module):
@@ -274,6 +277,9 @@ class _Call:
         solution = relax(dynamics, start, s.free)
         kept = _kept(dynamics, solution, s)
         self.report("free", solution, kept)
+        if s.measure:
+            measured = bound.quantities(solution.state)
+            self.reports[-1] = replace(self.reports[-1], quantities=measured)
         return solution, kept
 
     def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:

@@ -122,4 +122,5 @@ class Record:
         """
         for group in STEP_GROUPS:
             if group.name in self.tables:
-                self.tables[group.name].cut(evaluated if group.name == "eval" else step)
+                of_evaluations = group.name in ("eval", "quantities")
+                self.tables[group.name].cut(evaluated if of_evaluations else step)

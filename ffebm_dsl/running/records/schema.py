@@ -158,6 +158,19 @@ EVAL = Group(
     signal="top1",
 )
 
+QUANTITIES = Group(
+    "quantities",
+    "NXdata",
+    "one row per evaluation, one column per quantity that a block's energy measures",
+    "step",
+    (
+        _STEP,
+        Field("quantity", "str", ("quantity",), "1", "quantity, as block.name"),
+        Field("mean", "f8", ("step", "quantity"), "SI", "mean over the samples evaluated"),
+    ),
+    signal="mean",
+)
+
 RELAXATION = Group(
     "relaxation",
     "NXdata",
@@ -304,6 +317,7 @@ GROUPS = (
     TRAIN,
     LOSSES,
     EVAL,
+    QUANTITIES,
     RELAXATION,
     GRADIENTS,
     BAD_STEPS,

@@ -28,6 +28,7 @@ class Evaluation:
         top1: part whose label has the largest output; NaN for vector targets.
         top5: part whose label is among the five largest; NaN with fewer classes than five.
         sweeps: mean sweeps of each block's free phase.
+        quantities: means of what the blocks' energies measure, by ``block.name``.
     """
 
     samples: int
@@ -35,6 +36,7 @@ class Evaluation:
     top1: float
     top5: float
     sweeps: dict[str, float]
+    quantities: dict[str, float]
 
 
 def never() -> bool:
@@ -58,7 +60,9 @@ def evaluate(
     """
     was_training = network.training
     network.eval()
-    totals = dict.fromkeys(["loss", "top1", "top5", *(b.name for b in network.blocks)], 0.0)
+    measured = [f"{b.name}.{name}" for b in network.blocks for name in b.core.energy.quantities]
+    blocks = [b.name for b in network.blocks]
+    totals = dict.fromkeys(["loss", "top1", "top5", *blocks, *measured], 0.0)
     device = next(network.parameters()).device
     try:
         with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
@@ -80,20 +84,23 @@ def evaluate(
     sums = world.all_reduce_values(list(totals.values()))
     means = {name: value / len(data) for name, value in zip(totals, sums, strict=True)}
     loss, top1, top5 = (means.pop(name) for name in ("loss", "top1", "top5"))
-    return Evaluation(len(data), loss, top1, top5, means)
+    quantities = {name: means.pop(name) for name in measured}
+    return Evaluation(len(data), loss, top1, top5, means, quantities)
 
 
 def _sums(network: HybridNetwork, x: Tensor, y: Tensor) -> dict[str, float]:
-    """Sums over a batch: loss, hits and, under each block's name, sweeps of the free phase."""
-    outcome = network(x, y)
+    """Sums over a batch: loss, hits, and of each block sweeps of the free phase and quantities."""
+    outcome = network(x, y, settings=network.settings(measure=True))
     assert isinstance(outcome, Outcome)
     top1, top5 = hits(outcome.logits, y)
     sums = {"loss": outcome.per_sample.double().sum(), "top1": top1, "top5": top5}
     for report in network.phases():
         if report.phase == "free":
             sums[report.block] = report.sweeps.sum()
-    values = torch.stack([value.double() for value in sums.values()]).tolist()
-    return dict(zip(sums, values, strict=True))
+            for name, values in report.quantities.items():
+                sums[f"{report.block}.{name}"] = values.double().sum()
+    found = torch.stack([value.double() for value in sums.values()]).tolist()
+    return dict(zip(sums, found, strict=True))
 
 
 def hits(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,15 @@ from ffebm_dsl.language.diagnostics import NegativeResult, Stopped
 from ffebm_dsl.language.ir.tools.notation import written_term
 from ffebm_dsl.physics.network.whole_batch import share
 from ffebm_dsl.physics.relaxation import CYCLE_SIZE
-from ffebm_dsl.running.records import BAD_STEPS, EVAL, GRADIENTS, LOSSES, RELAXATION, STATUSES
+from ffebm_dsl.running.records import (
+    BAD_STEPS,
+    EVAL,
+    GRADIENTS,
+    LOSSES,
+    QUANTITIES,
+    RELAXATION,
+    STATUSES,
+)
 from ffebm_dsl.running.training import keyed, measures
 from ffebm_dsl.running.training.checkpoint import Best
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate, never
@@ -347,6 +355,10 @@ def _record_evaluation(session: Session, epoch: int, result: Evaluation) -> None
             "wall_time": session.seconds(),
         }
     )
+    if result.quantities:
+        session.table(QUANTITIES, {"quantity": list(result.quantities)}).append(
+            {"step": session.position.step, "mean": list(result.quantities.values())}
+        )
 
 
 def _score(result: Evaluation) -> float:

@@ -15,6 +15,7 @@ from ffebm_dsl.tools.report.comparison import comparison
 from ffebm_dsl.tools.report.convergence import convergence
 from ffebm_dsl.tools.report.curves import learning_curves, wall_clock
 from ffebm_dsl.tools.report.origins import origins
+from ffebm_dsl.tools.report.quantities import quantities
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import Section
 from ffebm_dsl.tools.report.seeds import seeds
@@ -56,6 +57,7 @@ def sections(runs: Sequence[Run]) -> list[Section]:
         transients(runs, artist),
         agreement(runs, artist),
         convergence(runs, artist),
+        *quantities(runs),
         wall_clock(runs, artist),
         origins(runs),
     ]
