@@ -1,4 +1,4 @@
-"""Training of circuits: projected conductances, resumed exactly, and what the record has of them."""
+"""Training of circuits: projected conductances, resumed exactly; what the record has of them."""
 
 from __future__ import annotations
 
