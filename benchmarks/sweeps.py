@@ -35,8 +35,7 @@ from benchmarks import figures
 from benchmarks.measuring import where
 from benchmarks.ways import FINE, Setting, Way, cores, trained
 from ffebm_dsl.physics.interfaces import Status
-from ffebm_dsl.physics.network import HybridNetwork
-from ffebm_dsl.physics.network.block import PhaseReport
+from ffebm_dsl.physics.network import HybridNetwork, PhaseReport
 
 EXACT = 1e-10
 """Tolerance of exact phases, in float64."""

@@ -1,6 +1,6 @@
 """Energy blocks as torch modules, and the chain of maps and blocks that a spec describes."""
 
-from ffebm_dsl.physics.network.block import BlockSettings, EnergyBlock, PhaseReport
+from ffebm_dsl.physics.network.block import BlockSettings, EnergyBlock
 from ffebm_dsl.physics.network.chain import (
     Auxiliary,
     HybridBlock,
@@ -13,6 +13,7 @@ from ffebm_dsl.physics.network.chain import (
     label,
 )
 from ffebm_dsl.physics.network.initialise import Draw, initialise
+from ffebm_dsl.physics.network.phase_report import PhaseReport
 
 __all__ = [
     "Auxiliary",

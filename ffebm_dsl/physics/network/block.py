@@ -38,6 +38,7 @@ from ffebm_dsl.physics.interfaces import (
     together,
 )
 from ffebm_dsl.physics.network.fit import require_drives
+from ffebm_dsl.physics.network.phase_report import PhaseReport
 from ffebm_dsl.physics.network.proportion import proportioned
 from ffebm_dsl.physics.network.refusal import refuse_second_order
 from ffebm_dsl.physics.network.whole_batch import WholeBatch
@@ -75,26 +76,6 @@ class BlockSettings:
         return replace(
             self, free=replace(self.free, noise=0.0), nudged=replace(self.nudged, noise=0.0)
         )
-
-
-@dataclass(frozen=True)
-class PhaseReport:
-    """How one relaxation of one block went, sample by sample.
-
-    ``phase`` is ``free``, ``nudged`` (one report for each nudged phase) or ``adjoint``;
-    ``residual``, ``sweeps`` and ``status`` are those of the ``Solution``, (B,).
-    ``state`` and the ``routings`` that were frozen are kept only where the settings say
-    ``keep_states``, the ``quantities`` of the free state, (B,) each, where they say ``measure``.
-    """
-
-    block: str
-    phase: str
-    residual: Tensor
-    sweeps: Tensor
-    status: Tensor
-    state: tuple[Tensor, ...] | None = None
-    routings: Routings | None = None
-    quantities: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class EnergyBlock(WholeBatch, nn.Module):

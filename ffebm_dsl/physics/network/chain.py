@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from ffebm_dsl.physics.energy import project
 from ffebm_dsl.physics.layout import channels_last
 from ffebm_dsl.physics.modules import Chain, NamedModules
-from ffebm_dsl.physics.network.block import BlockSettings, EnergyBlock, PhaseReport
+from ffebm_dsl.physics.network.block import BlockSettings, EnergyBlock
 from ffebm_dsl.physics.network.fit import require_input
+from ffebm_dsl.physics.network.phase_report import PhaseReport
 from ffebm_dsl.physics.network.refusal import refuse
 
 Probe = Callable[[str, Tensor], Tensor]
