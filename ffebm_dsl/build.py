@@ -13,7 +13,6 @@ import torch
 from torch import Generator, nn
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.language.ir.check.verify_ir import verify
 from ffebm_dsl.language.ir.model import (
     BlockIR,
     CallIR,
@@ -27,6 +26,7 @@ from ffebm_dsl.language.ir.model import (
     SpecIR,
 )
 from ffebm_dsl.language.ir.resolve.statements import Settings
+from ffebm_dsl.language.ir.restate import verify
 from ffebm_dsl.language.ir.tools.places import op_names
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,

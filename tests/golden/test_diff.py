@@ -1,6 +1,7 @@
 """What ``ffebm diff`` says of the paper's splits and of the authors' files as published.
 
-``NAME.txt`` and ``NAME.json`` in ``diff/`` are what it prints; ``--update-golden`` writes them.
+``NAME.txt`` in ``diff/`` is what it prints, and one ``NAME.json`` shows the form of its JSON;
+``--update-golden`` writes them.
 The ``*_published.ffe`` there are transcriptions of the authors' configurations, their slips
 included.
 """
@@ -8,6 +9,9 @@ included.
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stdout
+from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -41,38 +45,39 @@ def check(path: Path, found: str, update: bool) -> None:
     assert found == path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("form", ["txt", "json"])
-def test_diff(
-    name: str,
-    form: str,
-    update_golden: bool,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(ROOT)
+def printed(name: str, *options: str) -> str:
+    """What the command prints about a case, with paths below the root."""
     a, b, status = CASES[name]
-    assert main(["diff", a, b, *(["--json"] if form == "json" else [])]) == status
-    found = capsys.readouterr().out
-    if form == "json":
-        found = json.dumps(json.loads(found), indent=1) + "\n"
-    check(HERE / f"{name}.{form}", found, update_golden)
+    with redirect_stdout(StringIO()) as out:
+        assert main(["diff", str(ROOT / a), str(ROOT / b), *options]) == status
+    return out.getvalue().replace(f"{ROOT}/", "")
 
 
-def expected(name: str) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", CASES)
+def test_diff(name: str, update_golden: bool) -> None:
+    check(HERE / f"{name}.txt", printed(name), update_golden)
+
+
+def test_json(update_golden: bool) -> None:
+    found = json.dumps(as_json("l6_bs6_bs2"), indent=1) + "\n"
+    check(HERE / "l6_bs6_bs2.json", found, update_golden)
+
+
+@cache
+def as_json(name: str) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(printed(name, "--json"))
     return values
 
 
 def named(name: str) -> list[tuple[str, int, str, str]]:
-    rows = expected(name)["network"]
+    rows = as_json(name)["network"]
     return [(r["what"], r["a"]["layer"], r["a"]["has"], r["b"]["has"]) for r in rows]
 
 
 def test_the_extra_pool_of_six_layers_is_found() -> None:
     pool = ("pooling", 5, "none", "max_pool2d(2)")
     assert named("l6_bs6_published_bs3") == [pool]
-    sizes = [expected("l6_bs6_published_bs3")[side]["parameters"] for side in "ab"]
+    sizes = [as_json("l6_bs6_published_bs3")[side]["parameters"] for side in "ab"]
     assert [round(size / 1e6, 2) for size in sizes] == [4.96, 4.56]
 
 
@@ -84,12 +89,12 @@ def test_the_moved_pools_of_twelve_layers_are_found() -> None:
 
 def test_the_mistyped_channel_count_is_found_and_nothing_that_follows_from_it() -> None:
     assert named("l15_published") == [("channels", 10, "256", "258")]
-    keys = {setting["key"] for setting in expected("l15_published")["settings"]}
+    keys = {setting["key"] for setting in as_json("l15_published")["settings"]}
     assert keys == {"init.diagonal", "init of the readout.diagonal"}
 
 
 def test_another_split_brings_norms_and_ends() -> None:
-    assert expected("l12_bs4_bs2")["verdict"] == "boundaries"
+    assert as_json("l12_bs4_bs2")["verdict"] == "boundaries"
     whats = {what for what, *_ in named("l12_bs4_bs2")}
     assert whats == {"activation", "bias", "normalisation"}
 

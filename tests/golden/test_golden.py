@@ -14,7 +14,7 @@ import pytest
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, SpecError, render
 from ffebm_dsl.language.diagnostics.codes import CODES, MEASURED
 from ffebm_dsl.language.ir import compile_spec
-from ffebm_dsl.language.ir.tools.dump import to_json
+from ffebm_dsl.language.ir.tools.outline import outline
 
 HERE = Path(__file__).parent
 GOOD = sorted((HERE / "good").glob("*.ffe"))
@@ -59,7 +59,7 @@ def test_good(path: Path, update_golden: bool) -> None:
     text = path.read_text(encoding="utf-8")
     compiled = compile_spec(SourceFile(path.name, text), overrides_of(text))
     assert compiled.warnings == ()
-    compare(path, to_json(compiled.spec), update_golden)
+    compare(path, outline(compiled.spec, compiled.source), update_golden)
 
 
 def test_every_code_has_a_bad_spec() -> None:

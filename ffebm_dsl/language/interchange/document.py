@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.ir.restate import pointer_to
 
 DEEPEST = 64
 """Nesting that is read; a document of the format needs a dozen levels."""
@@ -48,11 +49,6 @@ class Document:
         """The error that something is wrong at ``pointer``, with line and pointer."""
         line, _ = self.source.position(self.offset(pointer))
         return InputError(f"{self.source.name}:{line}: {pointer or '/'}: {message}", help=help)
-
-
-def pointer_to(parent: str, key: str | int) -> str:
-    """The JSON pointer (RFC 6901) of an entry of what ``parent`` points to."""
-    return f"{parent}/{str(key).replace('~', '~0').replace('/', '~1')}"
 
 
 def read_yaml(source: SourceFile) -> Document:

@@ -7,19 +7,19 @@ says, number for number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ffebm_dsl.language.diagnostics import InputError, Severity, SourceFile, SpecError, form_of
+from ffebm_dsl.language.diagnostics import SourceFile, form_of
 from ffebm_dsl.language.diagnostics.fix import did_you_mean
-from ffebm_dsl.language.interchange.document import Document, pointer_to, read_json, read_yaml
+from ffebm_dsl.language.interchange.document import Document, read_json, read_yaml
 from ffebm_dsl.language.interchange.schema import Schema, make_schema, read_schema
-from ffebm_dsl.language.interchange.text import statements
 from ffebm_dsl.language.ir import BUDGET, Budget, Compiled, compile_spec
-from ffebm_dsl.language.ir.check.verify_ir import verify
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.language.ir.tools.dump import from_json_dict, to_json_dict
+from ffebm_dsl.language.ir.restate import Contradiction, plain, pointer_to, restate, verify
+from ffebm_dsl.language.ir.tools.dump import from_json_dict
+from ffebm_dsl.language.ir.tools.statement_text import statements
 from ffebm_dsl.language.registry.packages import PackageError, use
 from ffebm_dsl.language.registry.tables import normalised
 from ffebm_dsl.language.syntax import format_source
@@ -38,11 +38,7 @@ def to_plain(spec: SpecIR) -> dict[str, Any]:
         InputError: the IR contradicts itself, as an edited one may.
     """
     verify(spec)
-    data = to_json_dict(spec)
-    del data["parameters"]
-    # Which version is installed says nothing of the network.
-    for package in data.get("packages", ()):
-        del package["version"]
+    data = plain(spec)
     # `kind` first, for readers of the file.
     stages = data["model"]["stages"]
     data["model"]["stages"] = [{"kind": stage.pop("kind"), **stage} for stage in stages]
@@ -56,10 +52,6 @@ def to_text(spec: SpecIR, name: str = "spec") -> str:
         InputError: the IR contradicts itself, as an edited one may.
     """
     verify(spec)
-    return _text(spec, name)
-
-
-def _text(spec: SpecIR, name: str) -> str:
     lines = "\n".join(statement.text for statement in statements(spec))
     return format_source(SourceFile(name, lines))
 
@@ -116,17 +108,12 @@ def compile_document(
     check_form(document)
     spec = from_json_dict(document.data)
     try:
-        # Not verified first: the compiler says more of what is wrong, and where.
-        name = f"{document.source.name} (as text)"
-        source = SourceFile(name, _text(spec, "spec"))
-        compiled = compile_spec(source, None, budget)
-    except SpecError:
-        raise _meaning(document, spec, budget) from None
-    difference = next(differences(to_plain(compiled.spec), document.data, ""), None)
-    if difference:
-        pointer, follows = difference
-        raise document.fault(pointer, f"this does not follow from the rest, which gives {follows}")
-    return compile_spec(source, overrides, budget) if overrides else compiled
+        restate(spec, budget)
+    except Contradiction as wrong:
+        raise document.fault(wrong.pointer, wrong.message, wrong.help) from None
+    text = format_source(SourceFile("spec", "\n".join(s.text for s in statements(spec))))
+    source = SourceFile(f"{document.source.name} (as text)", text)
+    return compile_spec(source, overrides, budget)
 
 
 def check_form(document: Document) -> None:
@@ -234,28 +221,3 @@ def _near(value: object, known: list[str]) -> str:
     if not isinstance(value, str) and str(value) in known:
         return f'write it as a text, in quotes: "{value}"'
     return did_you_mean(str(value), known) or f"known here: {', '.join(known)}"
-
-
-def _meaning(document: Document, spec: SpecIR, budget: Budget | None) -> InputError:
-    """What the compiler says, at the place in the document that its statement comes from."""
-    stated = list(statements(spec))
-    source = SourceFile(document.source.name, "\n".join(s.text for s in stated))
-    try:
-        compile_spec(source, None, budget)
-    except SpecError as fault:
-        first = next(d for d in fault.diagnostics if d.severity is Severity.ERROR)
-        line, _ = source.position(first.span.start)
-        return document.fault(stated[line - 1].pointer, first.message, first.help)
-    raise AssertionError("a text and its canonical layout compile differently")
-
-
-def differences(found: Any, stated: Any, pointer: str) -> Iterator[tuple[str, Any]]:
-    """Where two plain values differ: the pointer, and what is ``found`` there."""
-    if isinstance(found, dict) and isinstance(stated, dict) and found.keys() == stated.keys():
-        for key in found:
-            yield from differences(found[key], stated[key], pointer_to(pointer, key))
-    elif isinstance(found, list) and isinstance(stated, list) and len(found) == len(stated):
-        for i, (one, other) in enumerate(zip(found, stated, strict=True)):
-            yield from differences(one, other, pointer_to(pointer, i))
-    elif found != stated:
-        yield pointer, found

@@ -5,7 +5,7 @@ The IR's classes are in :mod:`ffebm_dsl.language.ir.model`, its plain-data form 
 """
 
 from ffebm_dsl.language.ir.check.budget import BUDGET, Budget
-from ffebm_dsl.language.ir.passes import PASSES, Compiled, Stage, compile_spec, compile_stages
+from ffebm_dsl.language.ir.passes import PASSES, Compiled, Stage, compile_spec
 from ffebm_dsl.language.syntax import read_source
 
 __all__ = [
@@ -15,6 +15,5 @@ __all__ = [
     "Compiled",
     "Stage",
     "compile_spec",
-    "compile_stages",
     "read_source",
 ]

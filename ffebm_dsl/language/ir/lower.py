@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from ffebm_dsl.language.ir.check.check_model import read_by_loss
 from ffebm_dsl.language.ir.model import (
@@ -29,16 +30,26 @@ T = TypeVar("T")
 NO_READOUT = "readout"
 """The name, which no text can declare, of the readout of a text without one."""
 
+_LOWERED: WeakValueDictionary[int, SpecIR] = WeakValueDictionary()
+"""What was lowered and is still in use, by its identity."""
+
 
 def lower(spec: resolved.Spec) -> SpecIR:
     """The IR of a spec in which no pass found an error."""
-    return SpecIR(
+    lowered = SpecIR(
         version=spec.version,
         packages=spec.packages,
         parameters=spec.parameters,
         model=_model(_known(spec.model)),
         train=_train(spec.train) if spec.train else None,
     )
+    _LOWERED[id(lowered)] = lowered
+    return lowered
+
+
+def is_lowered(spec: SpecIR) -> bool:
+    """Whether this very object is what the compiler made of a text."""
+    return _LOWERED.get(id(spec)) is spec
 
 
 def _train(train: resolved.Train) -> TrainIR:

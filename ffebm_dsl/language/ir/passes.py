@@ -77,7 +77,15 @@ def compile_spec(
     them. Of a text with syntax errors these, and what is surely wrong besides
     (:mod:`ffebm_dsl.language.ir.check.certain`).
     """
-    first, *_, checked, last = run_stages(source, overrides or {}, log := Log(source))
+    refuse_long_text(source)
+    return compile_text(source, overrides or {}, budget)
+
+
+def compile_text(
+    source: SourceFile, overrides: Mapping[str, str], budget: Budget | None
+) -> Compiled:
+    """:func:`compile_spec` of a text of any length."""
+    first, *_, checked, last = run_stages(source, overrides, log := Log(source))
     assert isinstance(checked.result, Spec) and checked.result.model is not None
     assert isinstance(last.result, SpecIR)
     where = places(checked.result.model)
@@ -97,20 +105,12 @@ def compile_spec(
     return Compiled(last.result, source, log.sorted(), where)
 
 
-def compile_stages(
-    source: SourceFile, overrides: Mapping[str, str] | None = None
-) -> tuple[Stage, ...]:
-    """The spec after every stage, in order; raises as :func:`compile_spec` does."""
-    return tuple(run_stages(source, overrides or {}, Log(source)))
-
-
 def run_stages(source: SourceFile, overrides: Mapping[str, str], log: Log) -> Iterator[Stage]:
     """The spec after each stage, lazily; what is found goes to ``log``.
 
     Raises SpecError for a text that does not parse, and in the place of the last stage, the
     IR, where ``log`` holds an error.
     """
-    refuse_long_text(source)
     recovered = parse_with_recovery(source)
     program = recovered.program
     if recovered.diagnostics or program is None:
@@ -132,11 +132,17 @@ def _meaning(
     """The IR; None where there is an error."""
     log = Log(source)
     with suppress(SpecError):
-        spec = resolve(program, overrides, log)
-        for _, run in PASSES:
-            spec = run(spec, log)
+        spec = resolve_and_check(program, overrides, log)
         return None if log.failed else lower(spec)
     return None
+
+
+def resolve_and_check(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spec:
+    """The spec after all passes, faulty parts None; what is found goes to ``log``."""
+    spec = resolve(program, overrides, log)
+    for _, run in PASSES:
+        spec = run(spec, log)
+    return spec
 
 
 def _all_faults(
@@ -147,8 +153,6 @@ def _all_faults(
         return recovered.diagnostics
     log = Log(source)
     with suppress(SpecError):  # too many faults: what was found until then is in the log
-        spec = resolve(recovered.program, overrides, log)
-        for _, run in PASSES:
-            spec = run(spec, log)
+        resolve_and_check(recovered.program, overrides, log)
     log.found[:] = (*recovered.diagnostics, *certain_faults(recovered, log.found))
     return log.sorted()

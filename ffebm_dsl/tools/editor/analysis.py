@@ -8,8 +8,7 @@ from functools import cached_property
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.passes import PASSES
-from ffebm_dsl.language.ir.resolve.resolve_spec import resolve
+from ffebm_dsl.language.ir.passes import resolve_and_check
 from ffebm_dsl.language.ir.resolve.resolved import Spec
 from ffebm_dsl.language.syntax import Token, ast, lex, parse_with_recovery
 from ffebm_dsl.language.syntax.declarations import Declaration, declarations
@@ -57,7 +56,5 @@ def analyse(source: SourceFile) -> Analysis:
     if program is None:
         return Analysis(source, None, None, recovered.diagnostics)
     log = Log(source)
-    spec = resolve(program, {}, log)
-    for _, run in PASSES:
-        spec = run(spec, log)
+    spec = resolve_and_check(program, {}, log)
     return Analysis(source, program, spec, recovered.diagnostics or log.sorted())

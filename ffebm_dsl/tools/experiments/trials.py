@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.ir import Compiled, compile_spec
-from ffebm_dsl.language.ir.tools.dump import to_json
 from ffebm_dsl.language.syntax import ast
 from ffebm_dsl.language.syntax.parse import parse_override
 
@@ -111,7 +110,7 @@ def _compile_all(source: SourceFile, trials: Sequence[Trial], allow_large: bool)
             raise InputError(
                 f"{source.name} has no train section", help="add `train { ... }` to the spec"
             )
-        meaning = to_json(compiled.spec)
+        meaning = repr(compiled.spec)
         if meaning in seen:
             raise InputError(
                 f"the trials `{seen[meaning]}` and `{trial.name}` mean the same training",

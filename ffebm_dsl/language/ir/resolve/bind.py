@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ffebm_dsl.language.diagnostics import InputError, Span
 from ffebm_dsl.language.diagnostics.fix import did_you_mean, nearest, replace, respell
@@ -182,14 +182,15 @@ def fill_defaults(
 
 def changed(signature: Construct, values: Mapping[str, Value]) -> Values:
     """The values that are not as by default."""
+    given = {**dict.fromkeys(signature.names), **values}
     return {
         p.name: values[p.name]
         for p in signature.parameters
-        if p.name in values and (p.required or values[p.name] != _default(p, values))
+        if p.name in values and (p.required or values[p.name] != _default(p, given))
     }
 
 
-def _default(parameter: Parameter, values: Mapping[str, Value]) -> Value:
+def _default(parameter: Parameter, values: Mapping[str, Any]) -> Any:
     default = parameter.default
     if isinstance(default, SameAs):
         return values[default.parameter]

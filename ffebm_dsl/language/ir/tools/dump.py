@@ -1,8 +1,7 @@
-"""A SpecIR as plain data and back: what golden tests compare and run records keep."""
+"""A SpecIR as plain data and back: what documents state and run records keep."""
 
 from __future__ import annotations
 
-import json
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -32,11 +31,6 @@ def to_json_dict(spec: SpecIR) -> dict[str, Any]:
     for plain, stage in zip(data["model"]["stages"], spec.model.stages, strict=True):
         plain["kind"] = _STAGES[type(stage)]
     return dict(data)
-
-
-def to_json(spec: SpecIR) -> str:
-    """:func:`to_json_dict` as indented JSON text."""
-    return json.dumps(to_json_dict(spec), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -49,14 +49,16 @@ def written_loss(model: ModelIR, names: Mapping[str, str]) -> str:
     """
     return " + ".join(
         ("" if term.weight == 1 else f"{show(term.weight)} * ")
-        + written_term(term, names[term.readout], model.target.name)
+        + written_term(term, names.get(term.readout, term.readout), model.target.name)
         for term in model.losses
     )
 
 
 def written_term(term: LossIR, *ends: str) -> str:
     """``cross_entropy(logits, y)``: a term of the loss without its weight; ``ends`` are its own."""
-    loss = LOSSES[term.call.name]
+    loss = LOSSES.get(term.call.name)
+    if loss is None:  # in an IR made by hand: the compiler says so of its text
+        return _call(term.call.name, ends)
     stated = changed(replace(loss, parameters=loss.settings), term.call.arguments)
     arguments = (f"{key}={written(value, loss.parameter(key))}" for key, value in stated.items())
     return _call(loss.name, [*ends, *arguments])
@@ -69,9 +71,10 @@ def feedforward_chain(ops: Sequence[CallIR]) -> str:
 
 def coupling_chain(ops: Sequence[CallIR]) -> str:
     """``conv2d(kernel=3) |> max_pool2d(2)``: the target gives the size of the last weight."""
-    last = max((i for i, op in enumerate(ops) if OPS[op.name].counted), default=-1)
+    counted = [OPS[op.name].counted if op.name in OPS else "" for op in ops]
+    last = max((i for i, name in enumerate(counted) if name), default=-1)
     return " |> ".join(
-        written_briefly(op, "ops", inferred=OPS[op.name].counted if i == last else "")
+        written_briefly(op, "ops", inferred=counted[i] if i == last else "")
         for i, op in enumerate(ops)
     )
 
@@ -92,7 +95,9 @@ def assignments(construct: Construct, values: Mapping[str, Value]) -> list[str]:
 
 def _stated(call: CallIR, table: str, inferred: str = "") -> list[str]:
     """The arguments as a text gives them: a required one at the head goes without its name."""
-    construct = TABLES[table][call.name]
+    construct = TABLES[table].get(call.name)
+    if construct is None:  # in an IR made by hand: the compiler says so of its text
+        return [f"{name}={written(value)}" for name, value in call.arguments.items()]
     stated = []
     for name, value in changed(construct, call.arguments).items():
         parameter = construct.parameter(name)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR, SpecIR
+from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import GRADIENTS, ORDERS, TABLES, Kind, Parameter
 
 TEXT = """ffe 1.1
@@ -82,7 +83,11 @@ def value(draw: st.DrawFn, parameter: Parameter) -> Any:
 
 def call(draw: st.DrawFn, table: str, *names: str) -> CallIR:
     signature = TABLES[table][draw(st.sampled_from(names or [*TABLES[table].visible()]))]
-    return CallIR(signature.name, {p.name: value(draw, p) for p in signature.parameters})
+    arguments = {p.name: value(draw, p) for p in signature.parameters}
+    if signature.conflict(arguments) is not None:
+        needed = {p.name: arguments[p.name] for p in signature.parameters if p.required}
+        arguments = fill_defaults(signature, needed)
+    return CallIR(signature.name, arguments)
 
 
 def relax(draw: st.DrawFn, before: RelaxIR) -> RelaxIR:
@@ -106,6 +111,8 @@ def block(draw: st.DrawFn, before: BlockIR) -> BlockIR:
     gradient = call(draw, "gradients")
     if gradient.arguments.get("nudge") == "loss":  # allowed in the last block alone
         gradient = CallIR("ep", {**gradient.arguments, "nudge": "cotangent"})
+    if gradient.arguments.get("points"):  # for smooth activations, which are drawn as well
+        gradient = CallIR("ep", {**gradient.arguments, "points": 0})
     nudged = relax(draw, before.nudged)
     if not GRADIENTS[gradient.name].nudges:
         nudged = replace(nudged, noise=0.0)

@@ -29,10 +29,11 @@ from ffebm_dsl.language.interchange import (
     write_yaml,
 )
 from ffebm_dsl.language.interchange.document import MOST_TOKENS
-from ffebm_dsl.language.interchange.load import MAX_FAULTS, differences
+from ffebm_dsl.language.interchange.load import MAX_FAULTS
 from ffebm_dsl.language.interchange.schema import FILE
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.language.ir.restate import differences
 from ffebm_dsl.language.ir.tools.dump import from_json_dict
 from ffebm_dsl.language.syntax import format_source
 from tests.golden.test_golden import overrides_of

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError
-from ffebm_dsl.language.ir import PASSES, compile_spec, compile_stages, read_source
+from ffebm_dsl.language.ir import PASSES, compile_spec, read_source
+from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR, SpecIR
-from ffebm_dsl.language.ir.tools.dump import to_json, to_json_dict
+from ffebm_dsl.language.ir.passes import run_stages
+from ffebm_dsl.language.ir.tools.dump import to_json_dict
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 
@@ -59,7 +61,8 @@ def test_defaults_are_filled_in() -> None:
     assert block.free == RelaxIR(100, 1e-5, "asynchronous", *common, "zeros")
     assert block.nudged == RelaxIR(20, 0.0, "asynchronous_reversed", *common, "free state")
     assert block.gradient.name == "ep"
-    assert block.gradient.arguments == {"beta": 0.2, "estimator": "centered", "nudge": "cotangent"}
+    stated = {"beta": 0.2, "estimator": "centered", "nudge": "cotangent"}
+    assert block.gradient.arguments.items() >= stated.items()
     assert block.init.name == "default"
 
 
@@ -194,13 +197,14 @@ def test_unknown_data_set_is_the_only_fault_of_a_spec_for_other_data() -> None:
 
 def test_dump_is_plain_json() -> None:
     ir = spec()
-    assert json.loads(to_json(ir)) == to_json_dict(ir)
+    assert json.loads(json.dumps(to_json_dict(ir), allow_nan=False)) == to_json_dict(ir)
     assert [stage["kind"] for stage in to_json_dict(ir)["model"]["stages"]] == ["block", "block"]
 
 
 def test_stages_are_the_passes_in_order() -> None:
     text = (GOLDEN / "good" / "hybrid3.ffe").read_text(encoding="utf-8")
-    names = [stage.name for stage in compile_stages(SourceFile("a", text))]
+    source = SourceFile("a", text)
+    names = [stage.name for stage in run_stages(source, {}, Log(source))]
     assert names == ["parse", "resolve", *(name for name, _ in PASSES), "lower"]
 
 

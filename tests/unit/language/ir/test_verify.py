@@ -15,8 +15,8 @@ from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.interchange import to_plain, to_text
 from ffebm_dsl.language.ir import compile_spec
-from ffebm_dsl.language.ir.check.verify_ir import verify
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, OpIR, RelaxIR, SpecIR
+from ffebm_dsl.language.ir.restate import verify
 from tests.golden.test_golden import overrides_of
 from tests.unit.language.interchange.specs import BASE, specs
 
@@ -58,93 +58,157 @@ def edited(value: Any, path: Steps, new: Any) -> Any:
 B1: Steps = ("model", "stages", 1)
 LINEAR: Steps = (*B1, "couplings", 0, "ops", 0)
 FAULTS: dict[str, tuple[Steps, Any, tuple[str, ...]]] = {
-    "out_shape of an op": ((*LINEAR, "out_shape"), (5,), ("b1.s1_s2.linear", "[5]", "[4]")),
-    "in_shape of an op": ((*LINEAR, "in_shape"), (7,), ("b1.s1_s2.linear", "[7]", "[6]")),
+    "out_shape of an op": (
+        (*LINEAR, "out_shape"),
+        (5,),
+        ("/couplings/0/ops/0/out_shape/0", "which gives 4"),
+    ),
+    "in_shape of an op": (
+        (*LINEAR, "in_shape"),
+        (7,),
+        ("/couplings/0/ops/0/in_shape/0", "which gives 6"),
+    ),
     "layer of another shape": (
         (*B1, "layers", 1, "shape"),
         (9,),
-        ("b1.s1_s2", "gives [4]", "`s2` has [9]"),
+        ("/couplings/0/ops/0/arguments/out_features", "which gives 9"),
     ),
     "driven layer of another shape": (
         (*B1, "drives", 0, "layer"),
         "s2",
-        ("b1.u_s1", "it gives [6]", "`s2` has [4]"),
+        ("/stages/1/layers/1", "`s2` of block `b1` has [4], and its drive [6]"),
     ),
-    "no shape": ((*B1, "layers", 1, "shape"), (), ("b1.s2", "[] is no shape")),
-    "out_shape of a map": (("model", "stages", 0, "out_shape"), (3,), ("h", "[3]", "[64]")),
-    "in_shape of a map": (("model", "stages", 0, "in_shape"), (3,), ("h", "[3]", "[1, 8, 8]")),
-    "unknown op": ((*LINEAR, "name"), "linaer", ("b1.s1_s2.linaer", "no op", "linear")),
+    "no shape": (
+        (*B1, "layers", 1, "shape"),
+        (),
+        ("/layers/1`", "a layer's shape has one size or three"),
+    ),
+    "out_shape of a map": (
+        ("model", "stages", 0, "out_shape"),
+        (3,),
+        ("/stages/0/out_shape", "which gives 64"),
+    ),
+    "in_shape of a map": (
+        ("model", "stages", 0, "in_shape"),
+        (3,),
+        ("/stages/0/in_shape", "which gives [1, 8, 8]"),
+    ),
+    "unknown op": (
+        (*LINEAR, "name"),
+        "linaer",
+        ("/couplings/0`", "no op is called `linaer`", "`linear`"),
+    ),
     "op that no coupling has": (
         (*B1, "couplings", 0, "ops"),
         (OpIR("relu", {}, (6,), (6,)),),
-        ("b1.s1_s2", "cannot have `relu`"),
+        ("/couplings/0`", "cannot have `relu`"),
     ),
-    "no ops": ((*B1, "couplings", 0, "ops"), (), ("b1.s1_s2", "gives [6]", "has [4]")),
+    "no ops": (
+        (*B1, "couplings", 0, "ops"),
+        (),
+        ("/couplings/0`", "`s1 <-> s2` does not fit layer `s2`"),
+    ),
     "unknown argument": (
         (*LINEAR, "arguments"),
         {"out_features": 4, "bias": True, "bais": True},
-        ("b1.s1_s2.linear", "nothing called `bais`", "bias"),
+        ("/couplings/0/ops/0/arguments`", "which gives {"),
     ),
     "missing argument": (
         (*LINEAR, "arguments"),
         {"out_features": 4},
-        ("b1.s1_s2.linear", "needs `bias`"),
+        ("/couplings/0/ops/0/arguments`", "which gives {"),
     ),
     "argument out of bounds": (
         (*LINEAR, "arguments"),
         {"out_features": 0, "bias": True},
-        ("out_features", "at least 1"),
+        ("/ops/0/arguments/out_features`", "which gives 4"),
     ),
     "argument of another type": (
         (*LINEAR, "arguments"),
         {"out_features": 4, "bias": "no"},
-        ("`bias` must be a bool", "no"),
+        ("/couplings/0`", "no value is called `no`"),
     ),
     "unknown activation": (
         (*B1, "layers", 0, "activation"),
         CallIR("tahn", {}),
-        ("b1.s1", "tahn", "tanh"),
+        ("/layers/0`", "tahn", "tanh"),
     ),
     "slope that is none": (
         (*B1, "layers", 0, "activation"),
         CallIR("tanh", {"slope": 0.0}),
-        ("b1.s1", "above 0"),
+        ("/layers/0`", "above 0"),
     ),
-    "unknown energy": ((*B1, "energy"), "hopfeild", ("b1", "hopfeild", "hopfield")),
+    "unknown energy": ((*B1, "energy"), "hopfeild", ("/stages/1/energy`", "hopfeild", "hopfield")),
     "coupling of a missing layer": (
         (*B1, "couplings", 0, "target"),
         "s9",
-        ("b1.s1_s2", "no layer `s9`"),
+        ("/couplings/0`", "`s9` is not a layer"),
     ),
-    "drive of a missing layer": ((*B1, "drives", 0, "layer"), "s9", ("no layer `s9`",)),
-    "output of a missing layer": ((*B1, "outputs", 0, "layer"), "s9", ("b1", "no layer `s9`")),
-    "no layers": ((*B1, "layers"), (), ("b1", "no layer")),
-    "no drives": ((*B1, "drives"), (), ("b1", "no drive")),
-    "no outputs": ((*B1, "outputs"), (), ("b1", "no output")),
+    "drive of a missing layer": (
+        (*B1, "drives", 0, "layer"),
+        "s9",
+        ("/drives/0`", "`s9` is not a layer"),
+    ),
+    "output of a missing layer": (
+        (*B1, "outputs", 0, "layer"),
+        "s9",
+        ("/outputs/0`", "`s9` is not a layer"),
+    ),
+    "no layers": ((*B1, "layers"), (), ("/stages/1`", "no layer")),
+    "no drives": ((*B1, "drives"), (), ("/stages/1`", "nothing drives block `b1`")),
+    "no outputs": ((*B1, "outputs"), (), ("/stages/1`", "no output")),
     "two layers of one name": (
         (*B1, "layers", 1, "name"),
         "s1",
-        ("b1", "a layer called `s1` is there 2 times"),
+        ("/layers/1`", "the name `s1` is taken"),
     ),
-    "unknown port": (("model", "readout", "source"), "b9.out", ("readout", "`b9.out`")),
+    "unknown port": (("model", "readout", "source"), "b9.out", ("/model/readout`", "`b9`")),
     "port read before it is written": (
         (*B1, "feedforwards", 0, "source"),
         "b2.out",
-        ("b1.u", "`b2.out`", "nothing before it"),
+        ("/feedforwards/0`", "`b2` is not a port"),
     ),
-    "order that is none": ((*B1, "free", "order"), "sideways", ("b1.free", "order", "sideways")),
-    "damping that is none": ((*B1, "nudged", "damping"), 1.0, ("b1.nudged", "damping")),
+    "order that is none": (
+        (*B1, "free", "order"),
+        "sideways",
+        ("/stages/1/free`", "`order` is one of"),
+    ),
+    "damping that is none": (
+        (*B1, "nudged", "damping"),
+        1.0,
+        ("/stages/1/nudged`", "`damping` must be"),
+    ),
     "nudged by a loss that does not read it": (
         (*B1, "gradient", "arguments"),
-        {"beta": 0.2, "estimator": "centered", "nudge": "loss"},
-        ("b1.gradient", "nudged by the loss"),
+        at(BASE, (*B1, "gradient", "arguments")) | {"nudge": "loss"},
+        ("/model/auxiliary/0`", "nudge=loss follows the loss of one readout"),
     ),
-    "target of another size": (("model", "target", "size"), 9, ("loss", "[10]", "9")),
-    "target of another kind": (("model", "target", "kind"), "vector", ("loss", "label", "vector")),
-    "unknown loss": (("model", "losses", 0, "call", "name"), "mae", ("loss", "no loss", "mae")),
-    "input of another kind": (("model", "input", "kind"), "vector", ("x", "[1, 8, 8]")),
-    "unknown optimizer": (("train", "optimizer", "name"), "adma", ("train", "adma", "adam")),
-    "no epochs": (("train", "epochs"), 0, ("train", "epochs", "at least 1")),
+    "target of another size": (
+        ("model", "target", "size"),
+        9,
+        ("/model/losses`", "[10]", "9 classes"),
+    ),
+    "target of another kind": (
+        ("model", "target", "kind"),
+        "vector",
+        ("/model/losses`", "label", "vector"),
+    ),
+    "unknown loss": (
+        ("model", "losses", 0, "call", "name"),
+        "mae",
+        ("/model/losses`", "no loss", "mae"),
+    ),
+    "input of another kind": (
+        ("model", "input", "kind"),
+        "vector",
+        ("/model/input`", "`vector` takes 1 argument"),
+    ),
+    "unknown optimizer": (
+        ("train", "optimizer", "name"),
+        "adma",
+        ("/train/optimizer`", "adma", "adam"),
+    ),
+    "no epochs": (("train", "epochs"), 0, ("/train/epochs`", "at least 1")),
 }
 
 
@@ -160,7 +224,7 @@ def test_a_contradiction_is_refused_with_its_place(name: str, use: Callable[[Spe
 
 
 def test_two_stages_of_one_name_are_refused() -> None:
-    with pytest.raises(InputError, match="a stage called `b1` is there 2 times"):
+    with pytest.raises(InputError, match="the name `b1` is taken"):
         build(edited(BASE, ("model", "stages", 2, "name"), "b1"))
 
 
