@@ -24,8 +24,8 @@ from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.tools.checking import CheckSettings, check
 from ffebm_dsl.tools.checking.problem import make_problem
 
-SMOOTH = ["tanh(0.5)", "sigmoid(0.8)", "identity"]
-KINKED = ["hard_sigmoid(0.5)", "relu(0.5)"]
+SMOOTH = ["tanh(0.5)", "sigmoid(0.8)", "identity", "softplus(0.5)", "softmax(0.8)"]
+KINKED = ["hard_sigmoid(0.5)", "relu(0.5)", "clamp(-0.3, 0.6, slope=0.5)", "leaky_relu(0.2, 0.5)"]
 ORDERS = ["synchronous", "asynchronous", "asynchronous_reversed", "forward", "backward"]
 
 # Spatial layers are [2, 4, 4] or, behind a pooling or a stride, [2, 2, 2]; dense ones [5].

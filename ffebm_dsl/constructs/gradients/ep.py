@@ -16,7 +16,14 @@ from ffebm_dsl.language.registry import (
     Parameter,
 )
 from ffebm_dsl.language.registry.parameters import POSITIVE
-from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Phase
+from ffebm_dsl.physics.interfaces import (
+    AutomaticEstimator,
+    ContrastiveEstimator,
+    Estimator,
+    Phase,
+)
+
+AUTO = "auto"
 
 VARIANTS: Mapping[str, tuple[Phase, ...]] = {
     "centered": (Phase(1.0, 0.5), Phase(-1.0, -0.5)),
@@ -127,8 +134,19 @@ def _stencil(order: int) -> tuple[Phase, ...]:
     return tuple(rows)
 
 
-def _make(arguments: Arguments) -> ContrastiveEstimator:
-    beta = arguments["beta"]
+def _make(arguments: Arguments) -> Estimator:
+    if arguments["beta"] == AUTO:
+        return AutomaticEstimator(_contrast(arguments, 1.0), _order(arguments))
+    return _contrast(arguments, arguments["beta"])
+
+
+def _order(arguments: Arguments) -> int:
+    """Of the bias in beta."""
+    order: int = arguments["points"] or arguments["stencil"]
+    return order or (2 if arguments["estimator"] == "centered" else 1)
+
+
+def _contrast(arguments: Arguments, beta: float) -> ContrastiveEstimator:
     if arguments["points"]:
         return HolomorphicPropagation(beta, arguments["points"])
     if arguments["stencil"]:
@@ -138,7 +156,7 @@ def _make(arguments: Arguments) -> ContrastiveEstimator:
 
 def _rows(arguments: Arguments) -> tuple[Phase, ...]:
     """The phases for a nudging strength of 1."""
-    return _make({**arguments, "beta": 1.0}).phases
+    return _contrast(arguments, 1.0).phases
 
 
 def _holomorphic(arguments: Arguments) -> bool:
@@ -182,7 +200,14 @@ CONSTRUCT = EstimatorConstruct(
     "ep",
     "equilibrium propagation",
     (
-        Parameter("beta", Kind.REAL, "strength of the nudge", 0.2, POSITIVE),
+        Parameter(
+            "beta",
+            Kind.REAL,
+            "strength of the nudge; auto: measured at the start of every epoch",
+            0.2,
+            POSITIVE,
+            choices=(AUTO,),
+        ),
         Parameter(
             "estimator",
             Kind.CHOICE,

@@ -167,7 +167,7 @@ class AdjointDynamics:
         routings: Routings,
     ) -> None:
         self._cotangent, self._routings, self._ends = list(cotangent), routings, bound.ends
-        self._derivative = [bound.slope(state, i, routings) for i in range(len(bound.layers))]
+        self._slopes = [bound.slope(state, i, routings) for i in range(len(bound.layers))]
         self._couplings = bound.chains()
         self._at_zero = set(range(len(bound.layers)))
 
@@ -184,8 +184,7 @@ class AdjointDynamics:
                 total.add(chain.tangent(state[source], routing))
             if source == layer and target not in self._at_zero:
                 total.add_adjoint(chain, state[target], routing)
-        value, own = total.value(state[layer])
-        return value.mul_(self._derivative[layer]) if own else value * self._derivative[layer]
+        return self._slopes[layer](total.value(state[layer])[0])
 
     def moved(self, layer: int) -> None:
         """``layer`` is no longer zero; nothing else is kept between updates."""
@@ -204,7 +203,7 @@ class AdjointDynamics:
         part._at_zero = set(self._at_zero)
         part._couplings = [chain.reused() for chain in self._couplings]
         part._cotangent = [None if c is None else take_rows(c, rows) for c in self._cotangent]
-        part._derivative = [take_rows(d, rows) for d in self._derivative]
+        part._slopes = [slope.select(rows) for slope in self._slopes]
         part._routings = rows_of(self._routings, rows)
         return part
 

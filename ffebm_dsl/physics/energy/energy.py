@@ -23,6 +23,7 @@ from torch.func import functional_call
 
 from ffebm_dsl.physics.energy.chain import OpChain
 from ffebm_dsl.physics.interfaces import (
+    Activation,
     BoundEnergy,
     EnergyGradient,
     Force,
@@ -115,6 +116,35 @@ class Energy(nn.Module, ABC):
         With ``graph`` what its dynamics compute is recorded for autograd.
         """
         return AutogradEnergy(self, drives, weights, graph=graph)
+
+
+class Slope:
+    """How far an update moves a layer's state per force on it: a symmetric linear map.
+
+    Args:
+        at: its diagonal, (B, *layer shape); with ``mixing`` the pre-activation.
+        mixing: the activation whose Jacobian it is, where that is not diagonal.
+    """
+
+    def __init__(self, at: Tensor, mixing: Activation | None = None) -> None:
+        self._at, self._mixing = at, mixing
+
+    @staticmethod
+    def of(activation: Activation, v: Tensor) -> Slope:
+        """That of an activation at a pre-activation."""
+        if activation.elementwise:
+            return Slope(activation.derivative(v))
+        return Slope(v, activation)
+
+    def __call__(self, t: Tensor) -> Tensor:
+        """Its product with ``t``, in a tensor of its own."""
+        return t * self._at if self._mixing is None else self._mixing.jvp(self._at, t)
+
+    def select(self, rows: Tensor) -> Slope:
+        """At these samples alone."""
+        part = copy.copy(self)
+        part._at = take_rows(self._at, rows)
+        return part
 
 
 class AutogradEnergy(BoundEnergy):
@@ -253,8 +283,8 @@ class AutogradAdjoint:
         self, bound: AutogradEnergy, state: State, cotangent: Sequence[Tensor | None]
     ) -> None:
         self._bound, self._state, self._cotangent = bound, list(state), list(cotangent)
-        self._derivative = [
-            layer.activation.derivative(bound.pre_activation(state, i))
+        self._slopes = [
+            Slope.of(layer.activation, bound.pre_activation(state, i))
             for i, layer in enumerate(bound.layers)
         ]
 
@@ -266,7 +296,7 @@ class AutogradAdjoint:
             product = torch.stack([inner(v, w) for v, w in zip(field, state, strict=True)]).sum()
             (v,) = torch.autograd.grad(product, s[layer], materialize_grads=True)
         c = self._cotangent[layer]
-        return (v if c is None else v + c) * self._derivative[layer]
+        return self._slopes[layer](v if c is None else v + c)
 
     def moved(self, layer: int) -> None:
         """Nothing is kept between updates."""
@@ -283,5 +313,5 @@ class AutogradAdjoint:
         part._bound = self._bound.select(rows)
         part._state = [take_rows(s, rows) for s in self._state]
         part._cotangent = [None if c is None else take_rows(c, rows) for c in self._cotangent]
-        part._derivative = [take_rows(d, rows) for d in self._derivative]
+        part._slopes = [slope.select(rows) for slope in self._slopes]
         return part

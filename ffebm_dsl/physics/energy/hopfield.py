@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ffebm_dsl.physics.energy.chain import BoundChain, Coupling, Drive
 from ffebm_dsl.physics.energy.dynamics import AdjointDynamics, HopfieldDynamics
-from ffebm_dsl.physics.energy.energy import Energy
+from ffebm_dsl.physics.energy.energy import Energy, Slope
 from ffebm_dsl.physics.interfaces import (
     BoundEnergy,
     EnergyGradient,
@@ -176,9 +176,10 @@ class BoundHopfield(BoundEnergy):
     def pre_activation(self, state: State, layer: int, routings: Routings | None = None) -> Tensor:
         return self.dynamics(routings=routings).pre_activation(state, layer)
 
-    def slope(self, state: State, layer: int, routings: Routings) -> Tensor:
-        """How far an update moves a layer's state per force on it, (B, *layer shape)."""
-        return self.layers[layer].activation.derivative(self.pre_activation(state, layer, routings))
+    def slope(self, state: State, layer: int, routings: Routings) -> Slope:
+        """How far an update moves a layer's state per force on it."""
+        v = self.pre_activation(state, layer, routings)
+        return Slope.of(self.layers[layer].activation, v)
 
     def routings(self, state: State) -> Routings:
         with torch.no_grad():

@@ -32,6 +32,7 @@ from torch import Tensor
 from ffebm_dsl.physics.energy.chain import BoundChain, Coupling, Drive, OpChain
 from ffebm_dsl.physics.energy.constraints import keep_nonnegative
 from ffebm_dsl.physics.energy.dynamics import HopfieldDynamics
+from ffebm_dsl.physics.energy.energy import Slope
 from ffebm_dsl.physics.energy.hopfield import BoundHopfield, HopfieldEnergy, contrasted
 from ffebm_dsl.physics.interfaces import (
     EnergyGradient,
@@ -208,10 +209,19 @@ class BoundResistive(BoundHopfield):
             "kirchhoff_residual": self.kirchhoff_residual(state),
         }
 
-    def slope(self, state: State, layer: int, routings: Routings) -> Tensor:
+    def complex(self) -> BoundHopfield:
+        """Voltages are real, and diodes have kinks.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("a circuit of conductances and diodes has no complex phases")
+
+    def slope(self, state: State, layer: int, routings: Routings) -> Slope:
         stiffness = self.stiffness[layer]
         activation = self.layers[layer].activation
-        return activation.derivative(self.current(state, layer) / stiffness) / stiffness
+        slope = activation.derivative(self.current(state, layer) / stiffness)
+        return Slope(slope / stiffness)
 
     def contrast(
         self, states: Sequence[State], scales: Sequence[Tensor], routings: Sequence[Routings]

@@ -22,6 +22,7 @@ from ffebm_dsl.physics.interfaces.energy import (
     together,
 )
 from ffebm_dsl.physics.interfaces.estimator import (
+    AutomaticEstimator,
     ContrastiveEstimator,
     Cost,
     Equilibrium,
@@ -36,6 +37,7 @@ from ffebm_dsl.physics.interfaces.solver import Dynamics, Schedule, Solver, Swee
 
 __all__ = [
     "Activation",
+    "AutomaticEstimator",
     "BoundEnergy",
     "BoundOp",
     "ContrastiveEstimator",

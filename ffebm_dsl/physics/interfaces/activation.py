@@ -6,8 +6,9 @@ the energy ``G(s) - phi(s)`` is stationary, and for a clipped activation where i
 minimal subject to the clip. With a slope ``a``, ``sigma_a(v) = sigma(a v)`` and
 ``G_a = G / a``.
 
-All methods work element by element, on states (B, *layer shape): what an activation does may
-depend on the unit or channel, the second dimension.
+Methods work on states (B, *layer shape), element by element; an activation that mixes the
+entries of a sample, as softmax does, says so. What an activation does may depend on the unit or
+channel, the second dimension.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ class Activation(ABC):
     holomorphic: ClassVar[bool] = False
     """Whether sigma takes complex tensors too, as the holomorphic function that it is."""
 
+    elementwise: ClassVar[bool] = True
+    """Whether an entry of sigma depends on the same entry of ``v`` alone."""
+
     slope: float = 1.0
 
     quadratic: ClassVar[bool] = False
@@ -51,11 +55,22 @@ class Activation(ABC):
 
     @abstractmethod
     def derivative(self, v: Tensor) -> Tensor:
-        """``d sigma / d v``; at a kink the value that PyTorch's autograd takes."""
+        """``d sigma / d v``; at a kink the value that PyTorch's autograd takes.
+
+        Raises:
+            TypeError: sigma mixes entries, so that this would be no tensor of the shape of ``v``.
+        """
+
+    def jvp(self, v: Tensor, t: Tensor) -> Tensor:
+        """The Jacobian of sigma at ``v``, which is symmetric, times ``t``."""
+        return self.derivative(v) * t
 
     @abstractmethod
     def potential(self, s: Tensor) -> Tensor:
-        """``G(s)``, for ``s`` in the closed range of the activation."""
+        """``G(s)``, entry by entry, for ``s`` in the closed range of the activation.
+
+        Of an activation that mixes entries the sum of these is G.
+        """
 
     @property
     def clip(self) -> tuple[float, float]:

@@ -161,6 +161,32 @@ class ContrastiveEstimator(Estimator):
 
 
 @dataclass(frozen=True)
+class AutomaticEstimator(Estimator):
+    """A contrast whose strength is measured: where bias and noise together are least.
+
+    A block measures once and keeps what was found, until it is told to measure anew; asked by
+    itself, the estimator measures for every estimate.
+
+    Attributes:
+        contrast: the phases, at any strength.
+        order: of their bias in the strength.
+    """
+
+    contrast: ContrastiveEstimator
+    order: int
+
+    def choose(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> float:
+        """The strength of the strongest nudge with the least error, for this equilibrium."""
+        from ffebm_dsl.physics.gradients.automatic import choose_beta
+
+        return choose_beta(self.contrast, self.order, equilibrium, cost, weights)
+
+    def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
+        reach = self.choose(equilibrium, cost, weights)
+        return self.contrast.reaching(reach).estimate(equilibrium, cost, weights)
+
+
+@dataclass(frozen=True)
 class _Scaled(ContrastiveEstimator):
     """The phases of another estimator, their strengths multiplied by ``factor``."""
 

@@ -41,6 +41,7 @@ from ffebm_dsl.physics.network.fit import require_drives
 from ffebm_dsl.physics.network.phase_report import PhaseReport
 from ffebm_dsl.physics.network.proportion import proportioned
 from ffebm_dsl.physics.network.refusal import refuse_second_order
+from ffebm_dsl.physics.network.strength import MeasuredStrength, at_its_strength
 from ffebm_dsl.physics.network.whole_batch import WholeBatch
 from ffebm_dsl.physics.relaxation import forward_pass, relax
 
@@ -78,7 +79,7 @@ class BlockSettings:
         )
 
 
-class EnergyBlock(WholeBatch, nn.Module):
+class EnergyBlock(WholeBatch, MeasuredStrength):
     """An energy with its relaxation, its outputs and its gradient estimator.
 
     A nudge is beta times the cotangent of the loss per sample, taken to be a mean over the
@@ -107,6 +108,8 @@ class EnergyBlock(WholeBatch, nn.Module):
         self.outputs = tuple(outputs)
         self.settings = settings or _of_the_language(energy)
         self.name = name or f"block{next(_NUMBERS)}"
+        self.register_buffer("reach", None)
+        self.reserve_reach(self.settings)
         self.reports: Sequence[PhaseReport] = []
         """How the relaxations of the last call went, its backward pass included."""
 
@@ -187,7 +190,9 @@ class EnergyBlock(WholeBatch, nn.Module):
         batch = float(len(drives[0]))
         if self.part is not None:
             batch = self.part.total / self.part.processes
-        call = _Call(self.name, settings, self.outputs, batch, cost, self._draws(settings, drives))
+        self.reserve_reach(settings)
+        draws = self._draws(settings, drives)
+        call = _Call(self.name, settings, self.outputs, batch, cost, draws, self.reach)
         self.reports = call.reports
         return call
 
@@ -230,7 +235,8 @@ def _of_the_language(energy: Energy) -> BlockSettings:
 class _Call:
     """One call of a block: what it was made with, and how its relaxations went.
 
-    ``batch`` is the number of samples over which the loss is a mean, by its factor.
+    ``batch`` is the number of samples over which the loss is a mean, by its factor. ``reach``
+    is where the block keeps a strength that is measured.
     """
 
     block: str
@@ -239,6 +245,7 @@ class _Call:
     batch: float
     cost: LossCost | None
     draws: Draws | None
+    reach: Tensor | None
     reports: list[PhaseReport] = field(default_factory=list)
 
     def free_phase(self, bound: BoundEnergy) -> tuple[Solution, Routings | None]:
@@ -265,7 +272,9 @@ class _Call:
 
     def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         """The estimator's answer; its solves are reported."""
-        estimate = self.settings.estimator.estimate(equilibrium, cost, weights)
+        s = self.settings
+        estimator = at_its_strength(s.estimator, self.reach, equilibrium, cost, weights)
+        estimate = estimator.estimate(equilibrium, cost, weights)
         for phase, solutions in estimate.solutions.items():
             for solution in solutions:
                 self.report(phase, solution)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import NegativeResult, Stopped
 from ffebm_dsl.language.ir.tools.notation import written_term
+from ffebm_dsl.physics.network import EnergyBlock
 from ffebm_dsl.physics.network.whole_batch import share
 from ffebm_dsl.physics.relaxation import CYCLE_SIZE
 from ffebm_dsl.running.records import (
@@ -102,6 +104,10 @@ def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool
         position.epoch + 1, plan.epochs, len(batches), position.step_in_epoch, left
     )
     session.job.network.train()
+    measuring = [block.core for block in session.job.network.blocks if block.core.reach is not None]
+    if position.step_in_epoch == 0:
+        for core in measuring:
+            core.measure_anew()
     for indices in batches[position.step_in_epoch :]:
         if controls.enough(session.position.step):
             return False
@@ -109,11 +115,23 @@ def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool
         rate = learning_rate(plan.schedule, base, position.epoch, plan.epochs, part)
         set_learning_rate(session.job.optimizer, rate)
         _train_step(session, judge, indices, rate, controls.progress)
+        if measuring and session.position.step_in_epoch == 1:
+            _tell_strengths(session, measuring, controls.progress)
         if _asked(session, controls):
             return False
         if session.save_is_due():
             _save(session, judge)
     return True
+
+
+def _tell_strengths(session: Session, cores: Sequence[EnergyBlock], progress: Progress) -> None:
+    """What the first step of an epoch found for ``beta = auto``; the lead's holds for all."""
+    session.world.broadcast_buffers(session.job.network)
+    for core in cores:
+        if core.reach is not None:
+            message = f"block {core.name}: nudged by up to {float(core.reach):.3g}, as measured"
+            session.event("note", message)
+            progress.say(message)
 
 
 def _train_step(

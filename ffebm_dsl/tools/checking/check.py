@@ -97,7 +97,7 @@ class _Checker:
         self._progress = progress
         self.implicit = Implicit(tolerance=TOLERANCE, sweeps=settings.sweeps)
         self.captured = problem.capture(self.implicit)
-        self.estimators = {name: s.estimator for name, s in problem.configured.items()}
+        self.estimators = _with_strengths(problem)
         self.reference = problem.gradients(self._everywhere(self.implicit))
         solves = [r for r in problem.network.phases() if r.phase != "free"]
         self.relaxation = relaxation_rows([*problem.free_reports, *solves], "check")
@@ -316,6 +316,13 @@ def _noise(problem: Problem) -> dict[str, dict[str, float]]:
         for name, s in problem.configured.items()
     }
     return {name: found for name, found in phases.items() if any(found.values())}
+
+
+def _with_strengths(problem: Problem) -> dict[str, Estimator]:
+    """The spec's estimators, their strengths measured on the problem where the spec says so."""
+    if any(core.reach is not None for core in problem.cores().values()):
+        problem.gradients_with(problem.configured)
+    return {name: core.estimator for name, core in problem.cores().items()}
 
 
 def rounding(beta: float) -> float:

@@ -69,11 +69,16 @@ class _Reference:
             total = self.energy.phi(s, self.drives).sum()
             return list(torch.autograd.grad(total, s, create_graph=graph, materialize_grads=True))
 
-    def slopes(self, layer: int, v: Tensor) -> list[Tensor]:
-        """The derivatives of the layer's step by its state and by its pre-activation ``v``."""
+    def moved(self, layer: int, v: Tensor, w: Tensor, force: Tensor) -> Tensor:
+        """The step's change per change ``w`` of the layer's state, and ``force`` on it at ``v``.
+
+        Both Jacobians are symmetric, and so taken by autograd backwards.
+        """
         with torch.enable_grad():
             s, v = self.state[layer].detach().requires_grad_(), v.detach().requires_grad_()
-            return _gradients(self.energy.step(layer, s, v).sum(), [s, v])
+            kept, _ = _gradients((self.energy.step(layer, s, v) * w).sum(), [s, v])
+            _, pushed = _gradients((self.energy.step(layer, s, v) * force).sum(), [s, v])
+        return kept + pushed
 
     def product(self, state: Sequence[Tensor], w: Sequence[Tensor]) -> list[Tensor]:
         """The Hessian of phi at ``state`` times ``w``."""
@@ -205,13 +210,12 @@ def _swept_adjoint(at: _Reference) -> tuple[Tensor, Tensor]:
     found, expected = bound.zero_state(), bound.zero_state()
     with torch.no_grad():
         dynamics = bound.adjoint(at.state, at.cotangent, bound.routings(at.state))
-        slopes = [at.slopes(i, v) for i, v in enumerate(at.field(at.state))]
+        field = at.field(at.state)
         for i in [*range(len(found))] * 2:
             found[i] = dynamics.update(found, i).clone()
             dynamics.moved(i)
-            kept, slope = slopes[i]
             force = at.cotangent[i] + at.product(at.state, expected)[i]
-            expected[i] = kept * expected[i] + slope * force
+            expected[i] = at.moved(i, field[i], expected[i], force)
     return _flat(found), _flat(expected)
 
 
@@ -283,8 +287,7 @@ def _swept_complex(at: _Reference) -> tuple[Tensor, Tensor]:
         for i, layer in enumerate(at.energy.layers):
             new = dynamics.update(start, i)
             found += [new.real.clone(), new.imag / TINY]
-            slope = layer.activation.derivative(field[i])
-            expected += [layer.activation(field[i]), slope * moved[i]]
+            expected += [layer.activation(field[i]), layer.activation.jvp(field[i], moved[i])]
     return _flat(found), _flat(expected)
 
 

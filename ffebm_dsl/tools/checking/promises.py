@@ -76,6 +76,8 @@ def normal(generator: Generator, *shape: int) -> Tensor:
 
 def interior(activation: Activation, shape: tuple[int, ...], generator: Generator) -> Tensor:
     """Random states (B, units, ...) inside the range of ``activation``, not at its ends."""
+    if not activation.elementwise:
+        return activation(normal(generator, *shape))
     low, high = activation.range
     if math.isfinite(low) and math.isfinite(high):
         uniform = torch.rand(shape, dtype=torch.float64, generator=generator)
@@ -91,6 +93,9 @@ def interior(activation: Activation, shape: tuple[int, ...], generator: Generato
 
 def activation_promises(activation: Activation, generator: Generator) -> Iterator[Promise]:
     """``sigma`` and its potential belong together, and the rest follows from ``sigma``."""
+    if not activation.elementwise:
+        yield from _mixing_promises(activation, generator)
+        return
     s = interior(activation, (128, 2), generator)
     shift = torch.rand((), dtype=torch.float64, generator=generator)
     v = (torch.linspace(-6, 6, 997, dtype=torch.float64) + 0.005 * shift) / activation.slope
@@ -133,7 +138,7 @@ def activation_promises(activation: Activation, generator: Generator) -> Iterato
         ),
     )
     yield compared(
-        "every kink of sigma is at an end of `clip`",
+        "every kink of sigma is where `kink_distance` is 0",
         lambda: _with(activation.kink_distance(_kinks(activation, v)), torch.zeros_like),
         limit=1e-6,
         scale=lambda: 1 / activation.slope,
@@ -143,6 +148,39 @@ def activation_promises(activation: Activation, generator: Generator) -> Iterato
     )
     if activation.holomorphic:
         yield from _holomorphic_promises(activation, v, h)
+
+
+def _mixing_promises(activation: Activation, generator: Generator) -> Iterator[Promise]:
+    """The same of an activation that mixes the entries of a sample, (B, 5)."""
+    v, t, w = (normal(generator, 64, 5) for _ in range(3))
+    v = v / activation.slope
+    s = interior(activation, (64, 5), generator)
+    yield compared(
+        "sigma is the inverse of the potential's gradient",
+        lambda: (activation(_gradient(activation.potential, s)), s),
+        CONDITIONED,
+    )
+    h = 1e-5 / activation.slope
+    yield compared(
+        "jvp() is the slope of the values of sigma",
+        lambda: (activation.jvp(v, t), (activation(v + h * t) - activation(v - h * t)) / (2 * h)),
+        CONDITIONED,
+    )
+    yield compared(
+        "the Jacobian of sigma is symmetric",
+        lambda: (inner(w, activation.jvp(v, t)), inner(t, activation.jvp(v, w))),
+    )
+    yield compared(
+        "the values of sigma are in its range",
+        lambda: _with(activation(10 * v), lambda x: x.clamp(*activation.range)),
+    )
+    yield compared(
+        "a sample's state does not depend on the others",
+        lambda: (activation(v[:1]), activation(v)[:1]),
+    )
+    yield compared(
+        "overwrite() gives sigma", lambda: (activation.overwrite(v.clone()), activation(v))
+    )
 
 
 def _holomorphic_promises(activation: Activation, v: Tensor, h: float) -> Iterator[Promise]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from ffebm_dsl.language.registry import Construct, Kind, Parameter, SameAs
@@ -19,6 +20,7 @@ def arguments(draw: st.DrawFn, construct: Construct) -> dict[str, Any]:
             values[parameter.name] = values[default.parameter]
         else:
             values[parameter.name] = draw(value(parameter))
+    assume(construct.conflict(values) is None)
     return values
 
 

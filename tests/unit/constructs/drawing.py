@@ -55,7 +55,9 @@ def _value(draw: st.DrawFn, parameter: Parameter) -> Any:
 def arguments(draw: st.DrawFn, construct: Construct, *but: Kind) -> dict[str, Any]:
     """All arguments of ``construct``; those of the kinds ``but`` have their defaults."""
     stated = {p.name: _value(draw, p) for p in construct.parameters if p.kind not in but}
-    return fill_defaults(construct, stated)
+    values = fill_defaults(construct, stated)
+    assume(construct.conflict(values) is None)
+    return values
 
 
 @st.composite

@@ -12,8 +12,11 @@ from ffebm_dsl.physics.interfaces import Activation
 
 from .arguments import arguments
 
+ELEMENTWISE = [n for n in ACTIVATIONS.visible() if ACTIVATIONS[n].make().elementwise]
+elementwise = pytest.mark.parametrize("name", ELEMENTWISE)
 
-@pytest.mark.parametrize("name", ACTIVATIONS.visible())
+
+@elementwise
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_sigma_is_where_the_potential_less_the_field_is_least(
@@ -35,7 +38,7 @@ def _nearest(activation: Activation, state: float) -> torch.Tensor:
     return activation.project(torch.full((1, 2), state, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS.visible())
+@elementwise
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_derivative_and_overwrite_are_those_of_sigma(name: str, data: st.DataObject) -> None:
@@ -44,3 +47,35 @@ def test_derivative_and_overwrite_are_those_of_sigma(name: str, data: st.DataObj
     (expected,) = torch.autograd.grad(activation(v).sum(), v)
     assert torch.allclose(activation.derivative(v.detach()), expected, atol=1e-12)
     assert torch.equal(activation.overwrite(v.detach().clone()), activation(v.detach()))
+
+
+@settings(max_examples=25, deadline=None)
+@given(slope=st.floats(0.2, 5.0), seed=st.integers(0, 99))
+def test_a_softmax_is_where_the_negative_entropy_less_the_field_is_least(
+    slope: float, seed: int
+) -> None:
+    """No other point of the simplex has less, and the Jacobian is that of autograd."""
+    generator = torch.Generator().manual_seed(seed)
+    v, t = (torch.randn(1, 6, dtype=torch.float64, generator=generator) for _ in range(2))
+    softmax = ACTIVATIONS["softmax"].make(slope=slope)
+    others = torch.rand(500, 6, dtype=torch.float64, generator=generator).pow(3) + 1e-12
+    others = others / others.sum(1, keepdim=True)
+
+    def energy(s: torch.Tensor) -> torch.Tensor:
+        return (softmax.potential(s) - v * s).sum(1)
+
+    assert bool((energy(others) > energy(softmax(v))).all())
+    _, expected = torch.autograd.functional.jvp(softmax, v, t)
+    assert torch.allclose(softmax.jvp(v, t), expected, atol=1e-12)
+    with pytest.raises(TypeError, match="use jvp"):
+        softmax.derivative(v)
+
+
+def test_softplus_from_far_below_to_far_above() -> None:
+    """G by the trapezium rule over its derivative, log(exp(s) - 1)."""
+    softplus = ACTIVATIONS["softplus"].make()
+    s = torch.linspace(1e-6, 40, 400_001, dtype=torch.float64)
+    slope = s + torch.log(-torch.expm1(-s))
+    steps = torch.cumulative_trapezoid(slope, s)
+    found = softplus.potential(s)
+    assert torch.allclose(found[1:] - found[0], steps, atol=2e-3)

@@ -68,6 +68,28 @@ def test_a_noisy_run_that_was_stopped_is_the_run_that_was_not(tmp_path: Path) ->
     assert parameters(quiet) != parameters(whole)
 
 
+def test_a_measured_strength_is_saved_noted_and_measured_anew(tmp_path: Path) -> None:
+    text = NOISY.replace("ep(beta=0.2", "ep(beta=auto").replace("ffe 1.0", "ffe 1.1")
+    for name in ("whole", "cut"):
+        (tmp_path / name).mkdir()
+    whole = new_session(tmp_path / "whole", text=text)
+    train(whole, controls())
+    train(new_session(tmp_path / "cut", text=text), controls(max_steps=5))
+    torch.manual_seed(99)
+    session = resume(tmp_path / "cut" / "run", Options(), pytest.fail)
+    train(session, controls())
+    assert parameters(session) == parameters(whole)
+    reaches = [float(block.core.reach) for block in whole.job.network.blocks]
+    assert min(reaches) > 0
+    events = read(tmp_path / "whole" / "run" / "run.h5")["events"]
+    kinds = zip(events["kind"], events["message"], strict=True)
+    notes = [str(message) for kind, message in kinds if kind == "note"]
+    measured = [note for note in notes if "as measured" in note]
+    assert len(measured) == 2 * 3, "two blocks, three epochs"
+    assert len(set(measured)) > 2
+    assert measured[-1] == f"block b2: nudged by up to {reaches[1]:.3g}, as measured"
+
+
 def test_noise_of_strength_zero_trains_as_none(tmp_path: Path, whole: Whole) -> None:
     text = NOISY.replace("noise = 0.05", "noise = 0.0").replace("noise = 0.02", "noise = 0")
     session = new_session(tmp_path, DIAGNOSED, text=text)

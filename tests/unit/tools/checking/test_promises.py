@@ -14,6 +14,7 @@ from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, OPS, OpConstruct, OpIR
 from ffebm_dsl.physics.energy import Energy, HopfieldEnergy
+from ffebm_dsl.physics.energy.complex_states import ComplexOp
 from ffebm_dsl.physics.energy.hopfield import BoundHopfield
 from ffebm_dsl.physics.interfaces import LinearOp, RoutedOp
 from ffebm_dsl.tools.checking import broken_promises, check_promises
@@ -70,7 +71,7 @@ ACTIVATION_FAULTS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
         },
         {
             "sigma is flat where its state is an end of `clip`, and nowhere else",
-            "every kink of sigma is at an end of `clip`",
+            "every kink of sigma is where `kink_distance` is 0",
         },
     ),
     "overwritten by something else": (
@@ -106,7 +107,7 @@ def test_an_undeclared_kink_is_found() -> None:
         potential=lambda self, s: torch.where(s > 0, s.square() / 2, s.square()),
     )
     found = broken(activation_promises(leaky, generator()))
-    assert found == {"every kink of sigma is at an end of `clip`"}
+    assert found == {"every kink of sigma is where `kink_distance` is 0"}
 
 
 # Ops -------------------------------------------------------------------------------------
@@ -258,6 +259,8 @@ SWEEPS = {
 REPEATED = "a repeated batch has the same pre-activations"
 CONTRAST = "contrast() is the difference of phi's gradients"
 RESPONSE = "response_gradient() is phi's mixed derivative"
+CONJUGATES = "contrast() of complex states conjugates nothing"
+CONTINUED = "complex dynamics continue the real ones"
 RECORDED = "differentiable() records the pre-activation for autograd"
 
 
@@ -329,7 +332,7 @@ BOUND_FAULTS: dict[str, tuple[str, Callable[[Any], Any], set[str]]] = {
                 self, states, [1.01 * s for s in scales], routings
             )
         ),
-        {CONTRAST},
+        {CONTRAST, CONJUGATES},
     ),
     "half of the mixed derivative": (
         "response_gradient",
@@ -372,6 +375,20 @@ def test_a_fault_of_a_bound_energy_breaks_that_promise(
     method, wrong, expected = BOUND_FAULTS[fault]
     monkeypatch.setattr(BoundHopfield, method, wrong(getattr(BoundHopfield, method)))
     assert of_energy(convolutional_energy()) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong", "expected"),
+    [
+        ("weight_gradient", lambda right: lambda op, x, y: right(op, x.conj(), y), CONJUGATES),
+        ("adjoint", lambda right: lambda op, y: right(op, y.conj()), CONTINUED),
+    ],
+)
+def test_a_conjugate_in_complex_phases_is_caught(
+    method: str, wrong: Callable[[Any], Any], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ComplexOp, method, wrong(getattr(ComplexOp, method)))
+    assert expected in of_energy(convolutional_energy())
 
 
 def test_the_adjoint_of_another_state_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,21 +11,24 @@ from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Phase
 
 @dataclass(frozen=True)
 class FourPoint(ContrastiveEstimator):
-    """EP with nudges of +-beta and +-2 beta, beta > 0; its bias is of order beta^4."""
+    """EP with nudges of +-beta and +-3 beta, beta > 0; its bias is of order beta^4.
+
+    Equally spaced, where the stencil of ``ep(stencil=4)`` has a gap of two at 0.
+    """
 
     beta: float = 0.2
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        stencil = ((1, 8), (-1, -8), (2, -1), (-2, 1))
-        return tuple(Phase(k * self.beta, weight / (12 * self.beta)) for k, weight in stencil)
+        stencil = ((1, 27), (-1, -27), (3, -1), (-3, 1))
+        return tuple(Phase(k * self.beta, weight / (48 * self.beta)) for k, weight in stencil)
 
 
 CONSTRUCT = EstimatorConstruct(
     "four_point",
-    "equilibrium propagation with the fourth-order central difference",
+    "equilibrium propagation with a fourth-order difference of equally spaced nudges",
     (Parameter("beta", Kind.REAL, "strength of the weaker nudges", 0.2, POSITIVE),),
-    equation="dC/dtheta ~ (8 D(b) - D(2b)) / 12b, D(b) = dF/dtheta(s[b]) - dF/dtheta(s[-b]), "
+    equation="dC/dtheta ~ (27 D(b) - D(3b)) / 48b, D(b) = dF/dtheta(s[b]) - dF/dtheta(s[-b]), "
     "F = E + b C relaxed to s[b]",
     source="the stencil: Fornberg 1988 (Math. Comp. 51)",
     make=lambda arguments: FourPoint(**arguments),

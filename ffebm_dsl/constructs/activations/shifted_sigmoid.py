@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ffebm_dsl.constructs.activations.sigmoid import logistic
 from ffebm_dsl.language.registry import ActivationConstruct, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import POSITIVE
 from ffebm_dsl.physics.interfaces import Activation
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
 class ShiftedSigmoid(Activation):
     """``sigma(v) = 1 / (1 + exp(-a (v - c)))``.
 
-    Its potential is ``G(s) = c s + (s log s + (1-s) log(1-s)) / a``.
+    ``G(s) = c s + (s log s + (1-s) log(1-s)) / a``.
     """
+
+    holomorphic = True
 
     center: float = 0.5
 
     def __call__(self, v: Tensor) -> Tensor:
-        return (self.slope * (v - self.center)).sigmoid()
+        return logistic(self.slope * (v - self.center))
 
     def derivative(self, v: Tensor) -> Tensor:
         s = self(v)
@@ -45,5 +48,7 @@ CONSTRUCT = ActivationConstruct(
         Parameter("center", Kind.REAL, "argument c at which the state is 1/2", 0.5),
     ),
     equation="s = 1 / (1 + exp(-v (a - c))); G(s) = c s + (s log s + (1 - s) log(1 - s)) / v",
+    source="with slope 4 and center 0.5 the sigmoid of Ernoult et al. 2019, arXiv 1905.13633, and "
+    "of Laborieux and Zenke 2022, arXiv 2209.00530",
     make=ShiftedSigmoid,
 )

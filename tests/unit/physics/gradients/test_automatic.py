@@ -1,0 +1,138 @@
+"""``beta = auto``: the measured strength is as good as the best of a grid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+from ffebm_dsl.constructs.activations.shifted_sigmoid import ShiftedSigmoid
+from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.constructs.gradients.ep import (
+    EquilibriumPropagation,
+    HolomorphicPropagation,
+    StencilPropagation,
+)
+from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_dsl.physics.gradients import LinearCost
+from ffebm_dsl.physics.gradients.automatic import _crossed, choose_beta
+from ffebm_dsl.physics.interfaces import (
+    Activation,
+    AutomaticEstimator,
+    ContrastiveEstimator,
+    Draws,
+    Equilibrium,
+    GradientEstimate,
+)
+from tests.problems import block, chain_energy, normal, weights_of
+
+BATCH, REPEATS = 8, 8
+CENTERED, POSITIVE = EquilibriumPropagation(1.0), EquilibriumPropagation(1.0, "positive")
+
+
+def equilibrium(activation: Activation, noise: float) -> tuple[Equilibrium, LinearCost, Tensor]:
+    """An exact free state, whose nudged phases have noise."""
+    energy, drive = chain_energy((12, 10, 6), activation), normal(BATCH, 12, seed=3)
+    core = block(energy)
+    bound = energy.bind([drive], weights_of(energy))
+    nudged = replace(core.settings.nudged, sweeps=30, tolerance=0.0, noise=noise)
+    found = Equilibrium(
+        bound,
+        tuple(core.solve(drive)[0].state),
+        core.settings.free,
+        nudged,
+        draws=Draws(5, BATCH, 0, BATCH),
+    )
+    cost = LinearCost({2: 0.3 * normal(BATCH, 6, seed=7)})
+    return found, cost, torch.full((BATCH,), 1 / BATCH, dtype=torch.float64)
+
+
+def joined(found: GradientEstimate) -> Tensor:
+    return torch.cat([g.flatten() for g in (*found.weights.values(), *found.drives)])
+
+
+class Errors:
+    """Mean squared errors of a contrast's estimates, over other noise than was measured with."""
+
+    def __init__(self, contrast: ContrastiveEstimator, at: Equilibrium, cost: LinearCost) -> None:
+        self._contrast, self._at, self._cost = contrast, at, cost
+        self._weights = torch.full((BATCH,), 1 / BATCH, dtype=torch.float64)
+        quiet = replace(at, nudged=replace(at.nudged, noise=0.0, sweeps=500, tolerance=1e-14))
+        self.exact = joined(Implicit(1e-13, 1000).estimate(quiet, cost, self._weights))
+
+    def __call__(self, reach: float) -> float:
+        total = 0.0
+        for seed in range(REPEATS):
+            at = replace(self._at, draws=Draws(1000 + seed, BATCH, 0, BATCH))
+            found = self._contrast.reaching(reach).estimate(at, self._cost, self._weights)
+            total += float((joined(found) - self.exact).square().sum())
+        return total / REPEATS
+
+
+def grid(cost: LinearCost) -> list[float]:
+    """Twenty strengths over four decades, up to a force of 2."""
+    largest = 2.0 / float(cost.cotangents[2].abs().max())
+    return [largest * 10 ** (-4 * k / 19) for k in range(20)]
+
+
+@pytest.mark.parametrize("noise", [0.0003, 0.003, 0.03])
+@pytest.mark.parametrize(
+    ("activation", "contrast", "order"),
+    [
+        (Tanh(0.5), CENTERED, 2),
+        (ShiftedSigmoid(), POSITIVE, 1),
+        pytest.param(Tanh(0.5), HolomorphicPropagation(1.0, 6), 6, marks=pytest.mark.slow),
+        pytest.param(ShiftedSigmoid(), StencilPropagation(1.0, 4), 4, marks=pytest.mark.slow),
+    ],
+    ids=["centered", "positive", "points", "stencil"],
+)
+def test_its_squared_error_is_within_twice_the_best(
+    activation: Activation, contrast: ContrastiveEstimator, order: int, noise: float
+) -> None:
+    at, cost, weights = equilibrium(activation, noise)
+    errors = Errors(contrast, at, cost)
+    chosen = choose_beta(contrast, order, at, cost, weights)
+    assert errors(chosen) < 2 * min(map(errors, grid(cost)))
+
+
+def test_without_noise_rounding_keeps_the_nudge_from_vanishing() -> None:
+    at, cost, weights = equilibrium(Tanh(0.5), 0.0)
+    errors = Errors(CENTERED, at, cost)
+    chosen = choose_beta(CENTERED, 2, at, cost, weights)
+    assert errors(chosen) < 2 * min(map(errors, grid(cost)))
+
+
+def test_few_units_cross_a_kink_where_noise_allows_it() -> None:
+    at, cost, weights = equilibrium(HardSigmoid(0.5), 0.0)
+    chosen = choose_beta(CENTERED, 2, at, cost, weights)
+    assert _crossed(at, cost, chosen) <= 0.01
+
+
+def test_a_cost_without_a_cotangent_leaves_the_strength_as_it_is() -> None:
+    at, _, weights = equilibrium(Tanh(0.5), 0.01)
+    nothing = LinearCost({2: torch.zeros(BATCH, 6, dtype=torch.float64)})
+    assert choose_beta(CENTERED, 2, at, nothing, weights) == CENTERED.reach
+
+
+def test_a_block_measures_once_and_anew_when_told() -> None:
+    energy = chain_energy((6, 5, 4), Tanh(0.5))
+    core = block(energy, AutomaticEstimator(CENTERED, 2))
+    assert float(core.state_dict()["reach"]) == 0
+    drive = normal(3, 6, seed=3)
+
+    def step() -> float:
+        core(drive).square().sum().backward()
+        assert core.reach is not None
+        return float(core.reach)
+
+    first = step()
+    assert first > 0 and core.estimator == CENTERED.reaching(first)
+    with torch.no_grad():
+        for parameter in energy.parameters():
+            parameter.mul_(1.5)
+    assert step() == first
+    core.measure_anew()
+    assert step() not in (0.0, first)
