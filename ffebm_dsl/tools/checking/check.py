@@ -29,6 +29,7 @@ from ffebm_dsl.physics.gradients.finite_differences import (
     smooth_differences,
 )
 from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Estimator
+from ffebm_dsl.tools.checking.amplification import Amplification, amplification
 from ffebm_dsl.tools.checking.as_configured import gradients_of_training
 from ffebm_dsl.tools.checking.kinks import KinkReport, survey
 from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem
@@ -105,7 +106,7 @@ class _Checker:
         probes = sum(min(g.numel(), settings.directions) for g in self.reference.values())
         self.differences: list[DifferenceRow] = []
         self._done = 0
-        self._total = 2 * probes + len(self.captured) + 2 + len(self._contrasts())
+        self._total = 2 * probes + len(self.captured) + 3 + len(self._contrasts())
 
     def advance(self, what: str) -> None:
         # How many finer steps and further directions there will be shows only on the way.
@@ -131,6 +132,7 @@ class _Checker:
             kinks=kinks,
             noise=_noise(self.problem),
             series=self._series(),
+            amplification=self._amplification(),
             frozen=self.problem.frozen,
             damped=self.problem.damped,
             unconverged=self.problem.unconverged,
@@ -153,6 +155,10 @@ class _Checker:
                 self.advance(f"the series in beta of {name}")
                 found.append(series(name, self.captured[name], estimator.reach))
         return found
+
+    def _amplification(self) -> list[Amplification]:
+        self.advance("how far rounding carries")
+        return amplification(self.problem, self.settings.seed)
 
     def _estimates(self, kinks: list[KinkReport]) -> dict[str, Gradients]:
         """Every estimator's gradients, by the estimator's name."""

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from ffebm_dsl.physics.gradients.compare import Comparison
 from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import PhaseReport
+from ffebm_dsl.tools.checking.amplification import Amplification
 from ffebm_dsl.tools.checking.kinks import KinkReport
 from ffebm_dsl.tools.checking.series import SeriesReport
 
@@ -111,6 +112,7 @@ class CheckReport:
         noise: of each block whose spec has some, by phase: left out of everything but
             ``as_configured`` and ``as_configured_in_float64``.
         series: how far the states of blocks with complex phases are a series in beta.
+        amplification: how far rounding carries in every block, as training relaxes it.
         frozen, damped, unconverged: names of blocks, as in ``Problem``.
     """
 
@@ -125,6 +127,7 @@ class CheckReport:
     kinks: list[KinkReport]
     noise: dict[str, dict[str, float]]
     series: list[SeriesReport]
+    amplification: list[Amplification]
     frozen: list[str]
     damped: list[str]
     unconverged: list[str]
@@ -158,6 +161,7 @@ class CheckReport:
             "kinks": [asdict(kink) for kink in self.kinks],
             "noise": self.noise,
             "series": [row.to_dict() for row in self.series],
+            "amplification": [asdict(row) for row in self.amplification],
             "frozen": self.frozen,
             "damped": self.damped,
             "unconverged": self.unconverged,

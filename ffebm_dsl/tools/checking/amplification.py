@@ -1,0 +1,96 @@
+"""How far rounding carries: what moves, and how far, when every weight moves in its last digits.
+
+The relaxation of a block repeats one map many times. Where that map chooses, as max pooling inside
+a coupling does, a change in the last digits can decide a choice, and the states part. Two machines
+whose sums round differently then train two networks from one seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.tools.checking.problem import Problem
+
+RELATIVE = 1e-12
+"""How far each weight is moved, as a part of itself: well above rounding of float64."""
+
+TRIALS = 3
+"""Random directions in which the weights are moved; the largest effect counts."""
+
+LARGE = 1e4
+"""Factors above it are not those of a contraction; single precision keeps less than 3 digits."""
+
+
+@dataclass(frozen=True)
+class Amplification:
+    """Relative change of a block over the relative change of all weights.
+
+    Attributes:
+        block: its name.
+        outputs: of its free state, as training relaxes it.
+        gradients: of its weights' gradients, as training estimates them.
+    """
+
+    block: str
+    outputs: float
+    gradients: float
+
+    @property
+    def large(self) -> bool:
+        """Whether a run with this block is not repeated on another machine."""
+        return max(self.outputs, self.gradients) > LARGE
+
+
+def amplification(problem: Problem, seed: int) -> list[Amplification]:
+    """Every block's factors, in float64, with the spec's own sweeps, beta and estimator.
+
+    Noise is left out. The weights are as before when this returns.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    base = _measured(problem)
+    found = dict.fromkeys(base, (0.0, 0.0))
+    parameters = list(problem.network.parameters())
+    kept = [p.detach().clone() for p in parameters]
+    for _ in range(TRIALS):
+        with torch.no_grad():
+            for p, before in zip(parameters, kept, strict=True):
+                signs = torch.randint(2, p.shape, generator=generator, dtype=p.dtype) * 2 - 1
+                p.copy_(before * (1 + RELATIVE * signs))
+        moved = _measured(problem)
+        for block, (states, gradients) in moved.items():
+            factors = _factor(base[block][0], states), _factor(base[block][1], gradients)
+            found[block] = max(found[block][0], factors[0]), max(found[block][1], factors[1])
+    with torch.no_grad():
+        for p, before in zip(parameters, kept, strict=True):
+            p.copy_(before)
+    return [Amplification(block, *factors) for block, factors in found.items()]
+
+
+def _measured(problem: Problem) -> Mapping[str, tuple[Tensor, Tensor]]:
+    """Each block's free state and gradients, both as one vector."""
+    settings = {
+        name: replace(s.quiet(), keep_states=True) for name, s in problem.configured.items()
+    }
+    gradients = problem.gradients_with(settings)
+    states = {
+        report.block: torch.cat([s.flatten() for s in report.state])
+        for report in problem.network.phases()
+        if report.phase == "free" and report.state is not None
+    }
+    return {
+        block: (state, torch.cat([g.flatten() for g in _of_block(gradients, block)]))
+        for block, state in states.items()
+    }
+
+
+def _of_block(gradients: Mapping[str, Tensor], block: str) -> list[Tensor]:
+    return [g for name, g in gradients.items() if name.startswith(f"{block}.")]
+
+
+def _factor(before: Tensor, after: Tensor) -> float:
+    norm = float(before.norm())
+    return float((after - before).norm()) / norm / RELATIVE if norm > 0 else 0.0
