@@ -288,7 +288,7 @@ class Train(NamedTuple):
     doc: str = ""
 
 
-class Override(NamedTuple):
+class Assignment(NamedTuple):
     """``key=value`` as ``--set`` gives it."""
 
     span: Span

@@ -18,12 +18,12 @@ from ffebm_dsl.language.syntax.documents import (
     Group,
     IfBroken,
     Indent,
-    Line,
+    LineEnd,
     Word,
     flat,
     last_at,
 )
-from ffebm_dsl.language.syntax.writer import Source
+from ffebm_dsl.language.syntax.writer import CommentedText
 
 
 def word(name: ast.Ident, before: str = "", after: str = "") -> Word:
@@ -132,20 +132,20 @@ def _operand(node: ast.Expression, prefix: str, needed: int, end: int) -> Docume
     return (expression(node, f"{prefix}("), closing)
 
 
-class Row(NamedTuple):
+class AlignedRow(NamedTuple):
     """A statement of one line. Neighbours with the same ``kind`` have their cells aligned."""
 
     kind: str
     cells: tuple[Document, ...]
 
 
-def row_of(statement: Any, source: Source) -> Row | None:
+def row_of(statement: Any, source: CommentedText) -> AlignedRow | None:
     """The cells of a statement that needs no lines of its own; None for one with a body."""
     make = _ROWS.get(type(statement))
     return make(statement, source) if make else None
 
 
-def aligned(row: Row, columns: Sequence[int]) -> Document:
+def aligned(row: AlignedRow, columns: Sequence[int]) -> Document:
     """A row with its cells padded to the widths of their columns."""
     padded: list[Document] = []
     for i, cell in enumerate(row.cells[:-1]):
@@ -158,7 +158,7 @@ def _keyword(text: str, node: ast.Node) -> Word:
     return Word(text, node.span.start)
 
 
-def _param(node: ast.Param, source: Source) -> Row:
+def _param(node: ast.Param, source: CommentedText) -> AlignedRow:
     value = expression(node.default, "= ")
     if node.domain is not None:
         value = (value, " ", expression(node.domain, "in "))
@@ -167,27 +167,27 @@ def _param(node: ast.Param, source: Source) -> Row:
         # come to belong to the next declaration.
         value = (expression(node.default, "= ("), Word(")", node.span.end - 1))
     head = (_keyword("param ", node), word(node.name, after=":"))
-    return Row("param", (head, word(node.type), value))
+    return AlignedRow("param", (head, word(node.type), value))
 
 
-def _use(node: ast.Use, source: Source) -> Row:
-    return Row("use", (_keyword(f"use {node.package.text} >= {node.version.text}", node),))
+def _use(node: ast.Use, source: CommentedText) -> AlignedRow:
+    return AlignedRow("use", (_keyword(f"use {node.package.text} >= {node.version.text}", node),))
 
 
-def _end(keyword: str, node: ast.Input | ast.Target, source: Source) -> Row:
-    return Row("end", (_keyword(keyword, node), word(node.name, after=":"), call(node.kind)))
+def _end(keyword: str, node: ast.Input | ast.Target, source: CommentedText) -> AlignedRow:
+    return AlignedRow("end", (_keyword(keyword, node), word(node.name, after=":"), call(node.kind)))
 
 
-def _map(keyword: str, node: ast.Feedforward | ast.Readout, source: Source) -> Row:
+def _map(keyword: str, node: ast.Feedforward | ast.Readout, source: CommentedText) -> AlignedRow:
     value = chain(reference(node.source, "= "), node.ops)
-    return Row(keyword, ((_keyword(f"{keyword} ", node), word(node.name)), value))
+    return AlignedRow(keyword, ((_keyword(f"{keyword} ", node), word(node.name)), value))
 
 
-def _loss(node: ast.Loss, source: Source) -> Row:
+def _loss(node: ast.Loss, source: CommentedText) -> AlignedRow:
     first, *others = node.terms
     later = tuple((SPACE, _weighted(term, "+ ")) for term in others)
     terms = Group((_weighted(first, "= "), Indent(later))) if later else _weighted(first, "= ")
-    return Row("loss", ((_keyword("loss ", node), terms),))
+    return AlignedRow("loss", ((_keyword("loss ", node), terms),))
 
 
 def _weighted(node: ast.Weighted, prefix: str) -> Document:
@@ -196,12 +196,14 @@ def _weighted(node: ast.Weighted, prefix: str) -> Document:
     return (factor(node.weight, prefix), " * ", call(node.loss))
 
 
-def _relax(node: ast.Relax, source: Source) -> Row:
+def _relax(node: ast.Relax, source: CommentedText) -> AlignedRow:
     head = (_keyword("relax ", node), word(node.phase))
-    return Row("relax", (head, _settings(node, node.phase.span.end, source)))
+    return AlignedRow("relax", (head, _settings(node, node.phase.span.end, source)))
 
 
-def _settings(node: ast.Relax | ast.Drive | ast.Coupling, behind: int, source: Source) -> Document:
+def _settings(
+    node: ast.Relax | ast.Drive | ast.Coupling, behind: int, source: CommentedText
+) -> Document:
     """The settings that end ``node``, between braces that open after ``behind``."""
     opening = Word("{", source.find("{", behind))
     closing = Word("}", node.span.end - 1)
@@ -210,7 +212,7 @@ def _settings(node: ast.Relax | ast.Drive | ast.Coupling, behind: int, source: S
     widest = max(len(setting.name.text) for setting in node.settings)
     first, *others = (_padded(setting, widest) for setting in node.settings)
     # Two spaces where they share a line: there is no comma to tell them apart.
-    later = tuple((Line("  "), setting) for setting in others)
+    later = tuple((LineEnd("  "), setting) for setting in others)
     return Group((opening, Indent((SPACE, first, later)), SPACE, closing), filled=False)
 
 
@@ -220,42 +222,44 @@ def _padded(node: ast.Setting, widest: int) -> Document:
     return (word(node.name), space, expression(node.value, " = "))
 
 
-def _setting(node: ast.Setting, source: Source) -> Row:
-    return Row("setting", (word(node.name), expression(node.value, "= ")))
+def _setting(node: ast.Setting, source: CommentedText) -> AlignedRow:
+    return AlignedRow("setting", (word(node.name), expression(node.value, "= ")))
 
 
-def _instance(node: ast.Instance, source: Source) -> Row | None:
+def _instance(node: ast.Instance, source: CommentedText) -> AlignedRow | None:
     if node.overrides or source.has_comment(Span(node.template.span.end - 1, node.span.end)):
         return None
-    return Row("instance", (head_of_instance(node),))
+    return AlignedRow("instance", (head_of_instance(node),))
 
 
 def head_of_instance(node: ast.Instance) -> Document:
     return (_keyword("block ", node), word(node.name), call(node.template, " = "))
 
 
-def _gradient(node: ast.Gradient, source: Source) -> Row:
-    return Row("gradient", ((_keyword("gradient ", node), call(node.estimator)),))
+def _gradient(node: ast.Gradient, source: CommentedText) -> AlignedRow:
+    return AlignedRow("gradient", ((_keyword("gradient ", node), call(node.estimator)),))
 
 
-def _init(node: ast.Init, source: Source) -> Row:
-    return Row("init", ((_keyword("init ", node), call(node.initialiser)),))
+def _init(node: ast.Init, source: CommentedText) -> AlignedRow:
+    return AlignedRow("init", ((_keyword("init ", node), call(node.initialiser)),))
 
 
-def _out(node: ast.Out, source: Source) -> Row:
+def _out(node: ast.Out, source: CommentedText) -> AlignedRow:
     keyword = _keyword("out", node)
     head = (keyword, word(node.name, " ")) if node.name else keyword
-    return Row("out", (head, word(node.layer, "= ")))
+    return AlignedRow("out", (head, word(node.layer, "= ")))
 
 
-def _layer(node: ast.Layer, source: Source) -> Row:
+def _layer(node: ast.Layer, source: CommentedText) -> AlignedRow:
     act = node.activation
     bare = not act.arguments and not source.has_comment(act.span)
     head = (_keyword("layer ", node), word(node.name, after=":"))
-    return Row("layer", (head, expression(node.shape), word(act.name) if bare else call(act)))
+    return AlignedRow(
+        "layer", (head, expression(node.shape), word(act.name) if bare else call(act))
+    )
 
 
-def _ends(arrow: str, node: ast.Drive | ast.Coupling, source: Source) -> Row:
+def _ends(arrow: str, node: ast.Drive | ast.Coupling, source: CommentedText) -> AlignedRow:
     cells: tuple[Document, ...] = (reference(node.source), arrow, reference(node.target))
     behind = node.target.span.end
     if node.ops:
@@ -264,10 +268,10 @@ def _ends(arrow: str, node: ast.Drive | ast.Coupling, source: Source) -> Row:
     # Braces without a setting go, unless they hold a comment.
     if node.settings or source.has_comment(Span(behind, node.span.end)):
         cells = (*cells, _settings(node, behind, source))
-    return Row("ends", cells)
+    return AlignedRow("ends", cells)
 
 
-_ROWS: Mapping[type, Callable[[Any, Source], Row | None]] = {
+_ROWS: Mapping[type, Callable[[Any, CommentedText], AlignedRow | None]] = {
     ast.Use: _use,
     ast.Param: _param,
     ast.Input: partial(_end, "input"),

@@ -18,7 +18,7 @@ class Word(NamedTuple):
     at: int
 
 
-class Line(NamedTuple):
+class LineEnd(NamedTuple):
     """A line end where its group is broken there, the text ``flat`` where it is not."""
 
     flat: str
@@ -47,10 +47,10 @@ class Group(NamedTuple):
     filled: bool = True
 
 
-Document = str | tuple["Document", ...] | Word | Line | IfBroken | Indent | Group
+Document = str | tuple["Document", ...] | Word | LineEnd | IfBroken | Indent | Group
 
-SPACE = Line(" ")
-NOTHING = Line("")
+SPACE = LineEnd(" ")
+NOTHING = LineEnd("")
 
 
 def first_at(document: Document) -> int:
@@ -69,7 +69,7 @@ def _places(document: Document, step: int) -> Iterator[int]:
         yield document.at
     elif isinstance(document, Indent | Group):
         yield from _places(document.inside, step)
-    elif not isinstance(document, str | Line | IfBroken):
+    elif not isinstance(document, str | LineEnd | IfBroken):
         for part in document[::step]:
             yield from _places(part, step)
 
@@ -80,7 +80,7 @@ def flat(document: Document) -> str:
         return document
     if isinstance(document, Word):
         return document.text
-    if isinstance(document, Line):
+    if isinstance(document, LineEnd):
         return document.flat
     if isinstance(document, IfBroken):
         return ""
@@ -95,7 +95,7 @@ def exceeds(document: Document, room: int) -> bool:
     waiting = [document]
     while waiting and room >= 0:
         item = waiting.pop()
-        if isinstance(item, str | Word | Line):
+        if isinstance(item, str | Word | LineEnd):
             room -= len(flat(item))
         elif isinstance(item, Indent | Group):
             waiting.append(item.inside)

@@ -223,7 +223,7 @@ class Message(NamedTuple):
     place: str
 
 
-class Key(NamedTuple):
+class MessageKey(NamedTuple):
     """Where a message belongs: the parser's place and the kind of token found, or `ANY`."""
 
     situation: Situation
@@ -246,7 +246,7 @@ def read_messages() -> Iterator[Message]:
             )
 
 
-def key_of(message: Message, walked: Acceptance) -> Key:
+def key_of(message: Message, walked: Acceptance) -> MessageKey:
     """Where the parser stops in the snippet of ``message``.
 
     Raises ValueError where it does not stop.
@@ -257,7 +257,7 @@ def key_of(message: Message, walked: Acceptance) -> Key:
         kind = walked.kind_of(stack, tokens, at)
         stepped = walked.step(stack, kind)
         if stepped is None:
-            return Key(walked.situation(stack), kind if message.narrow else ANY)
+            return MessageKey(walked.situation(stack), kind if message.narrow else ANY)
         if kind == END:
             break
         stack = stepped
@@ -265,7 +265,7 @@ def key_of(message: Message, walked: Acceptance) -> Key:
 
 
 @lru_cache(maxsize=1)
-def message_table() -> Mapping[Key, Message]:
+def message_table() -> Mapping[MessageKey, Message]:
     """Every message by where it belongs."""
     walked = acceptance("start")
     return {key_of(message, walked): message for message in read_messages()}
@@ -274,4 +274,4 @@ def message_table() -> Mapping[Key, Message]:
 def message_for(situation: Situation, kind: str) -> Message | None:
     """The message for a token of this kind at this place, if there is one."""
     table = message_table()
-    return table.get(Key(situation, kind)) or table.get(Key(situation, ANY))
+    return table.get(MessageKey(situation, kind)) or table.get(MessageKey(situation, ANY))

@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.syntax import ast
-from ffebm_dsl.language.syntax.cells import Row, aligned, head_of_instance, row_of, separated, word
+from ffebm_dsl.language.syntax.cells import (
+    AlignedRow,
+    aligned,
+    head_of_instance,
+    row_of,
+    separated,
+    word,
+)
 from ffebm_dsl.language.syntax.documents import (
     NOTHING,
     Document,
@@ -20,7 +27,7 @@ from ffebm_dsl.language.syntax.documents import (
     last_at,
 )
 from ffebm_dsl.language.syntax.grammar import VERSION
-from ffebm_dsl.language.syntax.writer import STEP, Blank, Source, Writer
+from ffebm_dsl.language.syntax.writer import STEP, Blank, CommentedText, LineWriter
 
 _WIDEST_COLUMNS = 60
 """A line whose aligned cells are wider than this is not aligned with its neighbours."""
@@ -34,8 +41,8 @@ def layout(program: ast.Program, text: str) -> str:
 
     A program without a version is given the one that this compiler reads.
     """
-    source = Source(text, program.comments)
-    formatter = _Formatter(source, Writer(source))
+    source = CommentedText(text, program.comments)
+    formatter = _Formatter(source, LineWriter(source))
     formatter.write_program(program)
     return formatter.writer.text()
 
@@ -50,8 +57,8 @@ class _Body(NamedTuple):
 
 
 class _Formatter(NamedTuple):
-    source: Source
-    writer: Writer
+    source: CommentedText
+    writer: LineWriter
 
     def write_program(self, program: ast.Program) -> None:
         version = program.version
@@ -88,7 +95,7 @@ class _Formatter(NamedTuple):
                 self.writer.render(aligned(row, columns), indent)
 
     def _columns(
-        self, statements: Sequence[Statement], rows: Sequence[Row | None]
+        self, statements: Sequence[Statement], rows: Sequence[AlignedRow | None]
     ) -> list[list[int]]:
         """The widths of each row's columns; ``[]`` for a row that is not aligned."""
         widths: list[list[int]] = []
@@ -106,13 +113,13 @@ class _Formatter(NamedTuple):
             above = row if own else None
         return widths
 
-    def _own_columns(self, row: Row | None) -> list[int]:
+    def _own_columns(self, row: AlignedRow | None) -> list[int]:
         if row is None or self.source.interrupts(row.cells):
             return []
         own = [len(flat(cell)) for cell in row.cells[:-1]]
         return own if sum(own) <= _WIDEST_COLUMNS else []
 
-    def _are_neighbours(self, above: Row, statement: Statement) -> bool:
+    def _are_neighbours(self, above: AlignedRow, statement: Statement) -> bool:
         start = statement.span.start
         if self.source.blank_before(start):
             return False
@@ -131,7 +138,7 @@ class _Formatter(NamedTuple):
         self.writer.write("}", body.closing)
 
 
-def _body_of(node: Statement, source: Source) -> _Body:
+def _body_of(node: Statement, source: CommentedText) -> _Body:
     start = node.span.start
     statements = node.statements if "statements" in node._fields else ()
     head: Document

@@ -16,7 +16,7 @@ from ffebm_dsl.language.syntax import ast
 from ffebm_dsl.language.syntax.lexer import Token
 
 
-class _Part(NamedTuple):
+class _Fragment(NamedTuple):
     """A part of a node that is no node itself: items between brackets, an expression in them.
 
     ``span`` is None for a part that is made of no token.
@@ -34,7 +34,7 @@ def _extent(children: Sequence[Any]) -> Span | None:
 def _kept(children: Sequence[Any]) -> list[Any]:
     """The children without the tokens that only hold them together."""
     return [
-        child.value if type(child) is _Part else child
+        child.value if type(child) is _Fragment else child
         for child in children
         if type(child) is not Token or child.type[0] != "_"
     ]
@@ -44,13 +44,13 @@ def _node(make: Callable[..., Any], children: Sequence[Any]) -> Any:
     return make(_extent(children) or Span(0, 0), *_kept(children))
 
 
-def _items(children: Sequence[Any]) -> _Part:
-    return _Part(_extent(children), tuple(_kept(children)))
+def _items(children: Sequence[Any]) -> _Fragment:
+    return _Fragment(_extent(children), tuple(_kept(children)))
 
 
-def _in_parentheses(children: Sequence[Any]) -> _Part:
+def _in_parentheses(children: Sequence[Any]) -> _Fragment:
     (inner,) = _kept(children)
-    return _Part(_extent(children), inner)
+    return _Fragment(_extent(children), inner)
 
 
 def _start(span: Span, version: ast.Version | None, *items: Any) -> ast.Program:
@@ -126,7 +126,7 @@ def _param(span: Span, name: Any, type_: Any, default: Any, domain: Any, *_: Non
 
 
 _DIRECT = (
-    *(ast.Drive, ast.Coupling, ast.Energy, ast.Call, ast.Setting, ast.Override, ast.Formal),
+    *(ast.Drive, ast.Coupling, ast.Energy, ast.Call, ast.Setting, ast.Formal),
     *(ast.Relax, ast.Gradient, ast.Init, ast.Out, ast.Layer, ast.Feedforward),
     *(ast.Block, ast.Input, ast.Target, ast.Readout, ast.Train, ast.Instance, ast.Template),
     ast.Model,
@@ -135,6 +135,7 @@ _DIRECT = (
 
 _MAKERS: Mapping[str, Callable[..., Any]] = {
     **{node.__name__.lower(): node for node in _DIRECT},
+    "override": ast.Assignment,
     "start": _start,
     "name": _name,
     "number": _number,

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple, cast
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span, SpecError
-from ffebm_dsl.language.syntax.ast import Comment, Override, Program
+from ffebm_dsl.language.syntax.ast import Assignment, Comment, Program
 from ffebm_dsl.language.syntax.docs import with_docs
 from ffebm_dsl.language.syntax.lexer import Token, code_tokens, lex
 
@@ -57,12 +57,12 @@ def parse_with_recovery(source: SourceFile) -> Recovered:
     return _recovered(source, "start")
 
 
-def parse_override(source: SourceFile) -> Override:
+def parse_override(source: SourceFile) -> Assignment:
     """The AST of ``key=value`` as ``--set`` gives it. Raises SpecError on a syntax error."""
     override, diagnostics, *_ = _recovered(source, "override")
     if diagnostics:
         raise SpecError(diagnostics)
-    return cast(Override, override)
+    return cast(Assignment, override)
 
 
 def _recovered(source: SourceFile, start: str) -> Recovered:

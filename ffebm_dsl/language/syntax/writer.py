@@ -21,7 +21,7 @@ from ffebm_dsl.language.syntax.documents import (
     Group,
     IfBroken,
     Indent,
-    Line,
+    LineEnd,
     Word,
     exceeds,
     first_at,
@@ -53,7 +53,7 @@ class Mode(Enum):
     BROKEN = "broken"
 
 
-class _Part(NamedTuple):
+class _Pending(NamedTuple):
     """A document that is still to be written, how far in, and how its group is written."""
 
     indent: int
@@ -73,7 +73,7 @@ class _Row:
         self.alone = alone
 
 
-class Source:
+class CommentedText:
     """A text and its comments: what is between two places."""
 
     def __init__(self, text: str, comments: Sequence[Comment]) -> None:
@@ -115,10 +115,10 @@ class Source:
         return found
 
 
-class Writer:
+class LineWriter:
     """Takes words in the order of the source and gives lines."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: CommentedText) -> None:
         self._source = source
         self._rows: list[_Row] = []
         self._next = 0  # of the source's comments
@@ -179,14 +179,14 @@ class Writer:
         if not exceeds(document, WIDTH - indent) and not self._source.interrupts(document):
             self.write(flat(document), first_at(document))
             return
-        stack = [_Part(indent, Mode.BROKEN, document)]
+        stack = [_Pending(indent, Mode.BROKEN, document)]
         while stack:
             indent, mode, item = stack.pop()
             if isinstance(item, str):
                 self.write(item)
             elif isinstance(item, Word):
                 self.write(item.text, item.at)
-            elif isinstance(item, Line):
+            elif isinstance(item, LineEnd):
                 if mode is Mode.BROKEN or (mode is Mode.FILLED and self._ends_line(item, stack)):
                     self.end_line(indent)
                 else:
@@ -194,24 +194,24 @@ class Writer:
             elif isinstance(item, IfBroken):
                 self.write(item.text if mode is Mode.BROKEN else "")
             elif isinstance(item, Indent):
-                stack.append(_Part(indent + STEP, mode, item.inside))
+                stack.append(_Pending(indent + STEP, mode, item.inside))
             elif isinstance(item, Group):
-                stack.append(_Part(indent, self._mode(item, stack), item.inside))
+                stack.append(_Pending(indent, self._mode(item, stack), item.inside))
             else:
-                stack.extend(_Part(indent, mode, part) for part in reversed(item))
+                stack.extend(_Pending(indent, mode, part) for part in reversed(item))
 
-    def _mode(self, group: Group, rest: list[_Part]) -> Mode:
+    def _mode(self, group: Group, rest: list[_Pending]) -> Mode:
         if self._source.interrupts(group):
             return Mode.BROKEN
-        if not exceeds(group, WIDTH) and self._fits(_Part(0, Mode.FLAT, group.inside), rest):
+        if not exceeds(group, WIDTH) and self._fits(_Pending(0, Mode.FLAT, group.inside), rest):
             return Mode.FLAT
         return Mode.FILLED if group.filled else Mode.BROKEN
 
-    def _ends_line(self, line: Line, rest: list[_Part]) -> bool:
+    def _ends_line(self, line: LineEnd, rest: list[_Pending]) -> bool:
         """Whether a filled line ends here, as what follows does not fit on it."""
-        return line.flat != "" and not self._fits(_Part(0, Mode.FLAT, line.flat), rest)
+        return line.flat != "" and not self._fits(_Pending(0, Mode.FLAT, line.flat), rest)
 
-    def _fits(self, first: _Part, rest: list[_Part]) -> bool:
+    def _fits(self, first: _Pending, rest: list[_Pending]) -> bool:
         """Whether a part and the ``rest``, of which the last one comes next, fit on the line up
         to where it can be broken next. The rest may be long, and is read from its end."""
         waiting, left = [first], len(rest)
@@ -224,15 +224,15 @@ class Writer:
             indent, mode, item = waiting.pop() if waiting else rest[left]
             if mode is Mode.FLAT or isinstance(item, str | Word | Group):
                 room -= len(flat(item))
-            elif isinstance(item, Line):
+            elif isinstance(item, LineEnd):
                 if mode is Mode.BROKEN or item.flat:
                     return True
             elif isinstance(item, IfBroken):
                 room -= len(item.text) if mode is Mode.BROKEN else 0
             elif isinstance(item, Indent):
-                waiting.append(_Part(indent, mode, item.inside))
+                waiting.append(_Pending(indent, mode, item.inside))
             else:
-                waiting.extend(_Part(indent, mode, part) for part in reversed(item))
+                waiting.extend(_Pending(indent, mode, part) for part in reversed(item))
         return room >= 0
 
     def text(self) -> str:

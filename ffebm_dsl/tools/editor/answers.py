@@ -43,7 +43,7 @@ SYMBOL_KINDS = {
 
 
 @dataclass(frozen=True)
-class Document:
+class OpenDocument:
     """An open document: what is known of it, and its places as its client counts them."""
 
     uri: str
@@ -79,7 +79,7 @@ def _position(place: Place) -> lsp.Position:
     return lsp.Position(*place)
 
 
-def diagnostic(found: Diagnostic, document: Document) -> lsp.Diagnostic:
+def diagnostic(found: Diagnostic, document: OpenDocument) -> lsp.Diagnostic:
     """A diagnostic with its notes and help in the message, its labels as related places."""
     related = [
         lsp.DiagnosticRelatedInformation(
@@ -98,7 +98,7 @@ def diagnostic(found: Diagnostic, document: Document) -> lsp.Diagnostic:
     )
 
 
-def quick_fix(found: Diagnostic, fix: Fix, document: Document) -> lsp.CodeAction:
+def quick_fix(found: Diagnostic, fix: Fix, document: OpenDocument) -> lsp.CodeAction:
     edits = [lsp.TextEdit(document.range(edit.span), edit.text) for edit in fix.edits]
     return lsp.CodeAction(
         title=f"{found.code}: {fix.title}",
@@ -109,7 +109,7 @@ def quick_fix(found: Diagnostic, fix: Fix, document: Document) -> lsp.CodeAction
     )
 
 
-def completion_item(item: Completion, position: int, document: Document) -> lsp.CompletionItem:
+def completion_item(item: Completion, position: int, document: OpenDocument) -> lsp.CompletionItem:
     """``position`` keeps the order: editors sort by it."""
     return lsp.CompletionItem(
         label=item.label,
@@ -121,7 +121,7 @@ def completion_item(item: Completion, position: int, document: Document) -> lsp.
     )
 
 
-def symbol(found: Symbol, document: Document) -> lsp.DocumentSymbol:
+def symbol(found: Symbol, document: OpenDocument) -> lsp.DocumentSymbol:
     return lsp.DocumentSymbol(
         name=found.name,
         detail=found.detail,

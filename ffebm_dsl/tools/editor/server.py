@@ -15,7 +15,13 @@ from pygls.lsp.server import LanguageServer
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.tools.editor import analyse, complete, definition, hover, symbols
 from ffebm_dsl.tools.editor.analysis import Analysis
-from ffebm_dsl.tools.editor.answers import Document, completion_item, diagnostic, quick_fix, symbol
+from ffebm_dsl.tools.editor.answers import (
+    OpenDocument,
+    completion_item,
+    diagnostic,
+    quick_fix,
+    symbol,
+)
 
 REST = 0.15
 """Seconds without a change until diagnostics are sent."""
@@ -31,16 +37,16 @@ _AtPlace = lsp.HoverParams | lsp.CompletionParams | lsp.DefinitionParams
 class _Known:
     """The last version of each open document that something was asked about."""
 
-    documents: dict[str, tuple[int | None, Document]] = field(default_factory=dict)
+    documents: dict[str, tuple[int | None, OpenDocument]] = field(default_factory=dict)
 
-    def of(self, server: LanguageServer, uri: str) -> Document:
+    def of(self, server: LanguageServer, uri: str) -> OpenDocument:
         text = server.workspace.get_text_document(uri)
         known = self.documents.get(uri)
         if known is not None and known[0] == text.version and known[1].text == text.source:
             return known[1]
         analysis = analyse(SourceFile(text.filename or uri, text.source))
         encoding = lsp.PositionEncodingKind(server.workspace.position_encoding or "utf-16").value
-        document = Document(uri, analysis, encoding)
+        document = OpenDocument(uri, analysis, encoding)
         self.documents[uri] = text.version, document
         return document
 
@@ -86,7 +92,7 @@ def _add_diagnostics(server: LanguageServer, known: _Known) -> None:
 
 
 def _add_questions(server: LanguageServer, known: _Known) -> None:
-    def asked(params: _AtPlace) -> tuple[Document, Analysis, int]:
+    def asked(params: _AtPlace) -> tuple[OpenDocument, Analysis, int]:
         document = known.of(server, params.text_document.uri)
         at = params.position
         return document, document.analysis, document.positions.offset(at.line, at.character)

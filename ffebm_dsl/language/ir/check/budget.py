@@ -29,7 +29,7 @@ BUDGET = Budget()
 """4 GB of float32 weights, and 0.4 GB for each sample of a batch."""
 
 
-class _Part(NamedTuple):
+class _Share(NamedTuple):
     """A block or map, under the name of its place, and what it takes."""
 
     place: str
@@ -57,19 +57,19 @@ def check_budget(model: ModelIR, places: Mapping[str, Span], budget: Budget, log
         )
 
 
-def _parts(counts: ModelCount) -> Iterator[_Part]:
+def _parts(counts: ModelCount) -> Iterator[_Share]:
     for map_ in counts.maps:
         yield _of_map(map_, map_.name, f"map `{map_.name}`")
     for block in counts.blocks:
         parameters = block.analog_parameters + block.digital_parameters
-        yield _Part(block.name, f"block `{block.name}`", parameters, _numbers(block))
+        yield _Share(block.name, f"block `{block.name}`", parameters, _numbers(block))
     yield _of_map(counts.readout, "readout", f"readout `{counts.readout.name}`")
     for map_ in counts.auxiliary:
         yield _of_map(map_, map_.name, f"readout `{map_.name}`")
 
 
-def _of_map(map_: MapCount, place: str, title: str) -> _Part:
-    return _Part(place, title, map_.parameters, map_.activations)
+def _of_map(map_: MapCount, place: str, title: str) -> _Share:
+    return _Share(place, title, map_.parameters, map_.activations)
 
 
 def _numbers(block: BlockCount) -> int:

@@ -5,12 +5,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffebm_dsl.language.syntax.documents import Group, IfBroken, Indent, Line, Word, exceeds, flat
+from ffebm_dsl.language.syntax.documents import (
+    Group,
+    IfBroken,
+    Indent,
+    LineEnd,
+    Word,
+    exceeds,
+    flat,
+)
 
 LEAVES = st.one_of(
     st.text(max_size=5),
     st.builds(Word, st.text(max_size=5), st.integers(0, 99)),
-    st.builds(Line, st.sampled_from(["", " ", "  "])),
+    st.builds(LineEnd, st.sampled_from(["", " ", "  "])),
     st.builds(IfBroken, st.text(max_size=5)),
 )
 DOCUMENTS = st.recursive(
