@@ -26,6 +26,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "default": ("records", "an attribute of NeXus files"),
     "frozen": ("checking", "blocks whose pooling was frozen, a key of results"),
     "identity": ("training", "what a run is, a key of checkpoints"),
+    "label": ("cli", "what a configuration of runs is called, a key of results"),
+    "labels": ("datasets", "an argument of CIFAR-100, for fine or coarse classes"),
     "step": ("checking report cli records training", "a training step, a column of records"),
     "ep": ("checking", "one of the three methods whose gradients `check` compares"),
     "implicit": ("checking", "one of the three methods whose gradients `check` compares"),
