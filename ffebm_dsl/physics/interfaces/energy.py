@@ -72,6 +72,8 @@ class Forces:
 
 def curvature(force: Force | None, layer: int) -> Tensor | None:
     """By how much a force, or the sum of its parts, falls per unit of the layer's state, (B,)."""
+    if force is None:
+        return None
     parts: tuple[object, ...] = force.parts if isinstance(force, Forces) else (force,)
     known = [part.curvature(layer) for part in parts if isinstance(part, Restoring)]
     found = [each for each in known if each is not None]
