@@ -168,8 +168,12 @@ def _check_texts(
 
 def _print_check(compiled: Compiled, measure: _Measure) -> None:
     from ffebm_dsl.cli.check_tables import print_promises, print_report
+    from ffebm_dsl.language.ir.tools.notation import energy_in_words
 
     measured = _measure(compiled, measure)
+    for block in compiled.spec.model.blocks:
+        for line in energy_in_words(block):
+            emit(f"block {block.name}: {line}")
     print_promises(measured.constructs, compiled.source.name)
     if measured.report:
         print_report(measured.report, measure.samples, measure.seed)

@@ -110,6 +110,8 @@ def _block_rows(block: BlockIR, counts: BlockCount) -> Iterator[Row]:
     for coupling, share in zip(block.couplings, counts.couplings, strict=True):
         ends = f"{shapes[coupling.source]}\n<-> {shapes[coupling.target]}"
         yield _coupling(coupling), ends, f"{share.parameters:,}", _short(share.macs), ""
+    for line in notation.energy_in_words(block):
+        yield f"  {line}", "", "", "", ""
     for output, values in zip(block.outputs, counts.outputs, strict=True):
         crossing = f"{values:,} out"
         yield f"  {output.name} = {output.layer}", shapes[output.layer], "", "", crossing

@@ -5,7 +5,7 @@ What a call means is its construct's business; here is how the parts are put tog
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -27,6 +27,7 @@ from ffebm_dsl.language.ir.model import (
 )
 from ffebm_dsl.language.ir.resolve.statements import Settings
 from ffebm_dsl.language.ir.restate import verify
+from ffebm_dsl.language.ir.tools.count import backward_parameters, op_parameters
 from ffebm_dsl.language.ir.tools.places import op_names
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
@@ -138,10 +139,7 @@ def _draw(init: CallIR) -> Draw:
 def _block(ir: BlockIR, prediction: str, generator: Generator) -> HybridBlock:
     index = {layer.name: i for i, layer in enumerate(ir.layers)}
     maps = {f.name: _map(f, ir.init, generator) for f in ir.feedforwards}
-    couplings = {
-        c.name: Coupling(index[c.source], index[c.target], _named(c.ops, _coupling_op))
-        for c in ir.couplings
-    }
+    couplings = {c.name: _coupling(c, index) for c in ir.couplings}
     layers = [Layer(layer.name, layer.shape, _activation(layer.activation)) for layer in ir.layers]
     drives = {d.name: Drive(index[d.layer], _named(d.ops, _coupling_op)) for d in ir.drives}
     energy = ENERGIES[ir.energy].make(layers, couplings, drives)
@@ -198,10 +196,17 @@ def _activation(call: CallIR) -> Activation:
     return activation
 
 
-def _coupling_op(op: OpIR) -> OpWeights:
+def _coupling(ir: CouplingIR, index: Mapping[str, int]) -> Coupling:
+    feedback = ir.settings["feedback"]
+    own = feedback == "own"
+    ops = _named(ir.ops, partial(_coupling_op, backward=own), own=own)
+    return Coupling(index[ir.source], index[ir.target], ops, feedback=feedback)
+
+
+def _coupling_op(op: OpIR, *, backward: bool = False) -> OpWeights:
     coupling = OPS[op.name].coupling
     assert coupling is not None, "the front end admits only ops with a coupling"
-    return OpWeights(coupling(op))
+    return OpWeights(coupling(op), backward=backward)
 
 
 def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> PhaseSettings:
@@ -228,8 +233,12 @@ def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> Phase
 Op = TypeVar("Op", bound=nn.Module)
 
 
-def _named(ops: tuple[OpIR, ...], make: Callable[[OpIR], Op]) -> dict[str, Op]:
+def _named(
+    ops: tuple[OpIR, ...], make: Callable[[OpIR], Op], *, own: bool = False
+) -> dict[str, Op]:
     """The ops of a chain under their own names: ``conv2d``, ``relu``, ``conv2d_2``.
+
+    ``own``: they have weights of their own for a way back.
 
     Raises:
         InputError: an op has not as many parameters as its construct counts.
@@ -237,13 +246,13 @@ def _named(ops: tuple[OpIR, ...], make: Callable[[OpIR], Op]) -> dict[str, Op]:
     named: dict[str, Op] = {}
     for name, op in zip(op_names(op.name for op in ops), ops, strict=True):
         named[name] = make(op)
-        _check_count(op, named[name])
+        _check_count(op, named[name], own)
     return named
 
 
-def _check_count(op: OpIR, module: nn.Module) -> None:
+def _check_count(op: OpIR, module: nn.Module, own: bool) -> None:
     """Counts are what a network's size is judged by before it is built: they must be true."""
-    counted = OPS[op.name].count_parameters(op)
+    counted = op_parameters(op) + (backward_parameters(op) if own else 0)
     held = sum(parameter.numel() for parameter in module.parameters())
     if held != counted:
         raise InputError(

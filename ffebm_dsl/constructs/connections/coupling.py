@@ -1,6 +1,26 @@
 """``s1 <-> s2 : ops { ... }``."""
 
 from ffebm_dsl.constructs.connections._weights import NONNEGATIVE
-from ffebm_dsl.language.registry import Construct
+from ffebm_dsl.language.registry import Construct, Kind, Parameter
+from ffebm_dsl.language.registry.parameters import POSITIVE
 
-CONSTRUCT = Construct("coupling", "a coupling of two layers, which acts both ways", (NONNEGATIVE,))
+FEEDBACK = Parameter(
+    "feedback",
+    Kind.REAL,
+    "what the first layer feels of the second, as a multiple of the transpose; `own`: through a "
+    "`backward_weight` of its own",
+    1.0,
+    POSITIVE,
+    choices=("own",),
+)
+
+CONSTRUCT = Construct(
+    "coupling",
+    "a coupling of two layers, which acts both ways",
+    (NONNEGATIVE, FEEDBACK),
+    equation="s1 <-> s2 : A adds A(s1) to the pre-activation of s2 and k A^T s2 to that of s1, k "
+    "the feedback; with `own` it adds B^T s2, B the ops of A with weights of their own. As k goes "
+    "to 0, a block becomes a feedforward net, and EP in it backpropagation",
+    source="scaled: arXiv 2508.11659 (FRE-RNN); weights of its own: Scellier et al. 2018, "
+    "arXiv 1808.04873",
+)

@@ -1,8 +1,8 @@
 """``gradient implicit``: implicit differentiation of a block's equilibrium.
 
-At the fixed point ``s = sigma(grad phi(s))`` the implicit function theorem gives, for a
-cotangent ``c``, the response ``w = D (I - H D)^-1 c`` and the gradients
-``<w, d grad phi / d theta>`` and ``<w, d grad phi / d u>`` (the limit of EP as beta goes to 0).
+At the fixed point ``s = sigma(v(s))`` the implicit function theorem gives, for a cotangent ``c``,
+``w = D (I - J^T D)^-1 c`` with ``J = dv/ds``, and the gradients ``<w, dv/dtheta>`` and
+``<w, dv/du>``: with an energy the limit of EP as beta goes to 0.
 """
 
 from __future__ import annotations
@@ -70,13 +70,14 @@ CONSTRUCT = EstimatorConstruct(
         Parameter("tolerance", Kind.REAL, "relative change that ends the solve", 1e-8, POSITIVE),
         Parameter("sweeps", Kind.INT, "most sweeps of the solve", 500, AT_LEAST_ONE),
     ),
-    equation="dC/dtheta = <w, d grad phi / dtheta>, w = D (I - H D)^-1 c: c the cotangent, "
-    "H = d^2 phi / ds^2, D = diag(sigma'), at the free equilibrium",
+    equation="dC/dtheta = <w, dv/dtheta>, w = D (I - J^T D)^-1 c: c the cotangent, v the "
+    "pre-activations, J = dv/ds, D = diag(sigma'), at the free equilibrium",
     source="Almeida 1987 (ICNN); Pineda 1987 (Phys. Rev. Lett. 59)",
     make=lambda a: Implicit(a["tolerance"], a["sweeps"]),
     title="implicit",
     backward=_backward,
     nudges=False,
+    any_couplings=True,
     # A tolerance that no relaxation reaches: all sweeps are made.
     compared=lambda sweeps: {"tolerance": 1e-30, "sweeps": sweeps},
 )

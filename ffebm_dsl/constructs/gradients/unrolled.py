@@ -94,6 +94,7 @@ CONSTRUCT = EstimatorConstruct(
     title="unrolled",
     backward=_backward,
     nudges=False,
+    any_couplings=True,
     compared=lambda sweeps: {"sweeps": sweeps},
     summary=lambda arguments: f"{arguments['sweeps']} sweeps",
 )

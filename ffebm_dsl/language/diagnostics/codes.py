@@ -66,6 +66,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE3009": "output that no drive reaches",
         "FFE3010": "setting of a connection that changes nothing",
         "FFE3011": "something that the block's energy cannot have",
+        "FFE3012": "feedback that no energy has",
         "FFE4001": "nudge=loss in an inner block",
         "FFE4002": "nudge=loss where the loss is not the block's alone",
         "FFE4003": "nudge=loss with an op that mixes samples or is random",
@@ -94,6 +95,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFEW008": "max pooling that keeps a block from converging",
         "FFEW009": "states on a kink of their activation",
         "FFEW010": "gradient that training has is poor",
+        "FFEW011": "EP where couplings derive from no energy",
         "FFEW015": "nudge beyond the series in beta",
     }
 )

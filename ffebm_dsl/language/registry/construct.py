@@ -7,7 +7,7 @@ in a network or a training run is a function beside them, which imports torch wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -124,6 +124,10 @@ class EnergyConstruct(Construct):
     Attributes:
         make: layers, couplings and drives by name, as
             :class:`ffebm_dsl.physics.energy.HopfieldEnergy` takes them -> the energy.
+        feedback: the number of layers and couplings as (source, target, feedback factor) -> the
+            weight of each layer in the energy, or the
+            :class:`ffebm_dsl.physics.interfaces.Cycle` that allows none; None for a kind whose
+            couplings act equally both ways.
         holomorphic: whether, of holomorphic activations and ops, it is a function of complex
             states.
         refuses: an :class:`ffebm_dsl.physics.interfaces.Activation` -> why no layer may have
@@ -133,6 +137,7 @@ class EnergyConstruct(Construct):
     """
 
     make: Callable[..., Any]
+    feedback: Callable[[int, Sequence[tuple[int, int, float]]], Any] | None = None
     holomorphic: bool = False
     refuses: Callable[[Any], str] | None = None
     linear: bool = False
@@ -175,6 +180,7 @@ class EstimatorConstruct(Construct):
         backward: arguments and the sweeps of ``relax nudged`` -> what it costs.
         nudges: whether its phases are those of ``relax nudged``.
         holomorphic: whether it needs an energy that is a function of complex states.
+        any_couplings: whether it is right also where couplings derive from no energy.
         compared: the arguments with which ``ffebm bench`` measures it beside the others, at
             that many sweeps where it makes sweeps of its own.
         summary: the arguments that tell runs apart, in a few words.
@@ -187,6 +193,7 @@ class EstimatorConstruct(Construct):
     compared: Callable[[int], Arguments]
     holomorphic: Callable[[Arguments], bool] = lambda arguments: False
     summary: Callable[[Arguments], str] = lambda arguments: ""
+    any_couplings: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,13 +11,15 @@ Shapes: ``a`` is (B, *shape of the chain's input), ``b`` is (B, *shape of its ou
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ffebm_dsl.physics.energy.complex_states import ComplexOp
-from ffebm_dsl.physics.energy.weights import OpWeights
+from ffebm_dsl.physics.energy.weights import BACKWARD, OpWeights
 from ffebm_dsl.physics.interfaces import BoundOp, CouplingOp, RoutedOp, Weights
 from ffebm_dsl.physics.layout import blank
 from ffebm_dsl.physics.modules import NamedModules
@@ -25,17 +27,23 @@ from ffebm_dsl.physics.modules import NamedModules
 Routing = tuple[Tensor, ...]
 """One index tensor per routed op of a chain, in the order of the chain."""
 
+OWN = "own"
+"""The feedback of a coupling whose way back has weights of its own."""
+
 
 class OpChain(nn.Module):
     """Ops by name, in order; no ops are the identity.
 
     ``ops`` maps a name to an op, or to an :class:`OpWeights` that other chains use too.
+    ``backward`` gives the ops weights of the way back.
     """
 
-    def __init__(self, ops: Mapping[str, CouplingOp | OpWeights] | None = None) -> None:
+    def __init__(
+        self, ops: Mapping[str, CouplingOp | OpWeights] | None = None, *, backward: bool = False
+    ) -> None:
         super().__init__()
         held = {
-            name: op if isinstance(op, OpWeights) else OpWeights(op)
+            name: op if isinstance(op, OpWeights) else OpWeights(op, backward=backward)
             for name, op in (ops or {}).items()
         }
         self.ops = NamedModules(held)
@@ -57,25 +65,37 @@ class OpChain(nn.Module):
         """Whether an op of the chain needs a routing."""
         return any(isinstance(held.op, RoutedOp) for held in self.ops)
 
-    def bound(self, weights: Weights, batch: int | None = None) -> BoundChain:
+    def bound(
+        self, weights: Weights, batch: int | None = None, *, backward: bool = False
+    ) -> BoundChain:
         """The chain with these weights, named as by :meth:`weights`.
 
         With ``batch`` they are packed for the sweeps of so many samples, without a graph.
+        ``backward`` takes those of the way back.
         """
         ops: list[BoundOp | RoutedOp] = []
         for name, held in zip(self.ops.names(), self.ops, strict=True):
             if isinstance(held.op, RoutedOp):
                 ops.append(held.op)
                 continue
-            keys = held.op.weight_shapes()
-            ops.append(BoundOp(held.op, {key: weights[f"{name}.{key}"] for key in keys}))
+            keys = [k for k in held.op.weight_shapes() if not (backward and k == "bias")]
+            way = BACKWARD if backward else ""
+            ops.append(BoundOp(held.op, {key: weights[f"{name}.{way}{key}"] for key in keys}))
         return BoundChain(self.ops.names(), ops, batch)
 
 
 class Coupling(OpChain):
-    """``<op(s_source), s_target>`` between the layers with these indices.
+    """What two layers, given by their indices, exert on each other.
 
+    The target feels ``op(s_source)``, and the source ``feedback`` times the transpose,
+    ``op^T s_target``. With a feedback of 1 both derive from ``<op(s_source), s_target>``; with
+    another one they may still derive from an energy
+    (:mod:`~ffebm_dsl.physics.interfaces.reciprocity`). With ``feedback="own"`` the source feels
+    the transpose of the same ops with weights of their own, and no energy is left.
     ``source == target`` is a lateral coupling.
+
+    Raises:
+        ValueError: a feedback that is not positive, or ``"own"`` where the ops have no weights.
     """
 
     def __init__(
@@ -83,9 +103,35 @@ class Coupling(OpChain):
         source: int,
         target: int,
         ops: Mapping[str, CouplingOp | OpWeights] | None = None,
+        *,
+        feedback: float | str = 1.0,
     ) -> None:
-        super().__init__(ops)
-        self.source, self.target = source, target
+        super().__init__(ops, backward=feedback == OWN)
+        self.source, self.target, self.feedback = source, target, feedback
+        if self.own:
+            if not any(f".{BACKWARD}" in name for name in self.weights()):
+                raise ValueError("a coupling without weights has none of its own for the way back")
+        elif isinstance(feedback, str) or not 0 < feedback < math.inf:
+            raise ValueError(f"feedback is a positive factor or {OWN!r}, not {feedback!r}")
+
+    @property
+    def own(self) -> bool:
+        """Whether the way back has weights of its own."""
+        return self.feedback == OWN
+
+    def bound_back(
+        self, weights: Weights, forward: BoundChain, batch: int | None = None
+    ) -> BoundChain:
+        """The chain whose adjoint acts on the source; ``forward`` is the coupling bound so."""
+        if self.own:
+            return self.bound(weights, batch, backward=True)
+        return forward if self.feedback == 1 else forward.scaled(float(self.feedback))
+
+    def back(self, a: Tensor, b: Tensor) -> Tensor:
+        """What the source at ``a`` feels of the target at ``b``, for autograd."""
+        weights = self.weights()
+        forward = self.bound(weights)
+        return self.bound_back(weights, forward).adjoint(b, forward.forward(a)[1])
 
 
 class Drive(OpChain):
@@ -121,6 +167,13 @@ class BoundChain:
                 op if isinstance(op, RoutedOp) else op.op.packed(op.weights, batch) for op in ops
             ]
         self._buffers: dict[int, Tensor] = {}
+        self._factor = 1.0
+
+    def scaled(self, factor: float) -> BoundChain:
+        """The same linear map times ``factor``: in :meth:`tangent` and :meth:`adjoint`."""
+        other = self.reused()
+        other._factor = factor * self._factor
+        return other
 
     def complex(self) -> BoundChain:
         """The same on complex tensors.
@@ -158,7 +211,7 @@ class BoundChain:
 
     def tangent(self, a: Tensor, routing: Routing) -> Tensor:
         """The derivative of ``op`` in direction ``a``: :meth:`along` without the biases."""
-        return _along(self._ops, a, routing, tangent=True)
+        return _along(self._ops, self._times(a), routing, tangent=True)
 
     def offset(self) -> Tensor | None:
         """What a chain of linear ops makes of zero, (1, *shape of its output); None: zero."""
@@ -175,7 +228,7 @@ class BoundChain:
 
     def adjoint(self, b: Tensor, routing: Routing, onto: Tensor | None = None) -> Tensor:
         """``op^T b`` at ``routing``; with ``onto`` the sum of both, in a tensor of its own."""
-        choices = iter(reversed(routing))
+        choices, b = iter(reversed(routing)), self._times(b)
         for k in reversed(range(len(self._ops))):
             op = self._ops[k]
             if isinstance(op, RoutedOp):
@@ -224,6 +277,9 @@ class BoundChain:
             gradients |= {f"{self.names[k]}.{key}": g for key, g in found.items()}
         return gradients
 
+    def _times(self, x: Tensor) -> Tensor:
+        return x if self._factor == 1 else x * self._factor
+
     def _buffer(self, k: int, op: RoutedOp, like: Tensor) -> Tensor | None:
         """Where op ``k`` puts its adjoint; None where no weighted op in front uses it up."""
         if not (self._packed and any(isinstance(o, BoundOp) and o.weights for o in self.plain[:k])):
@@ -232,6 +288,28 @@ class BoundChain:
         if kept is None or len(kept) != len(like):
             kept = self._buffers[k] = blank(like, op.in_shape)
         return kept
+
+
+class Pair(NamedTuple):
+    """The two ways through a coupling: ``there`` from source to target, and the chain whose
+    adjoint acts ``back``, which is the same one where the coupling is symmetric."""
+
+    there: BoundChain
+    back: BoundChain
+
+    def reused(self) -> Pair:
+        """The same, packed weights and all, with buffers of its own."""
+        there = self.there.reused()
+        return Pair(there, there if self.back is self.there else self.back.reused())
+
+    def complex(self) -> Pair:
+        """The same on complex tensors.
+
+        Raises:
+            ValueError: an op that is not holomorphic, such as max pooling.
+        """
+        there = self.there.complex()
+        return Pair(there, there if self.back is self.there else self.back.complex())
 
 
 def _along(

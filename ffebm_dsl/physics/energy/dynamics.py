@@ -1,14 +1,14 @@
-"""The update rules that a relaxation of a Hopfield block iterates: states, and adjoint.
+"""The update rules that a relaxation of a Hopfield block iterates: states, and what is transposed.
 
-Both are maps layer by layer (``ffebm_dsl.physics.relaxation.Dynamics``): given the current
+All are maps layer by layer (``ffebm_dsl.physics.relaxation.Dynamics``): given the current
 states, ``update(state, i)`` is the new state of layer ``i``.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
@@ -49,14 +49,14 @@ class HopfieldDynamics:
         self._held = routings
         self._graph, self._fields, self._ends = bound.graph, bound.fields, bound.ends
         self._at_zero = set(range(len(bound.layers))) if from_zero else set()
-        self._couplings = bound.chains()
+        self._couplings = bound.pairs()
         self._forwards: dict[int, tuple[Tensor, Routing]] = {}
         self._freeze_after = freeze_after
 
     @property
     def changes_after(self) -> int:
         """The sweeps after which routings are kept; -1 where no routing is still chosen."""
-        chosen = self._held is None and any(chain.routed for chain in self._couplings)
+        chosen = self._held is None and any(pair.there.routed for pair in self._couplings)
         return self._freeze_after if chosen else -1
 
     def change(self, state: State) -> None:
@@ -93,8 +93,8 @@ class HopfieldDynamics:
         with self._grad_mode():
             return {
                 k: self._forward(state, k)[1]
-                for k, chain in enumerate(self._couplings)
-                if chain.routed
+                for k, pair in enumerate(self._couplings)
+                if pair.there.routed
             }
 
     def select(self, rows: Tensor) -> HopfieldDynamics:
@@ -103,7 +103,7 @@ class HopfieldDynamics:
         part.force = None if self.force is None else self.force.select(rows)
         part._held = None if self._held is None else rows_of(self._held, rows)
         part._at_zero = set(self._at_zero)
-        part._couplings = [chain.reused() for chain in self._couplings]
+        part._couplings = [pair.reused() for pair in self._couplings]
         part._fields = {i: take_rows(u, rows) for i, u in self._fields.items()}
         part._forwards = {
             k: (take_rows(value, rows), tuple(take_rows(c, rows) for c in routing))
@@ -119,14 +119,12 @@ class HopfieldDynamics:
         total = _Sum(in_place=not self._graph)
         if layer in self._fields:
             total.add(self._fields[layer])
-        for k, (chain, (source, target)) in enumerate(
-            zip(self._couplings, self._ends, strict=True)
-        ):
+        for k, (pair, (source, target)) in enumerate(zip(self._couplings, self._ends, strict=True)):
             if target == layer:
                 total.add(self._forward(state, k)[0])
             if source == layer and target not in self._at_zero:
-                routing = self._forward(state, k)[1] if chain.routed else ()
-                total.add_adjoint(chain, state[target], routing)
+                routing = self._forward(state, k)[1] if pair.there.routed else ()
+                total.add_adjoint(pair.back, state[target], routing)
         force = None if self.force is None else self.force.on(layer, state)
         if force is not None:
             total.add(force)
@@ -134,7 +132,7 @@ class HopfieldDynamics:
 
     def _forward(self, state: State, k: int) -> tuple[Tensor, Routing]:
         if k not in self._forwards:
-            chain, source = self._couplings[k], self._ends[k][0]
+            chain, source = self._couplings[k].there, self._ends[k][0]
             a = state[source]
             if self._held is not None and chain.routed:
                 routing = self._held[k]
@@ -150,14 +148,52 @@ class HopfieldDynamics:
         return self._forwards[k]
 
 
-class AdjointDynamics:
-    """``w_i <- D_i (c_i + (H w)_i)``: the dynamics linearised at an equilibrium.
+class _Transposed:
+    """A map of displacements ``w`` of the state by the transpose of ``J = dv/ds``.
 
-    ``D`` is sigma' at the equilibrium's pre-activations, ``H`` the Hessian of phi there and
-    ``c`` the cotangent. It is to be started at zero, and without gradients enabled.
+    What a coupling does to its target by one chain, the transpose does to its source by the
+    adjoint of that chain, and the other way round: ``J^T`` is never formed. Each layer's
+    displacement is zero until the layer has moved.
     """
 
     changes_after = -1
+
+    def __init__(self, bound: BoundHopfield, routings: Routings) -> None:
+        self._ends, self._routings = bound.ends, routings
+        self._couplings = bound.pairs()
+        self._at_zero = set(range(len(bound.layers)))
+
+    def moved(self, layer: int) -> None:
+        """``layer`` is no longer where it was; nothing else is kept between updates."""
+        self._at_zero.discard(layer)
+
+    def change(self, state: State) -> None:
+        """It never changes: the routings are those of the equilibrium."""
+
+    def _add(self, total: _Sum, layer: int, displaced: Callable[[int], Tensor]) -> None:
+        """Add ``(J^T w)_layer``; ``displaced`` gives ``w`` of a layer."""
+        for k, (pair, (source, target)) in enumerate(zip(self._couplings, self._ends, strict=True)):
+            routing = self._routings.get(k, ())
+            if target == layer and source not in self._at_zero:
+                total.add(pair.back.tangent(displaced(source), routing))
+            if source == layer and target not in self._at_zero:
+                total.add_adjoint(pair.there, displaced(target), routing)
+
+    def _selected(self, rows: Tensor) -> Self:
+        part = copy.copy(self)
+        part._at_zero = set(self._at_zero)
+        part._couplings = [pair.reused() for pair in self._couplings]
+        part._routings = rows_of(self._routings, rows)
+        return part
+
+
+class AdjointDynamics(_Transposed):
+    """``w_i <- D_i (c_i + (J^T w)_i)``: the dynamics linearised at an equilibrium.
+
+    ``D`` is sigma' at the equilibrium's pre-activations, ``J`` their derivative by the state
+    there (the Hessian of phi where there is an energy) and ``c`` the cotangent. It is to be
+    started at zero, and without gradients enabled.
+    """
 
     def __init__(
         self,
@@ -166,32 +202,17 @@ class AdjointDynamics:
         cotangent: Sequence[Tensor | None],
         routings: Routings,
     ) -> None:
-        self._cotangent, self._routings, self._ends = list(cotangent), routings, bound.ends
+        super().__init__(bound, routings)
+        self._cotangent = list(cotangent)
         self._slopes = [bound.slope(state, i, routings) for i in range(len(bound.layers))]
-        self._couplings = bound.chains()
-        self._at_zero = set(range(len(bound.layers)))
 
     def update(self, state: State, layer: int) -> Tensor:
         total = _Sum(in_place=True)
         c = self._cotangent[layer]
         if c is not None:
             total.add(c)
-        for k, (chain, (source, target)) in enumerate(
-            zip(self._couplings, self._ends, strict=True)
-        ):
-            routing = self._routings.get(k, ())
-            if target == layer and source not in self._at_zero:
-                total.add(chain.tangent(state[source], routing))
-            if source == layer and target not in self._at_zero:
-                total.add_adjoint(chain, state[target], routing)
+        self._add(total, layer, state.__getitem__)
         return self._slopes[layer](total.value(state[layer])[0])
-
-    def moved(self, layer: int) -> None:
-        """``layer`` is no longer zero; nothing else is kept between updates."""
-        self._at_zero.discard(layer)
-
-    def change(self, state: State) -> None:
-        """It never changes: the routings are those of the equilibrium."""
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
         """An adjoint may have any value."""
@@ -199,12 +220,50 @@ class AdjointDynamics:
 
     def select(self, rows: Tensor) -> AdjointDynamics:
         """The dynamics of these samples alone."""
-        part = copy.copy(self)
-        part._at_zero = set(self._at_zero)
-        part._couplings = [chain.reused() for chain in self._couplings]
+        part = self._selected(rows)
         part._cotangent = [None if c is None else take_rows(c, rows) for c in self._cotangent]
         part._slopes = [slope.select(rows) for slope in self._slopes]
-        part._routings = rows_of(self._routings, rows)
+        return part
+
+
+class DisplacedDynamics(_Transposed):
+    """``s_i <- sigma_i(v_i + (J^T (s - s_free))_i + force_i)``: the nudged phases of AEP.
+
+    ``v`` are the pre-activations at the free state and ``J`` their derivative there, which is
+    constant for linear ops. It is to be started at the free state, without gradients enabled.
+    """
+
+    def __init__(
+        self, bound: BoundHopfield, free: State, force: Force | None, routings: Routings
+    ) -> None:
+        super().__init__(bound, routings)
+        self._layers, self._free, self._force = bound.layers, list(free), force
+        self._v = [bound.pre_activation(free, i, routings) for i in range(len(free))]
+
+    def update(self, state: State, layer: int) -> Tensor:
+        total = _Sum(in_place=True)
+        total.add(self._v[layer])
+        self._add(total, layer, lambda i: state[i] - self._free[i])
+        force = None if self._force is None else self._force.on(layer, state)
+        if force is not None:
+            total.add(force)
+        value, own = total.value(state[layer])
+        activation = self._layers[layer].activation
+        return activation.overwrite(value) if own else activation(value)
+
+    def routings(self, state: State) -> Routings:
+        """Those of the free state."""
+        return self._routings
+
+    def admissible(self, layer: int, s: Tensor) -> Tensor:
+        """``s``, overwritten by the nearest state that the layer can take."""
+        return self._layers[layer].activation.project(s)
+
+    def select(self, rows: Tensor) -> DisplacedDynamics:
+        """The dynamics of these samples alone."""
+        part = self._selected(rows)
+        part._force = None if self._force is None else self._force.select(rows)
+        part._free, part._v = ([take_rows(x, rows) for x in xs] for xs in (self._free, self._v))
         return part
 
 

@@ -2,9 +2,10 @@
 
 Per sample, with states ``s_i`` of the layers and drives ``u_k`` from feedforward maps::
 
-    E(s, u) = sum over layers G_i(s_i)  -  phi(s, u)
+    E(s, u) = sum over layers w_i G_i(s_i)  -  phi(s, u)
 
-An equilibrium satisfies ``s_i = sigma_i(d phi / d s_i)`` with ``sigma_i = (grad G_i)^-1``. A
+An equilibrium satisfies ``s_i = sigma_i(v_i)``, ``v_i = (d phi / d s_i) / w_i``, with
+``sigma_i = (grad G_i)^-1``. The layer weights w are 1 in all but blocks with scaled feedback. A
 kind of energy is a module that says what phi is. Bound by automatic differentiation of phi
 it is right and slow; :class:`~ffebm_dsl.physics.energy.hopfield.HopfieldEnergy` has closed
 forms.
@@ -69,6 +70,11 @@ class Energy(nn.Module, ABC):
         return self.layers[layer].activation(v)
 
     @property
+    def layer_weights(self) -> tuple[float, ...] | None:
+        """w of each layer; None where the block's pre-activations derive from no energy."""
+        return (1.0,) * len(self.layers)
+
+    @property
     def routed(self) -> bool:
         """Whether a coupling chooses among its inputs, as max pooling does."""
         return False
@@ -97,12 +103,38 @@ class Energy(nn.Module, ABC):
         return self.phi(state, drives)
 
     def energy(self, state: State, drives: Sequence[Tensor]) -> Tensor:
-        """``sum G(s) - phi(s, u)``, (B,)."""
+        """``sum w G(s) - phi(s, u)``, (B,).
+
+        Raises:
+            ValueError: there is no energy.
+        """
         potentials = [
-            layer.activation.potential(s).flatten(1).sum(1)
-            for layer, s in zip(self.layers, state, strict=True)
+            layer.activation.potential(s).flatten(1).sum(1) * w
+            for layer, s, w in zip(self.layers, state, self.require_layer_weights(), strict=True)
         ]
         return torch.stack(potentials).sum(0) - self.phi(state, drives)
+
+    def field(self, state: State, drives: Sequence[Tensor]) -> list[Tensor]:
+        """The pre-activations v, (B, *layer shape) each, with a graph.
+
+        All that relaxations and estimators compute is derived from them. ``state`` is part of
+        a graph.
+        """
+        total = self.phi(state, drives).sum()
+        found = torch.autograd.grad(total, list(state), create_graph=True, materialize_grads=True)
+        return [v / w for v, w in zip(found, self.require_layer_weights(), strict=True)]
+
+    def require_layer_weights(self) -> tuple[float, ...]:
+        """The layer weights.
+
+        Raises:
+            ValueError: there is no energy.
+        """
+        if self.layer_weights is None:
+            raise ValueError(
+                "couplings with a way back of their own derive from no energy: there is no phi"
+            )
+        return self.layer_weights
 
     def weights(self) -> dict[str, Tensor]:
         """The tensors that gradients are taken for, by name, as they are now."""
@@ -156,6 +188,10 @@ class AutogradEnergy(BoundEnergy):
         self._energy, self.graph = energy, graph
         self.layers, self.drives, self.weights = energy.layers, tuple(drives), dict(weights)
 
+    @property
+    def layer_weights(self) -> tuple[float, ...] | None:
+        return self._energy.layer_weights
+
     def phi(self, state: State) -> Tensor:
         """phi at the bound weights and drives, (B,)."""
         value: Tensor = functional_call(
@@ -181,7 +217,27 @@ class AutogradEnergy(BoundEnergy):
             (v,) = torch.autograd.grad(
                 self.phi(s).sum(), s[layer], create_graph=record, materialize_grads=True
             )
-        return v
+        return self._over_weight(v, layer)
+
+    def product(self, state: State, w: Sequence[Tensor], layer: int) -> Tensor:
+        """``(J^T w)_layer`` with ``J = dv/ds`` at ``state``."""
+        with torch.enable_grad():
+            s = [x.detach().requires_grad_() for x in state]
+            pairs = zip(self._field(s), w, strict=True)
+            value = torch.stack([inner(v, x) for v, x in pairs]).sum()
+            (found,) = torch.autograd.grad(value, s[layer], materialize_grads=True)
+        return found
+
+    def _field(self, state: Sequence[Tensor]) -> list[Tensor]:
+        """All pre-activations, with a graph."""
+        found = torch.autograd.grad(
+            self.phi(state).sum(), state, create_graph=True, materialize_grads=True
+        )
+        return [self._over_weight(v, i) for i, v in enumerate(found)]
+
+    def _over_weight(self, v: Tensor, layer: int) -> Tensor:
+        weight = self._energy.require_layer_weights()[layer]
+        return v if weight == 1 else v / weight
 
     def dynamics(
         self,
@@ -207,6 +263,9 @@ class AutogradEnergy(BoundEnergy):
     ) -> AutogradAdjoint:
         return AutogradAdjoint(self, state, cotangent)
 
+    def displaced(self, state: State, force: Force | None, routings: Routings) -> AutogradDisplaced:
+        return AutogradDisplaced(self, state, force)
+
     def contrast(
         self, states: Sequence[State], scales: Sequence[Tensor], routings: Sequence[Routings]
     ) -> EnergyGradient:
@@ -222,10 +281,7 @@ class AutogradEnergy(BoundEnergy):
         with torch.enable_grad():
             bound = self.differentiable()
             s = [x.detach().requires_grad_() for x in state]
-            field = torch.autograd.grad(
-                bound.phi(s).sum(), s, create_graph=True, materialize_grads=True
-            )
-            pairs = zip(field, response, strict=True)
+            pairs = zip(bound._field(s), response, strict=True)
             value = (torch.stack([inner(v, w) for v, w in pairs]).sum(0) * scale).sum()
             return bound._gradient(value)
 
@@ -275,7 +331,7 @@ class AutogradDynamics:
 
 
 class AutogradAdjoint:
-    """``w_i <- D_i (c_i + (H w)_i)`` by Hessian-vector products."""
+    """``w_i <- D_i (c_i + (J^T w)_i)`` by automatic differentiation."""
 
     changes_after = -1
 
@@ -289,12 +345,7 @@ class AutogradAdjoint:
         ]
 
     def update(self, state: State, layer: int) -> Tensor:
-        with torch.enable_grad():
-            s = [x.detach().requires_grad_() for x in self._state]
-            total = self._bound.phi(s).sum()
-            field = torch.autograd.grad(total, s, create_graph=True, materialize_grads=True)
-            product = torch.stack([inner(v, w) for v, w in zip(field, state, strict=True)]).sum()
-            (v,) = torch.autograd.grad(product, s[layer], materialize_grads=True)
+        v = self._bound.product(self._state, state, layer)
         c = self._cotangent[layer]
         return self._slopes[layer](v if c is None else v + c)
 
@@ -315,3 +366,24 @@ class AutogradAdjoint:
         part._cotangent = [None if c is None else take_rows(c, rows) for c in self._cotangent]
         part._slopes = [slope.select(rows) for slope in self._slopes]
         return part
+
+
+class AutogradDisplaced(AutogradDynamics):
+    """``s_i <- sigma_i(v_i + (J^T (s - s_free))_i + force_i)`` by automatic differentiation."""
+
+    def __init__(self, bound: AutogradEnergy, free: State, force: Force | None) -> None:
+        super().__init__(bound, force)
+        self._free = list(free)
+        self._v = [bound.pre_activation(free, i) for i in range(len(free))]
+
+    def update(self, state: State, layer: int) -> Tensor:
+        displaced = [s - free for s, free in zip(state, self._free, strict=True)]
+        v = self._v[layer] + self.bound.product(self._free, displaced, layer)
+        force = None if self.force is None else self.force.on(layer, state)
+        return self.bound.layers[layer].activation(v if force is None else v + force)
+
+    def select(self, rows: Tensor) -> AutogradDisplaced:
+        force = None if self.force is None else self.force.select(rows)
+        return AutogradDisplaced(
+            self.bound.select(rows), [take_rows(s, rows) for s in self._free], force
+        )

@@ -1,13 +1,15 @@
-"""The energy of a Hopfield block: layers, symmetric couplings, one-way drives.
+"""The energy of a Hopfield block: layers, couplings, one-way drives.
 
 Per sample, with states ``s_i`` and drives ``u_k`` (the outputs of feedforward maps)::
 
-    phi(s, u) = sum over couplings <op(s_a), s_b>  +  sum over drives <op(u_k), s_j>
-    E(s, u)   = sum over layers G_i(s_i)  -  phi(s, u)
+    phi(s, u) = sum over couplings w_b <op(s_a), s_b>  +  sum over drives w_j <op(u_k), s_j>
+    E(s, u)   = sum over layers w_i G_i(s_i)  -  phi(s, u)
 
 (Scellier & Bengio 2017 in the form of Ernoult et al. 2019; with drives: Nest & Ernoult,
 arXiv 2409.03306, section 3). The biases of the ops are part of ``op``; most drives have no
-ops.
+ops. The layer weights w are 1 where couplings are symmetric; with feedback k from b to a,
+``w_b = k w_a``. Where a coupling's way back has weights of its own there is no phi and no E,
+only the pre-activations, whose fixed point a relaxation finds all the same.
 
 Shapes: a state is a sequence with one tensor per layer, (B, *layer shape).
 """
@@ -20,18 +22,28 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy.chain import BoundChain, Coupling, Drive
-from ffebm_dsl.physics.energy.dynamics import AdjointDynamics, HopfieldDynamics
+from ffebm_dsl.physics.energy.chain import Coupling, Drive, Pair
+from ffebm_dsl.physics.energy.dynamics import (
+    AdjointDynamics,
+    DisplacedDynamics,
+    HopfieldDynamics,
+)
 from ffebm_dsl.physics.energy.energy import Energy, Slope
+from ffebm_dsl.physics.energy.weights import BACKWARD
 from ffebm_dsl.physics.interfaces import (
     BoundEnergy,
+    Cycle,
+    EnergyDynamics,
     EnergyGradient,
     Force,
     Layer,
+    Routing,
     Routings,
     State,
     Weights,
+    difference,
     inner,
+    layer_weights,
     per_sample,
 )
 from ffebm_dsl.physics.layout import channels_last
@@ -39,12 +51,15 @@ from ffebm_dsl.physics.modules import NamedModules
 
 
 class HopfieldEnergy(Energy):
-    """phi with symmetric couplings, and closed forms of its derivatives.
+    """phi bilinear in the states, and closed forms of its derivatives.
 
     Args:
         layers: in the order of their indices.
         couplings: by name; their ends are indices of layers.
         drives: by name, in the order in which the block is given their tensors.
+
+    Raises:
+        ValueError: feedback factors that no energy has, which tells the cycle.
     """
 
     def __init__(
@@ -56,6 +71,11 @@ class HopfieldEnergy(Energy):
         super().__init__(layers)
         self.couplings = NamedModules(couplings)
         self.drives = NamedModules(drives)
+        self._layer_weights = _layer_weights(self.layers, list(couplings.values()))
+
+    @property
+    def layer_weights(self) -> tuple[float, ...] | None:
+        return self._layer_weights
 
     @property
     def routed(self) -> bool:
@@ -83,12 +103,24 @@ class HopfieldEnergy(Energy):
         }
 
     def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
-        total = state[0].new_zeros(len(state[0]))
+        total, weights = state[0].new_zeros(len(state[0])), self.require_layer_weights()
         for drive, u in zip(self.drives, drives, strict=True):
-            total = total + inner(drive(u), state[drive.layer])
-        for coupling in self.couplings:
-            total = total + inner(coupling(state[coupling.source]), state[coupling.target])
+            total = total + weights[drive.layer] * inner(drive(u), state[drive.layer])
+        for c in self.couplings:
+            total = total + weights[c.target] * inner(c(state[c.source]), state[c.target])
         return total
+
+    def field(self, state: State, drives: Sequence[Tensor]) -> list[Tensor]:
+        if self.layer_weights is not None:
+            return super().field(state, drives)
+        v = [torch.zeros_like(s) for s in state]
+        for drive, u in zip(self.drives, drives, strict=True):
+            v[drive.layer] = v[drive.layer] + drive(u)
+        for c in self.couplings:
+            a, b = state[c.source], state[c.target]
+            v[c.target] = v[c.target] + c(a)
+            v[c.source] = v[c.source] + c.back(a, b)
+        return v
 
     def bind(
         self, drives: Sequence[Tensor], weights: Weights, *, graph: bool = False
@@ -109,10 +141,11 @@ class BoundHopfield(BoundEnergy):
         self.energy, self.graph = energy, graph
         self.layers, self.drives, self.weights = energy.layers, tuple(drives), weights
         batch = None if graph else len(drives[0])
-        self.couplings = [
-            c.bound(_of(weights, name), batch)
-            for name, c in zip(energy.couplings.names(), energy.couplings, strict=True)
-        ]
+        self.couplings = []
+        for name, c in zip(energy.couplings.names(), energy.couplings, strict=True):
+            own = _of(weights, name)
+            there = c.bound(own, batch)
+            self.couplings.append(Pair(there, c.bound_back(own, there, batch)))
         self.drive_chains = [
             d.bound(_of(weights, name))
             for name, d in zip(energy.drives.names(), energy.drives, strict=True)
@@ -142,7 +175,7 @@ class BoundHopfield(BoundEnergy):
                 kind = type(layer.activation).__name__
                 raise ValueError(f"layer {layer.name}: {kind} is not holomorphic")
         other = copy.copy(self)
-        other.couplings = [chain.complex() for chain in self.couplings]
+        other.couplings = [pair.complex() for pair in self.couplings]
         other.fields = {i: v.to(v.dtype.to_complex()) for i, v in self.fields.items()}
         return other
 
@@ -152,9 +185,13 @@ class BoundHopfield(BoundEnergy):
         with torch.enable_grad():
             return type(self)(self.energy, drives, weights, graph=True)
 
-    def chains(self) -> list[BoundChain]:
+    @property
+    def layer_weights(self) -> tuple[float, ...] | None:
+        return self.energy.layer_weights
+
+    def pairs(self) -> list[Pair]:
         """The couplings for one phase, with buffers of their own."""
-        return self.couplings if self.graph else [chain.reused() for chain in self.couplings]
+        return self.couplings if self.graph else [pair.reused() for pair in self.couplings]
 
     def dynamics(
         self,
@@ -173,6 +210,9 @@ class BoundHopfield(BoundEnergy):
     ) -> AdjointDynamics:
         return AdjointDynamics(self, state, cotangent, routings)
 
+    def displaced(self, state: State, force: Force | None, routings: Routings) -> EnergyDynamics:
+        return DisplacedDynamics(self, state, force, routings)
+
     def pre_activation(self, state: State, layer: int, routings: Routings | None = None) -> Tensor:
         return self.dynamics(routings=routings).pre_activation(state, layer)
 
@@ -184,11 +224,11 @@ class BoundHopfield(BoundEnergy):
     def routings(self, state: State) -> Routings:
         with torch.no_grad():
             return {
-                k: chain.forward(state[source])[1]
-                for k, (chain, (source, _)) in enumerate(
+                k: there.forward(state[source])[1]
+                for k, ((there, _), (source, _)) in enumerate(
                     zip(self.couplings, self.ends, strict=True)
                 )
-                if chain.routed
+                if there.routed
             }
 
     def contrast(
@@ -196,29 +236,37 @@ class BoundHopfield(BoundEnergy):
     ) -> EnergyGradient:
         # One pass over the batches of all states serves every coupling.
         stacked = [torch.cat(layer) for layer in zip(*states, strict=True)]
-        weights, names = torch.cat(list(scales)), self.energy.couplings.names()
+        scale, names = torch.cat(list(scales)), self.energy.couplings.names()
+        of_layer = self.energy.require_layer_weights()
         gradients: dict[str, Tensor] = {}
-        for k, (chain, (source, target)) in enumerate(zip(self.couplings, self.ends, strict=True)):
+        for k, ((there, _), (source, target)) in enumerate(
+            zip(self.couplings, self.ends, strict=True)
+        ):
             routing = (
                 tuple(torch.cat(c) for c in zip(*(r[k] for r in routings), strict=True))
-                if chain.routed
+                if there.routed
                 else ()
             )
-            b = stacked[target] * per_sample(weights, stacked[target])
-            found = chain.weight_gradient(stacked[source], b, routing)
+            b = stacked[target] * per_sample(_times(scale, of_layer[target]), stacked[target])
+            found = there.weight_gradient(stacked[source], b, routing)
             gradients |= {f"{names[k]}.{key}": g for key, g in found.items()}
-        return self._with_drives(gradients, {i: contrasted(states, scales, i) for i in self.driven})
+        moved = {
+            i: difference([s[i] for s in states], [_times(s, of_layer[i]) for s in scales])
+            for i in self.driven
+        }
+        return self._with_drives(gradients, moved)
 
     def response_gradient(
         self, state: State, response: State, scale: Tensor, routings: Routings
     ) -> EnergyGradient:
         names = self.energy.couplings.names()
         gradients: dict[str, Tensor] = {}
-        for k, (chain, (a, b)) in enumerate(zip(self.couplings, self.ends, strict=True)):
+        for k, (coupling, (a, b)) in enumerate(zip(self.energy.couplings, self.ends, strict=True)):
             # The response meets each coupling on both sides: as its target and as its source.
-            found = chain.mixed_gradient(
-                state[a],
-                state[b] * per_sample(scale, state[b]),
+            found = _met(
+                coupling,
+                self.couplings[k],
+                (state[a], state[b] * per_sample(scale, state[b])),
                 (response[a], response[b] * per_sample(scale, response[b])),
                 routings.get(k, ()),
             )
@@ -241,17 +289,48 @@ class BoundHopfield(BoundEnergy):
         return EnergyGradient(gradients, drives)
 
 
+def _met(
+    coupling: Coupling,
+    pair: Pair,
+    ends: tuple[Tensor, Tensor],
+    response: tuple[Tensor, Tensor],
+    routing: Routing,
+) -> dict[str, Tensor]:
+    """``d (<along(a), w_b> + <back(b), w_a>) / d weight`` with ``ends = (a, b)``, ``response = w``;
+    scaled on the side of b."""
+    (a, b), (wa, wb) = ends, response
+    if not coupling.own:
+        return pair.there.mixed_gradient(a, _times(b, float(coupling.feedback)), (wa, wb), routing)
+    found = pair.there.weight_gradient(a, wb, routing)
+    for key, gradient in pair.back.weight_gradient(wa, b, routing).items():
+        op, _, name = key.rpartition(".")
+        found[f"{op}.{BACKWARD}{name}"] = gradient
+    return {key: found[key] for key in coupling.weights()}
+
+
+def _times(x: Tensor, factor: float) -> Tensor:
+    return x if factor == 1 else x * factor
+
+
+def _layer_weights(
+    layers: Sequence[Layer], couplings: Sequence[Coupling]
+) -> tuple[float, ...] | None:
+    """The layer weights; None where a way back has weights of its own.
+
+    Raises:
+        ValueError: around a cycle the feedback does not multiply to 1.
+    """
+    scaled = [(c.source, c.target, float(c.feedback)) for c in couplings if not c.own]
+    found = layer_weights(len(layers), scaled)
+    if isinstance(found, Cycle):
+        raise ValueError(
+            f"around {' - '.join(layers[i].name for i in found.layers)} the feedback multiplies to "
+            f"{found.product:g}: an energy needs 1"
+        )
+    return found if len(scaled) == len(couplings) else None
+
+
 def _of(weights: Weights, name: str) -> dict[str, Tensor]:
     """The weights of one chain, named without it."""
     prefix = f"{name}."
     return {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}
-
-
-def contrasted(states: Sequence[State], scales: Sequence[Tensor], layer: int) -> Tensor:
-    """``sum of scales[k] * states[k][layer]``, from differences: the scales add up to zero."""
-    last, total = states[-1][layer], None
-    for state, scale in zip(states[:-1], scales[:-1], strict=True):
-        part = (state[layer] - last).mul_(per_sample(scale, last))
-        total = part if total is None else total.add_(part)
-    assert total is not None, "a contrast needs two states"
-    return total

@@ -33,7 +33,7 @@ from ffebm_dsl.physics.energy.chain import BoundChain, Coupling, Drive, OpChain
 from ffebm_dsl.physics.energy.constraints import keep_nonnegative
 from ffebm_dsl.physics.energy.dynamics import HopfieldDynamics
 from ffebm_dsl.physics.energy.energy import Slope
-from ffebm_dsl.physics.energy.hopfield import BoundHopfield, HopfieldEnergy, contrasted
+from ffebm_dsl.physics.energy.hopfield import BoundHopfield, HopfieldEnergy
 from ffebm_dsl.physics.interfaces import (
     EnergyGradient,
     Force,
@@ -42,6 +42,7 @@ from ffebm_dsl.physics.interfaces import (
     State,
     Weights,
     curvature,
+    difference,
     inner,
     per_sample,
 )
@@ -76,6 +77,8 @@ class ResistiveEnergy(HopfieldEnergy):
                     f"{layer.activation} of layer {layer.name} is no limit of a voltage: a "
                     "resistive energy takes activations that only cut off, with slope 1"
                 )
+        if any(coupling.feedback != 1 for coupling in self.couplings):
+            raise ValueError("a resistor acts equally both ways: its coupling has feedback 1")
         if any(coupling.routed for coupling in self.couplings):
             raise ValueError("the ops of a resistive energy are linear: max pooling is not")
         for chain in self.chains:
@@ -144,7 +147,7 @@ class BoundResistive(BoundHopfield):
             v = v if offset is None else v + offset
             v = v if self.graph else channels_last(v)
             fields[i] = fields[i] + v if i in fields else v
-        for chain, (a, b) in zip(self.couplings, self.ends, strict=True):
+        for (chain, _), (a, b) in zip(self.couplings, self.ends, strict=True):
             total[b] = total[b] + chain.tangent(self._ones(a), ())
             total[a] = total[a] + chain.adjoint(self._ones(b), ())
         least = torch.finfo(like.dtype).tiny
@@ -163,6 +166,11 @@ class BoundResistive(BoundHopfield):
         from_zero: bool = False,
     ) -> ResistiveDynamics:
         return ResistiveDynamics(self, force, from_zero=from_zero)
+
+    def displaced(self, state: State, force: Force | None, routings: Routings) -> ResistiveDynamics:
+        """The dynamics themselves: the derivative of linear, symmetric couplings is the same at
+        every state, and its own transpose."""
+        return self.dynamics(force)
 
     def pre_activation(self, state: State, layer: int, routings: Routings | None = None) -> Tensor:
         s = state[layer]
@@ -197,7 +205,8 @@ class BoundResistive(BoundHopfield):
             (stiffness * s.square()).flatten(1).sum(1)
             for stiffness, s in zip(self.stiffness, state, strict=True)
         ]
-        for chain, (a, b) in zip([*self.couplings, *self.drive_chains], pairs, strict=True):
+        chains = [*(there for there, _ in self.couplings), *self.drive_chains]
+        for chain, (a, b) in zip(chains, pairs, strict=True):
             powers.append(-2 * inner(chain.tangent(a, ()), b))
         for chain, u in zip(self.drive_chains, self.drives, strict=True):
             powers.append(chain.tangent(u.square(), ()).flatten(1).sum(1))
@@ -238,7 +247,7 @@ class BoundResistive(BoundHopfield):
             back = torch.cat([-squares[b], -self._ones(b)])
             found = chain.mixed_gradient(stacked[a], back, (rows, moved[b]), ())
             gradients |= {f"{name}.{key}": g for key, g in found.items()}
-        drives = {i: contrasted(states, scales, i) for i in self.driven}
+        drives = {i: difference([s[i] for s in states], scales) for i in self.driven}
         return self._driven(gradients, drives, squares)
 
     def response_gradient(
@@ -256,7 +265,8 @@ class BoundResistive(BoundHopfield):
         return self._driven(gradients, {i: moved[i] for i in self.driven}, squares)
 
     def _coupled(self) -> Iterable[tuple[str, BoundChain, tuple[int, int]]]:
-        return zip(self.energy.couplings.names(), self.couplings, self.ends, strict=True)
+        chains = [there for there, _ in self.couplings]
+        return zip(self.energy.couplings.names(), chains, self.ends, strict=True)
 
     def _driven(
         self, gradients: dict[str, Tensor], moved: Mapping[int, Tensor], squares: Sequence[Tensor]

@@ -9,18 +9,27 @@ from torch import Tensor, nn
 
 from ffebm_dsl.physics.interfaces import CouplingOp, LinearOp
 
+BACKWARD = "backward_"
+"""How the names of weights of the way back begin."""
+
 
 class OpWeights(nn.Module):
     """The parameters of one op of a coupling, under the names that the op gives them.
 
     Calling the module gives its present weights. That runs what ``torch.nn.utils`` hangs on
     a module: a parametrisation computes the weight, a pruning hook masks it.
+
+    With ``backward`` the op has further weights, ``backward_weight`` beside ``weight``, in its
+    shape: those whose transpose acts on the way back through a coupling. A bias has none.
     """
 
-    def __init__(self, op: CouplingOp) -> None:
+    def __init__(self, op: CouplingOp, *, backward: bool = False) -> None:
         super().__init__()
         self.op = op
         shapes = op.weight_shapes() if isinstance(op, LinearOp) else {}
+        if backward:
+            own = {f"{BACKWARD}{key}": s for key, s in shapes.items() if key != "bias"}
+            shapes = shapes | own
         self._names = tuple(shapes)
         for name, shape in shapes.items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape)))

@@ -69,7 +69,7 @@ def choose_beta(
     noise = sorted(noises)[len(noises) // 2]
     best = min(_least(means, betas, noise, order), betas[min(known)])
     weakest = math.sqrt(noise) / (COSTLY * float(means[min(known)].norm()) + 1e-300)
-    while best / 2 > weakest and _crossed(equilibrium, cost, best) > CROSSINGS:
+    while best / 2 > weakest and _crossed(contrast, equilibrium, cost, best) > CROSSINGS:
         best /= 2
     return best
 
@@ -126,10 +126,13 @@ def _noisy(nudged: PhaseSettings, equilibrium: Equilibrium) -> PhaseSettings:
     return replace(nudged, noise=max(nudged.noise, rounding, nudged.tolerance * largest))
 
 
-def _crossed(equilibrium: Equilibrium, cost: Cost, beta: float) -> float:
+def _crossed(
+    contrast: ContrastiveEstimator, equilibrium: Equilibrium, cost: Cost, beta: float
+) -> float:
     """The part of the units that are on different sides of a kink under the two nudges."""
     quiet = replace(equilibrium, nudged=replace(equilibrium.nudged, noise=0.0))
-    up, down = nudged_phases(quiet, cost, [beta, -beta]).values()
+    transposed = contrast.transposed
+    up, down = nudged_phases(quiet, cost, [beta, -beta], transposed=transposed).values()
     pairs = zip(equilibrium.bound.layers, up.state, down.state, strict=True)
     counts = [(int(layer.activation.crossed(a, b).sum()), a.numel()) for layer, a, b in pairs]
     return sum(crossed for crossed, _ in counts) / sum(units for _, units in counts)

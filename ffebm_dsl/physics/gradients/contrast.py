@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from torch import Tensor
 from ffebm_dsl.physics.energy.complex_states import PairedDynamics, paired, unpaired
 from ffebm_dsl.physics.gradients.cost import LinearCost
 from ffebm_dsl.physics.interfaces import (
+    BoundEnergy,
+    ContrastiveEstimator,
     Cost,
     EnergyDynamics,
     Equilibrium,
@@ -25,6 +27,7 @@ from ffebm_dsl.physics.interfaces import (
     Phase,
     Routings,
     Solution,
+    difference,
     per_sample,
     together,
 )
@@ -44,43 +47,48 @@ class PhaseEnd(NamedTuple):
 
 
 def estimate(
-    phases: Sequence[Phase], equilibrium: Equilibrium, cost: Cost, weights: Tensor
+    estimator: ContrastiveEstimator, equilibrium: Equilibrium, cost: Cost, weights: Tensor
 ) -> GradientEstimate:
     """Relax the nudged phases, and contrast all."""
-    nudges = [phase.beta for phase in phases if phase.beta != 0]
+    nudges, transposed = estimator.nudges, estimator.transposed
     batch, ends, solutions = len(weights), list[PhaseEnd](), list[Solution]()
     with torch.no_grad():
         # Complex numbers cost twice as much: phases that need none are relaxed without.
         for kind, group in groupby(nudges, lambda beta: isinstance(beta, complex)):
-            dynamics, start = nudged_dynamics(equilibrium, cost, betas := list(group))
+            dynamics, start = nudged_dynamics(
+                equilibrium, cost, betas := list(group), transposed=transposed
+            )
             nudged = relax(dynamics, start, equilibrium.nudged)
             ends += phase_ends(dynamics, nudged.state, batch)
             found = [_part(nudged, k, batch) for k in range(len(betas))]
             solutions += [
                 replace(s, state=[unpaired(x) for x in s.state]) if kind else s for s in found
             ]
-        return contrast(phases, equilibrium, cost, weights, ends)._replace(
+        return contrast(estimator, equilibrium, cost, weights, ends)._replace(
             solutions={"nudged": solutions}
         )
 
 
 def contrast(
-    phases: Sequence[Phase],
+    estimator: ContrastiveEstimator,
     equilibrium: Equilibrium,
     cost: Cost,
     weights: Tensor,
     nudged: Sequence[PhaseEnd],
 ) -> GradientEstimate:
     """The estimate from the ends of the nudged phases, in order."""
-    ends, bound = list(nudged), equilibrium.bound
+    phases, ends, bound = estimator.phases, list(nudged), equilibrium.bound
     place = next((k for k, phase in enumerate(phases) if phase.beta == 0), None)
     if place is not None:
         free = equilibrium.routings or bound.routings(equilibrium.state)
         ends.insert(place, PhaseEnd(list(equilibrium.state), free))
+    if estimator.transposed or bound.layer_weights is None:
+        return _from_response(phases, equilibrium, cost, weights, [e.state for e in ends])
+    # dF/dtheta = -dphi/dtheta.
+    unit = _unit(bound, cost)
+    scales = [weights * (-phase.weight / unit) for phase in phases]
     if any(isinstance(phase.beta, complex) for phase in phases):
         bound = bound.complex()
-    # dF/dtheta = -dphi/dtheta.
-    scales = [weights * -phase.weight for phase in phases]
     found = bound.contrast([e.state for e in ends], scales, [e.routings for e in ends])
     # The cost enters F as beta C; one with parameters is not for complex states.
     cost_parameters = []
@@ -91,24 +99,50 @@ def contrast(
     return GradientEstimate(found.weights, found.drives, cost_parameters)
 
 
+def _from_response(
+    phases: Sequence[Phase],
+    equilibrium: Equilibrium,
+    cost: Cost,
+    weights: Tensor,
+    states: Sequence[Sequence[Tensor]],
+) -> GradientEstimate:
+    """``<response, dv/dtheta>`` at the free state, the response being what phases contrast to."""
+    bound, free = equilibrium.bound, equilibrium.state
+    scales = [torch.ones_like(weights) * -phase.weight for phase in phases]
+    response = [difference(layer, scales) for layer in zip(*states, strict=True)]
+    # The free state is real, so the real part of the response is all that counts.
+    response = [w.real if w.is_complex() else w for w in response]
+    routings = equilibrium.routings or bound.routings(free)
+    found = bound.response_gradient(free, response, weights, routings)
+    cost_parameters = cost.parameter_gradient(free, weights)
+    return GradientEstimate(found.weights, found.drives, cost_parameters)
+
+
+def _unit(bound: BoundEnergy, cost: Cost) -> float:
+    """The strength of the cost in the energy for a beta of 1: the least weight of its layers."""
+    layer_weights = bound.layer_weights
+    return 1.0 if layer_weights is None else min(layer_weights[i] for i in cost.layers())
+
+
 def nudged_phases(
-    equilibrium: Equilibrium, cost: Cost, betas: Sequence[float]
+    equilibrium: Equilibrium, cost: Cost, betas: Sequence[float], *, transposed: bool = False
 ) -> dict[float, Solution]:
     """Relax from the free state under ``-beta dC/ds``, for all ``betas`` in one batch."""
     with torch.no_grad():
-        dynamics, start = nudged_dynamics(equilibrium, cost, betas)
+        dynamics, start = nudged_dynamics(equilibrium, cost, betas, transposed=transposed)
         solution = relax(dynamics, start, equilibrium.nudged)
     batch = len(equilibrium.state[0])
     return {beta: _part(solution, k, batch) for k, beta in enumerate(betas)}
 
 
 def nudged_dynamics(
-    equilibrium: Equilibrium, cost: Cost, betas: Sequence[complex]
+    equilibrium: Equilibrium, cost: Cost, betas: Sequence[complex], *, transposed: bool = False
 ) -> tuple[EnergyDynamics, list[Tensor]]:
     """The dynamics under ``-beta dC/ds`` and the free state, once for each of ``betas``.
 
     All are in one batch: sample n under the k-th beta is row ``k * B + n``. Where a beta is
     complex, all states are, as pairs of their real and imaginary parts (:func:`paired`).
+    ``transposed`` as in :class:`~ffebm_dsl.physics.interfaces.estimator.ContrastiveEstimator`.
 
     Raises:
         ValueError: a complex beta in an energy that is not holomorphic, or with the loss itself
@@ -125,19 +159,32 @@ def nudged_dynamics(
     given = equilibrium.force
     force = together(
         None if given is None else given.select(_copied(batch, copies, like)),
-        Nudge(cost.stacked(copies), strengths),
+        Nudge(cost.stacked(copies), strengths, {} if transposed else _shares(bound, cost)),
         # A word of its own: what real and complex phases draw must not be the same.
         equilibrium.noise(equilibrium.nudged, "complex" if is_complex else "nudged", copies),
     )
-    dynamics = bound.repeated(copies).dynamics(
-        force,
-        _repeat(equilibrium.routings, copies),
-        freeze_after=equilibrium.nudged.freeze_after,
-    )
     start = [torch.cat([s] * copies) for s in equilibrium.state]
     if is_complex:
-        return PairedDynamics(dynamics), [paired(s.to(like.dtype)) for s in start]
+        start = [s.to(like.dtype) for s in start]
+    routings, repeated = equilibrium.routings, bound.repeated(copies)
+    dynamics: EnergyDynamics
+    if transposed:
+        kept = routings or equilibrium.bound.routings(equilibrium.state)
+        dynamics = repeated.displaced(start, force, _repeat(kept, copies))
+    else:
+        freeze_after = equilibrium.nudged.freeze_after
+        dynamics = repeated.dynamics(force, _repeat(routings, copies), freeze_after=freeze_after)
+    if is_complex:
+        return PairedDynamics(dynamics), [paired(s) for s in start]
     return dynamics, start
+
+
+def _shares(bound: BoundEnergy, cost: Cost) -> dict[int, float]:
+    """What a layer of the cost feels of a nudge, where that is not all of it."""
+    layer_weights, unit = bound.layer_weights, _unit(bound, cost)
+    if layer_weights is None:
+        return {}
+    return {i: unit / w for i in cost.layers() if (w := layer_weights[i]) != unit}
 
 
 def phase_ends(dynamics: EnergyDynamics, states: Sequence[Tensor], batch: int) -> list[PhaseEnd]:
@@ -154,13 +201,16 @@ def _copied(batch: int, copies: int, like: Tensor) -> Tensor:
 
 
 class Nudge:
-    """``-beta dC/ds`` on the output layers; ``strengths`` holds beta per sample."""
+    """``-beta dC/ds`` on the output layers; ``strengths`` holds beta per sample.
 
-    def __init__(self, cost: Cost, strengths: Tensor) -> None:
-        self._cost, self._strengths = cost, strengths
+    ``shares`` is the part of beta that a layer feels, where that is not all of it.
+    """
+
+    def __init__(self, cost: Cost, strengths: Tensor, shares: Mapping[int, float]) -> None:
+        self._cost, self._strengths, self._shares = cost, strengths, shares
         self._rows: Tensor | None = None
         self._constant = (
-            {i: self._weaken(c) for i, c in cost.cotangents.items()}
+            {i: self._weaken(i, c) for i, c in cost.cotangents.items()}
             if isinstance(cost, LinearCost)
             else None
         )
@@ -171,7 +221,7 @@ class Nudge:
         if layer not in self._cost.layers():
             return None
         gradient = self._cost.gradient(self._whole(state))[layer]
-        force = self._weaken(gradient)
+        force = self._weaken(layer, gradient)
         return force if self._rows is None else force[self._rows]
 
     def select(self, rows: Tensor) -> Nudge:
@@ -195,10 +245,17 @@ class Nudge:
         batch = len(self._strengths)
         return [s.new_zeros(batch, *s.shape[1:]).index_copy_(0, self._rows, s) for s in state]
 
-    def _weaken(self, gradient: Tensor) -> Tensor:
-        return -per_sample(self._strengths, gradient) * gradient
+    def _weaken(self, layer: int, gradient: Tensor) -> Tensor:
+        strengths = self._strengths
+        if layer in self._shares:
+            strengths = strengths * self._shares[layer]
+        return -per_sample(strengths, gradient) * gradient
 
 
+@overload
+def _repeat(routings: Routings, copies: int) -> Routings: ...
+@overload
+def _repeat(routings: Routings | None, copies: int) -> Routings | None: ...
 def _repeat(routings: Routings | None, copies: int) -> Routings | None:
     if routings is None:
         return None

@@ -50,7 +50,9 @@ def ep_transients(
     sweeps: int,
 ) -> Iterator[Nudged]:
     """EP after t = 0, 1, ... nudged sweeps. No sample stops early: the tolerance is not used."""
-    dynamics, state = nudged_dynamics(equilibrium, cost, estimator.nudges)
+    dynamics, state = nudged_dynamics(
+        equilibrium, cost, estimator.nudges, transposed=estimator.transposed
+    )
     step = _one_sweep(equilibrium.nudged)
     for t in range(sweeps + 1):
         if t > 0:
@@ -60,7 +62,7 @@ def ep_transients(
                 state = relax(dynamics, state, step).state
         with torch.no_grad():
             ends = phase_ends(dynamics, state, len(weights))
-            estimate = contrast(estimator.phases, equilibrium, cost, weights, ends)
+            estimate = contrast(estimator, equilibrium, cost, weights, ends)
         yield Nudged(estimate, state)
 
 

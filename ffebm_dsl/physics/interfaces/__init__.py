@@ -17,6 +17,7 @@ from ffebm_dsl.physics.interfaces.energy import (
     Routings,
     State,
     curvature,
+    difference,
     inner,
     per_sample,
     together,
@@ -32,6 +33,7 @@ from ffebm_dsl.physics.interfaces.estimator import (
 )
 from ffebm_dsl.physics.interfaces.noise import Draws, Noise
 from ffebm_dsl.physics.interfaces.op import BoundOp, CouplingOp, LinearOp, RoutedOp, Weights
+from ffebm_dsl.physics.interfaces.reciprocity import Cycle, layer_weights
 from ffebm_dsl.physics.interfaces.relaxation import PhaseSettings, Relaxation, Solution, Status
 from ffebm_dsl.physics.interfaces.solver import Dynamics, Schedule, Solver, Sweep, Sweeps
 
@@ -43,6 +45,7 @@ __all__ = [
     "ContrastiveEstimator",
     "Cost",
     "CouplingOp",
+    "Cycle",
     "Draws",
     "Dynamics",
     "EnergyDynamics",
@@ -71,7 +74,9 @@ __all__ = [
     "Sweeps",
     "Weights",
     "curvature",
+    "difference",
     "inner",
+    "layer_weights",
     "per_sample",
     "together",
 ]

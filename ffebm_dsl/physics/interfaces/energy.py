@@ -87,7 +87,7 @@ def together(*forces: Force | None) -> Force | None:
 
 
 class EnergyDynamics(Dynamics, Protocol):
-    """The update rule of a block's state."""
+    """An update rule of a block's state."""
 
     def routings(self, state: State) -> Routings:
         """The choices of routed ops at ``state``, or the ones that are kept; none without such."""
@@ -113,6 +113,22 @@ def per_sample(weights: Tensor, like: Tensor) -> Tensor:
     return weights.view(-1, *[1] * (like.dim() - 1))
 
 
+def difference(states: Sequence[Tensor], scales: Sequence[Tensor]) -> Tensor:
+    """``sum of scales[k] * states[k]`` by differences: the scales, (B,) each, add up to zero.
+
+    Raises:
+        ValueError: fewer than two states.
+    """
+    if len(states) < 2:
+        raise ValueError("a contrast needs two states")
+    last, total = states[-1], None
+    for state, scale in zip(states[:-1], scales[:-1], strict=True):
+        part = (state - last).mul_(per_sample(scale, last))
+        total = part if total is None else total.add_(part)
+    assert total is not None
+    return total
+
+
 class BoundEnergy(ABC):
     """One energy at fixed weights and drives.
 
@@ -125,6 +141,11 @@ class BoundEnergy(ABC):
     layers: tuple[Layer, ...]
     drives: tuple[Tensor, ...]
     weights: Weights
+
+    @property
+    def layer_weights(self) -> tuple[float, ...] | None:
+        """w of ``E = sum w_i G_i - phi``; None where the pre-activations derive from no energy."""
+        return (1.0,) * len(self.layers)
 
     @abstractmethod
     def repeated(self, copies: int) -> BoundEnergy:
@@ -156,7 +177,7 @@ class BoundEnergy(ABC):
         freeze_after: int = -1,
         from_zero: bool = False,
     ) -> EnergyDynamics:
-        """The update rule ``s_i <- sigma_i(d phi / d s_i + force_i)``.
+        """The update rule ``s_i <- sigma_i(v_i + force_i)``.
 
         Args:
             force: acts on the pre-activations.
@@ -169,12 +190,25 @@ class BoundEnergy(ABC):
     def adjoint(
         self, state: State, cotangent: Sequence[Tensor | None], routings: Routings
     ) -> Dynamics:
-        """The update rule ``w_i <- D_i (c_i + (H w)_i)``, linearised at an equilibrium.
+        """The update rule ``w_i <- D_i (c_i + (J^T w)_i)``, linearised at an equilibrium.
 
-        ``D`` is sigma' at the equilibrium's pre-activations, ``H`` the Hessian of phi there
-        and ``c`` the cotangent. Its fixed point ``D (I - H D)^-1 c`` is the response of the
-        equilibrium to a nudge. It must start at zero, without gradients enabled.
+        ``D`` is sigma' at the equilibrium's pre-activations v, ``J = dv/ds`` there (the Hessian
+        of phi where all layer weights are 1) and ``c`` the cotangent. Its fixed point
+        ``D (I - J^T D)^-1 c`` is, where J is symmetric, the response of the equilibrium to a
+        nudge. It must start at zero, without gradients enabled.
         """
+
+    def displaced(self, state: State, force: Force | None, routings: Routings) -> EnergyDynamics:
+        """The update rule ``s_i <- sigma_i(v_i + (J^T (s - state))_i + force_i)``.
+
+        ``v`` are the pre-activations at ``state``, a free state, and ``J = dv/ds`` there, so that
+        the displacement from it is that of :meth:`adjoint` to first order in the force. It must
+        start at ``state``, without gradients enabled.
+
+        Raises:
+            NotImplementedError: this kind of energy has none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot relax displacements transposed")
 
     @abstractmethod
     def contrast(
@@ -182,6 +216,7 @@ class BoundEnergy(ABC):
     ) -> EnergyGradient:
         """``sum over k and samples of scales[k] * d phi(states[k]) / d(weights, drives)``.
 
+        There must be a phi.
         ``scales`` are (B,) each and add up to zero, as a finite difference's do; of complex
         ones the real parts do, and the last state is real. The drives' gradients are per
         sample. ``routings`` gives the choices of routed ops by state.
@@ -191,11 +226,11 @@ class BoundEnergy(ABC):
     def response_gradient(
         self, state: State, response: State, scale: Tensor, routings: Routings
     ) -> EnergyGradient:
-        """``sum of scale * d/d(weights, drives) <response, d phi / d s>`` at ``state``."""
+        """``sum of scale * d/d(weights, drives) <response, v>`` at ``state``."""
 
     @abstractmethod
     def pre_activation(self, state: State, layer: int, routings: Routings | None = None) -> Tensor:
-        """``d phi / d s_layer``, (B, *layer shape)."""
+        """``v = (d phi / d s_layer) / w_layer``, (B, *layer shape)."""
 
     def routings(self, state: State) -> Routings:
         """The choices of routed ops at ``state``; none without such ops."""

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ffebm_dsl.physics.interfaces.energy import BoundEnergy, Force, Routings
 from ffebm_dsl.physics.interfaces.noise import Draws, Noise
@@ -124,8 +124,20 @@ class ContrastiveEstimator(Estimator):
 
     ``dF/dtheta`` is the explicit derivative at a fixed state, so no phase needs a graph. All
     nudged phases of real strength are one relaxation of a batch that holds every sample once
-    for each; those of complex strength are another.
+    for each; those of complex strength are another. With layer weights w
+    (:attr:`BoundEnergy.layer_weights`) the nudge of an output layer i is ``beta w_0 / w_i``, w_0
+    the least of the output layers' weights, so that ``beta`` is what the most distant one feels.
+
+    Where there is no energy, or with ``transposed``, the same weighted sum of states is taken to
+    be the response to the nudge, and the gradient is ``<response, dv/dtheta>`` at the free state.
+
+    Attributes:
+        transposed: in nudged phases the displacement from the free state acts through the
+            transpose of the couplings (:meth:`BoundEnergy.displaced`), which makes the response
+            the right one for any couplings.
     """
+
+    transposed: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -157,7 +169,7 @@ class ContrastiveEstimator(Estimator):
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         from ffebm_dsl.physics.gradients.contrast import estimate
 
-        return estimate(self.phases, equilibrium, cost, weights)
+        return estimate(self, equilibrium, cost, weights)
 
 
 @dataclass(frozen=True)
@@ -192,6 +204,10 @@ class _Scaled(ContrastiveEstimator):
 
     inner: ContrastiveEstimator
     factor: float
+
+    @property
+    def transposed(self) -> bool:  # type: ignore[override]
+        return self.inner.transposed
 
     @property
     def phases(self) -> tuple[Phase, ...]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ffebm_dsl.constructs.gradients.aep import AsymmetricPropagation
 from ffebm_dsl.constructs.gradients.ep import VARIANTS, EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.constructs.gradients.unrolled import Unrolled
@@ -99,6 +100,8 @@ class _Checker:
         self.implicit = Implicit(tolerance=TOLERANCE, sweeps=settings.sweeps)
         self.captured = problem.capture(self.implicit)
         self.estimators = _with_strengths(problem)
+        cores = problem.cores().items()
+        self.asymmetric = {name for name, c in cores if c.energy.layer_weights is None}
         self.reference = problem.gradients(self._everywhere(self.implicit))
         solves = [r for r in problem.network.phases() if r.phase != "free"]
         self.relaxation = relaxation_rows([*problem.free_reports, *solves], "check")
@@ -117,6 +120,7 @@ class _Checker:
     def report(self) -> CheckReport:
         kinks = [self._survey(name) for name in self.captured]
         estimates = self._estimates(kinks)
+        biased = self._biased(kinks)
         gradients = self._against_implicit(estimates)
         gradients += self._against_differences(estimates)
         configured, in_float64, rows = self._as_configured()
@@ -133,6 +137,7 @@ class _Checker:
             noise=_noise(self.problem),
             series=self._series(),
             amplification=self._amplification(),
+            biased=biased,
             frozen=self.problem.frozen,
             damped=self.problem.damped,
             unconverged=self.problem.unconverged,
@@ -145,7 +150,20 @@ class _Checker:
         self.advance(f"looking for kinks around {block}")
         estimator = self.estimators[block]
         beta = estimator.reach if isinstance(estimator, ContrastiveEstimator) else 0.0
-        return survey(block, self.captured[block], beta)
+        return survey(block, self.captured[block], beta, self._judged(block))
+
+    def _judged(self, block: str) -> ContrastiveEstimator:
+        """The contrast of phases that must be right: the block's own where there is one.
+
+        EP is not right where there is no energy. There AEP is judged in its place, and how far
+        the spec's EP is off shows as configured.
+        """
+        estimator = self.estimators[block]
+        if block in self.asymmetric and not getattr(estimator, "transposed", False):
+            return AsymmetricPropagation()
+        if isinstance(estimator, ContrastiveEstimator):
+            return estimator
+        return EquilibriumPropagation()
 
     def _series(self) -> list[SeriesReport]:
         """Of blocks with complex phases, how far their states are a series in beta."""
@@ -164,7 +182,7 @@ class _Checker:
         """Every estimator's gradients, by the estimator's name."""
         self.advance("EP, implicit and unrolled gradients")
         betas = {kink.block: kink.beta for kink in kinks}
-        contrasts = {b: _contrast(e).reaching(betas[b]) for b, e in self.estimators.items()}
+        contrasts = {b: self._judged(b).reaching(betas[b]) for b in self.estimators}
         nudged = self.problem.gradients(contrasts)
         self.relaxation += [
             row
@@ -174,6 +192,24 @@ class _Checker:
         sweeps = max(row.sweeps for row in self.relaxation if row.phase == "free")
         unrolled = self.problem.gradients(self._everywhere(Unrolled(sweeps + sweeps // 2)))
         return {"ep": nudged, "unrolled": unrolled, "implicit": self.reference}
+
+    def _biased(self, kinks: list[KinkReport]) -> dict[str, float]:
+        """The cosine of EP's gradient with the implicit one, of blocks without an energy."""
+        betas = {kink.block: kink.beta for kink in kinks}
+        own: dict[str, Estimator] = {
+            block: estimator.reaching(betas[block])
+            for block, estimator in self.estimators.items()
+            if block in self.asymmetric
+            and isinstance(estimator, ContrastiveEstimator)
+            and not estimator.transposed
+        }
+        cosines = {}
+        for block, estimator in own.items():
+            found = self.problem.gradients({**self._everywhere(self.implicit), block: estimator})
+            of_block = [tensor for tensor in found if tensor.startswith(f"{block}.")]
+            pair = [_joined({t: g[t] for t in of_block}) for g in (found, self.reference)]
+            cosines[block] = compare(*pair).cosine
+        return cosines
 
     def _against_implicit(self, estimates: dict[str, Gradients]) -> list[GradientRow]:
         pairs = [("ep", "implicit"), ("ep", "unrolled"), ("unrolled", "implicit")]
@@ -271,15 +307,20 @@ class _Checker:
 
     def _contrasts(self) -> dict[str, dict[str, ContrastiveEstimator]]:
         """By name, the estimators whose bias over beta is measured: EP's, and the spec's own."""
+        plains = {variant: EquilibriumPropagation(1.0, variant) for variant in VARIANTS}
         found: dict[str, dict[str, ContrastiveEstimator]] = {
-            variant: dict.fromkeys(self.estimators, EquilibriumPropagation(1.0, variant))
-            for variant in VARIANTS
+            variant: {
+                block: AsymmetricPropagation(plain) if self._judged(block).transposed else plain
+                for block in self.estimators
+            }
+            for variant, plain in plains.items()
         }
         own = {block.name: block.gradient.name for block in self.spec.model.blocks}
         for name, estimator in self.estimators.items():
-            known = isinstance(estimator, EquilibriumPropagation)
+            plain = estimator.plain if isinstance(estimator, AsymmetricPropagation) else estimator
+            known = isinstance(plain, EquilibriumPropagation)
             if isinstance(estimator, ContrastiveEstimator) and not known:
-                found[own[name]] = {b: _contrast(e) for b, e in self.estimators.items()}
+                found[own[name]] = {b: self._judged(b) for b in self.estimators}
         return found
 
     def _beta_sweep(
@@ -347,13 +388,6 @@ def observed_order(betas: list[float], errors: list[float]) -> float | None:
     mean_y = sum(y for _, y in points) / len(points)
     covariance = sum((x - mean_x) * (y - mean_y) for x, y in points)
     return covariance / sum((x - mean_x) ** 2 for x, _ in points)
-
-
-def _contrast(estimator: Estimator) -> ContrastiveEstimator:
-    """A block's own contrast of phases; EP's where it has none."""
-    if isinstance(estimator, ContrastiveEstimator):
-        return estimator
-    return EquilibriumPropagation()
 
 
 def _joined(gradients: Gradients) -> Tensor:

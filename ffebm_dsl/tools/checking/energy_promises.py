@@ -1,8 +1,8 @@
 """What an energy promises: all that is computed of it is derived from its phi.
 
 The reference is phi itself, differentiated by autograd with respect to states, drives and
-parameters. The parameters may be parametrised: what a bound energy says of its weights is
-taken back to them.
+parameters; where couplings derive from no energy, the pre-activations are. The parameters may
+be parametrised: what a bound energy says of its weights is taken back to them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ def energy_promises(
     """Compare an energy in float64 with its phi at a random state and random drives."""
     drives = [normal(generator, BATCH, *shape) for shape in drive_shapes]
     reference = _Reference(energy, drives, generator)
+    if energy.layer_weights is None:
+        yield from _field_promises(energy, reference)
+        yield from _gradient_promises(reference)
+        return
     first = compared(
         "phi gives one number per sample",
         lambda: (
@@ -40,7 +44,8 @@ def energy_promises(
         return  # Nothing else can be compared.
     yield from _phi_promises(energy, reference)
     yield from _field_promises(energy, reference)
-    yield from _gradient_promises(energy, reference)
+    yield _contrast_promise(reference)
+    yield from _gradient_promises(reference)
     yield from _complex_promises(energy, reference)
 
 
@@ -62,13 +67,6 @@ class _Reference:
         weights = {name: w.detach() for name, w in self.energy.weights().items()}
         return self.energy.bind(self.drives, weights)
 
-    def field(self, state: Sequence[Tensor], *, graph: bool = False) -> list[Tensor]:
-        """``d phi / d s`` at ``state``, all layers."""
-        with torch.enable_grad():
-            s = [x if graph else x.detach().requires_grad_() for x in state]
-            total = self.energy.phi(s, self.drives).sum()
-            return list(torch.autograd.grad(total, s, create_graph=graph, materialize_grads=True))
-
     def moved(self, layer: int, v: Tensor, w: Tensor, force: Tensor) -> Tensor:
         """The step's change per change ``w`` of the layer's state, and ``force`` on it at ``v``.
 
@@ -80,11 +78,17 @@ class _Reference:
             _, pushed = _gradients((self.energy.step(layer, s, v) * force).sum(), [s, v])
         return kept + pushed
 
-    def product(self, state: Sequence[Tensor], w: Sequence[Tensor]) -> list[Tensor]:
-        """The Hessian of phi at ``state`` times ``w``."""
+    def field(self, state: Sequence[Tensor]) -> list[Tensor]:
+        """The pre-activations at ``state``, all layers."""
         with torch.enable_grad():
             s = [x.detach().requires_grad_() for x in state]
-            return _gradients(_inner(self.field(s, graph=True), w).sum(), s)
+            return [v.detach() for v in self.energy.field(s, self.drives)]
+
+    def product(self, state: Sequence[Tensor], w: Sequence[Tensor]) -> list[Tensor]:
+        """The transpose of the field's derivative at ``state``, times ``w``."""
+        with torch.enable_grad():
+            s = [x.detach().requires_grad_() for x in state]
+            return _gradients(_inner(self.energy.field(s, self.drives), w).sum(), s)
 
     def contrast(self) -> list[Tensor]:
         """Of phi at the one state less that at the other, scaled: by parameters, then drives."""
@@ -98,9 +102,7 @@ class _Reference:
         with torch.enable_grad():
             u = [x.detach().requires_grad_() for x in self.drives]
             s = [x.detach().requires_grad_() for x in self.state]
-            total = self.energy.phi(s, u).sum()
-            field = torch.autograd.grad(total, s, create_graph=True, materialize_grads=True)
-            value = (_inner(field, self.response) * self.scale).sum()
+            value = (_inner(self.energy.field(s, u), self.response) * self.scale).sum()
             return _gradients(value, [*self.parameters, *u])
 
     def joined(self, found: EnergyGradient) -> Tensor:
@@ -131,13 +133,24 @@ def _flat(*groups: Sequence[Tensor]) -> Tensor:
 
 
 def _phi_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
+    weights = energy.require_layer_weights()
+
     def potentials() -> Tensor:
         terms = [
-            layer.activation.potential(s).flatten(1).sum(1)
-            for layer, s in zip(energy.layers, at.state, strict=True)
+            w * layer.activation.potential(s).flatten(1).sum(1)
+            for layer, s, w in zip(energy.layers, at.state, weights, strict=True)
         ]
         return torch.stack(terms).sum(0)
 
+    def field() -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            s = [x.detach().requires_grad_() for x in at.state]
+            slopes = _gradients(energy.phi(s, at.drives).sum(), s)
+        return _flat(at.field(at.state)), _flat(
+            [g / w for g, w in zip(slopes, weights, strict=True)]
+        )
+
+    yield compared("field() is the gradient of phi over the layers' weights", field, LIMIT)
     yield compared(
         "the energy is the sum of the potentials less phi",
         lambda: (
@@ -158,8 +171,9 @@ def _phi_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
 
 def _field_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
     layers = range(len(energy.layers))
+    source = "the gradient of phi" if energy.layer_weights else "what couplings and drives exert"
     yield compared(
-        "the pre-activation is the gradient of phi",
+        f"the pre-activation is {source}",
         lambda: (
             _flat([at.bound().pre_activation(at.state, i) for i in layers]),
             _flat(at.field(at.state)),
@@ -167,7 +181,7 @@ def _field_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
         LIMIT,
     )
     yield compared(
-        "the dynamics move each layer where step() says by phi's gradient",
+        f"the dynamics move each layer where step() says by {source}",
         lambda: _swept(at, at.state, from_zero=False),
         LIMIT,
     )
@@ -179,6 +193,7 @@ def _field_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
     yield compared(
         "the adjoint dynamics are linearised at the state", lambda: _swept_adjoint(at), LIMIT
     )
+    yield compared("displacements act through the transpose", lambda: _swept_displaced(at), LIMIT)
     yield compared(
         "a repeated batch has the same pre-activations",
         lambda: (
@@ -219,12 +234,48 @@ def _swept_adjoint(at: _Reference) -> tuple[Tensor, Tensor]:
     return _flat(found), _flat(expected)
 
 
-def _gradient_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
+def _swept_displaced(at: _Reference) -> tuple[Tensor, Tensor]:
+    bound, force = at.bound(), _Constant(at.cotangent)
+    found, expected = [s.clone() for s in at.state], [s.clone() for s in at.state]
+    with torch.no_grad():
+        dynamics = bound.displaced(at.state, force, bound.routings(at.state))
+        v = at.field(at.state)
+        for i in [*range(len(found))] * 2:
+            found[i] = dynamics.update(found, i).clone()
+            dynamics.moved(i)
+            w = [s - free for s, free in zip(expected, at.state, strict=True)]
+            felt = v[i] + at.product(at.state, w)[i] + at.cotangent[i]
+            expected[i] = at.energy.step(i, expected[i], felt)
+    return _flat(found), _flat(expected)
+
+
+class _Constant:
+    """A force that does not depend on the state."""
+
+    def __init__(self, felt: Sequence[Tensor]) -> None:
+        self._felt = felt
+
+    def on(self, layer: int, state: Sequence[Tensor]) -> Tensor:
+        return self._felt[layer]
+
+    def select(self, rows: Tensor) -> _Constant:
+        return _Constant([f[rows] for f in self._felt])
+
+
+def _contrast_promise(at: _Reference) -> Promise:
     def contrast() -> Tensor:
         bound, states = at.bound(), [at.state, at.other]
         routings = [bound.routings(s) for s in states]
         return at.joined(bound.contrast(states, [at.scale, -at.scale], routings))
 
+    return compared(
+        "contrast() is the difference of phi's gradients",
+        partial(_both, contrast, at.contrast),
+        LIMIT,
+    )
+
+
+def _gradient_promises(at: _Reference) -> Iterator[Promise]:
     def response() -> Tensor:
         bound = at.bound()
         routings = bound.routings(at.state)
@@ -233,7 +284,7 @@ def _gradient_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
     def recorded() -> Tensor:
         bound = at.bound().differentiable()
         with torch.enable_grad():
-            field = [bound.pre_activation(at.state, i) for i in range(len(energy.layers))]
+            field = [bound.pre_activation(at.state, i) for i in range(len(at.state))]
             value = (_inner(field, at.response) * at.scale).sum()
             found = _gradients(value, [*bound.weights.values(), *bound.drives])
         count = len(bound.weights)
@@ -241,8 +292,7 @@ def _gradient_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
         return at.joined(EnergyGradient(weights, found[count:]))
 
     pairs = {
-        "contrast() is the difference of phi's gradients": (contrast, at.contrast),
-        "response_gradient() is phi's mixed derivative": (response, at.mixed),
+        "response_gradient() is the mixed derivative": (response, at.mixed),
         "differentiable() records the pre-activation for autograd": (recorded, at.mixed),
     }
     for text, (found, expected) in pairs.items():

@@ -25,6 +25,7 @@ def findings(
         *([] if report.unconverged else _wrong_gradients(report, source, places)),
         *([] if report.unconverged else _not_judged(report, source, places)),
         *_convergence(report, source, places),
+        *([] if report.unconverged else _biased(report, source, places)),
         *([] if report.unconverged else _poor_in_training(report, source, places)),
         *([] if report.unconverged else _beyond_series(report, source, places)),
         *(d for kink in report.kinks for d in _kinks(kink, source, places[kink.block])),
@@ -100,12 +101,28 @@ def _convergence(
         )
 
 
+def _biased(
+    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
+) -> Iterator[Diagnostic]:
+    """How far off EP is in blocks without an energy."""
+    for block, cosine in report.biased.items():
+        yield Diagnostic(
+            "FFEW011",
+            f"EP's gradient of block `{block}`, whose couplings derive from no energy, has the "
+            f"cosine {cosine:.6f} with the exact one",
+            source,
+            places[block],
+            notes=("in float64, of all that the block learns; no beta makes it exact",),
+            help="use `gradient aep()`, whose gradients were checked in its place",
+        )
+
+
 def _poor_in_training(
     report: CheckReport, source: SourceFile, places: Mapping[str, Span]
 ) -> Iterator[Diagnostic]:
     """The poorest gradient of each block, and of the maps outside blocks, as training has it."""
-    # Where no gradient is defined, none can be poor.
-    undefined = {kink.block for kink in report.kinks if kink.on_kink}
+    # Where no gradient is defined, none can be poor; of a biased one it was told.
+    undefined = {kink.block for kink in report.kinks if kink.on_kink} | set(report.biased)
     exact = {row.tensor: _cosine(row) for row in report.as_configured_in_float64}
     poorest: dict[str, GradientRow] = {}
     for row in report.as_configured:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.physics.gradients import nudged_phases
-from ffebm_dsl.physics.interfaces import Cost, Equilibrium
+from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Cost, Equilibrium
 from ffebm_dsl.tools.checking.problem import Captured
 
 ON_KINK = 1e-9
@@ -54,13 +54,16 @@ class KinkReport:
     configured_crossings: int
 
 
-def survey(block: str, captured: Captured, configured_beta: float) -> KinkReport:
-    """Count kinks around a block's equilibrium and choose beta for its check."""
+def survey(
+    block: str, captured: Captured, configured_beta: float, estimator: ContrastiveEstimator
+) -> KinkReport:
+    """Count kinks around a block's equilibrium and choose beta for its check by ``estimator``."""
+    transposed = estimator.transposed
     equilibrium, cost = captured.equilibrium, captured.cost
     size = max(float(c.abs().max()) for c in cost.gradient(equilibrium.state).values())
     unit = 1 / size if size > 0 else 1.0
     for reach in REACHES:
-        crossings = count_crossings(equilibrium, cost, reach * unit)
+        crossings = count_crossings(equilibrium, cost, reach * unit, transposed=transposed)
         if crossings == 0:
             break
     return KinkReport(
@@ -72,14 +75,18 @@ def survey(block: str, captured: Captured, configured_beta: float) -> KinkReport
         crossings=crossings,
         configured_beta=configured_beta,
         configured_crossings=(
-            count_crossings(equilibrium, cost, configured_beta) if configured_beta else 0
+            count_crossings(equilibrium, cost, configured_beta, transposed=transposed)
+            if configured_beta
+            else 0
         ),
     )
 
 
-def count_crossings(equilibrium: Equilibrium, cost: Cost, beta: float) -> int:
+def count_crossings(
+    equilibrium: Equilibrium, cost: Cost, beta: float, *, transposed: bool = False
+) -> int:
     """Units and pooling choices that differ between the free state and either nudged state."""
-    phases = nudged_phases(equilibrium, cost, [beta, -beta])
+    phases = nudged_phases(equilibrium, cost, [beta, -beta], transposed=transposed)
     return sum(_between(equilibrium, solution.state) for solution in phases.values())
 
 

@@ -113,6 +113,8 @@ class CheckReport:
             ``as_configured`` and ``as_configured_in_float64``.
         series: how far the states of blocks with complex phases are a series in beta.
         amplification: how far rounding carries in every block, as training relaxes it.
+        biased: of each block that is trained by EP and has no energy, the cosine of that
+            gradient, at convergence, with the implicit one. AEP is judged in its place.
         frozen, damped, unconverged: names of blocks, as in ``Problem``.
     """
 
@@ -128,6 +130,7 @@ class CheckReport:
     noise: dict[str, dict[str, float]]
     series: list[SeriesReport]
     amplification: list[Amplification]
+    biased: dict[str, float]
     frozen: list[str]
     damped: list[str]
     unconverged: list[str]
@@ -162,6 +165,7 @@ class CheckReport:
             "noise": self.noise,
             "series": [row.to_dict() for row in self.series],
             "amplification": [asdict(row) for row in self.amplification],
+            "biased": self.biased,
             "frozen": self.frozen,
             "damped": self.damped,
             "unconverged": self.unconverged,

@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from ffebm_dsl.constructs.gradients.aep import AsymmetricPropagation
 from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.physics.gradients import ep_transients, unrolled_transients
 from ffebm_dsl.physics.interfaces import (
+    ContrastiveEstimator,
     Cost,
     Equilibrium,
     Estimator,
@@ -114,11 +116,18 @@ class _Analysis:
         facts = [self._facts(name, watch) for name, watch in watches.items()]
         return series.transients(facts)
 
-    def _estimator(self, core: EnergyBlock) -> EquilibriumPropagation:
+    def _estimator(self, core: EnergyBlock) -> ContrastiveEstimator:
         own = core.settings.estimator
-        variant = own.variant if isinstance(own, EquilibriumPropagation) else "centered"
-        beta = own.beta if isinstance(own, EquilibriumPropagation) else BETA
-        return EquilibriumPropagation(self.settings.beta or beta, variant)
+        plain = own.plain if isinstance(own, AsymmetricPropagation) else own
+        if not isinstance(plain, EquilibriumPropagation):
+            plain = EquilibriumPropagation(BETA)
+        plain = replace(plain, beta=self.settings.beta or plain.beta)
+        without_ep = not isinstance(own, ContrastiveEstimator)
+        if isinstance(own, AsymmetricPropagation) or (
+            without_ep and core.energy.layer_weights is None
+        ):
+            return AsymmetricPropagation(plain)
+        return plain
 
     def _sweeps(self, core: EnergyBlock) -> int:
         return core.settings.nudged.sweeps if self.settings.sweeps is None else self.settings.sweeps
@@ -166,7 +175,7 @@ class _Analysis:
         free, nudged = (s.solver.plain for s in self._phases(name))
         return BlockFacts(
             name=name,
-            beta=self.ep[name].beta,
+            beta=self.ep[name].reach,
             sweeps=self.sweeps[name],
             free_residual=float(self.free[name].residual.max()),
             diverged=int((self.free[name].status == Status.DIVERGED).sum()),
@@ -183,7 +192,7 @@ class _Analysis:
 class _AllSweeps(Estimator):
     """EP after exactly ``sweeps`` nudged sweeps, whatever tolerance the block has."""
 
-    ep: EquilibriumPropagation
+    ep: ContrastiveEstimator
     sweeps: int
 
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
@@ -200,7 +209,7 @@ class _Watch(Estimator):
 
     def __init__(
         self,
-        ep: EquilibriumPropagation,
+        ep: ContrastiveEstimator,
         captured: Captured,
         sweeps: int,
         observe: Callable[[int, GradientEstimate, GradientEstimate], None],

@@ -15,7 +15,7 @@ from ffebm_dsl.language.ir.model import (
     ModelIR,
     OpIR,
 )
-from ffebm_dsl.language.ir.tools.count import op_parameters
+from ffebm_dsl.language.ir.tools.count import coupling_parameters, op_parameters
 from ffebm_dsl.language.ir.tools.notation import (
     coupling_chain,
     feedforward_chain,
@@ -161,8 +161,11 @@ def _group(block: BlockIR) -> Group:
 
 
 def _parameters(ops: tuple[OpIR, ...]) -> str:
-    total = sum(op_parameters(op) for op in ops)
-    return f"{total:,} parameters" if total else ""
+    return _stated(sum(op_parameters(op) for op in ops))
+
+
+def _stated(parameters: int) -> str:
+    return f"{parameters:,} parameters" if parameters else ""
 
 
 # Edges -----------------------------------------------------------------------------------
@@ -236,7 +239,7 @@ def _coupling(coupling: CouplingIR, block: str) -> Edge:
         f"{block}:{coupling.target}",
         label,
         symmetric=True,
-        note=_parameters(coupling.ops),
+        note=_stated(coupling_parameters(coupling)),
         tip=" : ".join(filter(None, (ends, " ".join(label)))),
     )
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ffebm_dsl.language.ir.check.check_feedback import OWN
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
 from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive
 from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, OPS, Arguments, EnergyConstruct
+
+_OF_WEIGHTS: Mapping[str, object] = {"nonnegative": True, "feedback": OWN}
+"""Settings that do nothing where there is no weight."""
 
 
 def check_energy(block: Block, log: Log) -> None:
@@ -54,15 +60,18 @@ def _refused(kind: EnergyConstruct, activation: str, arguments: Arguments) -> st
 
 
 def _check_settings(connection: Coupling | Drive, kind: EnergyConstruct, log: Log) -> None:
-    ops = connection.chain.shaped
-    if ops is None or not connection.settings["nonnegative"]:
+    ops, settings = connection.chain.shaped, connection.settings
+    if ops is None:
         return
-    why, remedy = "", "leave it out"
-    if not any(OPS[op.name].count_parameters(op) for op in ops):
-        why = "no op of the connection has a weight"
-        remedy += ", or add an op with a weight such as `linear()`"
-    elif kind.nonnegative:
-        why = f"the weights of an energy `{kind.name}` are never negative"
-    if why:
-        message = f"`nonnegative` changes nothing here: {why}"
-        log.report("FFE3010", message, connection.span, help=remedy)
+    stated = [name for name, value in _OF_WEIGHTS.items() if settings.get(name) == value]
+    weightless = not any(OPS[op.name].count_parameters(op) for op in ops)
+    for name in stated:
+        why, remedy = "", "leave it out"
+        if weightless:
+            why = "no op of the connection has a weight"
+            remedy += ", or add an op with a weight such as `linear()`"
+        elif name == "nonnegative" and kind.nonnegative:
+            why = f"the weights of an energy `{kind.name}` are never negative"
+        if why:
+            message = f"`{name}` changes nothing here: {why}"
+            log.report("FFE3010", message, connection.span, help=remedy)

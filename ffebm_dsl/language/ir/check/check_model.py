@@ -8,6 +8,7 @@ from math import prod
 from ffebm_dsl.language.diagnostics import Fix, Label, Span
 from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.check.check_energy import check_energy
+from ffebm_dsl.language.ir.check.check_feedback import check_feedback
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.edits import set_argument
 from ffebm_dsl.language.ir.resolve.resolved import (
@@ -61,6 +62,7 @@ def _check_block(block: Block, log: Log) -> None:
         log.report(code, message, block.span, help=remedy)
     if not missing and block.whole:
         check_energy(block, log)
+        check_feedback(block, log)
         _check_connections(block, log)
 
 

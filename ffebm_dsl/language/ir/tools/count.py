@@ -19,10 +19,10 @@ Counted per sample from the IR alone. The conventions:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
-from ffebm_dsl.language.ir.model import BlockIR, FeedforwardIR, ModelIR, OpIR
+from ffebm_dsl.language.ir.model import BlockIR, CouplingIR, FeedforwardIR, ModelIR, OpIR
 from ffebm_dsl.language.registry import GRADIENTS, OPS, Backward
 
 FLOAT32_BYTES = 4
@@ -194,7 +194,7 @@ def count_map(feedforward: FeedforwardIR) -> MapCount:
 def count_block(block: BlockIR) -> BlockCount:
     sizes = {layer.name: prod(layer.shape) for layer in block.layers}
     couplings = tuple(
-        CouplingCount(c.name, sum(map(op_parameters, c.ops)), sum(map(op_macs, c.ops)))
+        CouplingCount(c.name, coupling_parameters(c), sum(map(op_macs, c.ops)))
         for c in block.couplings
     )
     drives = tuple(
@@ -256,6 +256,18 @@ def backward(block: BlockIR) -> Backward:
 def op_parameters(op: OpIR) -> int:
     """Trainable numbers of one op: weight and bias, or scale and shift."""
     return OPS[op.name].count_parameters(op)
+
+
+def coupling_parameters(coupling: CouplingIR) -> int:
+    """Trainable numbers of a coupling, those of a way back of its own included."""
+    own = coupling.settings["feedback"] == "own"
+    return sum(op_parameters(op) + (backward_parameters(op) if own else 0) for op in coupling.ops)
+
+
+def backward_parameters(op: OpIR) -> int:
+    """Trainable numbers of one op on a way back of its own: as many, without a bias."""
+    biased = {"bias": False} if "bias" in op.arguments else {}
+    return op_parameters(replace(op, arguments={**op.arguments, **biased}))
 
 
 def op_macs(op: OpIR) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ffebm_dsl.language.ir.model import CallIR, LossIR, ModelIR, Value
+from ffebm_dsl.language.ir.check.check_feedback import asymmetric, layer_weights, scaled
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, LossIR, ModelIR, Value
 from ffebm_dsl.language.ir.resolve.bind import changed
 from ffebm_dsl.language.ir.resolve.scope import show
 from ffebm_dsl.language.registry import CONNECTIONS, LOSSES, OPS, TABLES, Construct, Kind, Parameter
@@ -106,6 +107,22 @@ def _stated(call: CallIR, table: str, inferred: str = "") -> list[str]:
         if name != inferred:
             stated.append(text if bare else f"{name}={text}")
     return stated
+
+
+def energy_in_words(block: BlockIR) -> list[str]:
+    """Which energy the feedback of a block's couplings leaves; no lines where it is not set."""
+    own = asymmetric(block.couplings)
+    if own:
+        which = ", ".join(f"{c.source} <-> {c.target}" for c in own)
+        return [f"no energy: {which} with a way back of its own; the gradient needs aep"]
+    weights = layer_weights(block)
+    if weights is None or not scaled(block.couplings):
+        return []
+    stated = ", ".join(f"{name} {weight:.6g}" for name, weight in weights.items())
+    return [
+        "E = sum over layers w [G(s) - <drives, s>] - sum over couplings a <-> b w_b <A(a), b>",
+        f"w: {stated}; as feedback goes to 0, a feedforward net, and EP is backpropagation",
+    ]
 
 
 def _call(name: str, arguments: Sequence[str]) -> str:

@@ -253,12 +253,12 @@ def test_an_op_that_raises_is_told_of_with_its_error() -> None:
 
 FIELD = "the pre-activation is the gradient of phi"
 SWEEPS = {
-    "the dynamics move each layer where step() says by phi's gradient",
+    "the dynamics move each layer where step() says by the gradient of phi",
     "the dynamics do so from the zero state",
 }
 REPEATED = "a repeated batch has the same pre-activations"
 CONTRAST = "contrast() is the difference of phi's gradients"
-RESPONSE = "response_gradient() is phi's mixed derivative"
+RESPONSE = "response_gradient() is the mixed derivative"
 CONJUGATES = "contrast() of complex states conjugates nothing"
 CONTINUED = "complex dynamics continue the real ones"
 RECORDED = "differentiable() records the pre-activation for autograd"
