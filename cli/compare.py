@@ -34,10 +34,10 @@ def compare(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Compare trained networks: means over seeds, and differences with 95 % intervals.
+    """Compare runs: means over seeds, differences with intervals.
 
-    Differences are from the first configuration, between runs of one seed. Runs that differ in
-    more than --by says are refused.
+    Differences are from the first configuration, between runs of one seed; intervals are of
+    95 %. Runs that differ in more than --by says are refused.
     """
     from ffebm_dsl.tools.experiments import results as found
 

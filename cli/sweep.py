@@ -69,10 +69,11 @@ def sweep(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Train every combination of settings and seeds, each into a run directory.
+    """Train all combinations of settings and seeds.
 
-    Called again, it goes on with what was stopped and trains what is missing. At the end it
-    compares the runs, as `ffebm compare` does. Exit code 1: a training diverged.
+    Each trial is a run directory of its own. Called again, it goes on with what was stopped and
+    trains what is missing. At the end it compares the runs, as `ffebm compare` does. Exit code
+    1: a training diverged.
     """
     from ffebm_dsl.tools.experiments.running import Sweep
     from ffebm_dsl.tools.experiments.trials import make_trials

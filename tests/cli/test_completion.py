@@ -60,7 +60,7 @@ def folder(tmp_path: Path) -> Path:
     ("line", "words"),
     [
         ("ffebm ", [*COMMANDS]),
-        ("ffebm s", ["show", "specs", "schema"]),
+        ("ffebm s", ["sweep", "show", "specs", "schema"]),
         ("ffebm check --sta", ["--static"]),
         ("ffebm convert a.ffe --to ", ["ffe", "yaml", "json"]),
         ("ffebm specs show ", [*bundled()]),

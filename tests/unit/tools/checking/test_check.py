@@ -326,6 +326,8 @@ def own_estimator(fault: float) -> CheckReport:
         parameters=(),
         make=lambda arguments: FourPoints(fault),
         backward=lambda arguments, sweeps: Backward("nudged", 4, sweeps, states=4),
+        conflict=lambda arguments: None,
+        holomorphic=lambda arguments: False,
     )
     register(construct, "gradients")
     return report_of(compiled(text=SPEC.replace("ep(beta=0.1)", "four_points()")))
