@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ffebm_dsl.tools.checking import (
         CheckReport,
         ConstructRow,
+        DeviceRow,
         GradientRow,
         RelaxationRow,
     )
@@ -81,6 +82,8 @@ def print_report(report: CheckReport, samples: int, seed: int) -> None:
             f"\nComplex phases of {row.block}: its states' series in beta converges up to "
             f"{radius}; the spec's beta is {row.beta:g}"
         )
+    if report.devices:
+        emit(*_devices(report))
     if report.ok:
         tensors = len({row.tensor for row in report.gradients})
         emit(
@@ -103,6 +106,25 @@ def _print_amplification(report: CheckReport) -> None:
             "seeds. Frozen routing,\naverage pooling in the place of max pooling, or smaller "
             "weights lower it."
         )
+
+
+def _devices(report: CheckReport) -> Iterator[str]:
+    """Two tables: the knobs by all tensors as one, the devices as they are by tensor."""
+    whole = [row for row in report.devices if not row.tensor]
+    yield (
+        "\nDevices: training's gradients in float64 against the converged ones on ideal "
+        "hardware,\neach imperfection alone and all together\n"
+    )
+    head = ["cosine", "bias", "spread over draws"]
+    yield table(["knob", *head], [[row.knob, *_figures(row)] for row in whole])
+    everything = [r for r in report.devices if r.tensor and r.knob == whole[-1].knob]
+    yield "\n\nAll together, by tensor\n"
+    yield table(["tensor", *head], [[row.tensor, *_figures(row)] for row in everything])
+    yield "\n"
+
+
+def _figures(row: DeviceRow) -> list[str]:
+    return [cosine_text(row.cosine), f"{row.bias:.1e}", f"{row.spread:.1e}"]
 
 
 def _gradients(report: CheckReport) -> tuple[list[list[str]], list[str]]:

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "show": "show:show",
     "fmt": "fmt:fmt",
     "bench": "bench:bench",
+    "cost": "cost:cost",
     "explain": "explain:explain",
     "report": "report:report",
     "diff": "diff:diff",

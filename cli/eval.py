@@ -23,6 +23,19 @@ def evaluate(
         int | None, typer.Option(min=1, help="Samples at once. [default: as in training]")
     ] = None,
     threads: ThreadsOption = None,
+    hardware: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|ideal", help="Hardware of the run's spec. [default: as in training]"
+        ),
+    ] = None,
+    device_seed: Annotated[
+        int | None, typer.Option(min=0, help="Which device of its kind. [default: the spec's]")
+    ] = None,
+    after: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="How long its weights have drifted."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Evaluate a checkpoint of a run on its test set."""
@@ -30,16 +43,20 @@ def evaluate(
 
     # Torch takes seconds to import: a folder that is no run is told before.
     open_run(run)
-    from ffebm_dsl.running.training import Options, evaluate_run
+    from ffebm_dsl.running.training import Options, OtherDevice, evaluate_run
 
     options = Options(data_dir=data_dir, device=device, threads=threads)
-    found = evaluate_run(run, checkpoint, options, batch, say)
+    other = OtherDevice(hardware, device_seed, after)
+    found = evaluate_run(run, checkpoint, options, batch, say, other)
     result = found.result
     if as_json:
         values = {"run": str(run), "checkpoint": str(found.path), "step": found.step}
-        emit_json({**values, **figures(result)})
+        chosen = {"hardware": hardware, "device_seed": device_seed, "after": after}
+        emit_json({**values, **(chosen if other.changes else {}), **figures(result)})
         return
     emit(f"checkpoint {found.path} (step {found.step}), {result.samples} test samples")
+    if other.changes:
+        emit(f"on hardware {other}")
     for name, value in (("top-1", result.top1), ("top-5", result.top5)):
         if not math.isnan(value):
             emit(f"{name} accuracy {value:.2%}")

@@ -56,7 +56,7 @@ def show(
         return
     compiled = load_spec(spec, settings, allow_large)
     if graph is not None:
-        write_graph(compiled.spec.model, graph)
+        write_graph(compiled.spec, graph)
         return
     if netlist is not None:
         write_netlist(compiled.spec, netlist)

@@ -9,10 +9,10 @@ from ffebm_dsl.cli.console import say
 from ffebm_dsl.cli.files import STREAM, write_text
 
 if TYPE_CHECKING:
-    from ffebm_dsl.language.ir.model import ModelIR
+    from ffebm_dsl.language.ir.model import SpecIR
 
 
-def write_graph(model: ModelIR, path: Path) -> None:
+def write_graph(spec: SpecIR, path: Path) -> None:
     """Write the picture to ``path``; ``-`` is stdout.
 
     Raises:
@@ -20,6 +20,6 @@ def write_graph(model: ModelIR, path: Path) -> None:
     """
     from ffebm_dsl.tools.drawing import draw
 
-    write_text(path, draw(model))
+    write_text(path, draw(spec.model, spec.hardware))
     if path != STREAM:
         say(f"wrote {path}")

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ffebm_dsl.cli.console import coloured, emit_styled, printable
 from ffebm_dsl.language.ir.model import (
+    IDEAL,
     BlockIR,
     CouplingIR,
     DriveIR,
@@ -58,6 +59,9 @@ def _header(spec: SpecIR) -> str:
         f"target {model.target.name}: {model.target.kind}({model.target.size})",
     ]
     lines += [f"use {p.name} {p.version}" for p in spec.packages]
+    lines += [
+        f"hardware {device.name}: {notation.device_in_words(device)}" for device in spec.hardware
+    ]
     lines += [f"param {name} = {notation.written(v)}" for name, v in spec.parameters.items()]
     return "\n".join(lines)
 
@@ -98,7 +102,8 @@ def _sections(model: ModelIR, counts: ModelCount) -> Iterator[list[Row]]:
 
 def _block_rows(block: BlockIR, counts: BlockCount) -> Iterator[Row]:
     shapes = {layer.name: show_shape(layer.shape) for layer in block.layers}
-    yield f"block {block.name}: {block.energy}", "", "", "", ""
+    on = "" if block.hardware == IDEAL else f" on {block.hardware}"
+    yield f"block {block.name}: {block.energy}{on}", "", "", "", ""
     for feedforward, cost in zip(block.feedforwards, counts.maps, strict=True):
         yield _map_row("  feedforward", feedforward, cost)
     for layer in block.layers:

@@ -5,6 +5,7 @@ What a call means is its construct's business; here is how the parts are put tog
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
@@ -31,6 +32,8 @@ from ffebm_dsl.language.ir.tools.count import backward_parameters, op_parameters
 from ffebm_dsl.language.ir.tools.places import op_names
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
+    ARRAYS,
+    CONVERTERS,
     ENERGIES,
     GRADIENTS,
     INITIALISERS,
@@ -40,7 +43,16 @@ from ffebm_dsl.language.registry import (
     SOLVERS,
 )
 from ffebm_dsl.physics.energy import Coupling, Drive, Energy, OpChain, OpWeights, keep_nonnegative
-from ffebm_dsl.physics.interfaces import Activation, Estimator, Layer, PhaseSettings, Solver, Sweeps
+from ffebm_dsl.physics.hardware import Device
+from ffebm_dsl.physics.interfaces import (
+    Activation,
+    DeviceSettings,
+    Estimator,
+    Layer,
+    PhaseSettings,
+    Solver,
+    Sweeps,
+)
 from ffebm_dsl.physics.modules import Chain, NamedModules
 from ffebm_dsl.physics.network import (
     Auxiliary,
@@ -77,7 +89,8 @@ def build(
     with torch.random.fork_rng(devices=[]):
         # For what a module of an op draws by itself, beyond what the initialiser sets.
         torch.default_generator.manual_seed(seed)
-        network = _network(spec.model, generator)
+        hardware = {device.name: device for device in spec.hardware}
+        network = _network(spec.model, hardware, generator)
     network.project()
     return network.to(device=device, dtype=dtype)
 
@@ -93,7 +106,7 @@ def default_settings(energy: Energy) -> BlockSettings:
     )
 
 
-def _network(model: ModelIR, generator: Generator) -> HybridNetwork:
+def _network(model: ModelIR, hardware: Mapping[str, CallIR], generator: Generator) -> HybridNetwork:
     stages: dict[str, nn.Module] = {}
     wiring: dict[str, MapWiring] = {}
     loss_block = ""
@@ -101,7 +114,8 @@ def _network(model: ModelIR, generator: Generator) -> HybridNetwork:
         if isinstance(stage, BlockIR):
             if stage.gradient.arguments.get("nudge") == "loss":
                 loss_block = stage.name
-            stages[stage.name] = _block(stage, model.readout.source, generator)
+            device = hardware.get(stage.hardware)
+            stages[stage.name] = _block(stage, device, model.readout.source, generator)
         else:
             stages[stage.name] = _map(stage, model.init, generator)
             wiring[stage.name] = MapWiring(stage.source, stage.name)
@@ -136,7 +150,9 @@ def _draw(init: CallIR) -> Draw:
     return partial(INITIALISERS[init.name].draw, **init.arguments)
 
 
-def _block(ir: BlockIR, prediction: str, generator: Generator) -> HybridBlock:
+def _block(
+    ir: BlockIR, hardware: CallIR | None, prediction: str, generator: Generator
+) -> HybridBlock:
     index = {layer.name: i for i, layer in enumerate(ir.layers)}
     maps = {f.name: _map(f, ir.init, generator) for f in ir.feedforwards}
     couplings = {c.name: _coupling(c, index) for c in ir.couplings}
@@ -154,18 +170,36 @@ def _block(ir: BlockIR, prediction: str, generator: Generator) -> HybridBlock:
         # The loss is the only reader of such a block, through this output.
         outputs = {prediction: outputs[prediction]}
     edges = [(index[c.source], index[c.target]) for c in ir.couplings]
+    read_noise = hardware.arguments["read_noise"] if hardware else 0.0
     settings = BlockSettings(
-        _relaxation(ir.free, len(layers), edges),
-        _relaxation(ir.nudged, len(layers), edges),
+        _relaxation(ir.free, len(layers), edges, read_noise),
+        _relaxation(ir.nudged, len(layers), edges, read_noise),
         _estimator(ir.gradient),
     )
-    core = EnergyBlock(energy, list(outputs.values()), settings, name=ir.name)
+    device = None
+    if hardware is not None:
+        kept = ENERGIES[ir.energy].nonnegative
+        device = Device(
+            ir.name, _device(hardware), layers, [*outputs.values()], len(drives), nonnegative=kept
+        )
+    core = EnergyBlock(energy, list(outputs.values()), settings, name=ir.name, device=device)
     wiring = Wiring(
         {f.name: f.source for f in ir.feedforwards},
         [d.source for d in ir.drives],
         list(outputs),
     )
     return HybridBlock(ir.name, NamedModules(maps), core, wiring)
+
+
+def _device(hardware: CallIR) -> DeviceSettings:
+    """What a hardware section means, but for its read noise, which is part of relaxations."""
+    given = hardware.arguments
+    converters = {
+        key: CONVERTERS[given[key].name].make(given[key].arguments)
+        for key in ("drives", "outputs", "cotangents", "updates")
+    }
+    array = ARRAYS[given["weights"].name].make(given["weights"].arguments)
+    return DeviceSettings(array, **converters, offset=given["update_offset"], seed=given["seed"])
 
 
 def _keep_nonnegative(chain: OpChain) -> None:
@@ -209,7 +243,9 @@ def _coupling_op(op: OpIR, *, backward: bool = False) -> OpWeights:
     return OpWeights(coupling(op), backward=backward)
 
 
-def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> PhaseSettings:
+def _relaxation(
+    ir: RelaxIR, layers: int, edges: list[tuple[int, int]], read_noise: float = 0.0
+) -> PhaseSettings:
     groups = schedule(ir.order, layers, edges)
     sweeps = Sweeps(groups, ir.damping)
     solver: Solver = sweeps
@@ -218,7 +254,9 @@ def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> Phase
     # A damped or over-relaxed layer reads its own old state.
     alone = ir.damping == 0 and ir.over_relaxation == 1
     read = carried(groups, edges) if alone else tuple(range(layers))
-    if ir.noise == 0:
+    # Independent noises add up in their squares.
+    noise = math.hypot(ir.noise, read_noise)
+    if noise == 0:
         solver = SOLVERS[ir.solver.name].make(ir.solver.arguments, solver, read)
     return PhaseSettings(
         ir.sweeps,
@@ -226,7 +264,7 @@ def _relaxation(ir: RelaxIR, layers: int, edges: list[tuple[int, int]]) -> Phase
         solver,
         freeze_after=ROUTINGS[ir.routing.name].freeze_after(ir.routing.arguments),
         feedforward=ir.start == "feedforward",
-        noise=ir.noise,
+        noise=noise,
     )
 
 

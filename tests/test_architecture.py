@@ -35,11 +35,12 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "allocation": "",
         "syntax": "diagnostics",
         "registry": "diagnostics",
-        "constructs": "registry interfaces layout energy network gradients relaxation datasets "
-        "hdf5 modules",
+        "constructs": "hardware registry interfaces layout energy network gradients relaxation "
+        "datasets hdf5 modules",
         "ir": "syntax registry diagnostics",
         "comparison": "ir registry",
         "netlist": "energy interfaces network diagnostics",
+        "cost": "ir interchange registry diagnostics",
         "drawing": "ir registry",
         "editor": "ir syntax registry diagnostics",
         "highlighting": "syntax registry",
@@ -48,27 +49,29 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "relaxation": "interfaces layout",
         "energy": "interfaces modules layout relaxation",
         "gradients": "interfaces layout energy relaxation",
+        "hardware": "interfaces network gradients",
         # A block without settings has those of the language, which it asks `build` for.
-        "network": "interfaces modules layout energy relaxation gradients build",
-        "build": "ir registry diagnostics interfaces network energy relaxation gradients modules",
+        "network": "hardware interfaces modules layout energy relaxation gradients build",
+        "build": "ir registry diagnostics interfaces hardware network energy relaxation gradients "
+        "modules",
         "storage": "diagnostics",
         "run_directory": "storage diagnostics",
         "seal": "",
         "hdf5": "diagnostics",
         "records": "hdf5 storage seal diagnostics",
-        "report": "experiments records registry diagnostics",
+        "report": "cost experiments ir records registry diagnostics",
         "experiments": "records storage run_directory ir syntax diagnostics",
         "exporting": "build network relaxation training storage interchange ir diagnostics",
         "datasets": "storage hdf5 registry diagnostics",
         "checking": "build constructs interfaces network gradients relaxation energy modules ir "
         "registry diagnostics training records",
-        "training": "build constructs interfaces network gradients relaxation storage records "
-        "run_directory seal datasets ir registry diagnostics",
+        "training": "interchange build constructs interfaces network gradients relaxation storage "
+        "records run_directory seal datasets ir registry diagnostics",
         "benchmarking": "checking build interfaces network gradients relaxation energy layout ir "
         "registry diagnostics",
-        "cli": "allocation storage benchmarking training checking report comparison experiments "
-        "exporting build datasets records run_directory ir registry syntax diagnostics network "
-        "specs drawing netlist editor interchange migrations",
+        "cli": "cost allocation storage benchmarking training checking report comparison "
+        "experiments exporting build datasets records run_directory ir registry syntax diagnostics "
+        "network specs drawing netlist editor interchange migrations",
         "__main__": "cli",
         "": "exporting build constructs interchange interfaces ir energy network registry "
         "diagnostics training",
@@ -85,6 +88,7 @@ BANNED_FROM: Mapping[str, frozenset[str]] = {
             "registry",
             "ir",
             "comparison",
+            "cost",
             "drawing",
             "editor",
             "highlighting",

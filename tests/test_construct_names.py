@@ -22,6 +22,9 @@ from .test_architecture import part_of, sources
 NAMES = frozenset(name for table in TABLES.values() if table.extensible for name in table.visible())
 
 ALLOWED: dict[str, tuple[str, str]] = {
+    "adc": ("cost", "an action that has a price"),
+    "dac": ("cost", "an action that has a price"),
+    "array": ("interchange", "a type of JSON Schema"),
     "cosine": ("checking report cli", "the cosine of two gradients, a key of results"),
     "default": ("records", "an attribute of NeXus files"),
     "frozen": ("checking", "blocks whose pooling was frozen, a key of results"),

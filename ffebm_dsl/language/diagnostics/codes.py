@@ -67,6 +67,9 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE3010": "setting of a connection that changes nothing",
         "FFE3011": "something that the block's energy cannot have",
         "FFE3012": "feedback that no energy has",
+        "FFE3021": "converter of the wrong direction",
+        "FFE3022": "unknown hardware",
+        "FFE3023": "block that cannot be on this hardware",
         "FFE4001": "nudge=loss in an inner block",
         "FFE4002": "nudge=loss where the loss is not the block's alone",
         "FFE4003": "nudge=loss with an op that mixes samples or is random",
@@ -77,6 +80,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE4008": "something that can never learn",
         "FFE4009": "noise that a phase cannot have",
         "FFE4011": "complex phases of something that is not holomorphic",
+        "FFE4021": "knob of a device without effect",
         "FFE5001": "loss of this target",
         "FFE5002": "data that do not fit the input",
         "FFE5003": "data that do not fit the target",
@@ -97,6 +101,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFEW010": "gradient that training has is poor",
         "FFEW011": "EP where couplings derive from no energy",
         "FFEW015": "nudge beyond the series in beta",
+        "FFEW021": "hardware never used",
     }
 )
 

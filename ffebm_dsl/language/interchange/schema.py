@@ -18,6 +18,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from ffebm_dsl.language.ir import model as ir
 from ffebm_dsl.language.registry import (
     CONNECTIONS,
+    HARDWARE,
     LOSSES,
     PHASES,
     TABLES,
@@ -68,7 +69,9 @@ _FIELDS: Mapping[tuple[type, str], Schema] = {
     # A network without a readout has one of that reserved name.
     (ir.FeedforwardIR, "name"): _name("readout"),
     (ir.FeedforwardIR, "source"): _PORT,
+    (ir.SpecIR, "hardware"): {"type": "array", "items": _ref("hardware")},
     (ir.BlockIR, "energy"): _ref("energies"),
+    (ir.BlockIR, "hardware"): {"type": "string", "pattern": f"^{_IDENT}$"},
     (ir.BlockIR, "gradient"): _ref("gradients"),
     (ir.BlockIR, "init"): _ref("initialisers"),
     **{(ir.BlockIR, phase): _ref(phase) for phase in PHASES},
@@ -85,6 +88,7 @@ _LEFT_OUT = {(ir.SpecIR, "parameters"), (ir.PackageIR, "version")}
 
 _OPTIONAL = {
     (ir.SpecIR, "packages"),
+    (ir.SpecIR, "hardware"),
     (ir.DriveIR, "settings"),
     (ir.CouplingIR, "settings"),
 }
@@ -130,6 +134,8 @@ def make_schema(packages: Collection[str] = ()) -> Schema:
     defs["op"] = _entries("ops", tables["ops"].values(), _shapes())
     losses = [replace(loss, parameters=loss.settings) for loss in LOSSES.visible(packages).values()]
     defs["losses"] = _entries("losses", losses)
+    named = {"type": "string", "pattern": f"^{_IDENT}$", "not": {"const": ir.IDEAL}}
+    defs["hardware"] = _closed({"name": named, "arguments": _arguments(HARDWARE)})
     defs |= {name: {"enum": list(tables[name])} for name in ("energies", "inputs", "targets")}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -212,7 +218,7 @@ def _relax(phase: Construct) -> Schema:
 
 def _called_tables(tables: Mapping[str, Mapping[str, Construct]]) -> list[str]:
     """The tables of all calls in a document, those inside of calls too."""
-    signatures = [TRAIN, *(s for table in tables.values() for s in table.values())]
+    signatures = [TRAIN, HARDWARE, *(s for table in tables.values() for s in table.values())]
     inside = {p.table for signature in signatures for p in signature.parameters if p.table}
     return sorted({"activations", "gradients", "initialisers"} | inside)
 

@@ -7,6 +7,7 @@ from weakref import WeakValueDictionary
 
 from ffebm_dsl.language.ir.check.check_model import read_by_loss
 from ffebm_dsl.language.ir.model import (
+    IDEAL,
     BlockIR,
     CallIR,
     CouplingIR,
@@ -40,6 +41,7 @@ def lower(spec: resolved.Spec) -> SpecIR:
         version=spec.version,
         packages=spec.packages,
         parameters=spec.parameters,
+        hardware=tuple(_known(device.ir) for device in spec.hardware.values()),
         model=_model(_known(spec.model)),
         train=_train(spec.train) if spec.train else None,
     )
@@ -123,6 +125,7 @@ def _block(block: resolved.Block, is_last: bool) -> BlockIR:
         name=block.name,
         feedforwards=tuple(_map(map_) for map_ in block.maps),
         energy=_known(block.energy),
+        hardware=block.device.text if block.device else IDEAL,
         layers=tuple(
             LayerIR(layer.name, _known(layer.shape), _known(layer.activation).ir)
             for layer in block.layers

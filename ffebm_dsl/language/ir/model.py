@@ -19,6 +19,7 @@ from typing import Any
 from ffebm_dsl.language.registry.shapes import CallIR, OpIR, Shape, Value
 
 __all__ = [
+    "IDEAL",
     "BlockIR",
     "CallIR",
     "CouplingIR",
@@ -120,17 +121,22 @@ class RelaxIR:
     start: str
 
 
+IDEAL = "ideal"
+"""The hardware without any imperfection."""
+
+
 @dataclass(frozen=True)
 class BlockIR:
     """An energy block with the feedforward maps that drive it.
 
-    ``energy`` names its kind; ``gradient`` and ``init`` are calls of a gradient estimator and
-    an initialiser.
+    ``energy`` names its kind, ``hardware`` the device that it is on; ``gradient`` and ``init`` are
+    calls of a gradient estimator and an initialiser.
     """
 
     name: str
     feedforwards: tuple[FeedforwardIR, ...]
     energy: str
+    hardware: str
     layers: tuple[LayerIR, ...]
     couplings: tuple[CouplingIR, ...]
     drives: tuple[DriveIR, ...]
@@ -230,12 +236,14 @@ class PackageIR:
 class SpecIR:
     """A resolved spec. ``train`` is None where the text has no train section.
 
-    ``packages`` are in the order of their names. ``parameters`` are the values of the spec's
+    ``packages`` are in the order of their names. ``hardware`` is calls by the names of the devices,
+    with every key. ``parameters`` are the values of the spec's
     ``param`` declarations, overrides applied.
     """
 
     version: str
     packages: tuple[PackageIR, ...]
     parameters: dict[str, bool | int | float]
+    hardware: tuple[CallIR, ...]
     model: ModelIR
     train: TrainIR | None

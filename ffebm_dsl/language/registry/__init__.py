@@ -1,4 +1,4 @@
-"""Everything a spec can name: tables of constructs, and the keys of `train`.
+"""Everything a spec can name: tables of constructs, and the keys of `train` and `hardware`.
 
 Binding, nearest names, shapes, counts, the reference tables of the docs and whatever else
 needs to know something of a construct asks it here; nothing else knows a construct's name.
@@ -6,9 +6,11 @@ needs to know something of a construct asks it here; nothing else knows a constr
 
 from ffebm_dsl.language.registry.construct import (
     ActivationConstruct,
+    ArrayConstruct,
     AugmentationConstruct,
     Backward,
     Construct,
+    ConverterConstruct,
     DataConstruct,
     EnergyConstruct,
     EstimatorConstruct,
@@ -23,6 +25,7 @@ from ffebm_dsl.language.registry.construct import (
     SolverConstruct,
     TargetConstruct,
 )
+from ffebm_dsl.language.registry.hardware import HARDWARE
 from ffebm_dsl.language.registry.parameters import (
     ORDERS,
     REQUIRED,
@@ -44,8 +47,10 @@ from ffebm_dsl.language.registry.shapes import (
 )
 from ffebm_dsl.language.registry.tables import (
     ACTIVATIONS,
+    ARRAYS,
     AUGMENTATIONS,
     CONNECTIONS,
+    CONVERTERS,
     DATA,
     ENERGIES,
     GRADIENTS,
@@ -69,12 +74,15 @@ from ffebm_dsl.language.registry.tables import (
 
 __all__ = [
     "ACTIVATIONS",
+    "ARRAYS",
     "AUGMENTATIONS",
     "CONNECTIONS",
+    "CONVERTERS",
     "DATA",
     "ENERGIES",
     "GRADIENTS",
     "GROUPS",
+    "HARDWARE",
     "INITIALISERS",
     "INPUTS",
     "LOSSES",
@@ -92,11 +100,13 @@ __all__ = [
     "TRAIN",
     "ActivationConstruct",
     "Arguments",
+    "ArrayConstruct",
     "AugmentationConstruct",
     "Backward",
     "Bounds",
     "CallIR",
     "Construct",
+    "ConverterConstruct",
     "DataConstruct",
     "EnergyConstruct",
     "EstimatorConstruct",

@@ -19,8 +19,10 @@ from typing import Generic, TypeVar
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.registry.construct import (
     ActivationConstruct,
+    ArrayConstruct,
     AugmentationConstruct,
     Construct,
+    ConverterConstruct,
     DataConstruct,
     EnergyConstruct,
     EstimatorConstruct,
@@ -187,6 +189,8 @@ CONNECTIONS = Table(
 )
 ROUTINGS = Table("routings", "routing", RoutingConstruct, "relax free {{ routing = {} }}")
 SOLVERS = Table("solvers", "solver", SolverConstruct, "relax free {{ solver = {} }}")
+ARRAYS = Table("arrays", "array of weights", ArrayConstruct, "hardware h {{ weights = {} }}")
+CONVERTERS = Table("converters", "converter", ConverterConstruct, "hardware h {{ drives = {} }}")
 GRADIENTS = Table("gradients", "gradient estimator", EstimatorConstruct, "gradient {}")
 LOSSES = Table("losses", "loss", LossConstruct, "loss = {}(logits, y)")
 INPUTS = Table("inputs", "kind of input", Construct, "input x: {}")
@@ -214,6 +218,8 @@ TABLES: Mapping[str, Table[Construct]] = MappingProxyType(
             CONNECTIONS,
             ROUTINGS,
             SOLVERS,
+            ARRAYS,
+            CONVERTERS,
             GRADIENTS,
             LOSSES,
             INPUTS,

@@ -186,8 +186,11 @@ class Coupling(NamedTuple):
 
 
 class Energy(NamedTuple):
+    """``device`` is the hardware that it is on; None for ideal."""
+
     span: Span
     kind: Ident
+    device: Ident | None
     statements: tuple[Layer | Drive | Coupling, ...]
 
 
@@ -282,6 +285,13 @@ class Model(NamedTuple):
     doc: str = ""
 
 
+class Hardware(NamedTuple):
+    span: Span
+    name: Ident
+    settings: tuple[Setting, ...]
+    doc: str = ""
+
+
 class Train(NamedTuple):
     span: Span
     settings: tuple[Setting, ...]
@@ -302,7 +312,7 @@ class Program(NamedTuple):
 
     span: Span
     version: Version | None
-    items: tuple[Use | Param | Template | Model | Train, ...]
+    items: tuple[Use | Param | Template | Hardware | Model | Train, ...]
     comments: tuple[Comment, ...]
     doc: str = ""
 

@@ -16,6 +16,7 @@ DECLARING: Mapping[type, str] = MappingProxyType(
         ast.Param: "param",
         ast.Template: "template",
         ast.Formal: "formal",
+        ast.Hardware: "hardware",
         ast.Model: "model",
         ast.Input: "input",
         ast.Target: "target",

@@ -93,6 +93,11 @@ KEYWORDS: Mapping[str, str] = MappingProxyType(
 RESERVED: frozenset[str] = frozenset(KEYWORDS.values())
 """Words that cannot be declared as names."""
 
+LATER: Mapping[str, str] = MappingProxyType(
+    {"REQUIREMENT": "use", "_HARDWARE": "hardware", "_ON": "on"}
+)
+"""Terminal -> the word that it begins with, of words that came with 1.1 and can be names."""
+
 SYMBOLS: Mapping[str, str] = MappingProxyType(
     {name: text for name, text in _spellings().items() if not text.isalpha()}
 )
@@ -100,7 +105,7 @@ SYMBOLS: Mapping[str, str] = MappingProxyType(
 
 CLASSES: Mapping[str, str] = MappingProxyType(
     {
-        "REQUIREMENT": "`use`",
+        **{terminal: f"`{word}`" for terminal, word in LATER.items()},
         "NAME": "a name",
         "INT": "a number",
         "REAL": "a number",

@@ -150,7 +150,14 @@ def _body_of(node: Statement, source: CommentedText) -> _Body:
             keyword = Word(f"{type(node).__name__.lower()} ", start)
             head, behind = (keyword, word(node.name)), node.name.span.end
         case ast.Energy():
-            head, behind = (Word("energy ", start), word(node.kind)), node.kind.span.end
+            head, behind = _head_of_energy(node), (node.device or node.kind).span.end
+        case ast.Hardware():
+            keyword = Word("hardware ", start)
+            head, behind, statements = (
+                (keyword, word(node.name)),
+                node.name.span.end,
+                node.settings,
+            )
         case ast.Train():
             head, behind, statements = Word("train", start), start, node.settings
         case _:
@@ -160,6 +167,11 @@ def _body_of(node: Statement, source: CommentedText) -> _Body:
                 node.overrides,
             )
     return _Body(head, source.find("{", behind), statements, node.span.end - 1)
+
+
+def _head_of_energy(node: ast.Energy) -> Document:
+    head = (Word("energy ", node.span.start), word(node.kind))
+    return head if node.device is None else (head, word(node.device, " on "))
 
 
 def _head_of_template(node: ast.Template) -> Document:

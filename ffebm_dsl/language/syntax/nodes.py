@@ -117,6 +117,10 @@ def _port(span: Span, name: ast.Ident, member: ast.Ident | None, *_: None) -> as
     return ast.Reference(span, name, member)
 
 
+def _energy(span: Span, kind: ast.Ident, device: ast.Ident | None, *body: Any) -> ast.Energy:
+    return ast.Energy(span, kind, device, body[-1])
+
+
 def _argument(span: Span, name: ast.Ident | None, *value: Any) -> ast.Argument:
     return ast.Argument(span, name, value[-1])
 
@@ -126,7 +130,7 @@ def _param(span: Span, name: Any, type_: Any, default: Any, domain: Any, *_: Non
 
 
 _DIRECT = (
-    *(ast.Drive, ast.Coupling, ast.Energy, ast.Call, ast.Setting, ast.Formal),
+    *(ast.Drive, ast.Coupling, ast.Hardware, ast.Call, ast.Setting, ast.Formal),
     *(ast.Relax, ast.Gradient, ast.Init, ast.Out, ast.Layer, ast.Feedforward),
     *(ast.Block, ast.Input, ast.Target, ast.Readout, ast.Train, ast.Instance, ast.Template),
     ast.Model,
@@ -149,6 +153,7 @@ _MAKERS: Mapping[str, Callable[..., Any]] = {
     "weighted": _weighted,
     "port": _port,
     "argument": _argument,
+    "energy": _energy,
     "list": ast.ListExpression,
     "negative": _negative,
     "arithmetic": _arithmetic,

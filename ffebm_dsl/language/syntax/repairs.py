@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics.fix import nearest
 from ffebm_dsl.language.syntax.acceptance import ENOUGH, LOOK_AHEAD, Acceptance, Stack
-from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, SYMBOLS
+from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, LATER, SYMBOLS
 from ffebm_dsl.language.syntax.lexer import Token
 
 UNDONE = 2
@@ -136,7 +136,7 @@ def _candidates(
     """What could be done at ``place``, where the fault was noticed at ``at``."""
     token = tokens[place]
     later = _EARLIER * (at - place)
-    accepted = sorted(acceptance.accepted(stack) - {END, "REQUIREMENT"})
+    accepted = sorted(acceptance.accepted(stack) - {END, *LATER})
     between_lines = token.leads and not acceptance.may_end(stack)
     for kind in accepted:
         if kind not in _BEGINNERS or token.leads:

@@ -31,6 +31,7 @@ from ffebm_dsl.physics.interfaces import (
     Layer,
     Routings,
     State,
+    Transposed,
     Weights,
     inner,
 )
@@ -141,12 +142,23 @@ class Energy(nn.Module, ABC):
         return dict(self.named_parameters())
 
     def bind(
-        self, drives: Sequence[Tensor], weights: Weights, *, graph: bool = False
+        self,
+        drives: Sequence[Tensor],
+        weights: Weights,
+        *,
+        graph: bool = False,
+        transposed: Transposed | None = None,
     ) -> BoundEnergy:
         """The energy at these drives and weights, the latter named as by :meth:`weights`.
 
-        With ``graph`` what its dynamics compute is recorded for autograd.
+        With ``graph`` what its dynamics compute is recorded for autograd. ``transposed`` gives, for
+        a weight's name and value, what acts on the way back through its coupling.
+
+        Raises:
+            ValueError: the two ways differ, and the energy knows but one.
         """
+        if transposed is not None:
+            raise ValueError(f"{type(self).__name__} has one weight for both ways of a coupling")
         return AutogradEnergy(self, drives, weights, graph=graph)
 
 

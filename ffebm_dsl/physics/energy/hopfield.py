@@ -40,6 +40,7 @@ from ffebm_dsl.physics.interfaces import (
     Routing,
     Routings,
     State,
+    Transposed,
     Weights,
     difference,
     inner,
@@ -123,9 +124,14 @@ class HopfieldEnergy(Energy):
         return v
 
     def bind(
-        self, drives: Sequence[Tensor], weights: Weights, *, graph: bool = False
+        self,
+        drives: Sequence[Tensor],
+        weights: Weights,
+        *,
+        graph: bool = False,
+        transposed: Transposed | None = None,
     ) -> BoundHopfield:
-        return BoundHopfield(self, drives, weights, graph=graph)
+        return BoundHopfield(self, drives, weights, graph=graph, transposed=transposed)
 
 
 class BoundHopfield(BoundEnergy):
@@ -136,16 +142,24 @@ class BoundHopfield(BoundEnergy):
     """
 
     def __init__(
-        self, energy: HopfieldEnergy, drives: Sequence[Tensor], weights: Weights, *, graph: bool
+        self,
+        energy: HopfieldEnergy,
+        drives: Sequence[Tensor],
+        weights: Weights,
+        *,
+        graph: bool,
+        transposed: Transposed | None = None,
     ) -> None:
-        self.energy, self.graph = energy, graph
+        self.energy, self.graph, self._transposed = energy, graph, transposed
         self.layers, self.drives, self.weights = energy.layers, tuple(drives), weights
         batch = None if graph else len(drives[0])
         self.couplings = []
         for name, c in zip(energy.couplings.names(), energy.couplings, strict=True):
             own = _of(weights, name)
-            there = c.bound(own, batch)
-            self.couplings.append(Pair(there, c.bound_back(own, there, batch)))
+            there = back = c.bound(own, batch)
+            if transposed is not None:
+                back = c.bound({k: transposed(f"{name}.{k}", w) for k, w in own.items()}, batch)
+            self.couplings.append(Pair(there, c.bound_back(own, back, batch)))
         self.drive_chains = [
             d.bound(_of(weights, name))
             for name, d in zip(energy.drives.names(), energy.drives, strict=True)
@@ -183,7 +197,9 @@ class BoundHopfield(BoundEnergy):
         drives = [u.detach().requires_grad_() for u in self.drives]
         weights = {k: w.detach().requires_grad_() for k, w in self.weights.items()}
         with torch.enable_grad():
-            return type(self)(self.energy, drives, weights, graph=True)
+            if self._transposed is None:
+                return type(self)(self.energy, drives, weights, graph=True)
+            return type(self)(self.energy, drives, weights, graph=True, transposed=self._transposed)
 
     @property
     def layer_weights(self) -> tuple[float, ...] | None:

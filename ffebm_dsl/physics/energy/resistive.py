@@ -40,6 +40,7 @@ from ffebm_dsl.physics.interfaces import (
     Layer,
     Routings,
     State,
+    Transposed,
     Weights,
     curvature,
     difference,
@@ -122,8 +123,15 @@ class ResistiveEnergy(HopfieldEnergy):
         return self.layers[layer].activation(s + (v - s) / stiffness[layer])
 
     def bind(
-        self, drives: Sequence[Tensor], weights: Weights, *, graph: bool = False
+        self,
+        drives: Sequence[Tensor],
+        weights: Weights,
+        *,
+        graph: bool = False,
+        transposed: Transposed | None = None,
     ) -> BoundResistive:
+        if transposed is not None:
+            raise ValueError("a resistor conducts equally both ways")
         return BoundResistive(self, drives, weights, graph=graph)
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple, overload
@@ -82,6 +82,8 @@ def contrast(
     if place is not None:
         free = equilibrium.routings or bound.routings(equilibrium.state)
         ends.insert(place, PhaseEnd(list(equilibrium.state), free))
+    if equilibrium.read is not None:
+        ends = _read(ends, equilibrium.read, len(weights))
     if estimator.transposed or bound.layer_weights is None:
         return _from_response(phases, equilibrium, cost, weights, [e.state for e in ends])
     # dF/dtheta = -dphi/dtheta.
@@ -97,6 +99,17 @@ def contrast(
         shares = torch.cat([weights * (phase.beta * phase.weight) for phase in phases])
         cost_parameters = cost.stacked(len(phases)).parameter_gradient(stacked, shares)
     return GradientEstimate(found.weights, found.drives, cost_parameters)
+
+
+def _read(
+    ends: Sequence[PhaseEnd], read: Callable[[int, Tensor], Tensor], batch: int
+) -> list[PhaseEnd]:
+    """The ends as they are read for the update of weights; all together, so that whatever reads
+    them is the same for each."""
+    layers = zip(*(end.state for end in ends), strict=True)
+    seen = [read(i, torch.cat(layer)).split(batch) for i, layer in enumerate(layers)]
+    states = zip(*seen, strict=True)
+    return [PhaseEnd(list(s), end.routings) for s, end in zip(states, ends, strict=True)]
 
 
 def _from_response(

@@ -5,6 +5,15 @@ that a construct's file can derive from them.
 """
 
 from ffebm_dsl.physics.interfaces.activation import Activation
+from ffebm_dsl.physics.interfaces.device import (
+    FIXED,
+    Array,
+    Converter,
+    DeviceSettings,
+    Normal,
+    Numbers,
+    Transposed,
+)
 from ffebm_dsl.physics.interfaces.energy import (
     BoundEnergy,
     EnergyDynamics,
@@ -38,14 +47,18 @@ from ffebm_dsl.physics.interfaces.relaxation import PhaseSettings, Relaxation, S
 from ffebm_dsl.physics.interfaces.solver import Dynamics, Schedule, Solver, Sweep, Sweeps
 
 __all__ = [
+    "FIXED",
     "Activation",
+    "Array",
     "AutomaticEstimator",
     "BoundEnergy",
     "BoundOp",
     "ContrastiveEstimator",
+    "Converter",
     "Cost",
     "CouplingOp",
     "Cycle",
+    "DeviceSettings",
     "Draws",
     "Dynamics",
     "EnergyDynamics",
@@ -58,6 +71,8 @@ __all__ = [
     "Layer",
     "LinearOp",
     "Noise",
+    "Normal",
+    "Numbers",
     "Phase",
     "PhaseSettings",
     "Relaxation",
@@ -72,6 +87,7 @@ __all__ = [
     "Status",
     "Sweep",
     "Sweeps",
+    "Transposed",
     "Weights",
     "curvature",
     "difference",

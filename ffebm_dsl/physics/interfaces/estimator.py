@@ -10,7 +10,7 @@ nudges are per sample; the batch reduction is in ``weight`` alone and is applied
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -35,6 +35,7 @@ class Equilibrium:
         routings: the max poolings' choices, where the free phase froze them.
         force: what acts on the pre-activations in every phase, if anything does.
         draws: where the noise of this call comes from, if its settings have any.
+        read: how the state of a layer is read for the update of weights; None: as it is.
     """
 
     bound: BoundEnergy
@@ -44,6 +45,7 @@ class Equilibrium:
     routings: Routings | None = None
     force: Force | None = None
     draws: Draws | None = None
+    read: Callable[[int, Tensor], Tensor] | None = None
 
     def noise(self, settings: PhaseSettings, phase: str, copies: int = 1) -> Noise | None:
         """The noise of a phase with these settings; every sample is in it ``copies`` times."""

@@ -14,8 +14,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -24,26 +24,26 @@ from torch.amp.autocast_mode import is_autocast_available
 from ffebm_dsl.physics.energy import Energy
 from ffebm_dsl.physics.gradients import LossCost
 from ffebm_dsl.physics.interfaces import (
-    BoundEnergy,
+    FIXED,
     Cost,
     Draws,
-    EnergyDynamics,
     Equilibrium,
     Estimator,
     Force,
-    GradientEstimate,
     PhaseSettings,
     Routings,
     Solution,
-    together,
 )
+from ffebm_dsl.physics.network.call import Call
 from ffebm_dsl.physics.network.fit import require_drives
 from ffebm_dsl.physics.network.phase_report import PhaseReport
 from ffebm_dsl.physics.network.proportion import proportioned
 from ffebm_dsl.physics.network.refusal import refuse_second_order
-from ffebm_dsl.physics.network.strength import MeasuredStrength, at_its_strength
+from ffebm_dsl.physics.network.strength import MeasuredStrength
 from ffebm_dsl.physics.network.whole_batch import WholeBatch
-from ffebm_dsl.physics.relaxation import forward_pass, relax
+
+if TYPE_CHECKING:
+    from ffebm_dsl.physics.hardware import Device
 
 _NUMBERS = itertools.count(1)
 
@@ -91,6 +91,7 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
         outputs: indices of the layers whose states the block returns.
         settings: how the block relaxes and learns; None: as a block of a text that says
             nothing of it. To change them, assign other settings; calls that were made keep theirs.
+        device: what the block is on; None: ideal hardware.
         name: what reports and messages call the block; ``""`` for the next of ``block1``,
             ``block2``, ....
     """
@@ -101,12 +102,14 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
         outputs: Sequence[int],
         settings: BlockSettings | None = None,
         *,
+        device: Device | None = None,
         name: str = "",
     ) -> None:
         super().__init__()
         self.energy = energy
         self.outputs = tuple(outputs)
         self.settings = settings or _of_the_language(energy)
+        self.device = device
         self.name = name or f"block{next(_NUMBERS)}"
         self.register_buffer("reach", None)
         self.reserve_reach(self.settings)
@@ -168,10 +171,9 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
     ) -> tuple[Solution, Routings | None]:
         """The free phase alone, without a graph, and the routings it froze, if any."""
         call = self._new_call(drives, settings or self.settings, None)
-        weights = {name: w.detach() for name, w in self.energy.weights().items()}
         with torch.no_grad():
-            bound = self.energy.bind(drives, weights)
-            return call.free_phase(bound)
+            entering = [*drives] if self.device is None else self.device.enter(drives)
+            return call.free_phase(call.bind(self.energy, entering, self.energy.weights()))
 
     def extra_repr(self) -> str:
         layers = ", ".join(f"{layer.name} {list(layer.shape)}" for layer in self.energy.layers)
@@ -185,20 +187,34 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
 
     def _new_call(
         self, drives: Sequence[Tensor], settings: BlockSettings, cost: LossCost | None
-    ) -> _Call:
+    ) -> Call:
         require_drives(self.name, drives, self.energy)
         batch = float(len(drives[0]))
         if self.part is not None:
             batch = self.part.total / self.part.processes
         self.reserve_reach(settings)
         draws = self._draws(settings, drives)
-        call = _Call(self.name, settings, self.outputs, batch, cost, draws, self.reach)
+        # In use, weights are programmed once; in training, before each step.
+        programming = draws.seed if draws is not None and self.training else FIXED
+        call = Call(
+            self.name,
+            settings,
+            self.outputs,
+            batch,
+            cost,
+            draws,
+            self.reach,
+            self.device,
+            programming,
+        )
         self.reports = call.reports
         return call
 
     def _draws(self, settings: BlockSettings, drives: Sequence[Tensor]) -> Draws | None:
         """Where the noise of a call comes from: a seed from torch's generator, as for dropout."""
-        if settings.free.noise == 0 and settings.nudged.noise == 0:
+        noisy = settings.free.noise > 0 or settings.nudged.noise > 0
+        reprogrammed = self.training and self.device is not None and self.device.reprogrammed
+        if not noisy and not reprogrammed:
             return None
         seed, count = int(torch.randint(2**63 - 1, ())), len(drives[0])
         if self.part is None or self.part.reduce is None:
@@ -217,11 +233,14 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
         self, drives: Sequence[Tensor], settings: BlockSettings, cost: LossCost | None
     ) -> tuple[Tensor, ...]:
         call = self._new_call(drives, settings, cost)
+        if self.device is not None:
+            drives = self.device.enter(drives)
         weights = self.energy.weights()
         of_cost = [] if cost is None else cost.parameters()
         plan = _Plan(call, self.energy, tuple(weights), len(drives))
         outputs: tuple[Tensor, ...] = _Equilibrate.apply(plan, *drives, *weights.values(), *of_cost)
-        return outputs
+        # A loss as cost takes the state as it is.
+        return outputs if self.device is None or cost is not None else self.device.leave(outputs)
 
 
 def _of_the_language(energy: Energy) -> BlockSettings:
@@ -232,75 +251,10 @@ def _of_the_language(energy: Energy) -> BlockSettings:
 
 
 @dataclass(frozen=True)
-class _Call:
-    """One call of a block: what it was made with, and how its relaxations went.
-
-    ``batch`` is the number of samples over which the loss is a mean, by its factor. ``reach``
-    is where the block keeps a strength that is measured.
-    """
-
-    block: str
-    settings: BlockSettings
-    outputs: tuple[int, ...]
-    batch: float
-    cost: LossCost | None
-    draws: Draws | None
-    reach: Tensor | None
-    reports: list[PhaseReport] = field(default_factory=list)
-
-    def free_phase(self, bound: BoundEnergy) -> tuple[Solution, Routings | None]:
-        """The free phase, and the routings that were frozen in it or given."""
-        s = self.settings
-        at_zero = s.start is None
-        noise = self.draws.noise("free", s.free.noise) if self.draws else None
-        dynamics = bound.dynamics(
-            together(s.force, noise),
-            s.routings,
-            freeze_after=s.free.freeze_after,
-            from_zero=at_zero,
-        )
-        start = bound.zero_state() if s.start is None else s.start
-        if s.free.feedforward and at_zero:
-            start = forward_pass(dynamics, start)
-        solution = relax(dynamics, start, s.free)
-        kept = _kept(dynamics, solution, s)
-        self.report("free", solution, kept)
-        if s.measure:
-            measured = bound.quantities(solution.state)
-            self.reports[-1] = replace(self.reports[-1], quantities=measured)
-        return solution, kept
-
-    def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
-        """The estimator's answer; its solves are reported."""
-        s = self.settings
-        estimator = at_its_strength(s.estimator, self.reach, equilibrium, cost, weights)
-        estimate = estimator.estimate(equilibrium, cost, weights)
-        for phase, solutions in estimate.solutions.items():
-            for solution in solutions:
-                self.report(phase, solution)
-        return estimate
-
-    def report(self, phase: str, solution: Solution, routings: Routings | None = None) -> None:
-        report = PhaseReport(
-            self.block, phase, solution.residual.detach(), solution.sweeps, solution.status
-        )
-        if self.settings.keep_states:
-            state = tuple(s.detach() for s in solution.state)
-            report = replace(report, state=state, routings=routings)
-        self.reports.append(report)
-
-
-def _kept(dynamics: EnergyDynamics, solution: Solution, settings: BlockSettings) -> Routings | None:
-    """The routings that hold from the free phase on; None where they follow the state."""
-    frozen = settings.routings is not None or settings.free.freeze_after >= 0
-    return dynamics.routings(solution.state) or None if frozen else None
-
-
-@dataclass(frozen=True)
 class _Plan:
     """A call with the names of the tensors that autograd passes through."""
 
-    call: _Call
+    call: Call
     energy: Energy
     weights: tuple[str, ...]
     drives: int
@@ -321,7 +275,7 @@ class _Equilibrate(torch.autograd.Function):
         with _without_autocast(tensors[0]):
             dtype = next((w.dtype for w in named.values()), tensors[0].dtype)
             drives = [u.detach().to(dtype) for u in given]
-            bound = plan.energy.bind(drives, {name: w.detach() for name, w in named.items()})
+            bound = call.bind(plan.energy, drives, named)
             solution, routings = call.free_phase(bound)
             state = tuple(s.detach() for s in solution.state)
             outputs: tuple[Tensor, ...] = tuple(state[i].detach() for i in call.outputs)
@@ -330,7 +284,9 @@ class _Equilibrate(torch.autograd.Function):
                 ctx.mark_non_differentiable(outputs[1])
         s = call.settings
         ctx.plan = plan
-        ctx.equilibrium = Equilibrium(bound, state, s.free, s.nudged, routings, s.force, call.draws)
+        ctx.equilibrium = Equilibrium(
+            bound, state, s.free, s.nudged, routings, s.force, call.draws, call.reader
+        )
         ctx.dtypes = [x.dtype for x in tensors]
         # Saved for autograd's check that nobody changed them in place meanwhile.
         ctx.save_for_backward(*tensors, *state)
@@ -368,6 +324,8 @@ def _gradients(
                 [layer.activation for layer in layers],
                 like.new_full((len(like),), 1.0 / call.batch),
             )
+            if call.device is not None:
+                cost = call.device.let_in(cost)
         estimate = call.gradient(equilibrium, cost, weights)
     named: Mapping[str, Tensor] = estimate.weights
     return [

@@ -8,6 +8,7 @@ from ffebm_dsl.running.training.evaluate_run import (
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options
 from ffebm_dsl.running.training.loop import Controls, train
+from ffebm_dsl.running.training.other_device import OtherDevice
 from ffebm_dsl.running.training.processes import joined
 from ffebm_dsl.running.training.progress import Progress, progress_on
 from ffebm_dsl.running.training.resume import resume
@@ -21,6 +22,7 @@ __all__ = [
     "EvaluatedCheckpoint",
     "Evaluation",
     "Options",
+    "OtherDevice",
     "Progress",
     "Session",
     "StopRequest",

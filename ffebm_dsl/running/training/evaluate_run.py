@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from ffebm_dsl.running.training.checkpoint import Checkpoint
 from ffebm_dsl.running.training.environment import choose_dtype
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options, assemble, settle
+from ffebm_dsl.running.training.other_device import OtherDevice, on_device, refitted
 from ffebm_dsl.running.training.restoring import restore_network
 
 
@@ -32,7 +33,12 @@ class EvaluatedCheckpoint:
 
 
 def evaluate_run(
-    run: AnyPath, which: str, options: Options, batch: int | None, warn: checkpoints.Warn
+    run: AnyPath,
+    which: str,
+    options: Options,
+    batch: int | None,
+    warn: checkpoints.Warn,
+    other: OtherDevice | None = None,
 ) -> EvaluatedCheckpoint:
     """Evaluate a checkpoint of ``run`` on the test set of its data.
 
@@ -42,19 +48,25 @@ def evaluate_run(
         options: data directory, device and threads, where they are not to be the run's.
         batch: samples at once; None for the batch size of training.
         warn: hears of checkpoints that do not verify, and of data that differ.
+        other: hardware to be on, in the place of that of training.
 
     Raises:
         InputError: no such run or checkpoint, a checksum or a spec that does not fit, or
             data that are missing or unfit.
     """
     path, found, compiled = _opened(Path(run), which, warn)
+    if other is not None and other.changes:
+        compiled = replace(compiled, spec=on_device(compiled.spec, other))
     settings = settle(options, compiled.spec, found.settings)
     job = assemble(compiled, found.identity.overrides, found.identity.dtype, settings)
     if asdict(job.identity)["data"] != found.identity.data:
         warn("the data are not those that the run was trained with")
     for warning in job.data.warnings:
         warn(warning)
-    restore_network(job.network, found.network, path)
+    saved = found.network
+    if other is not None and other.changes:
+        saved = refitted(job.network, saved)
+    restore_network(job.network, saved, path)
     result = evaluate(job.network, job.data.test, batch or job.data.batch)
     assert result is not None
     return EvaluatedCheckpoint(path, found.position.step, result)

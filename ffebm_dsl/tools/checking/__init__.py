@@ -1,6 +1,7 @@
 """What ``ffebm check`` computes: the gradient check, and the static gradient analysis."""
 
 from ffebm_dsl.tools.checking.check import CheckSettings, check, observed_order
+from ffebm_dsl.tools.checking.devices import DeviceRow
 from ffebm_dsl.tools.checking.findings import findings
 from ffebm_dsl.tools.checking.report import BetaSweep, CheckReport, GradientRow, RelaxationRow
 from ffebm_dsl.tools.checking.transient_record import (
@@ -26,6 +27,7 @@ __all__ = [
     "CheckReport",
     "CheckSettings",
     "ConstructRow",
+    "DeviceRow",
     "GradientRow",
     "RelaxationRow",
     "TransientSettings",

@@ -3,8 +3,10 @@ and on its device, with the weights and the batch of the check."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import SpecIR
@@ -19,13 +21,22 @@ LOST = 0.01
 """So is a loss of cosine in rounding, which float64 does not have."""
 
 
+def matched(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give a network on a device what the same one on ideal hardware has.
+
+    Its device keeps what it alone has: the ranges of its converters.
+    """
+    own = {name: tensor for name, tensor in network.state_dict().items() if name not in state}
+    network.load_state_dict({**state, **own})
+
+
 def gradients_of_training(
     problem: Problem, spec: SpecIR, dtype: torch.dtype, device: torch.device
 ) -> tuple[dict[str, Tensor], list[PhaseReport]]:
     """Gradients by label, in float64 on the CPU so that they can be compared, and how the phases
     went. Noise is drawn from torch's generator."""
     network = build(spec, dtype=dtype, device=device)
-    network.load_state_dict(problem.network.state_dict())
+    matched(network, problem.network.state_dict())
     train_without_dropout(network)
     target = problem.target.to(device)
     if target.is_floating_point():

@@ -32,6 +32,7 @@ from ffebm_dsl.physics.gradients.finite_differences import (
 from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Estimator
 from ffebm_dsl.tools.checking.amplification import Amplification, amplification
 from ffebm_dsl.tools.checking.as_configured import gradients_of_training
+from ffebm_dsl.tools.checking.devices import DeviceRow, device_rows, ideal, on_devices
 from ffebm_dsl.tools.checking.kinks import KinkReport, survey
 from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem
 from ffebm_dsl.tools.checking.report import (
@@ -84,7 +85,7 @@ def check(
     progress = progress or (lambda done, total, what: None)
     progress(0, 1, "relaxing to convergence")
     problem = make_problem(
-        spec, samples=settings.samples, seed=settings.seed, sweeps=settings.sweeps
+        ideal(spec), samples=settings.samples, seed=settings.seed, sweeps=settings.sweeps
     )
     return _Checker(spec, problem, settings, progress).report()
 
@@ -138,6 +139,7 @@ class _Checker:
             series=self._series(),
             amplification=self._amplification(),
             biased=biased,
+            devices=self._devices(),
             frozen=self.problem.frozen,
             damped=self.problem.damped,
             unconverged=self.problem.unconverged,
@@ -294,7 +296,9 @@ class _Checker:
             )
             # The same noise: it is drawn in one precision.
             torch.manual_seed(self.settings.seed)
-            exact = self.problem.gradients_with(self.problem.configured)
+            exact, _ = gradients_of_training(
+                self.problem, self.spec, torch.float64, torch.device("cpu")
+            )
         floor = VANISHING[self.settings.dtype] * self.scale
         rows = [
             [
@@ -304,6 +308,11 @@ class _Checker:
             for one in (gradients, exact)
         ]
         return rows[0], rows[1], relaxation_rows(phases, "spec")
+
+    def _devices(self) -> list[DeviceRow]:
+        if not on_devices(self.spec):
+            return []
+        return device_rows(self.spec, self.problem, self.reference, self.advance)
 
     def _contrasts(self) -> dict[str, dict[str, ContrastiveEstimator]]:
         """By name, the estimators whose bias over beta is measured: EP's, and the spec's own."""

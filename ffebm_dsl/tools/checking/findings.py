@@ -147,6 +147,8 @@ def _poor_in_training(
             if rounding
             else "nudge more (a larger `beta`), or have less noise"
             if row.block in report.noise
+            else "the device takes it there: see which of its knobs, below"
+            if report.devices
             else "relax further (more sweeps in both phases, `tolerance`), or nudge less",
         )
 

@@ -10,6 +10,7 @@ from ffebm_dsl.physics.gradients.compare import Comparison
 from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import PhaseReport
 from ffebm_dsl.tools.checking.amplification import Amplification
+from ffebm_dsl.tools.checking.devices import DeviceRow
 from ffebm_dsl.tools.checking.kinks import KinkReport
 from ffebm_dsl.tools.checking.series import SeriesReport
 
@@ -115,6 +116,8 @@ class CheckReport:
         amplification: how far rounding carries in every block, as training relaxes it.
         biased: of each block that is trained by EP and has no energy, the cosine of that
             gradient, at convergence, with the implicit one. AEP is judged in its place.
+        devices: what the hardware that blocks are on does to training's gradients, by knob.
+            All else is on ideal hardware, but for what is as configured.
         frozen, damped, unconverged: names of blocks, as in ``Problem``.
     """
 
@@ -131,6 +134,7 @@ class CheckReport:
     series: list[SeriesReport]
     amplification: list[Amplification]
     biased: dict[str, float]
+    devices: list[DeviceRow]
     frozen: list[str]
     damped: list[str]
     unconverged: list[str]
@@ -166,6 +170,7 @@ class CheckReport:
             "series": [row.to_dict() for row in self.series],
             "amplification": [asdict(row) for row in self.amplification],
             "biased": self.biased,
+            "devices": [asdict(row) for row in self.devices],
             "frozen": self.frozen,
             "damped": self.damped,
             "unconverged": self.unconverged,

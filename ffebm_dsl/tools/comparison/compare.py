@@ -24,6 +24,7 @@ from ffebm_dsl.tools.comparison.settings import (
     BlockPair,
     Setting,
     compare_blocks,
+    compare_hardware,
     compare_models,
     compare_packages,
     compare_training,
@@ -84,6 +85,7 @@ def compare(a: SpecIR, b: SpecIR) -> Comparison:
         (
             *compare_packages(a, b),
             *compare_blocks(_block_pairs(a.model, b.model, pairs)),
+            *compare_hardware(_block_pairs(a.model, b.model, pairs), a, b),
             *compare_models(a.model, b.model),
         ),
         tuple(compare_training(a.train, b.train)),

@@ -15,7 +15,9 @@ from ffebm_dsl.language.ir.model import (
     SpecIR,
     TrainIR,
 )
+from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.ir.tools.notation import written, written_in_full
+from ffebm_dsl.language.registry import HARDWARE
 
 BlockPair = tuple[BlockIR, BlockIR]
 
@@ -62,6 +64,25 @@ def _options(
             other = others.get(connection.name, connection.settings)[key]
             if value != other:
                 yield f"{kind} {connection.name} {key}", written(value), written(other)
+
+
+def compare_hardware(pairs: Sequence[BlockPair], a: SpecIR, b: SpecIR) -> list[Setting]:
+    """What blocks that share a layer are on, key by key, whatever the devices are called."""
+    of = [{device.name: device.arguments for device in spec.hardware} for spec in (a, b)]
+    ideal = fill_defaults(HARDWARE, {})
+    found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for block_a, block_b in pairs:
+        devices = (of[0].get(block_a.hardware, ideal), of[1].get(block_b.hardware, ideal))
+        for key in HARDWARE.names:
+            values = [device[key] for device in devices]
+            if values[0] != values[1]:
+                texts = [written(value, HARDWARE.parameter(key)) for value in values]
+                pair = (block_a.name, block_b.name)
+                found.setdefault((f"hardware {key}", texts[0], texts[1]), []).append(pair)
+    return [
+        Setting(*texts, () if len(blocks) == len(pairs) else tuple(blocks))
+        for texts, blocks in found.items()
+    ]
 
 
 def without(call: CallIR, argument: str) -> CallIR:

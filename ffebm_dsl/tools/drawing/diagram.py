@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
 from ffebm_dsl.language.ir.model import (
+    IDEAL,
     BlockIR,
+    CallIR,
     CouplingIR,
     DriveIR,
     FeedforwardIR,
@@ -23,7 +25,7 @@ from ffebm_dsl.language.ir.tools.notation import (
     written_briefly,
     written_loss,
 )
-from ffebm_dsl.language.registry import GRADIENTS, show_shape
+from ffebm_dsl.language.registry import CONVERTERS, GRADIENTS, show_shape
 
 
 class NodeKind(Enum):
@@ -89,8 +91,12 @@ class Diagram(NamedTuple):
     groups: dict[str, Group]
 
 
-def make_diagram(model: ModelIR, *, stacked: bool = False) -> Diagram:
+def make_diagram(
+    model: ModelIR, hardware: Sequence[CallIR] = (), *, stacked: bool = False
+) -> Diagram:
     """Rows in order of computation; an edge for every use of a port and every coupling.
+
+    ``hardware`` is what blocks are on: its converters are written on the edges they are in.
 
     ``stacked`` sets the maps of a block below one another, not side by side: a narrow
     picture of a network with many of them.
@@ -101,7 +107,7 @@ def make_diagram(model: ModelIR, *, stacked: bool = False) -> Diagram:
         title=f"Network {model.name}",
         description=" ".join(_sentences(model)),
         rows=rows,
-        edges=tuple(_edges(model)),
+        edges=tuple(_edges(model, {device.name: device for device in hardware})),
         groups={block.name: _group(block) for block in blocks},
     )
 
@@ -157,7 +163,8 @@ def _group(block: BlockIR) -> Group:
     phases = f"{block.free.sweeps} sweeps free"
     if GRADIENTS[block.gradient.name].nudges:
         phases += f", {block.nudged.sweeps} nudged"
-    return Group(f"block {block.name}", f"{gradient}; {phases}", f"energy {block.energy}")
+    on = "" if block.hardware == IDEAL else f" on {block.hardware}"
+    return Group(f"block {block.name}", f"{gradient}; {phases}", f"energy {block.energy}{on}")
 
 
 def _parameters(ops: tuple[OpIR, ...]) -> str:
@@ -171,8 +178,30 @@ def _stated(parameters: int) -> str:
 # Edges -----------------------------------------------------------------------------------
 
 
-def _edges(model: ModelIR) -> Iterator[Edge]:
+def _edges(model: ModelIR, devices: Mapping[str, CallIR]) -> Iterator[Edge]:
     owners = _owners(model)
+    leaving = {
+        f"{block.name}:{output.layer}": _converter(devices.get(block.hardware), "outputs")
+        for block in model.blocks
+        for output in block.outputs
+    }
+    for edge in _bare_edges(model, owners, devices):
+        passed = () if edge.symmetric else leaving.get(edge.source, ())
+        yield edge._replace(label=(*passed, *edge.label))
+
+
+def _converter(device: CallIR | None, key: str) -> tuple[str, ...]:
+    """A device's converter as a line of a label; nothing for an ideal one."""
+    call = device.arguments[key] if device is not None else None
+    if not isinstance(call, CallIR) or CONVERTERS[call.name].into_analog is None:
+        return ()
+    return (written_briefly(call, "converters"),)
+
+
+def _bare_edges(
+    model: ModelIR, owners: dict[str, str], devices: Mapping[str, CallIR]
+) -> Iterator[Edge]:
+    """The edges with the converters into the analog side."""
     for stage in model.stages:
         if isinstance(stage, FeedforwardIR):
             yield _use(stage.source, stage.name, show_shape(stage.in_shape), owners)
@@ -182,7 +211,9 @@ def _edges(model: ModelIR) -> Iterator[Edge]:
             yield _use(map_.source, name, show_shape(map_.in_shape), owners)
         shapes = {layer.name: show_shape(layer.shape) for layer in stage.layers}
         for drive in stage.drives:
-            yield _drive(drive, stage.name, shapes[drive.layer], owners)
+            edge = _drive(drive, stage.name, shapes[drive.layer], owners)
+            entering = _converter(devices.get(stage.hardware), "drives")
+            yield edge._replace(label=(*entering, *edge.label))
         yield from (_coupling(coupling, stage.name) for coupling in stage.couplings)
     for readout in model.readouts:
         end = readout.name if readout.ops else "loss"

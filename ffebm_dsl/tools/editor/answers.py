@@ -33,6 +33,7 @@ SYMBOL_KINDS = {
     "use": lsp.SymbolKind.Package,
     "param": lsp.SymbolKind.Constant,
     "template": lsp.SymbolKind.Class,
+    "hardware": lsp.SymbolKind.Struct,
     "model": lsp.SymbolKind.Module,
     "block": lsp.SymbolKind.Object,
     "layer": lsp.SymbolKind.Field,

@@ -11,7 +11,7 @@ from ffebm_dsl.language.registry import OPS, TABLES, Kind, Parameter
 from ffebm_dsl.language.registry.card import describe, describe_parameter
 from ffebm_dsl.language.syntax import Token
 from ffebm_dsl.language.syntax.declarations import Declaration
-from ffebm_dsl.language.syntax.grammar import KEYWORDS
+from ffebm_dsl.language.syntax.grammar import KEYWORDS, LATER
 from ffebm_dsl.language.syntax.parse import too_deep
 from ffebm_dsl.language.syntax.unfinished import read_unfinished
 from ffebm_dsl.tools.editor.analysis import Analysis
@@ -38,7 +38,7 @@ class Completion(NamedTuple):
     doc: str = ""
 
 
-_STATEMENTS = {**KEYWORDS, "REQUIREMENT": "use"}
+_STATEMENTS = {**KEYWORDS, **LATER}
 """Terminal -> the keyword that it begins with."""
 
 

@@ -11,6 +11,7 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.resolve.params import VALUE_TYPES
 from ffebm_dsl.language.registry import (
     CONNECTIONS,
+    HARDWARE,
     PHASES,
     TABLES,
     TRAIN,
@@ -28,9 +29,9 @@ class Expected(NamedTuple):
     one whose value is wanted. ``words`` are accepted too.
 
     ``names`` are kinds of declared names: ``ports``, ``layers``, ``values``, ``templates``,
-    ``parts``; ``outputs`` and ``members`` are those of the block ``of``, ``formals`` the
-    arguments of the template ``of``. The name is in ``scope``; ``anywhere`` where it may
-    be declared behind this place.
+    ``devices``, ``parts``; ``outputs`` and ``members`` are those of the block ``of``,
+    ``formals`` the arguments of the template ``of``. The name is in ``scope``; ``anywhere``
+    where it may be declared behind this place.
     """
 
     table: str = ""
@@ -68,6 +69,7 @@ _BY_FIELD: Mapping[tuple[type, str], Expected] = MappingProxyType(
         (ast.Init, "initialiser"): Expected("initialisers"),
         (ast.Instance, "template"): Expected(names=("templates",)),
         (ast.Energy, "kind"): Expected("energies"),
+        (ast.Energy, "device"): Expected(names=("devices",)),
         (ast.Layer, "shape"): _VALUES,
         (ast.Layer, "activation"): Expected("activations"),
         (ast.Drive, "source"): Expected(names=("layers", "ports")),
@@ -99,6 +101,8 @@ def expected(program: ast.Program, place: Span) -> Expected:
                 section = TRAIN
             case ((ast.Drive() | ast.Coupling()), "settings"):
                 section = CONNECTIONS[type(node).__name__.lower()]
+            case ast.Hardware(), "settings":
+                section = HARDWARE
             case ast.Setting(), _:
                 found = _of_setting(node, field, section, path)
             case ast.Call(), "arguments":
@@ -238,6 +242,7 @@ _SEEN: Mapping[str, Callable[[Declaration, Scope], bool]] = MappingProxyType(
     {
         "values": _is_value,
         "ports": _is_port,
+        "devices": lambda found, scope: found.keyword == "hardware",
         "templates": lambda found, scope: found.keyword == "template",
         "layers": lambda found, scope: found.keyword == "layer" and found.scope == scope,
         "targets": lambda found, scope: found.keyword == "target" and _is_around(found, scope),

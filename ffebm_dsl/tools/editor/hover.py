@@ -15,6 +15,7 @@ from ffebm_dsl.language.registry import TABLES, show_shape
 from ffebm_dsl.language.registry.card import describe, describe_parameter
 from ffebm_dsl.language.syntax import Token
 from ffebm_dsl.language.syntax.declarations import Declaration
+from ffebm_dsl.language.syntax.grammar import LATER
 from ffebm_dsl.tools.editor.analysis import Analysis
 from ffebm_dsl.tools.editor.expect import Expected, expected
 from ffebm_dsl.tools.editor.names import declaration_at
@@ -40,8 +41,8 @@ def _said(analysis: Analysis, token: Token) -> Iterator[str]:
     if token.text in ARROW_DOCS:
         yield from connection_facts(analysis, token.span)
         yield ARROW_DOCS[token.text]
-    elif token.type == "REQUIREMENT":
-        yield KEYWORD_DOCS["use"]
+    elif token.type in LATER:
+        yield KEYWORD_DOCS[LATER[token.type]]
     elif token.kind == "keyword":
         yield KEYWORD_DOCS[token.text]
     elif token.type == "NAME" and analysis.program is not None:
@@ -84,6 +85,8 @@ KEYWORD_DOCS: Mapping[str, str] = MappingProxyType(
         "out": "A layer that the block hands on: `out = s2`, or `out name = s1`.",
         "energy": "Layers, drives and couplings, which relax to a minimum of the energy.",
         "layer": "A layer with its shape and activation: `layer s1: [64] hard_sigmoid`.",
+        "on": "The hardware that an energy is on: `energy hopfield on rram { ... }`.",
+        "hardware": "A device that energies can be on: its weights, noise and converters.",
         "train": "How the network is trained: data, optimizer, epochs.",
         "true": "The truth value.",
         "false": "The truth value.",

@@ -14,6 +14,7 @@ from ffebm_dsl.tools.report.bad_steps import bad_steps
 from ffebm_dsl.tools.report.comparison import comparison
 from ffebm_dsl.tools.report.convergence import convergence
 from ffebm_dsl.tools.report.curves import learning_curves, wall_clock
+from ffebm_dsl.tools.report.hardware import hardware
 from ffebm_dsl.tools.report.origins import origins
 from ffebm_dsl.tools.report.quantities import quantities
 from ffebm_dsl.tools.report.runs import Run
@@ -59,6 +60,7 @@ def sections(runs: Sequence[Run]) -> list[Section]:
         convergence(runs, artist),
         *quantities(runs),
         wall_clock(runs, artist),
+        hardware(runs, artist),
         origins(runs),
     ]
 

@@ -1,28 +1,42 @@
-"""Imperfections of the analog part that a block cannot have as the text has it."""
+"""Devices and noise that a block cannot have as the text has it, or that would change nothing."""
 
 from __future__ import annotations
 
-from ffebm_dsl.language.ir.check.check_model import blocks_of
+from collections.abc import Iterator
+from typing import Any
+
+from ffebm_dsl.language.ir.check.check_model import blocks_of, read_by_loss
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.model import RelaxIR
+from ffebm_dsl.language.ir.model import CallIR, RelaxIR
 from ffebm_dsl.language.ir.resolve.resolved import Block, Spec
-from ffebm_dsl.language.registry import GRADIENTS, SOLVERS
+from ffebm_dsl.language.registry import ARRAYS, CONVERTERS, ENERGIES, GRADIENTS, OPS, SOLVERS
 
 
 def check_hardware(spec: Spec, log: Log) -> Spec:
     """Report what a block's sweeps or estimator cannot do; the spec itself is passed on."""
-    for block in blocks_of(spec.model) if spec.model else ():
-        _check_noise(block, log.within(block.expansion))
+    if spec.model is None:
+        return spec
+    last = read_by_loss(spec.model)
+    for block in blocks_of(spec.model):
+        inside = log.within(block.expansion)
+        device = spec.hardware.get(block.device.text) if block.device else None
+        hardware = device.ir.arguments if device and device.ir else {}
+        _check_noise(block, hardware.get("read_noise", 0.0), inside)
+        if hardware:
+            _check_energy(block, hardware, inside)
+            _check_phases(block, inside)
+            _check_effects(block, hardware, block is last, inside)
     return spec
 
 
-def _check_noise(block: Block, log: Log) -> None:
+def _check_noise(block: Block, read_noise: float, log: Log) -> None:
     for phase, relax in (("free", block.free), ("nudged", block.nudged)):
         accelerated = _accelerated(relax)
-        if relax.noise > 0 and accelerated:
+        if accelerated and (relax.noise > 0 or read_noise > 0):
+            noise = "noise" if relax.noise > 0 else "its device's read noise"
             log.report(
                 "FFE4009",
-                f"`relax {phase}` of block `{block.name}` has noise and {accelerated}, which "
+                f"`relax {phase}` of block `{block.name}` has {noise} and {accelerated}, which "
                 "would take the noise for a change of the state",
                 block.span,
                 help="make plain sweeps, or leave the noise out",
@@ -43,3 +57,68 @@ def _accelerated(relax: RelaxIR) -> str:
     if relax.over_relaxation > 1:
         return f"`over_relaxation = {relax.over_relaxation:g}`"
     return "" if SOLVERS[relax.solver.name].noisy else f"`solver = {relax.solver.name}`"
+
+
+def _check_energy(block: Block, hardware: dict[str, Any], log: Log) -> None:
+    if block.energy is None or block.device is None:
+        return
+    array: CallIR = hardware["weights"]
+    if ARRAYS[array.name].asymmetric(array.arguments) and ENERGIES[block.energy].feedback is None:
+        log.report(
+            "FFE3023",
+            f"`energy {block.energy}` cannot be on hardware `{block.device.text}`, whose couplings "
+            "differ from one direction to the other",
+            block.device.span,
+            help="leave `transpose_mismatch` out, or choose another energy",
+        )
+
+
+def _check_phases(block: Block, log: Log) -> None:
+    call = block.gradient.call
+    if call is not None and block.device and GRADIENTS[call.name].holomorphic(call.arguments):
+        log.report(
+            "FFE3023",
+            f"block `{block.name}` is nudged with complex strengths, and the states on hardware "
+            f"`{block.device.text}` are real",
+            block.device.span,
+            help="choose an estimator with real phases, such as `ep(stencil=4)`, or no hardware",
+        )
+
+
+def _check_effects(block: Block, hardware: dict[str, Any], is_last: bool, log: Log) -> None:
+    """Report what of a device this block has no use for."""
+    assert block.device is not None
+    for knob, why in _idle(block, is_last):
+        value = hardware[knob]
+        table = CONVERTERS if knob in _CONVERTED else ARRAYS
+        ideal = table[value.name].make(value.arguments) is None if _is_call(value) else value == 0
+        if not ideal:
+            log.report(
+                "FFE4021",
+                f"`{knob}` of hardware `{block.device.text}` changes nothing in block "
+                f"`{block.name}`: {why}",
+                block.device.span,
+                help=f"put the block on hardware without `{knob}`, or on `ideal`",
+            )
+
+
+_CONVERTED = ("drives", "outputs", "cotangents", "updates")
+
+
+def _is_call(value: object) -> bool:
+    return isinstance(value, CallIR)
+
+
+def _idle(block: Block, is_last: bool) -> Iterator[tuple[str, str]]:
+    """The knobs without effect in a block, and why."""
+    call = block.gradient.call
+    if call is not None and not GRADIENTS[call.name].nudges:
+        for knob in ("cotangents", "updates", "update_offset"):
+            yield knob, f"`gradient {call.name}` measures no contrast on it"
+    elif call is not None and is_last and call.arguments.get("nudge") == "loss":
+        for knob in ("cotangents", "outputs"):
+            yield knob, "with nudge=loss, nothing passes there"
+    chains = [c.chain for c in block.couplings] + [d.chain for d in block.drives]
+    if block.whole and not any(OPS[op.name].counted for c in chains for op in c.ops if op):
+        for knob in ("weights", "update_offset"):
+            yield knob, "it has no weights"

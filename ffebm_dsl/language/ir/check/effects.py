@@ -51,7 +51,8 @@ def _has_effect(key: str, model: Model, ir: SpecIR, other: SpecIR) -> bool:
     head = key.partition(".")[0]
     if key in ir.parameters:
         same_value = ir.parameters[key] == other.parameters.get(key)
-        return same_value or (ir.model, ir.train) != (other.model, other.train)
+        meanings = [(spec.hardware, spec.model, spec.train) for spec in (ir, other)]
+        return same_value or meanings[0] != meanings[1]
     if head == "gradient":
         inherited = any(isinstance(s, Block) and s.gradient.inherited for s in model.stages)
         return inherited or ir.model != other.model

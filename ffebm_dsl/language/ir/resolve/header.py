@@ -59,6 +59,10 @@ def _since_1_1(statements: tuple[object, ...]) -> Iterator[tuple[str, Span]]:
     for statement in statements:
         if isinstance(statement, ast.Use):
             yield "`use`", statement.span
+        elif isinstance(statement, ast.Hardware):
+            yield "`hardware`", statement.name.span
+        elif isinstance(statement, ast.Energy) and statement.device is not None:
+            yield "`on`", statement.device.span
         # Between two layers, the arrow is what is wrong, and not the version.
         elif (
             isinstance(statement, ast.Drive)

@@ -12,7 +12,7 @@ from functools import cache
 from ffebm_dsl.language.diagnostics import Diagnostic, Label, Span
 from ffebm_dsl.language.diagnostics.fix import nearest, replace
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.registry import TABLES, TRAIN
+from ffebm_dsl.language.registry import HARDWARE, TABLES, TRAIN
 from ffebm_dsl.language.syntax import ast, lex
 from ffebm_dsl.language.syntax.declarations import Declaration, declarations
 
@@ -27,6 +27,7 @@ _DECLARES: Mapping[str, tuple[str, ...]] = {
     "FFE1006": ("formal",),
     "FFE1013": ("template",),
     "FFE1018": ("layer",),
+    "FFE3022": ("hardware",),
 }
 """What declares the kind of name that a code finds unknown."""
 
@@ -34,7 +35,8 @@ _DECLARES: Mapping[str, tuple[str, ...]] = {
 @cache
 def _language() -> frozenset[str]:
     """Names of the language: `sweeps` is meant where it is used, and `sweeos` is misspelt."""
-    entries = [TRAIN, *(entry for table in TABLES.values() for entry in table.visible().values())]
+    called = (entry for table in TABLES.values() for entry in table.visible().values())
+    entries = [HARDWARE, TRAIN, *called]
     return frozenset(name for entry in entries for name in (entry.name, *entry.names))
 
 

@@ -70,6 +70,7 @@ def resolve_block(text: BlockText, log: Log) -> Block:
         maps=maps,
         energy=kind,
         energy_span=energy.kind.span if energy else text.name.span,
+        device=energy.device if energy else None,
         layers=layers,
         couplings=tuple(named_couplings),
         drives=tuple(named_drives),

@@ -11,6 +11,7 @@ from ffebm_dsl.language.ir.resolve.misspelt import blame_declarations
 from ffebm_dsl.language.ir.resolve.overrides import MODEL_KEYS, read_overrides
 from ffebm_dsl.language.ir.resolve.params import resolve_params
 from ffebm_dsl.language.ir.resolve.ports import declare
+from ffebm_dsl.language.ir.resolve.resolve_hardware import check_devices, resolve_hardware
 from ffebm_dsl.language.ir.resolve.resolve_model import resolve_model
 from ffebm_dsl.language.ir.resolve.resolve_train import resolve_train
 from ffebm_dsl.language.ir.resolve.resolved import Spec
@@ -37,9 +38,10 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
     keys = {key: override for key, override in given.items() if key not in values}
     of_model = {key: o for key, o in keys.items() if key.partition(".")[0] in MODEL_KEYS}
     of_train = {key: o for key, o in keys.items() if key not in of_model}
+    devices = resolve_hardware(of_type(program.items, ast.Hardware), scope, log)
     train = resolve_train(section, of_train, scope, log)
     if text is not None and expands_to_too_much(text, templates, log):
-        return Spec(version, used, {}, None, train)
+        return Spec(version, used, {}, devices, None, train)
     model = resolve_model(text, templates, of_model, scope, log) if text else None
     if text is None:
         log.report(
@@ -48,11 +50,13 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
             Span(len(log.source.text.rstrip()), len(log.source.text.rstrip())),
             help="add `model name { ... }`",
         )
+    if model is not None:
+        check_devices(model, devices, log)
     blame_declarations(program, log)
     if not log.failed:
         _warn_of_unused(params, templates, values, log)
     parameters = {name: b.value for name, b in values.items() if b.value is not None}
-    return Spec(version, used, parameters, model, train)
+    return Spec(version, used, parameters, devices, model, train)
 
 
 def _templates(program: ast.Program, log: Log) -> dict[str, ast.Template]:

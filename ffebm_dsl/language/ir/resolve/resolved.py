@@ -13,6 +13,7 @@ from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.ir.model import CallIR, OpIR, PackageIR, RelaxIR, Shape
 from ffebm_dsl.language.ir.resolve.bind import BoundCall, Values
 from ffebm_dsl.language.ir.resolve.scope import Scalar
+from ffebm_dsl.language.syntax import ast
 
 
 class Port(NamedTuple):
@@ -88,6 +89,7 @@ class Estimator(NamedTuple):
 class Block(NamedTuple):
     """``energy`` is None where there is none, or a faulty one.
 
+    ``device`` is the hardware that it is on.
     ``whole`` says that no part was dropped as faulty, so that a missing drive or output
     is missing in the text too. ``expansion`` is where a template was expanded.
     """
@@ -98,6 +100,7 @@ class Block(NamedTuple):
     maps: tuple[Map, ...]
     energy: str | None
     energy_span: Span
+    device: ast.Ident | None
     layers: tuple[Layer, ...]
     couplings: tuple[Coupling, ...]
     drives: tuple[Drive, ...]
@@ -145,6 +148,13 @@ class Model(NamedTuple):
     init: CallIR
 
 
+class Device(NamedTuple):
+    """A hardware section: its name and keys, None after a fault, and where its name is."""
+
+    ir: CallIR | None
+    span: Span
+
+
 class Train(NamedTuple):
     """``places``: where each key's value is, in the spec or in an override."""
 
@@ -165,5 +175,6 @@ class Spec(NamedTuple):
     version: str
     packages: tuple[PackageIR, ...]
     parameters: dict[str, Scalar]
+    hardware: dict[str, Device]
     model: Model | None
     train: Train | None

@@ -21,13 +21,14 @@ _STAGES = {BlockIR: "block", FeedforwardIR: "feedforward"}
 def to_json_dict(spec: SpecIR) -> dict[str, Any]:
     """Dicts, lists, strings, numbers, truth values and None, in the order of the IR's fields.
 
-    A stage says by ``kind`` which of the two it is. ``packages`` is there where the spec uses
-    one, ``settings`` of a coupling or drive where they are not all as by default. Equal specs
-    give equal dicts.
+    A stage says by ``kind`` which of the two it is. ``packages`` and ``hardware`` are there where
+    the spec has some, ``settings`` of a coupling or drive where they are not all as by default.
+    Equal specs give equal dicts.
     """
     data = _plain(spec)
-    if not spec.packages:
-        del data["packages"]
+    for part in ("packages", "hardware"):
+        if not data[part]:
+            del data[part]
     for plain, stage in zip(data["model"]["stages"], spec.model.stages, strict=True):
         plain["kind"] = _STAGES[type(stage)]
     return dict(data)
@@ -51,12 +52,12 @@ def _plain(value: Any) -> Any:
 def from_json_dict(data: Mapping[str, Any]) -> SpecIR:
     """The SpecIR whose :func:`~ffebm_dsl.language.ir.tools.dump.to_json_dict` is ``data``.
 
-    ``parameters`` and ``packages`` may be missing, of a package the version that was found, and
-    settings that are as by default. ``data`` must have the form that the interchange schema
-    demands; what it says is taken as it is.
+    ``parameters``, ``hardware`` and ``packages`` may be missing, of a package the version that was
+    found, and settings that are as by default. ``data`` must have the form that the interchange
+    schema demands; what it says is taken as it is.
     """
     packages = [{"version": "", **package} for package in data.get("packages", ())]
-    spec = _record(SpecIR, {"parameters": {}, **data, "packages": packages})
+    spec = _record(SpecIR, {"parameters": {}, "hardware": [], **data, "packages": packages})
     assert isinstance(spec, SpecIR)
     return spec
 

@@ -9,7 +9,16 @@ from ffebm_dsl.language.ir.check.check_feedback import asymmetric, layer_weights
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, LossIR, ModelIR, Value
 from ffebm_dsl.language.ir.resolve.bind import changed
 from ffebm_dsl.language.ir.resolve.scope import show
-from ffebm_dsl.language.registry import CONNECTIONS, LOSSES, OPS, TABLES, Construct, Kind, Parameter
+from ffebm_dsl.language.registry import (
+    CONNECTIONS,
+    HARDWARE,
+    LOSSES,
+    OPS,
+    TABLES,
+    Construct,
+    Kind,
+    Parameter,
+)
 
 
 def written(value: Value, parameter: Parameter | None = None) -> str:
@@ -85,6 +94,11 @@ def options(connection: str, settings: Mapping[str, Value]) -> str:
     construct = CONNECTIONS[connection]
     stated = "  ".join(assignments(construct, changed(construct, settings)))
     return f" {{ {stated} }}" if stated else ""
+
+
+def device_in_words(device: CallIR) -> str:
+    """The keys of a hardware section that are not as by default: ``read_noise = 0.01, ...``."""
+    return ", ".join(assignments(HARDWARE, changed(HARDWARE, device.arguments))) or "as ideal"
 
 
 def assignments(construct: Construct, values: Mapping[str, Value]) -> list[str]:

@@ -6,18 +6,18 @@ coupling's last weight, and in a block what the model states already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from ffebm_dsl.language.ir.lower import NO_READOUT
 from ffebm_dsl.language.ir.model import (
+    IDEAL,
     BlockIR,
     CallIR,
     FeedforwardIR,
     ModelIR,
     OpIR,
     SpecIR,
-    TrainIR,
 )
 from ffebm_dsl.language.ir.resolve.bind import changed
 from ffebm_dsl.language.ir.tools.notation import (
@@ -28,7 +28,7 @@ from ffebm_dsl.language.ir.tools.notation import (
     written_briefly,
     written_loss,
 )
-from ffebm_dsl.language.registry import PHASES, TRAIN
+from ffebm_dsl.language.registry import HARDWARE, PHASES, TRAIN, Construct
 
 
 class Statement(NamedTuple):
@@ -44,9 +44,13 @@ def statements(spec: SpecIR) -> Iterator[Statement]:
     yield Statement(f"ffe {spec.version}", "/version")
     for i, package in enumerate(spec.packages):
         yield Statement(f"use {package.name} >= {package.least}", f"/packages/{i}")
+    for i, device in enumerate(spec.hardware):
+        at = f"/hardware/{i}"
+        head = f"hardware {device.name}"
+        yield from _section(head, HARDWARE, device.arguments, at, f"{at}/arguments")
     yield from _model(spec.model)
     if spec.train is not None:
-        yield from _train(spec.train)
+        yield from _section("train", TRAIN, vars(spec.train), "/train", "/train")
 
 
 def _model(model: ModelIR) -> Iterator[Statement]:
@@ -99,7 +103,8 @@ def _block(block: BlockIR, common: BlockIR | None, init: CallIR, at: str) -> Ite
     yield Statement(f"block {block.name} {{", at)
     for i, map_ in enumerate(block.feedforwards):
         yield _map("feedforward", map_, f"{at}/feedforwards/{i}", block.name)
-    yield Statement(f"energy {block.energy} {{", f"{at}/energy")
+    on = "" if block.hardware == IDEAL else f" on {block.hardware}"
+    yield Statement(f"energy {block.energy}{on} {{", f"{at}/energy")
     for i, layer in enumerate(block.layers):
         shape = ", ".join(map(str, layer.shape))
         text = f"layer {layer.name}: [{shape}] {written_briefly(layer.activation, 'activations')}"
@@ -146,9 +151,11 @@ def _init(init: CallIR, before: CallIR, at: str) -> Iterator[Statement]:
         yield Statement(f"init {written_briefly(init, 'initialisers')}", f"{at}/init")
 
 
-def _train(train: TrainIR) -> Iterator[Statement]:
-    yield Statement("train {", "/train")
-    stated = changed(TRAIN, vars(train))
-    for key, text in zip(stated, assignments(TRAIN, stated), strict=True):
-        yield Statement(text, f"/train/{key}")
-    yield Statement("}", "/train")
+def _section(
+    head: str, section: Construct, values: Mapping[str, Any], at: str, inside: str
+) -> Iterator[Statement]:
+    yield Statement(f"{head} {{", at)
+    stated = changed(section, values)
+    for key, text in zip(stated, assignments(section, stated), strict=True):
+        yield Statement(text, f"{inside}/{key}")
+    yield Statement("}", at)

@@ -17,7 +17,7 @@ import pytest
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, SpecError, render
 from ffebm_dsl.language.diagnostics.codes import CODES, MEASURED, Example, examples, page, pointer
 from ffebm_dsl.language.ir import compile_spec
-from ffebm_dsl.language.registry import OPS
+from ffebm_dsl.language.registry import ENERGIES, OPS
 from tests.golden.test_golden import compare
 
 ROOT = Path(__file__).parents[4]
@@ -64,8 +64,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         program = tmp_path / "page.py"
         program.write_text(text, encoding="utf-8")
         with monkeypatch.context() as patch:
-            patch.setattr(OPS, "_read", {**OPS._read})
-            patch.setattr(OPS, "_entries", {**OPS._entries})
+            for table in (OPS, ENERGIES):
+                patch.setattr(table, "_read", {**table._read})
+                patch.setattr(table, "_entries", {**table._entries})
             runpy.run_path(str(program))
         return capsys.readouterr().out
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from ffebm_dsl.language.diagnostics.codes import CODES
 from ffebm_dsl.language.registry import (
     CONNECTIONS,
+    HARDWARE,
     PHASES,
     TABLES,
     TRAIN,
@@ -38,8 +39,8 @@ def _table(name: str) -> str:
         return _connections(CONNECTIONS)
     if name == "phases":
         return _phases(PHASES)
-    if name == "train":
-        return _parameters(TRAIN)
+    if name in ("train", "hardware"):
+        return _parameters(TRAIN if name == "train" else HARDWARE)
     rows = [
         [f"`{_call(entry)}`", entry.doc, "; ".join(map(_argument, entry.parameters))]
         for entry in TABLES[name].visible().values()

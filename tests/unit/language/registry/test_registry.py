@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ffebm_dsl.language.registry import (
+    HARDWARE,
     OPS,
     REQUIRED,
     TABLES,
@@ -21,7 +22,7 @@ SIGNATURES = [
     pytest.param(signature, id=f"{name}.{signature.name}")
     for name, table in TABLES.items()
     for signature in table.visible().values()
-] + [pytest.param(TRAIN, id="train")]
+] + [pytest.param(TRAIN, id="train"), pytest.param(HARDWARE, id="hardware")]
 
 
 @pytest.mark.parametrize("signature", SIGNATURES)
@@ -47,7 +48,7 @@ def check_default(signature: Construct, parameter: Parameter) -> None:
     elif parameter.kind is Kind.CALL:
         entry = TABLES[parameter.table][str(default)]
         assert all(not p.required for p in entry.parameters)
-    elif parameter.kind is Kind.CHOICE:
+    elif parameter.kind is Kind.CHOICE or default in parameter.choices:
         assert default in parameter.choices
     elif parameter.kind is Kind.BOOL:
         assert isinstance(default, bool)

@@ -17,6 +17,7 @@ from ffebm_dsl.running.training.processes import is_loss
 from ffebm_dsl.running.training.world import split
 from tests.ranks import Ranks
 from tests.unit.running.training.runs import SPEC, read, rows, write_data
+from tests.unit.running.training.test_on_devices import DEVICE, on
 
 SYNCED = SPEC.replace("batch_norm1d()", "batch_norm1d(sync=true)")
 ADMITTED = 1e-6
@@ -102,6 +103,16 @@ def test_several_processes_have_the_noise_of_one(folder: Path) -> None:
     assert alone(folder, *options(folder, "one")) == 0
     assert [code for code, _, _ in together(folder, *options(folder, "many"))] == [0, 0]
     assert difference(folder / "one", folder / "many") < ADMITTED
+
+
+def test_several_processes_have_the_device_of_one(folder: Path) -> None:
+    """Its draws, and the ranges that its converters find in the whole batch."""
+    text = on(DEVICE).replace("batch_norm1d()", "batch_norm1d(sync=true)")
+    (folder / "small.ffe").write_text(text)
+    assert alone(folder, *options(folder, "one")) == 0
+    assert [code for code, _, _ in together(folder, *options(folder, "many"))] == [0, 0]
+    # A state at the border between two levels may fall to either side.
+    assert difference(folder / "one", folder / "many") < 1e-3
 
 
 def test_the_comparison_can_fail(folder: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.registry import ACTIVATIONS, OPS, OPTIMIZERS, PHASES, TRAIN
 from ffebm_dsl.language.syntax import RESERVED
+from ffebm_dsl.language.syntax.grammar import LATER
 from ffebm_dsl.tools.editor import analyse, complete, definition, hover, symbols
 from ffebm_dsl.tools.editor.hover import KEYWORD_DOCS
 from tests.unit.tools.editor.texts import TEXT, changed
@@ -48,7 +49,7 @@ def labels(old: str, new: str) -> list[str]:
         ("src: port", "src: |!", ["port", "int"]),
         ("(logits, y)", "(logits, |!)", ["y"]),
         ("loss =", "|! loss =", ["readout", "block", "loss"]),
-        ("train {", "|! train {", ["use", "param", "template", "model", "train"]),
+        ("train {", "|! train {", ["use", "param", "template", "hardware", "model", "train"]),
     ],
 )
 def test_offered(old: str, new: str, offered: list[str]) -> None:
@@ -119,4 +120,4 @@ def test_no_text_is_too_broken(start: int, end: int, offset: int) -> None:
 
 
 def test_every_keyword_is_documented() -> None:
-    assert set(KEYWORD_DOCS) == RESERVED | {"use"}
+    assert set(KEYWORD_DOCS) == RESERVED | {*LATER.values()}

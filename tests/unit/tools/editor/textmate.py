@@ -56,6 +56,13 @@ def _patterns() -> list[dict[str, Any]]:
                 "2": {"name": "entity.name.type.ffe"},
             },
         },
+        {
+            "match": rf"\b(hardware|on)\s+({NAME})(?=\s*\{{)",
+            "captures": {
+                "1": {"name": "keyword.control.ffe"},
+                "2": {"name": "entity.name.type.ffe"},
+            },
+        },
         {"name": "constant.language.ffe", "match": _words(CONSTANTS)},
         {"name": "keyword.control.ffe", "match": _words(RESERVED - CONSTANTS)},
         {"name": "support.type.ffe", "match": _words((*VALUE_TYPES, "port"))},

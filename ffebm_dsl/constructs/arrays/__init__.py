@@ -1,0 +1,1 @@
+"""Arrays of analog memory that hold weights."""

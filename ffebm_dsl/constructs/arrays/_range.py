@@ -1,0 +1,48 @@
+"""What arrays share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ffebm_dsl.language.registry import Kind, Parameter
+from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE, POSITIVE
+from ffebm_dsl.physics.interfaces import Numbers
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RANGE = Parameter(
+    "range",
+    Kind.REAL,
+    "the largest weight that can be held; auto: the largest of the tensor, so that none is cut",
+    "auto",
+    POSITIVE,
+    choices=("auto",),
+)
+
+TRANSPOSE = Parameter(
+    "transpose_mismatch",
+    Kind.REAL,
+    "standard deviation of the relative error of each weight on the way back, fixed",
+    0.0,
+    NOT_NEGATIVE,
+)
+
+
+def number_or_none(value: float | str, word: str) -> float | None:
+    """The number of an argument that a word may be in the place of."""
+    return None if value == word else float(value)
+
+
+def limit(weight: Tensor, stated: float | None) -> Tensor:
+    """The largest weight that can be held, 0-dim and above 0."""
+    import torch
+
+    if stated is not None:
+        return weight.new_tensor(stated)
+    return weight.abs().max().clamp_min(torch.finfo(weight.dtype).tiny)
+
+
+def rescaled(held: Tensor, deviation: float, numbers: Numbers) -> Tensor:
+    """What acts on the way back."""
+    return held * (1 + deviation * numbers.fixed("transpose")) if deviation > 0 else held

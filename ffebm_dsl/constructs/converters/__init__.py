@@ -1,0 +1,1 @@
+"""Converters between the digital and the analog side."""

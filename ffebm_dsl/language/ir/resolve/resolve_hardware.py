@@ -1,0 +1,86 @@
+"""The hardware sections: devices by name, with every key."""
+
+from __future__ import annotations
+
+from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.model import IDEAL, CallIR
+from ffebm_dsl.language.ir.resolve.bind import bind
+from ffebm_dsl.language.ir.resolve.ports import declare
+from ffebm_dsl.language.ir.resolve.resolved import Block, Device, Model
+from ffebm_dsl.language.ir.resolve.scope import Scope
+from ffebm_dsl.language.registry import CONVERTERS, HARDWARE
+from ffebm_dsl.language.syntax import ast
+
+Devices = dict[str, Device]
+
+_INTO_ANALOG = {"drives": True, "cotangents": True, "outputs": False, "updates": False}
+
+
+def resolve_hardware(sections: list[ast.Hardware], scope: Scope, log: Log) -> Devices:
+    """All hardware sections by name."""
+    names: dict[str, Span] = {}
+    found: Devices = {}
+    for section in sections:
+        name = section.name
+        if name.text == IDEAL:
+            log.report(
+                "FFE1003",
+                f"`{IDEAL}` is the hardware without any imperfection",
+                name.span,
+                help="choose another name",
+            )
+        elif declare(names, name, log):
+            found[name.text] = Device(_settings(section, scope, log), name.span)
+    return found
+
+
+def _settings(section: ast.Hardware, scope: Scope, log: Log) -> CallIR | None:
+    values = bind(HARDWARE, section.settings, section.name.span, scope, log)
+    if values is None:
+        return None
+    for setting in section.settings:
+        key, call = setting.name.text, values[setting.name.text]
+        if key not in _INTO_ANALOG or not isinstance(call, CallIR):
+            continue
+        way = CONVERTERS[call.name].into_analog
+        if way is not None and way != _INTO_ANALOG[key]:
+            entering = "enter the analog side" if _INTO_ANALOG[key] else "leave the analog side"
+            log.report(
+                "FFE3021",
+                f"`{key}` {entering}, and `{call.name}` converts the other way",
+                setting.value.span,
+                help="`dac` converts numbers to analog quantities, `adc` these to numbers",
+            )
+    return CallIR(section.name.text, values)
+
+
+def check_devices(model: Model, devices: Devices, log: Log) -> None:
+    """Report energies on hardware that there is not, and hardware that no energy is on."""
+    used = {IDEAL}
+    for block in model.stages:
+        if isinstance(block, Block) and block.device is not None:
+            used.add(block.device.text)
+            if block.device.text not in (*devices, IDEAL):
+                _report_unknown(block.device, devices, log.within(block.expansion))
+    for name, device in devices.items():
+        if name not in used and not log.failed:
+            log.report(
+                "FFEW021",
+                f"no energy is on hardware `{name}`",
+                device.span,
+                help=f"`ffebm eval --hardware {name}` tests on it; `energy hopfield on {name}` "
+                "trains on it",
+            )
+
+
+def _report_unknown(name: ast.Ident, devices: Devices, log: Log) -> None:
+    known = (*devices, IDEAL)
+    log.report(
+        "FFE3022",
+        f"no hardware is called `{name.text}`",
+        name.span,
+        help=did_you_mean(name.text, known) or f"add `hardware {name.text} {{ ... }}`",
+        fix=respell(name.span, name.text, known),
+    )

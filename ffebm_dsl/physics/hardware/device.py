@@ -1,0 +1,162 @@
+"""One device that one block is on: the same in all of its phases.
+
+A call of the block programs the array once, for free and nudged phases alike, so that at
+beta = 0 every static error contrasts to exactly zero. Weight gradients are those of what the
+array holds and are applied to the numbers that it was told to hold. A device is a function of
+its seed and of the block's name: nothing of it is stored but the ranges that converters found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ffebm_dsl.physics.gradients import LinearCost
+from ffebm_dsl.physics.hardware.port import Port
+from ffebm_dsl.physics.interfaces import (
+    FIXED,
+    ContrastiveEstimator,
+    Converter,
+    DeviceSettings,
+    Estimator,
+    Layer,
+    Normal,
+    Numbers,
+)
+
+
+class Device(nn.Module):
+    """A device and its converters.
+
+    Args:
+        block: the name of the block that is on it.
+        settings: what it is.
+        layers: of the block's energy.
+        outputs: indices of the layers that the block hands on.
+        drives: how many drives the block has.
+        nonnegative: what it holds is conductances, none of which an error makes negative.
+    """
+
+    def __init__(
+        self,
+        block: str,
+        settings: DeviceSettings,
+        layers: Sequence[Layer],
+        outputs: Sequence[int],
+        drives: int,
+        *,
+        nonnegative: bool = False,
+    ) -> None:
+        super().__init__()
+        self.block, self.settings, self._nonnegative = block, settings, nonnegative
+        unipolar = [layer.activation.range[0] >= 0 for layer in layers]
+        self.drives = _ports(settings.drives, range(drives))
+        self.cotangents = _ports(settings.cotangents, sorted(set(outputs)))
+        self.outputs = _ports(settings.outputs, range(len(outputs)), [unipolar[i] for i in outputs])
+        self.updates = _ports(settings.updates, range(len(layers)), unipolar)
+        self._kept: dict[tuple[object, ...], Tensor] = {}
+
+    @property
+    def reprogrammed(self) -> bool:
+        """Whether programming draws fresh numbers."""
+        return self.settings.array is not None and self.settings.array.reprogrammed
+
+    def enter(self, drives: Sequence[Tensor]) -> list[Tensor]:
+        """The drives as their converters let them in."""
+        return [self.drives[str(k)](u) for k, u in enumerate(drives)] if self.drives else [*drives]
+
+    def leave(self, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """The outputs as their converters let them out."""
+        if not self.outputs:
+            return tuple(states)
+        return tuple(self.outputs[str(k)](s) for k, s in enumerate(states))
+
+    def let_in(self, cost: LinearCost) -> LinearCost:
+        """Cotangents per sample as their converters let them in."""
+        if not self.cotangents:
+            return cost
+        return LinearCost({i: self.cotangents[str(i)](c) for i, c in cost.cotangents.items()})
+
+    def read(self, layer: int, s: Tensor) -> Tensor:
+        """A state as the update of weights sees it."""
+        found: Tensor = self.updates[str(layer)](s) if self.updates else s
+        return found
+
+    def programmed(self, weights: Mapping[str, Tensor], call: int = FIXED) -> dict[str, Tensor]:
+        """What the array holds for each weight; biases are set as they are."""
+        array = self.settings.array
+        if array is None:
+            return dict(weights)
+        held = {
+            name: w if _is_bias(name) else array.programmed(w, self._numbers(name, w, call))
+            for name, w in weights.items()
+        }
+        if not self._nonnegative:
+            return held
+        return {name: w if _is_bias(name) else w.clamp_min(0) for name, w in held.items()}
+
+    def transposed(self, name: str, held: Tensor) -> Tensor:
+        """What of a weight acts on the way back through its coupling."""
+        array = self.settings.array
+        if array is None or _is_bias(name):
+            return held
+        return array.transposed(held, self._numbers(name, held, FIXED))
+
+    @property
+    def asymmetric(self) -> bool:
+        """Whether :meth:`transposed` changes anything."""
+        return self.settings.array is not None and self.settings.array.asymmetric
+
+    def measured(
+        self, gradients: dict[str, Tensor], estimator: Estimator, weights: Tensor
+    ) -> dict[str, Tensor]:
+        """Gradients with the fixed error that each measured contrast has.
+
+        A contrast of two phases is off by the same, whatever beta is; ``weights``, (B,), are those
+        of the samples.
+        """
+        if self.settings.offset == 0 or not isinstance(estimator, ContrastiveEstimator):
+            return gradients
+        # Half of the weights is what a difference of phases is multiplied by.
+        size = sum(abs(phase.weight) for phase in estimator.phases) / 2 * weights.sum()
+        off = self.settings.offset * size
+        return {
+            name: g + off * self._normal(name, g, "offset", FIXED) for name, g in gradients.items()
+        }
+
+    def _numbers(self, name: str, like: Tensor, call: int) -> Numbers:
+        def numbers(key: int) -> Normal:
+            return lambda imperfection: self._normal(name, like, imperfection, key)
+
+        return Numbers(numbers(FIXED), numbers(call))
+
+    def _normal(self, name: str, like: Tensor, imperfection: str, call: int) -> Tensor:
+        """Standard normal numbers; drawn on the CPU in single precision, wherever they are used."""
+        key = (name, imperfection, tuple(like.shape), like.dtype, like.device)
+        if call == FIXED and key in self._kept:
+            return self._kept[key]
+        text = repr((self.settings.seed, self.block, name, imperfection, call))
+        seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+        drawn = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed))
+        drawn = drawn.to(like.device, like.dtype)
+        if call == FIXED:
+            self._kept[key] = drawn
+        return drawn
+
+
+def _is_bias(name: str) -> bool:
+    return name.rpartition(".")[2] == "bias"
+
+
+def _ports(
+    converter: Converter | None, keys: Iterable[int], unipolar: Sequence[bool] | None = None
+) -> nn.ModuleDict:
+    """A port for each key; none for an ideal converter."""
+    if converter is None:
+        return nn.ModuleDict()
+    return nn.ModuleDict(
+        {str(k): Port(converter, unipolar=unipolar[k] if unipolar else False) for k in keys}
+    )

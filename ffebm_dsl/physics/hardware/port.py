@@ -1,0 +1,62 @@
+"""A converter at one place of a block's border, with the range that it has found."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ffebm_dsl.physics.hardware.quantise import straight_through
+from ffebm_dsl.physics.interfaces import Converter
+from ffebm_dsl.physics.network.whole_batch import WholeBatch
+
+CALIBRATION = 100
+"""The batches of a training after which a range stays as it is."""
+
+SPREAD = 3.0
+"""A range is so many root mean squares: normal numbers are cut 3 times in a thousand. Both as in
+IBM's aihwkit-lightning, which starts its input ranges so."""
+
+
+class Port(WholeBatch, nn.Module):
+    """Quantises tensors (B, ...); ``unipolar`` where none of what it sees is negative."""
+
+    mean_square: Tensor
+    batches: Tensor
+
+    def __init__(self, converter: Converter, *, unipolar: bool) -> None:
+        super().__init__()
+        self.converter, self.unipolar = converter, unipolar
+        if converter.range is None:
+            self.register_buffer("mean_square", torch.zeros((), dtype=torch.float64))
+            self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x: Tensor) -> Tensor:
+        high = self.limit(x)
+        low = 0.0 if self.unipolar else -high
+        return straight_through(x, low, high, self.converter.levels(unipolar=self.unipolar))
+
+    def limit(self, x: Tensor) -> Tensor | float:
+        """The largest magnitude that is told apart: stated, or found, ``x`` being next."""
+        if self.converter.range is not None:
+            return self.converter.range
+        if self.training and int(self.batches) < CALIBRATION:
+            self._learn(x.detach())
+        # Before there was a training: that of what is there.
+        square = self.mean_square if int(self.batches) else x.detach().double().square().mean()
+        tiny = torch.finfo(x.dtype).tiny
+        return (SPREAD * square.sqrt()).to(x.device, x.dtype).clamp_min(tiny)
+
+    def _learn(self, x: Tensor) -> None:
+        """Take a batch into the mean, over all processes."""
+        part = self.part
+        own = x if part is None or part.reduce is None else x[: part.count]
+        sums = torch.stack([own.double().square().sum(), own.new_tensor(own.numel()).double()])
+        if part is not None and part.reduce is not None:
+            part.reduce(sums)
+        self.batches += 1
+        mean = (sums[0] / sums[1]).to(self.mean_square.device)
+        self.mean_square += (mean - self.mean_square) / self.batches
+
+    def extra_repr(self) -> str:
+        known = self.converter.range or ("auto" if not int(self.batches) else "found")
+        return f"{self.converter.bits} bits, range {known}"

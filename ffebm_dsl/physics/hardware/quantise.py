@@ -1,0 +1,42 @@
+"""Uniform quantisers, straight through for gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def quantise(x: Tensor, low: Tensor | float, high: Tensor | float, levels: int) -> Tensor:
+    """``x`` at the nearest of so many levels from ``low`` to ``high``, both included.
+
+    Halfway between two levels it goes to the even one, outside the range to the end. An odd number
+    of levels has one in the middle, which comes out exactly.
+    """
+    step = (high - low) / (levels - 1)
+    # Counted from the middle where that is a level, so that a 0 there stays 0.
+    odd = levels % 2 == 1
+    origin, below = ((low + high) / 2, (levels - 1) // 2) if odd else (low, 0)
+    index = ((x - origin) / step).round().clamp(-below, levels - 1 - below)
+    return origin + index * step
+
+
+def straight_through(x: Tensor, low: Tensor | float, high: Tensor | float, levels: int) -> Tensor:
+    """:func:`quantise`, with the gradient of a clip: 1 inside the range, 0 outside."""
+    result: Tensor = _StraightThrough.apply(x, low, high, levels)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, low: Tensor | float, high: Tensor | float, levels: int
+    ) -> Tensor:
+        ctx.save_for_backward((x >= low) & (x <= high))
+        return quantise(x, low, high, levels)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        (inside,) = ctx.saved_tensors
+        return gradient * inside, None, None, None

@@ -1,0 +1,119 @@
+"""One call of an energy block: its free phase, its gradient, and how its relaxations went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ffebm_dsl.physics.energy import Energy
+from ffebm_dsl.physics.gradients import LossCost
+from ffebm_dsl.physics.interfaces import (
+    BoundEnergy,
+    Cost,
+    Draws,
+    EnergyDynamics,
+    Equilibrium,
+    GradientEstimate,
+    Routings,
+    Solution,
+    together,
+)
+from ffebm_dsl.physics.network.phase_report import PhaseReport
+from ffebm_dsl.physics.network.strength import at_its_strength
+from ffebm_dsl.physics.relaxation import forward_pass, relax
+
+if TYPE_CHECKING:
+    from ffebm_dsl.physics.hardware import Device
+    from ffebm_dsl.physics.network.block import BlockSettings
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a block: what it was made with, and how its relaxations went.
+
+    ``batch`` is the number of samples over which the loss is a mean, by its factor;
+    ``programming`` the key of what is drawn as weights are programmed. ``reach`` is where the
+    block keeps a strength that is measured.
+    """
+
+    block: str
+    settings: BlockSettings
+    outputs: tuple[int, ...]
+    batch: float
+    cost: LossCost | None
+    draws: Draws | None
+    reach: Tensor | None
+    device: Device | None
+    programming: int
+    reports: list[PhaseReport] = field(default_factory=list)
+
+    def bind(
+        self, energy: Energy, drives: Sequence[Tensor], weights: Mapping[str, Tensor]
+    ) -> BoundEnergy:
+        """The energy as its device holds it, for all phases of the call."""
+        named, device = {name: w.detach() for name, w in weights.items()}, self.device
+        if device is None:
+            return energy.bind(drives, named)
+        held = device.programmed(named, self.programming)
+        if not device.asymmetric:
+            return energy.bind(drives, held)
+        return energy.bind(drives, held, transposed=device.transposed)
+
+    def free_phase(self, bound: BoundEnergy) -> tuple[Solution, Routings | None]:
+        """The free phase, and the routings that were frozen in it or given."""
+        s = self.settings
+        at_zero = s.start is None
+        noise = self.draws.noise("free", s.free.noise) if self.draws else None
+        dynamics = bound.dynamics(
+            together(s.force, noise),
+            s.routings,
+            freeze_after=s.free.freeze_after,
+            from_zero=at_zero,
+        )
+        start = bound.zero_state() if s.start is None else s.start
+        if s.free.feedforward and at_zero:
+            start = forward_pass(dynamics, start)
+        solution = relax(dynamics, start, s.free)
+        kept = _kept(dynamics, solution, s)
+        self.report("free", solution, kept)
+        if s.measure:
+            measured = bound.quantities(solution.state)
+            self.reports[-1] = replace(self.reports[-1], quantities=measured)
+        return solution, kept
+
+    @property
+    def reader(self) -> Callable[[int, Tensor], Tensor] | None:
+        """How the device reads states for the update of weights; None: as they are."""
+        device = self.device
+        return device.read if device is not None and device.updates else None
+
+    def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
+        """The estimator's answer; its solves are reported."""
+        s = self.settings
+        estimator = at_its_strength(s.estimator, self.reach, equilibrium, cost, weights)
+        estimate = estimator.estimate(equilibrium, cost, weights)
+        if self.device is not None:
+            measured = self.device.measured(estimate.weights, estimator, weights)
+            estimate = estimate._replace(weights=measured)
+        for phase, solutions in estimate.solutions.items():
+            for solution in solutions:
+                self.report(phase, solution)
+        return estimate
+
+    def report(self, phase: str, solution: Solution, routings: Routings | None = None) -> None:
+        report = PhaseReport(
+            self.block, phase, solution.residual.detach(), solution.sweeps, solution.status
+        )
+        if self.settings.keep_states:
+            state = tuple(s.detach() for s in solution.state)
+            report = replace(report, state=state, routings=routings)
+        self.reports.append(report)
+
+
+def _kept(dynamics: EnergyDynamics, solution: Solution, settings: BlockSettings) -> Routings | None:
+    """The routings that hold from the free phase on; None where they follow the state."""
+    frozen = settings.routings is not None or settings.free.freeze_after >= 0
+    return dynamics.routings(solution.state) or None if frozen else None

@@ -1,0 +1,110 @@
+"""A trained network on another device than the one that it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.diagnostics.fix import did_you_mean
+from ffebm_dsl.language.interchange import to_text
+from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
+from ffebm_dsl.language.registry import ARRAYS, HARDWARE
+
+OWN = ".core.device."
+"""In the names of what a device remembers: the ranges of its converters."""
+
+
+@dataclass(frozen=True)
+class OtherDevice:
+    """What to test on; None: as in training.
+
+    Attributes:
+        name: a hardware section of the spec, or ideal.
+        seed: which device of its kind.
+        after: seconds since it was programmed, for arrays that drift.
+    """
+
+    name: str | None = None
+    seed: int | None = None
+    after: float | None = None
+
+    @property
+    def changes(self) -> bool:
+        return self != OtherDevice()
+
+    def __str__(self) -> str:
+        parts = [self.name or "as in training"]
+        parts += [f"seed {self.seed}"] if self.seed is not None else []
+        return ", ".join(parts + ([f"after {self.after:g} s"] if self.after is not None else []))
+
+
+def on_device(spec: SpecIR, other: OtherDevice) -> SpecIR:
+    """The spec with its blocks on another device, of which only inference is asked.
+
+    Raises:
+        InputError: no such hardware, or none that knows of a time.
+        SpecError: a block cannot be on it.
+    """
+    names = [device.name for device in spec.hardware]
+    if other.name is not None and other.name not in (*names, IDEAL):
+        raise InputError(
+            f"the run's spec has no hardware `{other.name}`",
+            help=did_you_mean(other.name, names) or f"known: {', '.join((*names, IDEAL))}",
+        )
+    stages = [
+        replace(stage, hardware=other.name or stage.hardware)
+        if isinstance(stage, BlockIR)
+        else stage
+        for stage in spec.model.stages
+    ]
+    used = {stage.hardware for stage in stages if isinstance(stage, BlockIR)} - {IDEAL}
+    if not used and (other.seed is not None or other.after is not None):
+        raise InputError(
+            "on ideal hardware there is neither another device nor a drift",
+            help="choose one with --hardware",
+        )
+    hardware = tuple(_in_use(device, other) for device in spec.hardware if device.name in used)
+    edited = replace(
+        spec, hardware=hardware, model=replace(spec.model, stages=tuple(stages)), version="1.1"
+    )
+    return compile_spec(SourceFile("the spec on other hardware", to_text(edited)), None, None).spec
+
+
+def _in_use(device: CallIR, other: OtherDevice) -> CallIR:
+    """A device without what matters to learning alone, as it is then."""
+    given = dict(device.arguments)
+    for key in ("cotangents", "updates", "update_offset"):
+        default = HARDWARE.parameter(key).default
+        given[key] = CallIR(str(default), {}) if isinstance(default, str) else default
+    if other.seed is not None:
+        given["seed"] = other.seed
+    if other.after is not None:
+        array = given["weights"]
+        if "time" not in ARRAYS[array.name].names:
+            raise InputError(
+                f"the weights of hardware `{device.name}` do not drift: `{array.name}` has no time",
+                help="leave --after out, or choose hardware with `weights = pcm()`",
+            )
+        given["weights"] = CallIR(array.name, {**array.arguments, "time": other.after})
+    return CallIR(device.name, given)
+
+
+def refitted(network: nn.Module, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What was saved, with what the network's own device remembers.
+
+    Raises:
+        InputError: a converter has no stated range, and found none in training.
+    """
+    own = network.state_dict()
+    ranges = {name for name in own if OWN in name}
+    if unknown := sorted(ranges - saved.keys()):
+        place = unknown[0].rpartition(".")[0]
+        raise InputError(
+            f"the converter {place} found no range in the run's training",
+            help="state its `range`, or train on hardware that has it",
+        )
+    return {name: t for name, t in saved.items() if OWN not in name or name in ranges}

@@ -1,0 +1,149 @@
+"""What a device does to the gradients that training has: each knob alone, and all together.
+
+Of every tensor the device's gradient, by the spec's own estimators, strengths and sweeps, is
+compared with the converged gradient on ideal hardware, over draws of the device and of its noise:
+
+- the cosine of the two, on average over the draws;
+- the bias: how far the mean over the draws is off, relative to the ideal gradient;
+- the spread: the root mean square of how far draws are off their mean, relative to it too.
+
+The row of ideal hardware shows what of that is beta's and the sweeps' share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.build import build
+from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
+from ffebm_dsl.language.ir.resolve.bind import changed, fill_defaults
+from ffebm_dsl.language.ir.tools.notation import written_briefly
+from ffebm_dsl.language.registry import HARDWARE, TABLES
+from ffebm_dsl.tools.checking.as_configured import matched
+from ffebm_dsl.tools.checking.problem import Problem, train_without_dropout
+
+DRAWS = 8
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class DeviceRow:
+    """One tensor under one knob; ``tensor`` is ``""`` for all of them as one."""
+
+    knob: str
+    tensor: str
+    cosine: float
+    bias: float
+    spread: float
+
+
+class Knob(NamedTuple):
+    """A label and the devices, by name, with this imperfection alone."""
+
+    label: str
+    hardware: tuple[CallIR, ...]
+
+
+def ideal(spec: SpecIR) -> SpecIR:
+    """The spec with every block on ideal hardware."""
+    stages = tuple(
+        replace(stage, hardware=IDEAL) if isinstance(stage, BlockIR) else stage
+        for stage in spec.model.stages
+    )
+    return replace(spec, hardware=(), model=replace(spec.model, stages=stages))
+
+
+def on_devices(spec: SpecIR) -> bool:
+    """Whether any block is on hardware."""
+    return any(block.hardware != IDEAL for block in spec.model.blocks)
+
+
+def device_rows(
+    spec: SpecIR,
+    problem: Problem,
+    reference: Mapping[str, Tensor],
+    progress: Callable[[str], None],
+) -> list[DeviceRow]:
+    """A row for each knob and tensor, and one for each knob and all tensors as one."""
+    rows: list[DeviceRow] = []
+    for knob in knobs(spec):
+        progress(f"gradients on a device: {knob.label}")
+        draws = [_gradients(spec, problem, knob, draw) for draw in range(DRAWS)]
+        for tensor, expected in reference.items():
+            if float(expected.norm()) > 0:
+                rows.append(_row(knob.label, tensor, [g[tensor] for g in draws], expected))
+        joined = [torch.cat([g.flatten() for g in found.values()]) for found in draws]
+        whole = torch.cat([reference[tensor].flatten() for tensor in draws[0]])
+        rows.append(_row(knob.label, "", joined, whole))
+    return rows
+
+
+def knobs(spec: SpecIR) -> list[Knob]:
+    """Ideal hardware, every knob of every used device alone, and the devices as they are."""
+    used = {block.hardware for block in spec.model.blocks}
+    devices = [device for device in spec.hardware if device.name in used]
+    plain = {d.name: CallIR(d.name, fill_defaults(HARDWARE, {})) for d in devices}
+    found = [Knob(IDEAL, tuple(plain.values()))]
+    for device in devices:
+        head = f"{device.name}: " if len(devices) > 1 else ""
+        for label, key, value in _alone(device):
+            given = {**plain[device.name].arguments, key: value, "seed": device.arguments["seed"]}
+            only = {**plain, device.name: CallIR(device.name, given)}
+            found.append(Knob(head + label, tuple(only.values())))
+    return [*found, Knob(ALL, tuple(devices))]
+
+
+def _alone(device: CallIR) -> Iterator[tuple[str, str, object]]:
+    """Label, key and value of each imperfection; those of a call's arguments one by one."""
+    for key, value in changed(HARDWARE, device.arguments).items():
+        if key == "seed":
+            continue
+        if not isinstance(value, CallIR):
+            yield f"{key} {value:g}", key, value
+            continue
+        table = HARDWARE.parameter(key).table
+        construct = TABLES[table][value.name]
+        stated = changed(construct, value.arguments)
+        optional = [name for name in stated if not construct.parameter(name).required]
+        parts = optional if len(optional) > 1 and key == "weights" else []
+        for name in parts:
+            arguments = fill_defaults(construct, {name: stated[name]})
+            yield f"{key} {value.name}({name})", key, CallIR(value.name, arguments)
+        yield f"{key} {written_briefly(value, table)}", key, value
+
+
+def _gradients(spec: SpecIR, problem: Problem, knob: Knob, draw: int) -> dict[str, Tensor]:
+    """The gradients of training in float64 on one draw of the devices."""
+    hardware = tuple(
+        replace(d, arguments={**d.arguments, "seed": d.arguments["seed"] + draw})
+        for d in knob.hardware
+    )
+    network = build(replace(spec, hardware=hardware), dtype=torch.float64)
+    matched(network, problem.network.state_dict())
+    train_without_dropout(network)
+    configured = network.settings()
+    own = Problem(network, problem.x, problem.target, configured, configured)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(draw)
+        return own.gradients_with(configured)
+
+
+def _row(knob: str, tensor: str, draws: list[Tensor], expected: Tensor) -> DeviceRow:
+    found = torch.stack([g.flatten() for g in draws])
+    reference = expected.flatten()
+    mean, size = found.mean(0), float(reference.norm())
+    norms = found.norm(dim=1).clamp_min(torch.finfo(found.dtype).tiny)
+    cosines = (found / norms[:, None]) @ (reference / size)
+    spread = (found - mean).square().sum(1).mean().sqrt()
+    return DeviceRow(
+        knob,
+        tensor,
+        float(cosines.mean()),
+        float((mean - reference).norm()) / size,
+        float(spread) / size,
+    )

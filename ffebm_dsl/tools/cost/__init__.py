@@ -1,0 +1,18 @@
+"""What a network costs in joules and seconds, by published prices."""
+
+from ffebm_dsl.tools.cost.account import Assumptions, BlockAccount, Entry, SpecCost, cost
+from ffebm_dsl.tools.cost.crossover import Crossover, crossovers
+from ffebm_dsl.tools.cost.prices import Price, PriceList, load_prices
+
+__all__ = [
+    "Assumptions",
+    "BlockAccount",
+    "Crossover",
+    "Entry",
+    "Price",
+    "PriceList",
+    "SpecCost",
+    "cost",
+    "crossovers",
+    "load_prices",
+]

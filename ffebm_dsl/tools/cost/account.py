@@ -1,0 +1,294 @@
+"""Joules and seconds of a network, action by action.
+
+Per sample, with the counts of :mod:`~ffebm_dsl.language.ir.tools.count`:
+
+- a digital map costs its multiply-accumulates once in inference, and three times in a training
+  step: forward, gradient of its input, gradient of its weights;
+- a free phase costs its conversions, its cells in every sweep (each coupling acts both ways),
+  its units in every sweep, and its sweeps in time; so does each nudged phase. A phase is counted
+  with all its sweeps, unless others are given;
+- the states that the update of weights sees are converted once in every nudged phase (and in the
+  free one where the estimator has no other) if the hardware says by what; else the update is
+  analog and local, and only the states of driven layers leave, for the maps' gradients;
+- an estimator that does not nudge is run digitally: its sweeps cost digital operations.
+
+Once per training step every digital weight costs an update and every analog one a pulse. The
+same network all digital does the same arithmetic by digital operations, without conversions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, SpecIR
+from ffebm_dsl.language.ir.tools.count import BlockCount, MapCount, count
+from ffebm_dsl.language.registry import CONVERTERS, GRADIENTS
+from ffebm_dsl.tools.cost.prices import PriceList
+
+KINDS = ("digital", "converters", "analog", "updates")
+
+_OF_ACTION: Mapping[str, str] = {
+    "digital_mac": "digital",
+    "dac": "converters",
+    "adc": "converters",
+    "analog_mac": "analog",
+    "sweep": "analog",
+    "digital_update": "updates",
+    "write": "updates",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """So many actions of one sort, what they cost, and what that is by."""
+
+    action: str
+    count: float
+    joules: float
+    seconds: float
+    bits: int = 0
+    source: str = ""
+
+    @property
+    def kind(self) -> str:
+        return _OF_ACTION[self.action]
+
+
+@dataclass(frozen=True)
+class BlockAccount:
+    """The entries of a block, or of the maps outside blocks (name ``""``)."""
+
+    name: str
+    inference: tuple[Entry, ...]
+    step: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class SpecCost:
+    """What a network costs: per sample in inference, per batch in a step of training."""
+
+    name: str
+    batch: int
+    accounts: tuple[BlockAccount, ...]
+    digital_inference: tuple[Entry, ...]
+    digital_step: tuple[Entry, ...]
+
+    def entries(self, task: str) -> list[Entry]:
+        """All entries of ``inference`` or ``step``."""
+        return [entry for account in self.accounts for entry in getattr(account, task)]
+
+    def conversions(self, task: str) -> float:
+        return sum(e.count for e in self.entries(task) if e.kind == "converters")
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What a text leaves open.
+
+    Attributes:
+        bits: of converters where the text has ideal ones; None: that is an error.
+        batch: samples of a training step.
+        sweeps: of each block's free phase, in the place of all that it may take.
+    """
+
+    bits: int | None = None
+    batch: int = 1
+    sweeps: Mapping[str, float] = field(default_factory=dict)
+
+
+def cost(spec: SpecIR, prices: PriceList, assumed: Assumptions, name: str = "") -> SpecCost:
+    """The account of a spec.
+
+    Raises:
+        InputError: an action without a price, or a converter without a resolution.
+    """
+    counts = count(spec.model)
+    books = _Books(prices, assumed)
+    hardware = {device.name: device.arguments for device in spec.hardware}
+    outside = [*counts.maps, counts.readout]
+    accounts = [books.maps("", outside)]
+    for block, counted in zip(spec.model.blocks, counts.blocks, strict=True):
+        accounts.append(books.block(block, counted, hardware.get(block.hardware, {})))
+    digital = [*_all_digital(counts.digital, counts.blocks, spec.model.blocks, assumed)]
+    batch = assumed.batch
+    return SpecCost(
+        name,
+        batch,
+        tuple(accounts),
+        (books.entry("digital_mac", digital[0]),),
+        (
+            books.entry("digital_mac", digital[1] * batch),
+            books.entry("digital_update", counts.parameters),
+        ),
+    )
+
+
+def _all_digital(
+    maps: tuple[MapCount, ...],
+    counted: tuple[BlockCount, ...],
+    blocks: Iterator[BlockIR],
+    assumed: Assumptions,
+) -> Iterator[float]:
+    """Operations per sample of inference, and of a training step."""
+    forward = sum(m.macs for m in maps)
+    free = back = 0.0
+    for block, c in zip(blocks, counted, strict=True):
+        first, second = c.phases
+        free += first.macs_per_run + _sweeps(block, assumed) * first.macs_per_sweep
+        back += second.macs + _contrast_macs(c)
+    yield forward + free
+    yield 3 * forward + free + back
+
+
+def _contrast_macs(counted: BlockCount) -> int:
+    """Of the gradients of a block's weights: one product of states per use and nudged phase."""
+    uses = sum(c.macs for c in counted.couplings) + sum(d.macs for d in counted.drives)
+    return uses * max(counted.phases[1].runs, 1)
+
+
+def _sweeps(block: BlockIR, assumed: Assumptions) -> float:
+    return assumed.sweeps.get(block.name, float(block.free.sweeps))
+
+
+@dataclass(frozen=True)
+class _Books:
+    prices: PriceList
+    assumed: Assumptions
+
+    def entry(self, action: str, count: float, bits: int = 0, times: float | None = None) -> Entry:
+        """So many actions; ``times`` is how often they are done one after the other."""
+        if count == 0:
+            return Entry(action, 0.0, 0.0, 0.0, bits)
+        price = self.prices.price(action, bits)
+        rounds = 1.0 if times is None else times
+        seconds = rounds * price.time(count / rounds)
+        return Entry(action, float(count), count * price.energy(bits), seconds, bits, price.source)
+
+    def maps(self, name: str, maps: list[MapCount]) -> BlockAccount:
+        macs, batch = sum(m.macs for m in maps), self.assumed.batch
+        return BlockAccount(
+            name,
+            _nonzero(self.entry("digital_mac", macs)),
+            _nonzero(
+                self.entry("digital_mac", 3 * macs * batch),
+                self.entry("digital_update", sum(m.parameters for m in maps)),
+            ),
+        )
+
+    def block(
+        self, block: BlockIR, counted: BlockCount, hardware: Mapping[str, CallIR]
+    ) -> BlockAccount:
+        own = self.maps(block.name, list(counted.maps))
+        free = self._free(block, counted, hardware)
+        step = [*free, *self._nudged(block, counted, hardware)]
+        batch = self.assumed.batch
+        # Samples come one after the other; weights are written once.
+        step = [
+            replace(e, count=e.count * batch, joules=e.joules * batch, seconds=e.seconds * batch)
+            for e in step
+        ]
+        step.append(self.entry("write", counted.analog_parameters))
+        return BlockAccount(
+            block.name,
+            _nonzero(*own.inference, *free),
+            _nonzero(*own.step, *step),
+        )
+
+    def _free(
+        self, block: BlockIR, counted: BlockCount, hardware: Mapping[str, CallIR]
+    ) -> list[Entry]:
+        phase, sweeps = counted.phases[0], _sweeps(block, self.assumed)
+        return [
+            self.entry("dac", phase.to_analog, self._bits(block, hardware, "drives")),
+            *self._relaxed(counted, sweeps),
+            self.entry("adc", phase.to_digital, self._bits(block, hardware, "outputs")),
+        ]
+
+    def _nudged(
+        self, block: BlockIR, counted: BlockCount, hardware: Mapping[str, CallIR]
+    ) -> list[Entry]:
+        phase = counted.phases[1]
+        if not GRADIENTS[block.gradient.name].nudges:
+            return [self.entry("digital_mac", phase.macs + _contrast_macs(counted))]
+        found = []
+        outputs = sum(counted.outputs)
+        for entry in self._relaxed(counted, phase.sweeps):
+            found += [entry] * phase.runs
+        found += [
+            self.entry(
+                "dac", phase.runs * outputs, self._bits(block, hardware, "cotangents"), phase.runs
+            ),
+            # The drives are set again in every phase.
+            self.entry(
+                "dac",
+                phase.runs * counted.drive_size,
+                self._bits(block, hardware, "drives"),
+                phase.runs,
+            ),
+        ]
+        return found + self._updates(block, counted, hardware)
+
+    def _updates(
+        self, block: BlockIR, counted: BlockCount, hardware: Mapping[str, CallIR]
+    ) -> list[Entry]:
+        """What leaves in nudged phases."""
+        phase = counted.phases[1]
+        if self._stated(hardware, "updates") is None:
+            # The maps need what leaves at the driven layers all the same.
+            bits = self._bits(block, hardware, "outputs")
+            return [self.entry("adc", phase.runs * phase.to_digital, bits, phase.runs)]
+        bits = self._bits(block, hardware, "updates")
+        reads = max(phase.runs, 2)
+        states = self.entry("adc", reads * counted.state, bits, reads)
+        contrast = self.entry("digital_mac", _contrast_macs(counted))
+        return [states, contrast]
+
+    def _relaxed(self, counted: BlockCount, sweeps: float) -> list[Entry]:
+        phase = counted.phases[0]
+        macs = phase.macs_per_run + sweeps * phase.macs_per_sweep
+        return [
+            self.entry("analog_mac", macs),
+            self.entry("sweep", sweeps * counted.state, times=sweeps),
+        ]
+
+    @staticmethod
+    def _stated(hardware: Mapping[str, CallIR], port: str) -> int | None:
+        call = hardware.get(port)
+        converter = CONVERTERS[call.name].make(call.arguments) if call is not None else None
+        return None if converter is None else int(converter.bits)
+
+    def _bits(self, block: BlockIR, hardware: Mapping[str, CallIR], port: str) -> int:
+        bits = self._stated(hardware, port)
+        if bits is None:
+            bits = self.assumed.bits
+        if bits is None:
+            kind = "dac" if port in ("drives", "cotangents") else "adc"
+            raise InputError(
+                f"block `{block.name}` converts its {port} at no stated resolution, which has no "
+                "price",
+                help=f"put it on hardware with `{port} = {kind}(8)`, or give --bits",
+            )
+        return bits
+
+
+def _nonzero(*entries: Entry) -> tuple[Entry, ...]:
+    """The entries that count something, those of one price together."""
+    found: dict[tuple[str, int], Entry] = {}
+    for e in entries:
+        if e.count == 0:
+            continue
+        key = (e.action, e.bits)
+        before = found.get(key)
+        found[key] = (
+            e
+            if before is None
+            else replace(
+                e,
+                count=before.count + e.count,
+                joules=before.joules + e.joules,
+                seconds=before.seconds + e.seconds,
+            )
+        )
+    return tuple(found.values())

@@ -1,0 +1,114 @@
+"""The devices that runs were trained on, and what their networks cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.language.ir.tools.dump import from_json_dict
+from ffebm_dsl.language.ir.tools.notation import written
+from ffebm_dsl.language.registry import HARDWARE
+from ffebm_dsl.tools.cost import Assumptions, Entry, SpecCost, cost, load_prices
+from ffebm_dsl.tools.cost.account import KINDS
+from ffebm_dsl.tools.report.runs import Run
+from ffebm_dsl.tools.report.sections import Group, Key, Section, Table
+from ffebm_dsl.tools.report.svg import Artist, Figure, colour
+from ffebm_dsl.tools.report.text import printable, short
+
+PRICES, BITS = "published", 8
+"""What the bars are by, and the resolution of converters where a text has ideal ones."""
+
+TASKS = (("inference", "inference of a sample"), ("step", "a training step"))
+
+
+def hardware(runs: Sequence[Run], artist: Artist) -> Section:
+    """Every run on hardware: its devices key by key, and joules by kind."""
+    found = [(run, spec) for run in runs if (spec := _spec(run)) is not None and spec.hardware]
+    section = Section("hardware", "Hardware")
+    if not found:
+        return replace(section, missing="no run was trained on hardware")
+    costs = [(run, priced) for run, spec in found if (priced := _cost(spec)) is not None]
+    figures = [_bars(costs, task, title, artist) for task, title in TASKS] if costs else []
+    energy = Group(
+        "Energy",
+        sentences=(
+            f"By the list of prices `{PRICES}`, with all sweeps that a phase may take and "
+            f"{BITS} bits where the text states none; the second bar of a run is the same "
+            "network all digital. `ffebm cost` has the counts and the sources.",
+        ),
+        figures=figures,
+    )
+    return replace(
+        section,
+        sentences=("The devices as the spec states them; what is not named is ideal.",),
+        legend=tuple(Key(kind, k) for k, kind in enumerate(KINDS)) if figures else (),
+        groups=[Group(tables=[_devices(found)]), *([energy] if figures else [])],
+    )
+
+
+def _spec(run: Run) -> SpecIR | None:
+    """The network of a record, which may say anything; None where it states none."""
+    try:
+        return from_json_dict(json.loads(run.provenance("resolved")))
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
+        return None
+
+
+def _cost(spec: SpecIR) -> SpecCost | None:
+    try:
+        return cost(spec, load_prices(PRICES), Assumptions(BITS, _batch(spec)))
+    except (InputError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _batch(spec: SpecIR) -> int:
+    batch = spec.train.data.arguments.get("batch") if spec.train is not None else None
+    return batch if isinstance(batch, int) else 1
+
+
+def _devices(found: Sequence[tuple[Run, SpecIR]]) -> Table:
+    rows = [
+        [short(run.name, 40), device.name, *_keys(device.arguments)]
+        for run, spec in found
+        for device in spec.hardware
+    ]
+    return Table(["run", "hardware", *(name.replace("_", " ") for name in HARDWARE.names)], rows)
+
+
+def _keys(arguments: Mapping[str, Any]) -> list[str]:
+    return [
+        printable(written(arguments.get(name, ""), HARDWARE.parameter(name)))
+        for name in HARDWARE.names
+    ]
+
+
+def _bars(costs: Sequence[tuple[Run, SpecCost]], task: str, title: str, artist: Artist) -> Figure:
+    """Two stacked bars for each run: as it is, and all digital."""
+    bars: list[tuple[str, Sequence[Entry]]] = []
+    for run, priced in costs:
+        bars.append((short(run.name, 18), priced.entries(task)))
+        bars.append(("all digital", getattr(priced, f"digital_{task}")))
+
+    def plot(ax: Axes) -> None:
+        _stack(ax, bars)
+        ax.set_title(title)
+        ax.set_ylabel("joules")
+
+    words = "; ".join(f"{name}: {sum(e.joules for e in entries):.3g} J" for name, entries in bars)
+    return artist.draw(plot, caption=f"Joules for {title}", alt=f"Stacked bars. {words}")
+
+
+def _stack(ax: Axes, bars: Sequence[tuple[str, Sequence[Entry]]]) -> None:
+    places = range(len(bars))
+    below = [0.0] * len(bars)
+    for k, kind in enumerate(KINDS):
+        heights = [sum(e.joules for e in entries if e.kind == kind) for _, entries in bars]
+        ax.bar(places, heights, 0.7, bottom=below, color=colour(k))
+        below = [a + b for a, b in zip(below, heights, strict=True)]
+    ax.set_xticks(list(places), [name for name, _ in bars])

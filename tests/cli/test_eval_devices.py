@@ -1,0 +1,77 @@
+"""``ffebm eval`` on other hardware than the run was trained on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ffebm_dsl.cli.main import main
+from ffebm_dsl.running.training import train
+from tests.unit.running.training.runs import SPEC, controls, new_session, write_data
+
+TEXT = (
+    SPEC.replace("ffe 1.0", "ffe 1.1")
+    .replace(
+        "\nmodel small {",
+        """
+hardware trained { weights = array(mismatch=0.2)  read_noise = 0.05  updates = adc(8) }
+hardware drifting { weights = pcm() }
+hardware coarse { outputs = adc(3) }
+hardware stated { outputs = adc(3, range=1) }
+hardware other_way { weights = array(transpose_mismatch=0.3) }
+model small {""",
+    )
+    .replace("hopfield {", "hopfield on trained {")
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    write_data(folder)
+    train(new_session(folder, text=TEXT), controls())
+    return folder / "run"
+
+
+def loss(capsys: pytest.CaptureFixture[str], run: Path, *options: str) -> float:
+    assert main(["eval", str(run), "--json", *options]) == 0
+    return float(json.loads(capsys.readouterr().out)["loss"])
+
+
+def test_other_hardware_gives_other_results(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    choices = [
+        (),
+        ("--hardware", "ideal"),
+        ("--hardware", "drifting"),
+        ("--hardware", "drifting", "--after", "1e7"),
+        ("--hardware", "stated"),
+        ("--hardware", "other_way"),
+        ("--device-seed", "1"),
+    ]
+    found = [loss(capsys, run, *options) for options in choices]
+    assert len(set(found)) == len(choices)
+    assert found == [loss(capsys, run, *options) for options in choices]
+    assert loss(capsys, run, "--hardware", "trained") == found[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--hardware", "traned"), "no hardware `traned`"),
+        (("--after", "10"), "do not drift: `array` has no time"),
+        (("--hardware", "ideal", "--after", "10"), "neither another device nor a drift"),
+        (("--hardware", "coarse"), "found no range in the run's training"),
+    ],
+)
+def test_what_there_is_not_is_said(
+    run: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], said: str
+) -> None:
+    assert main(["eval", str(run), *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_hardware_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", str(run), "--hardware", "drifting", "--after", "60"]) == 0
+    assert "on hardware drifting, after 60 s\n" in capsys.readouterr().out
