@@ -152,10 +152,7 @@ class Energy(nn.Module, ABC):
         """The energy at these drives and weights, the latter named as by :meth:`weights`.
 
         With ``graph`` what its dynamics compute is recorded for autograd. ``transposed`` gives, for
-        a weight's name and value, what acts on the way back through its coupling.
-
-        Raises:
-            ValueError: the two ways differ, and the energy knows but one.
+        a weight's name and value, what acts on the way back; ValueError where there is but one way.
         """
         if transposed is not None:
             raise ValueError(f"{type(self).__name__} has one weight for both ways of a coupling")

@@ -32,7 +32,13 @@ from ffebm_dsl.physics.gradients.finite_differences import (
 from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Estimator
 from ffebm_dsl.tools.checking.amplification import Amplification, amplification
 from ffebm_dsl.tools.checking.as_configured import gradients_of_training
-from ffebm_dsl.tools.checking.devices import DeviceRow, device_rows, ideal, on_devices
+from ffebm_dsl.tools.checking.devices import (
+    DeviceRow,
+    device_rows,
+    ideal,
+    on_devices,
+    stated_noise,
+)
 from ffebm_dsl.tools.checking.kinks import KinkReport, survey
 from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem
 from ffebm_dsl.tools.checking.report import (
@@ -135,7 +141,7 @@ class _Checker:
             beta_sweep=[self._beta_sweep(name, e, kinks) for name, e in self._contrasts().items()],
             relaxation=rows + self.relaxation,
             kinks=kinks,
-            noise=_noise(self.problem),
+            noise=stated_noise(self.problem),
             series=self._series(),
             amplification=self._amplification(),
             biased=biased,
@@ -363,15 +369,6 @@ class _Checker:
         block = tensor.split(".")[0]
         block = block if block in self.estimators else ""
         return GradientRow(tensor, block, estimator, reference, comparison, agrees)
-
-
-def _noise(problem: Problem) -> dict[str, dict[str, float]]:
-    """The noise of each block that has some, by phase."""
-    phases = {
-        name: {"free": s.free.noise, "nudged": s.nudged.noise}
-        for name, s in problem.configured.items()
-    }
-    return {name: found for name, found in phases.items() if any(found.values())}
 
 
 def _with_strengths(problem: Problem) -> dict[str, Estimator]:

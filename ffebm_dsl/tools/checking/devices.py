@@ -63,6 +63,15 @@ def on_devices(spec: SpecIR) -> bool:
     return any(block.hardware != IDEAL for block in spec.model.blocks)
 
 
+def stated_noise(problem: Problem) -> dict[str, dict[str, float]]:
+    """The noise of each block that has some, by phase."""
+    phases = {
+        name: {"free": s.free.noise, "nudged": s.nudged.noise}
+        for name, s in problem.configured.items()
+    }
+    return {name: found for name, found in phases.items() if any(found.values())}
+
+
 def device_rows(
     spec: SpecIR,
     problem: Problem,
