@@ -90,7 +90,8 @@ def _use(span: Span, token: Token) -> ast.Use:
 
 def _negative(span: Span, *parts: Any) -> Any:
     *signs, operand = parts
-    return ast.Negative(span, operand) if len(signs) % 2 else operand
+    # Two signs cancel, and their place and the parentheses' are still the expression's.
+    return ast.Negative(span, operand) if len(signs) % 2 else _Fragment(span, operand)
 
 
 def _arithmetic(span: Span, first: Any, *rest: Any) -> ast.Arithmetic:

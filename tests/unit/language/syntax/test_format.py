@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span, SpecError
 from ffebm_dsl.language.syntax import ast, format_source, layout, lex, parse
@@ -30,6 +30,7 @@ def comments_of(text: str) -> list[str]:
 
 @PROPERTY
 @given(programs())
+@example("param a: real = - -(1\n## own doc\n) param b: real = 1 + - - (2\n# c\n)\n")
 def test_comments_and_layout(text: str) -> None:
     """``formatted`` itself proves that the program is the same; the rest is proved here."""
     result = formatted(text)
