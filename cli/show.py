@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ffebm_dsl.cli.console import emit_json
+from ffebm_dsl.cli.show_compositions import compositions_of
 from ffebm_dsl.cli.show_graph import write_graph
 from ffebm_dsl.cli.show_netlist import write_netlist
 from ffebm_dsl.cli.show_stages import After, print_stage
@@ -74,8 +75,15 @@ def to_record(spec: SpecIR, counts: ModelCount) -> dict[str, Any]:
     """The resolved spec and what its model costs, as plain values for JSON."""
     from ffebm_dsl.language.ir.tools.dump import to_json_dict
 
+    compositions = [
+        {"block": block.name, "coupling": coupling.name, **asdict(found)}
+        for block in spec.model.blocks
+        for coupling in block.couplings
+        for found in compositions_of(coupling)
+    ]
     return {
         **to_json_dict(spec),
+        "compositions": compositions,
         "counts": {**asdict(counts), "totals": _totals(counts)},
     }
 

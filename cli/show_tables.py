@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ffebm_dsl.cli.console import coloured, emit_styled, printable
+from ffebm_dsl.cli.show_compositions import compositions_of
 from ffebm_dsl.language.ir.model import (
     IDEAL,
     BlockIR,
@@ -115,6 +116,9 @@ def _block_rows(block: BlockIR, counts: BlockCount) -> Iterator[Row]:
     for coupling, share in zip(block.couplings, counts.couplings, strict=True):
         ends = f"{shapes[coupling.source]}\n<-> {shapes[coupling.target]}"
         yield _coupling(coupling), ends, f"{share.parameters:,}", _short(share.macs), ""
+        for found in compositions_of(coupling):
+            names = " |> ".join(found.ops)
+            yield f"    {names} computed as {found.form}", "", "", _short(found.macs), ""
     for line in notation.energy_in_words(block):
         yield f"  {line}", "", "", "", ""
     for output, values in zip(block.outputs, counts.outputs, strict=True):

@@ -71,7 +71,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "registry diagnostics",
         "cli": "cost allocation storage benchmarking training checking report comparison "
         "experiments exporting build datasets records run_directory ir registry syntax diagnostics "
-        "network specs drawing netlist editor interchange migrations",
+        "network specs drawing netlist editor interchange migrations interfaces",
         "__main__": "cli",
         "": "exporting build constructs interchange interfaces ir energy network registry "
         "diagnostics training",

@@ -20,21 +20,22 @@ def squared_norm(tensors: Sequence[Tensor]) -> Tensor:
 
 def flat(x: Tensor, like: Tensor | None = None) -> Tensor:
     """(B, ...) to (B, n), in the order of memory where ``like``, or ``x``, is channels-last."""
-    return (x.permute(0, 2, 3, 1) if _is_channels_last(x if like is None else like) else x).flatten(
+    return (x.permute(0, 2, 3, 1) if is_channels_last(x if like is None else like) else x).flatten(
         1
     )
 
 
 def unflat(x: Tensor, like: Tensor) -> Tensor:
     """The inverse of :func:`flat`, in the shape and layout of ``like``."""
-    if not _is_channels_last(like):
-        return x.reshape(like.shape).contiguous()
-    batch, channels, *image = like.shape
-    images = x.reshape(batch, *image, channels).permute(0, 3, 1, 2)
+    if not is_channels_last(like):
+        return x.reshape(-1, *like.shape[1:]).contiguous()
+    _, channels, *image = like.shape
+    images = x.reshape(-1, *image, channels).permute(0, 3, 1, 2)
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def _is_channels_last(x: Tensor) -> bool:
+def is_channels_last(x: Tensor) -> bool:
+    """Whether the channels of images are what lies side by side in memory, and nothing else."""
     return (
         x.dim() == 4
         and not x.is_contiguous()

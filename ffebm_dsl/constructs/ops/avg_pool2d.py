@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.ops._window import POOLING, Window, pool_shape, pooled, window_of_one
 from ffebm_dsl.language.registry import OpConstruct, OpIR
-from ffebm_dsl.physics.interfaces import LinearOp, Weights
+from ffebm_dsl.physics.interfaces import BoundOp, LinearOp, Stencil, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,6 +34,37 @@ class AvgPool2d(LinearOp):
 
         like = blank(y, self.in_shape)
         return torch.ops.aten.avg_pool2d_backward(y, like, *self._window.square, False, True, None)
+
+    def packed(self, weights: Weights, batch: int) -> BoundOp:
+        k, stride, padding, _ = self._window
+        apart = stride == k and padding == 0
+        return _WindowsApart(self, k) if apart else super().packed(weights, batch)
+
+    def stencil(self) -> Stencil:
+        k, stride, padding, _ = self._window
+        return Stencil(k, stride, padding, groups=self.in_shape[0])
+
+    def kernel(self, weights: Weights) -> Tensor:
+        import torch
+
+        k = self._window.kernel
+        return torch.full((self.in_shape[0], 1, k, k), 1 / k**2, dtype=torch.float64)
+
+
+class _WindowsApart(BoundOp):
+    """Average pooling where no two windows meet."""
+
+    def __init__(self, op: AvgPool2d, kernel: int) -> None:
+        super().__init__(op, {})
+        self._kernel = kernel
+
+    def adjoint_onto(self, y: Tensor, base: Tensor) -> Tensor:
+        # Every entry of y is added to a window of its own: nothing need be filled or spread out.
+        k, (rows, columns) = self._kernel, y.shape[2:]
+        total = base.clone()
+        windows = total[:, :, : k * rows, : k * columns].unflatten(3, (columns, k))
+        windows.unflatten(2, (rows, k)).add_(y[:, :, :, None, :, None], alpha=1 / k**2)
+        return total
 
 
 def _module(op: OpIR) -> nn.Module:

@@ -19,7 +19,7 @@ from ffebm_dsl.language.registry import (
 )
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 from ffebm_dsl.language.registry.shapes import not_an_image
-from ffebm_dsl.physics.interfaces import LinearOp, Weights
+from ffebm_dsl.physics.interfaces import LinearOp, Stencil, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -72,17 +72,14 @@ class Conv2d(LinearOp):
         bias: bool = True,
     ) -> None:
         self.in_shape, self.biased = tuple(in_shape), bias
-        self.kernel, self.stride, self.padding = kernel, stride, padding
-        self.dilation, self.groups = dilation, groups
-        reach = dilation * (kernel - 1) + 1 - 2 * padding
-        sizes = self.in_shape[1:]
-        self.out_shape = (out_channels, *((size - reach) // stride + 1 for size in sizes))
-        # Rows and columns that a strided convolution never reads: its transpose must restore them.
-        self.unread = tuple((size - reach) % stride for size in sizes)
+        self._stencil = Stencil(kernel, stride, padding, dilation, groups)
+        sides = (self._stencil.places(size) for size in self.in_shape[1:])
+        self.out_shape = (out_channels, *sides)
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         out = self.out_shape[0]
-        shape = (out, self.in_shape[0] // self.groups, self.kernel, self.kernel)
+        s = self._stencil
+        shape = (out, self.in_shape[0] // s.groups, s.kernel, s.kernel)
         return {"weight": shape, "bias": (out,)} if self.biased else {"weight": shape}
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
@@ -94,21 +91,26 @@ class Conv2d(LinearOp):
     def adjoint(self, y: Tensor, weights: Weights) -> Tensor:
         from torch.nn import functional as F
 
+        _, stride, padding, dilation, groups = self._stencil
         return F.conv_transpose2d(
-            y,
-            weights["weight"],
-            None,
-            self.stride,
-            self.padding,
-            self.unread,
-            self.groups,
-            self.dilation,
+            y, weights["weight"], None, stride, padding, self._unread, groups, dilation
         )
+
+    @property
+    def _unread(self) -> list[int]:
+        return [self._stencil.unread(size) for size in self.in_shape[1:]]
+
+    def stencil(self) -> Stencil:
+        return self._stencil
+
+    def kernel(self, weights: Weights) -> Tensor:
+        return weights["weight"]
 
     def weight_gradient(self, x: Tensor, y: Tensor, weights: Weights) -> dict[str, Tensor]:
         import torch
 
-        square = [[size] * 2 for size in (self.stride, self.padding, self.dilation)]
+        _, stride, padding, dilation, groups = self._stencil
+        square = [[size] * 2 for size in (stride, padding, dilation)]
         _, gradient, _ = torch.ops.aten.convolution_backward(
             y,
             x,
@@ -117,21 +119,21 @@ class Conv2d(LinearOp):
             *square,
             False,
             [0, 0],
-            self.groups,
+            groups,
             [False, True, False],
         )
         return {"weight": gradient}
 
     def packed(self, weights: Weights, batch: int) -> Convolution:
-        from ffebm_dsl.physics.energy.kernels import Geometry, convolution
+        from ffebm_dsl.physics.energy.kernels import convolution
 
-        geometry = Geometry(self.stride, self.padding, self.dilation, self.groups, self.unread)
-        return convolution(self, weights, geometry, batch)
+        return convolution(self, weights, self._stencil, batch)
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         from torch.nn import functional as F
 
-        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+        _, stride, padding, dilation, groups = self._stencil
+        return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
 
 def _module(op: OpIR) -> nn.Module:

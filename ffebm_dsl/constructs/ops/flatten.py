@@ -24,6 +24,10 @@ class Flatten(LinearOp):
         self.in_shape = tuple(in_shape)
         self.out_shape = (prod(self.in_shape),)
 
+    @property
+    def reshapes(self) -> bool:
+        return True
+
     def tangent(self, x: Tensor, weights: Weights) -> Tensor:
         return x.flatten(1)
 

@@ -60,6 +60,9 @@ class Linear(LinearOp):
 
         return F.linear(y, weights["weight"].t())
 
+    def matrix(self, weights: Weights) -> Tensor:
+        return weights["weight"]
+
     def weight_gradient(self, x: Tensor, y: Tensor, weights: Weights) -> dict[str, Tensor]:
         return {"weight": y.t() @ x}
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ffebm_dsl.physics.energy.complex_states import ComplexOp
+from ffebm_dsl.physics.energy.composed import composed
 from ffebm_dsl.physics.energy.weights import BACKWARD, OpWeights
 from ffebm_dsl.physics.interfaces import BoundOp, CouplingOp, RoutedOp, Weights
 from ffebm_dsl.physics.layout import blank
@@ -161,11 +162,7 @@ class BoundChain:
         self.names, self.plain = names, ops
         self.routed = any(isinstance(op, RoutedOp) for op in ops)
         self._packed = batch is not None
-        self._ops = list(ops)
-        if batch is not None:
-            self._ops = [
-                op if isinstance(op, RoutedOp) else op.op.packed(op.weights, batch) for op in ops
-            ]
+        self._ops = list(ops) if batch is None else composed(ops, batch)
         self._buffers: dict[int, Tensor] = {}
         self._factor = 1.0
 
@@ -282,7 +279,7 @@ class BoundChain:
 
     def _buffer(self, k: int, op: RoutedOp, like: Tensor) -> Tensor | None:
         """Where op ``k`` puts its adjoint; None where no weighted op in front uses it up."""
-        if not (self._packed and any(isinstance(o, BoundOp) and o.weights for o in self.plain[:k])):
+        if not (self._packed and any(isinstance(o, BoundOp) and o.weights for o in self._ops[:k])):
             return None
         kept = self._buffers.get(k)
         if kept is None or len(kept) != len(like):

@@ -13,42 +13,27 @@ an installation lacks them, PyTorch's own convolutions serve.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ffebm_dsl.physics.interfaces import BoundOp, LinearOp, Weights
-from ffebm_dsl.physics.layout import channels_last
+from ffebm_dsl.physics.interfaces import BoundOp, LinearOp, Stencil, Weights
+from ffebm_dsl.physics.layout import channels_last, flat, is_channels_last, unflat
 
 PACKED_DTYPES = (torch.float32,)
 """What oneDNN's packed convolutions are used for."""
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """How a kernel moves over its input.
-
-    ``unread`` counts the rows and columns of the input that a strided convolution never
-    reads, which its adjoint must restore.
-    """
-
-    stride: int
-    padding: int
-    dilation: int
-    groups: int
-    unread: tuple[int, ...]
-
-
 class Convolution(BoundOp):
-    """``conv2d`` with weight (out, in / groups, k, k), bias (out,), and its adjoint."""
+    """A convolution with weight (out, in / groups, k, k), bias (out,), and its adjoint."""
 
-    def __init__(self, op: LinearOp, weights: Weights, geometry: Geometry) -> None:
+    def __init__(self, op: LinearOp, weights: Weights, stencil: Stencil) -> None:
         super().__init__(op, {name: weight.detach() for name, weight in weights.items()})
         self.bias = self.weights.get("bias")
-        self.geometry = geometry
+        self.stencil = stencil
+        self.unread = [stencil.unread(size) for size in op.in_shape[1:]]
 
     @cached_property
     def weight(self) -> Tensor:
@@ -62,9 +47,9 @@ class Convolution(BoundOp):
         return self._convolve(x, None)
 
     def adjoint(self, y: Tensor) -> Tensor:
-        g = self.geometry
+        s = self.stencil
         return F.conv_transpose2d(
-            y, self.weight, None, g.stride, g.padding, g.unread, g.groups, g.dilation
+            y, self.weight, None, s.stride, s.padding, self.unread, s.groups, s.dilation
         )
 
     def adjoint_onto(self, y: Tensor, base: Tensor) -> Tensor:
@@ -72,25 +57,25 @@ class Convolution(BoundOp):
         return self.adjoint(y).add_(base)
 
     def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        g = self.geometry
-        return F.conv2d(x, self.weight, bias, g.stride, g.padding, g.dilation, g.groups)
+        s = self.stencil
+        return F.conv2d(x, self.weight, bias, s.stride, s.padding, s.dilation, s.groups)
 
 
 class PackedConvolution(Convolution):
     """The same with weights packed for oneDNN, for ``batch`` inputs."""
 
-    def __init__(self, op: LinearOp, weights: Weights, geometry: Geometry, batch: int) -> None:
-        super().__init__(op, weights, geometry)
-        g, weight, in_shape = geometry, self.weights["weight"], op.in_shape
-        self._forward = _Packed(weight, g, g.padding, (batch, *in_shape))
-        self._adjoint: _Packed | None = None
-        reach = g.dilation * (weight.shape[-1] - 1)
-        if g.stride == 1 and reach >= g.padding:
+    def __init__(self, op: LinearOp, weights: Weights, stencil: Stencil, batch: int) -> None:
+        super().__init__(op, weights, stencil)
+        weight = self.weights["weight"]
+        self._forward = _Packed(weight, stencil, (batch, *op.in_shape))
+        self._adjoint: _Packed | _Interleaved | None = None
+        behind = (batch, *op.out_shape)
+        if stencil.stride > 1 and _Interleaved.fits(stencil, self.unread):
+            self._adjoint = _Interleaved(weight, stencil, op.in_shape[1:], behind)
+        elif stencil.stride == 1 and stencil.span > stencil.padding:
             # Then the transpose is a convolution too, with flipped weights.
-            sizes = [size + 2 * g.padding - reach for size in in_shape[1:]]
-            self._adjoint = _Packed(
-                _flipped(weight, g.groups), g, reach - g.padding, (batch, len(weight), *sizes)
-            )
+            around = stencil._replace(padding=stencil.span - 1 - stencil.padding)
+            self._adjoint = _Packed(_flipped(weight, stencil.groups), around, behind)
 
     def adjoint(self, y: Tensor) -> Tensor:
         return super().adjoint(y) if self._adjoint is None else self._adjoint(y, None)
@@ -107,13 +92,13 @@ class PackedConvolution(Convolution):
 class _Packed:
     """A packed weight and the operators that take it."""
 
-    def __init__(
-        self, weight: Tensor, geometry: Geometry, padding: int, in_shape: tuple[int, ...]
-    ) -> None:
-        stride, dilation = [geometry.stride] * 2, [geometry.dilation] * 2
-        self._where = [padding] * 2, stride, dilation, geometry.groups
+    def __init__(self, weight: Tensor, stencil: Stencil, in_shape: tuple[int, ...]) -> None:
+        padding, stride, dilation = (
+            [size] * 2 for size in (stencil.padding, stencil.stride, stencil.dilation)
+        )
+        self._where = padding, stride, dilation, stencil.groups
         self._weight = torch.ops.mkldnn._reorder_convolution_weight(
-            weight, [padding] * 2, stride, dilation, geometry.groups, list(in_shape)
+            weight, *self._where, list(in_shape)
         )
 
     def __call__(self, x: Tensor, bias: Tensor | None) -> Tensor:
@@ -127,11 +112,89 @@ class _Packed:
         )
 
 
-def convolution(op: LinearOp, weights: Weights, geometry: Geometry, batch: int) -> Convolution:
+class _Interleaved:
+    """The adjoint of a strided convolution by one convolution that is not strided.
+
+    With a stride of s, output rows ``q = s a + r`` of one remainder r see every s-th row of the
+    kernel alone: ``z[q] = sum over t of y[a - t] w[s t + r]``. One convolution with the s^2
+    parts of the kernel gives the images of all remainders, which are then interleaved and cut
+    to size (Shi et al. 2016, sub-pixel convolution). It multiplies no zeros.
+    """
+
+    def __init__(
+        self, weight: Tensor, stencil: Stencil, image: tuple[int, ...], behind: tuple[int, ...]
+    ) -> None:
+        s, out, channels, taps = (
+            stencil.stride,
+            *weight.shape[:2],
+            -(-stencil.kernel // stencil.stride),
+        )
+        self._stride, self._image, self._padding = s, image, stencil.padding
+        self._grid = [size + taps - 1 for size in behind[2:]]
+        room = s * taps - stencil.kernel
+        parts = F.pad(weight, (0, room, 0, room)).view(out, channels, taps, s, taps, s).flip(2, 4)
+        kernel = parts.permute(3, 5, 1, 0, 2, 4).reshape(s * s * channels, out, taps, taps)
+        self._convolution = _Packed(kernel.contiguous(), Stencil(taps, padding=taps - 1), behind)
+
+    @staticmethod
+    def fits(stencil: Stencil, unread: list[int]) -> bool:
+        """Whether this form gives every row of the input, those never read included."""
+        s = stencil.stride
+        room = -(-stencil.kernel // s) * s - stencil.kernel + stencil.padding
+        return stencil.groups == stencil.dilation == 1 and max(unread) <= room
+
+    def __call__(self, y: Tensor, bias: None) -> Tensor:
+        return self._interleaved(y).contiguous(memory_format=torch.channels_last)
+
+    def onto(self, y: Tensor, base: Tensor) -> Tensor:
+        return base + self._interleaved(y)
+
+    def _interleaved(self, y: Tensor) -> Tensor:
+        s, p, (rows, columns) = self._stride, self._padding, self._grid
+        parts = self._convolution(y, None).permute(0, 2, 3, 1).unflatten(3, (s, s, -1))
+        whole = parts.permute(0, 1, 3, 2, 4, 5).reshape(len(y), s * rows, s * columns, -1)
+        height, width = self._image
+        return whole[:, p : p + height, p : p + width].permute(0, 3, 1, 2)
+
+
+def convolution(op: LinearOp, weights: Weights, stencil: Stencil, batch: int) -> Convolution:
     """The fastest form at hand of the convolution ``op`` for ``batch`` inputs."""
     if packs(weights["weight"]):
-        return PackedConvolution(op, weights, geometry, batch)
-    return Convolution(op, weights, geometry)
+        return PackedConvolution(op, weights, stencil, batch)
+    return Convolution(op, weights, stencil)
+
+
+class DenseOnImages(BoundOp):
+    """A matrix that takes images in the order in which they lie in memory."""
+
+    def __init__(self, op: LinearOp, weights: Weights) -> None:
+        super().__init__(op, {name: weight.detach() for name, weight in weights.items()})
+        self._bias = self.weights.get("bias")
+
+    @cached_property
+    def _as_given(self) -> Tensor:
+        return self.weights["weight"]
+
+    @cached_property
+    def _channels_last(self) -> Tensor:
+        images = self._as_given.unflatten(1, self.op.in_shape)
+        return images.permute(0, 2, 3, 1).flatten(1).contiguous()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(flat(x), self._weight(x), self._bias)
+
+    def tangent(self, x: Tensor) -> Tensor:
+        return F.linear(flat(x), self._weight(x))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        like = channels_last(y.new_empty(0, *self.op.in_shape))
+        return unflat(y @ self._weight(like), like)
+
+    def adjoint_onto(self, y: Tensor, base: Tensor) -> Tensor:
+        return unflat(torch.addmm(flat(base), y, self._weight(base)), base)
+
+    def _weight(self, images: Tensor) -> Tensor:
+        return self._channels_last if is_channels_last(images) else self._as_given
 
 
 def packs(weight: Tensor) -> bool:
@@ -157,14 +220,14 @@ class _Probe(LinearOp):
 @cache
 def _packing_works() -> bool:
     """Whether this installation's packed operators exist and give PyTorch's own result."""
-    geometry = Geometry(1, 1, 1, 1, (0, 0))
+    stencil = Stencil(3, padding=1)
     ones = [torch.ones(shape) for shape in ((2, 3, 3, 3), (2,), (1, 3, 4, 4), (1, 2, 4, 4))]
     weight, bias, x, y = ones
     op, weights = _Probe(), {"weight": weight, "bias": bias}
     with torch.no_grad():
-        plain = Convolution(op, weights, geometry)
+        plain = Convolution(op, weights, stencil)
         try:
-            packed = PackedConvolution(op, weights, geometry, 1)
+            packed = PackedConvolution(op, weights, stencil, 1)
             pairs = (packed(x), plain(x)), (packed.adjoint_onto(y, x), plain.adjoint_onto(y, x))
         except (AttributeError, RuntimeError, TypeError):
             return False

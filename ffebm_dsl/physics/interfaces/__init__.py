@@ -5,6 +5,7 @@ that a construct's file can derive from them.
 """
 
 from ffebm_dsl.physics.interfaces.activation import Activation
+from ffebm_dsl.physics.interfaces.composition import Composed, compositions, joined
 from ffebm_dsl.physics.interfaces.device import (
     FIXED,
     Array,
@@ -41,7 +42,14 @@ from ffebm_dsl.physics.interfaces.estimator import (
     Phase,
 )
 from ffebm_dsl.physics.interfaces.noise import Draws, Noise
-from ffebm_dsl.physics.interfaces.op import BoundOp, CouplingOp, LinearOp, RoutedOp, Weights
+from ffebm_dsl.physics.interfaces.op import (
+    BoundOp,
+    CouplingOp,
+    LinearOp,
+    RoutedOp,
+    Stencil,
+    Weights,
+)
 from ffebm_dsl.physics.interfaces.reciprocity import Cycle, layer_weights
 from ffebm_dsl.physics.interfaces.relaxation import PhaseSettings, Relaxation, Solution, Status
 from ffebm_dsl.physics.interfaces.solver import Dynamics, Schedule, Solver, Sweep, Sweeps
@@ -53,6 +61,7 @@ __all__ = [
     "AutomaticEstimator",
     "BoundEnergy",
     "BoundOp",
+    "Composed",
     "ContrastiveEstimator",
     "Converter",
     "Cost",
@@ -85,13 +94,16 @@ __all__ = [
     "Solver",
     "State",
     "Status",
+    "Stencil",
     "Sweep",
     "Sweeps",
     "Transposed",
     "Weights",
+    "compositions",
     "curvature",
     "difference",
     "inner",
+    "joined",
     "layer_weights",
     "per_sample",
     "together",

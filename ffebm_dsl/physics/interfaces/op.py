@@ -13,12 +13,35 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Weights: TypeAlias = "Mapping[str, Tensor]"
+
+
+class Stencil(NamedTuple):
+    """How an op that is a 2-d convolution moves its square kernel, zeros padded."""
+
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+    groups: int = 1
+
+    @property
+    def span(self) -> int:
+        """Rows that the kernel reaches over."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    def places(self, size: int) -> int:
+        """Places of the kernel along a side."""
+        return (size + 2 * self.padding - self.span) // self.stride + 1
+
+    def unread(self, size: int) -> int:
+        """Rows at the end that a stride never reads: the transpose must restore them."""
+        return (size + 2 * self.padding - self.span) % self.stride
 
 
 class LinearOp(ABC):
@@ -70,6 +93,26 @@ class LinearOp(ABC):
     def bias_gradient(self, y: Tensor) -> Tensor:
         """``d <forward(x), y> / d bias``, summed over the batch: (channels,)."""
         return y.sum([0, *range(2, y.dim())])
+
+    def stencil(self) -> Stencil | None:
+        """The convolution that the op is, if it is one, so that it can be composed with others."""
+        return None
+
+    def kernel(self, weights: Weights) -> Tensor:
+        """The kernel of :meth:`stencil`, (out channels, in channels / groups, k, k).
+
+        Of what dtype and device it is does not matter where the op has no weights.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is no convolution")
+
+    @property
+    def reshapes(self) -> bool:
+        """Whether all that the op does is to give its input another shape, in row-major order."""
+        return False
+
+    def matrix(self, weights: Weights) -> Tensor | None:
+        """The matrix of a map between vectors, (out, in), where the op holds it as one."""
+        return None
 
     def packed(self, weights: Weights, batch: int) -> BoundOp:
         """The op with these weights made ready for the sweeps of ``batch`` samples, no graph."""

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ffebm_dsl.physics.interfaces import Relaxation, Solution, Status
-from ffebm_dsl.physics.layout import per_row, squared_norm, take_rows
+from ffebm_dsl.physics.layout import squared_norm, take_rows
 from ffebm_dsl.physics.relaxation.samples import GROWTH, RECURRENCE, Samples, ratio
 
 WATCHED = 64
@@ -34,13 +34,14 @@ GATHER_BELOW = 0.5
 """The rows are gathered when no more than this part of them is still under way."""
 
 
-@dataclass
-class _Ends:
-    """How the samples of the whole batch ended, (B,) each, and with which states."""
+class _Part(NamedTuple):
+    """Samples that ended together: which of the batch, after how many sweeps, and how."""
 
+    samples: Tensor
+    sweeps: int
     residual: Tensor
-    sweeps: Tensor
-    status: Tensor
+    size: Tensor
+    cycling: Tensor | None
     states: list[Tensor]
 
 
@@ -55,8 +56,7 @@ class ToTolerance(Samples):
         self._ended: Tensor | None = None  # of the rows; None: none has
         self._cycling: Tensor | None = None
         self._snapshot: list[Tensor] = []
-        self._ends: _Ends | None = None
-        self._apart = False
+        self._parts: list[_Part] = []
         self._midway: Tensor | None = None  # squared norms
 
     def due(self, sweep: int) -> bool:
@@ -73,19 +73,26 @@ class ToTolerance(Samples):
             self._midway = size
         if sweep > self._watch_from:
             self._watch_for_cycles(sweep - self._watch_from, states, residual, size)
-        going = torch.where(size < self.bound, residual, torch.nan)
+        going = residual.masked_fill(size >= self.bound, torch.nan)
         if self._ended is not None:
-            going = going.masked_fill(self._ended, torch.inf)
+            going.masked_fill_(self._ended, torch.inf)
         least, tolerance = float(going.min()), self.settings.tolerance
-        if sweep == self.settings.sweeps:
-            if self._midway is not None:
-                size = size.masked_fill(size > GROWTH**2 * self._midway, torch.inf)
-            self._let_all_go(sweep, states, residual, size)
-        elif least >= tolerance:
+        last = sweep == self.settings.sweeps
+        if last and self._midway is not None:
+            size = size.masked_fill(size > GROWTH**2 * self._midway, torch.inf)
+        if least >= tolerance and not last:
             self._plan(sweep, least)
-        else:  # a sample has converged or diverged
+            return
+        self._next, self._last = sweep + 1, (sweep, math.nan)
+        if not last:  # a sample has converged or diverged
             self._let_go(~(going >= tolerance), sweep, states, residual, size)
-            self._next, self._last = sweep + 1, (sweep, math.nan)
+        elif self._ended is not None:
+            self._let_go(~self._ended, sweep, states, residual, size)
+        else:
+            self.left = 0
+            self._parts.append(
+                _Part(self._rows, sweep, residual, size, self._cycling, list(states))
+            )
 
     @property
     def gathers(self) -> bool:
@@ -103,21 +110,33 @@ class ToTolerance(Samples):
         return keep
 
     def merged(self, states: list[Tensor]) -> list[Tensor]:
-        if self._ended is None or self._ends is None:
-            return states
-        return [
-            torch.where(per_row(self._ended, s), take_rows(old, self._rows), s)
-            for old, s in zip(self._ends.states, states, strict=True)
-        ]
+        for part in self._parts:
+            states = [
+                s.index_copy(0, part.samples, e) for s, e in zip(states, part.states, strict=True)
+            ]
+        return states
 
     @property
     def any_apart(self) -> bool:
-        return self._apart
+        return len(self._parts) > 1 or (self.left > 0 and bool(self._parts))
 
     def solution(self, states: list[Tensor]) -> Solution:
-        ends = self._ends
-        assert ends is not None, "the last sweep lets every sample go"
-        return Solution(ends.states, ends.residual, ends.sweeps, ends.status)
+        parts, first = self._parts, self._parts[0]
+        status = [self._status(part.residual, part.size, part.cycling) for part in parts]
+        sweeps = [
+            s.new_full(s.shape, p.sweeps, dtype=torch.int64)
+            for s, p in zip(status, parts, strict=True)
+        ]
+        if len(parts) == 1:
+            return Solution(first.states, first.residual, sweeps[0], status[0])
+        place = torch.cat([part.samples for part in parts]).argsort()
+        layers = zip(*(part.states for part in parts), strict=True)
+        return Solution(
+            [take_rows(torch.cat(layer), place) for layer in layers],
+            torch.cat([part.residual for part in parts])[place],
+            torch.cat(sweeps)[place],
+            torch.cat(status)[place],
+        )
 
     def _plan(self, sweep: int, least: float) -> None:
         """When to test next: half-way to where contraction leads the fastest sample."""
@@ -131,48 +150,21 @@ class ToTolerance(Samples):
         self, which: Tensor, sweep: int, states: list[Tensor], residual: Tensor, size: Tensor
     ) -> None:
         """Let the rows ``which`` (rows,) end."""
-        count = int(which.sum())
-        if count == self.left:
-            self._let_all_go(sweep, states, residual, size)
-            return
-        self._set_aside(which, sweep, states, residual, size)
-        self.left -= count
-
-    def _let_all_go(self, sweep: int, states: list[Tensor], residual: Tensor, size: Tensor) -> None:
-        self.left = 0
-        if self._apart:
-            which = torch.ones_like(residual) > 0 if self._ended is None else ~self._ended
-            self._set_aside(which, sweep, states, residual, size)
-            return
-        status = self._status(residual, size)
-        sweeps = torch.full_like(status, sweep, dtype=torch.int64)
-        self._ends = _Ends(residual, sweeps, status, list(states))
-
-    def _set_aside(
-        self, which: Tensor, sweep: int, states: list[Tensor], residual: Tensor, size: Tensor
-    ) -> None:
-        status = self._status(residual, size)
-        self._apart = True
-        if self._ends is None:
-            sweeps = torch.empty_like(status, dtype=torch.int64)
-            whole = [torch.empty_like(s) for s in states]
-            self._ends = _Ends(torch.empty_like(residual), sweeps, torch.empty_like(status), whole)
         rows = which.nonzero().squeeze(1)
-        at, ends = self._rows[rows], self._ends
-        ends.residual[at], ends.status[at], ends.sweeps[at] = residual[rows], status[rows], sweep
-        for mine, s in zip(ends.states, states, strict=True):
-            mine[at] = take_rows(s, rows)
+        self.left -= len(rows)
         self._ended = which if self._ended is None else self._ended | which
+        cycling = None if self._cycling is None else self._cycling[rows]
+        ended = [take_rows(s, rows) for s in states]
+        part = _Part(self._rows[rows], sweep, residual[rows], size[rows], cycling, ended)
+        self._parts.append(part)
 
-    def _status(self, residual: Tensor, size: Tensor) -> Tensor:
-        """How rows end that end now, (rows,) int8."""
-        status = torch.where(
-            residual < self.settings.tolerance, int(Status.CONVERGED), int(Status.EXHAUSTED)
-        )
-        if self._cycling is not None:
-            swing = self._cycling & (status == Status.EXHAUSTED)
-            status = status.masked_fill(swing, int(Status.CYCLING))
-        return status.masked_fill(~self.fine(residual, size), int(Status.DIVERGED)).to(torch.int8)
+    def _status(self, residual: Tensor, size: Tensor, cycling: Tensor | None) -> Tensor:
+        """How samples ended, (samples,) int8."""
+        status = torch.full_like(residual, Status.EXHAUSTED, dtype=torch.int8)
+        if cycling is not None:
+            status.masked_fill_(cycling, int(Status.CYCLING))
+        status.masked_fill_(residual < self.settings.tolerance, int(Status.CONVERGED))
+        return status.masked_fill_(~self.fine(residual, size), int(Status.DIVERGED))
 
     def _watch_for_cycles(
         self, late: int, states: list[Tensor], residual: Tensor, size: Tensor

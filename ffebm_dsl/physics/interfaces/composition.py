@@ -1,0 +1,107 @@
+"""Which ops of a chain are computed as one, because that takes fewer products.
+
+A convolution behind another is one convolution with a larger kernel and the product of both
+strides: of ``conv2d(kernel=3) |> avg_pool2d(2)`` each output then takes 16 products for each
+input channel instead of 4 times 9. Ops that only reshape join the matrix behind them, which
+then takes images as they lie in memory. A composition is equal to its ops in exact arithmetic.
+
+``LinearOp.stencil`` and ``LinearOp.matrix`` are all that is asked of an op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+from ffebm_dsl.physics.interfaces.op import CouplingOp, LinearOp, Stencil, Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def compositions(ops: Sequence[CouplingOp]) -> list[tuple[int, ...]]:
+    """The indices of a chain's ops, those that are composed together."""
+    groups: list[tuple[int, ...]] = []
+    for k, op in enumerate(ops):
+        if groups and _composes([ops[i] for i in groups[-1]], op):
+            groups[-1] = (*groups[-1], k)
+        else:
+            groups.append((k,))
+    return groups
+
+
+class Composed(LinearOp):
+    """Linear ops one after the other, with the weights of the whole."""
+
+    def __init__(self, ops: Sequence[LinearOp]) -> None:
+        self.in_shape, self.out_shape = ops[0].in_shape, ops[-1].out_shape
+        self._ops = tuple(ops)
+
+    def stencil(self) -> Stencil | None:
+        stencils = [op.stencil() for op in self._ops]
+        first = stencils[0]
+        for after in stencils[1:]:
+            first = None if first is None or after is None else joined(first, after)
+        return first
+
+    @property
+    def form(self) -> str:
+        """What it is, in words."""
+        s = self.stencil()
+        if s is None:
+            return "a matrix that takes images as they lie in memory"
+        return f"one convolution, kernel={s.kernel}, stride={s.stride}, padding={s.padding}"
+
+    @property
+    def macs(self) -> int:
+        """Products for one sample."""
+        stencil = self.stencil()
+        if stencil is None:
+            return prod(self.out_shape) * prod(self.in_shape)
+        return products(self, self.in_shape[0])
+
+    def tangent(self, x: Tensor, weights: Weights) -> Tensor:
+        from torch.nn import functional as F
+
+        stencil, weight = self.stencil(), weights["weight"]
+        if stencil is None:
+            return F.linear(x.flatten(1), weight)
+        return F.conv2d(x, weight, None, stencil.stride, stencil.padding, stencil.dilation)
+
+
+def _composes(group: Sequence[CouplingOp], op: CouplingOp) -> bool:
+    linear = [o for o in group if isinstance(o, LinearOp)]
+    if len(linear) < len(group) or not isinstance(op, LinearOp):
+        return False
+    if all(o.reshapes for o in linear):
+        return "weight" in op.weight_shapes() and type(op).matrix is not LinearOp.matrix
+    return all(not o.reshapes for o in linear) and _saves(linear, op)
+
+
+def _saves(group: Sequence[LinearOp], op: LinearOp) -> bool:
+    """Whether one convolution does what ``group`` and ``op`` do with fewer products."""
+    before, after = Composed(group).stencil(), op.stencil()
+    if before is None or after is None or not {"weight"} & set(group[0].weight_shapes()):
+        return False
+    # Behind padding of its own, the second would see zeros where the first has values.
+    grouped = after.groups not in (1, op.in_shape[0]) or op.in_shape[0] % after.groups
+    if before.groups != 1 or after.padding or grouped or op.out_shape[0] % after.groups:
+        return False
+    whole = [*group, op]
+    return products(Composed(whole), group[0].in_shape[0]) < sum(
+        products(o, o.in_shape[0]) for o in whole
+    )
+
+
+def products(op: LinearOp, channels: int) -> int:
+    """Products of a convolution for one sample of so many channels."""
+    stencil = op.stencil()
+    assert stencil is not None
+    return prod(op.out_shape) * channels // stencil.groups * stencil.kernel**2
+
+
+def joined(first: Stencil, after: Stencil) -> Stencil:
+    """The convolution ``after`` behind ``first``; it has no padding."""
+    kernel = first.stride * (after.span - 1) + first.span
+    return Stencil(kernel, first.stride * after.stride, first.padding)
