@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
+from types import MappingProxyType
 from typing import NamedTuple, overload
 
 import torch
@@ -219,7 +220,12 @@ class Nudge:
     ``shares`` is the part of beta that a layer feels, where that is not all of it.
     """
 
-    def __init__(self, cost: Cost, strengths: Tensor, shares: Mapping[int, float]) -> None:
+    def __init__(
+        self,
+        cost: Cost,
+        strengths: Tensor,
+        shares: Mapping[int, float] = MappingProxyType({}),
+    ) -> None:
         self._cost, self._strengths, self._shares = cost, strengths, shares
         self._rows: Tensor | None = None
         self._constant = (

@@ -152,7 +152,7 @@ def test_no_update_of_a_group_raises_the_energy(make: type[ResistiveEnergy], see
 def test_every_closed_form_follows_from_the_energy(make: type[ResistiveEnergy], seed: int) -> None:
     energy = make(seed)
     promises = list(energy_promises(energy, energy.drive_shapes, generator(seed)))
-    assert [p for p in promises if not p.kept] == [] and len(promises) == 11
+    assert [p for p in promises if not p.kept] == [] and len(promises) == 13
 
 
 def test_lateral_resistors_are_part_of_the_energy() -> None:
