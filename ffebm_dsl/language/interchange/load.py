@@ -201,6 +201,14 @@ def _explain(error: ValidationError) -> _Fault:
         case "enum" | "const":
             help = _near(value, rule if error.validator == "enum" else [rule])
             return _Fault(pointer, pointer, f"{_shown(value)} cannot stand here", help)
+        case "anyOf":  # a number or a word: what is wrong with it as the one that it is
+            is_word = isinstance(value, str)
+            return _explain(
+                min(
+                    error.context or (),
+                    key=lambda e: (e.validator == "type", e.validator == "enum" and not is_word),
+                )
+            )
         case "type":
             message = f"{_WANTED[rule]} is needed, not {_JSON_TYPES[type(value)]}"
         case "not":
