@@ -69,7 +69,7 @@ _BY_FIELD: Mapping[tuple[type, str], Expected] = MappingProxyType(
         (ast.Init, "initialiser"): Expected("initialisers"),
         (ast.Instance, "template"): Expected(names=("templates",)),
         (ast.Energy, "kind"): Expected("energies"),
-        (ast.Energy, "device"): Expected(names=("devices",)),
+        (ast.Energy, "device"): Expected(words=("ideal",), names=("devices",)),
         (ast.Layer, "shape"): _VALUES,
         (ast.Layer, "activation"): Expected("activations"),
         (ast.Drive, "source"): Expected(names=("layers", "ports")),
