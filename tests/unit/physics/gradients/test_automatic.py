@@ -108,7 +108,7 @@ def test_without_noise_rounding_keeps_the_nudge_from_vanishing() -> None:
 def test_few_units_cross_a_kink_where_noise_allows_it() -> None:
     at, cost, weights = equilibrium(HardSigmoid(0.5), 0.0)
     chosen = choose_beta(CENTERED, 2, at, cost, weights)
-    assert _crossed(at, cost, chosen) <= 0.01
+    assert _crossed(CENTERED, at, cost, chosen) <= 0.01
 
 
 def test_a_cost_without_a_cotangent_leaves_the_strength_as_it_is() -> None:
