@@ -157,6 +157,7 @@ def _train(training: Training, options: argparse.Namespace) -> None:
 def write_wide_mnist(data_dir: Path, path: Path) -> None:
     """MNIST in the shape of CIFAR: padded with zeros to 32 x 32, three equal channels."""
     raw = read_data("mnist", {}, data_dir)
+    assert raw.test is not None
     np.savez(
         path,
         x_train=wide(raw.train.x),

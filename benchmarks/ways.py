@@ -108,4 +108,4 @@ def trained(run: Path, data_dir: Path | None, samples: int) -> tuple[HybridNetwo
     options = settle(Options(data_dir=data_dir, device="cpu"), compiled.spec, saved.settings)
     job = assemble(compiled, overrides, saved.identity.dtype, options)
     restore_network(job.network, saved.network, path)
-    return job.network.eval(), *job.data.test.batch(np.arange(samples))
+    return job.network.eval(), *job.data.named("test").batch(np.arange(samples))

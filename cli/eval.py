@@ -10,6 +10,7 @@ import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.train import DataDirOption, DeviceOption, ThreadsOption, figures
+from ffebm_dsl.language.diagnostics import InputError
 
 
 def evaluate(
@@ -17,6 +18,13 @@ def evaluate(
     checkpoint: Annotated[
         str, typer.Option(metavar="FILE|best|last", help="Which checkpoint to evaluate.")
     ] = "last",
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="validation|test",
+            help="Which set. [default: test, or validation where there is no test set]",
+        ),
+    ] = None,
     data_dir: DataDirOption = None,
     device: DeviceOption = None,
     batch: Annotated[
@@ -38,7 +46,9 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Evaluate a checkpoint of a run on its test set."""
+    """Evaluate a checkpoint of a run on its test set, or on its validation set."""
+    if on not in (None, "validation", "test"):
+        raise InputError(f"--on {on}: not a set", help="--on validation or --on test")
     from ffebm_dsl.running.run_directory import open_run
 
     # Torch takes seconds to import: a folder that is no run is told before.
@@ -46,17 +56,25 @@ def evaluate(
     from ffebm_dsl.running.training import Options, OtherDevice, evaluate_run
 
     options = Options(data_dir=data_dir, device=device, threads=threads)
+<<<<<<< HEAD
     other = OtherDevice(hardware, device_seed, after)
     found = evaluate_run(run, checkpoint, options, batch, say, other)
+=======
+    found = evaluate_run(run, checkpoint, options, batch, say, on)
+>>>>>>> c00b2cf (Validation sets, early stopping, the test set read once; gradient diagnostics by default; clipping, warm-up, drop_last)
     result = found.result
     if as_json:
         values = {"run": str(run), "checkpoint": str(found.path), "step": found.step}
         chosen = {"hardware": hardware, "device_seed": device_seed, "after": after}
         emit_json({**values, **(chosen if other.changes else {}), **figures(result)})
         return
+<<<<<<< HEAD
     emit(f"checkpoint {found.path} (step {found.step}), {result.samples} test samples")
     if other.changes:
         emit(f"on hardware {other}")
+=======
+    emit(f"checkpoint {found.path} (step {found.step}), {result.samples} {result.on} samples")
+>>>>>>> c00b2cf (Validation sets, early stopping, the test set read once; gradient diagnostics by default; clipping, warm-up, drop_last)
     for name, value in (("top-1", result.top1), ("top-5", result.top5)):
         if not math.isnan(value):
             emit(f"{name} accuracy {value:.2%}")

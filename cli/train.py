@@ -220,7 +220,7 @@ def _nobody(text: str) -> None:
 
 
 def _summarise(session: Session, result: Evaluation, as_json: bool) -> None:
-    from ffebm_dsl.running.training.loop import describe
+    from ffebm_dsl.running.training.judged import describe
 
     if not as_json:
         emit(f"{describe(result)}\nrun {session.directory.path}")
@@ -240,6 +240,7 @@ def _summarise(session: Session, result: Evaluation, as_json: bool) -> None:
 def figures(result: Evaluation) -> dict[str, object]:
     """An evaluation as plain values for JSON; null where a figure has no meaning."""
     return {
+        "on": result.on,
         "samples": result.samples,
         "loss": finite(result.loss),
         "top1": finite(result.top1),

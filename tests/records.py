@@ -18,6 +18,7 @@ from ffebm_dsl.running.records import (
     QUANTITIES,
     RELAXATION,
     SEGMENTS,
+    TEST,
     TRAIN,
     TRANSIENTS,
     Group,
@@ -40,6 +41,8 @@ def whole_record(steps: int) -> Record:
     found["quantities"].append(row(QUANTITIES, step=steps, mean=[12.5, 1e-6]))
     for step in range(1, steps + 1):
         found["losses"].append(row(LOSSES, step=step, loss=[1 / step, 2 / step]))
+    found.add(TEST)
+    found["test"].append(row(TEST, step=steps, weights=steps, samples=10, loss=0.5))
     add_bad_step(found, step=steps, kind="é", value=1.5)
     found["events"].append(row(EVENTS, event=1, kind="warning", message="é"))
     return found
@@ -91,6 +94,7 @@ def bare_record(name: str, spec: dict[str, Any] | str, seed: int = 0) -> Record:
         "environment": json.dumps({"python": "3.13"}),
     }
     times = {"start_time": "2026-01-01T00:00:00Z", "end_time": ""}
+    times |= {"evaluated_on": "test", "test_set": "judged by"}
     found = Record({"run_id": name, "title": "m", "status": "finished", **times})
     found.add(PROVENANCE, values)
     for group in (TRAIN, EVENTS, SEGMENTS):

@@ -2,8 +2,8 @@
 
 The HDF5 library can be made to crash or to hang by a file. So a file that did not come from
 this program is opened by a child process with limits, which hands over arrays of numbers. Run
-as ``python -m ffebm_dsl.running.hdf5 NAME...`` it is that child: the file is its standard
-input, its standard output a line of JSON and then the arrays in NumPy's format.
+as ``python -m ffebm_dsl.running.hdf5 NAME... -- OPTIONAL...`` it is that child: the file is its
+standard input, its standard output a line of JSON and then the arrays in NumPy's format.
 """
 
 from __future__ import annotations
@@ -113,8 +113,12 @@ def _size(dataset: h5py.Dataset) -> int:
     return size
 
 
-def read_foreign(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[Any]]:
-    """The arrays of numbers ``names`` that the HDF5 file at ``path`` has, read by a child.
+def read_foreign(
+    path: Path, names: Sequence[str], optional: Sequence[str] = ()
+) -> Mapping[str, NDArray[Any]]:
+    """The arrays of numbers ``names`` of an HDF5 file, read by a child.
+
+    Those of ``optional`` are read too, unless the file has none of them.
 
     Raises:
         InputError: unreadable, damaged, a name that is missing, or not plain arrays of numbers
@@ -124,7 +128,7 @@ def read_foreign(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[Any]]
         file = path.open("rb")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    with file, _child(file, names) as child:
+    with file, _child(file, [*names, "--", *optional]) as child:
         assert child.stdout is not None
         try:
             arrays = _answer(child.stdout, path)
@@ -142,11 +146,11 @@ def read_foreign(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[Any]]
     return arrays
 
 
-def _child(file: BinaryIO, names: Sequence[str]) -> subprocess.Popen[bytes]:
+def _child(file: BinaryIO, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     # The child must find this package wherever the parent found it.
     places = [str(Path(ffebm_dsl.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "ffebm_dsl.running.hdf5", *names],
+        [sys.executable, "-P", "-m", "ffebm_dsl.running.hdf5", *arguments],
         stdin=file,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -191,12 +195,15 @@ def _end(child: subprocess.Popen[bytes]) -> str:
     return "an array in it is damaged"
 
 
-def main(names: Sequence[str], content: BinaryIO, out: BinaryIO) -> int:
-    """Answer with the arrays ``names`` of the file, within limits; 0 if the answer is complete."""
+def main(arguments: Sequence[str], content: BinaryIO, out: BinaryIO) -> int:
+    """Answer with the arrays of the file that are asked for; 0 if the answer is complete."""
+    divide = arguments.index("--")
+    names, optional = arguments[:divide], arguments[divide + 1 :]
     _limit(MEMORY_BYTES, SECONDS)
     fault, help = "", PLAIN
     try:
         file = h5py.File(content, "r")
+        names = [*names, *(optional if {*optional} & {*file} else ())]
         datasets = {name: _numbers(file, name, names) for name in names}
         sizes = [_size(dataset) for dataset in datasets.values()]
         most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,7 +1,7 @@
 """The parameters that data sets share."""
 
 from ffebm_dsl.language.registry import Kind, Parameter
-from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, POSITIVE
+from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, POSITIVE, Share
 
 Channels = tuple[float, ...]
 """A number for each channel, or one for all of them."""
@@ -20,9 +20,17 @@ WIDENED = "the default `std` is more than that of the pixels, as in arXiv 2409.0
 
 
 def settings(mean: Channels, std: Channels, batch: int = 64) -> tuple[Parameter, ...]:
-    """Batch size, augmentation and normalisation, with these defaults."""
+    """Batch size, validation, augmentation and normalisation, with these defaults."""
     return (
         Parameter("batch", Kind.INT, "samples per step", batch, AT_LEAST_ONE),
+        Parameter("drop_last", Kind.BOOL, "leave out a last batch that is smaller", False),
+        Parameter(
+            "validation",
+            Kind.REAL,
+            "taken from the training set to judge by: a fraction below 1, or a number of samples",
+            0.0,
+            Share(),
+        ),
         Parameter("augment", Kind.CALLS, "in order, in training only", (), table="augmentations"),
         Parameter("mean", Kind.REALS, "subtracted; one, or one per channel or feature", mean),
         Parameter(

@@ -55,7 +55,7 @@ def is_lowered(spec: SpecIR) -> bool:
 
 
 def _train(train: resolved.Train) -> TrainIR:
-    return TrainIR(train.data, train.optimizer, train.schedule, train.on_bad_step, **train.counts)
+    return TrainIR(train.data, train.optimizer, train.schedule, train.on_bad_step, **train.numbers)
 
 
 def _known(part: T | None) -> T:

@@ -206,9 +206,10 @@ class ModelIR:
 class TrainIR:
     """How the network is trained: data, optimizer and schedule are registry calls.
 
-    ``eval_every`` and ``checkpoint_every`` count epochs; ``diagnose_every`` counts steps
-    between gradient diagnostics, 0 for none. ``on_bad_step`` is what to do about a step whose
-    numbers go wrong.
+    ``warmup``, ``eval_every`` and ``checkpoint_every`` count epochs, ``patience`` evaluations;
+    ``diagnose_every`` counts steps between gradient diagnostics, 0 for none, or is ``auto``.
+    ``clip_norm`` bounds the norm of the whole gradient, 0 for no bound. ``on_bad_step`` is what
+    to do about a step whose numbers go wrong.
     """
 
     data: CallIR
@@ -217,9 +218,12 @@ class TrainIR:
     on_bad_step: CallIR
     epochs: int
     seed: int
+    warmup: float
+    clip_norm: float
     eval_every: int
+    patience: int
     checkpoint_every: int
-    diagnose_every: int
+    diagnose_every: int | str
 
 
 @dataclass(frozen=True)

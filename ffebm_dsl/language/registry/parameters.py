@@ -64,6 +64,19 @@ class Bounds:
         return " and ".join(parts)
 
 
+@dataclass(frozen=True)
+class Share(Bounds):
+    """A fraction below 1, or a whole number."""
+
+    low: float = 0
+
+    def admits(self, value: float) -> bool:
+        return value >= 0 and (value < 1 or value == math.floor(value) < math.inf)
+
+    def __str__(self) -> str:
+        return "at least 0, and from 1 on a whole number"
+
+
 ANY = Bounds()
 POSITIVE = Bounds(low=0, open_low=True)
 NOT_NEGATIVE = Bounds(low=0)

@@ -11,24 +11,25 @@ from numpy.typing import NDArray
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.datasets.raw import Raw, Split
 
-ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+TRAIN, TEST = ("x_train", "y_train"), ("x_test", "y_test")
 
-Reader = Callable[[Path, Sequence[str]], Mapping[str, NDArray[Any]]]
-"""Gives the arrays of a file by their names."""
+Reader = Callable[[Path, Sequence[str], Sequence[str]], Mapping[str, NDArray[Any]]]
+"""Gives the arrays of a file by their names, and others if it has any of these."""
 
 
 def read_arrays(source: str, read: Reader, path: str, data_dir: Path | None) -> Raw:
-    """The data set ``source(path)``: arrays x_train, y_train, x_test and y_test.
+    """The data set ``source(path)``: arrays x_train, y_train and, for a test set, x_test, y_test.
 
     Raises:
         InputError: no data directory, a path that leaves it, no such file, or from ``read``.
     """
     found = _file(path, data_dir, source)
-    arrays = read(found, ARRAYS)
+    arrays = read(found, TRAIN, TEST)
     train, test = (
-        Split(arrays[x], arrays[y], f"{x} of {found}", f"{y} of {found}")
-        for x, y in (ARRAYS[:2], ARRAYS[2:])
+        Split(arrays[x], arrays[y], f"{x} of {found}", f"{y} of {found}") if x in arrays else None
+        for x, y in (TRAIN, TEST)
     )
+    assert train is not None
     return Raw(train, test, (found.name,))
 
 

@@ -23,8 +23,10 @@ FAULTS = (
 """What reading a damaged archive raises; RuntimeError for an encrypted one."""
 
 
-def read_npz(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The arrays ``names`` of an archive.
+def read_npz(
+    path: Path, names: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """The arrays ``names`` of an archive, and those of ``optional`` unless it has none of them.
 
     Raises:
         InputError: no archive, damaged, without one of the arrays, or with something else than
@@ -33,13 +35,14 @@ def read_npz(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(path) as archive:
             present = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
-            for name in names:
+            wanted = [*names, *(optional if {*optional} & {*present} else ())]
+            for name in wanted:
                 if name not in present:
                     raise InputError(
                         f"{path} has no array `{name}`; it has: {brief_list(present)}",
-                        help=f"it must have {', '.join(names)}",
+                        help=f"it must have {', '.join(wanted)}",
                     )
-            return {name: _read(archive, name, path) for name in names}
+            return {name: _read(archive, name, path) for name in wanted}
     except FAULTS as error:
         raise InputError(
             f"{path} cannot be read as an npz archive: {error}",

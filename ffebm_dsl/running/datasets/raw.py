@@ -36,12 +36,13 @@ class Raw:
     """A data set as found.
 
     Attributes:
+        test: None where the data set has no test set.
         files: names of the files it came from.
         sha256: its fingerprint where that was just computed, else empty.
     """
 
     train: Split
-    test: Split
+    test: Split | None
     files: tuple[str, ...]
     sha256: str = ""
 

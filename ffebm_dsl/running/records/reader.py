@@ -33,7 +33,7 @@ MAX_BYTES = 1 << 33
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 OPTIONAL = (
-    *("losses", "eval", "quantities", "relaxation", "gradients", "bad_steps"),
+    *("losses", "eval", "test", "quantities", "relaxation", "gradients", "bad_steps"),
     "transients",
 )
 """Groups that are absent until there is something to hold."""

@@ -1,4 +1,4 @@
-"""The schema ``ffebm-log 1.2`` as data.
+"""The schema ``ffebm-log 1.3`` as data.
 
 The writer, the reader's checks and the tables of ``docs/record.md`` all come from here.
 A dataset named like one of its group's dimensions is that dimension's scale.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 FORMAT = "ffebm-log"
-FORMAT_VERSION = "1.2"
+FORMAT_VERSION = "1.3"
 
 STATUSES = ("converged", "exhausted", "cycling", "diverged")
 """How the relaxation of a sample can end, in the order of the codes of relaxation.Status."""
@@ -18,9 +18,19 @@ STATUSES = ("converged", "exhausted", "cycling", "diverged")
 RUN_STATES = ("running", "finished", "stopped", "diverged")
 """What the attribute ``status`` of ``/run`` can say."""
 
-EVENT_KINDS = ("start", "resume", "change", "note", "warning", "signal", "diverged", "finish")
+EVENT_KINDS = (
+    "start",
+    "resume",
+    "change",
+    "note",
+    "warning",
+    "signal",
+    "diverged",
+    "test",
+    "finish",
+)
 """What can happen to a run; ``change``: something its results depend on, as the user allowed;
-``note``: most samples of a phase end in a cycle, said once."""
+``note``: most samples of a phase end in a cycle, said once; ``test``: the test set is read."""
 
 TROUBLES = ("not finite", "diverging", "exploding")
 """What can be wrong with a number of a step."""
@@ -142,14 +152,14 @@ LOSSES = Group(
 EVAL = Group(
     "eval",
     "NXdata",
-    "one row per evaluation on the test set",
+    "one row per evaluation during training, on the validation set where there is one",
     "step",
     (
         _STEP,
         Field("epoch", "i4", ("step",), "1", "epoch of the last step before, counted from 1"),
         Field("samples", "i8", ("step",), "1", "samples evaluated"),
-        Field("loss", "f8", ("step",), "nat", "mean loss over the test set"),
-        Field("top1", "f8", ("step",), "1", "part of the test set classified rightly"),
+        Field("loss", "f8", ("step",), "nat", "mean loss over the set"),
+        Field("top1", "f8", ("step",), "1", "part of the set classified rightly"),
         Field("top5", "f8", ("step",), "1", "part whose label is among the five largest outputs"),
         Field("block", "str", ("block",), "1", "energy block"),
         Field("sweeps", "f8", ("step", "block"), "1", "mean sweeps of the free phase"),
@@ -169,6 +179,21 @@ QUANTITIES = Group(
         Field("mean", "f8", ("step", "quantity"), "SI", "mean over the samples evaluated"),
     ),
     signal="mean",
+)
+
+TEST = Group(
+    "test",
+    "NXcollection",
+    "one row per reading of the test set, where a validation set is what training is judged by",
+    "step",
+    (
+        _STEP,
+        Field("weights", "i8", ("step",), "1", "step of the weights: those of the best evaluation"),
+        Field("samples", "i8", ("step",), "1", "samples evaluated"),
+        Field("loss", "f8", ("step",), "nat", "mean loss over the test set"),
+        Field("top1", "f8", ("step",), "1", "part of the test set classified rightly"),
+        Field("top5", "f8", ("step",), "1", "part whose label is among the five largest outputs"),
+    ),
 )
 
 RELAXATION = Group(
@@ -317,6 +342,7 @@ GROUPS = (
     TRAIN,
     LOSSES,
     EVAL,
+    TEST,
     QUANTITIES,
     RELAXATION,
     GRADIENTS,
@@ -341,6 +367,9 @@ RUN_ATTRIBUTES = MappingProxyType(
         "title": "name of the model in the spec",
         "start_time": "UTC time of the run's start in ISO 8601",
         "end_time": "UTC time of the last change of `status`, empty while running",
+        "evaluated_on": "the set of `/run/eval`: `validation` or `test`",
+        "test_set": "`none`, `unread`, `read once, at the end`, `read N times`, or `judged by`: "
+        "evaluations during training were on it, and the best of them is chosen by it",
         "status": "one of " + ", ".join(f"`{state}`" for state in RUN_STATES),
     }
 )

@@ -33,6 +33,9 @@ FORMAT, VERSION = "ffebm-checkpoint", "3"
 MAX_BYTES = 1 << 36
 """No checkpoint of a network that trains on one machine comes near."""
 
+FIRST_DIAGNOSTIC = 50
+"""The first step whose gradient is diagnosed, where that is left to ffebm."""
+
 MOST = 1 << 62
 """No count of steps, epochs or batches comes near."""
 
@@ -56,6 +59,7 @@ class Position:
         evaluated: step of the last evaluation that the plan asks for; -1: none yet.
         seconds: time spent in training.
         skipped: batches left out of this epoch because their numbers went wrong.
+        diagnose_at: the step whose gradient is diagnosed next, where that is left to ffebm.
     """
 
     epoch: int = FIRST_EPOCH
@@ -64,22 +68,31 @@ class Position:
     evaluated: int = -1
     seconds: float = 0.0
     skipped: int = 0
+    diagnose_at: int = FIRST_DIAGNOSTIC
 
     def __post_init__(self) -> None:
-        counts = (self.epoch, self.step_in_epoch, self.step, self.skipped, self.evaluated + 1)
+        counts = (
+            *(self.epoch, self.step_in_epoch, self.step, self.skipped),
+            *(self.evaluated + 1, self.diagnose_at),
+        )
         if not 0 <= min(counts) <= max(counts) <= MOST or not 0 <= self.seconds < math.inf:
             raise ValueError("its position is not one that a run can have")
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best evaluation so far: step, and a score of which more is better."""
+    """The best evaluation so far: step, and a score of which more is better.
+
+    ``waited`` counts the evaluations since.
+    """
 
     step: int = 0
     score: float = float("-inf")
+    waited: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.step <= MOST or math.isnan(self.score):
+        counts = self.step, self.waited
+        if not 0 <= min(counts) <= max(counts) <= MOST or math.isnan(self.score):
             raise ValueError("its best evaluation is not one that a run can have")
 
 

@@ -38,21 +38,23 @@ def evaluate_run(
     options: Options,
     batch: int | None,
     warn: checkpoints.Warn,
+    on: str | None = None,
     other: OtherDevice | None = None,
 ) -> EvaluatedCheckpoint:
-    """Evaluate a checkpoint of ``run`` on the test set of its data.
+    """Evaluate a checkpoint of ``run`` on its data.
 
     Args:
         run: a run directory.
         which: ``last``, ``best``, or the path of a checkpoint.
         options: data directory, device and threads, where they are not to be the run's.
         batch: samples at once; None for the batch size of training.
+        on: ``validation`` or ``test``; None for the test set where there is one.
         warn: hears of checkpoints that do not verify, and of data that differ.
         other: hardware to be on, in the place of that of training.
 
     Raises:
         InputError: no such run or checkpoint, a checksum or a spec that does not fit, or
-            data that are missing or unfit.
+            data that are missing or unfit, or have no such set.
     """
     path, found, compiled = _opened(Path(run), which, warn)
     if other is not None and other.changes:
@@ -67,7 +69,8 @@ def evaluate_run(
     if other is not None and other.changes:
         saved = refitted(job.network, saved)
     restore_network(job.network, saved, path)
-    result = evaluate(job.network, job.data.test, batch or job.data.batch)
+    chosen = on or ("validation" if job.data.test is None else "test")
+    result = evaluate(job.network, job.data.named(chosen), batch or job.data.batch)
     assert result is not None
     return EvaluatedCheckpoint(path, found.position.step, result)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,6 +22,7 @@ class Evaluation:
     """Means over a data set.
 
     Attributes:
+        on: which set, ``validation`` or ``test``.
         samples: how many samples.
         loss: mean loss.
         top1: part whose label has the largest output; NaN for vector targets.
@@ -31,6 +31,7 @@ class Evaluation:
         quantities: means of what the blocks' energies measure, by ``block.name``.
     """
 
+    on: str
     samples: int
     loss: float
     top1: float
@@ -75,7 +76,7 @@ def evaluate(
                 torch.manual_seed(keyed.evaluation_seed(start))
                 share(network, part)
                 first = start + part.first
-                x, y = data.batch(np.arange(first, first + part.count))
+                x, y = data.batch(data.rows[first : first + part.count])
                 for name, value in _sums(network, x, y).items():
                     totals[name] += value
     finally:
@@ -85,7 +86,7 @@ def evaluate(
     means = {name: value / len(data) for name, value in zip(totals, sums, strict=True)}
     loss, top1, top5 = (means.pop(name) for name in ("loss", "top1", "top5"))
     quantities = {name: means.pop(name) for name in measured}
-    return Evaluation(len(data), loss, top1, top5, means, quantities)
+    return Evaluation(data.name, len(data), loss, top1, top5, means, quantities)
 
 
 def _sums(network: HybridNetwork, x: Tensor, y: Tensor) -> dict[str, float]:

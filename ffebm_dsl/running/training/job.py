@@ -108,7 +108,8 @@ def assemble(
         "name": data.name,
         "sha256": data.sha256,
         "train_samples": len(data.train),
-        "test_samples": len(data.test),
+        "validation_samples": 0 if data.validation is None else len(data.validation),
+        "test_samples": 0 if data.test is None else len(data.test),
     }
     sha256 = hashlib.sha256(compiled.source.text.encode()).hexdigest()
     identity = Identity(sha256, dict(overrides), plan.seed, dtype_name, fingerprint)
@@ -117,7 +118,7 @@ def assemble(
 
 def _check_parts(data: Data, network: nn.Module, processes: int) -> None:
     """Batch norm over vectors has no variance to take of a single sample."""
-    last = len(data.train) % data.batch
+    last = 0 if data.drop_last else len(data.train) % data.batch
     for path, module in network.named_modules():
         if not isinstance(module, BatchNorm1d):
             continue

@@ -33,6 +33,7 @@ class Stream(IntEnum):
     PERMUTATION = 1
     AUGMENTATION = 2
     STEP = 3
+    VALIDATION = 4
     EVALUATION = 4
 
 

@@ -19,26 +19,39 @@ from ffebm_dsl.physics.network.whole_batch import share
 from ffebm_dsl.physics.relaxation import CYCLE_SIZE
 from ffebm_dsl.running.records import (
     BAD_STEPS,
-    EVAL,
     GRADIENTS,
     LOSSES,
-    QUANTITIES,
     RELAXATION,
     STATUSES,
 )
 from ffebm_dsl.running.training import keyed, measures
 from ffebm_dsl.running.training.checkpoint import Best
-from ffebm_dsl.running.training.evaluation import Evaluation, evaluate, never
+from ffebm_dsl.running.training.evaluation import Evaluation
 from ffebm_dsl.running.training.judge import StepJudge
+from ffebm_dsl.running.training.judged import (
+    describe,
+    evaluate_session,
+    read_test_set,
+    record_evaluation,
+    score_of,
+)
 from ffebm_dsl.running.training.locate import damped_settings
 from ffebm_dsl.running.training.measures import Batch, StepNumbers
-from ffebm_dsl.running.training.optimizers import base_rate, learning_rate, set_learning_rate
+from ffebm_dsl.running.training.optimizers import (
+    base_rate,
+    learning_rate,
+    set_learning_rate,
+    warmup,
+)
 from ffebm_dsl.running.training.progress import Progress
 from ffebm_dsl.running.training.session import Session
 from ffebm_dsl.running.training.stop import StopRequest
 from ffebm_dsl.running.training.trouble import Trouble
 
 Indices = NDArray[np.int64]
+
+DIAGNOSTICS = 0.025
+"""The part of a run's sweeps that gradient diagnostics may take, where that is left to ffebm."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,7 @@ def train(session: Session, controls: Controls) -> Evaluation:
     cuda = [job.device] if job.device.type == "cuda" else []
     with session.lock, torch.random.fork_rng(cuda):
         try:
-            while session.position.epoch < job.plan.epochs:
+            while not _is_done(session):
                 if _asked(session, controls) or not _train_epoch(session, judge, controls):
                     return _halt(session, judge, controls)
                 ended, last = _end_epoch(session, judge, controls)
@@ -81,6 +94,13 @@ def train(session: Session, controls: Controls) -> Evaluation:
             return _finish(session, last)
         finally:
             controls.progress.close()
+
+
+def _is_done(session: Session) -> bool:
+    """Whether all epochs are done, or evaluations have long been no better."""
+    plan = session.job.plan
+    waited = plan.patience > 0 and session.best.waited >= plan.patience
+    return waited or session.position.epoch >= plan.epochs
 
 
 def _asked(session: Session, controls: Controls) -> bool:
@@ -95,8 +115,8 @@ def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool
     """The steps that are left of an epoch; False if asked to end before or after one."""
     plan, position, data = session.job.plan, session.position, session.job.data
     base = base_rate(plan.optimizer)
-    order = keyed.permutation(plan.seed, position.epoch, len(data.train))
-    batches = [order[i : i + data.batch] for i in range(0, len(order), data.batch)]
+    order = data.train.rows[keyed.permutation(plan.seed, position.epoch, len(data.train))]
+    batches = data.batches(order)
     left = (plan.epochs - position.epoch) * len(batches) - position.step_in_epoch
     if controls.max_steps >= 0:
         left = min(left, controls.max_steps - position.step)
@@ -113,6 +133,7 @@ def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool
             return False
         part = session.position.step_in_epoch / len(batches)
         rate = learning_rate(plan.schedule, base, position.epoch, plan.epochs, part)
+        rate *= warmup(plan.warmup, position.epoch + part + 1 / len(batches))
         set_learning_rate(session.job.optimizer, rate)
         _train_step(session, judge, indices, rate, controls.progress)
         if measuring and session.position.step_in_epoch == 1:
@@ -158,8 +179,12 @@ def _train_step(
             break
     skip = trouble is not None and judge.may_skip(trouble, position.skipped)
     if trouble is None:
-        if job.plan.diagnose_every and step % job.plan.diagnose_every == 0:
-            _diagnose(session, step, batch)
+        if _diagnostic_is_due(session, step):
+            position = replace(position, diagnose_at=step + _diagnose(session, step, batch))
+        if job.plan.clip_norm:
+            parameters = measures.trainable(network).values()
+            norm = torch.tensor(numbers.gradient_norm, device=job.device)
+            torch.nn.utils.clip_grads_with_norm_(parameters, job.plan.clip_norm, norm)
         optimizer.step()
         network.project()
         _record_relaxations(session, step, numbers)
@@ -284,14 +309,27 @@ def _note_cycling(session: Session, numbers: StepNumbers, progress: Progress) ->
     progress.say(f"note: {message}")
 
 
-def _diagnose(session: Session, step: int, batch: Batch) -> None:
-    """Record this step's gradient against the implicit one, under the same random numbers."""
+def _diagnostic_is_due(session: Session, step: int) -> bool:
+    every = session.job.plan.diagnose_every
+    if every == "auto":
+        return step >= session.position.diagnose_at and measures.has_reference(session.job.network)
+    return int(every) > 0 and step % int(every) == 0
+
+
+def _diagnose(session: Session, step: int, batch: Batch) -> int:
+    """Record this step's gradient against the implicit one, under the same random numbers.
+
+    Returns in how many steps another one keeps them all under ``DIAGNOSTICS`` of the sweeps.
+    """
     network, world = session.job.network, session.world
+    sweeps = measures.sweeps(network.phases())
     labels = network.labels()
     names = [labels[name] for name in measures.trainable(network)]
     torch.manual_seed(batch.seed)
     row = measures.gradient_row(network, batch.x, batch.y, world, batch.weight)
     session.table(GRADIENTS, {"parameter": names}).append({"step": step, **row})
+    cost = measures.sweeps(network.phases()) / sweeps
+    return world.all_reduce_max(math.ceil(cost / DIAGNOSTICS))
 
 
 def _end_epoch(
@@ -299,20 +337,20 @@ def _end_epoch(
 ) -> tuple[bool, Evaluation | None]:
     """Evaluate and save as the plan asks; False if asked to end meanwhile."""
     plan, epoch = session.job.plan, session.position.epoch + 1
-    last = epoch == plan.epochs
     result: Evaluation | None = None
-    if last or epoch % plan.eval_every == 0:
-        result = _evaluate(session, controls)
+    better = False
+    if epoch == plan.epochs or epoch % plan.eval_every == 0:
+        result = evaluate_session(session, partial(_asked, session, controls))
         if result is None:
             return False, None
-        _record_evaluation(session, epoch, result)
+        record_evaluation(session, epoch, result)
         session.position = replace(session.position, evaluated=session.position.step)
         controls.progress.evaluated(f"epoch {epoch}/{plan.epochs}: {describe(result)}")
-    better = result is not None and _score(result) > session.best.score
-    if result is not None and better:
-        session.best = Best(session.position.step, _score(result))
+        better = score_of(result) > session.best.score
+        waited = replace(session.best, waited=session.best.waited + 1)
+        session.best = Best(session.position.step, score_of(result)) if better else waited
     session.position = replace(session.position, epoch=epoch, step_in_epoch=0, skipped=0)
-    if last or better or epoch % plan.checkpoint_every == 0:
+    if better or _is_done(session) or epoch % plan.checkpoint_every == 0:
         _save(session, judge)
     return True, result
 
@@ -331,61 +369,30 @@ def _halt(session: Session, judge: StepJudge, controls: Controls) -> Evaluation:
             "the run is saved",
             help=f"continue with: ffebm train --resume {session.directory.path}",
         )
-    result = _evaluate(session, None)
+    result = evaluate_session(session)
     assert result is not None
     if session.position.evaluated != session.position.step:
         # Outside the plan: it comes after the checkpoint, so that a resumed run cuts it off.
-        _record_evaluation(session, session.position.epoch + 1, result)
+        record_evaluation(session, session.position.epoch + 1, result)
         session.publish_record()
     return result
 
 
 def _finish(session: Session, last: Evaluation | None) -> Evaluation:
-    """The evaluation of a run whose plan is done, taken again if this process did not take it.
+    """The evaluation of a run whose plan is done: on the test set, where training kept off it.
 
     The record says so only now that the last checkpoint is durable.
     """
-    session.event("finish", "all epochs are done")
+    epoch, plan = session.position.epoch, session.job.plan
+    early = f"no better evaluation in {plan.patience}: training ends with epoch {epoch}"
+    session.event("finish", "all epochs are done" if epoch == plan.epochs else early)
+    data = session.job.data
+    if data.validation is not None and data.test is not None:
+        result = read_test_set(session, data.test)
+    else:
+        found = last if last is not None else evaluate_session(session)
+        assert found is not None
+        result = found
     session.status("finished")
     session.publish_record()
-    result = last if last is not None else _evaluate(session, None)
-    assert result is not None
     return result
-
-
-def _evaluate(session: Session, controls: Controls | None) -> Evaluation | None:
-    network, data, world = session.job.network, session.job.data, session.world
-    world.broadcast_buffers(network)
-    cancelled = never if controls is None else partial(_asked, session, controls)
-    return evaluate(network, data.test, data.batch, cancelled=cancelled, world=world)
-
-
-def _record_evaluation(session: Session, epoch: int, result: Evaluation) -> None:
-    session.table(EVAL, {"block": list(result.sweeps)}).append(
-        {
-            "step": session.position.step,
-            "epoch": epoch,
-            "samples": result.samples,
-            "loss": result.loss,
-            "top1": result.top1,
-            "top5": result.top5,
-            "sweeps": list(result.sweeps.values()),
-            "wall_time": session.seconds(),
-        }
-    )
-    if result.quantities:
-        session.table(QUANTITIES, {"quantity": list(result.quantities)}).append(
-            {"step": session.position.step, "mean": list(result.quantities.values())}
-        )
-
-
-def _score(result: Evaluation) -> float:
-    """More is better: the accuracy, or the loss where there is none."""
-    return -result.loss if math.isnan(result.top1) else result.top1
-
-
-def describe(result: Evaluation) -> str:
-    """An evaluation in one line."""
-    if math.isnan(result.top1):
-        return f"test loss {result.loss:.4f}"
-    return f"test accuracy {result.top1:.2%}, test loss {result.loss:.4f}"

@@ -165,6 +165,19 @@ def gradient_norm(network: nn.Module) -> Tensor:
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)).double())
 
 
+def sweeps(phases: Sequence[PhaseReport]) -> float:
+    """Mean sweeps of a sample in all phases, those of an adjoint counted twice: they cost that."""
+    return sum(
+        float(report.sweeps.double().mean()) * (2 if report.phase == "adjoint" else 1)
+        for report in phases
+    )
+
+
+def has_reference(network: HybridNetwork) -> bool:
+    """Whether an implicit gradient would say something: training does not use it itself."""
+    return not all(isinstance(s.estimator, Implicit) for s in network.settings().values())
+
+
 def gradient_row(
     network: HybridNetwork, x: Tensor, y: Tensor, world: World = ALONE, weight: float = 1.0
 ) -> dict[str, Any]:

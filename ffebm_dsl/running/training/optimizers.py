@@ -71,8 +71,15 @@ def learning_rate(
     return SCHEDULES[schedule.name].rate(schedule.arguments, base, position)
 
 
+def warmup(epochs: float, done: float) -> float:
+    """The factor of the learning rate at a step after which ``done`` epochs are done.
+
+    It rises linearly, and is 1 once ``epochs`` are done.
+    """
+    return min(1.0, done / epochs) if epochs else 1.0
+
+
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the learning rate, times the factor of each group."""
     for group in optimizer.param_groups:
-        # A checkpoint from before there were groups brings a group without a factor.
-        group["lr"] = rate * group.get("lr_factor", 1.0)
+        group["lr"] = rate * group["lr_factor"]

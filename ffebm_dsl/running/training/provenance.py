@@ -10,6 +10,7 @@ from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir.tools.dump import to_json_dict
 from ffebm_dsl.running.records import EVENTS, PROVENANCE, SEGMENTS, TRAIN, Record, utc_now
 from ffebm_dsl.running.training import keyed
+from ffebm_dsl.running.training.data import Data
 from ffebm_dsl.running.training.environment import environment, packages
 from ffebm_dsl.running.training.job import Job
 from ffebm_dsl.running.training.measures import trainable
@@ -24,6 +25,8 @@ def new_record(job: Job, source: SourceFile, run_id: str, processes: int = 1) ->
             "start_time": utc_now(),
             "end_time": "",
             "status": "running",
+            "evaluated_on": job.data.judged_on,
+            "test_set": _test_set(job.data),
         }
     )
     describe(record, job, source)
@@ -54,11 +57,18 @@ def describe(record: Record, job: Job, source: SourceFile) -> None:
             "dataset_name": job.data.name,
             "dataset_file": list(job.data.files),
             "dataset_sha256": job.data.sha256,
-            "train_samples": len(job.data.train),
-            "test_samples": len(job.data.test),
+            "train_samples": job.identity.data["train_samples"],
+            "test_samples": job.identity.data["test_samples"],
             "parameter_count": sum(p.numel() for p in trainable(job.network).values()),
         },
     )
+
+
+def _test_set(data: Data) -> str:
+    """What the record says of the test set before training."""
+    if data.test is None:
+        return "none"
+    return "unread" if data.validation is not None else "judged by"
 
 
 def is_described(record: Record, job: Job) -> bool:

@@ -57,15 +57,17 @@ def restore_optimizer(
     places = {id(p): place for place, p in enumerate(order)}
     expected = _states_after_a_step(optimizer)
     by_place = {}
-    for name, state in saved.items():
-        parameter = parameters[name]
+    for name, parameter in parameters.items():
+        if name not in saved:
+            continue
+        state = saved[name]
         wanted = expected[id(parameter)]
         _require(state.keys() == wanted.keys(), path, [f"{sorted(state)} of {name}"])
         for key, tensor in state.items():
             shape = parameter.shape if wanted[key].dim() else wanted[key].shape
             fits = tensor.shape == shape and tensor.dtype == wanted[key].dtype
             _require(fits, path, [f"{key} of {name}"])
-        by_place[places[id(parameter)]] = state
+        by_place[places[id(parameter)]] = {key: state[key] for key in wanted}
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": by_place, "param_groups": groups})
 

@@ -18,14 +18,16 @@ HEAD = (
     "gradient",
     "epochs",
     "runs",
+    "judged on",
     "top-1 %",
     "top-5 %",
     "best top-1 %",
-    "test loss",
+    "loss",
+    "test top-1 %",
     "wall-clock",
     "s / epoch",
 )
-NUMERIC = frozenset(range(4, len(HEAD)))
+NUMERIC = frozenset(range(4, len(HEAD))) - {HEAD.index("judged on")}
 
 
 def comparison(runs: Sequence[Run]) -> Section:
@@ -34,9 +36,10 @@ def comparison(runs: Sequence[Run]) -> Section:
     trained = [run for run in runs if run.table("train")]
     if not trained:
         return Section(anchor, title, missing="No record holds a training step.")
-    rows: dict[tuple[str, str], list[Run]] = {}
+    rows: dict[tuple[str, str, str], list[Run]] = {}
     for run in trained:
-        rows.setdefault((run.spec.key, run.provenance("dtype")), []).append(run)
+        key = run.spec.key, run.provenance("dtype"), _judged_on(run)
+        rows.setdefault(key, []).append(run)
     ordered = sorted(rows.values(), key=lambda group: _order(group[0]))
     unfinished = [
         f"{run.name} ({run.attribute('status')})"
@@ -44,8 +47,9 @@ def comparison(runs: Sequence[Run]) -> Section:
         if run.attribute("status") != "finished"
     ]
     sentences = [
-        "Figures are those of the last evaluation on the test set; best is the best of all "
-        "evaluations, which is a choice made on the test set."
+        "Figures are those of the last evaluation during training, on the validation set where a "
+        "run has one; best is the best of all. Where a run is judged on the test set, that is a "
+        "choice made on it; else the test set is read at the end, with the best weights."
     ]
     if any(len(group) > 1 for group in ordered):
         sentences.append(
@@ -78,17 +82,24 @@ def _row(group: Sequence[Run]) -> list[str]:
         spec.estimator,
         f"{_mean([_epochs(run) for run in group]):.4g} / {spec.epochs}",
         count,
+        _judged_on(group[0]),
         _spread([100 * _last(run, "top1") for run in group], "{:.2f}"),
         _spread([100 * _last(run, "top5") for run in group], "{:.2f}"),
         _spread([100 * _best(run) for run in group], "{:.2f}"),
         _spread([_last(run, "loss") for run in group], "{:.4f}"),
+        _spread([100 * _last(run, "top1", "test") for run in group], "{:.2f}"),
         duration(_mean([_seconds(run) for run in group])),
         number(_mean([_seconds(run) / max(_epochs(run), 1e-9) for run in group])),
     ]
 
 
-def _last(run: Run, column: str) -> float:
-    table = run.table("eval")
+def _judged_on(run: Run) -> str:
+    """The set that evaluations during training are on; records before 1.3 have but one."""
+    return run.attribute("evaluated_on") or "test"
+
+
+def _last(run: Run, column: str, group: str = "eval") -> float:
+    table = run.table(group)
     return float(table[column][-1]) if table else math.nan
 
 

@@ -22,15 +22,15 @@ BINS = 150
 
 
 def learning_curves(runs: Sequence[Run], artist: Artist) -> Section:
-    """Loss and accuracy over epochs, of the training batches and on the test set."""
+    """Loss and accuracy over epochs, of the training batches and of evaluations."""
     anchor, title = "learning", "Learning curves"
     if not any(run.table("train") for run in runs):
         return Section(anchor, title, missing="No record holds a training step.")
     curves: list[tuple[str, str, Callable[[Run], Curve | None]]] = [
         ("training loss", "loss", lambda run: _trained(run, "loss")),
-        ("test loss", "loss", lambda run: _evaluated(run, "loss")),
+        ("evaluation loss", "loss", lambda run: _evaluated(run, "loss")),
         ("training accuracy", "%", lambda run: _trained(run, "accuracy", 100)),
-        ("test accuracy", "%", lambda run: _evaluated(run, "top1", 100)),
+        ("evaluation accuracy", "%", lambda run: _evaluated(run, "top1", 100)),
         ("gradient norm", "norm", lambda run: _trained(run, "gradient_norm")),
         ("learning rate", "learning rate", lambda run: _trained(run, "learning_rate")),
     ]
@@ -53,7 +53,7 @@ def learning_curves(runs: Sequence[Run], artist: Artist) -> Section:
         title,
         sentences=(
             f"Training curves are means over up to {BINS} equal shares of the steps; "
-            "test points are evaluations on the whole test set.",
+            "evaluations are on the whole validation set, or on the test set where a run has none.",
             *(["Crosses at the foot of the training loss are bad steps."] if marked else []),
             *([f"Not evaluated yet: {', '.join(untested)}."] if untested else []),
         ),
@@ -73,7 +73,9 @@ def wall_clock(runs: Sequence[Run], artist: Artist) -> Section:
         return None if table is None else (table["wall_time"] / 60, 100 * table["top1"])
 
     figures = [
-        compared(runs, artist, "test accuracy over time", ("minutes of training", "%"), accuracy),
+        compared(
+            runs, artist, "evaluation accuracy over time", ("minutes of training", "%"), accuracy
+        ),
         compared(runs, artist, "time per step", ("epoch", "seconds"), _step_times),
         compared(runs, artist, "free sweeps", ("epoch", "mean sweeps"), _free_sweeps),
     ]

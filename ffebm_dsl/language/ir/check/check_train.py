@@ -27,6 +27,7 @@ def check_train(spec: Spec, log: Log) -> Spec:
         return spec
     _check_path(train, log)
     _check_optimizer(train, log)
+    _check_patience(train, log)
     if spec.model:
         _check_groups(train, spec.model, log)
     if spec.model and spec.model.input and spec.model.input.shape:
@@ -60,6 +61,16 @@ def _check_optimizer(train: Train, log: Log) -> None:
     if conflict is not None:
         message, remedy = conflict
         log.report("FFE5005", message, train.places["optimizer"], help=remedy)
+
+
+def _check_patience(train: Train, log: Log) -> None:
+    if train.numbers["patience"] and not train.data.arguments.get("validation"):
+        log.report(
+            "FFE5007",
+            "`patience` would end training by the test set",
+            train.places["patience"],
+            help=f"set samples aside to judge by: {train.data.name}(..., validation=0.1)",
+        )
 
 
 def _check_groups(train: Train, model: Model, log: Log) -> None:

@@ -39,9 +39,9 @@ def resolve_train(
     for key, override in overrides.items():
         if "." in key:
             calls = _override_argument(key, override, calls, places, log)
-    counts = {key: value for key, value in values.items() if isinstance(value, int)}
+    numbers = {key: value for key, value in values.items() if not isinstance(value, CallIR)}
     data, optimizer, schedule = (calls[key] for key in ("data", "optimizer", "schedule"))
-    return Train(data, optimizer, schedule, calls["on_bad_step"], counts, places)
+    return Train(data, optimizer, schedule, calls["on_bad_step"], numbers, places)
 
 
 def _report_no_section(override: Override, log: Log) -> None:

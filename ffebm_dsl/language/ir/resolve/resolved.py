@@ -7,7 +7,7 @@ Shapes of chains are added by :mod:`~ffebm_dsl.language.ir.check.infer_shapes`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.ir.model import CallIR, OpIR, PackageIR, RelaxIR, Shape
@@ -162,7 +162,7 @@ class Train(NamedTuple):
     optimizer: CallIR
     schedule: CallIR
     on_bad_step: CallIR
-    counts: dict[str, int]
+    numbers: dict[str, Any]
     places: dict[str, Span]
 
 

@@ -16,6 +16,7 @@ from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir.model import CallIR, ModelIR
 from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, Shape
 from ffebm_dsl.running.datasets.raw import Split, fingerprint, read_data
+from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.augment import augment
 from ffebm_dsl.running.training.data.fit import check_split, compare_splits
 
@@ -41,20 +42,29 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split. Arrays keep the type they came in (and may be memory maps)."""
+    """Rows of arrays, which keep the type they came in (and may be memory maps).
 
+    ``name`` is what the set is for: ``training``, ``validation`` or ``test``; ``rows`` are the
+    indices into the arrays of the samples that belong to it.
+    """
+
+    name: str
     x: NDArray[Any]
     y: NDArray[Any]
+    rows: Indices
     normalisation: Normalisation
     device: torch.device
     dtype: torch.dtype
     augmentations: tuple[CallIR, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.rows)
 
     def batch(self, indices: Indices) -> tuple[Tensor, Tensor]:
-        """Samples (B, *input shape), normalised, and targets: labels (B,) or vectors (B, K)."""
+        """Samples (B, *input shape), normalised, and targets: labels (B,) or vectors (B, K).
+
+        ``indices`` (B,) are those of the arrays, entries of ``rows``.
+        """
         return self._normalised(self._gather(indices)), self._targets(indices)
 
     def augmented(self, indices: Indices, *, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
@@ -77,18 +87,45 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Data:
-    """Both splits of a data set, its batch size, and what identifies it.
+    """The sets of a data set, its batch size, and what identifies it.
 
-    ``warnings`` say what about the data is suspicious.
+    ``validation`` is None where the spec sets no samples aside, ``test`` where the data have no
+    test set; one of the two is there. ``warnings`` say what about the data is suspicious.
     """
 
     train: Dataset
-    test: Dataset
+    validation: Dataset | None
+    test: Dataset | None
     batch: int
+    drop_last: bool
     name: str
     files: tuple[str, ...]
     sha256: str
     warnings: tuple[str, ...] = ()
+
+    def batches(self, order: Indices) -> list[Indices]:
+        """``order`` cut into batches; a last one that is smaller is dropped if the spec says so."""
+        batches = [order[i : i + self.batch] for i in range(0, len(order), self.batch)]
+        return batches[:-1] if self.drop_last and len(batches[-1]) < self.batch else batches
+
+    @property
+    def judged_on(self) -> str:
+        """Which set evaluations during training are on: ``validation`` or ``test``."""
+        return "test" if self.validation is None else "validation"
+
+    def named(self, which: str) -> Dataset:
+        """The ``validation`` or the ``test`` set.
+
+        Raises:
+            InputError: there is none.
+        """
+        found = self.validation if which == "validation" else self.test
+        if found is None:
+            raise InputError(
+                f"{self.name} has no {which} set here",
+                help="evaluate on the other one: --on validation or --on test",
+            )
+        return found
 
 
 def load(
@@ -109,8 +146,22 @@ def load(
     values: Mapping[str, Any] = call.arguments
     raw = read_data(call.name, values, folder)
     train = check_split(raw.train, model.input, model.target)
-    test = check_split(raw.test, model.input, model.target)
-    warnings = compare_splits(train, test)
+    test = raw.test and check_split(raw.test, model.input, model.target)
+    warnings = compare_splits(train, test) if test else ()
+    kept, aside = _set_aside(call, len(train.x))
+    if test is None and not len(aside):
+        raise InputError(
+            f"{call.name} has no test set, and no samples are set aside for validation: there is "
+            "nothing to judge by",
+            help=f"give one in the spec: {call.name}(..., validation=0.1)",
+        )
+    batch, drop_last = int(values["batch"]), bool(values.get("drop_last", False))
+    if drop_last and batch > len(kept):
+        raise InputError(
+            f"drop_last leaves no batch: there are {len(kept)} training samples, and a batch has "
+            f"{batch}",
+            help="choose a smaller batch: --set data.batch=...",
+        )
     normalisation = normalisation_of(call, model)
     augmentations: tuple[CallIR, ...] = values["augment"]
     image_only = any(AUGMENTATIONS[call.name].image_only for call in augmentations)
@@ -122,18 +173,43 @@ def load(
     for augmentation in augmentations:
         _check_fit(augmentation, model.input.shape)
 
-    def dataset(split: Split, augmentations: tuple[CallIR, ...]) -> Dataset:
-        return Dataset(split.x, split.y, normalisation, device, dtype, augmentations)
+    def dataset(name: str, split: Split, rows: Indices) -> Dataset:
+        changes = augmentations if name == "training" else ()
+        return Dataset(name, split.x, split.y, rows, normalisation, device, dtype, changes)
 
+    arrays = [array for split in (train, test) if split for array in (split.x, split.y)]
     return Data(
-        dataset(train, augmentations),
-        dataset(test, ()),
-        int(values["batch"]),
+        dataset("training", train, kept),
+        dataset("validation", train, aside) if len(aside) else None,
+        dataset("test", test, np.arange(len(test.x))) if test else None,
+        batch,
+        drop_last,
         call.name,
         raw.files,
-        raw.sha256 or fingerprint([train.x, train.y, test.x, test.y]),
+        raw.sha256 or fingerprint(arrays),
         warnings,
     )
+
+
+def _set_aside(call: CallIR, samples: int) -> tuple[Indices, Indices]:
+    """Rows to train on, and rows for validation: those that come first by their keys.
+
+    No seed moves them, and of two sizes the larger set holds the smaller one.
+
+    Raises:
+        InputError: no sample would be left to train on.
+    """
+    share = float(call.arguments.get("validation", 0))
+    count = max(1, round(share * samples)) if 0 < share < 1 else int(share)
+    if count >= samples:
+        raise InputError(
+            f"validation={share:g} takes {count} of {samples} training samples",
+            help="leave some to train on",
+        )
+    keys = keyed.bits(keyed.Stream.VALIDATION, np.arange(samples))
+    aside = np.zeros(samples, bool)
+    aside[np.argsort(keys, kind="stable")[:count]] = True
+    return np.flatnonzero(~aside), np.flatnonzero(aside)
 
 
 def _check_fit(augmentation: CallIR, shape: Shape) -> None:

@@ -13,6 +13,7 @@ from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import GRADIENTS, ORDERS, TABLES, Kind, Parameter
+from ffebm_dsl.language.registry.parameters import Share
 
 TEXT = """ffe 1.1
 model m {
@@ -57,7 +58,10 @@ def number(draw: st.DrawFn, parameter: Parameter, whole: bool) -> int | float:
     if whole:
         return draw(st.integers(math.ceil(low), math.floor(high)))
     limits = {"exclude_min": parameter.bounds.open_low, "exclude_max": parameter.bounds.open_high}
-    return draw(st.floats(low, high, allow_nan=False, **limits))
+    values = st.floats(low, high, allow_nan=False, **limits)
+    return draw(
+        values.map(lambda v: float(round(v))) if isinstance(parameter.bounds, Share) else values
+    )
 
 
 def value(draw: st.DrawFn, parameter: Parameter) -> Any:

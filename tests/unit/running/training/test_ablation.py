@@ -103,6 +103,7 @@ DROPS: dict[str, Drop] = {
 WITHOUT_EFFECT = {
     "position.seconds": "the clock on the wall",
     "position.skipped": "counts where batches are skipped: test_bad_steps.py",
+    "position.diagnose_at": "counts where diagnostics are left to ffebm: test_loop.py",
     "settings.device": "the only one here is the default",
     "settings.keep": "which files are kept, not what is computed",
     "settings.save_every": "when files are written, not what is computed",

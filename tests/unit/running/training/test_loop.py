@@ -16,7 +16,7 @@ from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.running.records import STATUSES
 from ffebm_dsl.running.training import Options, evaluate, evaluate_run, measures, start, train
 from ffebm_dsl.running.training.checkpoint import steps
-from ffebm_dsl.running.training.loop import describe
+from ffebm_dsl.running.training.judged import describe
 from ffebm_dsl.running.training.measures import trainable
 
 from .runs import SPEC, STEPS, STEPS_PER_EPOCH, controls, new_session, read, write_data

@@ -143,14 +143,6 @@ def test_groups_come_back_with_the_state() -> None:
     assert [group["lr"] for group in other.param_groups] == [1.0, 0.5]
 
 
-def test_a_state_from_before_groups_has_the_factor_one() -> None:
-    optimizer, _ = grouped()
-    for group in optimizer.param_groups:
-        del group["lr_factor"]
-    set_learning_rate(optimizer, 0.3)
-    assert [group["lr"] for group in optimizer.param_groups] == [0.3]
-
-
 def test_rmsprop_is_torchs_with_the_specs_settings() -> None:
     arguments = fill_defaults(OPTIMIZERS["rmsprop"], {"lr": 0.02, "alpha": 0.9, "momentum": 0.5})
     weight = nn.Parameter(torch.ones(2))

@@ -68,7 +68,7 @@ def test_a_run_without_an_evaluation_has_dashes() -> None:
     early = trained()
     del early.record.tables["eval"]
     (found,) = rows(early)
-    assert found["top-1 %"] == found["test loss"] == ABSENT
+    assert found["top-1 %"] == found["loss"] == ABSENT
 
 
 @pytest.mark.parametrize(
