@@ -56,25 +56,17 @@ def evaluate(
     from ffebm_dsl.running.training import Options, OtherDevice, evaluate_run
 
     options = Options(data_dir=data_dir, device=device, threads=threads)
-<<<<<<< HEAD
     other = OtherDevice(hardware, device_seed, after)
-    found = evaluate_run(run, checkpoint, options, batch, say, other)
-=======
-    found = evaluate_run(run, checkpoint, options, batch, say, on)
->>>>>>> c00b2cf (Validation sets, early stopping, the test set read once; gradient diagnostics by default; clipping, warm-up, drop_last)
+    found = evaluate_run(run, checkpoint, options, batch, say, on, other)
     result = found.result
     if as_json:
         values = {"run": str(run), "checkpoint": str(found.path), "step": found.step}
         chosen = {"hardware": hardware, "device_seed": device_seed, "after": after}
         emit_json({**values, **(chosen if other.changes else {}), **figures(result)})
         return
-<<<<<<< HEAD
-    emit(f"checkpoint {found.path} (step {found.step}), {result.samples} test samples")
+    emit(f"checkpoint {found.path} (step {found.step}), {result.samples} {result.on} samples")
     if other.changes:
         emit(f"on hardware {other}")
-=======
-    emit(f"checkpoint {found.path} (step {found.step}), {result.samples} {result.on} samples")
->>>>>>> c00b2cf (Validation sets, early stopping, the test set read once; gradient diagnostics by default; clipping, warm-up, drop_last)
     for name, value in (("top-1", result.top1), ("top-5", result.top5)):
         if not math.isnan(value):
             emit(f"{name} accuracy {value:.2%}")
