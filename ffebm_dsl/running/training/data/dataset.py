@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
-from ffebm_dsl.language.ir.model import CallIR, ModelIR
-from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, Shape
+from ffebm_dsl.language.ir.model import CallIR, InputIR, ModelIR
+from ffebm_dsl.language.registry import AUGMENTATIONS, DATA
 from ffebm_dsl.running.datasets.raw import Split, fingerprint, read_data
 from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.augment import augment
@@ -164,14 +164,8 @@ def load(
         )
     normalisation = normalisation_of(call, model)
     augmentations: tuple[CallIR, ...] = values["augment"]
-    image_only = any(AUGMENTATIONS[call.name].image_only for call in augmentations)
-    if image_only and len(model.input.shape) != 3:
-        raise InputError(
-            f"augmentation needs images, but input `{model.input.name}` is a vector",
-            help="remove `augment`, or make the input image(channels, height, width)",
-        )
     for augmentation in augmentations:
-        _check_fit(augmentation, model.input.shape)
+        _check_fit(augmentation, model.input)
 
     def dataset(name: str, split: Split, rows: Indices) -> Dataset:
         changes = augmentations if name == "training" else ()
@@ -212,8 +206,14 @@ def _set_aside(call: CallIR, samples: int) -> tuple[Indices, Indices]:
     return np.flatnonzero(~aside), np.flatnonzero(aside)
 
 
-def _check_fit(augmentation: CallIR, shape: Shape) -> None:
-    fault = AUGMENTATIONS[augmentation.name].misfit(augmentation.arguments, shape)
+def _check_fit(augmentation: CallIR, input_: InputIR) -> None:
+    construct = AUGMENTATIONS[augmentation.name]
+    if construct.image_only and len(input_.shape) != 3:
+        raise InputError(
+            f"augmentation needs images, but input `{input_.name}` is a vector",
+            help="remove `augment`, or make the input image(channels, height, width)",
+        )
+    fault = construct.misfit(augmentation.arguments, input_.shape)
     if fault is not None:
         raise InputError(fault[0], help=fault[1])
 
