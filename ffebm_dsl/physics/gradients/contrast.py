@@ -255,7 +255,7 @@ class Nudge:
         if not second:
             return None
         strengths = self._strengths if self._rows is None else self._strengths[self._rows]
-        return second * strengths
+        return second * self._shares.get(layer, 1.0) * strengths
 
     def _whole(self, state: Sequence[Tensor]) -> list[Tensor]:
         """``state`` scattered back to the full batch; other rows are zero and unused."""
