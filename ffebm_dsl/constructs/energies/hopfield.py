@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ffebm_dsl.language.registry import EnergyConstruct
-from ffebm_dsl.physics.interfaces import layer_weights
+from ffebm_dsl.physics.interfaces import Activation, layer_weights
 
 if TYPE_CHECKING:
     from ffebm_dsl.physics.energy import HopfieldEnergy
@@ -15,6 +15,11 @@ def _make(*parts: Any) -> HopfieldEnergy:
     from ffebm_dsl.physics.energy import HopfieldEnergy
 
     return HopfieldEnergy(*parts)
+
+
+def _refuses(activation: Activation) -> str:
+    ignored = activation.periodic and getattr(activation, "harmonic", 0.0)
+    return "only `energy oscillator` has a second harmonic" if ignored else ""
 
 
 CONSTRUCT = EnergyConstruct(
@@ -27,5 +32,6 @@ CONSTRUCT = EnergyConstruct(
     "arXiv 2409.03306",
     make=_make,
     feedback=layer_weights,
+    refuses=_refuses,
     holomorphic=True,
 )

@@ -4,6 +4,7 @@ from ffebm_dsl.physics.energy.chain import Coupling, Drive, OpChain
 from ffebm_dsl.physics.energy.constraints import keep_nonnegative, project, release
 from ffebm_dsl.physics.energy.energy import Energy
 from ffebm_dsl.physics.energy.hopfield import HopfieldEnergy
+from ffebm_dsl.physics.energy.oscillator import OscillatorEnergy
 from ffebm_dsl.physics.energy.resistive import ResistiveEnergy
 from ffebm_dsl.physics.energy.weights import OpWeights
 
@@ -14,6 +15,7 @@ __all__ = [
     "HopfieldEnergy",
     "OpChain",
     "OpWeights",
+    "OscillatorEnergy",
     "ResistiveEnergy",
     "keep_nonnegative",
     "project",

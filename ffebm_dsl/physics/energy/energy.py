@@ -16,7 +16,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -208,14 +208,14 @@ class AutogradEnergy(BoundEnergy):
         )
         return value
 
-    def repeated(self, copies: int) -> AutogradEnergy:
+    def repeated(self, copies: int) -> Self:
         drives = [torch.cat([u] * copies) for u in self.drives]
-        return AutogradEnergy(self._energy, drives, self.weights, graph=self.graph)
+        return type(self)(self._energy, drives, self.weights, graph=self.graph)
 
-    def select(self, rows: Tensor) -> AutogradEnergy:
+    def select(self, rows: Tensor) -> Self:
         """The energy of these samples alone."""
         drives = [take_rows(u, rows) for u in self.drives]
-        return AutogradEnergy(self._energy, drives, self.weights, graph=self.graph)
+        return type(self)(self._energy, drives, self.weights, graph=self.graph)
 
     def pre_activation(self, state: State, layer: int, routings: Routings | None = None) -> Tensor:
         record = self.graph and torch.is_grad_enabled()
@@ -294,10 +294,10 @@ class AutogradEnergy(BoundEnergy):
             value = (torch.stack([inner(v, w) for v, w in pairs]).sum(0) * scale).sum()
             return bound._gradient(value)
 
-    def differentiable(self) -> AutogradEnergy:
+    def differentiable(self) -> Self:
         drives = [u.detach().requires_grad_() for u in self.drives]
         weights = {k: w.detach().requires_grad_() for k, w in self.weights.items()}
-        return AutogradEnergy(self._energy, drives, weights, graph=True)
+        return type(self)(self._energy, drives, weights, graph=True)
 
     def _gradient(self, value: Tensor) -> EnergyGradient:
         inputs = [*self.weights.values(), *self.drives]

@@ -36,6 +36,9 @@ class Activation(ABC):
     elementwise: ClassVar[bool] = True
     """Whether an entry of sigma depends on the same entry of ``v`` alone."""
 
+    periodic: ClassVar[bool] = False
+    """Whether states are angles, as an energy of oscillators takes them."""
+
     slope: float = 1.0
 
     quadratic: ClassVar[bool] = False

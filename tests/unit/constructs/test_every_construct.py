@@ -103,9 +103,11 @@ def _layers(construct: EnergyConstruct) -> tuple[LayerIR, ...]:
     first = block.layers[0].activation
     if not construct.refuses or not construct.refuses(ACTIVATIONS[first.name].make(slope=0.7)):
         return block.layers
-    return tuple(
-        replace(layer, activation=CallIR("diode", {"sign": "pair"})) for layer in block.layers
+    others = [CallIR("diode", {"sign": "pair"}), CallIR("angle", {"harmonic": 0.3})]
+    fitting = next(
+        a for a in others if not construct.refuses(ACTIVATIONS[a.name].make(**a.arguments))
     )
+    return tuple(replace(layer, activation=fitting) for layer in block.layers)
 
 
 @every(INITIALISERS)

@@ -1,0 +1,127 @@
+"""The energy of coupled oscillators: layers of angles, couplings by cosines.
+
+Per sample, with angles ``s`` of the layers and drives ``u``::
+
+    E(s, u) = - sum over couplings of sum_ij J_ij cos(a_i - b_j)
+              - sum over drives and biases of sum_j h_j cos(s_j)
+              - 1/2 sum over layers of K sum_j cos(2 s_j)
+
+(oscillator Ising machines: Wang and Roychowdhury 2019, arXiv 1903.07163; trained by EP: Gower
+2025, arXiv 2505.02103). An op is linear, and acts on cosines and on sines alike.
+
+phi is ``-E`` plus half the square of every angle, which is the potential of a layer of angles.
+So a sweep is a step down the energy, ``s <- s - dE/ds``, and a damped one ``s <- s - dt dE/ds``
+with ``dt = 1 - damping``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ffebm_dsl.physics.energy.chain import BoundChain, Coupling, Drive, OpChain
+from ffebm_dsl.physics.energy.energy import AutogradEnergy, Energy
+from ffebm_dsl.physics.interfaces import Layer, Routings, State, Weights, inner
+from ffebm_dsl.physics.modules import NamedModules
+
+C = TypeVar("C", bound=OpChain)
+
+
+class OscillatorEnergy(Energy):
+    """phi of coupled oscillators.
+
+    Args:
+        layers: of angles; the attribute ``harmonic`` of their activations is K.
+        couplings: by name; their ends are indices of layers.
+        drives: by name, in the order in which the block is given their tensors.
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[Layer],
+        couplings: Mapping[str, Coupling],
+        drives: Mapping[str, Drive],
+    ) -> None:
+        super().__init__(layers)
+        self.couplings = NamedModules(couplings)
+        self.drives = NamedModules(drives)
+
+    @property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        return tuple((coupling.source, coupling.target) for coupling in self.couplings)
+
+    def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
+        total = state[0].new_zeros(len(state[0]))
+        for layer, s in zip(self.layers, state, strict=True):
+            harmonic: float = getattr(layer.activation, "harmonic", 0.0)
+            total = total + inner(s, s) / 2
+            if harmonic:
+                total = total + harmonic / 2 * (2 * s).cos().flatten(1).sum(1)
+        for drive, u in zip(self.drives, drives, strict=True):
+            total = total + inner(drive(u), state[drive.layer].cos())
+        for coupling in self.couplings:
+            a, b = state[coupling.source], state[coupling.target]
+            along = coupling.bound(coupling.weights())
+            total = total + inner(along.forward(a.cos())[0], b.cos())
+            total = total + inner(along.tangent(a.sin(), ()), b.sin())
+        return total
+
+    def bind(
+        self, drives: Sequence[Tensor], weights: Weights, *, graph: bool = False
+    ) -> BoundOscillator:
+        return BoundOscillator(self, drives, weights, graph=graph)
+
+
+class BoundOscillator(AutogradEnergy):
+    """Coupled oscillators at fixed weights and drives, the force on each layer in closed form."""
+
+    _energy: OscillatorEnergy
+
+    def pre_activation(self, state: State, layer: int, routings: Routings | None = None) -> Tensor:
+        with torch.set_grad_enabled(self.graph and torch.is_grad_enabled()):
+            s = state[layer]
+            fields = [self._fields[layer]] if layer in self._fields else []
+            # What the layer's cosines and its sines meet.
+            met, opposed = fields, list[Tensor]()
+            for chain, coupling in zip(self._chains, self._energy.couplings, strict=True):
+                if coupling.target == layer:
+                    met = [*met, chain.forward(state[coupling.source].cos())[0]]
+                    opposed.append(chain.tangent(state[coupling.source].sin(), ()))
+                if coupling.source == layer:
+                    met = [*met, chain.adjoint(state[coupling.target].cos(), ())]
+                    opposed.append(chain.adjoint(state[coupling.target].sin(), ()))
+            v = s + s.cos() * sum(opposed) - s.sin() * sum(met)
+            harmonic: float = getattr(self.layers[layer].activation, "harmonic", 0.0)
+            return v - harmonic * (2 * s).sin() if harmonic else v
+
+    @cached_property
+    def _chains(self) -> list[BoundChain]:
+        return self._bound("couplings", self._energy.couplings)
+
+    @cached_property
+    def _fields(self) -> dict[int, Tensor]:
+        """What the drives exert on each driven layer."""
+        fields: dict[int, Tensor] = {}
+        chains = self._bound("drives", self._energy.drives)
+        for chain, drive, u in zip(chains, self._energy.drives, self.drives, strict=True):
+            v = chain.forward(u)[0]
+            fields[drive.layer] = fields[drive.layer] + v if drive.layer in fields else v
+        return fields
+
+    def _bound(self, group: str, modules: NamedModules[C]) -> list[BoundChain]:
+        """The chains of a group of modules with the bound weights."""
+        chains = []
+        for name, chain in zip(modules.names(), modules, strict=True):
+            prefix = f"{group}.{name}.ops."
+            own = {k.removeprefix(prefix): w for k, w in self.weights.items() if prefix in k}
+            chains.append(chain.bound(own))
+        return chains
+
+    def zero_state(self) -> list[Tensor]:
+        """All angles at pi/2, midway between the two that a second harmonic favours."""
+        return [torch.full_like(s, math.pi / 2) for s in super().zero_state()]

@@ -1,0 +1,126 @@
+"""Coupled oscillators against their equations, written out."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from ffebm_dsl.constructs.activations.angle import Angle
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
+from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_dsl.constructs.ops.linear import Linear
+from ffebm_dsl.language.diagnostics import SourceFile, SpecError
+from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.physics.energy import Coupling, Drive, OscillatorEnergy
+from ffebm_dsl.physics.interfaces import Layer, PhaseSettings, Status, Sweeps
+from ffebm_dsl.physics.network import BlockSettings, EnergyBlock
+from ffebm_dsl.physics.relaxation import schedule
+from tests.problems import generator, normal, weights_of
+
+HARMONIC = -0.8
+
+
+def oscillators() -> OscillatorEnergy:
+    layers = [Layer(f"s{i}", (n,), Angle(harmonic=HARMONIC)) for i, n in enumerate((4, 3))]
+    couplings = {"s0_s1": Coupling(0, 1, {"linear": Linear((4,), 3)})}
+    energy = OscillatorEnergy(layers, couplings, {"u": Drive(0)}).double()
+    with torch.no_grad():
+        for parameter in energy.parameters():
+            parameter.copy_(0.4 * torch.randn(parameter.shape, generator=generator(1)))
+    return energy
+
+
+def written_out(energy: OscillatorEnergy, a: Tensor, b: Tensor, u: Tensor) -> Tensor:
+    """``-sum J cos(a - b) - sum h cos(s) - 1/2 sum K cos(2 s)``, term by term."""
+    weights = dict(energy.named_parameters())
+    coupling, bias = (weights[f"couplings.s0_s1.ops.linear.{k}"] for k in ("weight", "bias"))
+    total = -(coupling * (b[:, :, None] - a[:, None, :]).cos()).sum((1, 2))
+    total = total - (bias * b.cos()).sum(1) - (u * a.cos()).sum(1)
+    return total - HARMONIC / 2 * ((2 * a).cos().sum(1) + (2 * b).cos().sum(1))
+
+
+def test_the_energy_is_that_of_the_equations() -> None:
+    energy, a, b, u = oscillators(), normal(5, 4), normal(5, 3, seed=1), normal(5, 4, seed=2)
+    assert torch.allclose(energy.energy([a, b], [u]), written_out(energy, a, b, u))
+
+
+def test_a_damped_sweep_is_a_step_down_the_energy_from_half_pi() -> None:
+    """``d phi_i / dt = -sum J sin(phi_i - phi_j) - h sin(phi_i) - K sin(2 phi_i)``."""
+    energy, u = oscillators(), normal(5, 4, seed=2)
+    bound = energy.bind([u], weights_of(energy))
+    state = bound.zero_state()
+    assert all(bool((s == math.pi / 2).all()) for s in state)
+    with torch.no_grad():
+        moved = [bound.dynamics().update(state, i) for i in range(2)]
+    leaves = [s.clone().requires_grad_() for s in state]
+    slopes = torch.autograd.grad(written_out(energy, *leaves, u).sum(), leaves)
+    for s, new, slope in zip(state, moved, slopes, strict=True):
+        assert torch.allclose(new - s, -slope)
+
+
+def core(estimator: object) -> EnergyBlock:
+    energy = oscillators()
+    plan = PhaseSettings(20000, 1e-14, Sweeps(schedule("asynchronous", 2, [(0, 1)]), 0.6))
+    return EnergyBlock(energy, [1], BlockSettings(plan, plan, estimator))  # type: ignore[arg-type]
+
+
+def gradient(estimator: object) -> Tensor:
+    block = core(estimator)
+    drive = (1 + normal(3, 4, seed=2)).requires_grad_()
+    (0.3 * block(drive).cos()).sum(1).mean().backward()
+    assert all(bool((r.status == Status.CONVERGED).all()) for r in block.reports)
+    tensors = [*block.energy.parameters(), drive]
+    return torch.cat([t.grad.flatten() for t in tensors if t.grad is not None])
+
+
+def test_ep_has_a_bias_of_order_two() -> None:
+    exact = gradient(Implicit(1e-14, 20000))
+    errors = [float((gradient(EquilibriumPropagation(beta)) - exact).norm()) for beta in (0.2, 0.1)]
+    assert abs(math.log2(errors[0] / errors[1]) - 2) < 0.2
+
+
+def test_a_step_down_the_energy_lowers_it() -> None:
+    energy, u = oscillators(), normal(5, 4, seed=2)
+    bound = energy.bind([u], weights_of(energy))
+    state, heights = bound.zero_state(), []
+    dynamics = bound.dynamics()
+    with torch.no_grad():
+        for _ in range(100):
+            heights.append(written_out(energy, state[0], state[1], u))
+            state = [s + 0.2 * (dynamics.update(state, i) - s) for i, s in enumerate(state)]
+    assert bool((torch.stack(heights).diff(dim=0) <= 1e-12).all())
+
+
+SPEC = """ffe 1.1
+model m {
+  input  x: vector(4)
+  target y: label(3)
+  block b {
+    feedforward u = x |> linear(4)
+    energy KIND {
+      layer s1: [4] ACTIVATION
+      layer s2: [3] ACTIVATION
+      u  ->  s1
+      s1 <-> s2 : linear()
+    }
+    out = s2
+  }
+  readout p = b |> cos()
+  loss = mse(p, y)
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "activation"), [("hopfield", "angle(harmonic=0.2)"), ("oscillator", "tanh")]
+)
+def test_angles_belong_to_oscillators(kind: str, activation: str) -> None:
+    text = SPEC.replace("KIND", kind).replace("ACTIVATION", activation)
+    with pytest.raises(SpecError):
+        compile_spec(SourceFile("m.ffe", text))
+    compile_spec(
+        SourceFile("m.ffe", SPEC.replace("KIND", "oscillator").replace("ACTIVATION", "angle"))
+    )
