@@ -18,7 +18,7 @@ def _make(*parts: Any) -> HopfieldEnergy:
 
 
 def _refuses(activation: Activation) -> str:
-    ignored = activation.periodic and getattr(activation, "harmonic", 0.0)
+    ignored = activation.periodic and getattr(activation, "harmonic", 0.0) != 0
     return "only `energy oscillator` has a second harmonic" if ignored else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from ffebm_dsl.language.registry import EnergyConstruct
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from ffebm_dsl.physics.energy import OscillatorEnergy
 
 
+FREE = (-math.inf, math.inf)
+"""The ends of an activation that cuts nothing off: with a slope of 1 it is the identity."""
+
+
 def _make(*parts: Any) -> OscillatorEnergy:
     from ffebm_dsl.physics.energy import OscillatorEnergy
 
@@ -18,7 +23,10 @@ def _make(*parts: Any) -> OscillatorEnergy:
 
 
 def _refuses(activation: Activation) -> str:
-    return "" if activation.periodic else "the states of oscillators are angles: use `angle`"
+    free = activation.quadratic and activation.slope == 1 and activation.clip == FREE
+    if activation.periodic or free:
+        return ""
+    return "the states of oscillators are angles: use `angle`"
 
 
 CONSTRUCT = EnergyConstruct(

@@ -176,7 +176,7 @@ class _Visible(Mapping[str, ConstructT], Generic[ConstructT]):
 OPS = Table("ops", "op", OpConstruct, "feedforward u = x |> {}")
 ACTIVATIONS = Table("activations", "activation", ActivationConstruct, "layer s1: [60] {}")
 ENERGIES = Table(
-    "energies", "energy", EnergyConstruct, "energy {} {{ layer s1: [60] relu  v -> s1 }}"
+    "energies", "energy", EnergyConstruct, "energy {} {{ layer s1: [60] identity  v -> s1 }}"
 )
 INITIALISERS = Table("initialisers", "initialiser", InitialiserConstruct, "init {}")
 PHASES = Table("phases", "phase", Construct, "relax {} {{ sweeps = 50 }}", extensible=False)
