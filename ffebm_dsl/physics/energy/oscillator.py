@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ffebm_dsl.physics.energy.chain import BoundChain, Coupling, Drive, OpChain
 from ffebm_dsl.physics.energy.energy import AutogradEnergy, Energy
-from ffebm_dsl.physics.interfaces import Layer, Routings, State, Weights, inner
+from ffebm_dsl.physics.interfaces import Layer, Routings, State, Transposed, Weights, inner
 from ffebm_dsl.physics.modules import NamedModules
 
 C = TypeVar("C", bound=OpChain)
@@ -72,8 +72,15 @@ class OscillatorEnergy(Energy):
         return total
 
     def bind(
-        self, drives: Sequence[Tensor], weights: Weights, *, graph: bool = False
+        self,
+        drives: Sequence[Tensor],
+        weights: Weights,
+        *,
+        graph: bool = False,
+        transposed: Transposed | None = None,
     ) -> BoundOscillator:
+        if transposed is not None:
+            raise ValueError("oscillators have one weight for both ways of a coupling")
         return BoundOscillator(self, drives, weights, graph=graph)
 
 
