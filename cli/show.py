@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ffebm_dsl.cli.console import emit_json
-from ffebm_dsl.cli.show_compositions import compositions_of
 from ffebm_dsl.cli.show_graph import write_graph
 from ffebm_dsl.cli.show_netlist import write_netlist
 from ffebm_dsl.cli.show_stages import After, print_stage
@@ -73,6 +72,7 @@ def show(
 
 def to_record(spec: SpecIR, counts: ModelCount) -> dict[str, Any]:
     """The resolved spec and what its model costs, as plain values for JSON."""
+    from ffebm_dsl.cli.show_compositions import compositions_of
     from ffebm_dsl.language.ir.tools.dump import to_json_dict
 
     compositions = [
