@@ -76,6 +76,9 @@ def print_report(report: CheckReport, samples: int, seed: int) -> None:
         )
     )
     _print_amplification(report)
+    if report.steps:
+        emit("\nSteps of layers with terms: the energy falls in steps below twice their size")
+        emit(table(["block", "layer", "step", "curvature is at least minus"], _steps(report)))
     for row in report.series:
         radius = f"{row.radius:.2g}" if math.isfinite(row.radius) else "beyond measure"
         emit(
@@ -218,6 +221,15 @@ def _relaxation(report: CheckReport) -> list[list[str]]:
             str(row.sweeps),
         ]
         for row in report.relaxation
+    ]
+
+
+def _steps(report: CheckReport) -> list[list[str]]:
+    """By the steepness of the activation: the curvature of phi for an activation of slope 1."""
+    return [
+        [block, layer, f"{step:.3g}", f"{1 / step - 1:.3g}"]
+        for block, layers in report.steps.items()
+        for layer, step in layers.items()
     ]
 
 

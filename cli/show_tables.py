@@ -121,6 +121,10 @@ def _block_rows(block: BlockIR, counts: BlockCount) -> Iterator[Row]:
             yield f"    {names} computed as {found.form}", "", "", _short(found.macs), ""
     for line in notation.energy_in_words(block):
         yield f"  {line}", "", "", "", ""
+    for term, held in zip(block.terms, counts.terms, strict=True):
+        call = notation.written_briefly(term.call, "terms")
+        numbers = (f"{held.parameters:,}", _short(held.macs))
+        yield f"  {term.layer} : {call}", shapes[term.layer], *numbers, ""
     for output, values in zip(block.outputs, counts.outputs, strict=True):
         crossing = f"{values:,} out"
         yield f"  {output.name} = {output.layer}", shapes[output.layer], "", "", crossing

@@ -24,7 +24,9 @@ from ffebm_dsl.language.ir.model import (
     ModelIR,
     OpIR,
     RelaxIR,
+    Shape,
     SpecIR,
+    TermIR,
 )
 from ffebm_dsl.language.ir.resolve.statements import Settings
 from ffebm_dsl.language.ir.restate import verify
@@ -41,8 +43,17 @@ from ffebm_dsl.language.registry import (
     OPS,
     ROUTINGS,
     SOLVERS,
+    TERMS,
 )
-from ffebm_dsl.physics.energy import Coupling, Drive, Energy, OpChain, OpWeights, keep_nonnegative
+from ffebm_dsl.physics.energy import (
+    Coupling,
+    Drive,
+    Energy,
+    LayerTerm,
+    OpChain,
+    OpWeights,
+    keep_nonnegative,
+)
 from ffebm_dsl.physics.hardware import Device
 from ffebm_dsl.physics.interfaces import (
     Activation,
@@ -158,7 +169,11 @@ def _block(
     couplings = {c.name: _coupling(c, index) for c in ir.couplings}
     layers = [Layer(layer.name, layer.shape, _activation(layer.activation)) for layer in ir.layers]
     drives = {d.name: Drive(index[d.layer], _named(d.ops, _coupling_op)) for d in ir.drives}
-    energy = ENERGIES[ir.energy].make(layers, couplings, drives)
+    parts: list[object] = [layers, couplings, drives]
+    if ENERGIES[ir.energy].terms:
+        shapes = {layer.name: layer.shape for layer in ir.layers}
+        parts.append({t.name: _term(t, index[t.layer], shapes[t.layer]) for t in ir.terms})
+    energy = ENERGIES[ir.energy].make(*parts)
     _check_routing(ir, energy)
     initialise(energy, _draw(ir.init), generator)
     connections: list[CouplingIR | DriveIR] = [*ir.couplings, *ir.drives]
@@ -171,6 +186,8 @@ def _block(
         outputs = {prediction: outputs[prediction]}
     edges = [(index[c.source], index[c.target]) for c in ir.couplings]
     read_noise = hardware.arguments["read_noise"] if hardware else 0.0
+    # A layer with a term reads its own old state.
+    edges += [(index[t.layer], index[t.layer]) for t in ir.terms]
     settings = BlockSettings(
         _relaxation(ir.free, len(layers), edges, read_noise),
         _relaxation(ir.nudged, len(layers), edges, read_noise),
@@ -218,6 +235,14 @@ def _check_routing(ir: BlockIR, energy: Energy) -> None:
             "takes only linear ops there",
             help=f"put a linear op in the place of `{routed[0]}`, or choose another energy",
         )
+
+
+def _term(ir: TermIR, layer: int, shape: Shape) -> LayerTerm:
+    """Raises InputError where a term has not as many parameters as its construct counts."""
+    construct, arguments = TERMS[ir.call.name], ir.call.arguments
+    module = LayerTerm(layer, construct.make(arguments, shape))
+    _require_count(construct.name, construct.count_parameters(arguments, shape), module)
+    return module
 
 
 def _estimator(call: CallIR) -> Estimator:
@@ -284,16 +309,16 @@ def _named(
     named: dict[str, Op] = {}
     for name, op in zip(op_names(op.name for op in ops), ops, strict=True):
         named[name] = make(op)
-        _check_count(op, named[name], own)
+        counted = op_parameters(op) + (backward_parameters(op) if own else 0)
+        _require_count(op.name, counted, named[name])
     return named
 
 
-def _check_count(op: OpIR, module: nn.Module, own: bool) -> None:
+def _require_count(name: str, counted: int, module: nn.Module) -> None:
     """Counts are what a network's size is judged by before it is built: they must be true."""
-    counted = op_parameters(op) + (backward_parameters(op) if own else 0)
     held = sum(parameter.numel() for parameter in module.parameters())
     if held != counted:
         raise InputError(
-            f"the construct `{op.name}` counts {counted:,} parameters, and its module has {held:,}",
+            f"the construct `{name}` counts {counted:,} parameters, and its module has {held:,}",
             help="mend its `count_parameters`",
         )

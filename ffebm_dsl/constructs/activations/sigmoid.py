@@ -29,6 +29,10 @@ class Sigmoid(Activation):
         v = v.mul_(self.slope)
         return logistic(v) if v.is_complex() else v.sigmoid_()
 
+    @property
+    def steepness(self) -> float:
+        return self.slope / 4
+
     def derivative(self, v: Tensor) -> Tensor:
         s = (self.slope * v).sigmoid()
         return self.slope * s * (1 - s)

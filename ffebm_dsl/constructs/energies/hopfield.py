@@ -34,4 +34,5 @@ CONSTRUCT = EnergyConstruct(
     feedback=layer_weights,
     refuses=_refuses,
     holomorphic=True,
+    terms=True,
 )

@@ -79,6 +79,7 @@ _FIELDS: Mapping[tuple[type, str], Schema] = {
     (ir.DriveIR, "source"): _PORT,
     (ir.DriveIR, "settings"): _ref("drive"),
     (ir.CouplingIR, "settings"): _ref("coupling"),
+    (ir.TermIR, "call"): _ref("terms"),
     (ir.OutputIR, "name"): _name("out"),
 }
 """What a field holds where its type does not say all of it."""
@@ -116,7 +117,8 @@ def make_schema(packages: Collection[str] = ()) -> Schema:
     """
     tables = {name: table.visible(packages) for name, table in TABLES.items()}
     records = (
-        *(ir.FeedforwardIR, ir.BlockIR, ir.LayerIR, ir.CouplingIR, ir.DriveIR, ir.OutputIR),
+        *(ir.FeedforwardIR, ir.BlockIR, ir.LayerIR, ir.CouplingIR, ir.DriveIR, ir.TermIR),
+        ir.OutputIR,
         *(ir.PackageIR, ir.InputIR, ir.TargetIR, ir.LossIR, ir.ModelIR, ir.TrainIR),
     )
     defs: Schema = {record.__name__: _record(record) for record in records}
@@ -220,7 +222,7 @@ def _called_tables(tables: Mapping[str, Mapping[str, Construct]]) -> list[str]:
     """The tables of all calls in a document, those inside of calls too."""
     signatures = [TRAIN, HARDWARE, *(s for table in tables.values() for s in table.values())]
     inside = {p.table for signature in signatures for p in signature.parameters if p.table}
-    return sorted({"activations", "gradients", "initialisers"} | inside)
+    return sorted({"activations", "gradients", "initialisers", "terms"} | inside)
 
 
 def _entries(table: str, signatures: Iterable[Construct], more: Schema | None = None) -> Schema:

@@ -22,6 +22,7 @@ from ffebm_dsl.language.ir.model import (
     Shape,
     SpecIR,
     TargetIR,
+    TermIR,
     TrainIR,
 )
 from ffebm_dsl.language.ir.resolve import resolved
@@ -138,6 +139,7 @@ def _block(block: resolved.Block, is_last: bool) -> BlockIR:
             DriveIR(d.name, _known(d.source.name), d.layer, _ops(d.chain), d.settings)
             for d in block.drives
         ),
+        terms=tuple(TermIR(t.name, t.layer, _known(t.call).ir) for t in block.terms),
         outputs=tuple(OutputIR(output.name, _known(output.layer)) for output in block.outputs),
         free=block.free,
         nudged=block.nudged,

@@ -36,6 +36,7 @@ __all__ = [
     "Shape",
     "SpecIR",
     "TargetIR",
+    "TermIR",
     "TrainIR",
     "Value",
 ]
@@ -93,6 +94,15 @@ class DriveIR:
 
 
 @dataclass(frozen=True)
+class TermIR:
+    """A term of one layer in phi; ``name`` is unique in the block: ``z_memory``."""
+
+    name: str
+    layer: str
+    call: CallIR
+
+
+@dataclass(frozen=True)
 class OutputIR:
     """A layer's state handed on by the block; ``name`` is ``"out"`` for the unnamed output."""
 
@@ -140,6 +150,7 @@ class BlockIR:
     layers: tuple[LayerIR, ...]
     couplings: tuple[CouplingIR, ...]
     drives: tuple[DriveIR, ...]
+    terms: tuple[TermIR, ...]
     outputs: tuple[OutputIR, ...]
     free: RelaxIR
     nudged: RelaxIR

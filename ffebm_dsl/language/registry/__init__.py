@@ -24,6 +24,7 @@ from ffebm_dsl.language.registry.construct import (
     ScheduleConstruct,
     SolverConstruct,
     TargetConstruct,
+    TermConstruct,
 )
 from ffebm_dsl.language.registry.hardware import HARDWARE
 from ffebm_dsl.language.registry.parameters import (
@@ -67,6 +68,7 @@ from ffebm_dsl.language.registry.tables import (
     SOLVERS,
     TABLES,
     TARGETS,
+    TERMS,
     TRAIN,
     Table,
     register,
@@ -97,6 +99,7 @@ __all__ = [
     "SOLVERS",
     "TABLES",
     "TARGETS",
+    "TERMS",
     "TRAIN",
     "ActivationConstruct",
     "Arguments",
@@ -128,6 +131,7 @@ __all__ = [
     "SolverConstruct",
     "Table",
     "TargetConstruct",
+    "TermConstruct",
     "Value",
     "describe_default",
     "register",

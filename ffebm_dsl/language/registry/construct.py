@@ -134,6 +134,7 @@ class EnergyConstruct(Construct):
             it, ``""`` where one may; None: layers may have any.
         linear: every op of a coupling must be linear, so that max pooling is none.
         nonnegative: it keeps the weights of its couplings and drives at or above 0.
+        terms: its layers may have terms of their own, which ``make`` takes by name, last.
     """
 
     make: Callable[..., Any]
@@ -142,6 +143,28 @@ class EnergyConstruct(Construct):
     refuses: Callable[[Any], str] | None = None
     linear: bool = False
     nonnegative: bool = False
+    terms: bool = False
+
+
+def _no_numbers(arguments: Arguments, shape: Shape) -> int:
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermConstruct(Construct):
+    """A term of one layer of an energy.
+
+    Attributes:
+        make: arguments and the layer's shape -> :class:`ffebm_dsl.physics.interfaces.Term`.
+        count_parameters: of the same -> trainable numbers.
+        count_macs: of the same -> multiply-accumulates of one pre-activation of one sample.
+        ranks: how many sizes a layer that has it may have.
+    """
+
+    make: Callable[[Arguments, Shape], Any]
+    count_parameters: Callable[[Arguments, Shape], int]
+    count_macs: Callable[[Arguments, Shape], int] = _no_numbers
+    ranks: tuple[int, ...] = (1, 2, 3)
 
 
 @dataclass(frozen=True, kw_only=True)

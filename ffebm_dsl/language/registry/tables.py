@@ -35,6 +35,7 @@ from ffebm_dsl.language.registry.construct import (
     ScheduleConstruct,
     SolverConstruct,
     TargetConstruct,
+    TermConstruct,
 )
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, NOT_NEGATIVE, Kind, Parameter
 
@@ -178,6 +179,12 @@ ACTIVATIONS = Table("activations", "activation", ActivationConstruct, "layer s1:
 ENERGIES = Table(
     "energies", "energy", EnergyConstruct, "energy {} {{ layer s1: [60] identity  v -> s1 }}"
 )
+TERMS = Table(
+    "terms",
+    "term",
+    TermConstruct,
+    "energy hopfield {{ layer s1: [4, 60] tanh  v -> s1  s1 : {} }}",
+)
 INITIALISERS = Table("initialisers", "initialiser", InitialiserConstruct, "init {}")
 PHASES = Table("phases", "phase", Construct, "relax {} {{ sweeps = 50 }}", extensible=False)
 CONNECTIONS = Table(
@@ -213,6 +220,7 @@ TABLES: Mapping[str, Table[Construct]] = MappingProxyType(
             OPS,
             ACTIVATIONS,
             ENERGIES,
+            TERMS,
             INITIALISERS,
             PHASES,
             CONNECTIONS,

@@ -185,13 +185,21 @@ class Coupling(NamedTuple):
     settings: tuple[Setting, ...]
 
 
+class Term(NamedTuple):
+    """``layer : term(...)``."""
+
+    span: Span
+    layer: Reference
+    call: Call
+
+
 class Energy(NamedTuple):
     """``device`` is the hardware that it is on; None for ideal."""
 
     span: Span
     kind: Ident
     device: Ident | None
-    statements: tuple[Layer | Drive | Coupling, ...]
+    statements: tuple[Layer | Drive | Coupling | Term, ...]
 
 
 class Out(NamedTuple):

@@ -271,6 +271,10 @@ def _ends(arrow: str, node: ast.Drive | ast.Coupling, source: CommentedText) -> 
     return AlignedRow("ends", cells)
 
 
+def _term(node: ast.Term, source: CommentedText) -> AlignedRow:
+    return AlignedRow("term", (reference(node.layer), call(node.call, ": ")))
+
+
 _ROWS: Mapping[type, Callable[[Any, CommentedText], AlignedRow | None]] = {
     ast.Use: _use,
     ast.Param: _param,
@@ -288,4 +292,5 @@ _ROWS: Mapping[type, Callable[[Any, CommentedText], AlignedRow | None]] = {
     ast.Layer: _layer,
     ast.Drive: partial(_ends, "->"),
     ast.Coupling: partial(_ends, "<->"),
+    ast.Term: _term,
 }

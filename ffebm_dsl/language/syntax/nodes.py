@@ -131,7 +131,7 @@ def _param(span: Span, name: Any, type_: Any, default: Any, domain: Any, *_: Non
 
 
 _DIRECT = (
-    *(ast.Drive, ast.Coupling, ast.Hardware, ast.Call, ast.Setting, ast.Formal),
+    *(ast.Drive, ast.Coupling, ast.Term, ast.Hardware, ast.Call, ast.Setting, ast.Formal),
     *(ast.Relax, ast.Gradient, ast.Init, ast.Out, ast.Layer, ast.Feedforward),
     *(ast.Block, ast.Input, ast.Target, ast.Readout, ast.Train, ast.Instance, ast.Template),
     ast.Model,

@@ -6,6 +6,7 @@ from ffebm_dsl.physics.energy.energy import Energy
 from ffebm_dsl.physics.energy.hopfield import HopfieldEnergy
 from ffebm_dsl.physics.energy.oscillator import OscillatorEnergy
 from ffebm_dsl.physics.energy.resistive import ResistiveEnergy
+from ffebm_dsl.physics.energy.terms import LayerTerm
 from ffebm_dsl.physics.energy.weights import OpWeights
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Drive",
     "Energy",
     "HopfieldEnergy",
+    "LayerTerm",
     "OpChain",
     "OpWeights",
     "OscillatorEnergy",

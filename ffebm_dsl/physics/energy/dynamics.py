@@ -50,6 +50,7 @@ class HopfieldDynamics:
         self._graph, self._fields, self._ends = bound.graph, bound.fields, bound.ends
         self._at_zero = set(range(len(bound.layers))) if from_zero else set()
         self._couplings = bound.pairs()
+        self._terms, self._steps = bound.terms, bound.steps
         self._forwards: dict[int, tuple[Tensor, Routing]] = {}
         self._freeze_after = freeze_after
 
@@ -68,7 +69,8 @@ class HopfieldDynamics:
         activation = self.layers[layer].activation
         with self._grad_mode():
             v, own = self._pre_activation(state, layer)
-            return activation.overwrite(v) if own and not self._graph else activation(v)
+            s = activation.overwrite(v) if own and not self._graph else activation(v)
+            return state[layer].lerp(s, self._steps[layer]) if layer in self._steps else s
 
     def pre_activation(self, state: State, layer: int) -> Tensor:
         """``d phi / d s_layer`` plus the force, (B, *layer shape)."""
@@ -125,6 +127,9 @@ class HopfieldDynamics:
             if source == layer and target not in self._at_zero:
                 routing = self._forward(state, k)[1] if pair.there.routed else ()
                 total.add_adjoint(pair.back, state[target], routing)
+        for term in self._terms:
+            if term.layer == layer:
+                total.add(term.force(state[layer]))
         force = None if self.force is None else self.force.on(layer, state)
         if force is not None:
             total.add(force)
@@ -158,9 +163,11 @@ class _Transposed:
 
     changes_after = -1
 
-    def __init__(self, bound: BoundHopfield, routings: Routings) -> None:
+    def __init__(self, bound: BoundHopfield, state: State, routings: Routings) -> None:
         self._ends, self._routings = bound.ends, routings
         self._couplings = bound.pairs()
+        self._terms, self._steps = bound.terms, bound.steps
+        self._at = {term.layer: state[term.layer] for term in bound.terms}
         self._at_zero = set(range(len(bound.layers)))
 
     def moved(self, layer: int) -> None:
@@ -178,11 +185,19 @@ class _Transposed:
                 total.add(pair.back.tangent(displaced(source), routing))
             if source == layer and target not in self._at_zero:
                 total.add_adjoint(pair.there, displaced(target), routing)
+        for term in self._terms:
+            if term.layer == layer and layer not in self._at_zero:
+                total.add(term.product(self._at[layer], displaced(layer)))
+
+    def _stepped(self, old: Tensor, new: Tensor, layer: int) -> Tensor:
+        """The part of the way from ``old`` to ``new`` that a layer goes."""
+        return old.lerp(new, self._steps[layer]) if layer in self._steps else new
 
     def _selected(self, rows: Tensor) -> Self:
         part = copy.copy(self)
         part._at_zero = set(self._at_zero)
         part._couplings = [pair.reused() for pair in self._couplings]
+        part._at = {i: take_rows(s, rows) for i, s in self._at.items()}
         part._routings = rows_of(self._routings, rows)
         return part
 
@@ -202,7 +217,7 @@ class AdjointDynamics(_Transposed):
         cotangent: Sequence[Tensor | None],
         routings: Routings,
     ) -> None:
-        super().__init__(bound, routings)
+        super().__init__(bound, state, routings)
         self._cotangent = list(cotangent)
         self._slopes = [bound.slope(state, i, routings) for i in range(len(bound.layers))]
 
@@ -212,7 +227,8 @@ class AdjointDynamics(_Transposed):
         if c is not None:
             total.add(c)
         self._add(total, layer, state.__getitem__)
-        return self._slopes[layer](total.value(state[layer])[0])
+        new = self._slopes[layer](total.value(state[layer])[0])
+        return self._stepped(state[layer], new, layer)
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
         """An adjoint may have any value."""
@@ -236,7 +252,7 @@ class DisplacedDynamics(_Transposed):
     def __init__(
         self, bound: BoundHopfield, free: State, force: Force | None, routings: Routings
     ) -> None:
-        super().__init__(bound, routings)
+        super().__init__(bound, free, routings)
         self._layers, self._free, self._force = bound.layers, list(free), force
         self._v = [bound.pre_activation(free, i, routings) for i in range(len(free))]
 
@@ -249,7 +265,8 @@ class DisplacedDynamics(_Transposed):
             total.add(force)
         value, own = total.value(state[layer])
         activation = self._layers[layer].activation
-        return activation.overwrite(value) if own else activation(value)
+        new = activation.overwrite(value) if own else activation(value)
+        return self._stepped(state[layer], new, layer)
 
     def routings(self, state: State) -> Routings:
         """Those of the free state."""

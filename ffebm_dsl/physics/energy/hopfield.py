@@ -3,6 +3,7 @@
 Per sample, with states ``s_i`` and drives ``u_k`` (the outputs of feedforward maps)::
 
     phi(s, u) = sum over couplings w_b <op(s_a), s_b>  +  sum over drives w_j <op(u_k), s_j>
+                + sum over terms w_i phi_t(s_i)
     E(s, u)   = sum over layers w_i G_i(s_i)  -  phi(s, u)
 
 (Scellier & Bengio 2017 in the form of Ernoult et al. 2019; with drives: Nest & Ernoult,
@@ -30,6 +31,7 @@ from ffebm_dsl.physics.energy.dynamics import (
 )
 from ffebm_dsl.physics.energy.energy import Energy, Slope
 from ffebm_dsl.physics.energy.weights import BACKWARD
+from ffebm_dsl.physics.energy.terms import BoundTerm, LayerTerm, step_sizes
 from ffebm_dsl.physics.interfaces import (
     BoundEnergy,
     Cycle,
@@ -58,6 +60,7 @@ class HopfieldEnergy(Energy):
         layers: in the order of their indices.
         couplings: by name; their ends are indices of layers.
         drives: by name, in the order in which the block is given their tensors.
+        terms: by name, of one layer each.
 
     Raises:
         ValueError: feedback factors that no energy has, which tells the cycle.
@@ -68,10 +71,12 @@ class HopfieldEnergy(Energy):
         layers: Iterable[Layer],
         couplings: Mapping[str, Coupling],
         drives: Mapping[str, Drive],
+        terms: Mapping[str, LayerTerm] | None = None,
     ) -> None:
         super().__init__(layers)
         self.couplings = NamedModules(couplings)
         self.drives = NamedModules(drives)
+        self.terms = NamedModules(terms or {})
         self._layer_weights = _layer_weights(self.layers, list(couplings.values()))
 
     @property
@@ -84,7 +89,8 @@ class HopfieldEnergy(Energy):
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
-        return tuple((coupling.source, coupling.target) for coupling in self.couplings)
+        couplings = ((coupling.source, coupling.target) for coupling in self.couplings)
+        return (*couplings, *((term.layer, term.layer) for term in self.terms))
 
     @property
     def drive_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -101,7 +107,23 @@ class HopfieldEnergy(Energy):
             for group in (self.couplings, self.drives)
             for name, chain in zip(group.names(), group, strict=True)
             for key, weight in chain.weights().items()
+        } | {
+            f"{name}.{key}": weight
+            for name, term in zip(self.terms.names(), self.terms, strict=True)
+            for key, weight in term().items()
         }
+
+    def steps(self) -> dict[int, float]:
+        """The part of the way to ``sigma(v)`` that an update goes, of each layer that has terms."""
+        bound = [
+            BoundTerm(name, term, term())
+            for name, term in zip(self.terms.names(), self.terms, strict=True)
+        ]
+        return step_sizes(self.layers, bound)
+
+    def step(self, layer: int, s: Tensor, field: Tensor) -> Tensor:
+        new = super().step(layer, s, field)
+        return s.lerp(new, self.steps()[layer]) if layer in self.steps() else new
 
     def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
         total, weights = state[0].new_zeros(len(state[0])), self.require_layer_weights()
@@ -109,6 +131,8 @@ class HopfieldEnergy(Energy):
             total = total + weights[drive.layer] * inner(drive(u), state[drive.layer])
         for c in self.couplings:
             total = total + weights[c.target] * inner(c(state[c.source]), state[c.target])
+        for term in self.terms:
+            total = total + weights[term.layer] * term.phi(state[term.layer])
         return total
 
     def field(self, state: State, drives: Sequence[Tensor]) -> list[Tensor]:
@@ -121,6 +145,8 @@ class HopfieldEnergy(Energy):
             a, b = state[c.source], state[c.target]
             v[c.target] = v[c.target] + c(a)
             v[c.source] = v[c.source] + c.back(a, b)
+        for term in self.terms:
+            v[term.layer] = v[term.layer] + term.term.force(state[term.layer], term())
         return v
 
     def bind(
@@ -167,6 +193,11 @@ class BoundHopfield(BoundEnergy):
         self.ends = [(c.source, c.target) for c in energy.couplings]
         self.driven = [d.layer for d in energy.drives]
         self.fields = self._fields()
+        self.terms = [
+            BoundTerm(name, term, _of(weights, name))
+            for name, term in zip(energy.terms.names(), energy.terms, strict=True)
+        ]
+        self.steps = step_sizes(self.layers, self.terms)
 
     def _fields(self) -> dict[int, Tensor]:
         """What the drives exert on each driven layer, (B, *layer shape)."""
@@ -188,6 +219,8 @@ class BoundHopfield(BoundEnergy):
             if not layer.activation.holomorphic:
                 kind = type(layer.activation).__name__
                 raise ValueError(f"layer {layer.name}: {kind} is not holomorphic")
+        if self.terms:
+            raise ValueError(f"the term {self.terms[0].name} takes no complex states")
         other = copy.copy(self)
         other.couplings = [pair.complex() for pair in self.couplings]
         other.fields = {i: v.to(v.dtype.to_complex()) for i, v in self.fields.items()}
@@ -266,6 +299,9 @@ class BoundHopfield(BoundEnergy):
             b = stacked[target] * per_sample(_times(scale, of_layer[target]), stacked[target])
             found = there.weight_gradient(stacked[source], b, routing)
             gradients |= {f"{names[k]}.{key}": g for key, g in found.items()}
+        for term in self.terms:
+            of_term = _times(scale, of_layer[term.layer])
+            gradients |= term.gradient(stacked[term.layer], of_term)
         moved = {
             i: difference([s[i] for s in states], [_times(s, of_layer[i]) for s in scales])
             for i in self.driven
@@ -287,6 +323,9 @@ class BoundHopfield(BoundEnergy):
                 routings.get(k, ()),
             )
             gradients |= {f"{names[k]}.{key}": g for key, g in found.items()}
+        for term in self.terms:
+            w = response[term.layer]
+            gradients |= term.mixed_gradient(state[term.layer], w * per_sample(scale, w))
         moved = {i: response[i] * per_sample(scale, response[i]) for i in self.driven}
         return self._with_drives(gradients, moved)
 

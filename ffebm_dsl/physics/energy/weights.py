@@ -13,6 +13,16 @@ BACKWARD = "backward_"
 """How the names of weights of the way back begin."""
 
 
+def reset(module: nn.Module) -> None:
+    """Draw a module's own parameters uniform on +-1/sqrt(fan in)."""
+    fan_in = 1
+    for name, parameter in module.named_parameters(recurse=False):
+        if name != "bias":
+            fan_in = max(1, parameter[0].numel())
+        bound = 1 / math.sqrt(fan_in)
+        nn.init.uniform_(parameter, -bound, bound)
+
+
 class OpWeights(nn.Module):
     """The parameters of one op of a coupling, under the names that the op gives them.
 
@@ -37,12 +47,7 @@ class OpWeights(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw initial values as PyTorch's own layers do: uniform on +-1/sqrt(fan in)."""
-        fan_in = 1
-        for name, parameter in self.named_parameters(recurse=False):
-            if name != "bias":
-                fan_in = max(1, parameter[0].numel())
-            bound = 1 / math.sqrt(fan_in)
-            nn.init.uniform_(parameter, -bound, bound)
+        reset(self)
 
     def forward(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in self._names}

@@ -76,6 +76,11 @@ class Activation(ABC):
         """
 
     @property
+    def steepness(self) -> float:
+        """A bound of the derivative; the slope, where a kind of activation says nothing else."""
+        return self.slope
+
+    @property
     def clip(self) -> tuple[float, float]:
         """The states at which sigma is cut off, and where it therefore has its kinks."""
         return -math.inf, math.inf

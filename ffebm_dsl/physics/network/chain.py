@@ -277,6 +277,8 @@ def label(parameter: str) -> str:
         parts = parts[1:]
         if parts[1] == "maps":
             parts = [parts[0], *parts[2:]]
+        elif parts[1:4] == ["core", "energy", "terms"]:
+            parts = [parts[0], *parts[4:]]
         elif parts[1:3] == ["core", "energy"] and parts[3] in ("couplings", "drives"):
             parts = [parts[0], parts[4], *parts[6:]]
     return ".".join(parts)

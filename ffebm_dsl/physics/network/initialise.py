@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Generator, Tensor, nn
 
-from ffebm_dsl.physics.energy import OpWeights
+from ffebm_dsl.physics.energy import LayerTerm, OpWeights
 
 Draw = Callable[[Tensor, Generator], None]
 """Fills a weight (outputs, ...inputs) in place, drawing from the generator alone."""
@@ -21,9 +21,9 @@ Draw = Callable[[Tensor, Generator], None]
 def initialise(module: nn.Module, draw: Draw, generator: Generator) -> None:
     """Set the weights of ``module`` by ``draw`` and its biases by default.
 
-    Weights are the matrices and kernels of a digital map's layers, and all of a coupling's
-    ops but the biases. Drawn on the CPU in float64, so that a seed means the same network in
-    every precision and on every device.
+    Weights are the matrices and kernels of a digital map's layers, and all of ops of couplings
+    and of terms but the biases. Drawn on the CPU in float64, so that a seed means the same
+    network in every precision and on every device.
     """
     with torch.no_grad():
         for weights, bias in _weights(module):
@@ -36,7 +36,11 @@ def initialise(module: nn.Module, draw: Draw, generator: Generator) -> None:
             if bias is not None:
                 bound = 1 / math.sqrt(fan_in)
                 noise = torch.empty(bias.shape, dtype=torch.float64)
-                bias.copy_(noise.uniform_(-bound, bound, generator=generator))
+                # A bias alone, of a term, breaks no symmetry, and begins at zero.
+                drawn = (
+                    noise.uniform_(-bound, bound, generator=generator) if weights else noise.zero_()
+                )
+                bias.copy_(drawn)
 
 
 def _weights(module: nn.Module) -> Iterator[tuple[list[Tensor], Tensor | None]]:
@@ -44,7 +48,7 @@ def _weights(module: nn.Module) -> Iterator[tuple[list[Tensor], Tensor | None]]:
     for part in module.modules():
         own = dict(part.named_parameters(recurse=False))
         bias = own.pop("bias", None)
-        if isinstance(part, OpWeights):
+        if isinstance(part, OpWeights | LayerTerm):
             yield list(own.values()), bias
             continue
         weight = own.get("weight")

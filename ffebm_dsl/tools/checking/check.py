@@ -40,7 +40,7 @@ from ffebm_dsl.tools.checking.devices import (
     stated_noise,
 )
 from ffebm_dsl.tools.checking.kinks import KinkReport, survey
-from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem
+from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem, steps_of
 from ffebm_dsl.tools.checking.report import (
     BetaSweep,
     CheckReport,
@@ -141,6 +141,7 @@ class _Checker:
             beta_sweep=[self._beta_sweep(name, e, kinks) for name, e in self._contrasts().items()],
             relaxation=rows + self.relaxation,
             kinks=kinks,
+            steps=steps_of(self.problem.network),
             noise=stated_noise(self.problem),
             series=self._series(),
             amplification=self._amplification(),

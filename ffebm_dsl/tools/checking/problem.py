@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.registry import TARGETS
-from ffebm_dsl.physics.energy import release
+from ffebm_dsl.physics.energy import HopfieldEnergy, release
 from ffebm_dsl.physics.interfaces import Cost, Equilibrium, Estimator, GradientEstimate, Status
 from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridNetwork, PhaseReport, Probe
 
@@ -207,3 +207,14 @@ def _free_report(problem: Problem, name: str) -> PhaseReport:
 
 def _all_converged(report: PhaseReport) -> bool:
     return bool((report.status == Status.CONVERGED).all())
+
+
+def steps_of(network: HybridNetwork) -> dict[str, dict[str, float]]:
+    """The steps of layers with terms, by block and layer."""
+    found: dict[str, dict[str, float]] = {}
+    for block in network.blocks:
+        energy = block.core.energy
+        if isinstance(energy, HopfieldEnergy) and len(energy.terms):
+            steps = energy.steps().items()
+            found[block.name] = {energy.layers[i].name: step for i, step in steps}
+    return found

@@ -110,6 +110,8 @@ class CheckReport:
         beta_sweep: one entry for each variant of EP.
         relaxation: convergence of every block.
         kinks: where states sit relative to kinks, and the beta chosen for each block.
+        steps: of each block with terms of layers, by layer: how much of the way to ``sigma(v)`` an
+            update goes, so that the energy falls.
         noise: of each block whose spec has some, by phase: left out of everything but
             ``as_configured`` and ``as_configured_in_float64``.
         series: how far the states of blocks with complex phases are a series in beta.
@@ -130,6 +132,7 @@ class CheckReport:
     beta_sweep: list[BetaSweep]
     relaxation: list[RelaxationRow]
     kinks: list[KinkReport]
+    steps: dict[str, dict[str, float]]
     noise: dict[str, dict[str, float]]
     series: list[SeriesReport]
     amplification: list[Amplification]
@@ -166,6 +169,7 @@ class CheckReport:
             "beta_sweep": [asdict(sweep) for sweep in self.beta_sweep],
             "relaxation": [row.to_dict() for row in self.relaxation],
             "kinks": [asdict(kink) for kink in self.kinks],
+            "steps": self.steps,
             "noise": self.noise,
             "series": [row.to_dict() for row in self.series],
             "amplification": [asdict(row) for row in self.amplification],

@@ -46,6 +46,7 @@ class Layer:
     name: str
     edges: tuple[Edge, ...]
     activation: CallIR
+    terms: tuple[CallIR, ...] = ()
 
 
 LINEAR = CallIR("identity")
@@ -68,10 +69,18 @@ class _Builder:
     layers: list[Layer] = field(default_factory=list)
     ports: dict[str, _Reach] = field(default_factory=dict)
 
-    def end(self, block: str, name: str, edges: Sequence[Edge], activation: CallIR) -> int:
+    def end(
+        self,
+        block: str,
+        name: str,
+        edges: Sequence[Edge],
+        activation: CallIR,
+        terms: Sequence[CallIR] = (),
+    ) -> int:
         """A layer more; its number."""
         number = len(self.layers) + 1
-        self.layers.append(Layer(number, block, name, tuple(edges), activation))
+        layer = Layer(number, block, name, tuple(edges), activation, tuple(terms))
+        self.layers.append(layer)
         return number
 
 
@@ -150,7 +159,8 @@ def _add_block(builder: _Builder, block: BlockIR) -> None:
         number = len(builder.layers) + 1
         numbers[name] = number
         edges = [*_drives(builder, block, name), *_couplings(block, touching[name], name, numbers)]
-        builder.end(block.name, name, edges, layers[name].activation)
+        terms = [term.call for term in block.terms if term.layer == name]
+        builder.end(block.name, name, edges, layers[name].activation, terms)
     for output in block.outputs:
         builder.ports[f"{block.name}.{output.name}"] = _Reach(numbers[output.layer])
 

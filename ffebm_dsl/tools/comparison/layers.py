@@ -115,12 +115,19 @@ def compare_layers(a: Layer, b: Layer, partner: Mapping[int, int]) -> Iterator[D
             )
     if a.activation != b.activation:
         yield Difference("activation", activation_side(a), activation_side(b))
+    if a.terms != b.terms:
+        yield Difference("terms", _terms_side(a), _terms_side(b))
 
 
 def activation_side(layer: Layer) -> Side:
     block = f"{layer.block}." if layer.block else ""
     has = written_briefly(layer.activation, "activations")
     return Side(layer.number, layer.edges[0].place, f"{block}{layer.name}", has)
+
+
+def _terms_side(layer: Layer) -> Side:
+    has = ", ".join(written_briefly(term, "terms") for term in layer.terms) or NONE
+    return replace(activation_side(layer), has=has)
 
 
 def whole_layer(layer: Layer) -> Side:

@@ -126,7 +126,7 @@ def _rows(model: ModelIR, stacked: bool) -> Iterator[Row]:
         elif maps:
             yield Row(tuple(maps), number, stage.name)
         for layer in stage.layers:
-            yield Row((_layer(layer, stage.name),), number, stage.name)
+            yield Row((_layer(layer, stage),), number, stage.name)
     for readout in model.readouts:
         if readout.ops:
             number += 1
@@ -150,12 +150,13 @@ def _map(map_: FeedforwardIR, name: str) -> Node:
     return Node(name, NodeKind.MAP, map_.name, _parameters(map_.ops), lines, tip)
 
 
-def _layer(layer: LayerIR, block: str) -> Node:
+def _layer(layer: LayerIR, block: BlockIR) -> Node:
     activation = written_briefly(layer.activation, "activations")
     shape = show_shape(layer.shape)
-    tip = f"layer {layer.name}: {shape} {activation}"
-    name = f"{block}:{layer.name}"
-    return Node(name, NodeKind.LAYER, layer.name, activation, ((shape, ""),), tip)
+    terms = [written_briefly(t.call, "terms") for t in block.terms if t.layer == layer.name]
+    tip = "; ".join([f"layer {layer.name}: {shape} {activation}", *terms])
+    lines = ((shape, ""), *((term, "") for term in terms))
+    return Node(f"{block.name}:{layer.name}", NodeKind.LAYER, layer.name, activation, lines, tip)
 
 
 def _group(block: BlockIR) -> Group:
@@ -283,7 +284,7 @@ def _sentences(model: ModelIR) -> Iterator[str]:
             yield f"Map {_map(stage, '').tip}."
             continue
         maps = [f"map {_map(map_, '').tip}" for map_ in stage.feedforwards]
-        layers = [_layer(layer, "").tip for layer in stage.layers]
+        layers = [_layer(layer, stage).tip for layer in stage.layers]
         drives = [_drive_text(drive) for drive in stage.drives]
         couplings = [_coupling(coupling, "").tip for coupling in stage.couplings]
         outputs = [f"output {o.name} = {o.layer}" for o in stage.outputs]

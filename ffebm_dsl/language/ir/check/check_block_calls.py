@@ -73,6 +73,8 @@ def _not_holomorphic(block: Block) -> Iterator[tuple[str, Span]]:
             continue
         if not ACTIVATIONS[known.name].make(**known.arguments).holomorphic:
             yield f"`{known.name}` of layer `{layer.name}`", known.span
+    for term in block.terms:
+        yield f"the term `{term.name}`", term.span
     for coupling in block.couplings:
         for op in coupling.chain.ops:
             if op is not None and not OPS[op.name].holomorphic:

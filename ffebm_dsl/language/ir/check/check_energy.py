@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ffebm_dsl.language.ir.check.check_feedback import OWN
+from ffebm_dsl.language.diagnostics import Label
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
-from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive
-from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, OPS, Arguments, EnergyConstruct
+from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive, Term
+from ffebm_dsl.language.registry import (
+    ACTIVATIONS,
+    ENERGIES,
+    OPS,
+    TERMS,
+    Arguments,
+    EnergyConstruct,
+    show_shape,
+)
 
 _OF_WEIGHTS: Mapping[str, object] = {"nonnegative": True, "feedback": OWN}
 """Settings that do nothing where there is no weight."""
@@ -21,6 +30,8 @@ def check_energy(block: Block, log: Log) -> None:
     connections: list[Coupling | Drive] = [*block.couplings, *block.drives]
     for connection in connections:
         _check_settings(connection, kind, log)
+    for term in block.terms:
+        _check_term(term, block, kind, log)
     for layer in block.layers if kind.refuses else ():
         if layer.activation:
             _check_activation(kind, layer.activation, log)
@@ -34,6 +45,30 @@ def check_energy(block: Block, log: Log) -> None:
                     notes=(f"`{op.name}` chooses among its inputs, and is not linear",),
                     help="pool by `avg_pool2d`, or in a feedforward map",
                 )
+
+
+def _check_term(term: Term, block: Block, kind: EnergyConstruct, log: Log) -> None:
+    shape = block.layer(term.layer).shape
+    if not kind.terms:
+        log.report(
+            "FFE3011",
+            f"a layer of an energy `{kind.name}` cannot have a term of its own",
+            term.span,
+            help="energies that take terms: "
+            + ", ".join(name for name, known in ENERGIES.visible().items() if known.terms),
+        )
+    elif term.call and shape and len(shape) not in TERMS[term.call.name].ranks:
+        wanted = " or ".join(_RANKS[rank] for rank in TERMS[term.call.name].ranks)
+        log.report(
+            "FFE2001",
+            f"`{term.call.name}` takes a layer {wanted}, and `{term.layer}` has "
+            f"{show_shape(shape)}",
+            term.span,
+            labels=[Label(block.layer(term.layer).shape_span, "its shape")],
+        )
+
+
+_RANKS = {1: "[features]", 2: "[tokens, features]", 3: "[channels, height, width]"}
 
 
 def _check_activation(kind: EnergyConstruct, call: BoundCall, log: Log) -> None:

@@ -138,6 +138,8 @@ def _outputs_for(
     if traced.misfit is not None:
         return target[0]
     shape = traced.shape
+    if len(shape) == len(target) == 2:
+        return target[1]
     if len(shape) == len(target):
         flattened = prod(shape) // unit if len(shape) == 1 else 1
         return target[0] // flattened if target[0] % flattened == 0 else target[0]
@@ -218,7 +220,7 @@ def _changes(op: BoundCall, target: Shape) -> Iterator[tuple[str, int]]:
         yield from (("padding", p) for p in range(min(largest, _MAX_PADDING_TRIED) + 1))
         yield from (("stride", s) for s in (1, 2, 4))
     if counted:
-        yield from ((counted, count) for count in (target[0], prod(target)))
+        yield from ((counted, count) for count in (target[0], target[-1], prod(target)))
 
 
 _MAX_PADDING_TRIED = 16

@@ -72,6 +72,10 @@ def _since_1_1(statements: tuple[object, ...]) -> Iterator[tuple[str, Span]]:
             yield "an op of a drive", statement.ops[0].span.to(statement.ops[-1].span)
         if isinstance(statement, ast.Drive | ast.Coupling) and statement.settings:
             yield "a setting of a connection", statement.settings[0].span
+        if isinstance(statement, ast.Layer) and len(statement.shape.items) == 2:
+            yield "a layer of two sizes", statement.shape.span
+        if isinstance(statement, ast.Term):
+            yield "a term of a layer", statement.span
         if isinstance(statement, ast.Loss) and (
             len(statement.terms) > 1 or statement.terms[0].weight is not None
         ):

@@ -12,7 +12,7 @@ from ffebm_dsl.language.ir.resolve.bind import bind_call, find
 from ffebm_dsl.language.ir.resolve.edits import rewrite, set_arrow
 from ffebm_dsl.language.ir.resolve.evaluate import evaluate
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
-from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive, Layer, Map, Output
+from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive, Layer, Map, Output, Term
 from ffebm_dsl.language.ir.resolve.scope import MAX_INT, Scope, facts, show
 from ffebm_dsl.language.ir.resolve.statements import (
     Settings,
@@ -57,12 +57,14 @@ def resolve_block(text: BlockText, log: Log) -> Block:
     settings = override_settings(settings, text.overrides, text.outer or text.scope, use)
     couplings = [ends.coupling(c, text.scope) for c in of_type(inside, ast.Coupling)]
     drives = [ends.drive(d, text.scope) for d in of_type(inside, ast.Drive)]
+    terms = [ends.term(t, text.scope) for t in of_type(inside, ast.Term)]
     outputs = _outputs(text, maps, ends, log)
     unique = _Names({m.name for m in maps})
     named_couplings = [
         c._replace(name=unique.new(f"{c.source}_{c.target}")) for c in couplings if c
     ]
     named_drives = [d._replace(name=unique.new(f"{d.name}_{d.layer}")) for d in drives if d]
+    named_terms = [t._replace(name=unique.new(f"{t.layer}_{t.name}")) for t in terms if t]
     return Block(
         name=text.name.text,
         span=text.name.span,
@@ -74,6 +76,7 @@ def resolve_block(text: BlockText, log: Log) -> Block:
         layers=layers,
         couplings=tuple(named_couplings),
         drives=tuple(named_drives),
+        terms=tuple(named_terms),
         outputs=outputs,
         free=settings.relax("free"),
         nudged=settings.relax("nudged"),
@@ -139,12 +142,12 @@ def _layers(
 
 def _shape(written: ast.ListExpression, scope: Scope, log: Log) -> Shape | None:
     sizes = [_size(item, scope, log) for item in written.items]
-    if len(written.items) not in (1, 3):
+    if len(written.items) not in (1, 2, 3):
         log.report(
             "FFE2005",
-            f"a layer's shape has one size or three, and this one has {len(written.items)}",
+            f"a layer's shape has one to three sizes, and this one has {len(written.items)}",
             written.span,
-            help="write [features] or [channels, height, width]",
+            help="write [features], [tokens, features] or [channels, height, width]",
         )
         return None
     shape = tuple(size for size in sizes if size is not None)
@@ -212,6 +215,12 @@ class _Ends(NamedTuple):
         stem = owner if member == "out" else member
         settings = resolve_settings(CONNECTIONS["drive"], statement, scope, self.log)
         return Drive(stem, source, target, chain, settings, statement.span) if target else None
+
+    def term(self, statement: ast.Term, scope: Scope) -> Term | None:
+        call = bind_call(statement.call, "terms", scope, self.log)
+        layer = self.layer(statement.layer, "the layer of a term")
+        name = statement.call.name.text
+        return Term(name, layer, call, statement.span) if layer else None
 
     def _report_drive_between_layers(self, statement: ast.Drive) -> None:
         self.log.report(

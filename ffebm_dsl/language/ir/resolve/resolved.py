@@ -73,6 +73,13 @@ class Drive(NamedTuple):
     span: Span
 
 
+class Term(NamedTuple):
+    name: str
+    layer: str
+    call: BoundCall | None
+    span: Span
+
+
 class Output(NamedTuple):
     name: str
     layer: str | None
@@ -104,6 +111,7 @@ class Block(NamedTuple):
     layers: tuple[Layer, ...]
     couplings: tuple[Coupling, ...]
     drives: tuple[Drive, ...]
+    terms: tuple[Term, ...]
     outputs: tuple[Output, ...]
     free: RelaxIR
     nudged: RelaxIR

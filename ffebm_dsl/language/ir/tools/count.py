@@ -22,8 +22,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import prod
 
-from ffebm_dsl.language.ir.model import BlockIR, CouplingIR, FeedforwardIR, ModelIR, OpIR
-from ffebm_dsl.language.registry import GRADIENTS, OPS, Backward
+from ffebm_dsl.language.ir.model import (
+    BlockIR,
+    CouplingIR,
+    FeedforwardIR,
+    ModelIR,
+    OpIR,
+    Shape,
+    TermIR,
+)
+from ffebm_dsl.language.registry import GRADIENTS, OPS, TERMS, Backward
 
 FLOAT32_BYTES = 4
 
@@ -53,6 +61,15 @@ class DriveCount:
 
     name: str
     size: int
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class TermCount:
+    """A term of a layer; ``macs`` is one use, in each pre-activation of the layer."""
+
+    name: str
     parameters: int
     macs: int
 
@@ -99,6 +116,7 @@ class BlockCount:
     couplings: tuple[CouplingCount, ...]
     phases: tuple[PhaseCount, ...]
     drives: tuple[DriveCount, ...]
+    terms: tuple[TermCount, ...]
     outputs: tuple[int, ...]
     state: int
     stored_states: int
@@ -115,7 +133,8 @@ class BlockCount:
     @property
     def analog_parameters(self) -> int:
         couplings = sum(coupling.parameters for coupling in self.couplings)
-        return couplings + sum(drive.parameters for drive in self.drives)
+        terms = sum(term.parameters for term in self.terms)
+        return couplings + terms + sum(drive.parameters for drive in self.drives)
 
 
 @dataclass(frozen=True)
@@ -206,16 +225,28 @@ def count_block(block: BlockIR) -> BlockCount:
         )
         for d in block.drives
     )
+    shapes = {layer.name: layer.shape for layer in block.layers}
+    terms = tuple(_term(term, shapes[term.layer]) for term in block.terms)
     state = sum(sizes.values())
     return BlockCount(
         name=block.name,
         maps=tuple(count_map(feedforward) for feedforward in block.feedforwards),
         couplings=couplings,
-        phases=_phases(block, sizes, couplings, drives),
+        phases=_phases(block, sizes, couplings, drives, sum(t.macs for t in terms)),
         drives=drives,
+        terms=terms,
         outputs=tuple(sizes[output.layer] for output in block.outputs),
         state=state,
         stored_states=state * (1 + backward(block).states),
+    )
+
+
+def _term(term: TermIR, shape: Shape) -> TermCount:
+    known, arguments = TERMS[term.call.name], term.call.arguments
+    return TermCount(
+        term.name,
+        known.count_parameters(arguments, shape),
+        known.count_macs(arguments, shape),
     )
 
 
@@ -233,8 +264,9 @@ def _phases(
     sizes: dict[str, int],
     couplings: tuple[CouplingCount, ...],
     drives: tuple[DriveCount, ...],
+    of_terms: int,
 ) -> tuple[PhaseCount, ...]:
-    sweep, run = 2 * sum(c.macs for c in couplings), sum(d.macs for d in drives)
+    sweep, run = 2 * sum(c.macs for c in couplings) + of_terms, sum(d.macs for d in drives)
     entering = sum(d.size for d in drives)
     outputs = sum(sizes[output.layer] for output in block.outputs)
     # Behind ops, a drive's cotangent is made on the analog side and read at its port.

@@ -117,6 +117,9 @@ def _block(block: BlockIR, common: BlockIR | None, init: CallIR, at: str) -> Ite
         ends = f"{coupling.source} <-> {coupling.target}"
         text = f"{ends}{_ops(coupling.ops)}{options('coupling', coupling.settings)}"
         yield Statement(text, f"{at}/couplings/{i}")
+    for i, term in enumerate(block.terms):
+        text = f"{term.layer} : {written_briefly(term.call, 'terms')}"
+        yield Statement(text, f"{at}/terms/{i}")
     yield Statement("}", at)
     for i, output in enumerate(block.outputs):
         name = "" if output.name == "out" else f" {output.name}"

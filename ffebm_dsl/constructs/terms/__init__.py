@@ -1,0 +1,1 @@
+"""Terms of one layer of an energy."""
