@@ -30,8 +30,8 @@ from ffebm_dsl.physics.energy.dynamics import (
     HopfieldDynamics,
 )
 from ffebm_dsl.physics.energy.energy import Energy, Slope
-from ffebm_dsl.physics.energy.weights import BACKWARD
 from ffebm_dsl.physics.energy.terms import BoundTerm, LayerTerm, step_sizes
+from ffebm_dsl.physics.energy.weights import BACKWARD
 from ffebm_dsl.physics.interfaces import (
     BoundEnergy,
     Cycle,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ffebm_dsl.language.ir.check.check_feedback import OWN
 from ffebm_dsl.language.diagnostics import Label
+from ffebm_dsl.language.ir.check.check_feedback import OWN
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
 from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive, Term
