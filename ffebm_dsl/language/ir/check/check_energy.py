@@ -57,6 +57,14 @@ def _check_term(term: Term, block: Block, kind: EnergyConstruct, log: Log) -> No
             help="energies that take terms: "
             + ", ".join(name for name, known in ENERGIES.visible().items() if known.terms),
         )
+    elif block.device:
+        log.report(
+            "FFE3011",
+            f"a layer of an energy on hardware `{block.device.text}` cannot have a term of its own",
+            term.span,
+            notes=("a device is an array of weights between two layers",),
+            help="leave `on ...` out, or the term",
+        )
     elif term.call and shape and len(shape) not in TERMS[term.call.name].ranks:
         wanted = " or ".join(_RANKS[rank] for rank in TERMS[term.call.name].ranks)
         log.report(
