@@ -24,7 +24,6 @@ from ffebm_dsl.language.registry.construct import (
     ScheduleConstruct,
     SolverConstruct,
     TargetConstruct,
-    TermConstruct,
 )
 from ffebm_dsl.language.registry.hardware import HARDWARE
 from ffebm_dsl.language.registry.parameters import (
@@ -73,6 +72,7 @@ from ffebm_dsl.language.registry.tables import (
     Table,
     register,
 )
+from ffebm_dsl.language.registry.term import TermConstruct
 
 __all__ = [
     "ACTIVATIONS",

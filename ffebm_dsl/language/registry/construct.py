@@ -146,27 +146,6 @@ class EnergyConstruct(Construct):
     terms: bool = False
 
 
-def _no_numbers(arguments: Arguments, shape: Shape) -> int:
-    return 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class TermConstruct(Construct):
-    """A term of one layer of an energy.
-
-    Attributes:
-        make: arguments and the layer's shape -> :class:`ffebm_dsl.physics.interfaces.Term`.
-        count_parameters: of the same -> trainable numbers.
-        count_macs: of the same -> multiply-accumulates of one pre-activation of one sample.
-        ranks: how many sizes a layer that has it may have.
-    """
-
-    make: Callable[[Arguments, Shape], Any]
-    count_parameters: Callable[[Arguments, Shape], int]
-    count_macs: Callable[[Arguments, Shape], int] = _no_numbers
-    ranks: tuple[int, ...] = (1, 2, 3)
-
-
 @dataclass(frozen=True, kw_only=True)
 class InitialiserConstruct(Construct):
     """How weights are drawn.

@@ -35,9 +35,9 @@ from ffebm_dsl.language.registry.construct import (
     ScheduleConstruct,
     SolverConstruct,
     TargetConstruct,
-    TermConstruct,
 )
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, NOT_NEGATIVE, Kind, Parameter
+from ffebm_dsl.language.registry.term import TermConstruct
 
 ConstructT = TypeVar("ConstructT", bound=Construct, covariant=True)
 
