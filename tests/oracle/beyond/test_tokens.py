@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 TEXT = (HERE / "tokens.ffe").read_text(encoding="utf-8")
 LEFT_OUT = {"memory": "attention(", "attention": "memory(", "both": "?"}
 NAMES = {
-    "z_bias.bias": "bias",
+    "z_unit_bias.bias": "bias",
     "z_memory.weight": "memory.weight",
     "z_attention.query": "attention.query",
     "z_attention.key": "attention.key",

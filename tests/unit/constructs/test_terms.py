@@ -19,7 +19,7 @@ from ffebm_dsl.physics.interfaces import Layer, Term
 
 SHAPE = (4, 3)
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "bias": {},
+    "unit_bias": {},
     "memory": {"memories": 5},
     "attention": {"heads": 2, "dim": 2, "gamma": 0.7},
 }

@@ -1,4 +1,4 @@
-"""``bias`` of a layer."""
+"""``unit_bias``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Bias(Term):
+class UnitBias(Term):
     """``<bias, s>``; one number for each unit, so that each token has a bias of its own."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -35,9 +35,9 @@ class Bias(Term):
 
 
 CONSTRUCT = TermConstruct(
-    "bias",
+    "unit_bias",
     "a bias of its own for every unit of a layer: of tokens, a bias by position",
     equation="phi(s) = <bias, s>, zero at first",
-    make=lambda arguments, shape: Bias(shape),
+    make=lambda arguments, shape: UnitBias(shape),
     count_parameters=lambda arguments, shape: prod(shape),
 )
