@@ -37,7 +37,7 @@ from ffebm_dsl.running.training import (
     Options,
     Session,
     StopRequest,
-    loop,
+    judged,
     measures,
     start,
     train,
@@ -86,7 +86,7 @@ def parts_timed(session: Session, shares: Shares) -> Iterator[None]:
         (Lines, "step", "logging"),
         (Session, "save", "saving"),
         (Session, "publish_record", "saving"),
-        (loop, "evaluate", "evaluation"),
+        (judged, "evaluate", "evaluation"),
         *((measures, name, "diagnostics") for name in DIAGNOSTICS),
     ]
     with ExitStack() as stack:

@@ -47,7 +47,9 @@ def cost(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what a network costs in joules and seconds, beside the same network all digital.
+    """Say what a network costs in joules and seconds.
+
+    Beside it is the same network all digital.
 
     An action without a price is an error. Of several specs the prices are said at which one
     becomes cheaper than another.

@@ -46,7 +46,7 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Evaluate a checkpoint of a run on its test set, or on its validation set."""
+    """Evaluate a checkpoint of a run on its test set, or another."""
     if on not in (None, "validation", "test"):
         raise InputError(f"--on {on}: not a set", help="--on validation or --on test")
     from ffebm_dsl.running.run_directory import open_run

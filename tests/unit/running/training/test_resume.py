@@ -141,16 +141,16 @@ def test_a_stop_while_evaluating_repeats_the_evaluation(
 ) -> None:
     request = StopRequest()
     session = new_session(tmp_path, DIAGNOSED)
-    from ffebm_dsl.running.training import loop
+    from ffebm_dsl.running.training import judged
 
-    evaluate = loop.evaluate
+    evaluate = judged.evaluate
 
     def interrupted(*arguments: object, **named: object) -> object:
         request.signal_number = signal.SIGTERM
         return evaluate(*arguments, **named)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "evaluate", interrupted)
+        patch.setattr(judged, "evaluate", interrupted)
         with pytest.raises(Stopped, match="after step 4"):
             train(session, Controls(request, controls().progress))
     assert "eval" not in read(tmp_path / "run" / "run.h5").tables
