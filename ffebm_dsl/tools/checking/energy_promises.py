@@ -97,12 +97,18 @@ class _Reference:
             difference = self.energy.phi(self.state, u) - self.energy.phi(self.other, u)
             return _gradients((difference * self.scale).sum(), [*self.parameters, *u])
 
-    def mixed(self) -> list[Tensor]:
+    def weighted(self) -> list[Tensor]:
+        """The response times the layers' weights."""
+        weights = self.energy.require_layer_weights()
+        return [w * x for w, x in zip(weights, self.response, strict=True)]
+
+    def mixed(self, response: Sequence[Tensor] | None = None) -> list[Tensor]:
         """Of the response times the field, scaled: by parameters, then drives."""
+        response = self.response if response is None else response
         with torch.enable_grad():
             u = [x.detach().requires_grad_() for x in self.drives]
             s = [x.detach().requires_grad_() for x in self.state]
-            value = (_inner(self.energy.field(s, u), self.response) * self.scale).sum()
+            value = (_inner(self.energy.field(s, u), response) * self.scale).sum()
             return _gradients(value, [*self.parameters, *u])
 
     def joined(self, found: EnergyGradient) -> Tensor:
@@ -319,7 +325,8 @@ def _complex_promises(energy: Energy, at: _Reference) -> Iterator[Promise]:
 
     yield compared(
         "contrast() of complex states conjugates nothing",
-        partial(_both, contrast, at.mixed),
+        # phi's gradient is the field times the layers' weights.
+        partial(_both, contrast, lambda: at.mixed(at.weighted())),
         LIMIT,
     )
 
@@ -333,7 +340,10 @@ def _swept_complex(at: _Reference) -> tuple[Tensor, Tensor]:
     start, found, expected = _stepped(at), list[Tensor](), list[Tensor]()
     with torch.no_grad():
         dynamics = at.bound().complex().dynamics()
-        field, moved = at.field(at.state), at.product(at.state, at.response)
+        weights, field = at.energy.require_layer_weights(), at.field(at.state)
+        # phi's Hessian, which the derivative of the field is over the layers' weights.
+        hessian = at.product(at.state, at.weighted())
+        moved = [h / w for h, w in zip(hessian, weights, strict=True)]
         for i, layer in enumerate(at.energy.layers):
             new = dynamics.update(start, i)
             found += [new.real.clone(), new.imag / TINY]

@@ -139,8 +139,9 @@ def test_against_finite_differences(kind: str, activation: Activation) -> None:
 
 
 @pytest.mark.parametrize("kind", FACTORS)
-def test_what_is_computed_follows_from_the_pre_activations(kind: str) -> None:
-    energy = energy_of(kind, pool=MaxPool2d)
+@pytest.mark.parametrize("pool", [MaxPool2d, AvgPool2d])  # the latter has complex states too
+def test_what_is_computed_follows_from_the_pre_activations(kind: str, pool: type) -> None:
+    energy = energy_of(kind, pool=pool)
     promises = list(energy_promises(energy, [(2, 6, 6), (2, 6, 6)], generator(2)))
     assert len(promises) >= 7
     assert not [p for p in promises if not p.kept]
