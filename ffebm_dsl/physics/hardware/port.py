@@ -49,7 +49,10 @@ class Port(WholeBatch, nn.Module):
     def _learn(self, x: Tensor) -> None:
         """Take a batch into the mean, over all processes."""
         part = self.part
-        own = x if part is None or part.reduce is None else x[: part.count]
+        own = x
+        if part is not None and part.reduce is not None:
+            # Of phases one after the other; a process without a sample has one that counts not.
+            own = x.unflatten(0, (-1, max(part.count, 1)))[:, : part.count]
         sums = torch.stack([own.double().square().sum(), own.new_tensor(own.numel()).double()])
         if part is not None and part.reduce is not None:
             part.reduce(sums)
