@@ -52,7 +52,7 @@ class Port(WholeBatch, nn.Module):
         own = x
         if part is not None and part.reduce is not None:
             # Of phases one after the other; a process without a sample has one that counts not.
-            own = x.unflatten(0, (-1, max(part.count, 1)))[:, : part.count]
+            own = x.reshape(-1, max(part.count, 1), *x.shape[1:])[:, : part.count]
         sums = torch.stack([own.double().square().sum(), own.new_tensor(own.numel()).double()])
         if part is not None and part.reduce is not None:
             part.reduce(sums)
