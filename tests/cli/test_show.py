@@ -138,6 +138,7 @@ def count_of(source: str | Path) -> ModelCount:
 
 
 OP_INPUTS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
+    "patches": ("patches", (4, 8, 8), (16, 16)),
     "double": ("double", (4, 8, 8), (8, 8, 8)),
     "gain": ("gain(2.5)", (4, 8, 8), (4, 8, 8)),
     "conv2d": ("conv2d(6, kernel=3, groups=2)", (4, 8, 8), (6, 6, 6)),
@@ -152,7 +153,7 @@ OP_INPUTS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
 """How an op is written, and its shapes, where they are not simply ``name`` on an image."""
 
 ONE_OP = """
-ffe 1.0
+ffe 1.1
 model one {{
   input x: {input}
   target y: label(10)
@@ -177,7 +178,7 @@ def with_op(name: str) -> tuple[str, OpIR]:
         input=f"image{in_shape}" if len(in_shape) == 3 else f"vector({in_shape[0]})",
         op=written,
         shape=list(out_shape),
-        flatten="flatten |>" if len(out_shape) == 3 else "",
+        flatten="flatten |>" if len(out_shape) > 1 else "",
     )
     (block,) = ffebm_dsl.compile_spec(SourceFile("one.ffe", spec)).spec.model.blocks
     return spec, block.feedforwards[0].ops[0]

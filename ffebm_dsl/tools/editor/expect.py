@@ -78,7 +78,8 @@ _BY_FIELD: Mapping[tuple[type, str], Expected] = MappingProxyType(
         (ast.Coupling, "source"): Expected(names=("layers", "ports")),
         (ast.Coupling, "target"): Expected(names=("layers",)),
         (ast.Coupling, "ops"): Expected("ops", coupling=True),
-        (ast.Term, "layer"): Expected(names=("layers",)),
+        # As yet, what begins there may be a drive.
+        (ast.Term, "layer"): Expected(names=("layers", "ports")),
         (ast.Term, "call"): Expected("terms"),
         (ast.Out, "layer"): Expected(names=("layers",)),
         (ast.Negative, "operand"): _VALUES,
