@@ -167,7 +167,7 @@ def test_everything_together_must_fit(tmp_path: Path, monkeypatch: pytest.Monkey
     for names, fault in ((["numbers"], None), (["numbers", "rows"], "declares 448 bytes; at most")):
         out = io.BytesIO()
         with path.open("rb") as content:
-            assert hdf5.main(names, content, out) == 0
+            assert hdf5.main([*names, "--"], content, out) == 0
         heading = json.loads(out.getvalue().splitlines()[0])
         assert heading.get("fault", "").startswith(fault or "")
         assert ("fault" in heading) == (fault is not None)

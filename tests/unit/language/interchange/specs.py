@@ -12,7 +12,15 @@ from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
-from ffebm_dsl.language.registry import GRADIENTS, ORDERS, TABLES, Kind, Parameter
+from ffebm_dsl.language.registry import (
+    ACTIVATIONS,
+    ENERGIES,
+    GRADIENTS,
+    ORDERS,
+    TABLES,
+    Kind,
+    Parameter,
+)
 from ffebm_dsl.language.registry.parameters import Share
 
 TEXT = """ffe 1.1
@@ -110,8 +118,15 @@ def relax(draw: st.DrawFn, before: RelaxIR) -> RelaxIR:
     )
 
 
+def activation(draw: st.DrawFn, block: BlockIR) -> CallIR:
+    """One that the block's energy takes."""
+    found, refuses = call(draw, "activations"), ENERGIES[block.energy].refuses
+    made = ACTIVATIONS[found.name].make(**found.arguments)
+    return CallIR("identity") if refuses is not None and refuses(made) else found
+
+
 def block(draw: st.DrawFn, before: BlockIR) -> BlockIR:
-    layers = tuple(replace(la, activation=call(draw, "activations")) for la in before.layers)
+    layers = tuple(replace(la, activation=activation(draw, before)) for la in before.layers)
     gradient = call(draw, "gradients")
     if gradient.arguments.get("nudge") == "loss":  # allowed in the last block alone
         gradient = CallIR("ep", {**gradient.arguments, "nudge": "cotangent"})
