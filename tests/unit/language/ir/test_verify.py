@@ -81,7 +81,7 @@ FAULTS: dict[str, tuple[Steps, Any, tuple[str, ...]]] = {
     "no shape": (
         (*B1, "layers", 1, "shape"),
         (),
-        ("/layers/1`", "a layer's shape has one size or three"),
+        ("/layers/1`", "a layer's shape has one to three sizes"),
     ),
     "out_shape of a map": (
         ("model", "stages", 0, "out_shape"),
