@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import signal
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -13,17 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import NegativeResult, Stopped
-from ffebm_dsl.language.ir.tools.notation import written_term
-from ffebm_dsl.physics.network import EnergyBlock
 from ffebm_dsl.physics.network.whole_batch import share
-from ffebm_dsl.physics.relaxation import CYCLE_SIZE
-from ffebm_dsl.running.records import (
-    BAD_STEPS,
-    GRADIENTS,
-    LOSSES,
-    RELAXATION,
-    STATUSES,
-)
+from ffebm_dsl.running.records import BAD_STEPS
 from ffebm_dsl.running.training import keyed, measures
 from ffebm_dsl.running.training.checkpoint import Best
 from ffebm_dsl.running.training.evaluation import Evaluation
@@ -36,7 +25,7 @@ from ffebm_dsl.running.training.judged import (
     score_of,
 )
 from ffebm_dsl.running.training.locate import damped_settings
-from ffebm_dsl.running.training.measures import Batch, StepNumbers
+from ffebm_dsl.running.training.measures import Batch
 from ffebm_dsl.running.training.optimizers import (
     base_rate,
     learning_rate,
@@ -45,13 +34,17 @@ from ffebm_dsl.running.training.optimizers import (
 )
 from ffebm_dsl.running.training.progress import Progress
 from ffebm_dsl.running.training.session import Session
+from ffebm_dsl.running.training.step_record import (
+    diagnose,
+    diagnostic_is_due,
+    record_relaxations,
+    record_step,
+    tell_strengths,
+)
 from ffebm_dsl.running.training.stop import StopRequest
 from ffebm_dsl.running.training.trouble import Trouble
 
 Indices = NDArray[np.int64]
-
-DIAGNOSTICS = 0.025
-"""The part of a run's sweeps that gradient diagnostics may take, where that is left to ffebm."""
 
 
 @dataclass(frozen=True)
@@ -137,22 +130,12 @@ def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool
         set_learning_rate(session.job.optimizer, rate)
         _train_step(session, judge, indices, rate, controls.progress)
         if measuring and session.position.step_in_epoch == 1:
-            _tell_strengths(session, measuring, controls.progress)
+            tell_strengths(session, measuring, controls.progress)
         if _asked(session, controls):
             return False
         if session.save_is_due():
             _save(session, judge)
     return True
-
-
-def _tell_strengths(session: Session, cores: Sequence[EnergyBlock], progress: Progress) -> None:
-    """What the first step of an epoch found for ``beta = auto``; the lead's holds for all."""
-    session.world.broadcast_buffers(session.job.network)
-    for core in cores:
-        if core.reach is not None:
-            message = f"block {core.name}: nudged by up to {float(core.reach):.3g}, as measured"
-            session.event("note", message)
-            progress.say(message)
 
 
 def _train_step(
@@ -179,31 +162,16 @@ def _train_step(
             break
     skip = trouble is not None and judge.may_skip(trouble, position.skipped)
     if trouble is None:
-        if _diagnostic_is_due(session, step):
-            position = replace(position, diagnose_at=step + _diagnose(session, step, batch))
+        if diagnostic_is_due(session, step):
+            position = replace(position, diagnose_at=step + diagnose(session, step, batch))
         if job.plan.clip_norm:
             parameters = measures.trainable(network).values()
             norm = torch.tensor(numbers.gradient_norm, device=job.device)
             torch.nn.utils.clip_grads_with_norm_(parameters, job.plan.clip_norm, norm)
         optimizer.step()
         network.project()
-        _record_relaxations(session, step, numbers)
-        _note_cycling(session, numbers, progress)
-    accuracy = numbers.hits / len(indices)
-    session.record["train"].append(
-        {
-            "step": step,
-            "epoch": position.epoch + 1,
-            "batch_size": len(indices),
-            "loss": numbers.loss,
-            "accuracy": accuracy,
-            "learning_rate": rate,
-            "gradient_norm": numbers.gradient_norm,
-            "free_sweeps": numbers.free_sweeps,
-            "wall_time": session.seconds(),
-        }
-    )
-    _record_losses(session, step, numbers)
+        record_relaxations(session, numbers, progress)
+    accuracy = record_step(session, len(indices), rate, numbers)
     if first is not None:
         action = "damped" if trouble is None else "skipped" if skip else "stopped"
         _answer(session, judge, first, tried + 1, action, progress)
@@ -270,66 +238,6 @@ def _save(session: Session, judge: StepJudge) -> None:
     if trouble is not None:
         _answer(session, judge, trouble, 1, "stopped", Progress())
     session.save()
-
-
-def _record_losses(session: Session, step: int, numbers: StepNumbers) -> None:
-    """The terms of a loss of several; that of a single one is in the row of its step."""
-    model = session.job.spec.model
-    if len(model.losses) == 1:
-        return
-    names = [written_term(term, term.readout, model.target.name) for term in model.losses]
-    weights = [term.weight for term in model.losses]
-    table = session.table(LOSSES, {"term": names, "weight": weights})
-    table.append({"step": step, "loss": numbers.terms})
-
-
-def _record_relaxations(session: Session, step: int, numbers: StepNumbers) -> None:
-    blocks, phases = zip(*numbers.solves, strict=True)
-    names = [f"{block}.{phase}" for block, phase in numbers.solves]
-    table = session.table(RELAXATION, {"solve": names, "block": blocks, "phase": phases})
-    table.append({"step": step, **numbers.relaxations})
-
-
-def _note_cycling(session: Session, numbers: StepNumbers, progress: Progress) -> None:
-    """Say once in a run that most samples of a phase end in a cycle, by more than rounding."""
-    rows = numbers.relaxations
-    if not rows["cycling"].any():
-        return
-    ended = np.sum([rows[status] for status in STATUSES], axis=0)
-    cycling = (rows["cycling"] > ended / 2) & (rows["residual_median"] > CYCLE_SIZE)
-    if not cycling.any() or "note" in session.record["events"]["kind"]:
-        return
-    block, phase = numbers.solves[int(cycling.argmax())]
-    message = (
-        f"most samples of the {phase} phase of block {block} end in a cycle: max poolings go to "
-        "and fro between their choices, or the sweeps overshoot; training goes on, and "
-        "run/relaxation holds their number at every step"
-    )
-    session.event("note", message)
-    progress.say(f"note: {message}")
-
-
-def _diagnostic_is_due(session: Session, step: int) -> bool:
-    every = session.job.plan.diagnose_every
-    if every == "auto":
-        return step >= session.position.diagnose_at and measures.has_reference(session.job.network)
-    return int(every) > 0 and step % int(every) == 0
-
-
-def _diagnose(session: Session, step: int, batch: Batch) -> int:
-    """Record this step's gradient against the implicit one, under the same random numbers.
-
-    Returns in how many steps another one keeps them all under ``DIAGNOSTICS`` of the sweeps.
-    """
-    network, world = session.job.network, session.world
-    sweeps = measures.sweeps(network.phases())
-    labels = network.labels()
-    names = [labels[name] for name in measures.trainable(network)]
-    torch.manual_seed(batch.seed)
-    row = measures.gradient_row(network, batch.x, batch.y, world, batch.weight)
-    session.table(GRADIENTS, {"parameter": names}).append({"step": step, **row})
-    cost = measures.sweeps(network.phases()) / sweeps
-    return world.all_reduce_max(math.ceil(cost / DIAGNOSTICS))
 
 
 def _end_epoch(

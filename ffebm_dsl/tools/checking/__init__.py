@@ -1,9 +1,10 @@
 """What ``ffebm check`` computes: the gradient check, and the static gradient analysis."""
 
-from ffebm_dsl.tools.checking.check import CheckSettings, check, observed_order
+from ffebm_dsl.tools.checking.beta_sweep import BetaSweep, observed_order
+from ffebm_dsl.tools.checking.check import CheckSettings, check
 from ffebm_dsl.tools.checking.devices import DeviceRow
 from ffebm_dsl.tools.checking.findings import findings
-from ffebm_dsl.tools.checking.report import BetaSweep, CheckReport, GradientRow, RelaxationRow
+from ffebm_dsl.tools.checking.report import CheckReport, GradientRow, RelaxationRow
 from ffebm_dsl.tools.checking.transient_record import (
     Analysis,
     Batch,

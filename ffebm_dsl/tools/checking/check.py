@@ -9,16 +9,14 @@ uses autograd.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import linear_regression
 
 import torch
 from torch import Tensor
 
 from ffebm_dsl.constructs.gradients.aep import AsymmetricPropagation
-from ffebm_dsl.constructs.gradients.ep import VARIANTS, EquilibriumPropagation
+from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.constructs.gradients.unrolled import Unrolled
 from ffebm_dsl.language.ir.model import SpecIR
@@ -33,6 +31,7 @@ from ffebm_dsl.physics.gradients.finite_differences import (
 from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Estimator
 from ffebm_dsl.tools.checking.amplification import Amplification, amplification
 from ffebm_dsl.tools.checking.as_configured import gradients_of_training
+from ffebm_dsl.tools.checking.beta_sweep import BetaSweep, beta_sweep, contrasts, joined
 from ffebm_dsl.tools.checking.devices import (
     DeviceRow,
     device_rows,
@@ -43,7 +42,6 @@ from ffebm_dsl.tools.checking.devices import (
 from ffebm_dsl.tools.checking.kinks import KinkReport, survey
 from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem, steps_of
 from ffebm_dsl.tools.checking.report import (
-    BetaSweep,
     CheckReport,
     DifferenceRow,
     GradientRow,
@@ -114,10 +112,11 @@ class _Checker:
         solves = [r for r in problem.network.phases() if r.phase != "free"]
         self.relaxation = relaxation_rows([*problem.free_reports, *solves], "check")
         self.scale = max(float(g.norm()) for g in self.reference.values())
+        self._contrasts = contrasts(self.spec, self.estimators, self._judged)
         probes = sum(min(g.numel(), settings.directions) for g in self.reference.values())
         self.differences: list[DifferenceRow] = []
         self._done = 0
-        self._total = 2 * probes + len(self.captured) + 3 + len(self._contrasts())
+        self._total = 2 * probes + len(self.captured) + 3 + len(self._contrasts)
 
     def advance(self, what: str) -> None:
         # How many finer steps and further directions there will be shows only on the way.
@@ -139,7 +138,7 @@ class _Checker:
             device=self.settings.device,
             as_configured=configured,
             as_configured_in_float64=in_float64,
-            beta_sweep=[self._beta_sweep(name, e, kinks) for name, e in self._contrasts().items()],
+            beta_sweep=self._beta_sweeps(kinks),
             relaxation=rows + self.relaxation,
             kinks=kinks,
             steps=steps_of(self.problem.network),
@@ -188,12 +187,20 @@ class _Checker:
         self.advance("how far rounding carries")
         return amplification(self.problem, self.settings.seed)
 
+    def _beta_sweeps(self, kinks: list[KinkReport]) -> list[BetaSweep]:
+        found, largest = [], min(kink.smooth_beta for kink in kinks)
+        for name, estimators in self._contrasts.items():
+            self.advance(f"beta sweep, {name}")
+            found.append(beta_sweep(name, self.problem, estimators, largest, self.reference))
+        return found
+
     def _estimates(self, kinks: list[KinkReport]) -> dict[str, Gradients]:
         """Every estimator's gradients, by the estimator's name."""
         self.advance("EP, implicit and unrolled gradients")
         betas = {kink.block: kink.beta for kink in kinks}
-        contrasts = {b: self._judged(b).reaching(betas[b]) for b in self.estimators}
-        nudged = self.problem.gradients(contrasts)
+        nudged = self.problem.gradients(
+            {block: self._judged(block).reaching(betas[block]) for block in self.estimators}
+        )
         self.relaxation += [
             row
             for row in relaxation_rows(self.problem.network.phases(), "check")
@@ -217,7 +224,7 @@ class _Checker:
         for block, estimator in own.items():
             found = self.problem.gradients({**self._everywhere(self.implicit), block: estimator})
             of_block = [tensor for tensor in found if tensor.startswith(f"{block}.")]
-            pair = [_joined({t: g[t] for t in of_block}) for g in (found, self.reference)]
+            pair = [joined({t: g[t] for t in of_block}) for g in (found, self.reference)]
             cosines[block] = compare(*pair).cosine
         return cosines
 
@@ -322,37 +329,6 @@ class _Checker:
             return []
         return device_rows(self.spec, self.problem, self.reference, self.advance)
 
-    def _contrasts(self) -> dict[str, dict[str, ContrastiveEstimator]]:
-        """By name, the estimators whose bias over beta is measured: EP's, and the spec's own."""
-        plains = {variant: EquilibriumPropagation(1.0, variant) for variant in VARIANTS}
-        found: dict[str, dict[str, ContrastiveEstimator]] = {
-            variant: {
-                block: AsymmetricPropagation(plain) if self._judged(block).transposed else plain
-                for block in self.estimators
-            }
-            for variant, plain in plains.items()
-        }
-        own = {block.name: block.gradient.name for block in self.spec.model.blocks}
-        for name, estimator in self.estimators.items():
-            plain = estimator.plain if isinstance(estimator, AsymmetricPropagation) else estimator
-            known = isinstance(plain, EquilibriumPropagation)
-            if isinstance(estimator, ContrastiveEstimator) and not known:
-                found[own[name]] = {b: self._judged(b) for b in self.estimators}
-        return found
-
-    def _beta_sweep(
-        self, name: str, contrasts: Mapping[str, ContrastiveEstimator], kinks: list[KinkReport]
-    ) -> BetaSweep:
-        self.advance(f"beta sweep, {name}")
-        largest = min(kink.smooth_beta for kink in kinks)
-        betas = [largest / 2**k for k in range(4)]
-        reference = _joined(self.reference)
-        errors = []
-        for beta in betas:
-            found = self.problem.gradients({b: e.reaching(beta) for b, e in contrasts.items()})
-            errors.append(float((_joined(found) - reference).norm() / reference.norm()))
-        return BetaSweep(name, betas, errors, observed_order(betas, errors))
-
     def _row(
         self,
         tensor: str,
@@ -378,22 +354,3 @@ def _with_strengths(problem: Problem) -> dict[str, Estimator]:
     if any(core.reach is not None for core in problem.cores().values()):
         problem.gradients_with(problem.configured)
     return {name: core.estimator for name, core in problem.cores().items()}
-
-
-def rounding(beta: float) -> float:
-    """Relative errors of EP below this are rounding of float64 states over beta, not bias."""
-    return max(1e-9, 1e-11 / beta)
-
-
-def observed_order(betas: list[float], errors: list[float]) -> float | None:
-    """Least-squares slope of log error over log beta; None if fewer than two errors count."""
-    points = [
-        (math.log(b), math.log(e)) for b, e in zip(betas, errors, strict=True) if e > rounding(b)
-    ]
-    if len(points) < 2:
-        return None
-    return linear_regression(*zip(*points, strict=True)).slope
-
-
-def _joined(gradients: Gradients) -> Tensor:
-    return torch.cat([g.flatten() for g in gradients.values()])

@@ -10,6 +10,7 @@ from ffebm_dsl.physics.gradients.compare import Comparison
 from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import PhaseReport
 from ffebm_dsl.tools.checking.amplification import Amplification
+from ffebm_dsl.tools.checking.beta_sweep import BetaSweep
 from ffebm_dsl.tools.checking.devices import DeviceRow
 from ffebm_dsl.tools.checking.kinks import KinkReport
 from ffebm_dsl.tools.checking.series import SeriesReport
@@ -59,21 +60,6 @@ class DifferenceRow:
     judged: int
     set_aside: int
     enough: bool
-
-
-@dataclass(frozen=True)
-class BetaSweep:
-    """How EP's error against the implicit gradient falls with beta.
-
-    ``observed_order`` is the slope of log error over log beta: 2 centered, 1 one-sided on
-    smooth activations; None where the error is at rounding level for every beta (an
-    energy that is quadratic around the equilibrium has no bias at all).
-    """
-
-    estimator: str
-    betas: list[float]
-    relative_errors: list[float]
-    observed_order: float | None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,113 @@
+"""What a step of training leaves in the record of its run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ffebm_dsl.language.ir.tools.notation import written_term
+from ffebm_dsl.physics.network import EnergyBlock
+from ffebm_dsl.physics.relaxation import CYCLE_SIZE
+from ffebm_dsl.running.records import GRADIENTS, LOSSES, RELAXATION, STATUSES
+from ffebm_dsl.running.training import measures
+from ffebm_dsl.running.training.measures import Batch, StepNumbers
+from ffebm_dsl.running.training.progress import Progress
+from ffebm_dsl.running.training.session import Session
+
+DIAGNOSTICS = 0.025
+"""The part of a run's sweeps that gradient diagnostics may take, where that is left to ffebm."""
+
+
+def record_step(session: Session, samples: int, rate: float, numbers: StepNumbers) -> float:
+    """The step after the session's position, taken or not; its accuracy."""
+    step, accuracy = session.position.step + 1, numbers.hits / samples
+    session.record["train"].append(
+        {
+            "step": step,
+            "epoch": session.position.epoch + 1,
+            "batch_size": samples,
+            "loss": numbers.loss,
+            "accuracy": accuracy,
+            "learning_rate": rate,
+            "gradient_norm": numbers.gradient_norm,
+            "free_sweeps": numbers.free_sweeps,
+            "wall_time": session.seconds(),
+        }
+    )
+    _record_losses(session, step, numbers)
+    return accuracy
+
+
+def _record_losses(session: Session, step: int, numbers: StepNumbers) -> None:
+    """The terms of a loss of several; that of a single one is in the row of its step."""
+    model = session.job.spec.model
+    if len(model.losses) == 1:
+        return
+    names = [written_term(term, term.readout, model.target.name) for term in model.losses]
+    weights = [term.weight for term in model.losses]
+    table = session.table(LOSSES, {"term": names, "weight": weights})
+    table.append({"step": step, "loss": numbers.terms})
+
+
+def record_relaxations(session: Session, numbers: StepNumbers, progress: Progress) -> None:
+    """How the phases of the next step relaxed, and once in a run, if most samples cycle."""
+    blocks, phases = zip(*numbers.solves, strict=True)
+    names = [f"{block}.{phase}" for block, phase in numbers.solves]
+    table = session.table(RELAXATION, {"solve": names, "block": blocks, "phase": phases})
+    table.append({"step": session.position.step + 1, **numbers.relaxations})
+    _note_cycling(session, numbers, progress)
+
+
+def _note_cycling(session: Session, numbers: StepNumbers, progress: Progress) -> None:
+    """Say once in a run that most samples of a phase end in a cycle, by more than rounding."""
+    rows = numbers.relaxations
+    if not rows["cycling"].any():
+        return
+    ended = np.sum([rows[status] for status in STATUSES], axis=0)
+    cycling = (rows["cycling"] > ended / 2) & (rows["residual_median"] > CYCLE_SIZE)
+    if not cycling.any() or "note" in session.record["events"]["kind"]:
+        return
+    block, phase = numbers.solves[int(cycling.argmax())]
+    message = (
+        f"most samples of the {phase} phase of block {block} end in a cycle: max poolings go to "
+        "and fro between their choices, or the sweeps overshoot; training goes on, and "
+        "run/relaxation holds their number at every step"
+    )
+    session.event("note", message)
+    progress.say(f"note: {message}")
+
+
+def diagnostic_is_due(session: Session, step: int) -> bool:
+    every = session.job.plan.diagnose_every
+    if every == "auto":
+        return step >= session.position.diagnose_at and measures.has_reference(session.job.network)
+    return int(every) > 0 and step % int(every) == 0
+
+
+def diagnose(session: Session, step: int, batch: Batch) -> int:
+    """Record this step's gradient against the implicit one, under the same random numbers.
+
+    Returns in how many steps another one keeps them all under ``DIAGNOSTICS`` of the sweeps.
+    """
+    network, world = session.job.network, session.world
+    sweeps = measures.sweeps(network.phases())
+    labels = network.labels()
+    names = [labels[name] for name in measures.trainable(network)]
+    torch.manual_seed(batch.seed)
+    row = measures.gradient_row(network, batch.x, batch.y, world, batch.weight)
+    session.table(GRADIENTS, {"parameter": names}).append({"step": step, **row})
+    cost = measures.sweeps(network.phases()) / sweeps
+    return world.all_reduce_max(math.ceil(cost / DIAGNOSTICS))
+
+
+def tell_strengths(session: Session, cores: Sequence[EnergyBlock], progress: Progress) -> None:
+    """What the first step of an epoch found for ``beta = auto``; the lead's holds for all."""
+    session.world.broadcast_buffers(session.job.network)
+    for core in cores:
+        if core.reach is not None:
+            message = f"block {core.name}: nudged by up to {float(core.reach):.3g}, as measured"
+            session.event("note", message)
+            progress.say(message)
