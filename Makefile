@@ -8,7 +8,7 @@ DEMO := specs/small/digits.ffe
 # Installing applies constraints.txt every time; see the note at its top.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: demo test test-all soak lint format clean
+.PHONY: demo test test-all soak lint format vsix clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ffebm train $(DEMO)
@@ -38,12 +38,22 @@ lint: $(VENV)/.installed-test
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
 	  --cache-dir ../../.mypy_cache -p ffebm_dsl -p benchmarks
 
+# The VS Code extension, its client bundled, as dist/ffe-VERSION.vsix. It needs npm.
+EXTENSION := editors/vscode
+
+vsix: $(EXTENSION)/node_modules/.package-lock.json
+	mkdir -p dist
+	cd $(EXTENSION) && npm run --silent package -- --out ../../dist/
+
+$(EXTENSION)/node_modules/.package-lock.json: $(EXTENSION)/package.json
+	cd $(EXTENSION) && npm install --no-audit --no-fund --no-package-lock
+
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist ffebm.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist $(EXTENSION)/dist $(EXTENSION)/node_modules ffebm.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from ffebm_dsl.physics.interfaces import Layer, PhaseSettings, Relaxation, Sweeps
     from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridNetwork
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AvgPool2d",

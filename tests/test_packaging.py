@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,30 +12,36 @@ from pathlib import Path
 
 import pytest
 
+import ffebm_dsl
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"ffebm_dsl": "ffebm_dsl"} | {
     name: f"ffebm_dsl/{name}" for name in ("cli", "grammar", "specs")
 }
 """Folder in the repository -> folder in the wheel."""
 
-
 STRAYS = (
-    "grammar/editors/vscode/node_modules/vscode-languageclient/package.json",
-    "grammar/editors/vscode/node_modules/semver/index.js",
-    "grammar/editors/vscode/package-lock.json",
-    "grammar/editors/vscode/ffe-0.1.0.vsix",
     "specs/runs/digits/spec.ffe",
     "specs/small/runs/digits/spec.ffe",
     "grammar/messages/notes.txt",
 )
-"""What use of the repository leaves in it: an extension that was built, runs."""
+"""What use of the repository leaves in it."""
+
+
+def test_one_version_everywhere() -> None:
+    """Of the package, in the changelog's newest release, the citation and the extension."""
+    texts = {
+        name: (ROOT / name).read_text(encoding="utf-8") for name in ("CHANGELOG.md", "CITATION.cff")
+    }
+    released = re.findall(r"^## \[([0-9.]+)\]", texts["CHANGELOG.md"], re.MULTILINE)
+    (cited,) = re.findall(r"^version: (.*)$", texts["CITATION.cff"], re.MULTILINE)
+    extension = json.loads((ROOT / "editors/vscode/package.json").read_text(encoding="utf-8"))
+    assert {released[0], cited, extension["version"]} == {ffebm_dsl.__version__}
 
 
 @pytest.mark.slow
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(tmp_path: Path) -> None:
-    ignored = shutil.ignore_patterns(
-        "__pycache__", "node_modules", "package-lock.json", "*.vsix", "runs"
-    )
+    ignored = shutil.ignore_patterns("__pycache__", "runs")
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
     for file in ("pyproject.toml", "README.md", "LICENSE"):

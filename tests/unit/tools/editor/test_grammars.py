@@ -20,15 +20,14 @@ from ffebm_dsl.tools.highlighting import TYPES, FfeLexer
 from tests.unit.tools.editor.textmate import FILE, make_grammar
 
 ROOT = Path(__file__).parents[4]
-GRAMMAR = ROOT / "grammar"
-EXTENSION = GRAMMAR / "editors" / "vscode"
+EXTENSION = ROOT / "editors" / "vscode"
 SPECS = [*(ROOT / "specs").rglob("*.ffe"), *(ROOT / "tests" / "golden" / "good").glob("*.ffe")]
 
 
 def test_the_textmate_grammar_is_current(update_golden: bool) -> None:
     if update_golden:
-        (GRAMMAR / FILE).write_text(make_grammar(), encoding="utf-8")
-    assert (GRAMMAR / FILE).read_text(encoding="utf-8") == make_grammar()
+        FILE.write_text(make_grammar(), encoding="utf-8")
+    assert FILE.read_text(encoding="utf-8") == make_grammar()
 
 
 def scopes(line: str) -> dict[str, str]:
@@ -76,7 +75,7 @@ def test_scopes(line: str, expected: dict[str, str]) -> None:
 
 def test_the_extension_fits_together() -> None:
     package: dict[str, Any] = json.loads((EXTENSION / "package.json").read_text())
-    paths = [package["main"]]
+    paths = [package["icon"], *package["scripts"]["vscode:prepublish"].split()[1:]]
     paths += [g["path"] for g in package["contributes"]["grammars"]]
     paths += [language["configuration"] for language in package["contributes"]["languages"]]
     assert all((EXTENSION / path).is_file() for path in paths)
@@ -85,6 +84,7 @@ def test_the_extension_fits_together() -> None:
         re.compile(rule)
     setting = package["contributes"]["configuration"]["properties"]["ffe.command"]
     assert setting["default"] == ["ffebm", "lsp"]
+    assert (EXTENSION / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

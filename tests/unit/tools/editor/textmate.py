@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from ffebm_dsl.language.ir.resolve.params import VALUE_TYPES
@@ -14,7 +15,7 @@ from ffebm_dsl.language.registry import TABLES
 from ffebm_dsl.language.syntax import RESERVED
 from ffebm_dsl.language.syntax.declarations import DECLARING
 
-FILE = "editors/vscode/syntaxes/ffe.tmLanguage.json"
+FILE = Path(__file__).parents[4] / "editors/vscode/syntaxes/ffe.tmLanguage.json"
 CONSTANTS = frozenset({"true", "false"})
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 PACKAGE = r"[A-Za-z_][A-Za-z0-9._-]*"
