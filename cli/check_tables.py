@@ -53,7 +53,9 @@ def print_report(report: CheckReport, samples: int, seed: int) -> None:
         f"{report.device}."
     )
     for block, phases in report.noise.items():
-        stated = ", ".join(f"{phase} {noise:g}" for phase, noise in phases.items() if noise)
+        stated = ", ".join(
+            f"{phase} {' + '.join(noise)}" for phase, noise in phases.items() if noise
+        )
         emit(f"Noise of {block} ({stated}): left out, except of what is as configured.")
     judged, aside = (
         sum(getattr(row, what) for row in report.differences) for what in ("judged", "set_aside")

@@ -188,7 +188,7 @@ def _relaxation(relax: RelaxIR) -> str:
         if call.name != PHASES["free"].parameter(key).default:
             parts.append(f"{key} {notation.written_in_full(call)}")
     if relax.noise:
-        parts.append(f"noise {relax.noise:g}")
+        parts.append(f"noise {', '.join(map(notation.written_in_full, relax.noise))}")
     if relax.start == "feedforward":
         parts.append("started by a feedforward pass")
     return ", ".join(parts)

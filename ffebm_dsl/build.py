@@ -5,7 +5,6 @@ What a call means is its construct's business; here is how the parts are put tog
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
@@ -40,6 +39,7 @@ from ffebm_dsl.language.registry import (
     GRADIENTS,
     INITIALISERS,
     LOSSES,
+    NOISES,
     OPS,
     ROUTINGS,
     SOLVERS,
@@ -185,12 +185,12 @@ def _block(
         # The loss is the only reader of such a block, through this output.
         outputs = {prediction: outputs[prediction]}
     edges = [(index[c.source], index[c.target]) for c in ir.couplings]
-    read_noise = hardware.arguments["read_noise"] if hardware else 0.0
+    noises: tuple[CallIR, ...] = hardware.arguments["noise"] if hardware else ()
     # A layer with a term reads its own old state.
     edges += [(index[t.layer], index[t.layer]) for t in ir.terms]
     settings = BlockSettings(
-        _relaxation(ir.free, len(layers), edges, read_noise),
-        _relaxation(ir.nudged, len(layers), edges, read_noise),
+        _relaxation(ir.free, len(layers), edges, noises),
+        _relaxation(ir.nudged, len(layers), edges, noises),
         _estimator(ir.gradient),
     )
     device = None
@@ -209,7 +209,7 @@ def _block(
 
 
 def _device(hardware: CallIR) -> DeviceSettings:
-    """What a hardware section means, but for its read noise, which is part of relaxations."""
+    """What a hardware section means, but for its noise, which is part of relaxations."""
     given = hardware.arguments
     converters = {
         key: CONVERTERS[given[key].name].make(given[key].arguments)
@@ -269,7 +269,7 @@ def _coupling_op(op: OpIR, *, backward: bool = False) -> OpWeights:
 
 
 def _relaxation(
-    ir: RelaxIR, layers: int, edges: list[tuple[int, int]], read_noise: float = 0.0
+    ir: RelaxIR, layers: int, edges: list[tuple[int, int]], noises: tuple[CallIR, ...] = ()
 ) -> PhaseSettings:
     groups = schedule(ir.order, layers, edges)
     sweeps = Sweeps(groups, ir.damping)
@@ -279,10 +279,8 @@ def _relaxation(
     # A damped or over-relaxed layer reads its own old state.
     alone = ir.damping == 0 and ir.over_relaxation == 1
     read = carried(groups, edges) if alone else tuple(range(layers))
-    # Independent noises add up in their squares.
-    noise = math.hypot(ir.noise, read_noise)
-    if noise == 0:
-        solver = SOLVERS[ir.solver.name].make(ir.solver.arguments, solver, read)
+    noise = tuple(NOISES[n.name].make(n.arguments) for n in (*ir.noise, *noises))
+    solver = SOLVERS[ir.solver.name].make(ir.solver.arguments, solver, read)
     return PhaseSettings(
         ir.sweeps,
         ir.tolerance,

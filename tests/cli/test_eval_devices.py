@@ -16,7 +16,7 @@ TEXT = (
     .replace(
         "\nmodel small {",
         """
-hardware trained { weights = array(mismatch=0.2)  read_noise = 0.05  updates = adc(8) }
+hardware trained { weights = array(mismatch=0.2)  noise = [read(0.05)]  updates = adc(8) }
 hardware drifting { weights = pcm() }
 hardware coarse { outputs = adc(3) }
 hardware stated { outputs = adc(3, range=1) }

@@ -75,7 +75,7 @@ CONSTRUCT = ArrayConstruct(
     deviations=(
         "a weight is the difference of two cells, one of which is meant to be at 0 and has its "
         "errors too; xi is drawn anew whenever weights are programmed; the source advises read "
-        "noise of 1 % besides (`read_noise`)",
+        "noise of 1 % besides (`read`)",
     ),
     make=lambda a: ResistiveArray(
         number_or_none(a["range"], "auto"), a["after"], a["transpose_mismatch"]

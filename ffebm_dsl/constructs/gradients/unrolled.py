@@ -8,6 +8,7 @@ sweep (Ernoult et al. 2019).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.language.registry import Arguments, Backward, EstimatorConstruct, Kind, Parameter
@@ -17,7 +18,7 @@ from ffebm_dsl.physics.interfaces import (
     Equilibrium,
     Estimator,
     GradientEstimate,
-    together,
+    noisy_dynamics,
 )
 
 if TYPE_CHECKING:
@@ -53,8 +54,10 @@ class Unrolled(Estimator):
         bound = equilibrium.bound.differentiable()
         inputs = [*bound.weights.values(), *bound.drives]
         with torch.enable_grad():
-            force = together(equilibrium.force, equilibrium.noise(settings, "unrolled"))
-            dynamics = bound.dynamics(force, equilibrium.routings)
+            make = partial(bound.dynamics, routings=equilibrium.routings)
+            dynamics = noisy_dynamics(
+                make, equilibrium.force, settings.noise, equilibrium.draws, "unrolled"
+            )
             solution = relax(dynamics, equilibrium.state, settings)
         end = [s.detach() for s in solution.state]
         outputs, cotangents = [], []

@@ -28,11 +28,5 @@ def relaxation(sweeps: int, fewest: int, tolerance: float, order: str) -> tuple[
         ),
         Parameter("routing", Kind.CALL, "choices of max pooling", "live", table="routings"),
         Parameter("solver", Kind.CALL, "what accelerates the sweeps", "plain", table="solvers"),
-        Parameter(
-            "noise",
-            Kind.REAL,
-            "standard deviation of what is added to each pre-activation, anew in every sweep",
-            0.0,
-            NOT_NEGATIVE,
-        ),
+        Parameter("noise", Kind.CALLS, "what is drawn anew in every sweep", (), table="noises"),
     )

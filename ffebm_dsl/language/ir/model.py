@@ -114,9 +114,8 @@ class OutputIR:
 class RelaxIR:
     """How a phase is relaxed.
 
-    ``tolerance`` 0 means: always ``sweeps`` sweeps. ``routing`` and ``solver`` are calls of
-    constructs. ``noise`` is the standard deviation of what is added to every pre-activation in
-    every sweep. ``start`` is ``zeros`` or ``feedforward`` for a
+    ``tolerance`` 0 means: always ``sweeps`` sweeps. ``routing``, ``solver`` and
+    ``noise`` are calls of constructs. ``start`` is ``zeros`` or ``feedforward`` for a
     free phase, ``free state`` for a nudged one.
     """
 
@@ -127,7 +126,7 @@ class RelaxIR:
     over_relaxation: float
     routing: CallIR
     solver: CallIR
-    noise: float
+    noise: tuple[CallIR, ...]
     start: str
 
 

@@ -213,6 +213,16 @@ class SolverConstruct(Construct):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoiseConstruct(Construct):
+    """What is drawn anew in every sweep of a phase.
+
+    ``make``: arguments -> :class:`ffebm_dsl.physics.interfaces.Noise`.
+    """
+
+    make: Callable[[Arguments], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ArrayConstruct(Construct):
     """What holds the weights of an analog array.
 

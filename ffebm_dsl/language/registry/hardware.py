@@ -11,11 +11,11 @@ HARDWARE = Construct(
     (
         Parameter("weights", Kind.CALL, "what holds the weights", "ideal", table="arrays"),
         Parameter(
-            "read_noise",
-            Kind.REAL,
-            "standard deviation of what each pre-activation feels besides, anew in every sweep",
-            0.0,
-            NOT_NEGATIVE,
+            "noise",
+            Kind.CALLS,
+            "what is drawn anew in every sweep, beside the noise of the phase",
+            (),
+            table="noises",
         ),
         Parameter(
             "drives", Kind.CALL, "what drives pass on their way in", "ideal", table="converters"

@@ -28,6 +28,7 @@ from ffebm_dsl.language.registry.construct import (
     EstimatorConstruct,
     InitialiserConstruct,
     LossConstruct,
+    NoiseConstruct,
     OpConstruct,
     OptimizerConstruct,
     PolicyConstruct,
@@ -196,6 +197,7 @@ CONNECTIONS = Table(
 )
 ROUTINGS = Table("routings", "routing", RoutingConstruct, "relax free {{ routing = {} }}")
 SOLVERS = Table("solvers", "solver", SolverConstruct, "relax free {{ solver = {} }}")
+NOISES = Table("noises", "noise", NoiseConstruct, "relax free {{ noise = [{}] }}")
 ARRAYS = Table("arrays", "array of weights", ArrayConstruct, "hardware h {{ weights = {} }}")
 CONVERTERS = Table("converters", "converter", ConverterConstruct, "hardware h {{ drives = {} }}")
 GRADIENTS = Table("gradients", "gradient estimator", EstimatorConstruct, "gradient {}")
@@ -226,6 +228,7 @@ TABLES: Mapping[str, Table[Construct]] = MappingProxyType(
             CONNECTIONS,
             ROUTINGS,
             SOLVERS,
+            NOISES,
             ARRAYS,
             CONVERTERS,
             GRADIENTS,

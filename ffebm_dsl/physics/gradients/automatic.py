@@ -23,6 +23,7 @@ from ffebm_dsl.physics.interfaces import (
     Draws,
     Equilibrium,
     PhaseSettings,
+    PreActivationNoise,
     Status,
 )
 
@@ -120,17 +121,18 @@ class _Estimates:
 
 
 def _noisy(nudged: PhaseSettings, equilibrium: Equilibrium) -> PhaseSettings:
-    """The phase with the noise of rounding where it has none, and of its tolerance."""
+    """The phase with the noise of rounding, or of its tolerance, besides its own."""
     largest = max(float(s.abs().max()) for s in equilibrium.state)
     rounding = torch.finfo(equilibrium.state[0].dtype).eps * max(largest, 1.0)
-    return replace(nudged, noise=max(nudged.noise, rounding, nudged.tolerance * largest))
+    least = PreActivationNoise(max(rounding, nudged.tolerance * largest))
+    return replace(nudged, noise=(*nudged.noise, least))
 
 
 def _crossed(
     contrast: ContrastiveEstimator, equilibrium: Equilibrium, cost: Cost, beta: float
 ) -> float:
     """The part of the units that are on different sides of a kink under the two nudges."""
-    quiet = replace(equilibrium, nudged=replace(equilibrium.nudged, noise=0.0))
+    quiet = replace(equilibrium, nudged=replace(equilibrium.nudged, noise=()))
     transposed = contrast.transposed
     up, down = nudged_phases(quiet, cost, [beta, -beta], transposed=transposed).values()
     pairs = zip(equilibrium.bound.layers, up.state, down.state, strict=True)

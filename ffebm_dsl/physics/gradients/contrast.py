@@ -24,11 +24,13 @@ from ffebm_dsl.physics.interfaces import (
     Cost,
     EnergyDynamics,
     Equilibrium,
+    Force,
     GradientEstimate,
     Phase,
     Routings,
     Solution,
     difference,
+    noisy_dynamics,
     per_sample,
     together,
 )
@@ -174,20 +176,23 @@ def nudged_dynamics(
     force = together(
         None if given is None else given.select(_copied(batch, copies, like)),
         Nudge(cost.stacked(copies), strengths, {} if transposed else _shares(bound, cost)),
-        # A word of its own: what real and complex phases draw must not be the same.
-        equilibrium.noise(equilibrium.nudged, "complex" if is_complex else "nudged", copies),
     )
     start = [torch.cat([s] * copies) for s in equilibrium.state]
     if is_complex:
         start = [s.to(like.dtype) for s in start]
     routings, repeated = equilibrium.routings, bound.repeated(copies)
-    dynamics: EnergyDynamics
-    if transposed:
-        kept = routings or equilibrium.bound.routings(equilibrium.state)
-        dynamics = repeated.displaced(start, force, _repeat(kept, copies))
-    else:
-        freeze_after = equilibrium.nudged.freeze_after
-        dynamics = repeated.dynamics(force, _repeat(routings, copies), freeze_after=freeze_after)
+    nudged = equilibrium.nudged
+
+    def make(force: Force | None) -> EnergyDynamics:
+        if transposed:
+            kept = routings or equilibrium.bound.routings(equilibrium.state)
+            return repeated.displaced(start, force, _repeat(kept, copies))
+        freeze_after = nudged.freeze_after
+        return repeated.dynamics(force, _repeat(routings, copies), freeze_after=freeze_after)
+
+    # A word of its own: what real and complex phases draw must not be the same.
+    phase = "complex" if is_complex else "nudged"
+    dynamics = noisy_dynamics(make, force, nudged.noise, equilibrium.draws, phase, copies)
     if is_complex:
         return PairedDynamics(dynamics), [paired(s) for s in start]
     return dynamics, start

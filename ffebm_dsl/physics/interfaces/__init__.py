@@ -41,7 +41,13 @@ from ffebm_dsl.physics.interfaces.estimator import (
     GradientEstimate,
     Phase,
 )
-from ffebm_dsl.physics.interfaces.noise import Draws, Noise
+from ffebm_dsl.physics.interfaces.noise import (
+    Draws,
+    Noise,
+    PreActivationNoise,
+    Stream,
+    noisy_dynamics,
+)
 from ffebm_dsl.physics.interfaces.op import (
     BoundOp,
     CouplingOp,
@@ -85,6 +91,7 @@ __all__ = [
     "Numbers",
     "Phase",
     "PhaseSettings",
+    "PreActivationNoise",
     "Relaxation",
     "Restoring",
     "RoutedOp",
@@ -96,6 +103,7 @@ __all__ = [
     "State",
     "Status",
     "Stencil",
+    "Stream",
     "Sweep",
     "Sweeps",
     "Term",
@@ -107,6 +115,7 @@ __all__ = [
     "inner",
     "joined",
     "layer_weights",
+    "noisy_dynamics",
     "per_sample",
     "together",
 ]

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ffebm_dsl.physics.interfaces.energy import BoundEnergy, Force, Routings
-from ffebm_dsl.physics.interfaces.noise import Draws, Noise
+from ffebm_dsl.physics.interfaces.noise import Draws
 from ffebm_dsl.physics.interfaces.relaxation import PhaseSettings, Solution
 
 if TYPE_CHECKING:
@@ -46,10 +46,6 @@ class Equilibrium:
     force: Force | None = None
     draws: Draws | None = None
     read: Callable[[int, Tensor], Tensor] | None = None
-
-    def noise(self, settings: PhaseSettings, phase: str, copies: int = 1) -> Noise | None:
-        """The noise of a phase with these settings; every sample is in it ``copies`` times."""
-        return self.draws.noise(phase, settings.noise, copies) if self.draws else None
 
 
 class Cost(ABC):

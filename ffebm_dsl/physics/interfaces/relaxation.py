@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Self
 
+from ffebm_dsl.physics.interfaces.noise import Noise
 from ffebm_dsl.physics.interfaces.solver import Schedule, Solver, Sweeps
 
 if TYPE_CHECKING:
@@ -59,22 +60,25 @@ class PhaseSettings(Relaxation):
         freeze_after: keep the choices of max poolings after this many sweeps; -1: never.
         feedforward: a free phase from zero begins with one forward pass through the layers,
             which is not counted as a sweep.
-        noise: standard deviation of what is added to every pre-activation, anew in every sweep.
+        noise: what is drawn anew in every sweep.
 
     Raises:
-        ValueError: noise that is negative, or in sweeps other than plain ones: what accelerates
-            them takes noise for a change of the state.
+        ValueError: noise in sweeps other than plain ones: what accelerates them takes noise for
+            a change of the state.
     """
 
     freeze_after: int = -1
     feedforward: bool = False
-    noise: float = 0.0
+    noise: tuple[Noise, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.noise >= 0:
-            raise ValueError(f"noise must be at least 0, not {self.noise}")
-        if self.noise > 0 and not isinstance(self.solver, Sweeps):
+        if self.noisy and not isinstance(self.solver, Sweeps):
             raise ValueError(f"noise needs plain sweeps, not {type(self.solver).__name__}")
+
+    @property
+    def noisy(self) -> bool:
+        """Whether there is any noise."""
+        return any(noise.deviation > 0 for noise in self.noise)
 
 
 @dataclass(frozen=True)

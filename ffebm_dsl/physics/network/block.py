@@ -75,7 +75,7 @@ class BlockSettings:
     def quiet(self) -> BlockSettings:
         """The same without noise."""
         return replace(
-            self, free=replace(self.free, noise=0.0), nudged=replace(self.nudged, noise=0.0)
+            self, free=replace(self.free, noise=()), nudged=replace(self.nudged, noise=())
         )
 
 
@@ -212,7 +212,7 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
 
     def _draws(self, settings: BlockSettings, drives: Sequence[Tensor]) -> Draws | None:
         """Where the noise of a call comes from: a seed from torch's generator, as for dropout."""
-        noisy = settings.free.noise > 0 or settings.nudged.noise > 0
+        noisy = settings.free.noisy or settings.nudged.noisy
         reprogrammed = self.training and self.device is not None and self.device.reprogrammed
         if not noisy and not reprogrammed:
             return None

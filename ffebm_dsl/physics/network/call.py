@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -19,7 +20,7 @@ from ffebm_dsl.physics.interfaces import (
     GradientEstimate,
     Routings,
     Solution,
-    together,
+    noisy_dynamics,
 )
 from ffebm_dsl.physics.network.phase_report import PhaseReport
 from ffebm_dsl.physics.network.strength import at_its_strength
@@ -66,13 +67,13 @@ class Call:
         """The free phase, and the routings that were frozen in it or given."""
         s = self.settings
         at_zero = s.start is None
-        noise = self.draws.noise("free", s.free.noise) if self.draws else None
-        dynamics = bound.dynamics(
-            together(s.force, noise),
-            s.routings,
+        make = partial(
+            bound.dynamics,
+            routings=s.routings,
             freeze_after=s.free.freeze_after,
             from_zero=at_zero,
         )
+        dynamics = noisy_dynamics(make, s.force, s.free.noise, self.draws, "free")
         start = bound.zero_state() if s.start is None else s.start
         if s.free.feedforward and at_zero:
             start = forward_pass(dynamics, start)

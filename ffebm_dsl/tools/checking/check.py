@@ -142,7 +142,7 @@ class _Checker:
             relaxation=rows + self.relaxation,
             kinks=kinks,
             steps=steps_of(self.problem.network),
-            noise=stated_noise(self.problem),
+            noise=stated_noise(self.spec),
             series=self._series(),
             amplification=self._amplification(),
             biased=biased,

@@ -22,7 +22,7 @@ from torch import Tensor
 from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import changed, fill_defaults
-from ffebm_dsl.language.ir.tools.notation import written_briefly
+from ffebm_dsl.language.ir.tools.notation import written, written_briefly
 from ffebm_dsl.language.registry import HARDWARE, TABLES
 from ffebm_dsl.tools.checking.as_configured import matched
 from ffebm_dsl.tools.checking.problem import Problem, train_without_dropout
@@ -63,11 +63,18 @@ def on_devices(spec: SpecIR) -> bool:
     return any(block.hardware != IDEAL for block in spec.model.blocks)
 
 
-def stated_noise(problem: Problem) -> dict[str, dict[str, float]]:
-    """The noise of each block that has some, by phase."""
+def stated_noise(spec: SpecIR) -> dict[str, dict[str, list[str]]]:
+    """The noise of each block that has some, its device's too, by phase and as calls."""
+    of_device = {device.name: device.arguments["noise"] for device in spec.hardware}
     phases = {
-        name: {"free": s.free.noise, "nudged": s.nudged.noise}
-        for name, s in problem.configured.items()
+        block.name: {
+            phase: [
+                written_briefly(noise, "noises")
+                for noise in (*relax.noise, *of_device.get(block.hardware, ()))
+            ]
+            for phase, relax in (("free", block.free), ("nudged", block.nudged))
+        }
+        for block in spec.model.blocks
     }
     return {name: found for name, found in phases.items() if any(found.values())}
 
@@ -112,10 +119,14 @@ def _alone(device: CallIR) -> Iterator[tuple[str, str, object]]:
     for key, value in changed(HARDWARE, device.arguments).items():
         if key == "seed":
             continue
+        table = HARDWARE.parameter(key).table
+        if isinstance(value, tuple):
+            for entry in value:
+                yield f"{key} {written(entry, HARDWARE.parameter(key))}", key, (entry,)
+            continue
         if not isinstance(value, CallIR):
             yield f"{key} {value:g}", key, value
             continue
-        table = HARDWARE.parameter(key).table
         construct = TABLES[table][value.name]
         stated = changed(construct, value.arguments)
         optional = [name for name in stated if not construct.parameter(name).required]

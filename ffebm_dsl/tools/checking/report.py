@@ -98,7 +98,7 @@ class CheckReport:
         kinks: where states sit relative to kinks, and the beta chosen for each block.
         steps: of each block with terms of layers, by layer: how much of the way to ``sigma(v)`` an
             update goes, so that the energy falls.
-        noise: of each block whose spec has some, by phase: left out of everything but
+        noise: of each block that has some, by phase and as calls: left out of everything but
             ``as_configured`` and ``as_configured_in_float64``.
         series: how far the states of blocks with complex phases are a series in beta.
         amplification: how far rounding carries in every block, as training relaxes it.
@@ -119,7 +119,7 @@ class CheckReport:
     relaxation: list[RelaxationRow]
     kinks: list[KinkReport]
     steps: dict[str, dict[str, float]]
-    noise: dict[str, dict[str, float]]
+    noise: dict[str, dict[str, list[str]]]
     series: list[SeriesReport]
     amplification: list[Amplification]
     biased: dict[str, float]

@@ -65,7 +65,7 @@ def with_fixed_sweeps(network: HybridNetwork, sweeps: int | None = None) -> Hybr
     found = copy.deepcopy(network)
     for block in found.blocks:
         free = block.core.settings.free
-        if free.noise:
+        if free.noisy:
             raise InputError(
                 f"block {block.name} has noise in its free phase, which a graph has not",
                 help="use --format safetensors, which takes every network",

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ffebm_dsl.language.ir.check.check_model import blocks_of, read_by_loss
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, RelaxIR
 from ffebm_dsl.language.ir.resolve.resolved import Block, Spec
-from ffebm_dsl.language.registry import ARRAYS, CONVERTERS, ENERGIES, GRADIENTS, OPS, SOLVERS
+from ffebm_dsl.language.registry import (
+    ARRAYS,
+    CONVERTERS,
+    ENERGIES,
+    GRADIENTS,
+    NOISES,
+    OPS,
+    SOLVERS,
+)
 
 
 def check_hardware(spec: Spec, log: Log) -> Spec:
@@ -21,7 +29,7 @@ def check_hardware(spec: Spec, log: Log) -> Spec:
         inside = log.within(block.expansion)
         device = spec.hardware.get(block.device.text) if block.device else None
         hardware = device.ir.arguments if device and device.ir else {}
-        _check_noise(block, hardware.get("read_noise", 0.0), inside)
+        _check_noise(block, hardware.get("noise", ()), inside)
         if hardware:
             _check_energy(block, hardware, inside)
             _check_phases(block, inside)
@@ -29,11 +37,11 @@ def check_hardware(spec: Spec, log: Log) -> Spec:
     return spec
 
 
-def _check_noise(block: Block, read_noise: float, log: Log) -> None:
+def _check_noise(block: Block, of_device: Sequence[CallIR], log: Log) -> None:
     for phase, relax in (("free", block.free), ("nudged", block.nudged)):
         accelerated = _accelerated(relax)
-        if accelerated and (relax.noise > 0 or read_noise > 0):
-            noise = "noise" if relax.noise > 0 else "its device's read noise"
+        if accelerated and (_noisy(relax.noise) or _noisy(of_device)):
+            noise = "noise" if _noisy(relax.noise) else "its device's noise"
             log.report(
                 "FFE4009",
                 f"`relax {phase}` of block `{block.name}` has {noise} and {accelerated}, which "
@@ -42,14 +50,18 @@ def _check_noise(block: Block, read_noise: float, log: Log) -> None:
                 help="make plain sweeps, or leave the noise out",
             )
     call = block.gradient.call
-    if block.nudged.noise > 0 and call is not None and not GRADIENTS[call.name].nudges:
+    if _noisy(block.nudged.noise) and call is not None and not GRADIENTS[call.name].nudges:
         log.report(
             "FFE4009",
             f"block `{block.name}` has noise in nudged phases, and `gradient {call.name}` has no "
             "such phases",
             block.span,
-            help="write `relax nudged { noise = 0 }`, or choose an estimator that nudges",
+            help="write `relax nudged { noise = [] }`, or choose an estimator that nudges",
         )
+
+
+def _noisy(noises: Sequence[CallIR]) -> bool:
+    return any(NOISES[noise.name].make(noise.arguments).deviation > 0 for noise in noises)
 
 
 def _accelerated(relax: RelaxIR) -> str:

@@ -97,7 +97,7 @@ def options(connection: str, settings: Mapping[str, Value]) -> str:
 
 
 def device_in_words(device: CallIR) -> str:
-    """The keys of a hardware section that are not as by default: ``read_noise = 0.01, ...``."""
+    """The keys of a hardware section that are not as by default: ``noise = [read(0.01)], ...``."""
     return ", ".join(assignments(HARDWARE, changed(HARDWARE, device.arguments))) or "as ideal"
 
 

@@ -103,7 +103,7 @@ def call(draw: st.DrawFn, table: str, *names: str) -> CallIR:
 
 
 def relax(draw: st.DrawFn, before: RelaxIR) -> RelaxIR:
-    noise = draw(st.sampled_from((0.0, 0.04)))
+    noise = draw(st.sampled_from(((), (CallIR("read", {"deviation": 0.04}),))))
     return replace(
         before,
         # One sweep would not carry the input through two layers: FFE4008.
@@ -134,7 +134,7 @@ def block(draw: st.DrawFn, before: BlockIR) -> BlockIR:
         gradient = CallIR("ep", {**gradient.arguments, "points": 0})
     nudged = relax(draw, before.nudged)
     if not GRADIENTS[gradient.name].nudges:
-        nudged = replace(nudged, noise=0.0)
+        nudged = replace(nudged, noise=())
     return replace(
         before,
         layers=layers,

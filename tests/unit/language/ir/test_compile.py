@@ -57,7 +57,7 @@ def blocks(ir: SpecIR) -> tuple[BlockIR, ...]:
 
 def test_defaults_are_filled_in() -> None:
     block = blocks(spec())[0]
-    common = (0.0, 1.0, CallIR("live"), CallIR("plain"), 0.0)
+    common = (0.0, 1.0, CallIR("live"), CallIR("plain"), ())
     assert block.free == RelaxIR(100, 1e-5, "asynchronous", *common, "zeros")
     assert block.nudged == RelaxIR(20, 0.0, "asynchronous_reversed", *common, "free state")
     assert block.gradient.name == "ep"

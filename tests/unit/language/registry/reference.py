@@ -54,8 +54,6 @@ def _call(signature: Construct) -> str:
 
 def _with_default(parameter: Parameter) -> str:
     default = describe_default(parameter)
-    if parameter.kind is Kind.CALLS:
-        default = "[]"
     return f"{parameter.name}={default}" if default else parameter.name
 
 
@@ -75,7 +73,9 @@ def _parameters(signature: Construct) -> str:
     rows = []
     for parameter in signature.parameters:
         default = describe_default(parameter)
-        kind = f"one of the {parameter.table}" if parameter.table else str(parameter.kind)
+        kind = str(parameter.kind)
+        if parameter.table:
+            kind = f"{'some' if parameter.kind is Kind.CALLS else 'one'} of the {parameter.table}"
         range_ = ", ".join(filter(None, [kind, str(parameter.bounds)]))
         rows.append([f"`{parameter.name}`", f"`{default}`" if default else "required", range_])
         rows[-1].append(parameter.doc)

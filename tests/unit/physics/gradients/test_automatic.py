@@ -26,6 +26,7 @@ from ffebm_dsl.physics.interfaces import (
     Draws,
     Equilibrium,
     GradientEstimate,
+    PreActivationNoise,
 )
 from tests.problems import block, chain_energy, normal, weights_of
 
@@ -38,7 +39,9 @@ def equilibrium(activation: Activation, noise: float) -> tuple[Equilibrium, Line
     energy, drive = chain_energy((12, 10, 6), activation), normal(BATCH, 12, seed=3)
     core = block(energy)
     bound = energy.bind([drive], weights_of(energy))
-    nudged = replace(core.settings.nudged, sweeps=30, tolerance=0.0, noise=noise)
+    nudged = replace(
+        core.settings.nudged, sweeps=30, tolerance=0.0, noise=(PreActivationNoise(noise),)
+    )
     found = Equilibrium(
         bound,
         tuple(core.solve(drive)[0].state),
@@ -60,7 +63,7 @@ class Errors:
     def __init__(self, contrast: ContrastiveEstimator, at: Equilibrium, cost: LinearCost) -> None:
         self._contrast, self._at, self._cost = contrast, at, cost
         self._weights = torch.full((BATCH,), 1 / BATCH, dtype=torch.float64)
-        quiet = replace(at, nudged=replace(at.nudged, noise=0.0, sweeps=500, tolerance=1e-14))
+        quiet = replace(at, nudged=replace(at.nudged, noise=(), sweeps=500, tolerance=1e-14))
         self.exact = joined(Implicit(1e-13, 1000).estimate(quiet, cost, self._weights))
 
     def __call__(self, reach: float) -> float:

@@ -77,7 +77,7 @@ def same(a: Sequence[Tensor], b: Sequence[Tensor]) -> bool:
 
 NOTHING = [
     "",
-    "read_noise = 0.0",
+    "noise = [read(0.0)]",
     "weights = ideal",
     "weights = array(mismatch=0, transpose_mismatch=0, write_noise=0)",
     "weights = array(range=100)",
@@ -85,7 +85,7 @@ NOTHING = [
     "update_offset = 0  seed = 3",
 ]
 SOMETHING = [
-    "read_noise = 0.01",
+    "noise = [read(0.01)]",
     "weights = array(levels=16)",
     "weights = array(range=0.05)",
     "weights = array(write_noise=0.01)",

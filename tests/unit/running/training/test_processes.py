@@ -98,8 +98,10 @@ def test_a_run_goes_on_with_another_number(folder: Path) -> None:
 
 
 def test_several_processes_have_the_noise_of_one(folder: Path) -> None:
-    noise = SYNCED.replace("sweeps = 8", "noise = 0.05  sweeps = 8")
-    (folder / "small.ffe").write_text(noise.replace("sweeps = 4", "noise = 0.02  sweeps = 4"))
+    noise = SYNCED.replace("sweeps = 8", "noise = [read(0.05)]  sweeps = 8")
+    (folder / "small.ffe").write_text(
+        noise.replace("sweeps = 4", "noise = [read(0.02)]  sweeps = 4")
+    )
     assert alone(folder, *options(folder, "one")) == 0
     assert [code for code, _, _ in together(folder, *options(folder, "many"))] == [0, 0]
     assert difference(folder / "one", folder / "many") < ADMITTED

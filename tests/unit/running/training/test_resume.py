@@ -47,8 +47,8 @@ def test_a_stop_at_any_step_leaves_no_trace(tmp_path: Path, whole: Whole, stop: 
     assert same(rows(tmp_path / "run"), whole[1])
 
 
-NOISY = SPEC.replace("{ sweeps = 8", "{ noise = 0.05  sweeps = 8").replace(
-    "{ sweeps = 4 }", "{ noise = 0.02  sweeps = 4 }"
+NOISY = SPEC.replace("{ sweeps = 8", "{ noise = [read(0.05)]  sweeps = 8").replace(
+    "{ sweeps = 4 }", "{ noise = [read(0.02)]  sweeps = 4 }"
 )
 
 
@@ -91,7 +91,9 @@ def test_a_measured_strength_is_saved_noted_and_measured_anew(tmp_path: Path) ->
 
 
 def test_noise_of_strength_zero_trains_as_none(tmp_path: Path, whole: Whole) -> None:
-    text = NOISY.replace("noise = 0.05", "noise = 0.0").replace("noise = 0.02", "noise = 0")
+    text = NOISY.replace("noise = [read(0.05)]", "noise = [read(0.0)]").replace(
+        "noise = [read(0.02)]", "noise = [read(0)]"
+    )
     session = new_session(tmp_path, DIAGNOSED, text=text)
     train(session, controls())
     assert parameters(session) == whole[0]

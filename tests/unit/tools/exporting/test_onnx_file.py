@@ -51,7 +51,11 @@ def network_of(pool: str = "avg_pool2d", routing: str = "") -> HybridNetwork:
 
 @pytest.mark.parametrize(
     ("pool", "routing"),
-    [("avg_pool2d", ""), ("max_pool2d", "routing = frozen(after=3)"), ("avg_pool2d", "noise = 0")],
+    [
+        ("avg_pool2d", ""),
+        ("max_pool2d", "routing = frozen(after=3)"),
+        ("avg_pool2d", "noise = [read(0)]"),
+    ],
 )
 def test_fixed_sweeps_reach_the_fixed_point_of_the_network(pool: str, routing: str) -> None:
     network = network_of(pool, routing)
@@ -72,7 +76,7 @@ def test_the_network_itself_is_not_changed() -> None:
 
 def test_noise_is_refused() -> None:
     with pytest.raises(InputError, match="block b1 has noise in its free phase"):
-        with_fixed_sweeps(network_of(routing="noise = 0.1"))
+        with_fixed_sweeps(network_of(routing="noise = [read(0.1)]"))
 
 
 @pytest.mark.slow
