@@ -6,17 +6,14 @@ needs to know something of a construct asks it here; nothing else knows a constr
 
 from ffebm_dsl.language.registry.construct import (
     ActivationConstruct,
-    ArrayConstruct,
     AugmentationConstruct,
     Backward,
     Construct,
-    ConverterConstruct,
     DataConstruct,
     EnergyConstruct,
     EstimatorConstruct,
     InitialiserConstruct,
     LossConstruct,
-    NoiseConstruct,
     OpConstruct,
     OptimizerConstruct,
     PolicyConstruct,
@@ -26,7 +23,12 @@ from ffebm_dsl.language.registry.construct import (
     SolverConstruct,
     TargetConstruct,
 )
-from ffebm_dsl.language.registry.hardware import HARDWARE
+from ffebm_dsl.language.registry.hardware import (
+    HARDWARE,
+    ArrayConstruct,
+    ConverterConstruct,
+    NoiseConstruct,
+)
 from ffebm_dsl.language.registry.parameters import (
     ORDERS,
     REQUIRED,

@@ -213,42 +213,6 @@ class SolverConstruct(Construct):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoiseConstruct(Construct):
-    """What is drawn anew in every sweep of a phase.
-
-    ``make``: arguments -> :class:`ffebm_dsl.physics.interfaces.Noise`.
-    """
-
-    make: Callable[[Arguments], Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArrayConstruct(Construct):
-    """What holds the weights of an analog array.
-
-    Attributes:
-        make: arguments -> :class:`ffebm_dsl.physics.interfaces.Array`; None for an ideal one.
-        asymmetric: whether, with these arguments, the two directions of a coupling differ.
-    """
-
-    make: Callable[[Arguments], Any]
-    asymmetric: Callable[[Arguments], bool] = lambda arguments: False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConverterConstruct(Construct):
-    """What stands between the digital and the analog side.
-
-    Attributes:
-        make: arguments -> :class:`ffebm_dsl.physics.interfaces.Converter`; None for an ideal one.
-        into_analog: whether it converts digital numbers; None where that does not matter.
-    """
-
-    make: Callable[[Arguments], Any]
-    into_analog: bool | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class RoutingConstruct(Construct):
     """What becomes of the choices of max pooling in couplings.
 

@@ -1,9 +1,51 @@
-"""The keys of ``hardware``."""
+"""The keys of ``hardware``, and the constructs that they call."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 from ffebm_dsl.language.registry.construct import Construct
 from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE, Kind, Parameter
+from ffebm_dsl.language.registry.shapes import Arguments
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseConstruct(Construct):
+    """What is drawn anew in every sweep of a phase.
+
+    ``make``: arguments -> :class:`ffebm_dsl.physics.interfaces.Noise`.
+    """
+
+    make: Callable[[Arguments], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayConstruct(Construct):
+    """What holds the weights of an analog array.
+
+    Attributes:
+        make: arguments -> :class:`ffebm_dsl.physics.interfaces.Array`; None for an ideal one.
+        asymmetric: whether, with these arguments, the two directions of a coupling differ.
+    """
+
+    make: Callable[[Arguments], Any]
+    asymmetric: Callable[[Arguments], bool] = lambda arguments: False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConverterConstruct(Construct):
+    """What numbers pass between the digital and the analog side.
+
+    Attributes:
+        make: arguments -> :class:`ffebm_dsl.physics.interfaces.Converter`; None for an ideal one.
+        into_analog: whether it converts digital numbers; None where that does not matter.
+    """
+
+    make: Callable[[Arguments], Any]
+    into_analog: bool | None = None
+
 
 HARDWARE = Construct(
     "hardware",

@@ -19,16 +19,13 @@ from typing import Generic, TypeVar
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.registry.construct import (
     ActivationConstruct,
-    ArrayConstruct,
     AugmentationConstruct,
     Construct,
-    ConverterConstruct,
     DataConstruct,
     EnergyConstruct,
     EstimatorConstruct,
     InitialiserConstruct,
     LossConstruct,
-    NoiseConstruct,
     OpConstruct,
     OptimizerConstruct,
     PolicyConstruct,
@@ -37,6 +34,7 @@ from ffebm_dsl.language.registry.construct import (
     SolverConstruct,
     TargetConstruct,
 )
+from ffebm_dsl.language.registry.hardware import ArrayConstruct, ConverterConstruct, NoiseConstruct
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, NOT_NEGATIVE, Kind, Parameter
 from ffebm_dsl.language.registry.term import TermConstruct
 
