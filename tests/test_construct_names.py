@@ -31,6 +31,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "identity": ("training", "what a run is, a key of checkpoints"),
     "label": ("cli", "what a configuration of runs is called, a key of results"),
     "labels": ("datasets", "an argument of CIFAR-100, for fine or coarse classes"),
+    "state": ("training", "what torch calls the memory of an optimiser"),
     "step": ("checking report cli records training", "a training step, a column of records"),
     "ep": ("checking", "one of the three methods whose gradients `check` compares"),
     "implicit": ("checking", "one of the three methods whose gradients `check` compares"),

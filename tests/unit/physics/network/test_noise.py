@@ -9,16 +9,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
 from ffebm_dsl.constructs.activations.identity import Identity
 from ffebm_dsl.constructs.activations.tanh import Tanh
 from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.constructs.gradients.unrolled import Unrolled
+from ffebm_dsl.constructs.noises.state import StateNoise
 from ffebm_dsl.physics.energy import Drive, HopfieldEnergy
 from ffebm_dsl.physics.interfaces import (
     Draws,
     Estimator,
     Layer,
+    Noise,
     PhaseSettings,
     PreActivationNoise,
     Stream,
@@ -39,9 +42,18 @@ X = normal(6, 4, seed=3)
 IMAGES = normal(6, 2, 6, 6, seed=4)
 
 
-def noisy(core: EnergyBlock, free: float, nudged: float, sweeps: int = 12) -> EnergyBlock:
+KINDS = (PreActivationNoise, StateNoise)
+
+
+def noisy(
+    core: EnergyBlock,
+    free: float,
+    nudged: float,
+    sweeps: int = 12,
+    kind: type[Noise] = PreActivationNoise,
+) -> EnergyBlock:
     def phase(settings: PhaseSettings, noise: float) -> PhaseSettings:
-        return replace(settings, sweeps=sweeps, tolerance=0.0, noise=(PreActivationNoise(noise),))
+        return replace(settings, sweeps=sweeps, tolerance=0.0, noise=(kind(noise),))
 
     s = core.settings
     core.configure(free=phase(s.free, free), nudged=phase(s.nudged, nudged))
@@ -63,9 +75,10 @@ def same(a: Sequence[Tensor], b: Sequence[Tensor]) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("energy", [convolutional_energy, max_pooled_energy])
-def test_no_noise_is_no_noise_bit_for_bit(energy: type) -> None:
-    core = noisy(block(energy(), EquilibriumPropagation(0.3)), 0.0, 0.0)
+def test_no_noise_is_no_noise_bit_for_bit(energy: type, kind: type[Noise]) -> None:
+    core = noisy(block(energy(), EquilibriumPropagation(0.3)), 0.0, 0.0, kind=kind)
     before = torch.random.get_rng_state()
     out = core(IMAGES)
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -74,8 +87,9 @@ def test_no_noise_is_no_noise_bit_for_bit(energy: type) -> None:
 
 
 @pytest.mark.parametrize("estimator", [EquilibriumPropagation(0.3), Implicit(), Unrolled(5)])
-def test_noise_follows_torchs_generator(estimator: Estimator) -> None:
-    core = noisy(dense(estimator), 0.05, 0.0)
+@pytest.mark.parametrize("kind", KINDS)
+def test_noise_follows_torchs_generator(estimator: Estimator, kind: type[Noise]) -> None:
+    core = noisy(dense(estimator), 0.05, 0.0, kind=kind)
     one = result(core, X)
     assert same(result(core, X), one)
     assert not any(torch.equal(a, b) for a, b in zip(result(core, X, seed=1), one, strict=True))
@@ -103,10 +117,11 @@ def test_the_two_nudged_phases_do_not_share_theirs() -> None:
     assert all(float((a - b).norm()) > 0.01 for a, b in pairs)
 
 
-def test_its_size_is_that_of_the_pre_activation() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_size_is_as_stated(kind: type[Noise]) -> None:
     """One identity layer without couplings: the state is the drive plus the noise."""
     energy = HopfieldEnergy([Layer("s", (400,), Identity())], {}, {"u": Drive(0)}).double()
-    core = noisy(block(energy), 0.04, 0.0, sweeps=3)
+    core = noisy(block(energy), 0.04, 0.0, sweeps=3, kind=kind)
     drive = normal(50, 400)
     torch.manual_seed(0)
     off = core(drive) - drive
@@ -114,10 +129,11 @@ def test_its_size_is_that_of_the_pre_activation() -> None:
     assert abs(float(off.mean())) < 0.002
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tolerance", [0.0, 0.03])
-def test_a_sample_does_not_depend_on_the_others(tolerance: float) -> None:
-    """What a row feels is the same when other samples come to rest before it."""
-    core = noisy(dense(), 0.01, 0.01, sweeps=30)
+def test_a_sample_does_not_depend_on_the_others(tolerance: float, kind: type[Noise]) -> None:
+    """What a row meets is the same when other samples come to rest before it."""
+    core = noisy(dense(), 0.01, 0.01, sweeps=30, kind=kind)
     free = replace(core.settings.free, tolerance=tolerance)
     core.configure(free=free, keep_states=True)
     result(core, X)
@@ -133,9 +149,10 @@ def test_a_sample_does_not_depend_on_the_others(tolerance: float) -> None:
     assert all(torch.allclose(a[0], b[0], rtol=0, atol=1e-14) for a, b in pairs)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("cut", [1, 3])
-def test_processes_that_share_a_batch_share_its_noise(cut: int) -> None:
-    core = noisy(dense(), 0.05, 0.05)
+def test_processes_that_share_a_batch_share_its_noise(cut: int, kind: type[Noise]) -> None:
+    core = noisy(dense(), 0.05, 0.05, kind=kind)
     whole = result(core, X)
     outputs, gradients = [], []
     for first, count in ((0, cut), (cut, len(X) - cut)):
@@ -188,6 +205,27 @@ def test_copies_and_rows_are_drawn_apart() -> None:
     assert torch.equal(part.normal(0, torch.zeros(2, 5)), whole[[0, 3]])
     next_move = stream.normal(0, state)
     assert torch.equal(part.select(torch.tensor([1])).normal(0, state), next_move[[3]])
+
+
+def test_noise_on_states_is_not_cut_to_the_range() -> None:
+    """A layer at the end of its range, whose neighbours and outputs meet what the noise makes."""
+    energy = HopfieldEnergy([Layer("s", (400,), HardSigmoid())], {}, {"u": Drive(0)}).double()
+    core = noisy(block(energy), 0.04, 0.0, sweeps=3, kind=StateNoise)
+    assert float(core(torch.full((8, 400), -2.0)).std()) == pytest.approx(0.04, rel=0.05)
+    core.configure(free=core.settings.free.damped(0.5))
+    assert float(core(torch.full((8, 400), -2.0)).min()) < -0.03
+
+
+def test_kinds_of_noise_add_up() -> None:
+    core = dense()
+    both = replace(core.settings.free, noise=(PreActivationNoise(0.05), StateNoise(0.05)))
+    alone = [replace(both, noise=(noise,)) for noise in both.noise]
+    outputs = []
+    for free in (both, *alone):
+        core.configure(free=free)
+        torch.manual_seed(0)
+        outputs.append(core(X))
+    assert all(not torch.equal(a, b) for i, a in enumerate(outputs) for b in outputs[:i])
 
 
 def test_unrolled_differentiates_noisy_sweeps() -> None:

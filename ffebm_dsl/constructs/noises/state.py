@@ -1,0 +1,71 @@
+"""Noise on the states of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ffebm_dsl.language.registry import Arguments, Kind, NoiseConstruct, Parameter
+from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE
+from ffebm_dsl.physics.interfaces import EnergyDynamics, Noise, Routings, Stream
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class StateNoise(Noise):
+    """Noise on what an update leaves, with that standard deviation in units of the state.
+
+    States may so leave the range of their activation; a layer's neighbours, outputs and the
+    update of weights meet them as they are.
+    """
+
+    def disturbed(self, dynamics: EnergyDynamics, stream: Stream) -> EnergyDynamics:
+        return _Disturbed(dynamics, stream, self.deviation)
+
+
+@dataclass(frozen=True)
+class _Disturbed:
+    """The dynamics ``s_i <- F_i(s) + deviation * xi``."""
+
+    inner: EnergyDynamics
+    stream: Stream
+    deviation: float
+
+    @property
+    def changes_after(self) -> int:
+        return self.inner.changes_after
+
+    def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
+        new = self.inner.update(state, layer)
+        return new + self.deviation * self.stream.normal(layer, new)
+
+    def moved(self, layer: int) -> None:
+        self.inner.moved(layer)
+
+    def change(self, state: Sequence[Tensor]) -> None:
+        self.inner.change(state)
+
+    def admissible(self, layer: int, s: Tensor) -> Tensor:
+        """``s``, as it is: a plain or damped sweep leaves the range by its noise alone."""
+        return s
+
+    def routings(self, state: Sequence[Tensor]) -> Routings:
+        return self.inner.routings(state)
+
+    def select(self, rows: Tensor) -> _Disturbed:
+        return _Disturbed(self.inner.select(rows), self.stream.select(rows), self.deviation)
+
+
+def _make(arguments: Arguments) -> StateNoise:
+    return StateNoise(arguments["deviation"])
+
+
+CONSTRUCT = NoiseConstruct(
+    "state",
+    "normal noise on every state",
+    (Parameter("deviation", Kind.REAL, "standard deviation", bounds=NOT_NEGATIVE),),
+    equation="s <- sigma(v) + deviation * xi, xi ~ N(0, 1) anew in every sweep, unit and sample",
+    make=_make,
+)
