@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.physics.energy import HopfieldEnergy
+from ffebm_dsl.physics.energy import Coupling, HopfieldEnergy
 from ffebm_dsl.physics.interfaces import (
     BoundOp,
     ContrastiveEstimator,
@@ -68,7 +68,7 @@ def floor(
     ``settings`` are those that the step was made with, where they were not the blocks' own.
 
     Raises:
-        InputError: a block with another energy than couplings and drives make.
+        InputError: a block whose energy has no couplings that are modules of it.
         ValueError: a block whose estimator has no nudged phases, or that made no step.
     """
     made = settings or network.settings()
@@ -86,9 +86,10 @@ def _block(
     batch = len(x)
     if not isinstance(estimator, ContrastiveEstimator):
         raise ValueError(f"the floor is that of ep, not of {type(estimator).__name__}")
-    if not isinstance(core.energy, HopfieldEnergy):
+    couplings = [part for part in core.energy.modules() if isinstance(part, Coupling)]
+    if not couplings and not isinstance(core.energy, HopfieldEnergy):
         raise InputError(
-            f"block `{core.name}` has no floor: its energy is not made of couplings alone",
+            f"block `{core.name}` has no floor: its energy has no couplings",
             help="`ffebm bench` compares with the products of couplings; time a run of "
             "`ffebm train --max-steps` instead",
         )
@@ -96,7 +97,7 @@ def _block(
     copies = sum(1 + isinstance(beta, complex) for beta in estimator.nudges)
     contrasted = len(estimator.phases) * (1 + estimator.is_complex)
     phases = [(_sweeps(core, "free"), batch), (_sweeps(core, "nudged"), copies * batch)]
-    for coupling in core.energy.couplings:
+    for coupling in couplings:
         for held in coupling.ops:
             weights = {name: w.detach() for name, w in held().items()}
             if isinstance(held.op, RoutedOp) or not weights:

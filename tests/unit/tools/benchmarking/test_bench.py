@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
+from torch import Tensor, nn
 
 import ffebm_dsl
 from ffebm_dsl.constructs.gradients.implicit import Implicit
-from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.physics.energy import Energy
+from ffebm_dsl.physics.interfaces import Layer, State, inner
 from ffebm_dsl.physics.network import HybridNetwork, Outcome
 from ffebm_dsl.tools.benchmarking import BenchSettings, bench, floor, peak_bytes
 
@@ -70,6 +75,25 @@ def test_no_floor_of_another_estimator_or_of_a_network_at_rest() -> None:
         floor(network, x, network.settings(estimator=Implicit()))
     with pytest.raises(ValueError, match="no free phase"):
         floor(ffebm_dsl.load(SPEC), x)
+
+
+class PhiAlone(Energy):
+    """An energy whose weights are in no coupling."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__(layers)
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
+        return self.gain * inner(state[0], drives[0])
+
+
+def test_no_floor_of_an_energy_without_couplings() -> None:
+    network, x = after_a_step()
+    (block,) = network.blocks
+    block.core.energy = PhiAlone(block.core.energy.layers)
+    with pytest.raises(InputError, match="`b1` has no floor: its energy has no couplings"):
+        floor(network, x)
 
 
 def test_the_peak_is_what_is_held_at_one_time() -> None:
