@@ -188,7 +188,8 @@ def _relaxation(relax: RelaxIR) -> str:
         if call.name != PHASES["free"].parameter(key).default:
             parts.append(f"{key} {notation.written_in_full(call)}")
     if relax.noise:
-        parts.append(f"noise {', '.join(map(notation.written_in_full, relax.noise))}")
+        noises = (notation.written_briefly(noise, "noises") for noise in relax.noise)
+        parts.append(f"noise {', '.join(noises)}")
     if relax.start == "feedforward":
         parts.append("started by a feedforward pass")
     return ", ".join(parts)
