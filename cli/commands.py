@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "train": "train:train",
     "sweep": "sweep:sweep",
     "compare": "compare:compare",
+    "verify": "verify:verify",
     "check": "check:check",
     "eval": "eval:evaluate",
     "predict": "predict:predict",

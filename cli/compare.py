@@ -32,6 +32,13 @@ def compare(
     metric: Annotated[
         str, typer.Option(help="top1, top5 or loss. [default: top1 where there is one]")
     ] = "",
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="validation|test",
+            help="Which set. [default: validation where the runs have it, else test]",
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare runs: means over seeds, differences with intervals.
@@ -43,7 +50,7 @@ def compare(
 
     paths = found.expand(runs)
     keys = [key.strip() for key in by.split(",") if key.strip()]
-    comparison = found.compare([found.read_result(path) for path in paths], keys, metric)
+    comparison = found.compare([found.read_result(path) for path in paths], keys, metric, on)
     if as_json:
         emit_json(as_record(comparison))
     else:
@@ -54,6 +61,7 @@ def as_record(comparison: Comparison) -> dict[str, Any]:
     """A comparison as plain values for JSON; null where a number has no meaning."""
     return {
         "metric": comparison.metric,
+        "on": comparison.on,
         "by": list(comparison.varied),
         "configurations": [
             {
@@ -82,7 +90,7 @@ def print_comparison(comparison: Comparison) -> None:
     from rich.table import Table
 
     percent = comparison.metric != "loss"
-    unit = f"{comparison.metric} %" if percent else comparison.metric
+    unit = f"{comparison.on} {comparison.metric}{' %' if percent else ''}"
     label = max(len(c.label) for c in comparison.configurations)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("configuration", overflow="fold", min_width=min(label, 20))

@@ -28,7 +28,7 @@ from ffebm_dsl.language.ir.model import (
     TermIR,
 )
 from ffebm_dsl.language.ir.resolve.statements import Settings
-from ffebm_dsl.language.ir.restate import verify
+from ffebm_dsl.language.ir.restate import require_consistent
 from ffebm_dsl.language.ir.tools.count import backward_parameters, op_parameters
 from ffebm_dsl.language.ir.tools.places import op_names
 from ffebm_dsl.language.registry import (
@@ -95,7 +95,7 @@ def build(
         InputError: the spec contradicts itself, as an edited one may, or an op has not as many
             parameters as its construct counts.
     """
-    verify(spec)
+    require_consistent(spec)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         # For what a module of an op draws by itself, beyond what the initialiser sets.

@@ -61,6 +61,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "records": "hdf5 storage seal diagnostics",
         "report": "cost experiments ir records registry diagnostics",
         "experiments": "records storage run_directory ir syntax diagnostics",
+        "reproduction": "experiments training datasets storage ir registry diagnostics",
         "exporting": "build network relaxation training storage interchange ir diagnostics",
         "datasets": "storage hdf5 registry diagnostics",
         "checking": "build constructs interfaces network gradients relaxation energy modules ir "
@@ -70,8 +71,8 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "benchmarking": "checking build interfaces network gradients relaxation energy layout ir "
         "registry diagnostics",
         "cli": "cost allocation storage benchmarking training checking report comparison "
-        "experiments exporting build datasets records run_directory ir registry syntax diagnostics "
-        "network specs drawing netlist editor interchange migrations interfaces",
+        "experiments reproduction exporting build datasets records run_directory ir registry "
+        "syntax diagnostics network specs drawing netlist editor interchange migrations interfaces",
         "__main__": "cli",
         "": "exporting build constructs interchange interfaces ir energy network registry "
         "diagnostics training",

@@ -17,7 +17,13 @@ from ffebm_dsl.language.interchange.document import Document, read_json, read_ya
 from ffebm_dsl.language.interchange.schema import Schema, make_schema, read_schema
 from ffebm_dsl.language.ir import BUDGET, Budget, Compiled, compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.language.ir.restate import Contradiction, plain, pointer_to, restate, verify
+from ffebm_dsl.language.ir.restate import (
+    Contradiction,
+    plain,
+    pointer_to,
+    require_consistent,
+    restate,
+)
 from ffebm_dsl.language.ir.tools.dump import from_json_dict
 from ffebm_dsl.language.ir.tools.statement_text import statements
 from ffebm_dsl.language.registry.packages import PackageError, use
@@ -37,7 +43,7 @@ def to_plain(spec: SpecIR) -> dict[str, Any]:
     Raises:
         InputError: the IR contradicts itself, as an edited one may.
     """
-    verify(spec)
+    require_consistent(spec)
     data = plain(spec)
     # `kind` first, for readers of the file.
     stages = data["model"]["stages"]
@@ -51,7 +57,7 @@ def to_text(spec: SpecIR, name: str = "spec") -> str:
     Raises:
         InputError: the IR contradicts itself, as an edited one may.
     """
-    verify(spec)
+    require_consistent(spec)
     lines = "\n".join(statement.text for statement in statements(spec))
     return format_source(SourceFile(name, lines))
 

@@ -28,7 +28,7 @@ class Contradiction(Exception):
         self.help = help
 
 
-def verify(spec: SpecIR) -> None:
+def require_consistent(spec: SpecIR) -> None:
     """Raise if the IR contradicts itself or names what there is not.
 
     Raises:

@@ -18,6 +18,7 @@ from ffebm_dsl.language.ir.model import SpecIR, TrainIR
 from ffebm_dsl.language.ir.tools.count import count
 from ffebm_dsl.physics.network import HybridNetwork, label
 from ffebm_dsl.physics.network.whole_batch import BatchNorm1d
+from ffebm_dsl.running.datasets.raw import Raw
 from ffebm_dsl.running.training.checkpoint import Identity, Settings
 from ffebm_dsl.running.training.data import Data, load
 from ffebm_dsl.running.training.environment import choose_device, choose_dtype
@@ -84,8 +85,9 @@ def assemble(
     dtype_name: str,
     settings: Settings,
     world: World = ALONE,
+    made: Raw | None = None,
 ) -> Job:
-    """Load and validate the data, build the network and its optimiser.
+    """Load and validate the data, or those that were ``made``; build network and optimiser.
 
     Raises:
         InputError: the spec has no train section, or the data are missing or unfit.
@@ -98,7 +100,7 @@ def assemble(
         )
     device, dtype = world.place(torch.device(settings.device)), choose_dtype(dtype_name)
     data_dir = Path(settings.data_dir) if settings.data_dir else None
-    data = load(plan.data, spec.model, data_dir, device, dtype)
+    data = load(plan.data, spec.model, data_dir, device, dtype, made)
     network = build(spec, seed=plan.seed, dtype=dtype, device=device)
     _check_parts(data, network, world.size)
     labels = network.labels()

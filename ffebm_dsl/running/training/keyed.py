@@ -34,7 +34,8 @@ class Stream(IntEnum):
     AUGMENTATION = 2
     STEP = 3
     VALIDATION = 4
-    EVALUATION = 4
+    EVALUATION = 5
+    MADE = 6
 
 
 def bits(stream: Stream, *key: ArrayLike) -> U64:

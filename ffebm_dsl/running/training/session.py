@@ -14,6 +14,7 @@ from ffebm_dsl.language.diagnostics import AnyPath, InputError, SourceFile
 from ffebm_dsl.language.diagnostics.brief import brief_list
 from ffebm_dsl.language.ir import Compiled
 from ffebm_dsl.running import run_directory
+from ffebm_dsl.running.datasets.raw import Raw
 from ffebm_dsl.running.records import Group, Record, Table, utc_now, write
 from ffebm_dsl.running.run_directory import RunDirectory
 from ffebm_dsl.running.storage import FileLock
@@ -137,11 +138,16 @@ class Session:
 
 
 def start(
-    compiled: Compiled, options: Options, out: AnyPath | None = None, world: World = ALONE
+    compiled: Compiled,
+    options: Options,
+    out: AnyPath | None = None,
+    world: World = ALONE,
+    made: Raw | None = None,
 ) -> Session:
     """A new run. Spec, options and data are checked before its directory is made.
 
-    The directory appears at its place when the first checkpoint is durable.
+    The directory appears at its place when the first checkpoint is durable. ``made`` are samples
+    to train on in the place of those of the spec's data set.
 
     Raises:
         InputError: the spec has no train section; data or options are unfit; ``out`` is not
@@ -152,7 +158,7 @@ def start(
     with world.all_or_none():
         dtype = options.dtype or "float32"
         settings = settle(options, compiled.spec)
-        job = assemble(compiled, options.overrides, dtype, settings, world)
+        job = assemble(compiled, options.overrides, dtype, settings, world, made)
     require_same(job, world)
     with world.all_or_none():
         session = _create(job, source, place, world) if world.lead else _follow(job, source, world)

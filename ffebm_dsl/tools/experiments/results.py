@@ -14,7 +14,10 @@ from ffebm_dsl.running.records import Record, read
 from ffebm_dsl.tools.experiments.statistics import Mean, mean_of, paired
 
 METRICS = ("top1", "top5", "loss")
-"""What runs are compared by; columns of ``/run/eval``."""
+"""What runs are compared by; columns of ``/run/eval`` and ``/run/test``."""
+
+SETS = ("validation", "test")
+"""What metrics can be of. Settings are chosen by the first; the second says what came of it."""
 
 SURROUNDINGS = ("dtype", "data", "ffebm")
 """What a run's numbers depend on beside its spec: precision, SHA-256 of the data, program."""
@@ -29,7 +32,8 @@ class Result:
 
     Attributes:
         status: ``finished``, ``stopped``, ``diverged`` or ``running``.
-        metrics: of the last evaluation, by the names in ``METRICS``; NaN where one has no meaning.
+        metrics: by the set, ``validation`` or ``test``, that they are of, then by the names in
+            ``METRICS``: its last evaluation; NaN where one has no meaning.
         settings: dotted key -> value of the resolved spec without its seed, and what the
             record says of precision, data and program.
         overrides: the values that ``--set`` gave, by key, the seed left out.
@@ -39,7 +43,7 @@ class Result:
     name: str
     seed: int
     status: str
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, Mapping[str, float]]
     settings: Mapping[str, Any]
     overrides: Mapping[str, str]
     text: str
@@ -62,9 +66,13 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Configurations side by side, by one metric. ``varied`` are the keys that tell them apart."""
+    """Configurations side by side, by one metric of one set, ``validation`` or ``test``.
+
+    ``varied`` are the keys that tell them apart.
+    """
 
     metric: str
+    on: str
     varied: Sequence[str]
     configurations: Sequence[Configuration] = field(default_factory=list)
 
@@ -136,11 +144,16 @@ def result_of(name: str, record: Record) -> Result:
     )
 
 
-def _metrics(record: Record) -> dict[str, float]:
-    table = record.tables.get("eval")
-    if table is None or not len(table):
-        return dict.fromkeys(METRICS, math.nan)
-    return {name: float(table[name][-1]) for name in METRICS}
+def _metrics(record: Record) -> dict[str, dict[str, float]]:
+    judged_on = record.attributes["evaluated_on"]
+    tables = {judged_on: record.tables.get("eval"), "test": record.tables.get("test")}
+    if judged_on == "test":
+        tables = {"test": record.tables.get("eval")}
+    return {
+        on: {name: float(table[name][-1]) for name in METRICS}
+        for on, table in tables.items()
+        if table is not None and len(table)
+    }
 
 
 def _settings(record: Record) -> dict[str, Any]:
@@ -170,7 +183,9 @@ def _flat(value: Any, key: str) -> dict[str, Any]:
     return {k: v for part in parts for k, v in part.items()}
 
 
-def compare(results: Sequence[Result], by: Sequence[str], metric: str = "") -> Comparison:
+def compare(
+    results: Sequence[Result], by: Sequence[str], metric: str = "", on: str = ""
+) -> Comparison:
     """The runs' configurations with means and intervals, and paired differences from the first.
 
     Args:
@@ -178,13 +193,15 @@ def compare(results: Sequence[Result], by: Sequence[str], metric: str = "") -> C
         by: what may differ: keys as ``--set`` takes them, or as the resolved spec has them;
             empty: the one that does.
         metric: of ``METRICS``; ``""``: accuracy where the runs have one, else the loss.
+        on: ``validation`` or ``test``; ``""``: the validation set where the runs have one.
 
     Raises:
         InputError: a run that has not ended, runs that differ in more than ``by`` says, two
-            runs of one seed and one configuration, or a metric that they do not have.
+            runs of one seed and one configuration, or a set or metric that they do not have.
     """
     _require_ended(results)
-    metric = _metric(results, metric)
+    on = _set(results, on)
+    metric = _metric(results, metric, on)
     varied = _varied(results, by)
     groups: dict[str, list[Result]] = {}
     for result in results:
@@ -193,12 +210,12 @@ def compare(results: Sequence[Result], by: Sequence[str], metric: str = "") -> C
         )
     configurations: list[Configuration] = []
     for group in groups.values():
-        found = _configuration(group, varied, metric)
+        found = _configuration(group, varied, metric, on)
         if configurations:
             difference = paired(found.values, configurations[0].values)
             found = Configuration(found.label, found.values, found.failed, found.mean, difference)
         configurations.append(found)
-    return Comparison(metric, varied, configurations)
+    return Comparison(metric, on, varied, configurations)
 
 
 def _require_ended(results: Sequence[Result]) -> None:
@@ -211,14 +228,28 @@ def _require_ended(results: Sequence[Result]) -> None:
         )
 
 
-def _metric(results: Sequence[Result], metric: str) -> str:
+def _set(results: Sequence[Result], on: str) -> str:
+    """The set that the runs are compared on: all of them must have been evaluated on it."""
     ended = [r for r in results if r.status == "finished"]
-    has = [name for name in METRICS if all(math.isfinite(r.metrics[name]) for r in ended)]
+    has = [name for name in SETS if all(name in r.metrics for r in ended)]
+    if on and on not in SETS:
+        raise InputError(f"--on {on}: not a set", help="--on validation or --on test")
+    if (on and on not in has) or not has:
+        raise InputError(
+            f"not every run was evaluated on {f'its {on} set' if on else 'the same set'}",
+            help=f"all of them have: {', '.join(has) or 'none'}",
+        )
+    return on or has[0]
+
+
+def _metric(results: Sequence[Result], metric: str, on: str) -> str:
+    ended = [r for r in results if r.status == "finished"]
+    has = [name for name in METRICS if all(math.isfinite(r.metrics[on][name]) for r in ended)]
     if metric and metric not in METRICS:
         raise InputError(f"no metric is called `{metric}`", help=f"known: {', '.join(METRICS)}")
     if (metric and metric not in has) or not has:
         raise InputError(
-            f"not every run has {metric or 'an evaluation'}",
+            f"not every run has {metric or 'a metric'} on the {on} set",
             help=f"all of them have: {', '.join(has) or 'none'}",
         )
     return metric or has[0]
@@ -287,7 +318,9 @@ def _short(key: str) -> str:
     return ".".join(words[1:] if words[0] in ("train", "parameters") and words[1:] else words)
 
 
-def _configuration(group: Sequence[Result], varied: Sequence[str], metric: str) -> Configuration:
+def _configuration(
+    group: Sequence[Result], varied: Sequence[str], metric: str, on: str
+) -> Configuration:
     values: dict[int, float] = {}
     for result in group:
         if result.status != "finished":
@@ -297,7 +330,7 @@ def _configuration(group: Sequence[Result], varied: Sequence[str], metric: str) 
                 f"two runs have seed {result.seed} and the same settings; {result.name} is one",
                 help="a run that is there twice would count twice: leave one out",
             )
-        values[result.seed] = result.metrics[metric]
+        values[result.seed] = result.metrics[on][metric]
     mean = mean_of([*values.values()]) if values else None
     failed = sum(result.status == "diverged" for result in group)
     return Configuration(_label(group[0], varied), values, failed, mean)

@@ -46,9 +46,9 @@ def seeds(runs: Sequence[Run], artist: Artist) -> Section:
         anchor,
         title,
         sentences=(
-            "The last evaluation of runs that differ by their seed alone, by "
-            f"{comparison.metric}{' in %' if percent else ''}. Differences are from the first row, "
-            "between runs of one seed. Intervals are Student's, at 95 %.",
+            f"Runs that differ by their seed alone, by {comparison.metric}"
+            f"{' in %' if percent else ''} on the {comparison.on} set. Differences are from "
+            "the first row, between runs of one seed. Intervals are Student's, at 95 %.",
         ),
         groups=[Group(figures=[_figure(comparison, percent, artist)], tables=[table])],
     )
@@ -88,7 +88,7 @@ def _figure(comparison: Comparison, percent: bool, artist: Artist) -> Figure:
         labels = [short(printable(c.label), 20) for c in found]
         ax.set_yticks(range(len(found)), labels, fontsize=6.5)
         ax.set_ylim(len(found) - 0.4, -0.6)
-        ax.set_title(f"{comparison.metric}{' %' if percent else ''}", loc="left")
+        ax.set_title(f"{comparison.on} {comparison.metric}{' %' if percent else ''}", loc="left")
 
     told = "; ".join(f"{c.label}: {' '.join(_told(c.mean, percent, ''))}" for c in found)
     left = 0.15 + 0.055 * max((min(len(c.label), 20) for c in found), default=0)

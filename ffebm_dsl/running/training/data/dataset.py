@@ -15,7 +15,7 @@ from torch import Tensor
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir.model import CallIR, InputIR, ModelIR
 from ffebm_dsl.language.registry import AUGMENTATIONS, DATA
-from ffebm_dsl.running.datasets.raw import Split, fingerprint, read_data
+from ffebm_dsl.running.datasets.raw import Raw, Split, fingerprint, read_data
 from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.augment import augment
 from ffebm_dsl.running.training.data.fit import check_split, compare_splits
@@ -134,8 +134,11 @@ def load(
     data_dir: AnyPath | None,
     device: torch.device,
     dtype: torch.dtype,
+    made: Raw | None = None,
 ) -> Data:
     """The data set that a spec's ``data = ...`` names, validated against the spec's model.
+
+    Samples that were ``made`` are taken in its place, as if its files had held them.
 
     Raises:
         InputError: missing, damaged or unfitting data; the message says where and what to do.
@@ -144,7 +147,7 @@ def load(
     if folder is not None and not folder.is_dir():
         raise InputError(f"{data_dir} is not a folder", help="give --data-dir an existing folder")
     values: Mapping[str, Any] = call.arguments
-    raw = read_data(call.name, values, folder)
+    raw = made or read_data(call.name, values, folder)
     train = check_split(raw.train, model.input, model.target)
     test = raw.test and check_split(raw.test, model.input, model.target)
     warnings = compare_splits(train, test) if test else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ def run(
     **settings: Any,
 ) -> Result:
     named = {key.replace("__", "."): value for key, value in settings.items()}
-    metrics = {"top1": top1, "top5": float("nan"), "loss": 1 - top1}
+    metrics = {"test": {"top1": top1, "top5": float("nan"), "loss": 1 - top1}}
     name = f"run-{seed}-{top1}"
     return Result(name, seed, status, metrics, {**BASE, **named}, overrides or {}, text)
 
@@ -108,6 +109,30 @@ def test_runs_that_go_on_are_refused_and_diverged_ones_counted() -> None:
 def test_a_run_that_is_there_twice_is_refused() -> None:
     with pytest.raises(InputError, match="two runs have seed 0"):
         compare([slow(0, 0.9), slow(0, 0.9)], [])
+
+
+def test_the_set_is_chosen_and_named() -> None:
+    both = [
+        replace(
+            r, metrics={"validation": r.metrics["test"], "test": {**r.metrics["test"], "top1": t}}
+        )
+        for r, t in ((slow(0, 0.9), 0.8), (fast(0, 0.95), 0.7))
+    ]
+    assert compare(both, []).on == "validation"
+    found = compare(both, [], on="test")
+    assert found.on == "test" and found.configurations[1].values == {0: 0.7}
+    assert compare([slow(0, 0.9), fast(0, 0.9)], []).on == "test"
+    for runs, on, message in (
+        (
+            [slow(0, 0.9), fast(0, 0.9)],
+            "validation",
+            "its validation set; help: all of them have: test",
+        ),
+        (both, "training", "--on training: not a set"),
+    ):
+        with pytest.raises(InputError) as caught:
+            compare(runs, [], on=on)
+        assert message in f"{caught.value.message}; help: {caught.value.help}"
 
 
 def test_metrics() -> None:

@@ -16,7 +16,7 @@ from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.interchange import to_plain, to_text
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, OpIR, RelaxIR, SpecIR
-from ffebm_dsl.language.ir.restate import verify
+from ffebm_dsl.language.ir.restate import require_consistent
 from tests.golden.test_golden import overrides_of
 from tests.unit.language.interchange.specs import BASE, specs
 
@@ -32,7 +32,7 @@ def compiled(path: Path) -> SpecIR:
 
 @pytest.mark.parametrize("path", RIGHT, ids=lambda path: path.stem)
 def test_what_the_compiler_makes_passes(path: Path) -> None:
-    verify(compiled(path))
+    require_consistent(compiled(path))
 
 
 Steps = tuple[str | int, ...]
@@ -234,7 +234,7 @@ PROPERTY = settings(max_examples=40, deadline=None, suppress_health_check=[Healt
 @PROPERTY
 @given(specs())
 def test_every_spec_of_the_language_passes(spec: SpecIR) -> None:
-    verify(spec)
+    require_consistent(spec)
 
 
 def shapes(value: Any, path: Steps = ()) -> Iterator[Steps]:
@@ -276,7 +276,7 @@ def test_every_change_of_one_shape_is_refused(spec: SpecIR, data: st.DataObject)
     grown = tuple(size + 1 for size in before)
     new = data.draw(st.sampled_from((grown, (*before, 1), before[:-1])))
     with pytest.raises(InputError):
-        verify(edited(spec, path, new))
+        require_consistent(edited(spec, path, new))
 
 
 @PROPERTY
@@ -286,4 +286,4 @@ def test_every_change_of_one_name_that_is_read_is_refused(
 ) -> None:
     path = data.draw(st.sampled_from(list(names(spec))))
     with pytest.raises(InputError, match="nowhere"):
-        verify(edited(spec, path, "nowhere"))
+        require_consistent(edited(spec, path, "nowhere"))

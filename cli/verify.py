@@ -1,0 +1,179 @@
+"""``ffebm verify``: does a spec train here as it did where its reference was written?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ffebm_dsl.cli.console import emit, emit_json, say
+from ffebm_dsl.cli.spec import SpecArgument, compile_file, parse_settings
+from ffebm_dsl.language.diagnostics import InputError, NegativeResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ffebm_dsl.language.ir import Compiled
+    from ffebm_dsl.tools.reproduction.reference import Difference, Finished, Reference
+
+STEPS = 5
+SHOWN = 5
+"""Differences that are printed; ``--json`` has them all."""
+
+
+def verify(
+    spec: SpecArgument,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the reference from what this machine gives.")
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="With --write: a value for the short training, such as width=8. May be repeated.",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="With --write: steps of the short training.")
+    ] = None,
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RUN",
+            help="With --write: a finished run, or the folder of a sweep, whose results the "
+            "reference is to hold. May be repeated.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Reproduce the short training that a spec has on file.
+
+    SPEC.reference.json holds the losses, norms and sweeps of a few steps in float64, on samples
+    that are made, so that nothing need be fetched. They are computed again, and what
+    differs by more than rounding is said. Exit code 1: something does.
+    """
+    if not write and (settings or steps is not None or results):
+        raise InputError(
+            "--set, --steps and --results say what a reference is to hold",
+            help="add --write; without it, the reference itself says how it was made",
+        )
+    if write:
+        _write(spec, parse_settings(settings), steps or STEPS, results or [], as_json)
+    else:
+        _verify(spec, as_json)
+
+
+def _write(
+    spec: Path, overrides: dict[str, str], steps: int, runs: Sequence[Path], as_json: bool
+) -> None:
+    compiled = _compiled(spec, overrides)
+    from ffebm_dsl.tools.experiments.results import expand, read_result
+    from ffebm_dsl.tools.reproduction import reference as references
+
+    path = references.path_of(spec)
+    found = [read_result(run) for run in expand(runs)]
+    results = references.finished(found, compiled.source.text)
+    measured = references.measured(compiled, overrides, steps)
+    references.write(replace(measured, results=results), path)
+    if as_json:
+        emit_json({"reference": str(path), "amplification": measured.amplification})
+    else:
+        say(f"wrote {path}: {steps} steps, to be reproduced to {measured.limit:.1e}")
+
+
+def _compiled(spec: Path, overrides: dict[str, str]) -> Compiled:
+    return compile_file(spec, [f"{key}={value}" for key, value in overrides.items()])
+
+
+def _verify(spec: Path, as_json: bool) -> None:
+    compiled = _compiled(spec, {})
+    from ffebm_dsl.tools.reproduction import reference as references
+    from ffebm_dsl.tools.reproduction.curve import curve
+
+    path = references.find(spec, compiled.source)
+    reference = references.read(path)
+    overrides = dict(reference.overrides)
+    if overrides:
+        compiled = _compiled(spec, overrides)
+    differing, largest = references.differences(
+        reference, curve(compiled, overrides, reference.steps)
+    )
+    around = references.changed_surroundings(reference) if differing else []
+    if differing and references.text_changed(reference, compiled):
+        around.insert(0, "the spec's text is not the one that the reference was written from")
+    if as_json:
+        _emit_json(path, reference, differing, largest, around)
+    else:
+        _tell(spec, reference, differing, largest, around)
+    if differing:
+        raise typer.Exit(NegativeResult.exit_code)
+
+
+def _emit_json(
+    path: Path,
+    reference: Reference,
+    differing: Sequence[Difference],
+    largest: float,
+    around: Sequence[str],
+) -> None:
+    from dataclasses import asdict
+
+    from ffebm_dsl.cli.train import finite
+
+    rows = [
+        {"place": d.place, **{k: finite(v) for k, v in asdict(d).items() if k != "place"}}
+        for d in differing
+    ]
+    emit_json(
+        {
+            "reproduced": not differing,
+            "reference": str(path),
+            "largest": finite(largest),
+            "limit": reference.limit,
+            "differences": rows,
+            "surroundings": list(around),
+        }
+    )
+
+
+def _tell(
+    spec: Path,
+    reference: Reference,
+    differing: Sequence[Difference],
+    largest: float,
+    around: Sequence[str],
+) -> None:
+    limit = (
+        f"limit {reference.limit:.1e}; this training amplifies rounding "
+        f"{reference.amplification:.2g} times"
+    )
+    if differing:
+        emit(f"{spec}: not reproduced; first at {differing[0].place} ({limit})")
+        for d in differing[:SHOWN]:
+            emit(f"  {d.place}: {d.expected!r} in the reference, {d.found!r} here, {d.apart:.1e}")
+        if len(differing) > SHOWN:
+            emit(f"  and {len(differing) - SHOWN} more")
+        for line in around:
+            emit(f"  {line}")
+    else:
+        emit(f"{spec}: {reference.steps} steps reproduced to {largest:.1e} ({limit})")
+    for entry in reference.results:
+        emit(_described(entry))
+
+
+def _described(entry: Finished) -> str:
+    """Whole trainings in one line."""
+    from ffebm_dsl.tools.experiments.statistics import mean_of
+
+    mean = mean_of([*entry.values.values()])
+    percent = entry.metric != "loss"
+    scale, unit, form = (100, " %", ".2f") if percent else (1, "", ".4g")
+    spread = f" +- {scale * mean.deviation:{form}}" if mean.count > 1 else ""
+    settings = "".join(f", {key}={value}" for key, value in entry.overrides.items())
+    return (
+        f"trained for {entry.epochs} epochs{settings}: {entry.on} {entry.metric} "
+        f"{scale * mean.mean:{form}}{spread}{unit} (seeds {', '.join(map(str, entry.values))})"
+    )

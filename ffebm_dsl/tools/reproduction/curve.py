@@ -1,0 +1,152 @@
+"""A short training in float64, as numbers that another machine can be compared by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ffebm_dsl.language.diagnostics import InputError, NegativeResult
+from ffebm_dsl.language.ir import Compiled
+from ffebm_dsl.running.training import Controls, Options, Progress, StopRequest, start, train
+from ffebm_dsl.tools.reproduction.made import made_samples
+
+MOVED = 1e-12
+"""How far each weight is moved, as a part of itself, to see how far rounding carries."""
+
+TRIALS = 3
+"""Random directions in which the weights are moved; the largest effect counts."""
+
+
+class Point(NamedTuple):
+    """One number of a curve, where it is, and the size that a difference is relative to."""
+
+    place: str
+    value: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a short training gave.
+
+    Attributes:
+        initial: Euclidean norm of each parameter before the first step, by label.
+        loss, gradient_norm, free_sweeps: of each step; sweeps are the mean over samples.
+        change: Euclidean norm of what training added to each parameter.
+        test_loss: after the last step.
+    """
+
+    initial: Mapping[str, float]
+    loss: Sequence[float]
+    gradient_norm: Sequence[float]
+    free_sweeps: Sequence[float]
+    change: Mapping[str, float]
+    test_loss: float
+
+    def points(self) -> Iterator[Point]:
+        """All numbers, in the order in which the training made them."""
+        yield from _of_tensors("initial", self.initial)
+        for step, values in enumerate(
+            zip(self.loss, self.gradient_norm, self.free_sweeps, strict=True), start=1
+        ):
+            for name, value in zip(("loss", "gradient norm", "free sweeps"), values, strict=True):
+                yield Point(f"step {step}, {name}", value, abs(value))
+        yield from _of_tensors("change of", self.change)
+        yield Point("test loss", self.test_loss, abs(self.test_loss))
+
+
+def _of_tensors(what: str, norms: Mapping[str, float]) -> Iterator[Point]:
+    """Relative to the largest: a bias before a normalisation moves by rounding alone."""
+    largest = max(norms.values(), default=0.0)
+    for label, norm in norms.items():
+        yield Point(f"{what} {label}", norm, largest)
+
+
+def relative(first: Point, second: Point) -> float:
+    """How far two numbers of one place are apart."""
+    apart = abs(first.value - second.value)
+    return apart / first.scale if apart else 0.0
+
+
+def curve(compiled: Compiled, overrides: Mapping[str, str], steps: int, moved: int = 0) -> Curve:
+    """Train for some steps on made samples, in a directory that is removed.
+
+    Args:
+        compiled: the spec, with the ``overrides``.
+        moved: 0, or a seed: all weights are first moved by ``MOVED`` in random directions.
+
+    Raises:
+        InputError: the spec has no train section.
+        NegativeResult: the training diverged.
+    """
+    plan = compiled.spec.train
+    if plan is None:
+        raise InputError(
+            f"{compiled.source.name} has no train section", help="add `train { ... }` to the spec"
+        )
+    # A diagnostic changes nothing in what follows, and takes longer than the steps.
+    plan = replace(plan, diagnose_every=0)
+    compiled = replace(compiled, spec=replace(compiled.spec, train=plan))
+    options = Options(overrides=overrides, device="cpu", dtype="float64", threads=1)
+    with TemporaryDirectory(prefix="ffebm-verify-") as folder:
+        made = made_samples(compiled.spec, steps)
+        session = start(compiled, options, Path(folder) / "run", made=made)
+        network = session.job.network
+        labels = network.labels()
+        weights = {labels[name]: p for name, p in network.named_parameters()}
+        if moved:
+            _move(weights, moved)
+        before = {label: p.detach().clone() for label, p in weights.items()}
+        try:
+            result = train(session, Controls(StopRequest(), Progress(), steps))
+        except NegativeResult as error:
+            raise NegativeResult(
+                f"the short training diverged: {error.message}",
+                help="a spec that is to be reproduced must train: lower its learning rate",
+            ) from error
+    rows = session.record["train"]
+    return Curve(
+        initial={label: _norm(p) for label, p in before.items()},
+        loss=_plain(rows["loss"]),
+        gradient_norm=_plain(rows["gradient_norm"]),
+        free_sweeps=_plain(rows["free_sweeps"]),
+        change={label: _norm(p.detach() - before[label]) for label, p in weights.items()},
+        test_loss=float(result.loss),
+    )
+
+
+def amplification(
+    compiled: Compiled, overrides: Mapping[str, str], steps: int, base: Curve
+) -> float:
+    """How far the curve moves, relative to how far all weights are moved before the first step."""
+    largest = 0.0
+    points = list(base.points())
+    for trial in range(1, TRIALS + 1):
+        moved = curve(compiled, overrides, steps, moved=trial)
+        largest = max(largest, *map(relative, points, moved.points()))
+    return largest / MOVED
+
+
+def _move(weights: Mapping[str, Tensor], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in weights.values():
+            signs = torch.randint(2, weight.shape, generator=generator, dtype=weight.dtype) * 2 - 1
+            weight.mul_(1 + MOVED * signs)
+
+
+def _norm(tensor: Tensor) -> float:
+    return float(tensor.norm())
+
+
+def _plain(values: NDArray[np.float64]) -> list[float]:
+    return [0.0 if math.isnan(value) else float(value) for value in values]

@@ -1,0 +1,48 @@
+"""Samples that are made, not read: equal on all machines, and there without a download."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.language.registry import DATA, TARGETS
+from ffebm_dsl.running.datasets.raw import Raw, Split
+from ffebm_dsl.running.training import keyed
+
+
+def made_samples(spec: SpecIR, batches: int) -> Raw:
+    """Samples of the spec's input shape and targets of its kind: ``batches`` to train on, one to
+    test on, and as many for validation as the spec sets aside.
+
+    A sample of integers is one pixel in two that of its class, and random otherwise; where the
+    target is no class, all of it is random.
+    """
+    assert spec.train is not None
+    call = spec.train.data
+    size = int(call.arguments["batch"])
+    aside = float(call.arguments.get("validation", 0))
+    count = size * batches + int(aside)
+    while 0 < aside < 1 and count - max(1, round(aside * count)) < size * batches:
+        count += 1
+    return Raw(_split(spec, count, 0), _split(spec, size, count), ("made",))
+
+
+def _split(spec: SpecIR, count: int, first: int) -> Split:
+    """Samples number ``first`` and those after it."""
+    assert spec.train is not None
+    shape, target = spec.model.input.shape, spec.model.target
+    levels = DATA[spec.train.data.name].integer_maximum + 1
+    rows = np.arange(first, first + count)[:, None]
+    pixels = np.arange(math.prod(shape))[None, :]
+    x = keyed.bits(keyed.Stream.MADE, 0, rows, pixels)
+    kind = TARGETS[target.kind]
+    drawn = kind.draw(count, target.size, torch.Generator().manual_seed(first))
+    y = drawn.numpy()
+    if kind.classes:
+        pattern = keyed.bits(keyed.Stream.MADE, 1, y[:, None], pixels)
+        x = np.where(x >> np.uint64(63) == 0, pattern, x)
+    x = (x % np.uint64(levels)).astype(np.uint8).reshape(count, *shape)
+    return Split(x, y, "made samples", "made targets")
