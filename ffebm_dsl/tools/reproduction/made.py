@@ -44,5 +44,5 @@ def _split(spec: SpecIR, count: int, first: int) -> Split:
     if kind.classes:
         pattern = keyed.bits(keyed.Stream.MADE, 1, y[:, None], pixels)
         x = np.where(x >> np.uint64(63) == 0, pattern, x)
-    x = (x % np.uint64(levels)).astype(np.uint8).reshape(count, *shape)
-    return Split(x, y, "made samples", "made targets")
+    samples = (x % np.uint64(levels)).astype(np.uint8).reshape(count, *shape)
+    return Split(samples, y, "made samples", "made targets")
