@@ -8,7 +8,7 @@ DEMO := specs/small/digits.ffe
 # Installing applies constraints.txt every time; see the note at its top.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: demo test test-all soak lint format vsix clean
+.PHONY: demo test test-all soak lint format docs vsix clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ffebm train $(DEMO)
@@ -19,7 +19,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 test: lint
 	$(PYTEST) -m "not slow"
 
-test-all: lint
+test-all: lint $(VENV)/.installed-docs
 	$(PYTEST)
 
 # Every crash point of a run, 200 kills, 1,000 damaged files: docs/reliability.md.
@@ -28,15 +28,20 @@ soak: $(VENV)/.installed-test
 	$(BIN)/python -m tests.faults.soak $(SOAK)
 
 # mypy does not follow the package-dir table of pyproject.toml, so it is shown the tree
-# as it is installed: ffebm_dsl with cli, grammar and specs inside it, and the benchmarks.
+# as it is installed: ffebm_dsl with cli, grammar and specs inside it; benchmarks and site.
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@rm -rf build/types && mkdir -p build/types/ffebm_dsl
 	@ln -s $(addprefix ../../../,$(wildcard ffebm_dsl/*) cli grammar specs) build/types/ffebm_dsl/
-	@ln -s ../../benchmarks build/types/
+	@ln -s ../../benchmarks ../../docsite build/types/
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
-	  --cache-dir ../../.mypy_cache -p ffebm_dsl -p benchmarks
+	  --cache-dir ../../.mypy_cache -p ffebm_dsl -p benchmarks -p docsite
+
+# The site in build/site; its search needs a server. Warnings are errors.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo 'build/site is made; to read it: $(BIN)/python -m http.server -d build/site'
 
 # The VS Code extension, its client bundled, as dist/ffe-VERSION.vsix. It needs npm.
 EXTENSION := editors/vscode
@@ -67,6 +72,10 @@ COMPILE := $(BIN)/python -m compileall -q ffebm_dsl cli grammar specs
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e .
 	@$(COMPILE)
+	@touch $@
+
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[docs]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
