@@ -7,9 +7,21 @@ from collections.abc import Callable
 
 from ffebm_dsl.running.records import EVAL, QUANTITIES, TEST
 from ffebm_dsl.running.training import checkpoint as checkpoints
+from ffebm_dsl.running.training.batch_statistics import estimate_statistics
 from ffebm_dsl.running.training.data import Dataset
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate, never
 from ffebm_dsl.running.training.session import Session
+
+
+def renew_statistics(session: Session, cancelled: Callable[[], bool] = never) -> None:
+    """Make the batch-norm statistics those of the weights as they are."""
+    estimate_statistics(
+        session.job.network,
+        session.job.data.train,
+        session.batches(),
+        cancelled=cancelled,
+        world=session.world,
+    )
 
 
 def evaluate_session(session: Session, cancelled: Callable[[], bool] = never) -> Evaluation | None:

@@ -22,6 +22,7 @@ from ffebm_dsl.running.training.judged import (
     evaluate_session,
     read_test_set,
     record_evaluation,
+    renew_statistics,
     score_of,
 )
 from ffebm_dsl.running.training.locate import damped_settings
@@ -106,10 +107,8 @@ def _asked(session: Session, controls: Controls) -> bool:
 
 def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool:
     """The steps that are left of an epoch; False if asked to end before or after one."""
-    plan, position, data = session.job.plan, session.position, session.job.data
-    base = base_rate(plan.optimizer)
-    order = data.train.rows[keyed.permutation(plan.seed, position.epoch, len(data.train))]
-    batches = data.batches(order)
+    plan, position = session.job.plan, session.position
+    base, batches = base_rate(plan.optimizer), session.batches()
     left = (plan.epochs - position.epoch) * len(batches) - position.step_in_epoch
     if controls.max_steps >= 0:
         left = min(left, controls.max_steps - position.step)
@@ -247,6 +246,7 @@ def _end_epoch(
     plan, epoch = session.job.plan, session.position.epoch + 1
     result: Evaluation | None = None
     better = False
+    renew_statistics(session, partial(_asked, session, controls))
     if epoch == plan.epochs or epoch % plan.eval_every == 0:
         result = evaluate_session(session, partial(_asked, session, controls))
         if result is None:
@@ -268,6 +268,8 @@ def _halt(session: Session, judge: StepJudge, controls: Controls) -> Evaluation:
     number = controls.stop.signal_number if _asked(session, controls) else 0
     if number:
         session.event("signal", signal.Signals(number).name)
+    elif session.position.evaluated != session.position.step:
+        renew_statistics(session)
     session.status("stopped")
     _save(session, judge)
     if number:

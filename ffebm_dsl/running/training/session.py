@@ -8,6 +8,8 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from ffebm_dsl.language.diagnostics import AnyPath, InputError, SourceFile
@@ -19,6 +21,7 @@ from ffebm_dsl.running.records import Group, Record, Table, utc_now, write
 from ffebm_dsl.running.run_directory import RunDirectory
 from ffebm_dsl.running.storage import FileLock
 from ffebm_dsl.running.training import checkpoint as checkpoints
+from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.checkpoint import Best, Checkpoint, Position
 from ffebm_dsl.running.training.environment import environment
 from ffebm_dsl.running.training.job import Job, Options, assemble, settle
@@ -54,6 +57,12 @@ class Session:
     def seconds(self) -> float:
         """Time spent in training, by all processes that worked on the run."""
         return self.position.seconds + time.monotonic() - self.started
+
+    def batches(self) -> list[NDArray[np.int64]]:
+        """Indices into the training arrays of all batches of the epoch that the run is in."""
+        plan, data = self.job.plan, self.job.data
+        order = keyed.permutation(plan.seed, self.position.epoch, len(data.train))
+        return data.batches(data.train.rows[order])
 
     def save_is_due(self) -> bool:
         """Whether the last save is so long ago that the user wants the next."""

@@ -54,7 +54,7 @@ def tensors(part: str) -> Drop:
 
     def drop(found: Checkpoint) -> Checkpoint:
         fresh = {
-            name: torch.full_like(tensor, 1.0 if part == "running_var" else 0.0)
+            name: torch.zeros_like(tensor)
             for name, tensor in found.network.items()
             if name.endswith(part)
         }
@@ -80,8 +80,6 @@ DROPS: dict[str, Drop] = {
     "spec_text": lambda found: replace(found, spec_text=found.spec_text.replace("0.2", "0.3")),
     "network weights": tensors("weight"),
     "network biases": tensors("bias"),
-    "network running_mean": tensors("running_mean"),
-    "network running_var": tensors("running_var"),
     "network num_batches_tracked": tensors("num_batches_tracked"),
     "optimizer": lambda found: replace(found, optimizer={}),
     "optimizer exp_avg": optimizer("exp_avg"),
@@ -99,6 +97,9 @@ DROPS: dict[str, Drop] = {
     "settings.data_dir": settings(data_dir=""),
     "environment": lambda found: replace(found, environment={}),
 }
+
+STATISTICS = "running_mean", "running_var"
+"""Of batch norm: training does not look at them, and an evaluation takes them anew."""
 
 WITHOUT_EFFECT = {
     "position.seconds": "the clock on the wall",
@@ -169,6 +170,11 @@ def test_what_has_no_effect_has_none(whole: str, run: Path, item: str) -> None:
         return replace(found, **{part: replace(getattr(found, part), **{name: other})})
 
     assert go_on(run, change) == whole
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_statistics_are_taken_anew(whole: str, run: Path, name: str) -> None:
+    assert go_on(run, tensors(name)) == whole
 
 
 def test_every_saved_item_is_tried() -> None:

@@ -1,0 +1,88 @@
+"""Batch-norm statistics of the weights as they are, for evaluations.
+
+Those that training keeps move by ``momentum`` once a step, and lag behind the weights. They are
+therefore taken anew over some batches (Wu and Johnson, arXiv 2105.07576, section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.physics.network.whole_batch import share
+from ffebm_dsl.running.training import keyed
+from ffebm_dsl.running.training.data import Dataset
+from ffebm_dsl.running.training.evaluation import never
+from ffebm_dsl.running.training.world import ALONE, World
+
+SAMPLES = 1024
+"""Over how many training samples means and variances are taken, in batches of the training."""
+
+
+def estimate_statistics(
+    network: HybridNetwork,
+    data: Dataset,
+    batches: Sequence[NDArray[np.int64]],
+    *,
+    cancelled: Callable[[], bool] = never,
+    world: World = ALONE,
+) -> None:
+    """Set the running statistics of every batch norm to means over the first ``batches``.
+
+    All else is as in an evaluation: samples are not augmented, nothing is dropped, a device keeps
+    its ranges. No step of training sees these statistics, so a run may stop, and take them, at
+    any time. A batch that gives numbers that are not finite does not count.
+
+    Args:
+        network: comes back in the mode that it was in.
+        data: the training set.
+        batches: indices into its arrays, as training takes them.
+        cancelled: asked before every batch; if true, the means are over those until then.
+        world: the processes that share each batch.
+    """
+    norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    if not norms:
+        return
+    was_training, momenta = network.training, [norm.momentum for norm in norms]
+    network.eval()
+    device, seen = next(network.parameters()).device, 0
+    try:
+        with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+            for indices in batches:
+                if seen >= SAMPLES or cancelled():
+                    break
+                part = world.part(len(indices))
+                share(network, part)
+                torch.manual_seed(keyed.evaluation_seed(seen))
+                for norm in norms:
+                    norm.train()
+                    norm.momentum = len(indices) / (seen + len(indices))
+                rows = indices[part.first : part.first + part.count]
+                # A process without a sample takes one all the same, as in training.
+                x, _ = data.batch(rows if len(rows) else indices[:1])
+                seen += len(indices) if _moved(network, norms, x) else 0
+    finally:
+        network.train(was_training)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        share(network, None)
+
+
+def _moved(network: HybridNetwork, norms: Sequence[_BatchNorm], x: Tensor) -> bool:
+    """Move the statistics towards those of ``x``, (B, ...); False if they would not be finite."""
+    before = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
+    network(x)
+    after = [buffer for norm in norms for buffer in norm.buffers()]
+    finite = all(bool(buffer.isfinite().all()) for buffer in after)
+    for norm, kept in zip(norms, before, strict=True):
+        for name, buffer in norm.named_buffers():
+            # How many batches training has seen stays what it is.
+            if not finite or name == "num_batches_tracked":
+                buffer.copy_(kept[name])
+    return finite
