@@ -87,6 +87,7 @@ def parts_timed(session: Session, shares: Shares) -> Iterator[None]:
         (Session, "save", "saving"),
         (Session, "publish_record", "saving"),
         (judged, "evaluate", "evaluation"),
+        (judged, "estimate_statistics", "evaluation"),
         *((measures, name, "diagnostics") for name in DIAGNOSTICS),
     ]
     with ExitStack() as stack:

@@ -35,8 +35,9 @@ def bench(
 ) -> None:
     """Time a training step by each estimator.
 
-    The convolutions that it cannot do without are timed beside it. Weights and batch are
-    random. A step is a forward and a backward pass.
+    Beside it are timed the convolutions that it cannot do without (the floor), and
+    backpropagation through the same layers without feedback. Weights and batch are random. A
+    step is a forward and a backward pass.
     """
     compiled = load_spec(spec, settings)
     os.environ.update(QUIET | os.environ)
@@ -106,10 +107,12 @@ def to_record(name: str, settings: BenchSettings, result: Bench) -> dict[str, An
         "repeats": settings.repeats,
         **_machine(settings),
         "floor": {"seconds": asdict(result.floor)},
+        "backprop": result.backprop and {"seconds": asdict(result.backprop)},
         "estimators": {
             kind: {
                 "seconds": asdict(cost.seconds),
                 "ratio": asdict(cost.ratio),
+                "over_backprop": cost.over_backprop and asdict(cost.over_backprop),
                 "peak_bytes": cost.peak_bytes,
                 "sweeps": dict(cost.sweeps),
             }
@@ -138,13 +141,17 @@ def table(name: str, settings: BenchSettings, result: Bench) -> list[str]:
         f"{name}: batch {settings.batch}, {machine['dtype']}, {machine['device']}, "
         f"{machine['threads']} threads, median of {settings.repeats} (least to greatest)",
         "",
-        f"{'estimator':10} {'seconds a step':28} {'x floor':>8} {'peak memory':>12}  sweeps",
+        f"{'estimator':10} {'seconds a step':28} {'x floor':>8} {'x backprop':>10} "
+        f"{'peak memory':>12}  sweeps",
         f"{'floor':10} {_seconds(result.floor):28} {1:8.2f}",
     ]
+    if result.backprop is not None:
+        rows.append(f"{'backprop':10} {_seconds(result.backprop):28} {'':8} {1:10.2f}")
     for kind, cost in result.estimators.items():
         sweeps = ", ".join(f"{count:.1f} {phase}" for phase, count in cost.sweeps.items())
         rows.append(
             f"{kind:10} {_seconds(cost.seconds):28} {cost.ratio.median:8.2f} "
+            f"{'' if cost.over_backprop is None else f'{cost.over_backprop.median:.2f}':>10} "
             f"{cost.peak_bytes / 2**20:8.1f} MiB  {sweeps}"
         )
     return rows

@@ -33,7 +33,7 @@ CONSTRUCT = OpConstruct(
     "batch normalisation by channel",
     BATCH_NORM,
     equation=f"{NORMALISED}, mean and variance of each channel over the batch; in "
-    "evaluation, their running means over training",
+    "evaluation, their means over batches of training samples",
     source="Ioffe and Szegedy 2015, arXiv 1502.03167",
     module=_module,
     shape=_shape,

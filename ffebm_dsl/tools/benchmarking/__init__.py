@@ -1,5 +1,6 @@
 """What a training step costs: time against the convolution floor, memory, sweeps."""
 
+from ffebm_dsl.tools.benchmarking.backprop import feedforward
 from ffebm_dsl.tools.benchmarking.bench import Bench, BenchSettings, Spread, StepCost, bench
 from ffebm_dsl.tools.benchmarking.floor import Floor, floor
 from ffebm_dsl.tools.benchmarking.memory import peak_bytes
@@ -11,6 +12,7 @@ __all__ = [
     "Spread",
     "StepCost",
     "bench",
+    "feedforward",
     "floor",
     "peak_bytes",
 ]

@@ -1,4 +1,7 @@
-"""Seconds and bytes per step of a spec's network, estimator by estimator, beside the floor.
+"""Seconds and bytes per step of a spec's network, estimator by estimator, beside two others.
+
+These are the floor of its convolutions (:mod:`~ffebm_dsl.tools.benchmarking.floor`) and a step of
+backpropagation through the same layers (:mod:`~ffebm_dsl.tools.benchmarking.backprop`).
 
 A step is a forward and a backward pass; the optimiser's own work, the same for all, is
 left out. All contenders run alternately on one network and one batch, so that a machine
@@ -21,6 +24,7 @@ from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import GRADIENTS
 from ffebm_dsl.physics.interfaces import Estimator
 from ffebm_dsl.physics.network import BlockSettings, HybridNetwork, Outcome
+from ffebm_dsl.tools.benchmarking.backprop import feedforward
 from ffebm_dsl.tools.benchmarking.floor import floor
 from ffebm_dsl.tools.benchmarking.memory import peak_bytes
 from ffebm_dsl.tools.checking.problem import random_batch
@@ -63,21 +67,27 @@ class StepCost:
     Attributes:
         seconds: per step.
         ratio: its seconds over the floor's in the same round.
+        over_backprop: the same over those of backpropagation; None where there is none.
         peak_bytes: beyond parameters, batch and what else was held before the step.
         sweeps: mean over blocks and samples of the sweeps used, by phase.
     """
 
     seconds: Spread
     ratio: Spread
+    over_backprop: Spread | None
     peak_bytes: int
     sweeps: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured: the floor's seconds, and the cost of a step by estimator."""
+    """What was measured: the seconds of the floor and of backpropagation, a step by estimator.
+
+    ``backprop`` is None where a block has no feedforward counterpart.
+    """
 
     floor: Spread
+    backprop: Spread | None
     estimators: Mapping[str, StepCost]
 
 
@@ -93,11 +103,16 @@ def bench(
     network = build(spec, seed=settings.seed, dtype=settings.dtype, device=settings.device)
     network.train()
     x, y = _batch(spec, settings)
-    contenders = {kind: _contender(network, spec, kind, x, y) for kind in GRADIENTS}
+    contenders = {
+        kind: _contender(network, x, y, _settings(network, spec, kind)) for kind in GRADIENTS
+    }
+    plain = feedforward(network)
     nudging = next(kind for kind in GRADIENTS if GRADIENTS[kind].nudges)
     contenders[nudging]()
     lowest = floor(network, x, _settings(network, spec, nudging))
     steps: dict[str, Step] = {"floor": lowest, **contenders}
+    if plain is not None:
+        steps["backprop"] = _contender(plain, x, y)
     rounds = settings.warm_up + settings.repeats
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(rounds):
@@ -106,16 +121,22 @@ def bench(
             elapsed = _timed(step, settings.device)
             if turn >= settings.warm_up:
                 seconds[name].append(elapsed)
+
+    def over(kind: str, other: str) -> Spread:
+        return Spread.of([a / b for a, b in zip(seconds[kind], seconds[other], strict=True)])
+
     costs = {
         kind: StepCost(
             Spread.of(seconds[kind]),
-            Spread.of([a / b for a, b in zip(seconds[kind], seconds["floor"], strict=True)]),
+            over(kind, "floor"),
+            None if plain is None else over(kind, "backprop"),
             peak_bytes(step, settings.device),
             _sweeps(network),
         )
         for kind, step in contenders.items()
     }
-    return Bench(Spread.of(seconds["floor"]), costs)
+    backprop = None if plain is None else Spread.of(seconds["backprop"])
+    return Bench(Spread.of(seconds["floor"]), backprop, costs)
 
 
 def _batch(spec: SpecIR, settings: BenchSettings) -> tuple[Tensor, Tensor]:
@@ -143,11 +164,16 @@ def _settings(network: HybridNetwork, spec: SpecIR, kind: str) -> dict[str, Bloc
     }
 
 
-def _contender(network: HybridNetwork, spec: SpecIR, kind: str, x: Tensor, y: Tensor) -> Step:
+def _contender(
+    network: HybridNetwork,
+    x: Tensor,
+    y: Tensor,
+    settings: Mapping[str, BlockSettings] | None = None,
+) -> Step:
     parameters = [p for p in network.parameters() if p.requires_grad]
 
     def step() -> None:
-        outcome = network(x, y, settings=_settings(network, spec, kind))
+        outcome = network(x, y, settings=settings)
         assert isinstance(outcome, Outcome)
         torch.autograd.grad(outcome.loss, parameters, allow_unused=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.physics.energy import Energy
 from ffebm_dsl.physics.interfaces import Layer, State, inner
 from ffebm_dsl.physics.network import HybridNetwork, Outcome
-from ffebm_dsl.tools.benchmarking import BenchSettings, bench, floor, peak_bytes
+from ffebm_dsl.tools.benchmarking import BenchSettings, bench, feedforward, floor, peak_bytes
 
 SPEC = """
 ffe 1.0
@@ -96,6 +97,43 @@ def test_no_floor_of_an_energy_without_couplings() -> None:
         floor(network, x)
 
 
+LATERAL = "      s2 <-> s2 : conv2d(kernel=1)\n"
+FORTH = "s1 <-> s2 : conv2d(kernel=3, padding=1) |> max_pool2d(2)"
+BACK = (
+    SPEC.replace(LATERAL, "")
+    .replace(FORTH, "s2 <-> s1 : conv2d(kernel=3, padding=1, bias=false)")
+    .replace("s2: [4, 2, 2]", "s2: [4, 4, 4]")
+)
+
+
+@pytest.mark.parametrize("text", [SPEC.replace(LATERAL, ""), BACK])
+@pytest.mark.parametrize("nudge", ["cotangent", "loss"])
+def test_without_feedback_it_is_one_sweep_from_zero(text: str, nudge: str) -> None:
+    """Layers that are updated in order see those before them, and of the others zeros."""
+    network = ffebm_dsl.load(
+        text.replace("relax nudged", f"gradient ep(nudge={nudge})\n  relax nudged")
+    )
+    (block,) = network.blocks
+    once = replace(block.core.settings.free, sweeps=1, tolerance=0.0)
+    x, y = torch.rand(5, 1, 8, 8), torch.tensor([0, 1, 2, 0, 1])
+    plain = feedforward(network)
+    assert plain is not None
+    expected = network(x, y, settings=network.settings(free=once))
+    found = plain(x, y)
+    assert isinstance(found, Outcome) and isinstance(expected, Outcome)
+    torch.testing.assert_close(found.logits, expected.logits)
+    torch.testing.assert_close(found.per_sample, expected.per_sample)
+    found.loss.backward()
+    gradients = {name: p.grad for name, p in plain.named_parameters()}
+    assert all(g is not None and bool(g.any()) for g in gradients.values())
+    assert all(p.grad is None for p in network.parameters())
+
+
+def test_a_block_of_another_energy_has_no_feedforward_counterpart() -> None:
+    text = SPEC.replace(LATERAL, "      s1 : unit_bias()\n").replace("ffe 1.0", "ffe 1.1")
+    assert feedforward(ffebm_dsl.load(text)) is None
+
+
 def test_the_peak_is_what_is_held_at_one_time() -> None:
     def two_at_a_time() -> None:
         for _ in range(3):
@@ -112,6 +150,7 @@ def test_memory_of_ep_does_not_grow_with_the_sweeps() -> None:
         result = bench(compiled.spec, BenchSettings(batch=8, repeats=1, warm_up=0))
         assert set(result.estimators) == {"aep", "ep", "implicit", "unrolled"}
         assert all(cost.seconds.least > 0 for cost in result.estimators.values())
+        assert all(cost.over_backprop is not None for cost in result.estimators.values())
         assert result.estimators["ep"].sweeps == {"free": sweeps, "nudged": sweeps}
         return {kind: cost.peak_bytes for kind, cost in result.estimators.items()}
 
