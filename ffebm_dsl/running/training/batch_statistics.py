@@ -7,21 +7,22 @@ therefore taken anew over some batches (Wu and Johnson, arXiv 2105.07576, sectio
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.physics.network import BlockSettings, HybridBlock, HybridNetwork
 from ffebm_dsl.physics.network.whole_batch import share
 from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.data import Dataset
 from ffebm_dsl.running.training.evaluation import never
 from ffebm_dsl.running.training.world import ALONE, World
 
-SAMPLES = 1024
+SAMPLES = 512
 """Over how many training samples means and variances are taken, in batches of the training."""
 
 
@@ -50,6 +51,7 @@ def estimate_statistics(
     if not norms:
         return
     was_training, momenta = network.training, [norm.momentum for norm in norms]
+    settings = _settings(network, norms)
     network.eval()
     device, seen = next(network.parameters()).device, 0
     try:
@@ -65,8 +67,9 @@ def estimate_statistics(
                     norm.momentum = len(indices) / (seen + len(indices))
                 rows = indices[part.first : part.first + part.count]
                 # A process without a sample takes one all the same, as in training.
-                x, _ = data.batch(rows if len(rows) else indices[:1])
-                seen += len(indices) if _moved(network, norms, x) else 0
+                x, y = data.batch(rows if len(rows) else indices[:1])
+                forward = partial(network, x, y, settings=settings)
+                seen += len(indices) if _moved(forward, norms) else 0
     finally:
         network.train(was_training)
         for norm, momentum in zip(norms, momenta, strict=True):
@@ -74,10 +77,24 @@ def estimate_statistics(
         share(network, None)
 
 
-def _moved(network: HybridNetwork, norms: Sequence[_BatchNorm], x: Tensor) -> bool:
-    """Move the statistics towards those of ``x``, (B, ...); False if they would not be finite."""
+def _settings(network: HybridNetwork, norms: Sequence[_BatchNorm]) -> dict[str, BlockSettings]:
+    """Those of the blocks, without sweeps where no batch norm sees what they lead to."""
+    settings = network.settings()
+    behind = [m for readout in network.readouts() for m in readout.modules()]
+    for stage in reversed(list(network.stages)):
+        if any(norm in behind for norm in norms):
+            break
+        if isinstance(stage, HybridBlock):
+            own = settings[stage.name]
+            settings[stage.name] = replace(own, free=replace(own.free, sweeps=0))
+        behind = list(stage.modules())
+    return settings
+
+
+def _moved(forward: Callable[[], object], norms: Sequence[_BatchNorm]) -> bool:
+    """Move the statistics towards those of a batch; False if they would not be finite."""
     before = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
-    network(x)
+    forward()
     after = [buffer for norm in norms for buffer in norm.buffers()]
     finite = all(bool(buffer.isfinite().all()) for buffer in after)
     for norm, kept in zip(norms, before, strict=True):

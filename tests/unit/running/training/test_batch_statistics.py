@@ -36,9 +36,12 @@ def evaluations(folder: Path) -> NDArray[np.float64]:
     return np.stack([table["loss"], table["top1"]])
 
 
-def test_they_are_those_of_torch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nudge", ["cotangent", "loss"])
+def test_they_are_those_of_torch(tmp_path: Path, nudge: str) -> None:
     """Without dropout and augmentation both mean the same batches."""
-    session = new_session(tmp_path, {"data.drop_last": "true"}, text=PLAIN)
+    text = PLAIN.replace("estimator=centered", f"estimator=centered, nudge={nudge}")
+    text = text.replace("b1 |> linear(width)", "b1 |> linear(width) |> batch_norm1d()")
+    session = new_session(tmp_path, {"data.drop_last": "true"}, text=text)
     train(session, controls(max_steps=3))
     network, data, batches = session.job.network, session.job.data.train, session.batches()
     assert [len(rows) for rows in batches] == [8, 8, 8]
@@ -103,6 +106,24 @@ def test_they_are_taken_over_enough_samples_and_no_more(
         estimate_statistics(session.job.network, session.job.data.train, session.batches())
         assert calls == expected
         calls.clear()
+
+
+@pytest.mark.parametrize(
+    ("norm", "swept"),
+    [
+        ("", {"b1": False, "b2": False}),
+        ("b1 |> linear(width)", {"b1": True, "b2": False}),
+        ("b2 |> linear(6)", {"b1": True, "b2": True}),
+    ],
+)
+def test_blocks_behind_the_last_batch_norm_do_not_relax(
+    tmp_path: Path, norm: str, swept: dict[str, bool]
+) -> None:
+    text = SPEC.replace(norm, f"{norm} |> batch_norm1d()") if norm else SPEC
+    session = new_session(tmp_path, text=text)
+    network = session.job.network
+    estimate_statistics(network, session.job.data.train, session.batches())
+    assert {report.block: bool(report.sweeps.any()) for report in network.phases()} == swept
 
 
 def test_a_batch_that_is_not_finite_does_not_count(tmp_path: Path) -> None:
