@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, say
+from ffebm_dsl.cli.spec import parse_settings
 from ffebm_dsl.cli.train import DataDirOption, DeviceOption, ThreadsOption, figures
 from ffebm_dsl.language.diagnostics import InputError
 
@@ -37,6 +38,14 @@ def evaluate(
             metavar="NAME|ideal", help="Hardware of the run's spec. [default: as in training]"
         ),
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PARAM=VALUE",
+            help="A param that the hardware depends on. [default: as in training]",
+        ),
+    ] = None,
     device_seed: Annotated[
         int | None, typer.Option(min=0, help="Which device of its kind. [default: the spec's]")
     ] = None,
@@ -56,12 +65,17 @@ def evaluate(
     from ffebm_dsl.running.training import Options, OtherDevice, evaluate_run
 
     options = Options(data_dir=data_dir, device=device, threads=threads)
-    other = OtherDevice(hardware, device_seed, after)
+    other = OtherDevice(hardware, device_seed, after, parse_settings(settings))
     found = evaluate_run(run, checkpoint, options, batch, say, on, other)
     result = found.result
     if as_json:
         values = {"run": str(run), "checkpoint": str(found.path), "step": found.step}
-        chosen = {"hardware": hardware, "device_seed": device_seed, "after": after}
+        chosen = {
+            "hardware": hardware,
+            "set": dict(other.settings),
+            "device_seed": device_seed,
+            "after": after,
+        }
         emit_json({**values, **(chosen if other.changes else {}), **figures(result)})
         return
     emit(f"checkpoint {found.path} (step {found.step}), {result.samples} {result.on} samples")

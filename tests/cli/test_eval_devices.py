@@ -16,7 +16,9 @@ TEXT = (
     .replace(
         "\nmodel small {",
         """
-hardware trained { weights = array(mismatch=0.2)  noise = [read(0.05)]  updates = adc(8) }
+param mismatch: real = 0.2
+param noise: real = 0.0
+hardware trained { weights = array(mismatch=mismatch)  noise = [read(0.05)]  updates = adc(8) }
 hardware drifting { weights = pcm() }
 hardware coarse { outputs = adc(3) }
 hardware stated { outputs = adc(3, range=1) }
@@ -24,6 +26,7 @@ hardware other_way { weights = array(transpose_mismatch=0.3) }
 model small {""",
     )
     .replace("hopfield {", "hopfield on trained {")
+    .replace("relax free   {", "relax free   { noise = [read(noise)] ")
 )
 
 
@@ -49,6 +52,8 @@ def test_other_hardware_gives_other_results(run: Path, capsys: pytest.CaptureFix
         ("--hardware", "stated"),
         ("--hardware", "other_way"),
         ("--device-seed", "1"),
+        ("--set", "mismatch=0.4"),
+        ("--set", "mismatch=0.4", "--device-seed", "1"),
     ]
     found = [loss(capsys, run, *options) for options in choices]
     assert len(set(found)) == len(choices)
@@ -62,6 +67,9 @@ def test_other_hardware_gives_other_results(run: Path, capsys: pytest.CaptureFix
         (("--hardware", "traned"), "no hardware `traned`"),
         (("--after", "10"), "do not drift: `array` has no time"),
         (("--hardware", "ideal", "--after", "10"), "neither another device nor a drift"),
+        (("--set", "msmatch=0.1"), "nothing called `msmatch`"),
+        (("--set", "noise=0.1"), "--set noise=0.1 changes more than the hardware"),
+        (("--set", "epochs=7"), "--set epochs=7 changes more than the hardware"),
         (("--hardware", "coarse"), "found no range in the run's training"),
     ],
 )

@@ -13,7 +13,7 @@ unnamed one) or ``"b1.skip"`` (a named one).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ffebm_dsl.language.registry.shapes import CallIR, OpIR, Shape, Value
@@ -261,3 +261,11 @@ class SpecIR:
     hardware: tuple[CallIR, ...]
     model: ModelIR
     train: TrainIR | None
+
+    def ideal(self) -> SpecIR:
+        """The same with every block on ideal hardware."""
+        stages = tuple(
+            replace(stage, hardware=IDEAL) if isinstance(stage, BlockIR) else stage
+            for stage in self.model.stages
+        )
+        return replace(self, hardware=(), model=replace(self.model, stages=stages))

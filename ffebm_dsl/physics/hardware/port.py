@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ffebm_dsl.physics.hardware.quantise import straight_through
 from ffebm_dsl.physics.interfaces import Converter
+from ffebm_dsl.physics.layout import squared_norm
 from ffebm_dsl.physics.network.whole_batch import WholeBatch
 
 CALIBRATION = 100
@@ -42,7 +43,7 @@ class Port(WholeBatch, nn.Module):
         if self.training and int(self.batches) < CALIBRATION:
             self._learn(x.detach())
         # Before there was a training: that of what is there.
-        square = self.mean_square if int(self.batches) else x.detach().double().square().mean()
+        square = self.mean_square if int(self.batches) else _sum_of_squares(x) / x.numel()
         tiny = torch.finfo(x.dtype).tiny
         return (SPREAD * square.sqrt()).to(x.device, x.dtype).clamp_min(tiny)
 
@@ -52,8 +53,10 @@ class Port(WholeBatch, nn.Module):
         own = x
         if part is not None and part.reduce is not None:
             # Of phases one after the other; a process without a sample has one that counts not.
-            own = x.reshape(-1, max(part.count, 1), *x.shape[1:])[:, : part.count]
-        sums = torch.stack([own.double().square().sum(), own.new_tensor(own.numel()).double()])
+            phases = x.unflatten(0, (-1, max(part.count, 1)))
+            own = phases[:, : part.count].flatten(0, 1)
+        square = _sum_of_squares(own)
+        sums = torch.stack([square, torch.full_like(square, own.numel())])
         if part is not None and part.reduce is not None:
             part.reduce(sums)
         self.batches += 1
@@ -63,3 +66,8 @@ class Port(WholeBatch, nn.Module):
     def extra_repr(self) -> str:
         known = self.converter.range or ("auto" if not int(self.batches) else "found")
         return f"{self.converter.bits} bits, range {known}"
+
+
+def _sum_of_squares(x: Tensor) -> Tensor:
+    """In double precision over samples, so that how they are shared decides no digit."""
+    return squared_norm([x.detach()]).double().sum()

@@ -18,12 +18,14 @@ def quantise(x: Tensor, low: Tensor | float, high: Tensor | float, levels: int) 
     # Counted from the middle where that is a level, so that a 0 there stays 0.
     odd = levels % 2 == 1
     origin, below = ((low + high) / 2, (levels - 1) // 2) if odd else (low, 0)
-    index = ((x - origin) / step).round().clamp(-below, levels - 1 - below)
-    return origin + index * step
+    index = (x - origin).div_(step).round_().clamp_(-below, levels - 1 - below)
+    return index.mul_(step).add_(origin)
 
 
 def straight_through(x: Tensor, low: Tensor | float, high: Tensor | float, levels: int) -> Tensor:
     """:func:`quantise`, with the gradient of a clip: 1 inside the range, 0 outside."""
+    if not (x.requires_grad and torch.is_grad_enabled()):
+        return quantise(x, low, high, levels)
     result: Tensor = _StraightThrough.apply(x, low, high, levels)  # type: ignore[no-untyped-call]
     return result
 

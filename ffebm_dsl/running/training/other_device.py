@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.diagnostics.fix import did_you_mean
 from ffebm_dsl.language.interchange import to_text
-from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.language.ir import Compiled, compile_spec
 from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
 from ffebm_dsl.language.registry import ARRAYS, HARDWARE
 
@@ -26,11 +26,14 @@ class OtherDevice:
         name: a hardware section of the spec, or ideal.
         seed: which device of its kind.
         after: seconds since it was programmed, for arrays that drift.
+        settings: values of the spec's params, as ``--set`` has them, of which the hardware alone
+            may depend.
     """
 
     name: str | None = None
     seed: int | None = None
     after: float | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def changes(self) -> bool:
@@ -38,8 +41,27 @@ class OtherDevice:
 
     def __str__(self) -> str:
         parts = [self.name or "as in training"]
+        parts += [f"{key}={value}" for key, value in self.settings.items()]
         parts += [f"seed {self.seed}"] if self.seed is not None else []
         return ", ".join(parts + ([f"after {self.after:g} s"] if self.after is not None else []))
+
+
+def with_settings(trained: Compiled, overrides: Mapping[str, str], other: OtherDevice) -> SpecIR:
+    """The spec that was trained with these overrides, with others of its hardware.
+
+    Raises:
+        InputError: more than the hardware depends on one of them.
+        SpecError: the spec has no such param, or the value does not fit it.
+    """
+    spec = compile_spec(trained.source, {**overrides, **other.settings}, None).spec
+    before, after = (replace(s.ideal(), parameters={}) for s in (trained.spec, spec))
+    if before != after:
+        given = ", ".join(f"{key}={value}" for key, value in other.settings.items())
+        raise InputError(
+            f"--set {given} changes more than the hardware of the run's spec",
+            help="train with it: `ffebm train SPEC --set ...`",
+        )
+    return spec
 
 
 def on_device(spec: SpecIR, other: OtherDevice) -> SpecIR:

@@ -35,7 +35,6 @@ from ffebm_dsl.tools.checking.beta_sweep import BetaSweep, beta_sweep, contrasts
 from ffebm_dsl.tools.checking.devices import (
     DeviceRow,
     device_rows,
-    ideal,
     on_devices,
     stated_noise,
 )
@@ -90,7 +89,7 @@ def check(
     progress = progress or (lambda done, total, what: None)
     progress(0, 1, "relaxing to convergence")
     problem = make_problem(
-        ideal(spec), samples=settings.samples, seed=settings.seed, sweeps=settings.sweeps
+        spec.ideal(), samples=settings.samples, seed=settings.seed, sweeps=settings.sweeps
     )
     return _Checker(spec, problem, settings, progress).report()
 

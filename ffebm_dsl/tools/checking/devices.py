@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.build import build
-from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
+from ffebm_dsl.language.ir.model import IDEAL, CallIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import changed, fill_defaults
 from ffebm_dsl.language.ir.tools.notation import written, written_briefly
 from ffebm_dsl.language.registry import HARDWARE, TABLES
@@ -47,15 +47,6 @@ class Knob(NamedTuple):
 
     label: str
     hardware: tuple[CallIR, ...]
-
-
-def ideal(spec: SpecIR) -> SpecIR:
-    """The spec with every block on ideal hardware."""
-    stages = tuple(
-        replace(stage, hardware=IDEAL) if isinstance(stage, BlockIR) else stage
-        for stage in spec.model.stages
-    )
-    return replace(spec, hardware=(), model=replace(spec.model, stages=stages))
 
 
 def on_devices(spec: SpecIR) -> bool:

@@ -1,0 +1,92 @@
+"""What hardware adds to the time of a training step, each knob alone and all together.
+
+    python -m benchmarks.overhead SPEC [SPEC ...] [--batch 64] [--repeats 5] [--threads 1]
+
+Every block of the SPEC is put on the same device. Each repeat times one step of every device
+and one on ideal hardware, in turn and in one process; a ratio is that of the two times of one
+repeat, and the median over repeats is reported, with the extremes. A table goes to stderr,
+JSON to stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from benchmarks.measuring import CLOCKS, add_options, batch_of, compiled, in_turn, step, where
+from ffebm_dsl.build import build
+from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
+from ffebm_dsl.language.ir.resolve.bind import fill_defaults
+from ffebm_dsl.language.registry import ARRAYS, CONVERTERS, HARDWARE
+from ffebm_dsl.running.allocation import keep_freed_memory
+
+DAC, ADC = (CallIR(name, fill_defaults(CONVERTERS[name], {"bits": 8})) for name in ("dac", "adc"))
+CONVERTED = {"drives": DAC, "cotangents": DAC, "outputs": ADC, "updates": ADC}
+ERRORS = {"levels": 64, "write_noise": 0.01, "mismatch": 0.05, "transpose_mismatch": 0.05}
+ARRAY = CallIR("array", fill_defaults(ARRAYS["array"], ERRORS))
+NOISE = (CallIR("read", {"deviation": 0.01}), CallIR("state", {"deviation": 0.01}))
+DEVICES: Mapping[str, Mapping[str, object]] = {
+    "converters": CONVERTED,
+    "noise": {"noise": NOISE},
+    "converters, noise": {**CONVERTED, "noise": NOISE},
+    "weights": {"weights": ARRAY},
+    "all": {**CONVERTED, "noise": NOISE, "weights": ARRAY},
+}
+"""What is on each device, by its name."""
+
+
+def on(spec: SpecIR, keys: Mapping[str, object]) -> SpecIR:
+    """The spec with all blocks on a device with these keys."""
+    device = CallIR("device", fill_defaults(HARDWARE, keys))
+    stages = tuple(
+        replace(stage, hardware=device.name) if isinstance(stage, BlockIR) else stage
+        for stage in spec.model.stages
+    )
+    model = replace(spec.model, stages=stages)
+    return replace(spec, version="1.1", hardware=(device,), model=model)
+
+
+def measure(spec: SpecIR, options: argparse.Namespace) -> dict[str, object]:
+    """Median seconds by device, and the ratios to ideal hardware."""
+    specs = {IDEAL: spec.ideal()} | {name: on(spec, keys) for name, keys in DEVICES.items()}
+    x, y = batch_of(spec, options.batch)
+    contenders = {name: partial(step, build(one).train(), x, y) for name, one in specs.items()}
+    times = in_turn(contenders, options.repeats, CLOCKS[options.clock])
+    ratios = {
+        name: [a / b for a, b in zip(times[name], times[IDEAL], strict=True)] for name in DEVICES
+    }
+    return {
+        "seconds": {name: median(values) for name, values in times.items()},
+        "over_ideal": {
+            name: {"median": median(r), "least": min(r), "most": max(r)}
+            for name, r in ratios.items()
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("specs", nargs="+", type=Path)
+    parser.add_argument("--batch", type=int, default=64)
+    add_options(parser)
+    options = parser.parse_args()
+    keep_freed_memory()
+    torch.set_num_threads(options.threads)
+    results = []
+    for path in options.specs:
+        found = measure(compiled(path, {}), options)
+        results.append({"spec": path.stem, "batch": options.batch, **found})
+        print(f"{path.stem} batch {options.batch}: {found}", file=sys.stderr)
+    print(json.dumps({**where(options), "results": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
