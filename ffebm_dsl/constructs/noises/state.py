@@ -39,7 +39,7 @@ class _Disturbed:
 
     def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
         new = self.inner.update(state, layer)
-        return new + self.deviation * self.stream.normal(layer, new)
+        return new + self.stream.normal(layer, new, self.deviation)
 
     def moved(self, layer: int) -> None:
         self.inner.moved(layer)

@@ -3,6 +3,9 @@
 What a unit meets is drawn from ``(seed of the call, phase, place of the noise among those of the
 phase, layer, move of the layer, sample)``: it does not depend on which other samples have come
 to rest, nor on how processes share a batch.
+
+It is a window at a random place of one long table of normal numbers, as in Salimans et al. 2017
+(arXiv 1703.03864): fresh numbers for every unit would take longer than the sweep that they disturb.
 """
 
 from __future__ import annotations
@@ -12,12 +15,13 @@ import hashlib
 from abc import ABC
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from ffebm_dsl.physics.interfaces.energy import EnergyDynamics, Force, together
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor, device
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class _NoiseForce:
     deviation: float
 
     def on(self, layer: int, state: Sequence[Tensor]) -> Tensor:
-        return self.stream.normal(layer, state[layer]).mul_(self.deviation)
+        return self.stream.normal(layer, state[layer], self.deviation)
 
     def select(self, rows: Tensor) -> _NoiseForce:
         return _NoiseForce(self.stream.select(rows), self.deviation)
@@ -89,7 +93,7 @@ class Draws:
 
 
 class Stream:
-    """The standard normal numbers of one noise in one phase.
+    """The normal numbers of one noise in one phase.
 
     Args:
         draws: of the call.
@@ -102,21 +106,27 @@ class Stream:
         self._draws, self._key, self._copies = draws, key, copies
         self._moves: dict[int, int] = {}
         self._rows: Tensor | None = None
-        self._generator: Generator | None = None
 
-    def normal(self, layer: int, like: Tensor) -> Tensor:
-        """The numbers of the layer's next move, of the state's shape; real ones."""
-        import torch
+    def normal(self, layer: int, like: Tensor, deviation: float) -> Tensor:
+        """Numbers for the layer's next move, of the state's shape; real ones, not to be changed.
 
+        Samples have windows side by side; where the table is too short for that, they overlap.
+        """
         move = self._moves[layer] = self._moves.get(layer, -1) + 1
-        if self._generator is None:
-            self._generator = torch.Generator(like.device)
-        self._generator.manual_seed(_hashed(self._draws.seed, self._key, layer, move))
-        drawn = self._drawn(like.shape[1:], self._generator)
+        draws, shape = self._draws, like.shape[1:]
+        size, samples = shape.numel(), self._copies * draws.total
+        table = _table(_table_length(size), like.device, deviation)
+        step = min(size, (len(table) - size) // samples)
+        start = _hashed(draws.seed, self._key, layer, move) % (
+            len(table) - size - step * samples + 1
+        )
+        # Channels last in memory, as states are.
+        laid = (*shape[1:], shape[0]) if len(shape) == 3 else tuple(shape)
+        windows = table.as_strided((samples, size), (step, 1), start).view(-1, draws.total, *laid)
+        drawn = windows[:, draws.first : draws.first + draws.count].flatten(0, 1)
         if self._rows is not None:
             drawn = drawn[self._rows]
-        # Channels last in memory, as states are.
-        drawn = drawn.movedim(-1, 1) if like.dim() == 4 else drawn
+        drawn = drawn.movedim(-1, 1) if len(shape) == 3 else drawn
         return drawn.to(like.real.dtype)
 
     def select(self, rows: Tensor) -> Stream:
@@ -126,15 +136,20 @@ class Stream:
         part._rows = rows if self._rows is None else self._rows[rows]
         return part
 
-    def _drawn(self, shape: Sequence[int], generator: Generator) -> Tensor:
-        """Of all own samples and copies, in float32 whatever the states' precision is."""
-        import torch
 
-        draws = self._draws
-        laid = (*shape[1:], shape[0]) if len(shape) == 3 else tuple(shape)
-        whole = torch.empty((self._copies, draws.total, *laid), device=generator.device)
-        whole.normal_(generator=generator)
-        return whole[:, draws.first : draws.first + draws.count].flatten(0, 1)
+def _table_length(window: int) -> int:
+    """So many numbers that two windows of one sample hardly ever have one in common."""
+    return max(2**20, 2 ** (16 * window - 1).bit_length())
+
+
+@lru_cache(maxsize=8)
+def _table(length: int, device: device, deviation: float) -> Tensor:
+    """Normal numbers in float32, the same on every device; their mean is exactly 0."""
+    import torch
+
+    with torch.inference_mode(mode=False):
+        half = torch.randn(length // 2, generator=torch.Generator().manual_seed(0)).mul_(deviation)
+        return torch.cat([half, -half]).to(device)
 
 
 MakeDynamics: TypeAlias = Callable[["Force | None"], EnergyDynamics]

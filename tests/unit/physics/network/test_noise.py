@@ -172,7 +172,7 @@ def test_the_precision_of_states_does_not_change_the_numbers() -> None:
     for shape in ((5,), (2, 4, 4)):
         found = []
         for dtype in (torch.float32, torch.float64, torch.complex128):
-            found.append(Stream(draws, "free").normal(0, torch.zeros(3, *shape, dtype=dtype)))
+            found.append(Stream(draws, "free").normal(0, torch.zeros(3, *shape, dtype=dtype), 1.0))
         assert [x.dtype for x in found] == [torch.float32, torch.float64, torch.float64]
         assert torch.equal(found[0].double(), found[1]) and torch.equal(found[1], found[2])
 
@@ -182,7 +182,7 @@ def test_every_part_of_the_key_counts() -> None:
 
     def first(draws: Draws, key: str = "free 0", layer: int = 0, moves: int = 1) -> Tensor:
         stream = Stream(draws, key)
-        return [stream.normal(layer, state) for _ in range(moves)][-1]
+        return [stream.normal(layer, state, 1.0) for _ in range(moves)][-1]
 
     base = Draws(7, 3, 0, 3)
     drawn = [
@@ -200,11 +200,29 @@ def test_copies_and_rows_are_drawn_apart() -> None:
     stream = Stream(Draws(7, 4, 1, 2), "nudged", copies=2)
     state = torch.zeros(4, 5)
     part = stream.select(torch.tensor([0, 3]))
-    whole = stream.normal(0, state)
+    whole = stream.normal(0, state, 1.0)
     assert len(set(whole.flatten().tolist())) == whole.numel()
-    assert torch.equal(part.normal(0, torch.zeros(2, 5)), whole[[0, 3]])
-    next_move = stream.normal(0, state)
-    assert torch.equal(part.select(torch.tensor([1])).normal(0, state), next_move[[3]])
+    assert torch.equal(part.normal(0, torch.zeros(2, 5), 1.0), whole[[0, 3]])
+    next_move = stream.normal(0, state, 1.0)
+    assert torch.equal(part.select(torch.tensor([1])).normal(0, state, 1.0), next_move[[3]])
+
+
+def test_numbers_are_normal_and_independent() -> None:
+    """Over moves, units and samples: moments, and correlations of neighbours of each kind."""
+    stream = Stream(Draws(7, 20, 0, 20), "free 0")
+    x = torch.stack([stream.normal(0, torch.zeros(20, 50), 1.0) for _ in range(400)]).double()
+    moments = [float(x.pow(k).mean()) for k in range(1, 5)]
+    assert moments == pytest.approx([0, 1, 0, 3], abs=0.06)
+    pairs = [(x[1:], x[:-1]), (x[:, 1:], x[:, :-1]), (x[..., 1:], x[..., :-1])]
+    assert all(abs(float((a * b).mean())) < 0.01 for a, b in pairs)
+
+
+def test_a_batch_that_is_longer_than_the_table_has_windows_that_overlap() -> None:
+    samples, size = 200, 100_000
+    stream = Stream(Draws(7, samples, 0, 2), "free 0")
+    first, second = stream.normal(0, torch.zeros(2, size), 1.0)
+    assert abs(float((first * second).mean())) < 0.02
+    assert float(first.var()) == pytest.approx(1, abs=0.02)
 
 
 def test_noise_on_states_is_not_cut_to_the_range() -> None:
