@@ -28,14 +28,20 @@ from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import ARRAYS, CONVERTERS, HARDWARE
+from ffebm_dsl.language.registry.shapes import Value
 from ffebm_dsl.running.allocation import keep_freed_memory
 
 DAC, ADC = (CallIR(name, fill_defaults(CONVERTERS[name], {"bits": 8})) for name in ("dac", "adc"))
-CONVERTED = {"drives": DAC, "cotangents": DAC, "outputs": ADC, "updates": ADC}
-ERRORS = {"levels": 64, "write_noise": 0.01, "mismatch": 0.05, "transpose_mismatch": 0.05}
+CONVERTED: dict[str, Value] = {"drives": DAC, "cotangents": DAC, "outputs": ADC, "updates": ADC}
+ERRORS: dict[str, Value] = {
+    "levels": 64,
+    "write_noise": 0.01,
+    "mismatch": 0.05,
+    "transpose_mismatch": 0.05,
+}
 ARRAY = CallIR("array", fill_defaults(ARRAYS["array"], ERRORS))
 NOISE = (CallIR("read", {"deviation": 0.01}), CallIR("state", {"deviation": 0.01}))
-DEVICES: Mapping[str, Mapping[str, object]] = {
+DEVICES: Mapping[str, dict[str, Value]] = {
     "converters": CONVERTED,
     "read noise": {"noise": NOISE[:1]},
     "converters and read noise": {**CONVERTED, "noise": NOISE[:1]},
@@ -45,7 +51,7 @@ DEVICES: Mapping[str, Mapping[str, object]] = {
 """What is on each device, by its name."""
 
 
-def on(spec: SpecIR, keys: Mapping[str, object]) -> SpecIR:
+def on(spec: SpecIR, keys: dict[str, Value]) -> SpecIR:
     """The spec with all blocks on a device with these keys."""
     device = CallIR("device", fill_defaults(HARDWARE, keys))
     stages = tuple(

@@ -53,7 +53,7 @@ class Port(WholeBatch, nn.Module):
         own = x
         if part is not None and part.reduce is not None:
             # Of phases one after the other; a process without a sample has one that counts not.
-            phases = x.unflatten(0, (-1, max(part.count, 1)))
+            phases = x.reshape(-1, max(part.count, 1), *x.shape[1:])
             own = phases[:, : part.count].flatten(0, 1)
         square = _sum_of_squares(own)
         sums = torch.stack([square, torch.full_like(square, own.numel())])

@@ -139,7 +139,7 @@ class Stream:
 
 def _table_length(window: int) -> int:
     """So many numbers that two windows of one sample hardly ever have one in common."""
-    return max(2**20, 2 ** (16 * window - 1).bit_length())
+    return max(1 << 20, 1 << (16 * window - 1).bit_length())
 
 
 @lru_cache(maxsize=8)
