@@ -49,7 +49,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "relaxation": "interfaces layout",
         "energy": "interfaces modules layout relaxation",
         "gradients": "interfaces layout energy relaxation",
-        "hardware": "interfaces network gradients",
+        "hardware": "interfaces layout network gradients",
         # A block without settings has those of the language, which it asks `build` for.
         "network": "hardware interfaces modules layout energy relaxation gradients build",
         "build": "ir registry diagnostics interfaces hardware network energy relaxation gradients "
