@@ -121,8 +121,13 @@ def _devices(report: CheckReport) -> Iterator[str]:
         "hardware,\neach imperfection alone and all together\n"
     )
     head = ["cosine", "bias", "spread over draws"]
-    yield table(["knob", *head], [[row.knob, *_figures(row)] for row in whole])
-    everything = [r for r in report.devices if r.tensor and r.knob == whole[-1].knob]
+    names = [f"{row.knob}, by {row.estimator}" if row.estimator else row.knob for row in whole]
+    yield table(
+        ["knob", *head],
+        [[name, *_figures(row)] for name, row in zip(names, whole, strict=True)],
+    )
+    last = whole[-1].knob
+    everything = [r for r in report.devices if r.tensor and r.knob == last and not r.estimator]
     yield "\n\nAll together, by tensor\n"
     yield table(["tensor", *head], [[row.tensor, *_figures(row)] for row in everything])
     yield "\n"

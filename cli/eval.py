@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,10 @@ from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.spec import parse_settings
 from ffebm_dsl.cli.train import DataDirOption, DeviceOption, ThreadsOption, figures
 from ffebm_dsl.language.diagnostics import InputError
+
+if TYPE_CHECKING:
+    from ffebm_dsl.running.training import OtherDevice
+    from ffebm_dsl.running.training.evaluate_run import EvaluatedCheckpoint
 
 
 def evaluate(
@@ -67,17 +71,29 @@ def evaluate(
     options = Options(data_dir=data_dir, device=device, threads=threads)
     other = OtherDevice(hardware, device_seed, after, parse_settings(settings))
     found = evaluate_run(run, checkpoint, options, batch, say, on, other)
-    result = found.result
     if as_json:
-        values = {"run": str(run), "checkpoint": str(found.path), "step": found.step}
-        chosen = {
-            "hardware": hardware,
-            "set": dict(other.settings),
-            "device_seed": device_seed,
-            "after": after,
-        }
-        emit_json({**values, **(chosen if other.changes else {}), **figures(result)})
-        return
+        emit_json({"run": str(run), **_record(found, other)})
+    else:
+        _print(found, other)
+
+
+def _record(found: EvaluatedCheckpoint, other: OtherDevice) -> dict[str, object]:
+    chosen = {
+        "hardware": other.name,
+        "set": dict(other.settings),
+        "device_seed": other.seed,
+        "after": other.after,
+    }
+    return {
+        "checkpoint": str(found.path),
+        "step": found.step,
+        **(chosen if other.changes else {}),
+        **figures(found.result),
+    }
+
+
+def _print(found: EvaluatedCheckpoint, other: OtherDevice) -> None:
+    result = found.result
     emit(f"checkpoint {found.path} (step {found.step}), {result.samples} {result.on} samples")
     if other.changes:
         emit(f"on hardware {other}")

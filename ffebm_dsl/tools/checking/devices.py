@@ -7,7 +7,9 @@ compared with the converged gradient on ideal hardware, over draws of the device
 - the bias: how far the mean over the draws is off, relative to the ideal gradient;
 - the spread: the root mean square of how far draws are off their mean, relative to it too.
 
-The row of ideal hardware shows what of that is beta's and the sweeps' share.
+The row of ideal hardware shows what of that is beta's and the sweeps' share. Where the two ways
+through a coupling differ, EP is biased and AEP is not, to first order in beta: whichever of the
+two the spec has, the other is beside it.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.build import build
-from ffebm_dsl.language.ir.model import IDEAL, CallIR, SpecIR
+from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import changed, fill_defaults
 from ffebm_dsl.language.ir.tools.notation import written, written_briefly
-from ffebm_dsl.language.registry import HARDWARE, TABLES
+from ffebm_dsl.language.registry import ARRAYS, GRADIENTS, HARDWARE, TABLES
 from ffebm_dsl.tools.checking.as_configured import matched
 from ffebm_dsl.tools.checking.problem import Problem, train_without_dropout
 
@@ -33,9 +35,13 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class DeviceRow:
-    """One tensor under one knob; ``tensor`` is ``""`` for all of them as one."""
+    """One tensor under one knob; ``tensor`` is ``""`` for all of them as one.
+
+    ``estimator`` is ``""`` for the spec's own.
+    """
 
     knob: str
+    estimator: str
     tensor: str
     cosine: float
     bias: float
@@ -43,10 +49,20 @@ class DeviceRow:
 
 
 class Knob(NamedTuple):
-    """A label and the devices, by name, with this imperfection alone."""
+    """A label and the devices, by name, with this imperfection alone.
+
+    ``other`` is an estimator in the place of those of its kind, or ``""``.
+    """
 
     label: str
     hardware: tuple[CallIR, ...]
+    other: str = ""
+
+    @property
+    def asymmetric(self) -> bool:
+        """Whether the two ways through a coupling differ."""
+        arrays = [device.arguments["weights"] for device in self.hardware]
+        return any(ARRAYS[array.name].asymmetric(array.arguments) for array in arrays)
 
 
 def on_devices(spec: SpecIR) -> bool:
@@ -78,15 +94,15 @@ def device_rows(
 ) -> list[DeviceRow]:
     """A row for each knob and tensor, and one for each knob and all tensors as one."""
     rows: list[DeviceRow] = []
-    for knob in knobs(spec):
+    for knob in [tried for alone in knobs(spec) for tried in (alone, *_beside(spec, alone))]:
         progress(f"gradients on a device: {knob.label}")
         draws = [_gradients(spec, problem, knob, draw) for draw in range(DRAWS)]
         for tensor, expected in reference.items():
             if float(expected.norm()) > 0:
-                rows.append(_row(knob.label, tensor, [g[tensor] for g in draws], expected))
+                rows.append(_row(knob, tensor, [g[tensor] for g in draws], expected))
         joined = [torch.cat([g.flatten() for g in found.values()]) for found in draws]
         whole = torch.cat([reference[tensor].flatten() for tensor in draws[0]])
-        rows.append(_row(knob.label, "", joined, whole))
+        rows.append(_row(knob, "", joined, whole))
     return rows
 
 
@@ -103,6 +119,31 @@ def knobs(spec: SpecIR) -> list[Knob]:
             only = {**plain, device.name: CallIR(device.name, given)}
             found.append(Knob(head + label, tuple(only.values())))
     return [*found, Knob(ALL, tuple(devices))]
+
+
+def _beside(spec: SpecIR, knob: Knob) -> list[Knob]:
+    """The same with AEP for EP, or the other way round, where couplings have two ways."""
+    names = {_counterpart(block.gradient) for block in spec.model.blocks} if knob.asymmetric else ()
+    return [knob._replace(other=name) for name in sorted(names) if name]
+
+
+def _counterpart(call: CallIR) -> str:
+    """The estimator with the same arguments that is for other couplings; ``""``: none."""
+    own = GRADIENTS[call.name]
+    for name, found in GRADIENTS.items():
+        if found.names == own.names and found.any_couplings != own.any_couplings:
+            return str(name)
+    return ""
+
+
+def _estimated_by(spec: SpecIR, other: str) -> SpecIR:
+    stages = tuple(
+        replace(stage, gradient=CallIR(other, stage.gradient.arguments))
+        if isinstance(stage, BlockIR) and _counterpart(stage.gradient) == other
+        else stage
+        for stage in spec.model.stages
+    )
+    return replace(spec, model=replace(spec.model, stages=stages))
 
 
 def _alone(device: CallIR) -> Iterator[tuple[str, str, object]]:
@@ -134,7 +175,8 @@ def _gradients(spec: SpecIR, problem: Problem, knob: Knob, draw: int) -> dict[st
         replace(d, arguments={**d.arguments, "seed": d.arguments["seed"] + draw})
         for d in knob.hardware
     )
-    network = build(replace(spec, hardware=hardware), dtype=torch.float64)
+    estimated = _estimated_by(spec, knob.other) if knob.other else spec
+    network = build(replace(estimated, hardware=hardware), dtype=torch.float64)
     matched(network, problem.network.state_dict())
     train_without_dropout(network)
     configured = network.settings()
@@ -144,7 +186,7 @@ def _gradients(spec: SpecIR, problem: Problem, knob: Knob, draw: int) -> dict[st
         return own.gradients_with(configured)
 
 
-def _row(knob: str, tensor: str, draws: list[Tensor], expected: Tensor) -> DeviceRow:
+def _row(knob: Knob, tensor: str, draws: list[Tensor], expected: Tensor) -> DeviceRow:
     found = torch.stack([g.flatten() for g in draws])
     reference = expected.flatten()
     mean, size = found.mean(0), float(reference.norm())
@@ -152,7 +194,8 @@ def _row(knob: str, tensor: str, draws: list[Tensor], expected: Tensor) -> Devic
     cosines = (found / norms[:, None]) @ (reference / size)
     spread = (found - mean).square().sum(1).mean().sqrt()
     return DeviceRow(
-        knob,
+        knob.label,
+        knob.other,
         tensor,
         float(cosines.mean()),
         float((mean - reference).norm()) / size,
