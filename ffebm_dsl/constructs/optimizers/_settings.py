@@ -7,6 +7,13 @@ from typing import Any
 from ffebm_dsl.language.registry import Arguments, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import FRACTION, NOT_NEGATIVE, POSITIVE
 
+DECAYED = Parameter(
+    "decayed",
+    Kind.CHOICE,
+    "what `weight_decay` pulls: `all` parameters, or `weights`, so not biases and scales",
+    "all",
+    choices=("all", "weights"),
+)
 GROUPS = Parameter("groups", Kind.CALLS, "parts with settings of their own", (), table="groups")
 
 
@@ -18,6 +25,13 @@ def weight_decay(default: float) -> Parameter:
     return Parameter("weight_decay", Kind.REAL, "pull towards zero", default, NOT_NEGATIVE)
 
 
+def nothing_decays(arguments: Arguments) -> tuple[str, str] | None:
+    """``decayed`` would have no effect."""
+    if arguments["decayed"] == "all" or arguments["weight_decay"] > 0:
+        return None
+    return "`decayed` needs a `weight_decay` above 0", "add `weight_decay=0.01`"
+
+
 def adam(decay: float) -> tuple[Parameter, ...]:
     """The parameters of Adam and its kin."""
     return (
@@ -26,6 +40,7 @@ def adam(decay: float) -> tuple[Parameter, ...]:
         Parameter("beta2", Kind.REAL, "decay of the mean squared gradient", 0.999, FRACTION),
         Parameter("eps", Kind.REAL, "added to the denominator", 1e-8, POSITIVE),
         weight_decay(decay),
+        DECAYED,
         GROUPS,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ffebm_dsl.constructs.optimizers._settings import adam, adam_arguments
+from ffebm_dsl.constructs.optimizers._settings import adam, adam_arguments, nothing_decays
 from ffebm_dsl.language.registry import Arguments, OptimizerConstruct
 
 if TYPE_CHECKING:
@@ -26,4 +26,5 @@ CONSTRUCT = OptimizerConstruct(
     "w = w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)",
     source="Kingma and Ba 2014, arXiv 1412.6980",
     make=_make,
+    conflict=nothing_decays,
 )

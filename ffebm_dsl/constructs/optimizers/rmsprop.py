@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ffebm_dsl.constructs.optimizers._settings import GROUPS, learning_rate, weight_decay
+from ffebm_dsl.constructs.optimizers._settings import (
+    DECAYED,
+    GROUPS,
+    learning_rate,
+    nothing_decays,
+    weight_decay,
+)
 from ffebm_dsl.language.registry import Arguments, Kind, OptimizerConstruct, Parameter
 from ffebm_dsl.language.registry.parameters import FRACTION, POSITIVE
 
@@ -34,10 +40,12 @@ CONSTRUCT = OptimizerConstruct(
         Parameter("momentum", Kind.REAL, "part of the last step repeated", 0.0, FRACTION),
         Parameter("eps", Kind.REAL, "added to the denominator", 1e-8, POSITIVE),
         weight_decay(0.0),
+        DECAYED,
         GROUPS,
     ),
     equation="g = g + weight_decay w; v = alpha v + (1 - alpha) g^2; "
     "b = momentum b + g / (sqrt(v) + eps); w = w - lr b",
     source="Tieleman and Hinton 2012 (Coursera, Neural Networks for Machine Learning, lecture 6.5)",
     make=_make,
+    conflict=nothing_decays,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ffebm_dsl.constructs.optimizers._settings import GROUPS, weight_decay
+from ffebm_dsl.constructs.optimizers._settings import DECAYED, GROUPS, nothing_decays, weight_decay
 from ffebm_dsl.language.registry import Arguments, Kind, OptimizerConstruct, Parameter
 from ffebm_dsl.language.registry.parameters import FRACTION, POSITIVE
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def _conflict(arguments: Arguments) -> tuple[str, str] | None:
     if arguments["nesterov"] and arguments["momentum"] == 0:
         return "`nesterov` needs a `momentum` above 0", "add `momentum=0.9`"
-    return None
+    return nothing_decays(arguments)
 
 
 def _make(parameters: Any, arguments: Arguments) -> Optimizer:
@@ -38,6 +38,7 @@ CONSTRUCT = OptimizerConstruct(
         Parameter("momentum", Kind.REAL, "part of the last step repeated", 0.0, FRACTION),
         Parameter("nesterov", Kind.BOOL, "Nesterov's momentum", False),
         weight_decay(0.0),
+        DECAYED,
         GROUPS,
     ),
     equation="v = momentum v + g + weight_decay w; w = w - lr v, or with nesterov "

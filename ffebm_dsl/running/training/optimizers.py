@@ -24,6 +24,8 @@ def build_optimizer(
     """
     values: Mapping[str, Any] = call.arguments
     parameters = _grouped(values["groups"], named, readout, float(values["weight_decay"]))
+    if values.get("decayed") == "weights":
+        parameters = [part for group in parameters for part in _undecayed_apart(group)]
     optimizer: torch.optim.Optimizer = OPTIMIZERS[call.name].make(parameters, values)
     return optimizer
 
@@ -50,6 +52,17 @@ def _grouped(
             "weight_decay": decay * factor,
         }
     return [{"params": parts[part], **settings[part]} for part in parts if parts[part]]
+
+
+def _undecayed_apart(group: dict[str, Any]) -> list[dict[str, Any]]:
+    """A group in two: parameters of two dimensions and more, and biases and scales, of one.
+
+    Norms have no other parameters, and all weights of maps, couplings and terms have two.
+    """
+    weights = [p for p in group["params"] if p.ndim > 1]
+    others = [p for p in group["params"] if p.ndim <= 1]
+    apart = [{**group, "params": weights}, {**group, "params": others, "weight_decay": 0.0}]
+    return [part for part in apart if part["params"]]
 
 
 def _is_in(label: str, part: str, readout: str) -> bool:

@@ -28,6 +28,7 @@ def check_train(spec: Spec, log: Log) -> Spec:
     _check_path(train, log)
     _check_optimizer(train, log)
     _check_patience(train, log)
+    _check_augmentations(train, log)
     if spec.model:
         _check_groups(train, spec.model, log)
     if spec.model and spec.model.input and spec.model.input.shape:
@@ -61,6 +62,19 @@ def _check_optimizer(train: Train, log: Log) -> None:
     if conflict is not None:
         message, remedy = conflict
         log.report("FFE5005", message, train.places["optimizer"], help=remedy)
+
+
+def _check_augmentations(train: Train, log: Log) -> None:
+    for call in _augmentations(train):
+        conflict = AUGMENTATIONS[call.name].conflict(call.arguments)
+        if conflict is not None:
+            message, remedy = conflict
+            log.report("FFE5002", f"{call.name}: {message}", train.places["data"], help=remedy)
+
+
+def _augmentations(train: Train) -> list[CallIR]:
+    calls = train.data.arguments["augment"]
+    return [c for c in calls if isinstance(c, CallIR)] if isinstance(calls, tuple) else []
 
 
 def _check_patience(train: Train, log: Log) -> None:
@@ -132,11 +146,13 @@ def _check_input(train: Train, input_: End, shape: tuple[int, ...], log: Log) ->
             message = f"`{name}` has {len(entries)} entries, and the input has {shape[0]} channels"
             help = "give one, or one per channel"
             log.report("FFE5002", message, train.places["data"], help=help)
-    augmentations = train.data.arguments["augment"]
-    for call in augmentations if isinstance(augmentations, tuple) else ():
-        if isinstance(call, CallIR) and AUGMENTATIONS[call.name].image_only and len(shape) != 3:
-            message = f"`{call.name}` needs an image, and the input is a {input_.kind}"
-            log.report("FFE5002", message, train.places["data"])
+    for call in _augmentations(train):
+        construct = AUGMENTATIONS[call.name]
+        misfit = construct.misfit(call.arguments, shape) if len(shape) == 3 else None
+        if construct.image_only and len(shape) != 3:
+            misfit = f"`{call.name}` needs an image, and the input is a {input_.kind}", ""
+        if misfit is not None:
+            log.report("FFE5002", misfit[0], train.places["data"], help=misfit[1])
 
 
 def _check_target(train: Train, target: End, log: Log) -> None:

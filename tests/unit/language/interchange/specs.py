@@ -14,6 +14,7 @@ from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
+    AUGMENTATIONS,
     ENERGIES,
     GRADIENTS,
     ORDERS,
@@ -151,9 +152,15 @@ def specs(draw: st.DrawFn) -> SpecIR:
         block(draw, stage) if isinstance(stage, BlockIR) else stage for stage in BASE.model.stages
     )
     assert BASE.train is not None
+    data = call(draw, "data", "digits", "npz", "hdf5")
+    fitting = (
+        c
+        for c in data.arguments["augment"]
+        if AUGMENTATIONS[c.name].misfit(c.arguments, BASE.model.input.shape) is None
+    )
     train = replace(
         BASE.train,
-        data=call(draw, "data", "digits", "npz", "hdf5"),
+        data=replace(data, arguments={**data.arguments, "augment": tuple(fitting)}),
         schedule=call(draw, "schedules"),
         on_bad_step=call(draw, "policies"),
         epochs=draw(st.integers(1, 9)),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.nn.functional import pad
 
+from ffebm_dsl.language.diagnostics import SourceFile, SpecError
+from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.registry import AUGMENTATIONS
 from ffebm_dsl.running.training.augment import augment
@@ -145,3 +150,75 @@ def test_flips_and_offsets_have_the_frequencies_of_the_paper() -> None:
     windows = np.bincount((down + 4) * 9 + across + 4, minlength=81)
     assert np.abs(windows - samples / 81).max() < 5 * np.sqrt(samples / 81)
     assert abs(flipped.mean() - 0.5) < 5 * 0.5 / np.sqrt(samples)
+
+
+def varied(name: str, draws: list[list[float]], images: torch.Tensor, **arguments: float) -> Tensor:
+    construct = AUGMENTATIONS[name]
+    values = {p.name: p.default for p in construct.parameters} | arguments
+    changed: Tensor = construct.apply(images, np.array(draws), values)
+    return changed
+
+
+def test_erasing_sets_a_rectangle_of_the_drawn_area_to_zero() -> None:
+    images = torch.ones(2, 3, 8, 8)
+    # A quarter of 64 pixels, as high as wide; the second sample is left alone.
+    arguments = {"low": 0.25, "high": 0.25, "p": 0.5}
+    erased = varied("random_erasing", [[0.4, 0, 0.5, 0.99, 0], [0.6] * 5], images, **arguments)
+    expected = torch.ones(3, 8, 8)
+    expected[:, 4:, :4] = 0
+    assert torch.equal(erased[0], expected) and torch.equal(erased[1], images[1])
+
+
+def test_a_resized_crop_is_what_torch_interpolates() -> None:
+    images = torch.rand(1, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+    whole = varied("random_resized_crop", [[0.0, 0.5, 0, 0]], images, low=1, high=1)
+    assert torch.allclose(whole, images, atol=1e-6)
+    # Rows 4 to 7, columns 0 to 3: a quarter of the area.
+    cut = varied("random_resized_crop", [[0.0, 0.5, 0.99, 0.0]], images, low=0.25, high=0.25)
+    window = images[:, :, 4:, :4]
+    expected = torch.nn.functional.interpolate(window, (8, 8), mode="bilinear")
+    # Beside the window's edge the crop sees the image, `interpolate` the window alone.
+    assert torch.allclose(cut[..., 1:, :7], expected[..., 1:, :7], atol=1e-6)
+
+
+def test_jitter_scales_brightness_contrast_and_saturation() -> None:
+    images = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    amounts = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0}
+
+    def changed(name: str, draw: float) -> Tensor:
+        return varied("color_jitter", [[draw] * 3], images, **{**amounts, name: 1.0})
+
+    assert torch.allclose(changed("brightness", 0.75), 1.5 * images)
+    assert torch.allclose(changed("contrast", 0.5), images)
+    flat = changed("contrast", 0.0)
+    grey = (images * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    assert torch.allclose(flat, grey.mean().expand_as(flat))
+    assert torch.allclose(changed("saturation", 0.0), grey.expand_as(images))
+    integers = (images * 255).to(torch.uint8)
+    bright = varied("color_jitter", [[0.999] * 3], integers, **{**amounts, "brightness": 1.0})
+    assert bright.dtype == torch.uint8 and int(bright.max()) == 255
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("random_erasing(low=0.5, high=0.1)", "`low` is above `high`"),
+        ("color_jitter(brightness=0, contrast=0)", "nothing is changed"),
+        ("color_jitter(brightness=2)", "brightness"),
+        ("random_resized_crop(ratio=0)", "ratio"),
+    ],
+)
+def test_wrong_arguments_are_diagnosed(call: str, message: str) -> None:
+    path = Path(__file__).parents[4] / "specs" / "small" / "digits.ffe"
+    source = SourceFile(path.name, path.read_text(encoding="utf-8"))
+    with pytest.raises(SpecError) as caught:
+        compile_spec(source, {"data.augment": f"[{call}]"})
+    assert caught.value.diagnostics[0].code.startswith(("FFE1", "FFE5002"))
+    assert message in str(caught.value)
+
+
+def test_saturation_needs_colours() -> None:
+    construct = AUGMENTATIONS["color_jitter"]
+    fault = construct.misfit({"saturation": 0.2}, (1, 8, 8))
+    assert fault is not None and "needs images of 3 channels" in fault[0]
+    assert construct.misfit({"saturation": 0.2}, (3, 8, 8)) is None

@@ -164,3 +164,27 @@ def test_multistep_is_torchs_and_a_milestone_may_lie_within_an_epoch() -> None:
     half = CallIR("multistep", {"milestones": (1.5,), "gamma": 0.5})
     rates = [learning_rate(half, 1.0, 1, 4, part) for part in (0.0, 0.4, 0.5)]
     assert rates == [1.0, 1.0, 0.5]
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])
+def test_biases_and_scales_do_not_decay_unless_they_are_to(name: str) -> None:
+    construct = OPTIMIZERS[name]
+    named = {
+        "b.u.linear.weight": nn.Parameter(torch.ones(2, 3)),
+        "b.u.linear.bias": nn.Parameter(torch.ones(3)),
+        "b.u.batch_norm1d.weight": nn.Parameter(torch.ones(3)),
+    }
+    given = {"lr": 0.1, "weight_decay": 0.5, "decayed": "weights"}
+    call = CallIR(name, fill_defaults(construct, given))
+    optimizer = build_optimizer(call, named)
+    for parameter in named.values():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    moved = {label: bool((p != 1).any()) for label, p in named.items()}
+    assert moved == {label: p.ndim > 1 for label, p in named.items()}
+    assert construct.conflict({**call.arguments, "weight_decay": 0.0}) is not None
+    group = CallIR("scale", {"part": "b", "lr": 0.1, "weight_decay": 2.0})
+    call = CallIR(name, {**call.arguments, "groups": (group,)})
+    groups = build_optimizer(call, named).param_groups
+    assert [g["weight_decay"] for g in groups] == [1.0, 0.0]
+    assert {g["lr_factor"] for g in groups} == {0.1}
