@@ -11,10 +11,13 @@ import typer
 from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import emit, emit_json
 from ffebm_dsl.cli.spec import SetOption, load_spec
+from ffebm_dsl.language.diagnostics import InputError
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
-    from ffebm_dsl.tools.cost import Assumptions, Crossover, PriceList, SpecCost
+    from ffebm_dsl.tools.cost import Assumptions, Cheapest, PriceList, SpecCost
+
+    Least = dict[str, dict[str, list[Cheapest]]]
 
 TASKS = {"inference": "inference, a sample", "step": "a training step"}
 
@@ -39,64 +42,70 @@ def cost(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Samples per step. [default: the spec's, or 1]")
     ] = None,
-    measured: Annotated[
-        bool,
+    settle: Annotated[
+        float | None,
         typer.Option(
-            "--measured", help="Count the free sweeps that random samples take at random weights."
+            metavar="TOLERANCE",
+            help="How far phases settle, by the contraction of random samples at random weights. "
+            "[default: the spec's sweeps]",
         ),
-    ] = False,
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what a network costs in joules and seconds.
 
     Beside it is the same network all digital.
 
-    An action without a price is an error. Of several specs the prices are said at which one
-    becomes cheaper than another.
+    An action without a price is an error. Of several specs it is said which costs least, by the
+    price of a conversion.
     """
+    if settle is not None and not 0 < settle < 1:
+        raise InputError(f"--settle {settle:g}: not between 0 and 1", help="for example 1e-3")
+    from ffebm_dsl.tools.cost import QUANTITIES, crossovers, load_prices
     from ffebm_dsl.tools.cost import cost as account
-    from ffebm_dsl.tools.cost import crossovers, load_prices
 
     listed = load_prices(prices)
     found = []
+    stems = [path.stem for path in specs]
     for path in specs:
         compiled = load_spec(path, settings, allow_large=True)
-        assumed = _assumptions(compiled, bits, batch, measured)
-        found.append(account(compiled.spec, listed, assumed, compiled.source.name))
-    pairs = {task: crossovers(found, task) for task in TASKS}
+        name = path.stem if stems.count(path.stem) == 1 else compiled.source.name
+        assumed = _assumptions(compiled, bits, batch, settle)
+        found.append(account(compiled.spec, listed, assumed, name))
+    least = {task: {q: crossovers(found, task, q) for q in QUANTITIES} for task in TASKS}
     if as_json:
-        emit_json(to_record(found, listed, pairs))
+        emit_json(to_record(found, listed, least))
         return
     for one in found:
         emit("\n".join(page(one)))
     if len(found) > 1:
-        emit("\n".join(comparison(found, pairs)))
+        emit("\n".join(comparison(found, least)))
     emit(f"\nprices: {listed.title} ({listed.name})")
     for source in dict.fromkeys(row.source for row in listed.rows):
         emit(f"  {source}")
 
 
 def _assumptions(
-    compiled: Compiled, bits: int | None, batch: int | None, measured: bool
+    compiled: Compiled, bits: int | None, batch: int | None, settle: float | None
 ) -> Assumptions:
     from ffebm_dsl.tools.cost import Assumptions
 
     train = compiled.spec.train
     own = train.data.arguments.get("batch") if train is not None else None
-    return Assumptions(bits, batch or own or 1, _measure(compiled) if measured else {})
+    sweeps: dict[str, float] = {}
+    if settle is not None:
+        from ffebm_dsl.tools.benchmarking.contraction import settling
 
-
-def _measure(compiled: Compiled) -> dict[str, float]:
-    from ffebm_dsl.tools.benchmarking.sweeps import free_sweeps
-
-    return free_sweeps(compiled.spec)
+        sweeps = settling(compiled.spec, settle)
+    return Assumptions(bits, batch or own or 1, sweeps)
 
 
 def page(cost: SpecCost) -> list[str]:
     """The account of one spec as text."""
     from ffebm_dsl.cli.check_tables import table
 
-    lines = [f"{cost.name}, batch {cost.batch}"]
+    sweeps = ", ".join(f"{block} {count:.4g}" for block, count in cost.sweeps.items())
+    lines = [f"{cost.name}, batch {cost.batch}, sweeps of free phases: {sweeps}"]
     for task, title in TASKS.items():
         rows = [
             [account.name or "maps", entry.kind, _action(entry), *_numbers(entry)]
@@ -111,14 +120,14 @@ def page(cost: SpecCost) -> list[str]:
     return lines
 
 
-def comparison(costs: Sequence[SpecCost], pairs: dict[str, list[Crossover]]) -> list[str]:
-    """Several specs beside one another, and where they cross."""
+def comparison(costs: Sequence[SpecCost], least: Least) -> list[str]:
+    """Several specs beside one another, and which costs least."""
     from ffebm_dsl.cli.check_tables import table
 
     lines = ["", "compared"]
     rows = []
     for cost in costs:
-        row = [cost.name]
+        row = [cost.name, str(len(cost.sweeps)), f"{sum(cost.sweeps.values()):.4g}"]
         for task in TASKS:
             entries = cost.entries(task)
             row += [
@@ -127,22 +136,29 @@ def comparison(costs: Sequence[SpecCost], pairs: dict[str, list[Crossover]]) -> 
                 f"{cost.conversions(task):,.0f}",
             ]
         rows.append(row)
-    head = ["spec", "inference", "time", "conversions", "step", "time", "conversions"]
-    lines.append(table(head, rows))
+    head = ["spec", "blocks", "sweeps"]
+    lines.append(
+        table([*head, *("inference", "time", "conversions", "step"), "time", "conversions"], rows)
+    )
+    lines += ["", "cheapest, as a conversion comes to cost more"]
     for task, title in TASKS.items():
-        lines.append(f"\n{title}:")
-        lines += [f"  {_crossing(pair)}" for pair in pairs[task]]
+        for quantity, found in least[task].items():
+            of = {"joules": "energy", "seconds": "time"}[quantity]
+            lines.append(f"{title}, {of}: {_ranges(found)}")
     return lines
 
 
-def _crossing(pair: Crossover) -> str:
-    if pair.factor is None:
-        other = pair.fewer if pair.cheaper == pair.more else pair.more
-        return f"{pair.cheaper} is cheaper than {other} whatever a conversion costs"
-    return (
-        f"{pair.more} is cheaper than {pair.fewer} while a conversion costs less than "
-        f"{pair.factor:.3g} times its price"
-    )
+def _ranges(found: Sequence[Cheapest]) -> str:
+    """``a up to 3.2 times its price, then b``."""
+    parts = [
+        one.name if one.until is None else f"{one.name} up to {_factor(one.until)} times its price"
+        for one in found
+    ]
+    return ", then ".join(parts)
+
+
+def _factor(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _action(entry: Any) -> str:
@@ -163,16 +179,17 @@ def _short(value: float, unit: str) -> str:
     raise AssertionError("the last prefix takes all")
 
 
-def to_record(
-    costs: Sequence[SpecCost], prices: PriceList, pairs: dict[str, list[Crossover]]
-) -> dict[str, Any]:
+def to_record(costs: Sequence[SpecCost], prices: PriceList, least: Least) -> dict[str, Any]:
     """Everything as plain values for JSON: joules, seconds, counts."""
     from dataclasses import asdict
 
     return {
         "prices": {"name": prices.name, "title": prices.title},
         "specs": [_record_of(cost) for cost in costs],
-        "crossovers": {task: [asdict(pair) for pair in found] for task, found in pairs.items()},
+        "least": {
+            task: {quantity: [asdict(one) for one in found] for quantity, found in by.items()}
+            for task, by in least.items()
+        },
     }
 
 
@@ -189,8 +206,9 @@ def _record_of(cost: SpecCost) -> dict[str, Any]:
         }
 
     return {
-        "file": cost.name,
+        "spec": cost.name,
         "batch": cost.batch,
+        "sweeps": dict(cost.sweeps),
         **{
             task: {
                 "hybrid": totals(cost.entries(task)),

@@ -1,13 +1,14 @@
 """What a network costs in joules and seconds, by published prices."""
 
 from ffebm_dsl.tools.cost.account import Assumptions, BlockAccount, Entry, SpecCost, cost
-from ffebm_dsl.tools.cost.crossover import Crossover, crossovers
+from ffebm_dsl.tools.cost.crossover import QUANTITIES, Cheapest, crossovers
 from ffebm_dsl.tools.cost.prices import Price, PriceList, load_prices
 
 __all__ = [
+    "QUANTITIES",
     "Assumptions",
     "BlockAccount",
-    "Crossover",
+    "Cheapest",
     "Entry",
     "Price",
     "PriceList",

@@ -6,7 +6,7 @@ Per sample, with the counts of :mod:`~ffebm_dsl.language.ir.tools.count`:
   step: forward, gradient of its input, gradient of its weights;
 - a free phase costs its conversions, its cells in every sweep (each coupling acts both ways),
   its units in every sweep, and its sweeps in time; so does each nudged phase. A phase is counted
-  with all its sweeps, unless others are given;
+  with all its sweeps, or settles for as many time constants as are given;
 - the states that the update of weights sees are converted once in every nudged phase (and in the
   free one where the estimator has no other) if the hardware says by what; else the update is
   analog and local, and only the states of driven layers leave, for the maps' gradients;
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, SpecIR
-from ffebm_dsl.language.ir.tools.count import BlockCount, MapCount, count
+from ffebm_dsl.language.ir.tools.count import BlockCount, MapCount, PhaseCount, count
 from ffebm_dsl.language.registry import CONVERTERS, GRADIENTS
 from ffebm_dsl.tools.cost.prices import PriceList
 
@@ -67,10 +67,14 @@ class BlockAccount:
 
 @dataclass(frozen=True)
 class SpecCost:
-    """What a network costs: per sample in inference, per batch in a step of training."""
+    """What a network costs: per sample in inference, per batch in a step of training.
+
+    ``sweeps`` are those of each block's free phase.
+    """
 
     name: str
     batch: int
+    sweeps: Mapping[str, float]
     accounts: tuple[BlockAccount, ...]
     digital_inference: tuple[Entry, ...]
     digital_step: tuple[Entry, ...]
@@ -90,7 +94,7 @@ class Assumptions:
     Attributes:
         bits: of converters where the text has ideal ones; None: that is an error.
         batch: samples of a training step.
-        sweeps: of each block's free phase, in the place of all that it may take.
+        sweeps: of each phase of a block, in the place of all that it may take.
     """
 
     bits: int | None = None
@@ -116,6 +120,10 @@ def cost(spec: SpecIR, prices: PriceList, assumed: Assumptions, name: str = "") 
     return SpecCost(
         name,
         batch,
+        {
+            block.name: _sweeps(block, counted.phases[0], assumed)
+            for block, counted in zip(spec.model.blocks, counts.blocks, strict=True)
+        },
         tuple(accounts),
         (books.entry("digital_mac", digital[0]),),
         (
@@ -136,8 +144,8 @@ def _all_digital(
     free = back = 0.0
     for block, c in zip(blocks, counted, strict=True):
         first, second = c.phases
-        free += first.macs_per_run + _sweeps(block, assumed) * first.macs_per_sweep
-        back += second.macs + _contrast_macs(c)
+        free += _macs(block, first, assumed)
+        back += _macs(block, second, assumed) + _contrast_macs(c)
     yield forward + free
     yield 3 * forward + free + back
 
@@ -148,8 +156,14 @@ def _contrast_macs(counted: BlockCount) -> int:
     return uses * max(counted.phases[1].runs, 1)
 
 
-def _sweeps(block: BlockIR, assumed: Assumptions) -> float:
-    return assumed.sweeps.get(block.name, float(block.free.sweeps))
+def _macs(block: BlockIR, phase: PhaseCount, assumed: Assumptions) -> float:
+    """Of all runs of a phase, done digitally."""
+    sweeps = _sweeps(block, phase, assumed)
+    return phase.runs * (phase.macs_per_run + sweeps * phase.macs_per_sweep)
+
+
+def _sweeps(block: BlockIR, phase: PhaseCount, assumed: Assumptions) -> float:
+    return assumed.sweeps.get(block.name, float(phase.sweeps))
 
 
 @dataclass(frozen=True)
@@ -199,7 +213,8 @@ class _Books:
     def _free(
         self, block: BlockIR, counted: BlockCount, hardware: Mapping[str, CallIR]
     ) -> list[Entry]:
-        phase, sweeps = counted.phases[0], _sweeps(block, self.assumed)
+        phase = counted.phases[0]
+        sweeps = _sweeps(block, phase, self.assumed)
         return [
             self.entry("dac", phase.to_analog, self._bits(block, hardware, "drives")),
             *self._relaxed(counted, sweeps),
@@ -211,10 +226,11 @@ class _Books:
     ) -> list[Entry]:
         phase = counted.phases[1]
         if not GRADIENTS[block.gradient.name].nudges:
-            return [self.entry("digital_mac", phase.macs + _contrast_macs(counted))]
+            macs = _macs(block, phase, self.assumed) + _contrast_macs(counted)
+            return [self.entry("digital_mac", macs)]
         found = []
         outputs = sum(counted.outputs)
-        for entry in self._relaxed(counted, phase.sweeps):
+        for entry in self._relaxed(counted, _sweeps(block, phase, self.assumed)):
             found += [entry] * phase.runs
         found += [
             self.entry(

@@ -1,43 +1,55 @@
-"""At which price of conversions one way to split a network becomes cheaper than another."""
+"""Which of several networks costs least, by what a conversion costs.
+
+Of one network split into blocks of several sizes, smaller blocks convert more and sweep less:
+as conversions become dearer, larger blocks overtake them, one after the other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from ffebm_dsl.tools.cost.account import SpecCost
 
+QUANTITIES = ("joules", "seconds")
+
 
 @dataclass(frozen=True)
-class Crossover:
-    """Two networks, and the factor on the price of a conversion at which they cost the same.
+class Cheapest:
+    """The network that costs least while a conversion costs less than ``until`` times its price.
 
-    ``more`` is the one with more conversions, cheaper while a conversion costs less than
-    ``factor`` times the price; None: one of the two is cheaper at every price, ``cheaper``.
+    None: however dear conversions become. The first of several begins at a price of 0.
     """
 
-    more: str
-    fewer: str
-    factor: float | None
-    cheaper: str
+    name: str
+    until: float | None
 
 
-def crossovers(costs: Sequence[SpecCost], task: str) -> list[Crossover]:
-    """Every pair, for ``inference`` or ``step``."""
-    found = []
-    for pair in combinations(costs, 2):
-        fewer, more = sorted(pair, key=lambda c: c.conversions(task))
-        converting = [_joules(c, task, converters=True) for c in (more, fewer)]
-        rest = [_joules(c, task, converters=False) for c in (more, fewer)]
-        extra, saved = converting[0] - converting[1], rest[1] - rest[0]
-        crosses = extra > 0 and saved > 0
-        totals = [a + b for a, b in zip(converting, rest, strict=True)]
-        cheaper = more.name if totals[0] < totals[1] else fewer.name
-        found.append(Crossover(more.name, fewer.name, saved / extra if crosses else None, cheaper))
-    return found
+def crossovers(costs: Sequence[SpecCost], task: str, quantity: str) -> list[Cheapest]:
+    """The cheapest at every price of a conversion, in ``inference`` or a ``step``.
+
+    ``quantity`` is one of :data:`QUANTITIES`. With the price of a conversion multiplied by f, a
+    network costs ``rest + f converters``: the result is the lower envelope of these lines.
+    """
+    lines = [(*_line(cost, task, quantity), cost.name) for cost in costs]
+    rest, converters, name = min(lines)
+    found: list[Cheapest] = []
+    while True:
+        flatter = [
+            ((other - rest) / (converters - slope), slope, other, label)
+            for other, slope, label in lines
+            if slope < converters
+        ]
+        if not flatter:
+            return [*found, Cheapest(name, None)]
+        factor, slope, other, label = min(flatter)
+        found.append(Cheapest(name, factor))
+        rest, converters, name = other, slope, label
 
 
-def _joules(cost: SpecCost, task: str, *, converters: bool) -> float:
-    entries = cost.entries(task)
-    return sum(e.joules for e in entries if (e.kind == "converters") == converters)
+def _line(cost: SpecCost, task: str, quantity: str) -> tuple[float, float]:
+    """What all but conversions costs, and what they do."""
+    parts = [0.0, 0.0]
+    for entry in cost.entries(task):
+        parts[entry.kind == "converters"] += getattr(entry, quantity)
+    return parts[0], parts[1]

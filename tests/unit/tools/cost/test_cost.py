@@ -8,13 +8,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from ffebm_dsl.build import build
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import BlockIR, SpecIR
-from ffebm_dsl.tools.cost import Assumptions, Entry, cost, crossovers, load_prices
+from ffebm_dsl.tools.benchmarking.contraction import contraction, settling
+from ffebm_dsl.tools.cost import (
+    Assumptions,
+    BlockAccount,
+    Cheapest,
+    Entry,
+    SpecCost,
+    cost,
+    crossovers,
+    load_prices,
+)
 from ffebm_dsl.tools.cost.adc_survey import adc_survey
 from ffebm_dsl.tools.cost.prices import bundled, schema
 
@@ -229,26 +243,65 @@ def test_an_action_without_a_price_is_an_error(tmp_path: Path, prices: str) -> N
         load_prices("publshed")
 
 
-def test_where_one_split_overtakes_another(prices: str) -> None:
-    listed = load_prices(prices)
-    few = cost(compiled(), listed, Assumptions(sweeps={"b1": 40.0, "b2": 40.0}), "few")
-    text = TEXT.replace("outputs = adc(6)", "outputs = adc(7)")
-    more = cost(compiled(text), listed, Assumptions(sweeps={"b1": 30.0, "b2": 30.0}), "more")
-    wide = TEXT.replace("vector(20)", "vector(21)")
-    assert len(crossovers([few, more, cost(compiled(wide), listed, Assumptions())], "step")) == 3
-    (pair,) = crossovers([few, more], "inference")
-    # Both convert 26 numbers; the one is dearer in both respects or in none.
-    converting = [
-        sum(e.joules for e in c.entries("inference") if e.kind == "converters") for c in (few, more)
+def priced(joules: float, conversions: float, name: str) -> SpecCost:
+    """A network of so many joules in sweeps and in conversions."""
+    entries = (Entry("sweep", 1, joules, 0.0), Entry("adc", 1, conversions, 0.0, 8))
+    return SpecCost(name, 1, {}, (BlockAccount("b", entries, entries),), (), ())
+
+
+def test_dearer_conversions_make_larger_blocks_the_cheapest() -> None:
+    """Of lines ``rest + f converters`` the lower envelope, by hand."""
+    many, some, one = priced(10, 4, "many"), priced(16, 1, "some"), priced(20, 0.5, "one")
+    never = priced(30, 2, "never")
+    assert crossovers([one, never, many, some], "step", "joules") == [
+        Cheapest("many", 2.0),
+        Cheapest("some", 8.0),
+        Cheapest("one", None),
     ]
-    rest = [
-        sum(e.joules for e in c.entries("inference")) - k
-        for c, k in zip((few, more), converting, strict=True)
+    assert crossovers([many], "step", "joules") == [Cheapest("many", None)]
+    # Alike at a price of 0, the one that converts less is the cheaper.
+    assert crossovers([priced(10, 3, "a"), priced(10, 2, "b")], "step", "joules") == [
+        Cheapest("b", None)
     ]
-    if pair.factor is not None:
-        assert rest[0] + pair.factor * converting[0] == pytest.approx(
-            rest[1] + pair.factor * converting[1]
-        )
+
+
+@given(st.lists(st.tuples(*[st.floats(1e-3, 1e3)] * 2), min_size=1, max_size=6), st.floats(0, 1e3))
+def test_what_is_said_to_be_cheapest_is(lines: list[tuple[float, float]], factor: float) -> None:
+    costs = {str(k): line for k, line in enumerate(lines)}
+    found = crossovers([priced(*line, name) for name, line in costs.items()], "step", "joules")
+    (name,) = [one.name for one in found if one.until is None or factor < one.until][:1]
+    totals = {name: rest + factor * converters for name, (rest, converters) in costs.items()}
+    assert totals[name] == pytest.approx(min(totals.values()), rel=1e-9)
+
+
+def test_what_settles_is_counted_in_every_phase() -> None:
+    listed = load_prices("published")
+    settled = cost(compiled(), listed, Assumptions(sweeps={"b1": 9.0, "b2": 7.0}))
+    assert settled.sweeps == {"b1": 9.0, "b2": 7.0}
+    assert cost(compiled(), listed, Assumptions()).sweeps == {"b1": 30, "b2": 30}
+    cells = by_hand(settled.accounts[1].step)["analog_mac"][0]
+    assert cells == (9 + 2 * 9) * 120
+
+
+def test_the_rate_of_a_chain_of_two_is_that_of_its_matrix() -> None:
+    """Identity layers: in a sweep of one layer after the other a residual shrinks by W^T W."""
+    text = TEXT.replace("hard_sigmoid", "identity")
+    network = build(compiled(text), dtype=torch.float64)
+    weight = network.blocks[0].core.energy.couplings["s1_s2"].ops["linear"].weight.detach()
+    largest = float(torch.linalg.eigvalsh(weight @ weight.T)[-1])
+    assert 0 < largest < 1
+    found = contraction(compiled(text))["b1"]
+    assert found == pytest.approx(largest, rel=0.05)
+    expected = math.log(1e3) / (1 - found)
+    assert settling(compiled(text), 1e-3)["b1"] == pytest.approx(expected)
+
+
+def test_what_does_not_contract_is_told() -> None:
+    text = TEXT.replace("hard_sigmoid", "identity").replace(
+        "gradient ep", "init normal(3.0)\n  gradient ep"
+    )
+    with pytest.raises(InputError, match="block `b1` does not contract"):
+        settling(compiled(text), 1e-3)
 
 
 def test_the_command(tmp_path: Path, prices: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -262,7 +315,10 @@ def test_the_command(tmp_path: Path, prices: str, capsys: pytest.CaptureFixture[
     assert spec["inference"]["hybrid"]["joules"] == pytest.approx(
         12 + 200 + 20 + 36 + 48 + 18 + 12 + 19.68 + 36 + 12
     )
-    assert main(["cost", *files, "--prices", prices, "--measured"]) == 0
+    assert main(["cost", *files, "--prices", prices, "--settle", "1e-3"]) == 0
     said = capsys.readouterr().out
-    assert "all digital" in said and "is cheaper than" in said and "by hand, an example" in said
+    assert "all digital" in said and "by hand, an example" in said
+    assert "cheapest, as a conversion comes to cost more\ninference, a sample, energy: " in said
+    assert main(["cost", files[0], "--prices", prices, "--settle", "2"]) == 2
+    assert "--settle 2: not between 0 and 1" in capsys.readouterr().err
     assert main(["cost", files[0], "--prices", "nowhere"]) == 2

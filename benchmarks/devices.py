@@ -1,0 +1,206 @@
+"""Figures of docs/hardware.md: what devices do to accuracy, and what splits of a network cost.
+
+    ffebm sweep specs/hardware/digits_device.ffe --seeds 3 --out runs/digits/KNOB \\
+        --set "gradient=[ep(beta=0.5), implicit()]" --set "KNOB=[VALUE, ...]"     (of each knob)
+    ffebm sweep specs/hardware/phase_change.ffe --seeds 3 --out runs/drift
+    python -m benchmarks.devices accuracy runs/digits [--data-dir DIR] [--save docs/figures]
+    python -m benchmarks.devices drift runs/drift [--save docs/figures]
+    python -m benchmarks.devices splits SPEC SPEC ... [--save docs/figures]
+
+``accuracy`` reads what the runs below the folder reached on their test set. Runs by EP whose knobs
+are all at 0 are those on ideal hardware: they are tested on every device of the others too, a
+transfer that knows nothing of the device in training; and those with a mismatch on three other
+devices. ``drift`` tests runs some time after their last step. JSON goes to stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.measuring import compiled
+from ffebm_dsl.running.training import Options, OtherDevice, evaluate_run
+from ffebm_dsl.tools.cost import Assumptions, SpecCost, cost, crossovers, load_prices
+from ffebm_dsl.tools.experiments.results import Result, read_result
+
+KNOBS = {
+    "bits": "bits of what leaves",
+    "read_noise": "read noise",
+    "mismatch": "mismatch",
+    "transpose_mismatch": "transpose mismatch",
+}
+TIMES = {
+    "0": 0.0,
+    "1 min": 60.0,
+    "1 h": 3600.0,
+    "1 day": 86400.0,
+    "1 month": 2.6e6,
+    "1 year": 3.2e7,
+}
+Accuracies = dict[str, list[float]]
+"""Of each seed, by the value of a knob or the time."""
+
+
+def evaluated(run: Path, data_dir: Path | None, other: OtherDevice) -> float:
+    """Top-1 accuracy on the test set, on another device."""
+    found = evaluate_run(run, "last", Options(data_dir=data_dir), None, print, "test", other)
+    return found.result.top1
+
+
+def runs_below(folder: Path) -> list[tuple[Path, Result]]:
+    """Every finished run in the folder and those in it."""
+    files = sorted(folder.rglob("run.h5"))
+    found = [(file.parent, read_result(file.parent)) for file in files]
+    return [(path, result) for path, result in found if result.status == "finished"]
+
+
+def accuracy(folder: Path, data_dir: Path | None) -> dict[str, dict[str, Accuracies]]:
+    """By knob, then by how it was trained: accuracies by value."""
+    runs = runs_below(folder)
+    found: dict[str, dict[str, Accuracies]] = {knob: {} for knob in KNOBS}
+    ideal = []
+    for path, result in runs:
+        knob, value = _knob(result)
+        how = "implicit" if "implicit" in result.overrides.get("gradient", "") else "EP"
+        reached = result.metrics["test"]["top1"]
+        if knob == "mismatch" and float(value) == 0:
+            ideal += [path] if how == "EP" else []
+            for lines in found.values():
+                lines.setdefault(how, {}).setdefault("none", []).append(reached)
+            continue
+        found[knob].setdefault(how, {}).setdefault(value, []).append(reached)
+        if how == "EP" and knob == "mismatch":
+            for seed in (1, 2, 3):
+                moved = evaluated(path, data_dir, OtherDevice(seed=seed))
+                found[knob].setdefault("EP, then other devices", {}).setdefault(value, []).append(
+                    moved
+                )
+    for knob, lines in found.items():
+        for value in lines.get("EP", {}):
+            settings = {} if value == "none" else {knob: value}
+            other = OtherDevice(settings=settings)
+            lines.setdefault("ideal hardware", {})[value] = [
+                evaluated(path, data_dir, other) for path in ideal
+            ]
+    return found
+
+
+def _knob(result: Result) -> tuple[str, str]:
+    ((knob, value),) = [item for item in result.overrides.items() if item[0] in KNOBS]
+    return knob, value
+
+
+def drift(folder: Path, data_dir: Path | None) -> Accuracies:
+    """Accuracies by the time since the last step."""
+    runs = runs_below(folder)
+    return {
+        name: [evaluated(path, data_dir, OtherDevice(after=time)) for path, _ in runs]
+        for name, time in TIMES.items()
+    }
+
+
+def splits(paths: Sequence[Path]) -> list[SpecCost]:
+    """What each spec costs, its converters of 8 bits and its phases with all sweeps."""
+    listed = load_prices("published")
+    return [cost(compiled(path, {}), listed, Assumptions(8), path.stem) for path in paths]
+
+
+def draw(panels: Mapping[str, Callable[[Axes], None]], file: Path | None) -> None:
+    """Panels side by side, as SVG."""
+    if file is None:
+        return
+    figure = Figure(figsize=(3.6 * len(panels), 3.2), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (title, plot) in zip(axes, panels.items(), strict=True):
+        plot(ax)
+        ax.set_title(title, fontsize=10)
+        ax.grid(alpha=0.3)
+    figure.savefig(file, metadata={"Date": None})
+
+
+def _lines(lines: Mapping[str, Accuracies]) -> Callable[[Axes], None]:
+    def plot(ax: Axes) -> None:
+        values = sorted({value for line in lines.values() for value in line}, key=_order)
+        for shift, (how, line) in enumerate(lines.items()):
+            known = [value for value in values if value in line]
+            centres = [100 * mean(line[value]) for value in known]
+            below = [c - 100 * min(line[v]) for c, v in zip(centres, known, strict=True)]
+            above = [100 * max(line[v]) - c for c, v in zip(centres, known, strict=True)]
+            places = [values.index(value) + 0.06 * shift for value in known]
+            ax.errorbar(places, centres, (below, above), marker="o", ms=4, capsize=3, label=how)
+        ax.set_xticks(range(len(values)), values)
+        ax.set_ylabel("test accuracy, %")
+        ax.legend(fontsize=7)
+
+    return plot
+
+
+def _order(value: str) -> float:
+    return -1.0 if value == "none" else float(value)
+
+
+def _times(found: Accuracies) -> Callable[[Axes], None]:
+    def plot(ax: Axes) -> None:
+        for seed in range(len(next(iter(found.values())))):
+            heights = [100 * values[seed] for values in found.values()]
+            ax.plot(list(found), heights, marker="o", ms=4, label=f"seed {seed}")
+        ax.set_ylabel("test accuracy, %")
+        ax.legend(fontsize=7)
+
+    return plot
+
+
+def _costs(costs: Sequence[SpecCost], task: str) -> Callable[[Axes], None]:
+    def plot(ax: Axes) -> None:
+        factors = [10 ** (k / 10) for k in range(61)]
+        for one in costs:
+            parts = [0.0, 0.0]
+            for entry in one.entries(task):
+                parts[entry.kind == "converters"] += entry.joules
+            joules = [parts[0] + factor * parts[1] for factor in factors]
+            ax.loglog(factors, joules, label=f"{len(one.sweeps)} blocks")
+        for range_ in crossovers(costs, task, "joules"):
+            if range_.until is not None:
+                ax.axvline(range_.until, color="grey", lw=0.7, ls=":")
+        ax.set_xlabel("price of a conversion, times the published one")
+        ax.set_ylabel("joules")
+        ax.legend(fontsize=7)
+
+    return plot
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("accuracy", "drift", "splits"))
+    parser.add_argument("paths", nargs="+", type=Path)
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="draw into this folder")
+    options = parser.parse_args()
+    name = f"devices_{options.what}_{options.paths[0].name}"
+    file = options.save / f"{name}.svg" if options.save else None
+    if options.what == "splits":
+        costs = splits(options.paths)
+        tasks = {"inference of a sample": "inference", "a training step": "step"}
+        draw(
+            {title: _costs(costs, task) for title, task in tasks.items()},
+            file and file.with_stem("devices_splits"),
+        )
+        return
+    if options.what == "drift":
+        found = drift(options.paths[0], options.data_dir)
+        draw({"time since the last step": _times(found)}, file and file.with_stem("devices_drift"))
+        print(json.dumps(found, indent=1))
+        return
+    by_knob = accuracy(options.paths[0], options.data_dir)
+    draw({KNOBS[knob]: _lines(lines) for knob, lines in by_knob.items()}, file)
+    print(json.dumps(by_knob, indent=1))
+
+
+if __name__ == "__main__":
+    main()

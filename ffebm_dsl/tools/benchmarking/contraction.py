@@ -1,0 +1,65 @@
+"""How fast free phases contract, at the weights that a spec begins with, and how long they settle.
+
+An analog block follows ``tau ds/dt = -s + sigma(v(s))``. Where a sweep ``s <- sigma(v(s))`` leaves
+the fraction rho of the distance to rest, that distance decays as ``exp(-(1 - rho) t / tau)``, and
+the block has settled to a tolerance after ``ln(1 / tolerance) / (1 - rho)`` time constants.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+
+from ffebm_dsl.build import build
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.ir.model import SpecIR
+
+SAMPLES = 16
+
+SWEEPS = (8, 16)
+"""Between these the residual is compared: after the start, before rounding."""
+
+
+def contraction(spec: SpecIR, seed: int = 0) -> dict[str, float]:
+    """The factor of each block's residual in a sweep, the geometric mean over random samples."""
+    network = build(spec.ideal(), seed=seed, dtype=torch.float64)
+    network.eval()
+    generator = torch.Generator().manual_seed(seed)
+    shape = (SAMPLES, *spec.model.input.shape)
+    x = torch.randn(shape, generator=generator, dtype=torch.float64)
+    residuals = []
+    for sweeps in SWEEPS:
+        settings = {
+            name: replace(s, free=replace(s.free, sweeps=sweeps, tolerance=0.0))
+            for name, s in ((name, own.quiet()) for name, own in network.settings().items())
+        }
+        with torch.no_grad():
+            network(x, settings=settings)
+        residuals.append({report.block: report.residual for report in network.phases()})
+    first, last = residuals
+    # At rest to rounding, a sample has contracted at least so much.
+    least = torch.finfo(torch.float64).eps
+    logs = {
+        block: (last[block].clamp_min(least) / first[block].clamp_min(least)).log().mean()
+        for block in first
+    }
+    return {b: math.exp(float(log) / (SWEEPS[1] - SWEEPS[0])) for b, log in logs.items()}
+
+
+def settling(spec: SpecIR, tolerance: float, seed: int = 0) -> dict[str, float]:
+    """The time constants in which each block settles to ``tolerance``.
+
+    Raises:
+        InputError: a block does not contract.
+    """
+    rates = contraction(spec, seed)
+    for block, rate in rates.items():
+        if rate >= 1:
+            raise InputError(
+                f"block `{block}` does not contract at the weights that the spec begins with: the "
+                f"residual changes by {rate:.3g} in a sweep",
+                help="leave --settle out: the spec's sweeps are counted then",
+            )
+    return {block: math.log(1 / tolerance) / (1 - rate) for block, rate in rates.items()}
