@@ -164,11 +164,11 @@ def _costs(costs: Sequence[SpecCost], task: str) -> Callable[[Axes], None]:
             for entry in one.entries(task):
                 parts[entry.kind == "converters"] += entry.joules
             joules = [parts[0] + factor * parts[1] for factor in factors]
-            ax.loglog(factors, joules, label=f"{len(one.sweeps)} blocks")
+            ax.loglog(factors, joules, label=f"blocks: {len(one.sweeps)}")
         for range_ in crossovers(costs, task, "joules"):
             if range_.until is not None:
                 ax.axvline(range_.until, color="grey", lw=0.7, ls=":")
-        ax.set_xlabel("price of a conversion, times the published one")
+        ax.set_xlabel("price of a conversion over the published")
         ax.set_ylabel("joules")
         ax.legend(fontsize=7)
 
@@ -186,7 +186,7 @@ def main() -> None:
     file = options.save / f"{name}.svg" if options.save else None
     if options.what == "splits":
         costs = splits(options.paths)
-        tasks = {"inference of a sample": "inference", "a training step": "step"}
+        tasks = {"inference of a sample": "inference", "training step of a sample": "step"}
         draw(
             {title: _costs(costs, task) for title, task in tasks.items()},
             file and file.with_stem("devices_splits"),

@@ -75,7 +75,11 @@ def cost(
     least = {task: {q: crossovers(found, task, q) for q in QUANTITIES} for task in TASKS}
     if as_json:
         emit_json(to_record(found, listed, least))
-        return
+    else:
+        _print(found, listed, least)
+
+
+def _print(found: Sequence[SpecCost], listed: PriceList, least: Least) -> None:
     for one in found:
         emit("\n".join(page(one)))
     if len(found) > 1:

@@ -35,6 +35,7 @@ CASES: dict[str, tuple[str, str, int]] = {
     "l15_published": (
         f"{PAPER}/scaling_l15.ffe", f"{PUBLISHED}/scaling_l15_published.ffe", 1
     ),
+    "hardware": ("specs/hardware/digits_device.ffe", "specs/hardware/every_knob.ffe", 1),
 }  # fmt: skip
 
 
