@@ -153,6 +153,8 @@ def _analyse(
 
 
 def _print(analysis: Analysis, out: Path | None) -> None:
+    from ffebm_dsl.tools.checking.devices import stated_noise
+
     found, batch = analysis.found, analysis.batch
     emit(
         f"{analysis.compiled.source.name}: EP against autodiff after each nudged sweep, "
@@ -168,7 +170,7 @@ def _print(analysis: Analysis, out: Path | None) -> None:
                 f"note: block {block.name}: its nudged phase is not its free phase in reverse "
                 "(order, damping), so the two gradients need agree after many sweeps only"
             )
-    noisy = [b.name for b in analysis.compiled.spec.model.blocks if b.free.noise or b.nudged.noise]
+    noisy = stated_noise(analysis.compiled.spec)
     if noisy:
         say(f"note: the noise of {', '.join(noisy)} is left out: both gradients are without it")
     if out is not None:
