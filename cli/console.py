@@ -137,7 +137,7 @@ def emit_styled(text: str) -> None:
 
 
 def emit_text(text: str) -> None:
-    """A text as it is, byte by byte, on stdout: for whoever reads on, not for a terminal."""
+    """A text as it is, byte by byte, on stdout: for other programs, not for a terminal."""
     with _delivered():
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())

@@ -97,6 +97,6 @@ def _setting(setting: Any) -> dict[str, Any]:
 
 
 def line_of(side: Side, compiled: Compiled) -> int | None:
-    """The line of the text on which a difference stands, None where no part is named."""
+    """The line of the text on which a difference is, None where no part is named."""
     span = compiled.places.get(side.place) if side.place else None
     return compiled.source.position(span.start)[0] if span is not None else None

@@ -10,7 +10,7 @@ from ffebm_dsl.cli.console import emit_text
 from ffebm_dsl.language.diagnostics import InputError, SourceFile, form_of
 
 STREAM = Path("-")
-"""Stands for standard input or output where a path could stand."""
+"""Means standard input or output in the place of a path."""
 
 
 def read_spec(path: Path) -> SourceFile:

@@ -28,7 +28,7 @@ _PASSES = {
     After.SHAPES: "infer_shapes",
     After.IR: "lower",
 }
-"""Stage -> the pass after which it stands, by the name that the compiler gives it."""
+"""Stage -> the pass after which it is final, by the name that the compiler gives it."""
 
 
 def print_stage(path: Path, after: After, overrides: Mapping[str, str], allow_large: bool) -> None:

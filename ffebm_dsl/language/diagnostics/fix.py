@@ -78,7 +78,7 @@ def closest(name: str, candidates: Iterable[str]) -> tuple[str, ...]:
             return (candidate,)
     limit = min(max(len(name) // 3, 1), len(name) - 1)
     close = [c for c in known if abs(len(c) - len(name)) <= limit]
-    # Whoever declares thousands of names seldom gets the first letter of one wrong.
+    # With thousands of names, a first letter is seldom wrong, and comparing all would take long.
     close.sort(key=lambda candidate: candidate[:1] != name[:1])
     ranks = {
         c: (_distance(name.lower(), c.lower()), not _letters_left_out(name, c))

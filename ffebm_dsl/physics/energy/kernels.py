@@ -158,7 +158,7 @@ class _Interleaved:
 
 
 def convolution(op: LinearOp, weights: Weights, stencil: Stencil, batch: int) -> Convolution:
-    """The fastest form at hand of the convolution ``op`` for ``batch`` inputs."""
+    """The fastest available form of the convolution ``op`` for ``batch`` inputs."""
     if packs(weights["weight"]):
         return PackedConvolution(op, weights, stencil, batch)
     return Convolution(op, weights, stencil)

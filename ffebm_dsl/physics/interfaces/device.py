@@ -61,7 +61,7 @@ class Converter:
 
     Attributes:
         bits: its resolution, 1 or more.
-        range: the largest magnitude that it tells apart; None: 3 root mean squares of what it
+        range: the largest magnitude that it represents; None: 3 root mean squares of what it
             sees in the first batches of a training.
 
     Raises:

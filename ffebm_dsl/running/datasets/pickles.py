@@ -92,7 +92,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
 
 # The one in Python: that in C makes room for as many values as a damaged number says.
 class _DataUnpickler(pickle._Unpickler):
-    """Python's unpickler for whom only names of data exist."""
+    """Python's unpickler, restricted to the names that data need."""
 
     # Bytes are read; room for a bytearray is made beforehand, however long it is said to be.
     dispatch: ClassVar[dict[int, Any]] = {

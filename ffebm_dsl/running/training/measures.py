@@ -37,7 +37,7 @@ class Batch:
     """One step's samples: ``indices`` (B,) into the training set, inputs and targets.
 
     ``seed`` is that of the step's random numbers. Of ``part``, the process's own, the first
-    ``part.count`` samples count; ``part.first`` is where the first stands in the whole batch.
+    ``part.count`` samples count; ``part.first`` is the place of the first in the whole batch.
     """
 
     seed: int

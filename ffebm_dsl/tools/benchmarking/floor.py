@@ -12,7 +12,7 @@ dtype, layout and threads:
   their norms and poolings: they are not what is measured).
 
 Not in it: poolings between layers, sums, activations, stopping tests, everything that
-holds the step together. The convolutions are the fastest form at hand
+holds the step together. The convolutions are in the fastest available form
 (``ffebm_dsl.physics.energy.kernels``), so the floor is a hard one; ``plain=True`` gives those of
 ``torch.nn.functional`` on contiguous tensors, which a straightforward implementation pays.
 """

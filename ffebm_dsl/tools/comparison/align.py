@@ -16,7 +16,7 @@ than this are compared in all ways; the time of longer ones is proportional to t
 def align(
     a: Sequence[T], b: Sequence[T], cost: Callable[[T, T], float], gap: float
 ) -> list[tuple[T | None, T | None]]:
-    """Pairs in order (Needleman and Wunsch); None stands for what the other does not have.
+    """Pairs in order (Needleman and Wunsch); None is the place of what the other does not have.
 
     ``cost`` is that of pairing two entries, at least 0, and 0 for equal ones; ``gap`` that of
     leaving one alone. Where alignments cost the same, entries are paired as early as possible.

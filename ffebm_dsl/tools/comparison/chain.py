@@ -38,7 +38,7 @@ class Edge:
 class Layer:
     """One layer of the chain: ``number`` from 1, the edges that reach it, its activation.
 
-    ``block`` is the energy block that it stands in, ``""`` for a digital layer.
+    ``block`` is the energy block that it is in, ``""`` for a digital layer.
     """
 
     number: int
@@ -54,7 +54,7 @@ LINEAR = CallIR("identity")
 
 @dataclass(frozen=True)
 class _Reach:
-    """What stands at a port: ops not yet ended by a layer, after layer ``source``."""
+    """What is at a port: ops not yet ended by a layer, after layer ``source``."""
 
     source: int
     ops: tuple[OpIR, ...] = ()
@@ -119,7 +119,7 @@ def _reads(model: ModelIR) -> Iterator[str]:
 def _add_map(builder: _Builder, map_: FeedforwardIR, port: str, place: str) -> _Reach:
     """Follow a map: a layer ends before each further op with weights, the rest stays open.
 
-    A port that several read ends a layer too: what stands before it exists once.
+    A port that several read ends a layer too: what is before it exists once.
     """
     before = builder.ports[map_.source]
     reach = _Reach(before.source, before.ops, before.place or place)

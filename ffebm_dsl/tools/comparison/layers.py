@@ -27,7 +27,7 @@ _ARGUMENT, _ACTIVATION, _BIAS = 0.75, 0.1, 0.1
 
 @dataclass(frozen=True)
 class Side:
-    """Where a difference stands in one network: layer number (0: none), part, and what it has.
+    """Where a difference is in one network: layer number (0: none), part, and what it has.
 
     ``place`` is the part's name in the IR, ``text`` what a reader calls it.
     """

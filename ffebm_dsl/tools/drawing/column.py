@@ -117,7 +117,7 @@ class Column:
         return size(node, self.reach.layer, self.routes)[0]
 
     def _left_of(self, row: Row, position: int) -> float:
-        """Where a node of the row begins, from the column's middle: the first stands in it."""
+        """Where a node of the row begins, from the column's middle: the first is in it."""
         widths = [self._width(node) for node in row.nodes[: position + 1]]
         return -widths[0] / 2 - sum(w + 2 * PAD for w in widths[1:])
 

@@ -60,7 +60,7 @@ class Edge(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Nodes side by side; the first stands in the middle of the column.
+    """Nodes side by side; the first is in the middle of the column.
 
     ``block`` is ``""`` outside blocks. ``stage`` counts the stages: a column of the picture
     begins with a new one.
@@ -137,7 +137,7 @@ def _rows(model: ModelIR, stacked: bool) -> Iterator[Row]:
 
 
 def _maps(block: BlockIR) -> list[Node]:
-    """The block's maps; the one that drives the first layer stands in the middle."""
+    """The block's maps; the one that drives the first layer is in the middle."""
     first = block.layers[0].name if block.layers else ""
     driving = {drive.source for drive in block.drives if drive.layer == first}
     nodes = [_map(map_, f"{block.name}.{map_.name}") for map_ in block.feedforwards]
@@ -277,7 +277,7 @@ def _coupling(coupling: CouplingIR, block: str) -> Edge:
 
 
 def _sentences(model: ModelIR) -> Iterator[str]:
-    """The picture in words, for whoever cannot see it."""
+    """The picture in words, for readers who cannot see it."""
     yield f"Input {model.input.name} {show_shape(model.input.shape)}."
     for stage in model.stages:
         if isinstance(stage, FeedforwardIR):

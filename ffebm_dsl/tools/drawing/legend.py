@@ -17,7 +17,7 @@ ENTRIES = (
 """Style -> words."""
 
 _SAMPLE, _SPACE = 26.0, 16.0
-"""Width of what stands before the words, and the space behind them."""
+"""Width of the sample before the words, and of the space behind them."""
 
 
 def _breadth(words: str) -> float:

@@ -139,7 +139,7 @@ def _loop(edge: Edge, column: Column) -> Line:
 
 
 def _tag(edge: Edge, words: str, column: Column) -> Line:
-    """A short arrow from the name of a port that stands in another column."""
+    """A short arrow from the name of a port that is in another column."""
     box = column.nodes[edge.target]
     if edge.target in column.entries:
         height = column.entries[edge.target]

@@ -1,4 +1,4 @@
-"""How wide a text is, without a font at hand.
+"""How wide a text is, without its font.
 
 Advance widths of Helvetica, in thousandths of the font size. Arial and Liberation Sans have
 the same, so that with the font stack of :mod:`~ffebm_dsl.tools.drawing.svg` what is measured here

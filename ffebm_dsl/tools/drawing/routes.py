@@ -8,9 +8,9 @@ Rows stand below one another, so an edge runs in one of five ways:
 - in an *arc*: a coupling of layers that do not follow one another, through a lane on the
   right;
 - in a *loop*: a coupling of a layer with itself;
-- by a *tag*, the port's name at the target, where that stands in another column.
+- by a *tag*, the port's name at the target, where that is in another column.
 
-Nothing but nodes stands in the middle and nothing but lanes beside them, so that no line
+Only nodes are in the middle and only lanes beside them, so that no line
 passes through a node.
 """
 

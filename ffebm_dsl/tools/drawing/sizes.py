@@ -60,7 +60,7 @@ def layer_width(rows: tuple[Row, ...]) -> float:
 
 
 def _layer_line(node: Node) -> float:
-    """The shape stands in the middle, so both sides are as wide as the wider one."""
+    """The shape is in the middle, so both sides are as wide as the wider one."""
     shape = width(node.lines[0][0], FONT)
     side = max(width(node.title, FONT, bold=True), width(node.aside, SMALL))
     return 2 * side + shape + 20

@@ -23,7 +23,7 @@ RIGHT = 0.15
 """Room for the half of a label such as 1.0000 at the end of the axis, inches."""
 
 LEAST = 1e-9
-"""What stands on a logarithmic axis for differences of rounding, which would stretch it."""
+"""The least value on a logarithmic axis: differences of rounding would stretch it."""
 
 
 def agreement(runs: Sequence[Run], artist: Artist) -> Section:

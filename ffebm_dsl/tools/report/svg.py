@@ -78,7 +78,7 @@ _SETTINGS: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing with what stands below it; ``alt`` says in words what it shows."""
+    """A drawing with its caption; ``alt`` says in words what it shows."""
 
     svg: Markup
     caption: str

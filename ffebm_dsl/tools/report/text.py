@@ -7,7 +7,7 @@ import unicodedata
 
 REPLACEMENT = "\ufffd"
 ABSENT = "\u2013"
-"""What stands where there is no value."""
+"""The text where there is no value."""
 
 KEPT_CONTROLS = frozenset("\n\t")
 LONGEST_NAME = 30
@@ -17,7 +17,7 @@ def printable(text: str) -> str:
     """The text without control characters, which neither HTML nor SVG can hold.
 
     Characters that turn the direction of writing go too: they would let a name rearrange
-    what stands beside it.
+    the text beside it.
     """
     return "".join(REPLACEMENT if _is_control(c) else c for c in text)
 

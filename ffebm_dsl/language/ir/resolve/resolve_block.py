@@ -88,7 +88,7 @@ def resolve_block(text: BlockText, log: Log) -> Block:
 
 
 _OUTSIDE = Span(-1, -1)
-"""Stands for the place of a name that was declared outside the block."""
+"""In the place of a name that was declared outside the block."""
 
 
 def _energy_kind(energy: ast.Energy | None, scope: Scope, log: Log) -> str | None:
