@@ -4,8 +4,12 @@ What a unit meets is drawn from ``(seed of the call, phase, place of the noise a
 phase, layer, move of the layer, sample)``: it does not depend on which other samples have come
 to rest, nor on how processes share a batch.
 
-It is a window at a random place of one long table of normal numbers, as in Salimans et al. 2017
-(arXiv 1703.03864): fresh numbers for every unit would take longer than the sweep that they disturb.
+For each layer, a phase of a call draws at least twice as many normal numbers as one move takes,
+and every move takes a window at a random place of them: numbers of its own for every move would
+take longer than the sweep that they disturb. So numbers are independent in one move, over calls
+and, as windows hardly ever have the same place, over the moves of one unit; in one phase a number
+may occur again at another unit or sample. A table of numbers for all of a run (Salimans et al.
+2017, arXiv 1703.03864) has them again in every call.
 """
 
 from __future__ import annotations
@@ -15,7 +19,6 @@ import hashlib
 from abc import ABC
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from ffebm_dsl.physics.interfaces.energy import EnergyDynamics, Force, together
@@ -92,6 +95,10 @@ class Draws:
     count: int
 
 
+PLACES = 1 << 14
+"""Least number of places at which a window may be."""
+
+
 class Stream:
     """The normal numbers of one noise in one phase.
 
@@ -105,25 +112,23 @@ class Stream:
     def __init__(self, draws: Draws, key: str, copies: int = 1) -> None:
         self._draws, self._key, self._copies = draws, key, copies
         self._moves: dict[int, int] = {}
+        self._pools: dict[int, Tensor] = {}
         self._rows: Tensor | None = None
 
     def normal(self, layer: int, like: Tensor, deviation: float) -> Tensor:
-        """Numbers for the layer's next move, of the state's shape; real ones, not to be changed.
-
-        Samples have windows side by side; where the table is too short for that, they overlap.
-        """
+        """Numbers for the layer's next move, of the state's shape; real ones, not to be changed."""
         move = self._moves[layer] = self._moves.get(layer, -1) + 1
         draws, shape = self._draws, like.shape[1:]
-        size, samples = shape.numel(), self._copies * draws.total
-        table = _table(_table_length(size), like.device, deviation)
-        step = min(size, (len(table) - size) // samples)
-        start = _hashed(draws.seed, self._key, layer, move) % (
-            len(table) - size - step * samples + 1
-        )
+        count = self._copies * draws.total * shape.numel()
+        places = max(count, PLACES)
+        if layer not in self._pools:
+            size = count + places
+            self._pools[layer] = _normal(self._seed(layer), size, deviation, like.device)
+        start = self._seed(layer, move) % places
         # Channels last in memory, as states are.
         laid = (*shape[1:], shape[0]) if len(shape) == 3 else tuple(shape)
-        windows = table.as_strided((samples, size), (step, 1), start).view(-1, draws.total, *laid)
-        drawn = windows[:, draws.first : draws.first + draws.count].flatten(0, 1)
+        whole = self._pools[layer][start : start + count].view(self._copies, draws.total, *laid)
+        drawn = whole[:, draws.first : draws.first + draws.count].flatten(0, 1)
         if self._rows is not None:
             drawn = drawn[self._rows]
         drawn = drawn.movedim(-1, 1) if len(shape) == 3 else drawn
@@ -136,20 +141,18 @@ class Stream:
         part._rows = rows if self._rows is None else self._rows[rows]
         return part
 
+    def _seed(self, *place: int) -> int:
+        """A number of 63 bits that is a function of the stream and the place in it."""
+        key = repr((self._draws.seed, self._key, *place)).encode()
+        return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") >> 1
 
-def _table_length(window: int) -> int:
-    """So many numbers that two windows of one sample hardly ever have one in common."""
-    return max(1 << 20, 1 << (16 * window - 1).bit_length())
 
-
-@lru_cache(maxsize=8)
-def _table(length: int, device: device, deviation: float) -> Tensor:
-    """Normal numbers in float32, the same on every device; their mean is exactly 0."""
+def _normal(seed: int, count: int, deviation: float, device: device) -> Tensor:
+    """Normal numbers, (count,), in float32 whatever the states' precision is."""
     import torch
 
-    with torch.inference_mode(mode=False):
-        half = torch.randn(length // 2, generator=torch.Generator().manual_seed(0)).mul_(deviation)
-        return torch.cat([half, -half]).to(device)
+    generator = torch.Generator(device).manual_seed(seed)
+    return torch.empty(count, device=device).normal_(0.0, deviation, generator=generator)
 
 
 MakeDynamics: TypeAlias = Callable[["Force | None"], EnergyDynamics]
@@ -182,8 +185,3 @@ def noisy_dynamics(
     for noise, stream in streams:
         dynamics = noise.disturbed(dynamics, stream)
     return dynamics
-
-
-def _hashed(*key: object) -> int:
-    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1

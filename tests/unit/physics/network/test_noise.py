@@ -208,21 +208,26 @@ def test_copies_and_rows_are_drawn_apart() -> None:
 
 
 def test_numbers_are_normal_and_independent() -> None:
-    """Over moves, units and samples: moments, and correlations of neighbours of each kind."""
-    stream = Stream(Draws(7, 20, 0, 20), "free 0")
-    x = torch.stack([stream.normal(0, torch.zeros(20, 50), 1.0) for _ in range(400)]).double()
+    """Moments, and correlations of neighbouring moves, samples and units."""
+    streams = (Stream(Draws(seed, 20, 0, 20), "free 0") for seed in range(40))
+    moves = [s.normal(0, torch.zeros(20, 50), 1.0) for s in streams for _ in range(10)]
+    x = torch.stack(moves).double()
     moments = [float(x.pow(k).mean()) for k in range(1, 5)]
     assert moments == pytest.approx([0, 1, 0, 3], abs=0.06)
     pairs = [(x[1:], x[:-1]), (x[:, 1:], x[:, :-1]), (x[..., 1:], x[..., :-1])]
     assert all(abs(float((a * b).mean())) < 0.01 for a, b in pairs)
 
 
-def test_a_batch_that_is_longer_than_the_table_has_windows_that_overlap() -> None:
-    samples, size = 200, 100_000
-    stream = Stream(Draws(7, samples, 0, 2), "free 0")
-    first, second = stream.normal(0, torch.zeros(2, size), 1.0)
-    assert abs(float((first * second).mean())) < 0.02
-    assert float(first.var()) == pytest.approx(1, abs=0.02)
+def test_moves_of_a_unit_and_calls_do_not_repeat_numbers() -> None:
+    """Windows of one phase share numbers, but not at one unit of one sample."""
+    like, calls = torch.zeros(20, 500), []
+    for seed in (7, 8):
+        stream = Stream(Draws(seed, 20, 0, 20), "free 0")
+        calls.append(torch.stack([stream.normal(0, like, 1.0) for _ in range(60)]))
+    sorted_by_move = calls[0].sort(0).values
+    assert float((sorted_by_move[1:] == sorted_by_move[:-1]).double().mean()) < 1e-4
+    assert not len(set(calls[0].flatten().tolist()) & set(calls[1].flatten().tolist())) > 100
+    assert len(set(calls[0].flatten().tolist())) < 30_000
 
 
 def test_noise_on_states_is_not_cut_to_the_range() -> None:
