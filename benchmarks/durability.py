@@ -31,6 +31,7 @@ from ffebm_dsl.running.training import (
     start,
     train,
 )
+from ffebm_dsl.running.training.progress import Row
 
 SETTLING = 5
 """Steps left out: the first ones allocate."""
@@ -42,7 +43,7 @@ class Clock(Progress):
     def __init__(self) -> None:
         self.times: list[float] = []
 
-    def step(self, loss: float, accuracy: float, sweeps: float) -> None:
+    def step(self, row: Row) -> None:
         self.times.append(time.process_time())
 
     def step_seconds(self) -> float:

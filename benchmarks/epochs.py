@@ -3,11 +3,12 @@
     python -m benchmarks.epochs epoch SPEC [--data-dir DIR] [--max-steps N] [--save docs]
     python -m benchmarks.epochs loading SPEC [--data-dir DIR] [--save docs]
 
-`epoch` trains for one epoch as `ffebm train` does and clocks its parts: forward and backward
-pass and optimiser ("compute"), loading, diagnostics, record and progress ("logging"), saving,
-evaluation; "rest" is what none of them is. Shares are of all but the evaluation, and all that
-is not compute is overhead. `loading` times batches of the spec's own data, augmented, against
-EP steps on them, in turn. `--quick` takes five steps, or two sizes. JSON goes to stdout.
+`epoch` trains for one epoch as `ffebm train` does, with the logs that `--log` names, and clocks
+its parts: forward and backward pass and optimiser ("compute"), loading, diagnostics, record,
+progress and logs ("logging"), saving, evaluation; "rest" is what none of them is. Shares are of
+all but the evaluation, and all that is not compute is overhead. `loading` times batches of the
+spec's own data, augmented, against EP steps on them, in turn. `--quick` takes five steps, or two
+sizes. JSON goes to stdout.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -36,9 +37,11 @@ from ffebm_dsl.running.training import (
     Controls,
     Options,
     Session,
+    Several,
     StopRequest,
     judged,
     measures,
+    open_logs,
     start,
     train,
 )
@@ -83,7 +86,7 @@ def parts_timed(session: Session, shares: Shares) -> Iterator[None]:
         (optimizer, "step", "compute"),
         (Dataset, "augmented", "loading"),
         (Table, "append", "logging"),
-        (Lines, "step", "logging"),
+        (Several, "step", "logging"),
         (Session, "save", "saving"),
         (Session, "publish_record", "saving"),
         (judged, "evaluate", "evaluation"),
@@ -97,12 +100,15 @@ def parts_timed(session: Session, shares: Shares) -> Iterator[None]:
         yield
 
 
-def epoch(compiled: Compiled, options: Options, limit: int, clock: Clock) -> Iterator[Row]:
+def epoch(
+    compiled: Compiled, options: Options, limit: int, clock: Clock, logs: Sequence[str] = ()
+) -> Iterator[Row]:
     """The share of each part in at most ``limit`` steps of training (-1: all)."""
     shares = Shares(clock)
     with tempfile.TemporaryDirectory() as folder:
         session = start(compiled, options, Path(folder) / "run")
-        controls = Controls(StopRequest(), Lines(sys.stderr), limit)
+        progress = Several([Lines(sys.stderr), *open_logs(logs, session)])
+        controls = Controls(StopRequest(), progress, limit)
         with parts_timed(session, shares):
             before = clock()
             train(session, controls)
@@ -153,6 +159,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="K=V")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--max-steps", type=int, default=-1)
+    parser.add_argument("--log", nargs="*", default=[], help="as ffebm train --log")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="into these docs")
     add_options(parser)
@@ -164,7 +171,8 @@ def main() -> None:
     options = Options(overrides, asked.data_dir, device="cpu", threads=asked.threads)
     compiled = compile_spec(read_source(asked.spec), overrides)
     if asked.study == "epoch":
-        rows = epoch(compiled, options, 5 if asked.quick else asked.max_steps, clock)
+        limit = 5 if asked.quick else asked.max_steps
+        rows = epoch(compiled, options, limit, clock, asked.log)
     else:
         sizes, repeats = (SIZES[:2], 1) if asked.quick else (SIZES, asked.repeats)
         rows = loading(compiled, options, sizes, repeats, clock)

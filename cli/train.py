@@ -63,6 +63,14 @@ AllowInexactOption = Annotated[
     ),
 ]
 
+LogOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="csv|tensorboard|wandb",
+        help="Write steps and evaluations there too, during training. May be repeated.",
+    ),
+]
+
 
 def train(
     spec: Annotated[
@@ -92,6 +100,7 @@ def train(
     keep: KeepOption = None,
     save_every: SaveEveryOption = None,
     allow_inexact: AllowInexactOption = False,
+    log: LogOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -103,17 +112,21 @@ def train(
     wanted = _Wanted(spec, settings, seed, out, resume, allow_inexact, allow_large)
     # Alone, a wrong spec is told before torch is imported, which takes seconds.
     job = wanted.read(load_spec) if one_process() else None
-    from ffebm_dsl.running.training import Options, joined, stop_on_signals
+    from ffebm_dsl.running.training import Options, joined, require_logs, stop_on_signals
 
+    logs = log or []
     with stop_on_signals() as stop, joined() as world, _one_voice(world):
         if job is None:
             with world.all_or_none():
                 pass  # Another process whose command line is wrong says so here.
             with world.all_or_none():
                 job = wanted.read(load_spec if world.lead else compile_file)
+        with world.all_or_none():
+            require_logs(logs)
         options = Options(job.overrides, data_dir, device, dtype, threads, keep, save_every)
         session = _open(job, options, out, resume, allow_inexact, world)
-        _run(session, stop, -1 if max_steps is None else max_steps, quiet, as_json)
+        limit = -1 if max_steps is None else max_steps
+        _run(session, stop, limit, quiet, as_json, logs)
 
 
 class _JobText(NamedTuple):
@@ -168,16 +181,27 @@ class _Wanted(NamedTuple):
         return read_text(self.spec) if self.spec is not None else None
 
 
-def _run(session: Session, stop: StopRequest, limit: int, quiet: bool, as_json: bool) -> None:
+def _run(
+    session: Session, stop: StopRequest, limit: int, quiet: bool, as_json: bool, logs: list[str]
+) -> None:
     """Train; the lead shows how it goes and what came of it."""
     from ffebm_dsl.running.allocation import keep_freed_memory
-    from ffebm_dsl.running.training import Controls, Progress, progress_on, train
+    from ffebm_dsl.running.training import (
+        Controls,
+        Progress,
+        Several,
+        open_logs,
+        progress_on,
+        train,
+    )
 
     keep_freed_memory()
     lead = session.world.lead
     for warning in session.job.data.warnings if lead else ():
         say(Piece("warning", Role.WARNING), f": {warning}")
     progress = progress_on(sys.stderr) if lead and not quiet else Progress()
+    if lead and logs:
+        progress = Several([progress, *open_logs(logs, session)])
     result = train(session, Controls(stop, progress, limit))
     if lead:
         _summarise(session, result, as_json)

@@ -7,10 +7,11 @@ from ffebm_dsl.running.training.evaluate_run import (
 )
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options
+from ffebm_dsl.running.training.live import open_logs, require_logs
 from ffebm_dsl.running.training.loop import Controls, train
 from ffebm_dsl.running.training.other_device import OtherDevice
 from ffebm_dsl.running.training.processes import joined
-from ffebm_dsl.running.training.progress import Progress, progress_on
+from ffebm_dsl.running.training.progress import Progress, Several, progress_on
 from ffebm_dsl.running.training.resume import resume
 from ffebm_dsl.running.training.session import Session, start
 from ffebm_dsl.running.training.stop import StopRequest, stop_on_signals
@@ -25,13 +26,16 @@ __all__ = [
     "OtherDevice",
     "Progress",
     "Session",
+    "Several",
     "StopRequest",
     "World",
     "evaluate",
     "evaluate_run",
     "joined",
     "network_of_run",
+    "open_logs",
     "progress_on",
+    "require_logs",
     "resume",
     "start",
     "stop_on_signals",

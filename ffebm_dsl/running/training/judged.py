@@ -10,6 +10,7 @@ from ffebm_dsl.running.training import checkpoint as checkpoints
 from ffebm_dsl.running.training.batch_statistics import estimate_statistics
 from ffebm_dsl.running.training.data import Dataset
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate, never
+from ffebm_dsl.running.training.progress import Progress, Row
 from ffebm_dsl.running.training.session import Session
 
 
@@ -32,7 +33,7 @@ def evaluate_session(session: Session, cancelled: Callable[[], bool] = never) ->
     return evaluate(network, judged, data.batch, cancelled=cancelled, world=world)
 
 
-def read_test_set(session: Session, test: Dataset) -> Evaluation:
+def read_test_set(session: Session, test: Dataset, progress: Progress) -> Evaluation:
     """The weights of the best evaluation on the test set, which is read nowhere else."""
     network, world, position = session.job.network, session.world, session.position
     own = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -53,27 +54,30 @@ def read_test_set(session: Session, test: Dataset) -> Evaluation:
     once = "read once, at the end"
     session.record.attributes["test_set"] = once if times == 1 else f"read {times} times"
     found = {"loss": result.loss, "top1": result.top1, "top5": result.top5}
-    table.append({"step": position.step, "weights": step, "samples": result.samples, **found})
+    row = {"step": position.step, "weights": step, "samples": result.samples, **found}
+    table.append(row)
+    progress.tested(row)
     return result
 
 
-def record_evaluation(session: Session, epoch: int, result: Evaluation) -> None:
-    session.table(EVAL, {"block": list(result.sweeps)}).append(
-        {
-            "step": session.position.step,
-            "epoch": epoch,
-            "samples": result.samples,
-            "loss": result.loss,
-            "top1": result.top1,
-            "top5": result.top5,
-            "sweeps": list(result.sweeps.values()),
-            "wall_time": session.seconds(),
-        }
-    )
+def record_evaluation(session: Session, epoch: int, result: Evaluation) -> Row:
+    """Record it; its row of the record."""
+    row: Row = {
+        "step": session.position.step,
+        "epoch": epoch,
+        "samples": result.samples,
+        "loss": result.loss,
+        "top1": result.top1,
+        "top5": result.top5,
+        "sweeps": list(result.sweeps.values()),
+        "wall_time": session.seconds(),
+    }
+    session.table(EVAL, {"block": list(result.sweeps)}).append(row)
     if result.quantities:
         session.table(QUANTITIES, {"quantity": list(result.quantities)}).append(
             {"step": session.position.step, "mean": list(result.quantities.values())}
         )
+    return row
 
 
 def score_of(result: Evaluation) -> float:

@@ -85,7 +85,7 @@ def train(session: Session, controls: Controls) -> Evaluation:
                 ended, last = _end_epoch(session, judge, controls)
                 if not ended:
                     return _halt(session, judge, controls)
-            return _finish(session, last)
+            return _finish(session, last, controls.progress)
         finally:
             controls.progress.close()
 
@@ -170,7 +170,7 @@ def _train_step(
         optimizer.step()
         network.project()
         record_relaxations(session, numbers, progress)
-    accuracy = record_step(session, len(indices), rate, numbers)
+    row = record_step(session, len(indices), rate, numbers)
     if first is not None:
         action = "damped" if trouble is None else "skipped" if skip else "stopped"
         _answer(session, judge, first, tried + 1, action, progress)
@@ -180,7 +180,7 @@ def _train_step(
         step_in_epoch=position.step_in_epoch + 1,
         skipped=position.skipped + skip,
     )
-    progress.step(numbers.loss, accuracy, numbers.free_sweeps)
+    progress.step(row)
 
 
 def _batch(session: Session, indices: Indices) -> Batch:
@@ -251,9 +251,10 @@ def _end_epoch(
         result = evaluate_session(session, partial(_asked, session, controls))
         if result is None:
             return False, None
-        record_evaluation(session, epoch, result)
+        row = record_evaluation(session, epoch, result)
         session.position = replace(session.position, evaluated=session.position.step)
-        controls.progress.evaluated(f"epoch {epoch}/{plan.epochs}: {describe(result)}")
+        text = f"epoch {epoch}/{plan.epochs}: {describe(result)}"
+        controls.progress.evaluated(text, result.on, row)
         better = score_of(result) > session.best.score
         waited = replace(session.best, waited=session.best.waited + 1)
         session.best = Best(session.position.step, score_of(result)) if better else waited
@@ -288,7 +289,7 @@ def _halt(session: Session, judge: StepJudge, controls: Controls) -> Evaluation:
     return result
 
 
-def _finish(session: Session, last: Evaluation | None) -> Evaluation:
+def _finish(session: Session, last: Evaluation | None, progress: Progress) -> Evaluation:
     """The evaluation of a run whose plan is done: on the test set, where training kept off it.
 
     The record says so only now that the last checkpoint is durable.
@@ -298,7 +299,7 @@ def _finish(session: Session, last: Evaluation | None) -> Evaluation:
     session.event("finish", "all epochs are done" if epoch == plan.epochs else early)
     data = session.job.data
     if data.validation is not None and data.test is not None:
-        result = read_test_set(session, data.test)
+        result = read_test_set(session, data.test, progress)
     else:
         found = last if last is not None else evaluate_session(session)
         assert found is not None

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import shutil
 import time
-from typing import NoReturn, TextIO
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, TextIO
 
 from tqdm import tqdm
+
+Row = Mapping[str, Any]
+"""Of a table of the record: values by column."""
 
 LINE_INTERVAL = 10.0
 """Seconds between lines about steps where stderr is no terminal."""
@@ -26,11 +30,14 @@ class Progress:
         ``left`` are the steps to the end of the run.
         """
 
-    def step(self, loss: float, accuracy: float, sweeps: float) -> None:
-        """A step is done, with the mean sweeps of its free phases."""
+    def step(self, row: Row) -> None:
+        """A step is done; ``row`` is its row of ``/run/train``."""
 
-    def evaluated(self, text: str) -> None:
-        """An evaluation is done."""
+    def evaluated(self, text: str, on: str, row: Row) -> None:
+        """An evaluation is done, on the set ``on``; ``row`` is its row of ``/run/eval``."""
+
+    def tested(self, row: Row) -> None:
+        """The test set was read at the end; ``row`` is that of ``/run/test``."""
 
     def say(self, text: str) -> None:
         """Show a line between the others: a warning, a note."""
@@ -76,15 +83,15 @@ class Bars(Progress):
             dynamic_ncols=True,
         )
 
-    def step(self, loss: float, accuracy: float, sweeps: float) -> None:
+    def step(self, row: Row) -> None:
         left = self._clock.step()
         if self._bar is not None:
             narrow = shutil.get_terminal_size().columns < NARROW
-            shown = figures(loss, accuracy, sweeps, brief=narrow)
+            shown = figures(row, brief=narrow)
             self._bar.set_postfix_str(f"{left}, {shown}", refresh=False)
             self._bar.update()
 
-    def evaluated(self, text: str) -> None:
+    def evaluated(self, text: str, on: str, row: Row) -> None:
         self.close()
         tqdm.write(text, file=self._stream)
 
@@ -110,28 +117,60 @@ class Lines(Progress):
         self._heading, self._steps, self._done = f"epoch {epoch}/{epochs}", steps, done
         self._clock.start_epoch(left)
 
-    def step(self, loss: float, accuracy: float, sweeps: float) -> None:
+    def step(self, row: Row) -> None:
         self._done += 1
         left = self._clock.step()
         if time.monotonic() - self._last >= LINE_INTERVAL:
             self._last = time.monotonic()
             position = f"{self._heading} step {self._done}/{self._steps}"
-            self.say(f"{position}: {figures(loss, accuracy, sweeps)}, {left}")
+            self.say(f"{position}: {figures(row)}, {left}")
 
-    def evaluated(self, text: str) -> None:
+    def evaluated(self, text: str, on: str, row: Row) -> None:
         self.say(text)
 
     def say(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
 
 
-def figures(loss: float, accuracy: float, sweeps: float, *, brief: bool = False) -> str:
-    """Loss, accuracy (unless it has no meaning) and, unless brief, sweeps, for one line."""
-    shown = [f"loss {loss:.4f}"]
+class Several(Progress):
+    """Tells each of its parts all that it hears."""
+
+    def __init__(self, parts: Sequence[Progress]) -> None:
+        self._parts = parts
+
+    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int = 0) -> None:
+        for part in self._parts:
+            part.start_epoch(epoch, epochs, steps, done, left)
+
+    def step(self, row: Row) -> None:
+        for part in self._parts:
+            part.step(row)
+
+    def evaluated(self, text: str, on: str, row: Row) -> None:
+        for part in self._parts:
+            part.evaluated(text, on, row)
+
+    def tested(self, row: Row) -> None:
+        for part in self._parts:
+            part.tested(row)
+
+    def say(self, text: str) -> None:
+        for part in self._parts:
+            part.say(text)
+
+    def close(self) -> None:
+        for part in self._parts:
+            part.close()
+
+
+def figures(row: Row, *, brief: bool = False) -> str:
+    """Of a step, in one line: loss, accuracy unless it has no meaning, sweeps unless brief."""
+    accuracy = row["accuracy"]
+    shown = [f"loss {row['loss']:.4f}"]
     if accuracy == accuracy:
         shown.append(f"{'acc' if brief else 'accuracy'} {accuracy:.1%}")
     if not brief:
-        shown.append(f"sweeps {sweeps:.1f}")
+        shown.append(f"sweeps {row['free_sweeps']:.1f}")
     return ", ".join(shown)
 
 

@@ -14,31 +14,30 @@ from ffebm_dsl.physics.relaxation import CYCLE_SIZE
 from ffebm_dsl.running.records import GRADIENTS, LOSSES, RELAXATION, STATUSES
 from ffebm_dsl.running.training import measures
 from ffebm_dsl.running.training.measures import Batch, StepNumbers
-from ffebm_dsl.running.training.progress import Progress
+from ffebm_dsl.running.training.progress import Progress, Row
 from ffebm_dsl.running.training.session import Session
 
 DIAGNOSTICS = 0.025
 """The part of a run's sweeps that gradient diagnostics may take, where that is left to ffebm."""
 
 
-def record_step(session: Session, samples: int, rate: float, numbers: StepNumbers) -> float:
-    """The step after the session's position, taken or not; its accuracy."""
-    step, accuracy = session.position.step + 1, numbers.hits / samples
-    session.record["train"].append(
-        {
-            "step": step,
-            "epoch": session.position.epoch + 1,
-            "batch_size": samples,
-            "loss": numbers.loss,
-            "accuracy": accuracy,
-            "learning_rate": rate,
-            "gradient_norm": numbers.gradient_norm,
-            "free_sweeps": numbers.free_sweeps,
-            "wall_time": session.seconds(),
-        }
-    )
+def record_step(session: Session, samples: int, rate: float, numbers: StepNumbers) -> Row:
+    """The step after the session's position, taken or not: its row of the record."""
+    step = session.position.step + 1
+    row: Row = {
+        "step": step,
+        "epoch": session.position.epoch + 1,
+        "batch_size": samples,
+        "loss": numbers.loss,
+        "accuracy": numbers.hits / samples,
+        "learning_rate": rate,
+        "gradient_norm": numbers.gradient_norm,
+        "free_sweeps": numbers.free_sweeps,
+        "wall_time": session.seconds(),
+    }
+    session.record["train"].append(row)
     _record_losses(session, step, numbers)
-    return accuracy
+    return row
 
 
 def _record_losses(session: Session, step: int, numbers: StepNumbers) -> None:

@@ -19,6 +19,7 @@ from ffebm_dsl.running.records import GROUPS, Record
 from ffebm_dsl.running.records import read as read_record
 from ffebm_dsl.running.training import Controls, Options, Progress, Session, StopRequest, start
 from ffebm_dsl.running.training.progress import Progress as Silent
+from ffebm_dsl.running.training.progress import Row
 
 SPEC = """ffe 1.0
 param width: int = 12 in [8, 12, 16]
@@ -99,7 +100,7 @@ class StopAt(Progress):
     def __init__(self, request: StopRequest, signal_number: int, step: int) -> None:
         self.request, self.number, self.left = request, signal_number, step
 
-    def step(self, loss: float, accuracy: float, sweeps: float) -> None:
+    def step(self, row: Row) -> None:
         self.left -= 1
         if self.left == 0:
             self.request.signal_number = self.number

@@ -21,6 +21,7 @@ from ffebm_dsl.running.training import Options, Progress, Session, loop, train
 from ffebm_dsl.running.training.checkpoint import steps
 from ffebm_dsl.running.training.judge import StepJudge, unexplained
 from ffebm_dsl.running.training.measures import StepNumbers
+from ffebm_dsl.running.training.progress import Row
 from ffebm_dsl.running.training.resume import resume
 
 from .runs import SPEC, STEPS, STEPS_PER_EPOCH, controls, new_session, parameters, read, rows
@@ -317,9 +318,9 @@ def test_a_skipped_batch_leaves_no_trace(tmp_path: Path) -> None:
         def __init__(self) -> None:
             self.before = parameters(session)
 
-        def step(self, loss: float, accuracy: float, sweeps: float) -> None:
+        def step(self, row: Row) -> None:
             after = parameters(session)
-            seen.append((math.isfinite(loss), after == self.before))
+            seen.append((math.isfinite(row["loss"]), after == self.before))
             self.before = after
 
     train(session, controls(progress=Watching()))

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ffebm_dsl.running.training import Options, Progress, progress_on, resume, train
+from ffebm_dsl.running.training.progress import Row
 
 from .runs import controls, new_session, parameters
 
@@ -21,10 +22,10 @@ class Terminal(io.StringIO):
 class Meddler(Progress):
     """Draws random numbers whenever it is told something, as a careless viewer might."""
 
-    def step(self, loss: float, accuracy: float, sweeps: float) -> None:
+    def step(self, row: Row) -> None:
         torch.rand(3)
 
-    def evaluated(self, text: str) -> None:
+    def evaluated(self, text: str, on: str, row: Row) -> None:
         torch.rand(3)
 
 
