@@ -53,6 +53,7 @@ from ffebm_dsl.physics.energy import (
     OpChain,
     OpWeights,
     keep_nonnegative,
+    keep_zero_diagonal,
 )
 from ffebm_dsl.physics.hardware import Device
 from ffebm_dsl.physics.interfaces import (
@@ -178,8 +179,11 @@ def _block(
     initialise(energy, _draw(ir.init), generator)
     connections: list[CouplingIR | DriveIR] = [*ir.couplings, *ir.drives]
     for connection in connections:
+        chain = {**couplings, **drives}[connection.name]
         if connection.settings["nonnegative"]:
-            _keep_nonnegative({**couplings, **drives}[connection.name])
+            _keep(chain, keep_nonnegative)
+        if connection.settings.get("zero_diagonal"):
+            _keep(chain, keep_zero_diagonal)
     outputs = {f"{ir.name}.{output.name}": index[output.layer] for output in ir.outputs}
     if ir.gradient.arguments.get("nudge") == "loss":
         # The loss is the only reader of such a block, through this output.
@@ -219,11 +223,11 @@ def _device(hardware: CallIR) -> DeviceSettings:
     return DeviceSettings(array, **converters, offset=given["update_offset"], seed=given["seed"])
 
 
-def _keep_nonnegative(chain: OpChain) -> None:
+def _keep(chain: OpChain, constrain: Callable[[nn.Module, str], nn.Module]) -> None:
     for op in chain.ops:
         for name, _ in op.named_parameters(recurse=False):
             if name != "bias":
-                keep_nonnegative(op, name)
+                constrain(op, name)
 
 
 def _check_routing(ir: BlockIR, energy: Energy) -> None:

@@ -14,10 +14,17 @@ FEEDBACK = Parameter(
     choices=("own",),
 )
 
+ZERO_DIAGONAL = Parameter(
+    "zero_diagonal",
+    Kind.BOOL,
+    "keep the diagonal of `s <-> s : linear()` at 0, so that no unit acts on itself",
+    False,
+)
+
 CONSTRUCT = Construct(
     "coupling",
     "a coupling of two layers, which acts both ways",
-    (NONNEGATIVE, FEEDBACK),
+    (NONNEGATIVE, FEEDBACK, ZERO_DIAGONAL),
     equation="s1 <-> s2 : A adds A(s1) to the pre-activation of s2 and k A^T s2 to that of s1, k "
     "the feedback; with `own` it adds B^T s2, B the ops of A with weights of their own. As k goes "
     "to 0, a block becomes a feedforward net, and EP in it backpropagation",

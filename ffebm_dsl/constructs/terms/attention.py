@@ -97,4 +97,5 @@ CONSTRUCT = TermConstruct(
     count_parameters=_parameters,
     count_macs=_macs,
     ranks=(2,),
+    outgrows=True,
 )

@@ -54,4 +54,5 @@ CONSTRUCT = TermConstruct(
     # Each memory meets each token twice: in its product, and in what comes back.
     count_macs=lambda arguments, shape: 2 * arguments["memories"] * prod(shape),
     ranks=(1, 2),
+    outgrows=True,
 )

@@ -102,6 +102,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFEW010": "gradient that training has is poor",
         "FFEW011": "EP where couplings derive from no energy",
         "FFEW015": "nudge beyond the series in beta",
+        "FFEW016": "term that can outgrow its layer's potential",
         "FFEW021": "hardware never used",
     }
 )

@@ -23,9 +23,12 @@ class TermConstruct(Construct):
         count_parameters: of the same -> trainable numbers.
         count_macs: of the same -> multiply-accumulates of one pre-activation of one sample.
         ranks: how many sizes a layer that has it may have.
+        outgrows: whether the term grows with the square of the states, or faster, so that the
+            energy of a layer without bounds need not have a minimum.
     """
 
     make: Callable[[Arguments, Shape], Any]
     count_parameters: Callable[[Arguments, Shape], int]
     count_macs: Callable[[Arguments, Shape], int] = _no_numbers
     ranks: tuple[int, ...] = (1, 2, 3)
+    outgrows: bool = False

@@ -1,7 +1,12 @@
 """Energies of analog blocks: couplings, phi, and the update rules they imply."""
 
 from ffebm_dsl.physics.energy.chain import Coupling, Drive, OpChain
-from ffebm_dsl.physics.energy.constraints import keep_nonnegative, project, release
+from ffebm_dsl.physics.energy.constraints import (
+    keep_nonnegative,
+    keep_zero_diagonal,
+    project,
+    release,
+)
 from ffebm_dsl.physics.energy.energy import Energy
 from ffebm_dsl.physics.energy.hopfield import HopfieldEnergy
 from ffebm_dsl.physics.energy.oscillator import OscillatorEnergy
@@ -20,6 +25,7 @@ __all__ = [
     "OscillatorEnergy",
     "ResistiveEnergy",
     "keep_nonnegative",
+    "keep_zero_diagonal",
     "project",
     "release",
 ]

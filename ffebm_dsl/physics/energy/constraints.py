@@ -30,9 +30,7 @@ def keep_nonnegative(
     Raises:
         ValueError: the module has no parameter of this name.
     """
-    parameter = dict(module.named_parameters(recurse=False)).get(name)
-    if parameter is None:
-        raise ValueError(f"{type(module).__name__} has no parameter called {name!r}")
+    parameter = _parameter(module, name)
     if absolute:
         with torch.no_grad():
             parameter.abs_()
@@ -40,8 +38,38 @@ def keep_nonnegative(
     return module
 
 
+def keep_zero_diagonal(module: nn.Module, name: str = "weight") -> nn.Module:
+    """Keep the diagonal of a square weight at 0, so that no unit of a layer acts on itself.
+
+    The diagonal is set to 0 as :func:`keep_nonnegative` sets negative entries, which it may be
+    combined with; the gradient is that of the whole weight.
+
+    Args:
+        module: holds the parameter itself.
+        name: of the parameter, (n, n).
+
+    Returns:
+        The module.
+
+    Raises:
+        ValueError: the module has no parameter of this name, or one of another shape.
+    """
+    parameter = _parameter(module, name)
+    if parameter.dim() != 2 or parameter.shape[0] != parameter.shape[1]:
+        raise ValueError(f"{name!r} of shape {list(parameter.shape)} has no diagonal to keep at 0")
+    module.register_forward_pre_hook(_ZeroDiagonal(name))
+    return module
+
+
+def _parameter(module: nn.Module, name: str) -> nn.Parameter:
+    parameter = dict(module.named_parameters(recurse=False)).get(name)
+    if parameter is None:
+        raise ValueError(f"{type(module).__name__} has no parameter called {name!r}")
+    return parameter
+
+
 def project(network: nn.Module) -> None:
-    """Bring every weight that is kept nonnegative back into its range."""
+    """Bring every weight that is constrained back to where it may be."""
     for module in network.modules():
         for hook in _constraints(module).values():
             hook(module, ())
@@ -58,8 +86,8 @@ def release(network: nn.Module) -> None:
             del module._forward_pre_hooks[key]
 
 
-class _Nonnegative:
-    """A hook before a module's forward pass that sets negative entries of a weight to 0."""
+class _Constraint:
+    """A hook before a module's forward pass that projects a weight."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -70,10 +98,24 @@ class _Nonnegative:
         # Written only after it changed: an earlier call may wait for its backward pass.
         if self._projected != (id(weight), weight._version):
             with torch.no_grad():
-                weight.clamp_(min=0.0)
+                self.apply(weight)
             self._projected = (id(weight), weight._version)
 
+    def apply(self, weight: Tensor) -> None:
+        """Project ``weight`` in place."""
+        raise NotImplementedError
 
-def _constraints(module: nn.Module) -> dict[int, _Nonnegative]:
+
+class _Nonnegative(_Constraint):
+    def apply(self, weight: Tensor) -> None:
+        weight.clamp_(min=0.0)
+
+
+class _ZeroDiagonal(_Constraint):
+    def apply(self, weight: Tensor) -> None:
+        weight.fill_diagonal_(0.0)
+
+
+def _constraints(module: nn.Module) -> dict[int, _Constraint]:
     hooks = module._forward_pre_hooks.items()
-    return {key: hook for key, hook in hooks if isinstance(hook, _Nonnegative)}
+    return {key: hook for key, hook in hooks if isinstance(hook, _Constraint)}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from ffebm_dsl.language.diagnostics import Label
 from ffebm_dsl.language.ir.check.check_feedback import OWN
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
-from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive, Term
+from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive, Layer, Term
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
     ENERGIES,
@@ -19,7 +20,11 @@ from ffebm_dsl.language.registry import (
     show_shape,
 )
 
-_OF_WEIGHTS: Mapping[str, object] = {"nonnegative": True, "feedback": OWN}
+_OF_WEIGHTS: Mapping[str, object] = {
+    "nonnegative": True,
+    "feedback": OWN,
+    "zero_diagonal": True,
+}
 """Settings that do nothing where there is no weight."""
 
 
@@ -74,6 +79,27 @@ def _check_term(term: Term, block: Block, kind: EnergyConstruct, log: Log) -> No
             term.span,
             labels=[Label(block.layer(term.layer).shape_span, "its shape")],
         )
+    elif term.call and TERMS[term.call.name].outgrows:
+        _check_bounds(term, block.layer(term.layer), log)
+
+
+def _check_bounds(term: Term, layer: Layer, log: Log) -> None:
+    """Warn of a term that can outgrow the potential of its layer, whose states have no bounds."""
+    call, name = layer.activation, term.call.name if term.call else term.name
+    # A faulty call has been reported.
+    if call is None or ACTIVATIONS[call.name].conflict(call.arguments):
+        return
+    low, high = ACTIVATIONS[call.name].make(**call.arguments).range
+    if math.isfinite(low) and math.isfinite(high):
+        return
+    log.report(
+        "FFEW016",
+        f"nothing keeps `{name}` from outgrowing the potential of layer `{term.layer}`: with "
+        "large weights the energy has no minimum",
+        term.span,
+        labels=[Label(call.span, "states without bounds")],
+        help="use an activation with bounds on both sides, such as tanh or hard_sigmoid",
+    )
 
 
 _RANKS = {1: "[features]", 2: "[tokens, features]", 3: "[channels, height, width]"}
@@ -102,6 +128,17 @@ def _refused(kind: EnergyConstruct, activation: str, arguments: Arguments) -> st
     return kind.refuses(ACTIVATIONS[activation].make(**arguments)) if kind.refuses else ""
 
 
+def _has_diagonal(connection: Coupling | Drive) -> bool:
+    """Whether it joins a layer with itself by one matrix."""
+    ops = connection.chain.shaped or ()
+    lateral = isinstance(connection, Coupling) and connection.source == connection.target
+    return lateral and len(ops) == 1 and len(ops[0].in_shape) < _IMAGE
+
+
+_IMAGE = 3
+"""Sizes of a layer whose weights are kernels, which have no diagonal."""
+
+
 def _check_settings(connection: Coupling | Drive, kind: EnergyConstruct, log: Log) -> None:
     ops, settings = connection.chain.shaped, connection.settings
     if ops is None:
@@ -115,6 +152,8 @@ def _check_settings(connection: Coupling | Drive, kind: EnergyConstruct, log: Lo
             remedy += ", or add an op with a weight such as `linear()`"
         elif name == "nonnegative" and kind.nonnegative:
             why = f"the weights of an energy `{kind.name}` are never negative"
+        elif name == "zero_diagonal" and not _has_diagonal(connection):
+            why = "it is for a layer of vectors or tokens that one `linear()` couples with itself"
         if why:
             message = f"`{name}` changes nothing here: {why}"
             log.report("FFE3010", message, connection.span, help=remedy)

@@ -142,3 +142,41 @@ def test_a_word_may_be_in_the_place_of_a_number(gain: Parameter, tmp_path: Path)
     assert code == "FFE1010" and message == "`gain` is a number or one of own" and "own" in help
     ((code, message, _),) = faults('{ gain = "own" }')
     assert code == "FFE1009" and message == "`gain` takes a number or `own`"
+
+
+LATERAL = TEXT.replace("x  ->", "s1 <-> s1 : linear() LATERAL\n      x  ->")
+
+
+def lateral(settings: str) -> str:
+    return LATERAL.replace("LATERAL", settings)
+
+
+def test_a_diagonal_is_kept_at_zero() -> None:
+    """From the start, after a step of the optimiser, in both ways of the coupling."""
+    ir = spec(text=lateral("{ zero_diagonal = true feedback = own }"))
+    network = build(ir, seed=0)
+    weights = {n: p for n, p in network.named_parameters() if "s1_s1" in n and "bias" not in n}
+    assert len(weights) == 2
+    optimizer = torch.optim.SGD(weights.values(), lr=1.0)
+    for _ in range(2):
+        for weight in weights.values():
+            assert not weight.diagonal().any() and weight.any()
+            weight.grad = torch.ones_like(weight)
+        optimizer.step()
+        network.project()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT.replace("COUPLING", "{ zero_diagonal = true }"),
+        TEXT.replace("[5]", "[2]").replace(
+            "x  ->", "s1 <-> s1 : linear(2) |> linear() { zero_diagonal = true }\n      x  ->"
+        ),
+        lateral("{ zero_diagonal = true }").replace("s1 <-> s1 : linear()", "s1 <-> s1"),
+    ],
+    ids=["two layers", "two matrices", "no weight"],
+)
+def test_a_diagonal_that_there_is_not_is_an_error(text: str) -> None:
+    (fault,) = faults(text=text)
+    assert fault[0] == "FFE3010" and "zero_diagonal" in fault[1]
