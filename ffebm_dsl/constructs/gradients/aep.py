@@ -35,6 +35,10 @@ class AsymmetricPropagation(ContrastiveEstimator):
     transposed: ClassVar[bool] = True
 
     @property
+    def random(self) -> bool:  # type: ignore[override]
+        return self.plain.random
+
+    @property
     def phases(self) -> tuple[Phase, ...]:
         return self.plain.phases
 

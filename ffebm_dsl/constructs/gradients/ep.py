@@ -32,10 +32,13 @@ VARIANTS: Mapping[str, tuple[Phase, ...]] = {
 }
 """The phases of each variant for a nudging strength of 1."""
 
+RANDOM = "random"
+"""The variant whose nudge is positive in half of the calls, and negative in the others."""
+
 
 @dataclass(frozen=True)
 class EquilibriumPropagation(ContrastiveEstimator):
-    """EP with nudging strength ``beta`` > 0 in one of ``VARIANTS``.
+    """EP with nudging strength ``beta`` > 0 in one of ``VARIANTS``, or of a random sign.
 
     Raises:
         ValueError: beta not positive, or an unknown variant.
@@ -46,12 +49,18 @@ class EquilibriumPropagation(ContrastiveEstimator):
 
     def __post_init__(self) -> None:
         _require_positive(self.beta)
-        if self.variant not in VARIANTS:
-            raise ValueError(f"unknown variant {self.variant!r}; known: {', '.join(VARIANTS)}")
+        if self.variant not in (*VARIANTS, RANDOM):
+            known = ", ".join((*VARIANTS, RANDOM))
+            raise ValueError(f"unknown variant {self.variant!r}; known: {known}")
+
+    @property
+    def random(self) -> bool:  # type: ignore[override]
+        return self.variant == RANDOM
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        return _scaled(VARIANTS[self.variant], self.beta)
+        variant = "positive" if self.random else self.variant
+        return _scaled(VARIANTS[variant], self.beta)
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,11 @@ def _conflict(arguments: Arguments) -> tuple[str, str] | None:
     points, stencil = arguments["points"], arguments["stencil"]
     if stencil % 2:
         return f"a stencil has an even order, and this is {stencil}", "write `stencil=4`"
+    if arguments["estimator"] == RANDOM and arguments["beta"] == AUTO:
+        return (
+            "with nudges of a random sign there is no telling bias from noise",
+            "state beta, or write `estimator=positive`",
+        )
     if points and stencil:
         return "`points` and `stencil` are two ways to nudge", "keep one of them"
     if (points or stencil) and arguments["estimator"] != "centered":
@@ -211,9 +225,10 @@ CONSTRUCT = EstimatorConstruct(
         Parameter(
             "estimator",
             Kind.CHOICE,
-            "nudged phases at +beta and -beta, at +beta, or at -beta",
+            "nudged phases at +beta and -beta, at +beta, at -beta, or at one of these drawn in "
+            "every step",
             "centered",
-            choices=tuple(VARIANTS),
+            choices=(*VARIANTS, RANDOM),
         ),
         Parameter(
             "nudge",
@@ -240,11 +255,12 @@ CONSTRUCT = EstimatorConstruct(
     ),
     equation="dC/dtheta ~ sum over k of w[k] dF/dtheta(s[b[k]]), F = E + b C relaxed to s[b]; "
     "b = beta, -beta and w = 1/2beta, -1/2beta centered; b = beta, 0 positive; b = 0, -beta "
-    "negative; b[k] = beta exp(2 pi i k / N), w[k] = 1 / (N b[k]) with N points; b = +-beta, "
-    "+-2beta and w = +-8/12beta, -+1/12beta with stencil 4",
+    "negative; either of these two, random; b[k] = beta exp(2 pi i k / N), w[k] = 1 / (N b[k]) "
+    "with N points; b = +-beta, +-2beta and w = +-8/12beta, -+1/12beta with stencil 4",
     source="Scellier and Bengio 2017, arXiv 1602.05179; centered: Laborieux et al. 2021, "
-    "arXiv 2006.03824; blocks nudged by cotangents: Nest and Ernoult 2024, arXiv 2409.03306; "
-    "points: Laborieux and Zenke 2022, arXiv 2209.00530; stencils: Fornberg 1988 (Math. Comp. 51)",
+    "arXiv 2006.03824; random: Scellier and Bengio 2017; blocks nudged by cotangents: Nest and "
+    "Ernoult 2024, arXiv 2409.03306; points: Laborieux and Zenke 2022, arXiv 2209.00530; "
+    "stencils: Fornberg 1988 (Math. Comp. 51)",
     deviations=(
         "complex phases that have not settled are a status; the published code drops them and "
         "falls back to 2 points",

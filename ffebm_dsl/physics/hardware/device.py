@@ -122,7 +122,7 @@ class Device(nn.Module):
             return gradients
         # Half of the weights is what a difference of phases is multiplied by.
         size = sum(abs(phase.weight) for phase in estimator.phases) / 2 * weights.sum()
-        off = self.settings.offset * size
+        off = self.settings.offset * size * estimator.direction
         return {
             name: g + off * self._normal(name, g, "offset", FIXED) for name, g in gradients.items()
         }

@@ -9,6 +9,7 @@ nudges are per sample; the batch reduction is in ``weight`` alone and is applied
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,9 +97,16 @@ class GradientEstimate(NamedTuple):
 class Estimator(ABC):
     """A way to differentiate a cost through a block's equilibrium."""
 
+    random: bool = False
+    """Whether an estimate depends on the seed of its call beyond the noise of its phases."""
+
     @abstractmethod
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         """The gradient of ``sum over samples weights * C(s*)``; ``weights`` is (B,)."""
+
+    def drawn(self, seed: int) -> Estimator:
+        """The estimator of the call with that seed."""
+        return self
 
 
 class Phase(NamedTuple):
@@ -133,9 +141,17 @@ class ContrastiveEstimator(Estimator):
         transposed: in nudged phases the displacement from the free state acts through the
             transpose of the couplings (:meth:`BoundEnergy.displaced`), which makes the response
             the right one for any couplings.
+        random: whether the sign of all nudges is drawn for every call.
     """
 
     transposed: ClassVar[bool] = False
+    direction: float = 1.0
+    """-1 where the signs of all nudges have been turned round."""
+
+    def drawn(self, seed: int) -> ContrastiveEstimator:
+        """The contrast with the sign that the seed gives all of its nudges."""
+        # The lowest bit: a seed of torch's generator is uniform.
+        return _Scaled(self, -1.0) if self.random and seed % 2 else self
 
     @property
     @abstractmethod
@@ -206,6 +222,14 @@ class _Scaled(ContrastiveEstimator):
     @property
     def transposed(self) -> bool:  # type: ignore[override]
         return self.inner.transposed
+
+    @property
+    def random(self) -> bool:  # type: ignore[override]
+        return self.inner.random
+
+    @property
+    def direction(self) -> float:  # type: ignore[override]
+        return math.copysign(self.inner.direction, self.inner.direction * self.factor)
 
     @property
     def phases(self) -> tuple[Phase, ...]:

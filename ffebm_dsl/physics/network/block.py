@@ -214,7 +214,7 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
         """Where the noise of a call comes from: a seed from torch's generator, as for dropout."""
         noisy = settings.free.noisy or settings.nudged.noisy
         reprogrammed = self.training and self.device is not None and self.device.reprogrammed
-        if not noisy and not reprogrammed:
+        if not noisy and not reprogrammed and not settings.estimator.random:
             return None
         seed, count = int(torch.randint(2**63 - 1, ())), len(drives[0])
         if self.part is None or self.part.reduce is None:

@@ -95,6 +95,8 @@ class Call:
         """The estimator's answer; its solves are reported."""
         s = self.settings
         estimator = at_its_strength(s.estimator, self.reach, equilibrium, cost, weights)
+        if self.draws is not None:
+            estimator = estimator.drawn(self.draws.seed)
         estimate = estimator.estimate(equilibrium, cost, weights)
         if self.device is not None:
             measured = self.device.measured(estimate.weights, estimator, weights)
