@@ -111,8 +111,8 @@ def assignments(construct: Construct, values: Mapping[str, Value]) -> list[str]:
 def _stated(call: CallIR, table: str, inferred: str = "") -> list[str]:
     """The arguments as a text gives them: a required one at the head goes without its name."""
     construct = TABLES[table].get(call.name)
-    if construct is None:  # in an IR made by hand: the compiler says so of its text
-        return [f"{name}={written(value)}" for name, value in call.arguments.items()]
+    if construct is None:  # in an IR made by hand: the compiler says so of the name alone
+        return []
     stated = []
     for name, value in changed(construct, call.arguments).items():
         parameter = construct.parameter(name)
