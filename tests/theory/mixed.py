@@ -156,7 +156,8 @@ def relaxation(draw: st.DrawFn, kind: str, *, noise: bool) -> list[str]:
     order = pick(draw, ORDERS)
     damping = pick(draw, (0.3, 0.5)) if order == "synchronous" else pick(draw, (0, 0, 0.2))
     damping = 0.4 if kind == "oscillator" else damping
-    stated = " noise = 1e-6" if noise and sometimes(draw, 4) else ""
+    kinds = ("read(1e-6)", "state(1e-6)", "read(1e-6), state(1e-6)")
+    stated = f" noise = [{pick(draw, kinds)}]" if noise and sometimes(draw, 4) else ""
     return [
         f"relax free {{ sweeps = 60 order = {order} damping = {damping}{stated} }}",
         f"relax nudged {{ sweeps = 40 order = {order} damping = {damping}{stated} }}",

@@ -4,10 +4,8 @@ An estimate of order p at strength b is off by a bias of size ``a b^p`` and a ra
 size ``n / b``. Its mean squared error is least at ``b = (n / (a sqrt(p))) ^ (1 / (p + 1))``.
 Both sizes are measured on a batch: estimates at a row of strengths, each half as strong as the
 one before and each made twice with other noise. What differs between the two is noise; what
-differs between neighbours beyond that is bias. Where units cross kinks
-bias has no order; so the strength is at most that of the row for which the two add up to least as
-they were measured. Where a phase has no noise of its own, the rounding of its numbers is the
-noise, and what the tolerance leaves of the way counts with it.
+differs between neighbours beyond that is bias. Where a phase has no noise of its own, the
+rounding of its numbers is the noise, and what the tolerance leaves of the way counts with it.
 """
 
 from __future__ import annotations
@@ -37,9 +35,6 @@ STRENGTHS = 14
 
 CROSSINGS = 0.01
 """The largest part of the units that a nudge may carry across a kink, where that costs little."""
-
-EXPLAINED = 1.1
-"""Noise explains a squared difference of this many times what is expected of it."""
 
 COSTLY = 0.1
 """Noise of this part of the gradient costs more than a kink that is crossed."""
@@ -73,33 +68,15 @@ def choose_beta(
         if a is not None and b is not None
     ]
     noise = sorted(noises)[len(noises) // 2]
-    smooth = _by_order(means, betas, noise, order)
-    best = min(smooth, _by_comparison(means, betas, noise), betas[min(known)])
+    best = min(_least(means, betas, noise, order), betas[min(known)])
     weakest = math.sqrt(noise) / (COSTLY * float(means[min(known)].norm()) + 1e-300)
     while best / 2 > weakest and _crossed(contrast, equilibrium, cost, best) > CROSSINGS:
         best /= 2
     return best
 
 
-def _by_comparison(means: dict[int, Tensor], betas: list[float], noise: float) -> float:
-    """The strength tried at which bias and noise together are least, whatever the bias is like.
-
-    The bias of a strength is the largest difference from a weaker one that noise does not explain
-    (Lepski 1990). It falls in jumps where units cross kinks, and has no order there.
-    """
-    squared = {}
-    for k, mean in means.items():
-        bias = 0.0
-        for weaker in (j for j in means if j > k):
-            random = noise / 2 * (betas[k] ** -2 + betas[weaker] ** -2)
-            apart = float((mean - means[weaker]).square().sum())
-            bias = max(bias, apart - EXPLAINED * random)
-        squared[k] = bias + noise / betas[k] ** 2
-    return betas[min(squared, key=squared.__getitem__)]
-
-
-def _by_order(means: dict[int, Tensor], betas: list[float], noise: float, order: int) -> float:
-    """The same where bias has an order; the strongest nudge where no bias shows."""
+def _least(means: dict[int, Tensor], betas: list[float], noise: float, order: int) -> float:
+    """Where bias and noise together are least; the strongest nudge where no bias shows."""
     for k in sorted(means, reverse=True):
         stronger = k - 1
         if stronger not in means:
