@@ -45,6 +45,7 @@ CHAINS = (
     ("image", "image"),
     ("image", "vector", "vector"),
     ("tokens", "vector"),
+    ("tokens", "vector"),
     ("tokens", "tokens", "vector"),
     ("vector", "vector", "vector"),
     ("vector", "vector"),
@@ -113,7 +114,7 @@ def hopfield(draw: st.DrawFn, kinds: Sequence[str]) -> list[str]:
         *(
             f"s{i} : {pick(draw, TERMS[kind])}"
             for i, kind in enumerate(kinds)
-            if terms and draw(st.booleans())
+            if terms and (kind == "tokens" or draw(st.booleans()))
         ),
         "}",
     ]

@@ -133,7 +133,7 @@ def test_refusals_do_not_hide_the_mixtures() -> None:
     """Of the drawn texts most compile, and every kind of construct is among those."""
     compiling, texts = 0, list[str]()
 
-    @settings(FEW, max_examples=150, database=None)
+    @settings(FEW, max_examples=250, database=None)
     @given(mixed_specs())
     def draw(text: str) -> None:
         nonlocal compiling
