@@ -33,6 +33,9 @@ REFUSALS = {
 STRENGTH = 1e-4
 """Of the strongest nudge: small against any bias, large against the rounding of float64."""
 
+STEP = 1e-6
+"""Of finite differences: next to a bifurcation of oscillators the third derivative is large."""
+
 AGREEMENT = 1e-3
 """Relative; one-sided estimates are off by about the strength."""
 
@@ -72,7 +75,7 @@ def slope(problem: Problem, gradient: dict[str, Tensor], seed: int) -> tuple[flo
     }
     before = {name: p.detach().clone() for name, p in parameters.items()}
     losses = []
-    for step in (1e-5, -1e-5):
+    for step in (STEP, -STEP):
         with torch.no_grad():
             for name, p in parameters.items():
                 p.copy_(before[name] + step * rows[name])
@@ -81,7 +84,7 @@ def slope(problem: Problem, gradient: dict[str, Tensor], seed: int) -> tuple[flo
         for name, p in parameters.items():
             p.copy_(before[name])
     expected = sum(float((gradient[name] * row).sum()) for name, row in rows.items())
-    return (losses[0] - losses[1]) / 2e-5, expected
+    return (losses[0] - losses[1]) / (2 * STEP), expected
 
 
 def assert_right(text: str) -> str:
