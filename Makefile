@@ -14,7 +14,8 @@ demo: $(VENV)/.installed
 	$(BIN)/ffebm train $(DEMO)
 
 # One process a core, one thread each: two threads of torch on a small network only spin.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
+# Compiled modules are kept, those of the tests too: else every process compiles them anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test: lint
 	$(PYTEST) -m "not slow"

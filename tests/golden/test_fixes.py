@@ -8,27 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, SpecError
-from ffebm_dsl.language.ir import compile_spec
-from tests.tables import restored_tables
-
-HERE = Path(__file__).parent
-BAD = sorted((HERE / "bad").glob("*.ffe"))
-
-
-def diagnostics_of(path: Path, text: str) -> tuple[Diagnostic, ...]:
-    # Some are asked for while tests are collected, before any fixture restores the tables.
-    with restored_tables():
-        try:
-            return compile_spec(SourceFile(path.name, text)).warnings
-        except SpecError as fault:
-            return fault.diagnostics
+from ffebm_dsl.language.diagnostics import Diagnostic
+from tests.golden.compiled import BAD, HERE, diagnostics_in, diagnostics_of, overrides_of
 
 
 def mends(diagnostic: Diagnostic, before: tuple[Diagnostic, ...], path: Path) -> bool:
     """Whether the fix makes its diagnostic disappear, in a text that has no new syntax error."""
     assert diagnostic.fix is not None
-    after = diagnostics_of(path, diagnostic.fix.apply(diagnostic.source.text))
+    fixed = diagnostic.fix.apply(diagnostic.source.text)
+    after = diagnostics_in(path.name, fixed, overrides_of(fixed))
     faults = [Counter((d.code, d.message) for d in found) for found in (before, after)]
     key = (diagnostic.code, diagnostic.message)
     broken = any(d.code.startswith("FFE0") for d in after if d.code not in {b.code for b in before})
@@ -36,20 +24,20 @@ def mends(diagnostic: Diagnostic, before: tuple[Diagnostic, ...], path: Path) ->
 
 
 def fixable(path: Path) -> list[Diagnostic]:
-    found = diagnostics_of(path, path.read_text(encoding="utf-8"))
-    return [d for d in found if d.fix is not None]
+    """What can be mended in the text of the spec, and not in an override."""
+    return [d for d in diagnostics_of(path) if d.fix is not None and d.source.name == path.name]
 
 
 @pytest.mark.parametrize("path", [p for p in BAD if fixable(p)], ids=lambda path: path.stem)
 def test_a_fix_mends_its_fault(path: Path) -> None:
-    before = diagnostics_of(path, path.read_text(encoding="utf-8"))
+    before = diagnostics_of(path)
     for diagnostic in fixable(path):
         assert mends(diagnostic, before, path), diagnostic
 
 
 def test_a_help_that_names_another_spelling_has_a_fix() -> None:
     for path in BAD:
-        for d in diagnostics_of(path, path.read_text(encoding="utf-8")):
+        for d in diagnostics_of(path):
             one = d.help.startswith("did you mean") and " or " not in d.help
             assert not one or d.fix or d.code.startswith("FFE0")
 
@@ -61,7 +49,7 @@ def test_no_fix_guesses_a_value(name: str) -> None:
 
 def test_a_fix_that_mends_nothing_is_found() -> None:
     path = HERE / "bad" / "FFE1006_argument.ffe"
-    before = diagnostics_of(path, path.read_text(encoding="utf-8"))
+    before = diagnostics_of(path)
     diagnostic = fixable(path)[0]
     assert diagnostic.fix is not None
     useless = dataclasses.replace(diagnostic, fix=diagnostic.fix._replace(edits=()))

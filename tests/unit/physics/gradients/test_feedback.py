@@ -326,7 +326,7 @@ def networks(draw: st.DrawFn) -> HopfieldEnergy:
 
 
 @property_settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 @given(networks())
 def test_random_graphs(energy: HopfieldEnergy) -> None:

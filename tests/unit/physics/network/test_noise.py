@@ -270,7 +270,8 @@ def test_what_noise_cannot_go_with_is_refused() -> None:
 
 
 def test_repeated_reads_average_as_one_over_the_root() -> None:
-    """A quadratic energy: the mean over N calls is off by sigma / sqrt(N)."""
+    """A quadratic energy: the mean over N reads is off by sigma / sqrt(N). 32 reads a call: rows
+    of a batch are drawn apart, as calls are."""
     energy = chain_energy([4, 5, 3], Identity())
     with torch.no_grad():
         for weight in energy.parameters():
@@ -278,7 +279,8 @@ def test_repeated_reads_average_as_one_over_the_root() -> None:
     at_rest = noisy(block(energy), 0.0, 0.0, sweeps=40)(X).detach()
     core = noisy(block(energy), 0.05, 0.0, sweeps=40)
     torch.manual_seed(0)
-    reads = torch.stack([core(X).detach() for _ in range(1024)]) - at_rest
+    calls = [core(X.repeat(32, 1)).detach().view(32, *at_rest.shape) for _ in range(32)]
+    reads = torch.stack(calls, 1).flatten(0, 1) - at_rest
     errors = {
         n: reads.view(1024 // n, n, *at_rest.shape).mean(1).square().mean().sqrt()
         for n in (1, 4, 16, 64)
