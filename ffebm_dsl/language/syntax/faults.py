@@ -55,7 +55,7 @@ def describe(fault: Fault, tokens: Sequence[Token], source: SourceFile) -> Diagn
     """The diagnostic of a syntax error: what was found, what was expected, and the repair."""
     span = _place(fault, tokens, source)
     diagnostic = (
-        _brace(fault, source, span)
+        _brace(fault, tokens, source, span)
         or _lexical(fault, source)
         or _misplaced(fault, tokens, source, span)
     )
@@ -107,8 +107,11 @@ def _lexical(fault: Fault, source: SourceFile) -> Diagnostic | None:
     return None
 
 
-def _brace(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
+def _brace(
+    fault: Fault, tokens: Sequence[Token], source: SourceFile, span: Span
+) -> Diagnostic | None:
     repair, opening = fault.repair, fault.opening
+    wrong = fault.token if repair is None else tokens[repair.at]
     missing = repair is not None and repair.skip == 0 and repair.insert == "_RBRACE"
     if opening is not None and (missing or (repair is None and fault.token.type == END)):
         label = Label(opening.span, "opened here")
@@ -116,7 +119,7 @@ def _brace(fault: Fault, source: SourceFile, span: Span) -> Diagnostic | None:
         return Diagnostic(
             "FFE0008", message, source, span, "`}` is missing here", (label,), help="add `}`"
         )
-    if fault.token.type == "_RBRACE" and repair is not None and not repair.insert and repair.skip:
+    if repair is not None and repair.skip and not repair.insert and wrong.type == "_RBRACE":
         return Diagnostic("FFE0009", "this `}` closes nothing", source, span, help="leave it out")
     return None
 

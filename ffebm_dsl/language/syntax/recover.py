@@ -19,7 +19,6 @@ from ffebm_dsl.language.syntax.acceptance import (
     Stack,
     acceptance,
 )
-from ffebm_dsl.language.syntax.braces import mend_braces
 from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, SYMBOLS
 from ffebm_dsl.language.syntax.lexer import Token
 from ffebm_dsl.language.syntax.repairs import (
@@ -81,7 +80,6 @@ def mend_beginning(tokens: Sequence[Token]) -> tuple[list[Token], Stack]:
     if stack is not None:
         return [*tokens[:-1]], stack
     recovery = _Recovery(tokens, "start")
-    recovery.braces = {}  # those that are open are no fault here
     recovery.run_to_end()
     return recovery.kept, recovery.history[-1]
 
@@ -101,7 +99,6 @@ class _Recovery:
         self.kept: list[Token] = []
         self.history: list[Stack] = [self.acceptance.start]
         self.stacks: list[Stack] = [()] * len(tokens)
-        self.braces = mend_braces(tokens)
         self.quiet_until = self.quiet_line = 0
         self.mended = 0
         self.given_up = self.names_lost = False
@@ -125,7 +122,6 @@ class _Recovery:
 
     def _step(self) -> bool:
         """Read the next token, or mend the text there; whether that was the end."""
-        self._mend_brace()
         token = self.tokens[self.at]
         stack = self.stacks[self.at] = self.history[-1]
         kind = self.acceptance.kind_of(stack, self.tokens, self.at)
@@ -150,22 +146,6 @@ class _Recovery:
     def _back_to(self, count: int) -> None:
         """Undo all tokens but the first ``count`` that were kept."""
         del self.kept[count:], self.history[count + 1 :]
-
-    def _mend_brace(self) -> None:
-        """Put in or leave out the brace that the indentation shows to be wrong here."""
-        for repair, line in self.braces.pop(self.at, ()):
-            stack, token = self.history[-1], self.tokens[self.at]
-            self.stacks[self.at] = stack
-            if repair.insert:
-                opening = self._opening()
-                closed = self.acceptance.step(stack, repair.insert)
-                if closed is None or opening is None or opening.line != line:
-                    return
-                unfit = self.acceptance.reach(closed, self.tokens, self.at, 1) == 0
-                if unfit and token.type != END:
-                    repair = repair._replace(skip=1)
-            self._report(token, repair)
-            self._apply(repair)
 
     def _report(self, token: Token, repair: Repair | None) -> None:
         stack = self.history[-1]
