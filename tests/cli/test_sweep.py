@@ -15,16 +15,17 @@ from typing import Any
 import pytest
 
 from ffebm_dsl.cli.main import main
+from tests.unit.running.training.runs import write_data
 
 SPEC = """ffe 1.0
 model m {
-  input  x: image(1, 8, 8)
-  target y: label(10)
+  input  x: image(1, 4, 4)
+  target y: label(6)
   block b {
-    feedforward u = x |> flatten() |> linear(16)
+    feedforward u = x |> flatten() |> linear(8)
     energy hopfield {
-      layer s1: [16] hard_sigmoid
-      layer s2: [10] identity
+      layer s1: [8] hard_sigmoid
+      layer s2: [6] identity
       u -> s1
       s1 <-> s2 : linear()
     }
@@ -33,7 +34,7 @@ model m {
   loss = cross_entropy(b, y)
 }
 train {
-  data      = digits(batch=256)
+  data      = npz("data.npz", batch=8)
   optimizer = adam(lr=1e-3)
   epochs    = 1
 }
@@ -42,7 +43,10 @@ GRID = ["--set", "optimizer.lr=[1e-2, 3e-2]", "--seeds", "2"]
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> Path:
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "data").mkdir()
+    write_data(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)  # where `data` is the data directory
     path = tmp_path / "m.ffe"
     path.write_text(SPEC, encoding="utf-8")
     return path
