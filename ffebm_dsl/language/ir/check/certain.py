@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile
-from ffebm_dsl.language.syntax import Recovered, Token, lex
+from ffebm_dsl.language.diagnostics import Diagnostic
+from ffebm_dsl.language.syntax import Recovered
 
 LOCAL = frozenset(
     {
@@ -41,28 +41,8 @@ def certain_faults(recovered: Recovered, found: Iterable[Diagnostic]) -> tuple[D
     source = recovered.diagnostics[0].source
     places = [d.span for d in recovered.diagnostics] + [*recovered.damaged]
     lines = {source.position(span.start)[0] for span in places}
-    faults = [d for d in found if d.code in (LOCAL if recovered.names_lost else LOCAL | OF_NAMES)]
-    names = {s: _names(s) for s in {source, *(d.source for d in faults)}}
-    damaged = {token.text for token in names[source] if token.line in lines}
+    known = LOCAL if recovered.names_lost else LOCAL | OF_NAMES
+    faults = (d for d in found if d.code in known)
     return tuple(
-        d
-        for d in faults
-        if not (d.source is source and source.position(d.span.start)[0] in lines)
-        and not any(_depends_on(w.text, damaged) for w in names[d.source] if _is_of(d, w))
+        d for d in faults if d.source is not source or source.position(d.span.start)[0] not in lines
     )
-
-
-def _names(source: SourceFile) -> list[Token]:
-    return [token for token in lex(source.text) if token.kind in ("name", "keyword")]
-
-
-def _is_of(fault: Diagnostic, token: Token) -> bool:
-    """Whether the fault is of that token; of an unknown op or key nothing else is the cause."""
-    if fault.code in ("FFE1005", "FFE1006", "FFE1017"):
-        return False
-    return fault.span.start <= token.span.start and token.span.end <= fault.span.end
-
-
-def _depends_on(name: str, damaged: set[str]) -> bool:
-    """Whether a line that was changed may declare the name, perhaps misspelt."""
-    return any(token.startswith(name) or name.startswith(token) for token in damaged)
