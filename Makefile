@@ -8,7 +8,7 @@ DEMO := specs/small/digits.ffe
 # Installing applies constraints.txt every time; see the note at its top.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: demo test test-all soak lint format docs vsix clean
+.PHONY: demo test test-all soak lint format docs notebooks dist vsix clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ffebm train $(DEMO)
@@ -22,6 +22,11 @@ test: lint
 
 test-all: lint $(VENV)/.installed-docs
 	$(PYTEST)
+
+# sdist and wheel, the wheel from the sdist.
+dist: $(VENV)/.installed-test
+	rm -f dist/ffebm-*
+	$(BIN)/python -m build --outdir dist .
 
 # Every crash point of a run, 200 kills, 1,000 damaged files: docs/reliability.md.
 # make soak SOAK="--mnist DIR" also kills runs of the MNIST spec.
@@ -43,6 +48,10 @@ lint: $(VENV)/.installed-test
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	@echo 'build/site is made; to read it: $(BIN)/python -m http.server -d build/site'
+
+# Run the notebooks again, in place, outputs included.
+notebooks: $(VENV)/.installed-docs
+	$(BIN)/python -m nbconvert --to notebook --execute --inplace examples/notebooks/*.ipynb
 
 # The VS Code extension, its client bundled, as dist/ffe-VERSION.vsix. It needs npm.
 EXTENSION := editors/vscode

@@ -8,6 +8,7 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
+from docsite.notebooks import notebook_files
 from docsite.reference import pages, with_names
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +36,8 @@ def on_files(files: Files, config: Any) -> Files:
     texts = pages() | {page: _document(ROOT / name) for page, name in DOCUMENTS.items()}
     texts["license.md"] = f"# Licence\n\n```text\n{(ROOT / 'LICENSE').read_text()}```\n"
     texts["examples.md"] = _examples()
-    for name, content in texts.items():
+    contents = texts | notebook_files(ROOT / "examples" / "notebooks")
+    for name, content in contents.items():
         files.append(File.generated(config, name, content=content))
     return files
 
