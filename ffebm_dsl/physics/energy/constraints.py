@@ -71,8 +71,9 @@ def _parameter(module: nn.Module, name: str) -> nn.Parameter:
 def project(network: nn.Module) -> None:
     """Bring every weight that is constrained back to where it may be."""
     for module in network.modules():
-        for hook in _constraints(module).values():
-            hook(module, ())
+        if module._forward_pre_hooks:
+            for hook in _constraints(module).values():
+                hook(module, ())
 
 
 def release(network: nn.Module) -> None:

@@ -144,7 +144,8 @@ def _train_step(
     job, world, position = session.job, session.world, session.position
     network, optimizer, step = job.network, job.optimizer, position.step + 1
     batch = _batch(session, indices)
-    share(network, batch.part)
+    if world.size > 1:
+        share(network, batch.part)
     judge.keep_buffers()
     first: Trouble | None = None
     for tried in range(judge.tries):

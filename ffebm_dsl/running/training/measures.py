@@ -160,7 +160,7 @@ def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
 
 def gradient_norm(network: nn.Module) -> Tensor:
     """Euclidean norm over the gradients of all parameters, 0-dim, float64."""
-    gradients = [p.grad for p in trainable(network).values() if p.grad is not None]
+    gradients = [p.grad for p in network.parameters() if p.requires_grad and p.grad is not None]
     # To convert every entry to float64 would take longer than the step of the optimiser.
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)).double())
 
