@@ -1,10 +1,9 @@
-"""Plots and tables of the series in docs/performance.md, from what was measured.
+"""Plots of the series in docs/performance.md, from what was measured.
 
     python -m benchmarks.figures FILE [FILE ...] [--docs docs]
 
-FILE is the JSON that `benchmarks/scaling.py`, `epochs.py`, `sweeps.py` or `neutrality.py`
-wrote; its name is that of the series. The text between `<!-- begin NAME -->` and
-`<!-- end NAME -->` of the page is replaced.
+FILE is the JSON that `benchmarks/scaling.py`, `sweeps.py` or `neutrality.py` wrote; its name is
+that of the series. The plot goes to docs/figures, with the JSON beside it.
 """
 
 from __future__ import annotations
@@ -23,8 +22,6 @@ POINTS = {
     "batch": "samples in a batch",
     "depth": "layers",
     "sweeps": "nudged sweeps",
-    "loading": "samples in a batch",
-    "epoch": "part of an epoch",
     "fewer_sweeps": "relaxation",
     "neutrality": "network",
 }
@@ -46,60 +43,20 @@ class Panel:
     """Which axes are: "x", "xy" or none."""
     level: float | None = None
     """What to compare with by eye."""
-    drawn: bool = True
-    """Whether it is in the plot; it is in the tables."""
 
 
 def save(name: str, found: Results, docs: Path) -> None:
-    """Results and plot below ``docs``/figures; plot and table into ``docs``/performance.md.
+    """Results and plot below ``docs``/figures.
 
     Raises:
-        ValueError: the results are of a quick series, which means nothing, or the page has
-            no place for them.
+        ValueError: the results are of a quick series, which means nothing.
     """
     if found["quick"]:
         raise ValueError("a quick series is no result: measure it without --quick")
-    page = docs / "performance.md"
-    text = inserted(page.read_text(encoding="utf-8"), name, section(name, found))
     (docs / "figures").mkdir(exist_ok=True)
     written = json.dumps(found, indent=1) + "\n"
     (docs / "figures" / f"{name}.json").write_text(written, encoding="utf-8")
     plot(name, found, docs / "figures" / f"{name}.svg")
-    page.write_text(text, encoding="utf-8")
-
-
-def inserted(text: str, name: str, body: str) -> str:
-    """``text`` with ``body`` between the marks of ``name``.
-
-    Raises:
-        ValueError: the marks are not there once.
-    """
-    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"the page has no place for `{name}`: {begin.strip()} ... {end}")
-    before, rest = text.split(begin)
-    return before + begin + body + end + rest.split(end)[1]
-
-
-def section(name: str, found: Results) -> str:
-    """Where it was measured, the plot and the table, as Markdown."""
-    threads, clock = found["threads"], found["clock"]
-    lines = [f"{found['date']}, {found['machine']}, threads: {threads}, clock: {clock}.", ""]
-    lines += [f"![{name}](figures/{name}.svg)", ""]
-    for panel in PANELS[name](found["results"]):
-        lines += [*_table(name, panel, [row["at"] for row in found["results"]]), ""]
-    return "\n".join(lines)
-
-
-def _table(name: str, panel: Panel, points: list[object]) -> list[str]:
-    """A panel's lines as the columns of a table in Markdown."""
-    lines = [f"| {' | '.join([f'{panel.title}: {POINTS[name]}', *panel.lines])} |"]
-    lines.append("|---" * (len(panel.lines) + 1) + "|")
-    for k, point in enumerate(points):
-        heights = [line[k] for line in panel.lines.values()]
-        cells = ["" if math.isnan(height) else f"{height:.3g}" for height in heights]
-        lines.append(f"| {' | '.join([str(point), *cells])} |")
-    return lines
 
 
 def plot(name: str, found: Results, path: Path) -> None:
@@ -107,7 +64,7 @@ def plot(name: str, found: Results, path: Path) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
-    panels = [panel for panel in PANELS[name](found["results"]) if panel.drawn]
+    panels = PANELS[name](found["results"])
     points = [row["at"] for row in found["results"]]
     words = any(isinstance(point, str) for point in points)
     below = words and max(map(len, points)) > LONG
@@ -119,8 +76,6 @@ def plot(name: str, found: Results, path: Path) -> None:
     for axes, panel in zip(places, panels, strict=True):
         if below:
             _stack(axes, panel, points, colors)
-        elif words and len(panel.lines) == 1:
-            _bars(axes, panel, points)
         else:
             _draw(axes, panel, points, colors)
             axes.set(xlabel=POINTS[name], ylabel=panel.title)
@@ -128,15 +83,6 @@ def plot(name: str, found: Results, path: Path) -> None:
         places[0].invert_yaxis()
     with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(path, metadata={"Date": None})
-
-
-def _bars(axes: Any, panel: Panel, points: list[str]) -> None:
-    """One height to each name."""
-    (heights,) = panel.lines.values()
-    axes.bar_label(axes.barh(points, heights), fmt=" %.2g", fontsize=7)
-    axes.margins(x=0.12)
-    axes.invert_yaxis()
-    axes.set(xlabel=panel.title)
 
 
 def _stack(axes: Any, panel: Panel, points: list[str], colors: Mapping[str, str]) -> None:
@@ -213,19 +159,6 @@ def _sweeps(rows: list[Results]) -> list[Panel]:
     return [Panel("seconds of a step", _seconds(rows)), Panel("peak memory [MiB]", memory)]
 
 
-def _loading(rows: list[Results]) -> list[Panel]:
-    return [
-        Panel("seconds of a batch", _seconds(rows), "xy"),
-        Panel(
-            "loading over step [%]", {"share": [100 * r["loading over step"] for r in rows]}, "x"
-        ),
-    ]
-
-
-def _epoch(rows: list[Results]) -> list[Panel]:
-    return [Panel("share of the epoch [%]", {"share": [100 * row["share"] for row in rows]})]
-
-
 def _fewer_sweeps(rows: list[Results]) -> list[Panel]:
     """Sums over the blocks; times are of plain sweeps by the same routing over a row's own."""
     blocks: Lines = {name: [row["sweeps"][name] for row in rows] for name in rows[0]["sweeps"]}
@@ -239,27 +172,15 @@ def _fewer_sweeps(rows: list[Results]) -> list[Panel]:
         name: [sums[plain[row["routing"]]] / own for row, own in zip(rows, sums, strict=True)]
         for name, sums in totals.items()
     }
-    worth = {
-        "at the tolerance": [row["error"] for row in rows],
-        "tolerance for 1e-3": _at_equal_error(rows, "free", "tolerance"),
-    }
-    most: Lines = {"any sample": [float(max(row["most"].values())) for row in rows]}
     return [
         Panel("sweeps of free phases", {**blocks, "all": totals["free, to the tolerance"]}),
-        Panel("most sweeps", most, drawn=False),
-        Panel("error of the gradient", worth, drawn=False),
-        Panel("sweeps", totals, drawn=False),
         Panel("times fewer sweeps", times, level=1),
     ]
 
 
 def _neutrality(rows: list[Results]) -> list[Panel]:
     sweeps: Lines = {way: [row["sweeps"][way] for row in rows] for way in rows[0]["sweeps"]}
-    stuck = {way: [float(row["not converged"][way]) for row in rows] for way in sweeps}
-    return [
-        Panel("sweeps of free phases", sweeps, "x"),
-        Panel("phases not at rest", stuck, drawn=False),
-    ]
+    return [Panel("sweeps of free phases", sweeps, "x")]
 
 
 def _at_equal_error(rows: list[Results], phase: str, what: str) -> list[float]:
@@ -272,8 +193,6 @@ PANELS: dict[str, Callable[[list[Results]], list[Panel]]] = {
     "batch": _batch,
     "depth": _depth,
     "sweeps": _sweeps,
-    "loading": _loading,
-    "epoch": _epoch,
     "fewer_sweeps": _fewer_sweeps,
     "neutrality": _neutrality,
 }

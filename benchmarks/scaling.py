@@ -5,9 +5,9 @@
 `split`: the six split specs, all estimators. `batch`: split L6 at 1 to 256 samples, with
 12 + 4 sweeps. `depth`: 2 to 15 layers of one width, in blocks of two and in one block.
 `sweeps`: split L12 with 5 to 200 nudged sweeps, the time and the peak memory of each
-estimator. Contenders take turns as in `benchmarks/steps.py`. `--quick` makes the same with
-networks and series too small to mean anything. JSON goes to stdout; `--save` also puts it
-with a plot below FOLDER/figures, and plot and table into FOLDER/performance.md.
+estimator. Contenders take turns, and a ratio is that of the two times of one repeat. `--quick`
+makes the same with networks and series too small to mean anything. JSON goes to stdout; `--save`
+also puts it, with a plot, below FOLDER/figures.
 """
 
 from __future__ import annotations

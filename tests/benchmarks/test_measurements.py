@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.memory import peak_of_one_step
-from tests.benchmarks.test_steps import SPEC
+from tests.benchmarks.test_measuring import SPEC
 
 
 def test_a_step_has_a_peak(tmp_path: Path) -> None:
