@@ -11,7 +11,7 @@ from ffebm_dsl.cli.main import main
 from ffebm_dsl.tools.reproduction.reference import LARGEST_LIMIT, path_of, read
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").rglob("*.ffe"))
-QUICK = ("smallest", "holomorphic", "directions")
+QUICK = ("smallest", "holomorphic")
 
 
 def name(path: Path) -> str:
