@@ -90,7 +90,7 @@ def print_comparison(comparison: Comparison) -> None:
     from rich.table import Table
 
     percent = comparison.metric != "loss"
-    unit = f"{comparison.on} {comparison.metric}{' %' if percent else ''}"
+    unit = f"{comparison.on}\n{comparison.metric}{' %' if percent else ''}"
     label = max(len(c.label) for c in comparison.configurations)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("configuration", overflow="fold", min_width=min(label, 20))
@@ -99,6 +99,9 @@ def print_comparison(comparison: Comparison) -> None:
     for configuration in comparison.configurations:
         table.add_row(*_row(configuration, percent))
     console = Console(highlight=False, force_terminal=coloured(sys.stdout))
+    # Rather a line that the terminal breaks than an interval without its end.
+    unlimited = console.options.update(max_width=1000)
+    console.width = max(console.width, console.measure(table, options=unlimited).maximum)
     with console.capture() as capture:
         console.print(table)
     emit_styled("\n".join(line.rstrip() for line in capture.get().rstrip().split("\n")))

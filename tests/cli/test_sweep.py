@@ -78,6 +78,8 @@ def test_a_sweep_trains_what_is_missing_and_compares(
         *(f"optimizer.lr={lr},seed={k}" for lr in ("1e-2", "3e-2") for k in (0, 1)),
     ]
     assert "optimizer.lr=1e-2" in printed and "difference" in printed
+    # The set is named, and no interval is cut.
+    assert "test" in printed and printed.count("[") == printed.count("]") == 3
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*/run.h5")}
     spec.unlink()  # the folder has a text of its own
     (tmp_path / "again.ffe").write_text(SPEC, encoding="utf-8")
