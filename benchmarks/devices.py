@@ -43,6 +43,9 @@ TIMES = {
     "1 month": 2.6e6,
     "1 year": 3.2e7,
 }
+TRAINED = ("EP", "implicit", "ideal hardware", "EP, then other devices")
+"""How networks were trained, or on what: the order of colours."""
+
 Accuracies = dict[str, list[float]]
 """Of each seed, by the value of a knob or the time."""
 
@@ -124,16 +127,22 @@ def draw(panels: Mapping[str, Callable[[Axes], None]], file: Path | None) -> Non
     figure.savefig(file, metadata={"Date": None})
 
 
-def _lines(lines: Mapping[str, Accuracies]) -> Callable[[Axes], None]:
+def _lines(
+    lines: Mapping[str, Accuracies], order: Callable[[str], float]
+) -> Callable[[Axes], None]:
     def plot(ax: Axes) -> None:
-        values = sorted({value for line in lines.values() for value in line}, key=_order)
-        for shift, (how, line) in enumerate(lines.items()):
+        values = sorted({value for line in lines.values() for value in line}, key=order)
+        for shift, how in enumerate(TRAINED):
+            line = lines.get(how, {})
             known = [value for value in values if value in line]
             centres = [100 * mean(line[value]) for value in known]
             below = [c - 100 * min(line[v]) for c, v in zip(centres, known, strict=True)]
             above = [100 * max(line[v]) - c for c, v in zip(centres, known, strict=True)]
             places = [values.index(value) + 0.06 * shift for value in known]
-            ax.errorbar(places, centres, (below, above), marker="o", ms=4, capsize=3, label=how)
+            if known:
+                spread = (below, above)
+                style = {"marker": "o", "ms": 4, "capsize": 3, "color": f"C{shift}"}
+                ax.errorbar(places, centres, spread, label=how, **style)
         ax.set_xticks(range(len(values)), values)
         ax.set_ylabel("test accuracy, %")
         ax.legend(fontsize=7)
@@ -141,8 +150,12 @@ def _lines(lines: Mapping[str, Accuracies]) -> Callable[[Axes], None]:
     return plot
 
 
-def _order(value: str) -> float:
+def _stronger(value: str) -> float:
     return -1.0 if value == "none" else float(value)
+
+
+def _coarser(value: str) -> float:
+    return -25.0 if value == "none" else -float(value)
 
 
 def _times(found: Accuracies) -> Callable[[Axes], None]:
@@ -175,6 +188,15 @@ def _costs(costs: Sequence[SpecCost], task: str) -> Callable[[Axes], None]:
     return plot
 
 
+def panels(by_knob: Mapping[str, Mapping[str, Accuracies]]) -> dict[str, Callable[[Axes], None]]:
+    """A panel for each knob that was tried, from the ideal device on."""
+    return {
+        KNOBS[knob]: _lines(lines, _coarser if knob == "bits" else _stronger)
+        for knob, lines in by_knob.items()
+        if len({value for line in lines.values() for value in line}) > 1
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("accuracy", "drift", "splits"))
@@ -198,7 +220,7 @@ def main() -> None:
         print(json.dumps(found, indent=1))
         return
     by_knob = accuracy(options.paths[0], options.data_dir)
-    draw({KNOBS[knob]: _lines(lines) for knob, lines in by_knob.items()}, file)
+    draw(panels(by_knob), file)
     print(json.dumps(by_knob, indent=1))
 
 

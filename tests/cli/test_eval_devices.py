@@ -83,3 +83,14 @@ def test_what_there_is_not_is_said(
 def test_the_hardware_is_named(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", str(run), "--hardware", "drifting", "--after", "60"]) == 0
     assert "on hardware drifting, after 60 s\n" in capsys.readouterr().out
+
+
+def test_the_report_has_its_devices_and_joules(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.html"
+    assert main(["report", str(run), "--out", str(page)]) == 0
+    text = page.read_text()
+    assert "no run was trained on hardware" not in text
+    for said in ("array(mismatch=0.2)", "[read(0.05)]", "adc(8)", "Joules for a training step"):
+        assert said in text, said

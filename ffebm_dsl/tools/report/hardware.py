@@ -54,8 +54,9 @@ def hardware(runs: Sequence[Run], artist: Artist) -> Section:
 
 def _spec(run: Run) -> SpecIR | None:
     """The network of a record, which may say anything; None where it states none."""
+    text = run.provenance("spec_resolved")
     try:
-        return from_json_dict(json.loads(run.provenance("resolved")))
+        return from_json_dict(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
         return None
 
