@@ -140,9 +140,10 @@ def _lines(
             above = [100 * max(line[v]) - c for c, v in zip(centres, known, strict=True)]
             places = [values.index(value) + 0.06 * shift for value in known]
             if known:
-                spread = (below, above)
-                style = {"marker": "o", "ms": 4, "capsize": 3, "color": f"C{shift}"}
-                ax.errorbar(places, centres, spread, label=how, **style)
+                colour = f"C{shift}"
+                bars = ax.errorbar(places, centres, (below, above), capsize=3, color=colour)
+                bars.set_label(how)
+                ax.plot(places, centres, marker="o", ms=4, color=colour)
         ax.set_xticks(range(len(values)), values)
         ax.set_ylabel("test accuracy, %")
         ax.legend(fontsize=7)
