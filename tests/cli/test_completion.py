@@ -65,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
         ("ffebm convert a.ffe --to ", ["ffe", "yaml", "json"]),
         ("ffebm specs show ", [*bundled()]),
         ("ffebm specs copy small/di", ["small/digits"]),
-        ("ffebm specs copy digi", ["digits"]),
+        ("ffebm specs copy digits_", ["digits_device"]),
         ("ffebm data fetch ", [*CATALOGUE]),
         ("ffebm data verify mn", ["mnist"]),
         ("ffebm explain FFE200", [code for code in CODES if code.startswith("FFE200")]),
@@ -121,7 +121,7 @@ def test_the_script_that_bash_sources_completes(folder: Path) -> None:
     commands = f"""
     eval "$(_FFEBM_COMPLETE=source_bash {sys.executable} -m ffebm_dsl)"
     complete -p ffebm
-    COMP_WORDS=(ffebm specs copy digi) COMP_CWORD=3
+    COMP_WORDS=(ffebm specs copy digits_) COMP_CWORD=3
     _ffebm_completion {folder}/ffebm
     echo "${{COMPREPLY[@]}}"
     """
@@ -131,7 +131,7 @@ def test_the_script_that_bash_sources_completes(folder: Path) -> None:
     done = subprocess.run(["bash", "-c", commands], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
         "complete -o default -F _ffebm_completion ffebm",
-        "digits",
+        "digits_device",
     ]
 
 
