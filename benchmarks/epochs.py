@@ -27,7 +27,7 @@ import torch
 from benchmarks.measuring import CLOCKS, Clock, settings
 from benchmarks.measuring import where as circumstances
 from ffebm_dsl.language.ir import Compiled, compile_spec, read_source
-from ffebm_dsl.running.records.record import Table
+from ffebm_dsl.running.records.record import RecordTable
 from ffebm_dsl.running.training import (
     Controls,
     Options,
@@ -79,7 +79,7 @@ def parts_timed(session: Session, shares: Shares) -> Iterator[None]:
         (torch.autograd, "backward", "compute"),
         (optimizer, "step", "compute"),
         (Dataset, "augmented", "loading"),
-        (Table, "append", "logging"),
+        (RecordTable, "append", "logging"),
         (Several, "step", "logging"),
         (Session, "save", "saving"),
         (Session, "publish_record", "saving"),

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmarks import figures
 from benchmarks.measuring import batch_of, compiled, settings, where
-from benchmarks.ways import Setting, Way, trained
+from benchmarks.ways import StepSetting, Way, trained
 from ffebm_dsl.build import build
 from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import HybridNetwork
@@ -33,7 +33,7 @@ def row(name: str, network: HybridNetwork, x: Tensor, tolerance: float) -> dict[
     """What each way takes on ``x`` to the tolerance, and how often it did not get there."""
     sweeps, stuck = {}, {}
     for way in WAYS:
-        Setting(way, tolerance).apply(network)
+        StepSetting(way, tolerance).apply(network)
         with torch.no_grad():
             network(x)
         phases = network.phases()

@@ -98,7 +98,7 @@ COMPARISONS = ("estimators", "splits")
 
 
 @dataclass(frozen=True)
-class Result:
+class SplitResult:
     """What a run's record says: test accuracy after each epoch, and the time spent."""
 
     name: str
@@ -173,14 +173,14 @@ def wide(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(padded[:, None], 3, axis=1)
 
 
-def result(training: Training, out: Path) -> Result | None:
+def result(training: Training, out: Path) -> SplitResult | None:
     """What the training has come to; None where it has not begun."""
     path = out / training.name / "run.h5"
     if not path.is_file():
         return None
     record = read(path)
     seconds = record["train"]["wall_time"]
-    return Result(
+    return SplitResult(
         training.name,
         training.comparison,
         str(record.attributes["status"]),
@@ -197,7 +197,7 @@ def _accuracies(record: Record) -> list[float]:
     return [float(value) for value in record["eval"]["top1"]]
 
 
-def table(results: Sequence[Result]) -> str:
+def table(results: Sequence[SplitResult]) -> str:
     """A line for each training, and for each finished comparison how far apart it ends."""
     lines = [f"{'training':<22}{'steps':>7}{'seconds':>9}  test accuracy by epoch"]
     for r in results:
@@ -210,7 +210,7 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def _done(result: Result) -> bool:
+def _done(result: SplitResult) -> bool:
     return result.status == "finished" and bool(result.top1)
 
 

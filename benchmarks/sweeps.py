@@ -33,7 +33,7 @@ from torch import Tensor
 
 from benchmarks import figures
 from benchmarks.measuring import where
-from benchmarks.ways import FINE, Setting, Way, cores, trained
+from benchmarks.ways import FINE, StepSetting, Way, cores, trained
 from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import HybridNetwork, PhaseReport
 
@@ -76,7 +76,7 @@ class Judge:
 
     def row(self, way: Way, tolerance: float) -> dict[str, object]:
         """All that is told of a way."""
-        error, free = self.measured(Setting(way, tolerance))
+        error, free = self.measured(StepSetting(way, tolerance))
         return {
             "at": way.name,
             "routing": way.plainly().name,
@@ -84,13 +84,13 @@ class Judge:
             "most": {r.block: int(r.sweeps.max()) for r in free},
             "not converged": sum(int((r.status != Status.CONVERGED).sum()) for r in free),
             "error": error,
-            "free at equal error": self._cheapest([Setting(way, t) for t in TOLERANCES]),
+            "free at equal error": self._cheapest([StepSetting(way, t) for t in TOLERANCES]),
             "nudged at equal error": self._cheapest(
-                [Setting(way.plainly(), FINE, way, n) for n in LENGTHS]
+                [StepSetting(way.plainly(), FINE, way, n) for n in LENGTHS]
             ),
         }
 
-    def measured(self, setting: Setting) -> tuple[float, list[PhaseReport]]:
+    def measured(self, setting: StepSetting) -> tuple[float, list[PhaseReport]]:
         """The error of a step's gradients, and how its free phases went."""
         exact = self._exactly(setting.free.plainly())
         setting.apply(self._network)
@@ -98,7 +98,7 @@ class Judge:
         free = [r for r in self._network.phases() if r.phase == "free"]
         return difference(gradients, exact), free
 
-    def _cheapest(self, settings: Sequence[Setting]) -> dict[str, float] | None:
+    def _cheapest(self, settings: Sequence[StepSetting]) -> dict[str, float] | None:
         """The last of ``settings`` whose error is small; None where the first one's is not."""
         found, right, wrong = None, -1, len(settings)
         while wrong - right > 1:
@@ -118,7 +118,7 @@ class Judge:
     def _exactly(self, plain: Way) -> Gradients:
         """The gradients of the equilibria to which plain sweeps lead, by the same routing."""
         if plain not in self._exact:
-            Setting(plain, FINE).apply(self._network)
+            StepSetting(plain, FINE).apply(self._network)
             with torch.no_grad(), _keeping_states(self._network):
                 self._network(self._x, self._y)
             exact = copy.deepcopy(self._network).double()

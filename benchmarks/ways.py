@@ -70,7 +70,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Setting:
+class StepSetting:
     """How a step relaxes: free phases to ``tolerance``, nudged ones of ``length``; 0: to FINE."""
 
     free: Way

@@ -16,7 +16,7 @@ from ffebm_dsl.language.diagnostics import InputError, NegativeResult, SpecError
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
-    from ffebm_dsl.tools.checking import Analysis, Transients
+    from ffebm_dsl.tools.checking import TransientAnalysis, Transients
 
 OutOption = Annotated[
     Path | None,
@@ -130,7 +130,7 @@ def _compiled(spec: Path, settings: list[str] | None, as_json: bool, allow_large
 
 def _analyse(
     compiled: Compiled, overrides: tuple[str, ...], wanted: Wanted, measure: tuple[int, int, int]
-) -> Analysis:
+) -> TransientAnalysis:
     import torch
     from tqdm import tqdm
 
@@ -152,7 +152,7 @@ def _analyse(
         return analyse(compiled, overrides, batch, dtype, settings, progress)
 
 
-def _print(analysis: Analysis, out: Path | None) -> None:
+def _print(analysis: TransientAnalysis, out: Path | None) -> None:
     from ffebm_dsl.tools.checking.devices import stated_noise
 
     found, batch = analysis.found, analysis.batch

@@ -13,7 +13,7 @@ import typer
 from ffebm_dsl.cli.console import coloured, emit_json, emit_styled
 
 if TYPE_CHECKING:
-    from ffebm_dsl.tools.experiments.results import Comparison, Configuration
+    from ffebm_dsl.tools.experiments.results import Configuration, RunComparison
     from ffebm_dsl.tools.experiments.statistics import Mean
 
 
@@ -57,7 +57,7 @@ def compare(
         print_comparison(comparison)
 
 
-def as_record(comparison: Comparison) -> dict[str, Any]:
+def as_record(comparison: RunComparison) -> dict[str, Any]:
     """A comparison as plain values for JSON; null where a number has no meaning."""
     return {
         "metric": comparison.metric,
@@ -83,7 +83,7 @@ def _mean_record(mean: Mean | None) -> dict[str, Any] | None:
     return {k: v if math.isfinite(v) else None for k, v in asdict(mean).items()}
 
 
-def print_comparison(comparison: Comparison) -> None:
+def print_comparison(comparison: RunComparison) -> None:
     """A row for every configuration."""
     from rich import box
     from rich.console import Console

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ffebm_dsl.language.ir.model import SpecIR
 
 
-class Form(StrEnum):
+class Written(StrEnum):
     """A form in which a spec can be written."""
 
     FFE = "ffe"
@@ -34,10 +34,11 @@ def convert(
     ],
     out: Annotated[Path, typer.Argument(help="Where it goes; - for stdout.")] = STREAM,
     to: Annotated[
-        Form | None, typer.Option(help="Form of OUT. [default: by the ending of OUT]")
+        Written | None, typer.Option(help="Form of OUT. [default: by the ending of OUT]")
     ] = None,
     source_form: Annotated[
-        Form | None, typer.Option("--from", help="Form of SPEC. [default: by its ending, or ffe]")
+        Written | None,
+        typer.Option("--from", help="Form of SPEC. [default: by its ending, or ffe]"),
     ] = None,
     settings: SetOption = None,
 ) -> None:
@@ -50,16 +51,16 @@ def convert(
     write_text(out, _written(compiled.spec, wanted))
 
 
-def _form_by_ending(out: Path) -> Form:
+def _form_by_ending(out: Path) -> Written:
     form = form_of(out)
     if form is None:
         raise InputError("into which form?", help="add --to ffe, --to yaml or --to json")
-    return Form(form)
+    return Written(form)
 
 
-def _written(spec: SpecIR, form: Form) -> str:
+def _written(spec: SpecIR, form: Written) -> str:
     from ffebm_dsl.language.interchange import to_plain, to_text, write_json, write_yaml
 
-    if form is Form.FFE:
+    if form is Written.FFE:
         return to_text(spec)
-    return (write_yaml if form is Form.YAML else write_json)(to_plain(spec))
+    return (write_yaml if form is Written.YAML else write_json)(to_plain(spec))

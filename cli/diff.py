@@ -15,7 +15,7 @@ from ffebm_dsl.language.diagnostics import NegativeResult
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
-    from ffebm_dsl.tools.comparison import Comparison, Difference, Side
+    from ffebm_dsl.tools.comparison import Difference, Side, SpecComparison
 
 
 def diff(
@@ -54,7 +54,7 @@ def diff(
         raise typer.Exit(NegativeResult.exit_code)
 
 
-def to_record(comparison: Comparison, a: Compiled, b: Compiled) -> dict[str, Any]:
+def to_record(comparison: SpecComparison, a: Compiled, b: Compiled) -> dict[str, Any]:
     """A comparison as plain values for JSON; lines count from 1, null where there is none."""
     return {
         "same": comparison.verdict.same,

@@ -10,10 +10,16 @@ from ffebm_dsl.cli.diff import line_of
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
-    from ffebm_dsl.tools.comparison import Comparison, Difference, Layer, Outline, Setting
+    from ffebm_dsl.tools.comparison import (
+        ComparedLayer,
+        Difference,
+        Outline,
+        SettingChange,
+        SpecComparison,
+    )
 
 
-def page(comparison: Comparison, a: Compiled, b: Compiled) -> str:
+def page(comparison: SpecComparison, a: Compiled, b: Compiled) -> str:
     """Both networks in a line each, the verdict, and every difference with both places."""
     pairs = comparison.aligned
     lines = [
@@ -32,14 +38,16 @@ def page(comparison: Comparison, a: Compiled, b: Compiled) -> str:
     return "\n".join(lines)
 
 
-def _heading(name: str, compiled: Compiled, outline: Outline, chain: Sequence[Layer | None]) -> str:
+def _heading(
+    name: str, compiled: Compiled, outline: Outline, chain: Sequence[ComparedLayer | None]
+) -> str:
     return (
         f"{name}  {compiled.source.name}: {outline.name}, {outline.layers} layers, "
         f"{outline.parameters:,} parameters\n   {_split([x for x in chain if x is not None])}"
     )
 
 
-def _split(chain: Sequence[Layer]) -> str:
+def _split(chain: Sequence[ComparedLayer]) -> str:
     """``[1 2 3] [4 5 6] 7``: layers of one energy block in brackets, digital ones without."""
     text, block = "", ""
     for layer in chain:
@@ -86,7 +94,7 @@ def _places(difference: Difference, a: Compiled, b: Compiled) -> str:
     return f" ({'; '.join(texts)})" if texts else ""
 
 
-def _settings(settings: Sequence[Setting]) -> list[str]:
+def _settings(settings: Sequence[SettingChange]) -> list[str]:
     rows = []
     for setting in settings:
         names = dict.fromkeys(a if a == b else f"{a} | {b}" for a, b in setting.blocks)

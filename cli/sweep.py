@@ -17,7 +17,7 @@ from ffebm_dsl.language.diagnostics import InputError, NegativeResult
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.diagnostics import SourceFile
-    from ffebm_dsl.tools.experiments.running import Sweep
+    from ffebm_dsl.tools.experiments.running import SweepPlan
     from ffebm_dsl.tools.experiments.trials import Trial
 
 DataDirOption = Annotated[
@@ -75,7 +75,7 @@ def sweep(
     trains what is missing. At the end it compares the runs, as `ffebm compare` does. Exit code
     1: a training diverged.
     """
-    from ffebm_dsl.tools.experiments.running import Sweep
+    from ffebm_dsl.tools.experiments.running import SweepPlan
     from ffebm_dsl.tools.experiments.trials import make_trials
 
     source = read_text(spec)
@@ -83,7 +83,7 @@ def sweep(
     given = {"data-dir": data_dir, "device": device, "dtype": dtype, "threads": threads}
     options = [f"--{name}={value}" for name, value in given.items() if value is not None]
     options += ["--allow-large"] if allow_large else []
-    found = Sweep(out or Path("runs") / f"{spec.stem}-sweep", trials, options)
+    found = SweepPlan(out or Path("runs") / f"{spec.stem}-sweep", trials, options)
     if dry_run:
         for trial in found.unfinished():
             emit(shlex.join(["ffebm", *found.command(trial, spec)]))
@@ -94,7 +94,7 @@ def sweep(
         raise typer.Exit(NegativeResult.exit_code)
 
 
-def _train(sweep: Sweep, source: SourceFile, jobs: int, quiet: bool) -> int:
+def _train(sweep: SweepPlan, source: SourceFile, jobs: int, quiet: bool) -> int:
     """Train what is not finished; how many trials diverged."""
     from tqdm import tqdm
 
@@ -119,7 +119,7 @@ def _train(sweep: Sweep, source: SourceFile, jobs: int, quiet: bool) -> int:
     return sum(sweep.status(trial) == "diverged" for trial in sweep.trials)
 
 
-def _summarise(sweep: Sweep, as_json: bool) -> None:
+def _summarise(sweep: SweepPlan, as_json: bool) -> None:
     from ffebm_dsl.tools.experiments.results import compare, expand, read_result
 
     results = [read_result(run) for run in expand([sweep.folder])]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ffebm_dsl.language.ir import Compiled
-    from ffebm_dsl.tools.reproduction.reference import Difference, Finished, Reference
+    from ffebm_dsl.tools.reproduction.reference import Finished, Mismatch, ReferenceResult
 
 STEPS = 5
 SHOWN = 5
@@ -114,8 +114,8 @@ def _verify(spec: Path, as_json: bool) -> None:
 
 def _emit_json(
     path: Path,
-    reference: Reference,
-    differing: Sequence[Difference],
+    reference: ReferenceResult,
+    differing: Sequence[Mismatch],
     largest: float,
     around: Sequence[str],
 ) -> None:
@@ -141,8 +141,8 @@ def _emit_json(
 
 def _tell(
     spec: Path,
-    reference: Reference,
-    differing: Sequence[Difference],
+    reference: ReferenceResult,
+    differing: Sequence[Mismatch],
     largest: float,
     around: Sequence[str],
 ) -> None:

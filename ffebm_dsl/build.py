@@ -27,7 +27,7 @@ from ffebm_dsl.language.ir.model import (
     SpecIR,
     TermIR,
 )
-from ffebm_dsl.language.ir.resolve.statements import Settings
+from ffebm_dsl.language.ir.resolve.statements import Inherited
 from ffebm_dsl.language.ir.restate import require_consistent
 from ffebm_dsl.language.ir.tools.count import backward_parameters, op_parameters
 from ffebm_dsl.language.ir.tools.places import op_names
@@ -109,7 +109,7 @@ def build(
 
 def default_settings(energy: Energy) -> BlockSettings:
     """How a block with this energy relaxes and learns in a text that says nothing of it."""
-    settings, layers, edges = Settings(), len(energy.layers), list(energy.edges)
+    settings, layers, edges = Inherited(), len(energy.layers), list(energy.edges)
     assert settings.gradient.call is not None
     return BlockSettings(
         _relaxation(settings.relax("free"), layers, edges),

@@ -383,6 +383,16 @@ def test_every_package_is_installed() -> None:
 UNFINISHED = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3)) + r")\b")
 
 
+def test_no_two_classes_share_a_name() -> None:
+    """A reader who meets a name, or searches for it, finds one class."""
+    found: dict[str, list[str]] = {}
+    for module, text in sources().items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in found.items() if len(modules) > 1} == {}
+
+
 def test_nothing_is_marked_unfinished() -> None:
     kept = ("ffebm_dsl", "cli", "grammar", "specs", "tests", "examples", "docs", "benchmarks")
     files = [file for folder in kept for file in (ROOT / folder).rglob("*") if file.is_file()]

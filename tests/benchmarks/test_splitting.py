@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.splitting import COMPARISONS, TRAININGS, Result, result, table, wide
+from benchmarks.splitting import COMPARISONS, TRAININGS, SplitResult, result, table, wide
 from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.tools.comparison import compare
 
@@ -30,8 +30,8 @@ def test_mnist_in_the_shape_of_cifar() -> None:
     assert not found[:, :, :2].any() and not found[..., 30:].any()
 
 
-def runs(*top1: float, comparison: str = "splits", status: str = "finished") -> list[Result]:
-    return [Result(f"r{i}", comparison, status, 10, 1.0, [0.3, a]) for i, a in enumerate(top1)]
+def runs(*top1: float, comparison: str = "splits", status: str = "finished") -> list[SplitResult]:
+    return [SplitResult(f"r{i}", comparison, status, 10, 1.0, [0.3, a]) for i, a in enumerate(top1)]
 
 
 def test_the_table_says_how_far_apart_finished_runs_end() -> None:

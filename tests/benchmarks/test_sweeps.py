@@ -12,7 +12,7 @@ import torch
 
 from benchmarks import figures, neutrality, sweeps
 from benchmarks.sweeps import Judge, difference
-from benchmarks.ways import FINE, Setting, Way, cores
+from benchmarks.ways import FINE, StepSetting, Way, cores
 from ffebm_dsl.build import build
 from ffebm_dsl.constructs.solvers.anderson import Anderson
 from ffebm_dsl.language.diagnostics import SourceFile
@@ -63,7 +63,7 @@ def test_ways_have_a_name_of_their_own_and_plain_ones_are_among_them() -> None:
 
 
 def test_a_setting_reaches_the_blocks(network: HybridNetwork) -> None:
-    Setting(Way(2, 1.3, 4), 1e-3, Way(omega=1.2), 7).apply(network)
+    StepSetting(Way(2, 1.3, 4), 1e-3, Way(omega=1.2), 7).apply(network)
     (core,) = cores(network)
     free, nudged = core.settings.free, core.settings.nudged
     assert free.freeze_after == 2
@@ -73,7 +73,7 @@ def test_a_setting_reaches_the_blocks(network: HybridNetwork) -> None:
 
 
 def test_plain_sweeps_are_accelerated_by_the_layers_that_they_read(network: HybridNetwork) -> None:
-    Setting(Way(memory=2), 1e-3).apply(network)
+    StepSetting(Way(memory=2), 1e-3).apply(network)
     (core,) = cores(network)
     assert isinstance(core.settings.free.solver, Anderson)
     assert core.settings.free.solver.layers == (1,)
@@ -111,7 +111,7 @@ def test_ways_are_judged_and_plotted(
 
 def test_a_short_nudged_phase_has_the_larger_error(network: HybridNetwork) -> None:
     judge = Judge(network, *batch())
-    errors = [judge.measured(Setting(Way(2), FINE, Way(), n))[0] for n in (1, 60)]
+    errors = [judge.measured(StepSetting(Way(2), FINE, Way(), n))[0] for n in (1, 60)]
     assert errors[1] < 1e-3 < errors[0]
 
 

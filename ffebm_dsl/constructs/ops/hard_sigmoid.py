@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def _module(op: OpIR) -> nn.Module:
-    from ffebm_dsl.physics.network.maps import HardSigmoid
+    from ffebm_dsl.physics.network.maps import HardSigmoidMap
 
-    return HardSigmoid(op.arguments["slope"])
+    return HardSigmoidMap(op.arguments["slope"])
 
 
 CONSTRUCT = OpConstruct(

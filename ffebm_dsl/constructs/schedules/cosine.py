@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ffebm_dsl.constructs.schedules._half_cosine import eta_min, half_cosine
-from ffebm_dsl.language.registry import Arguments, Progress, ScheduleConstruct
+from ffebm_dsl.language.registry import Arguments, EpochPosition, ScheduleConstruct
 
 
-def _rate(arguments: Arguments, base: float, progress: Progress) -> float:
+def _rate(arguments: Arguments, base: float, progress: EpochPosition) -> float:
     return half_cosine(base, arguments["eta_min"], progress.epoch / progress.epochs)
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from ffebm_dsl.constructs.schedules._half_cosine import eta_min, half_cosine
 from ffebm_dsl.language.registry import (
     Arguments,
+    EpochPosition,
     Kind,
     Parameter,
-    Progress,
     ScheduleConstruct,
 )
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 
 
-def _rate(arguments: Arguments, base: float, progress: Progress) -> float:
+def _rate(arguments: Arguments, base: float, progress: EpochPosition) -> float:
     period = arguments["period"]
     done = (progress.epoch % period + progress.part) / period
     return half_cosine(base, arguments["eta_min"], done)

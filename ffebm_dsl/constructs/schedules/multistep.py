@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from ffebm_dsl.language.registry import (
     Arguments,
+    EpochPosition,
     Kind,
     Parameter,
-    Progress,
     ScheduleConstruct,
 )
 from ffebm_dsl.language.registry.parameters import POSITIVE
 
 
-def _rate(arguments: Arguments, base: float, progress: Progress) -> float:
+def _rate(arguments: Arguments, base: float, progress: EpochPosition) -> float:
     done = progress.epoch + progress.part
     drops = sum(done >= milestone for milestone in arguments["milestones"])
     return base * float(arguments["gamma"]) ** drops

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from ffebm_dsl.language.registry import (
     Arguments,
+    EpochPosition,
     Kind,
     Parameter,
-    Progress,
     ScheduleConstruct,
 )
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, POSITIVE
 
 
-def _rate(arguments: Arguments, base: float, progress: Progress) -> float:
+def _rate(arguments: Arguments, base: float, progress: EpochPosition) -> float:
     drops: int = progress.epoch // arguments["size"]
     return base * float(arguments["gamma"]) ** drops
 

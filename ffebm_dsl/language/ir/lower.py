@@ -36,7 +36,7 @@ _LOWERED: WeakValueDictionary[int, SpecIR] = WeakValueDictionary()
 """What was lowered and is still in use, by its identity."""
 
 
-def lower(spec: resolved.Spec) -> SpecIR:
+def lower(spec: resolved.ResolvedSpec) -> SpecIR:
     """The IR of a spec in which no pass found an error."""
     lowered = SpecIR(
         version=spec.version,
@@ -55,7 +55,7 @@ def is_lowered(spec: SpecIR) -> bool:
     return _LOWERED.get(id(spec)) is spec
 
 
-def _train(train: resolved.Train) -> TrainIR:
+def _train(train: resolved.ResolvedTrain) -> TrainIR:
     return TrainIR(train.data, train.optimizer, train.schedule, train.on_bad_step, **train.numbers)
 
 
@@ -66,11 +66,11 @@ def _known(part: T | None) -> T:
     return part
 
 
-def _model(model: resolved.Model) -> ModelIR:
+def _model(model: resolved.ResolvedModel) -> ModelIR:
     input_, target = _known(model.input), _known(model.target)
     last = read_by_loss(model)
     stages = tuple(
-        _map(stage) if isinstance(stage, resolved.Map) else _block(stage, stage is last)
+        _map(stage) if isinstance(stage, resolved.ResolvedMap) else _block(stage, stage is last)
         for stage in model.stages
     )
     return ModelIR(
@@ -85,33 +85,33 @@ def _model(model: resolved.Model) -> ModelIR:
     )
 
 
-def _loss(loss: resolved.Loss, readout: resolved.Map | None) -> LossIR:
+def _loss(loss: resolved.ResolvedLoss, readout: resolved.ResolvedMap | None) -> LossIR:
     name = _known(loss.prediction.name) if readout else NO_READOUT
     return LossIR(name, loss.weight, loss.call.ir)
 
 
-def _no_readout(model: resolved.Model, loss: resolved.Loss) -> FeedforwardIR:
+def _no_readout(model: resolved.ResolvedModel, loss: resolved.ResolvedLoss) -> FeedforwardIR:
     port = _known(loss.prediction.name)
     shape = _port_shape(model, port)
     return FeedforwardIR(NO_READOUT, port, (), shape, shape)
 
 
-def _port_shape(model: resolved.Model, port: str) -> Shape:
+def _port_shape(model: resolved.ResolvedModel, port: str) -> Shape:
     for stage in model.stages:
-        if isinstance(stage, resolved.Map) and stage.port == port:
+        if isinstance(stage, resolved.ResolvedMap) and stage.port == port:
             return _known(stage.out_shape)
-        if isinstance(stage, resolved.Block):
+        if isinstance(stage, resolved.ResolvedBlock):
             for output in stage.outputs:
                 if f"{stage.name}.{output.name}" == port:
                     return _known(stage.layer(_known(output.layer)).shape)
     return _known(_known(model.input).shape)
 
 
-def _ops(chain: resolved.Chain) -> tuple[OpIR, ...]:
+def _ops(chain: resolved.ResolvedChain) -> tuple[OpIR, ...]:
     return _known(chain.shaped)
 
 
-def _map(map_: resolved.Map) -> FeedforwardIR:
+def _map(map_: resolved.ResolvedMap) -> FeedforwardIR:
     return FeedforwardIR(
         map_.name,
         _known(map_.source.name),
@@ -121,7 +121,7 @@ def _map(map_: resolved.Map) -> FeedforwardIR:
     )
 
 
-def _block(block: resolved.Block, is_last: bool) -> BlockIR:
+def _block(block: resolved.ResolvedBlock, is_last: bool) -> BlockIR:
     return BlockIR(
         name=block.name,
         feedforwards=tuple(_map(map_) for map_ in block.maps),
@@ -148,7 +148,7 @@ def _block(block: resolved.Block, is_last: bool) -> BlockIR:
     )
 
 
-def _gradient(block: resolved.Block, is_last: bool) -> CallIR:
+def _gradient(block: resolved.ResolvedBlock, is_last: bool) -> CallIR:
     """The block's estimator; what the model says of nudging by the loss holds for the last."""
     call = _known(block.gradient.call).ir
     if call.arguments.get("nudge") == "loss" and not is_last:

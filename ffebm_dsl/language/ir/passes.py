@@ -21,12 +21,12 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.lower import lower
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.resolve.resolve_spec import resolve
-from ffebm_dsl.language.ir.resolve.resolved import Spec
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedSpec
 from ffebm_dsl.language.ir.tools.places import places
 from ffebm_dsl.language.syntax import Recovered, ast, parse_with_recovery
 from ffebm_dsl.language.syntax.reading import refuse_long_text
 
-Pass = Callable[[Spec, Log], Spec]
+Pass = Callable[[ResolvedSpec, Log], ResolvedSpec]
 
 PASSES: tuple[tuple[str, Pass], ...] = (
     # Shapes first: the checks compare them.
@@ -61,7 +61,7 @@ class Stage(NamedTuple):
     """The spec after one stage: AST, resolved spec or IR."""
 
     name: str
-    result: ast.Program | Spec | SpecIR
+    result: ast.Program | ResolvedSpec | SpecIR
 
 
 def compile_spec(
@@ -86,7 +86,7 @@ def compile_text(
 ) -> Compiled:
     """:func:`compile_spec` of a text of any length."""
     first, *_, checked, last = run_stages(source, overrides, log := Log(source))
-    assert isinstance(checked.result, Spec) and checked.result.model is not None
+    assert isinstance(checked.result, ResolvedSpec) and checked.result.model is not None
     assert isinstance(last.result, SpecIR)
     where = places(checked.result.model)
     check_weights(last.result, where[""], log)
@@ -137,7 +137,7 @@ def _meaning(
     return None
 
 
-def resolve_and_check(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spec:
+def resolve_and_check(program: ast.Program, overrides: Mapping[str, str], log: Log) -> ResolvedSpec:
     """The spec after all passes, faulty parts None; what is found goes to ``log``."""
     spec = resolve(program, overrides, log)
     for _, run in PASSES:

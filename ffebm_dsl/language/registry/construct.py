@@ -328,7 +328,7 @@ class OptimizerConstruct(Construct):
             raise ValueError(f"an optimizer needs the parameters {', '.join(sorted(missing))}")
 
 
-class Progress(NamedTuple):
+class EpochPosition(NamedTuple):
     """Where a run is: in ``epoch`` (from 0) of ``epochs``, of which ``part`` (below 1) is done."""
 
     epoch: int
@@ -344,7 +344,7 @@ class ScheduleConstruct(Construct):
     the position alone leaves no state that a resumed run could miss.
     """
 
-    rate: Callable[[Arguments, float, Progress], float]
+    rate: Callable[[Arguments, float, EpochPosition], float]
 
 
 def _none(arguments: Arguments) -> int:

@@ -157,7 +157,7 @@ class Init(NamedTuple):
     initialiser: Call
 
 
-class Layer(NamedTuple):
+class LayerStatement(NamedTuple):
     span: Span
     name: Ident
     shape: ListExpression
@@ -165,7 +165,7 @@ class Layer(NamedTuple):
     doc: str = ""
 
 
-class Drive(NamedTuple):
+class DriveStatement(NamedTuple):
     """``source -> target : ops { settings }``."""
 
     span: Span
@@ -175,7 +175,7 @@ class Drive(NamedTuple):
     settings: tuple[Setting, ...]
 
 
-class Coupling(NamedTuple):
+class CouplingStatement(NamedTuple):
     """``source <-> target : ops { settings }``."""
 
     span: Span
@@ -185,7 +185,7 @@ class Coupling(NamedTuple):
     settings: tuple[Setting, ...]
 
 
-class Term(NamedTuple):
+class TermStatement(NamedTuple):
     """``layer : term(...)``."""
 
     span: Span
@@ -193,13 +193,13 @@ class Term(NamedTuple):
     call: Call
 
 
-class Energy(NamedTuple):
+class EnergyStatement(NamedTuple):
     """``device`` is the hardware that it is on; None for ideal."""
 
     span: Span
     kind: Ident
     device: Ident | None
-    statements: tuple[Layer | Drive | Coupling | Term, ...]
+    statements: tuple[LayerStatement | DriveStatement | CouplingStatement | TermStatement, ...]
 
 
 class Out(NamedTuple):
@@ -210,7 +210,7 @@ class Out(NamedTuple):
     layer: Ident
 
 
-BlockStatement = Feedforward | Energy | Relax | Gradient | Init | Out
+BlockStatement = Feedforward | EnergyStatement | Relax | Gradient | Init | Out
 
 
 class Block(NamedTuple):

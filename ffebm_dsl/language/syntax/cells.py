@@ -15,7 +15,7 @@ from ffebm_dsl.language.syntax.documents import (
     NOTHING,
     SPACE,
     Document,
-    Group,
+    Fitted,
     IfBroken,
     Indent,
     LineEnd,
@@ -74,7 +74,7 @@ def chain(source: Document, ops: Sequence[ast.Call]) -> Document:
     if not ops:
         return source
     later = tuple((SPACE, call(op, "|> ")) for op in ops)
-    return Group((source, Indent(later)))
+    return Fitted((source, Indent(later)))
 
 
 def _bracketed(
@@ -86,7 +86,7 @@ def _bracketed(
     if not listed:
         return (opening, last)
     inside = (NOTHING, separated(listed), IfBroken(","))
-    return Group((opening, Indent(inside), NOTHING, last))
+    return Fitted((opening, Indent(inside), NOTHING, last))
 
 
 def separated(entries: Sequence[Document]) -> Document:
@@ -118,7 +118,7 @@ def _arithmetic(node: ast.Arithmetic, prefix: str) -> Document:
         (SPACE, _operand(operand, f"{operator} ", tighter, end if i == len(node.rest) else -1))
         for i, (operator, operand) in enumerate(node.rest, start=1)
     )
-    return Group((_operand(node.first, prefix, tighter, -1), Indent(later)))
+    return Fitted((_operand(node.first, prefix, tighter, -1), Indent(later)))
 
 
 def _operand(node: ast.Expression, prefix: str, needed: int, end: int) -> Document:
@@ -186,7 +186,7 @@ def _map(keyword: str, node: ast.Feedforward | ast.Readout, source: CommentedTex
 def _loss(node: ast.Loss, source: CommentedText) -> AlignedRow:
     first, *others = node.terms
     later = tuple((SPACE, _weighted(term, "+ ")) for term in others)
-    terms = Group((_weighted(first, "= "), Indent(later))) if later else _weighted(first, "= ")
+    terms = Fitted((_weighted(first, "= "), Indent(later))) if later else _weighted(first, "= ")
     return AlignedRow("loss", ((_keyword("loss ", node), terms),))
 
 
@@ -202,7 +202,7 @@ def _relax(node: ast.Relax, source: CommentedText) -> AlignedRow:
 
 
 def _settings(
-    node: ast.Relax | ast.Drive | ast.Coupling, behind: int, source: CommentedText
+    node: ast.Relax | ast.DriveStatement | ast.CouplingStatement, behind: int, source: CommentedText
 ) -> Document:
     """The settings that end ``node``, between braces that open after ``behind``."""
     opening = Word("{", source.find("{", behind))
@@ -213,7 +213,7 @@ def _settings(
     first, *others = (_padded(setting, widest) for setting in node.settings)
     # Two spaces where they share a line: there is no comma to tell them apart.
     later = tuple((LineEnd("  "), setting) for setting in others)
-    return Group((opening, Indent((SPACE, first, later)), SPACE, closing), filled=False)
+    return Fitted((opening, Indent((SPACE, first, later)), SPACE, closing), filled=False)
 
 
 def _padded(node: ast.Setting, widest: int) -> Document:
@@ -250,7 +250,7 @@ def _out(node: ast.Out, source: CommentedText) -> AlignedRow:
     return AlignedRow("out", (head, word(node.layer, "= ")))
 
 
-def _layer(node: ast.Layer, source: CommentedText) -> AlignedRow:
+def _layer(node: ast.LayerStatement, source: CommentedText) -> AlignedRow:
     act = node.activation
     bare = not act.arguments and not source.has_comment(act.span)
     head = (_keyword("layer ", node), word(node.name, after=":"))
@@ -259,7 +259,9 @@ def _layer(node: ast.Layer, source: CommentedText) -> AlignedRow:
     )
 
 
-def _ends(arrow: str, node: ast.Drive | ast.Coupling, source: CommentedText) -> AlignedRow:
+def _ends(
+    arrow: str, node: ast.DriveStatement | ast.CouplingStatement, source: CommentedText
+) -> AlignedRow:
     cells: tuple[Document, ...] = (reference(node.source), arrow, reference(node.target))
     behind = node.target.span.end
     if node.ops:
@@ -271,7 +273,7 @@ def _ends(arrow: str, node: ast.Drive | ast.Coupling, source: CommentedText) -> 
     return AlignedRow("ends", cells)
 
 
-def _term(node: ast.Term, source: CommentedText) -> AlignedRow:
+def _term(node: ast.TermStatement, source: CommentedText) -> AlignedRow:
     return AlignedRow("term", (reference(node.layer), call(node.call, ": ")))
 
 
@@ -289,8 +291,8 @@ _ROWS: Mapping[type, Callable[[Any, CommentedText], AlignedRow | None]] = {
     ast.Gradient: _gradient,
     ast.Init: _init,
     ast.Out: _out,
-    ast.Layer: _layer,
-    ast.Drive: partial(_ends, "->"),
-    ast.Coupling: partial(_ends, "<->"),
-    ast.Term: _term,
+    ast.LayerStatement: _layer,
+    ast.DriveStatement: partial(_ends, "->"),
+    ast.CouplingStatement: partial(_ends, "<->"),
+    ast.TermStatement: _term,
 }

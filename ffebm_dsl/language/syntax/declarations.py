@@ -24,7 +24,7 @@ DECLARING: Mapping[type, str] = MappingProxyType(
         ast.Block: "block",
         ast.Instance: "block",
         ast.Feedforward: "feedforward",
-        ast.Layer: "layer",
+        ast.LayerStatement: "layer",
         ast.Out: "out",
     }
 )

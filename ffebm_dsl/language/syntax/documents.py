@@ -36,7 +36,7 @@ class Indent(NamedTuple):
     inside: Document
 
 
-class Group(NamedTuple):
+class Fitted(NamedTuple):
     """A document that stays on one line where it fits.
 
     Where it does not, its words are filled into lines, which are broken at a space; a group
@@ -47,7 +47,7 @@ class Group(NamedTuple):
     filled: bool = True
 
 
-Document = str | tuple["Document", ...] | Word | LineEnd | IfBroken | Indent | Group
+Document = str | tuple["Document", ...] | Word | LineEnd | IfBroken | Indent | Fitted
 
 SPACE = LineEnd(" ")
 NOTHING = LineEnd("")
@@ -67,7 +67,7 @@ def _places(document: Document, step: int) -> Iterator[int]:
     """Offsets of the words, from the front or from the back."""
     if isinstance(document, Word):
         yield document.at
-    elif isinstance(document, Indent | Group):
+    elif isinstance(document, Indent | Fitted):
         yield from _places(document.inside, step)
     elif not isinstance(document, str | LineEnd | IfBroken):
         for part in document[::step]:
@@ -84,7 +84,7 @@ def flat(document: Document) -> str:
         return document.flat
     if isinstance(document, IfBroken):
         return ""
-    if isinstance(document, Indent | Group):
+    if isinstance(document, Indent | Fitted):
         return flat(document.inside)
     return "".join(map(flat, document))
 
@@ -97,7 +97,7 @@ def exceeds(document: Document, room: int) -> bool:
         item = waiting.pop()
         if isinstance(item, str | Word | LineEnd):
             room -= len(flat(item))
-        elif isinstance(item, Indent | Group):
+        elif isinstance(item, Indent | Fitted):
             waiting.append(item.inside)
         elif not isinstance(item, IfBroken):
             waiting.extend(reversed(item))

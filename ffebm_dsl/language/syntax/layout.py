@@ -19,7 +19,7 @@ from ffebm_dsl.language.syntax.cells import (
 from ffebm_dsl.language.syntax.documents import (
     NOTHING,
     Document,
-    Group,
+    Fitted,
     IfBroken,
     Indent,
     Word,
@@ -149,7 +149,7 @@ def _body_of(node: Statement, source: CommentedText) -> _Body:
         case ast.Model() | ast.Block():
             keyword = Word(f"{type(node).__name__.lower()} ", start)
             head, behind = (keyword, word(node.name)), node.name.span.end
-        case ast.Energy():
+        case ast.EnergyStatement():
             head, behind = _head_of_energy(node), (node.device or node.kind).span.end
         case ast.Hardware():
             keyword = Word("hardware ", start)
@@ -169,7 +169,7 @@ def _body_of(node: Statement, source: CommentedText) -> _Body:
     return _Body(head, source.find("{", behind), statements, node.span.end - 1)
 
 
-def _head_of_energy(node: ast.Energy) -> Document:
+def _head_of_energy(node: ast.EnergyStatement) -> Document:
     head = (Word("energy ", node.span.start), word(node.kind))
     return head if node.device is None else (head, word(node.device, " on "))
 
@@ -179,5 +179,5 @@ def _head_of_template(node: ast.Template) -> Document:
     formals = [(word(formal.name, after=": "), word(formal.type)) for formal in node.formals]
     if formals:
         listed = Indent((NOTHING, separated(formals), IfBroken(",")))
-        name = Group((name, listed, NOTHING), filled=False)
+        name = Fitted((name, listed, NOTHING), filled=False)
     return (name, ")")

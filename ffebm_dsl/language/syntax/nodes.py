@@ -118,8 +118,10 @@ def _port(span: Span, name: ast.Ident, member: ast.Ident | None, *_: None) -> as
     return ast.Reference(span, name, member)
 
 
-def _energy(span: Span, kind: ast.Ident, device: ast.Ident | None, *body: Any) -> ast.Energy:
-    return ast.Energy(span, kind, device, body[-1])
+def _energy(
+    span: Span, kind: ast.Ident, device: ast.Ident | None, *body: Any
+) -> ast.EnergyStatement:
+    return ast.EnergyStatement(span, kind, device, body[-1])
 
 
 def _argument(span: Span, name: ast.Ident | None, *value: Any) -> ast.Argument:
@@ -131,15 +133,23 @@ def _param(span: Span, name: Any, type_: Any, default: Any, domain: Any, *_: Non
 
 
 _DIRECT = (
-    *(ast.Drive, ast.Coupling, ast.Term, ast.Hardware, ast.Call, ast.Setting, ast.Formal),
-    *(ast.Relax, ast.Gradient, ast.Init, ast.Out, ast.Layer, ast.Feedforward),
+    *(
+        ast.DriveStatement,
+        ast.CouplingStatement,
+        ast.TermStatement,
+        ast.Hardware,
+        ast.Call,
+        ast.Setting,
+        ast.Formal,
+    ),
+    *(ast.Relax, ast.Gradient, ast.Init, ast.Out, ast.LayerStatement, ast.Feedforward),
     *(ast.Block, ast.Input, ast.Target, ast.Readout, ast.Train, ast.Instance, ast.Template),
     ast.Model,
 )
 """Nodes whose fields are the children of the rule that has their name."""
 
 _MAKERS: Mapping[str, Callable[..., Any]] = {
-    **{node.__name__.lower(): node for node in _DIRECT},
+    **{node.__name__.removesuffix("Statement").lower(): node for node in _DIRECT},
     "override": ast.Assignment,
     "start": _start,
     "name": _name,

@@ -18,7 +18,7 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.syntax.ast import Comment
 from ffebm_dsl.language.syntax.documents import (
     Document,
-    Group,
+    Fitted,
     IfBroken,
     Indent,
     LineEnd,
@@ -53,7 +53,7 @@ class Mode(Enum):
     BROKEN = "broken"
 
 
-class _Pending(NamedTuple):
+class _Unwritten(NamedTuple):
     """A document that is still to be written, how far in, and how its group is written."""
 
     indent: int
@@ -179,7 +179,7 @@ class LineWriter:
         if not exceeds(document, WIDTH - indent) and not self._source.interrupts(document):
             self.write(flat(document), first_at(document))
             return
-        stack = [_Pending(indent, Mode.BROKEN, document)]
+        stack = [_Unwritten(indent, Mode.BROKEN, document)]
         while stack:
             indent, mode, item = stack.pop()
             if isinstance(item, str):
@@ -194,24 +194,24 @@ class LineWriter:
             elif isinstance(item, IfBroken):
                 self.write(item.text if mode is Mode.BROKEN else "")
             elif isinstance(item, Indent):
-                stack.append(_Pending(indent + STEP, mode, item.inside))
-            elif isinstance(item, Group):
-                stack.append(_Pending(indent, self._mode(item, stack), item.inside))
+                stack.append(_Unwritten(indent + STEP, mode, item.inside))
+            elif isinstance(item, Fitted):
+                stack.append(_Unwritten(indent, self._mode(item, stack), item.inside))
             else:
-                stack.extend(_Pending(indent, mode, part) for part in reversed(item))
+                stack.extend(_Unwritten(indent, mode, part) for part in reversed(item))
 
-    def _mode(self, group: Group, rest: list[_Pending]) -> Mode:
+    def _mode(self, group: Fitted, rest: list[_Unwritten]) -> Mode:
         if self._source.interrupts(group):
             return Mode.BROKEN
-        if not exceeds(group, WIDTH) and self._fits(_Pending(0, Mode.FLAT, group.inside), rest):
+        if not exceeds(group, WIDTH) and self._fits(_Unwritten(0, Mode.FLAT, group.inside), rest):
             return Mode.FLAT
         return Mode.FILLED if group.filled else Mode.BROKEN
 
-    def _ends_line(self, line: LineEnd, rest: list[_Pending]) -> bool:
+    def _ends_line(self, line: LineEnd, rest: list[_Unwritten]) -> bool:
         """Whether a filled line ends here, as what follows does not fit on it."""
-        return line.flat != "" and not self._fits(_Pending(0, Mode.FLAT, line.flat), rest)
+        return line.flat != "" and not self._fits(_Unwritten(0, Mode.FLAT, line.flat), rest)
 
-    def _fits(self, first: _Pending, rest: list[_Pending]) -> bool:
+    def _fits(self, first: _Unwritten, rest: list[_Unwritten]) -> bool:
         """Whether a part and the ``rest``, of which the last one comes next, fit on the line up
         to where it can be broken next. The rest may be long, and is read from its end."""
         waiting, left = [first], len(rest)
@@ -222,7 +222,7 @@ class LineWriter:
             if not waiting:
                 left -= 1
             indent, mode, item = waiting.pop() if waiting else rest[left]
-            if mode is Mode.FLAT or isinstance(item, str | Word | Group):
+            if mode is Mode.FLAT or isinstance(item, str | Word | Fitted):
                 room -= len(flat(item))
             elif isinstance(item, LineEnd):
                 if mode is Mode.BROKEN or item.flat:
@@ -230,9 +230,9 @@ class LineWriter:
             elif isinstance(item, IfBroken):
                 room -= len(item.text) if mode is Mode.BROKEN else 0
             elif isinstance(item, Indent):
-                waiting.append(_Pending(indent, mode, item.inside))
+                waiting.append(_Unwritten(indent, mode, item.inside))
             else:
-                waiting.extend(_Pending(indent, mode, part) for part in reversed(item))
+                waiting.extend(_Unwritten(indent, mode, part) for part in reversed(item))
         return room >= 0
 
     def text(self) -> str:

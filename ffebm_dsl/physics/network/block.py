@@ -34,7 +34,7 @@ from ffebm_dsl.physics.interfaces import (
     Routings,
     Solution,
 )
-from ffebm_dsl.physics.network.call import Call
+from ffebm_dsl.physics.network.call import BlockCall
 from ffebm_dsl.physics.network.fit import require_drives
 from ffebm_dsl.physics.network.phase_report import PhaseReport
 from ffebm_dsl.physics.network.proportion import proportioned
@@ -187,7 +187,7 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
 
     def _new_call(
         self, drives: Sequence[Tensor], settings: BlockSettings, cost: LossCost | None
-    ) -> Call:
+    ) -> BlockCall:
         require_drives(self.name, drives, self.energy)
         batch = float(len(drives[0]))
         if self.part is not None:
@@ -196,7 +196,7 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
         draws = self._draws(settings, drives)
         # In use, weights are programmed once; in training, before each step.
         programming = draws.seed if draws is not None and self.training else FIXED
-        call = Call(
+        call = BlockCall(
             self.name,
             settings,
             self.outputs,
@@ -254,7 +254,7 @@ def _of_the_language(energy: Energy) -> BlockSettings:
 class _Plan:
     """A call with the names of the tensors that autograd passes through."""
 
-    call: Call
+    call: BlockCall
     energy: Energy
     weights: tuple[str, ...]
     drives: int

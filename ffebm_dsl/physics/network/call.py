@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Call:
+class BlockCall:
     """One call of a block: what it was made with, and how its relaxations went.
 
     ``batch`` is the number of samples over which the loss is a mean, by its factor;

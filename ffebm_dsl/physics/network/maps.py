@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
-class HardSigmoid(nn.Module):
+class HardSigmoidMap(nn.Module):
     """``clamp(slope x, 0, 1)``: the activation of the energy blocks, as a digital map.
 
     (``torch.nn.Hardsigmoid`` is another function: slope 1/6, centred.)

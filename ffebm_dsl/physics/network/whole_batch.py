@@ -119,12 +119,12 @@ def _moments(x: Tensor, part: Part, reduce: Reduction) -> tuple[Tensor, Tensor, 
         raise ValueError(f"batch norm of a single value by channel: {list(x.shape)}")
     axes = (0, *range(2, x.dim()))
     own = x[: part.count]
-    mean: Tensor = _Sum.apply(own.sum(axes), reduce) / count
+    mean: Tensor = _SumOfAll.apply(own.sum(axes), reduce) / count
     off = own - mean.view(1, -1, *[1] * (x.dim() - 2))
-    return mean, _Sum.apply(off.square().sum(axes), reduce) / count, count
+    return mean, _SumOfAll.apply(off.square().sum(axes), reduce) / count, count
 
 
-class _Sum(torch.autograd.Function):
+class _SumOfAll(torch.autograd.Function):
     """The sum over all processes. The gradient is that of the sum of their losses."""
 
     @staticmethod

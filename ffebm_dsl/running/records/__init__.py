@@ -1,7 +1,7 @@
 """The run record: its schema, its form in memory, and HDF5 files written in one rename."""
 
 from ffebm_dsl.running.records.reader import read
-from ffebm_dsl.running.records.record import Record, Table
+from ffebm_dsl.running.records.record import Record, RecordTable
 from ffebm_dsl.running.records.schema import (
     BAD_STEPS,
     EVAL,
@@ -44,7 +44,7 @@ __all__ = [
     "Field",
     "Group",
     "Record",
-    "Table",
+    "RecordTable",
     "image",
     "read",
     "utc_now",

@@ -15,7 +15,7 @@ from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.diagnostics.brief import brief
 from ffebm_dsl.running import seal
 from ffebm_dsl.running.hdf5 import FAULTS, Refused, plain_dataset
-from ffebm_dsl.running.records.record import STEP_GROUPS, Record, Table, numpy_dtype
+from ffebm_dsl.running.records.record import STEP_GROUPS, Record, RecordTable, numpy_dtype
 from ffebm_dsl.running.records.schema import (
     FORMAT,
     FORMAT_VERSION,
@@ -117,7 +117,7 @@ def _arrays(file: h5py.File, group: Group) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _table(group: Group, arrays: dict[str, NDArray[Any]]) -> Table:
+def _table(group: Group, arrays: dict[str, NDArray[Any]]) -> RecordTable:
     if not arrays:
         raise Refused(f"/run/{group.name} is missing")
     lengths: dict[str, int] = {}
@@ -125,7 +125,7 @@ def _table(group: Group, arrays: dict[str, NDArray[Any]]) -> Table:
         if field.name not in arrays:
             raise Refused(f"{_place(group, field)} is missing")
         _check_array(arrays[field.name], field, _place(group, field), lengths)
-    table = Table(group, {field.name: arrays[field.name] for field in group.constants})
+    table = RecordTable(group, {field.name: arrays[field.name] for field in group.constants})
     table.extend({field.name: arrays[field.name] for field in group.columns})
     return table
 

@@ -52,7 +52,7 @@ class Column:
         return self._values[: self.length]
 
 
-class Table:
+class RecordTable:
     """One group of the record: constants by name, and columns of equal length.
 
     ``constants`` must hold every field of the group that does not grow; the lengths of
@@ -106,14 +106,14 @@ class Record:
     """A whole record. ``attributes`` are those of ``/run``; tables go by group name."""
 
     attributes: dict[str, str]
-    tables: dict[str, Table] = field(default_factory=dict)
+    tables: dict[str, RecordTable] = field(default_factory=dict)
 
-    def __getitem__(self, group: str) -> Table:
+    def __getitem__(self, group: str) -> RecordTable:
         return self.tables[group]
 
     def add(self, group: Group, constants: Mapping[str, ArrayLike] | None = None) -> None:
         """Add a group of the schema with what is set once in it."""
-        self.tables[group.name] = Table(group, constants or {})
+        self.tables[group.name] = RecordTable(group, constants or {})
 
     def cut(self, step: int, *, evaluated: int) -> None:
         """Drop what lies after a checkpoint: steps after ``step``, evaluations after ``evaluated``.

@@ -15,7 +15,7 @@ import numpy as np
 from ffebm_dsl import __version__
 from ffebm_dsl.language.diagnostics import AnyPath
 from ffebm_dsl.running import seal
-from ffebm_dsl.running.records.record import Array, Record, Table
+from ffebm_dsl.running.records.record import Array, Record, RecordTable
 from ffebm_dsl.running.records.schema import FORMAT, FORMAT_VERSION, Field, Group
 from ffebm_dsl.running.storage import publish
 
@@ -67,7 +67,7 @@ def _write_file(file: h5py.File, record: Record) -> None:
         _write_table(run, table)
 
 
-def _write_table(run: h5py.Group, table: Table) -> None:
+def _write_table(run: h5py.Group, table: RecordTable) -> None:
     group = table.group
     node = run.create_group(group.name)
     node.attrs["NX_class"] = group.nx_class
@@ -85,7 +85,7 @@ def _axes(group: Group) -> list[str]:
     return list(dims)
 
 
-def _write_field(node: h5py.Group, group: Group, field: Field, table: Table) -> None:
+def _write_field(node: h5py.Group, group: Group, field: Field, table: RecordTable) -> None:
     values = table[field.name]
     if field.dtype == "str":
         dtype: object = h5py.string_dtype("utf-8")

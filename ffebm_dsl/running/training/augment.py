@@ -27,7 +27,7 @@ def augment(
         augmentation = AUGMENTATIONS[call.name]
         number = np.arange(first, first + augmentation.draws)
         draws = keyed.uniform(
-            keyed.Stream.AUGMENTATION, seed, epoch, indices[:, None], number[None, :]
+            keyed.Purpose.AUGMENTATION, seed, epoch, indices[:, None], number[None, :]
         )
         images = augmentation.apply(images, draws, call.arguments)
         first += augmentation.draws

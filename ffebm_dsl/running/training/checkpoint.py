@@ -97,7 +97,7 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Identity:
+class RunIdentity:
     """What makes two runs the same computation. A resumed run must agree in all of it."""
 
     spec_sha256: str
@@ -152,7 +152,7 @@ class Checkpoint:
     optimizer: OptimizerState
     position: Position
     best: Best
-    identity: Identity
+    identity: RunIdentity
     settings: Settings
     environment: Environment
 
@@ -283,7 +283,7 @@ def _checkpoint(content: bytes) -> Checkpoint:
         optimizer,
         _record(Position, values["position"]),
         _record(Best, values["best"]),
-        _record(Identity, values["identity"]),
+        _record(RunIdentity, values["identity"]),
         _record(Settings, values["settings"]),
         _of_types(values["environment"], str, int),
     )

@@ -19,7 +19,7 @@ from ffebm_dsl.language.ir.tools.count import count
 from ffebm_dsl.physics.network import HybridNetwork, label
 from ffebm_dsl.physics.network.whole_batch import BatchNorm1d
 from ffebm_dsl.running.datasets.raw import Raw
-from ffebm_dsl.running.training.checkpoint import Identity, Settings
+from ffebm_dsl.running.training.checkpoint import RunIdentity, Settings
 from ffebm_dsl.running.training.data import Data, load
 from ffebm_dsl.running.training.environment import choose_device, choose_dtype
 from ffebm_dsl.running.training.judge import initial_sizes
@@ -71,7 +71,7 @@ class Job:
     initial_sizes: Tensor
     optimizer: torch.optim.Optimizer
     data: Data
-    identity: Identity
+    identity: RunIdentity
     settings: Settings
 
     @property
@@ -114,7 +114,7 @@ def assemble(
         "test_samples": 0 if data.test is None else len(data.test),
     }
     sha256 = hashlib.sha256(compiled.source.text.encode()).hexdigest()
-    identity = Identity(sha256, dict(overrides), plan.seed, dtype_name, fingerprint)
+    identity = RunIdentity(sha256, dict(overrides), plan.seed, dtype_name, fingerprint)
     return Job(spec, plan, network, initial_sizes(network), optimizer, data, identity, settings)
 
 

@@ -27,7 +27,7 @@ _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
 
 
-class Stream(IntEnum):
+class Purpose(IntEnum):
     """What random numbers are for; equal keys in different streams are unrelated."""
 
     PERMUTATION = 1
@@ -38,7 +38,7 @@ class Stream(IntEnum):
     MADE = 6
 
 
-def bits(stream: Stream, *key: ArrayLike) -> U64:
+def bits(stream: Purpose, *key: ArrayLike) -> U64:
     """64 random bits for every entry of the key, whose parts (integers) are broadcast."""
     parts = np.broadcast_arrays(*(_words(part) for part in key))
     state = np.full(parts[0].shape, int(stream), np.uint64)
@@ -47,7 +47,7 @@ def bits(stream: Stream, *key: ArrayLike) -> U64:
     return state
 
 
-def uniform(stream: Stream, *key: ArrayLike) -> NDArray[np.float64]:
+def uniform(stream: Purpose, *key: ArrayLike) -> NDArray[np.float64]:
     """Numbers in [0, 1), with 53 random bits each."""
     mantissa = bits(stream, *key) >> np.uint64(11)
     return mantissa.astype(np.float64) * 2.0**-53
@@ -55,13 +55,13 @@ def uniform(stream: Stream, *key: ArrayLike) -> NDArray[np.float64]:
 
 def permutation(seed: int, epoch: int, size: int) -> NDArray[np.int64]:
     """The order in which an epoch visits its samples: indices 0 to size - 1, (size,)."""
-    keys = bits(Stream.PERMUTATION, seed, epoch, np.arange(size))
+    keys = bits(Purpose.PERMUTATION, seed, epoch, np.arange(size))
     return np.argsort(keys, kind="stable").astype(np.int64)
 
 
 def step_seed(seed: int, step: int) -> int:
     """The seed of torch's generators for one training step."""
-    return int(bits(Stream.STEP, seed, step)[0] >> np.uint64(1))
+    return int(bits(Purpose.STEP, seed, step)[0] >> np.uint64(1))
 
 
 def evaluation_seed(first: int) -> int:
@@ -69,7 +69,7 @@ def evaluation_seed(first: int) -> int:
 
     It is the same whatever was trained, so that two evaluations differ by their networks alone.
     """
-    return int(bits(Stream.EVALUATION, first)[0] >> np.uint64(1))
+    return int(bits(Purpose.EVALUATION, first)[0] >> np.uint64(1))
 
 
 def _words(part: ArrayLike) -> U64:

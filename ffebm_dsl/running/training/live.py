@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from ffebm_dsl.language.diagnostics import InputError, cannot_write
 from ffebm_dsl.language.ir.tools.dump import to_json_dict
-from ffebm_dsl.running.records import EVAL, TEST, TRAIN, Group, Table
+from ffebm_dsl.running.records import EVAL, TEST, TRAIN, Group, RecordTable
 from ffebm_dsl.running.training.progress import Progress, Row
 from ffebm_dsl.running.training.session import Session
 
@@ -82,7 +82,7 @@ def _numbers(group: Group) -> list[str]:
     return [field.name for field in group.columns if len(field.dims) == 1]
 
 
-def _rows(table: Table | None, columns: Sequence[str]) -> list[dict[str, Any]]:
+def _rows(table: RecordTable | None, columns: Sequence[str]) -> list[dict[str, Any]]:
     if table is None:
         return []
     return [{name: table[name][i].item() for name in columns} for i in range(len(table))]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ffebm_dsl.language.ir.model import CallIR
-from ffebm_dsl.language.registry import OPTIMIZERS, SCHEDULES, Progress
+from ffebm_dsl.language.registry import OPTIMIZERS, SCHEDULES, EpochPosition
 
 
 def build_optimizer(
@@ -80,7 +80,7 @@ def learning_rate(
     schedule: CallIR, base: float, epoch: int, epochs: int, part: float = 0.0
 ) -> float:
     """The learning rate in an epoch (counted from 0) of which ``part`` (below 1) is done."""
-    position = Progress(epoch, epochs, part)
+    position = EpochPosition(epoch, epochs, part)
     return SCHEDULES[schedule.name].rate(schedule.arguments, base, position)
 
 

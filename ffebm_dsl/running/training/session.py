@@ -17,7 +17,7 @@ from ffebm_dsl.language.diagnostics.brief import brief_list
 from ffebm_dsl.language.ir import Compiled
 from ffebm_dsl.running import run_directory
 from ffebm_dsl.running.datasets.raw import Raw
-from ffebm_dsl.running.records import Group, Record, Table, utc_now, write
+from ffebm_dsl.running.records import Group, Record, RecordTable, utc_now, write
 from ffebm_dsl.running.run_directory import RunDirectory
 from ffebm_dsl.running.storage import FileLock
 from ffebm_dsl.running.training import checkpoint as checkpoints
@@ -95,7 +95,7 @@ class Session:
 
     def table(
         self, group: Group, constants: Mapping[str, Sequence[str] | Sequence[float]] | None = None
-    ) -> Table:
+    ) -> RecordTable:
         """A table of the record, added if it is absent.
 
         Raises:

@@ -6,8 +6,8 @@ from ffebm_dsl.tools.checking.devices import DeviceRow
 from ffebm_dsl.tools.checking.findings import findings
 from ffebm_dsl.tools.checking.report import CheckReport, GradientRow, RelaxationRow
 from ffebm_dsl.tools.checking.transient_record import (
-    Analysis,
-    Batch,
+    DrawnBatch,
+    TransientAnalysis,
     analyse,
     draw_batch,
     record_of,
@@ -21,16 +21,16 @@ from ffebm_dsl.tools.checking.used_constructs import (
 )
 
 __all__ = [
-    "Analysis",
-    "Batch",
     "BetaSweep",
     "BlockFacts",
     "CheckReport",
     "CheckSettings",
     "ConstructRow",
     "DeviceRow",
+    "DrawnBatch",
     "GradientRow",
     "RelaxationRow",
+    "TransientAnalysis",
     "TransientSettings",
     "Transients",
     "analyse",

@@ -39,7 +39,7 @@ RANDOM = "random"
 
 
 @dataclass(frozen=True)
-class Batch:
+class DrawnBatch:
     """The samples that are analysed, and where they came from.
 
     ``x`` is (B, *input shape), ``target`` labels (B,) or vectors (B, K); ``sha256`` and
@@ -55,21 +55,21 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Analysis:
+class TransientAnalysis:
     """An analysis of a spec: what was asked for, what it was made on, what came out."""
 
     compiled: Compiled
     overrides: tuple[str, ...]
     seed: int
     dtype: str
-    batch: Batch
+    batch: DrawnBatch
     found: Transients
     parameter_count: int
 
 
 def draw_batch(
     compiled: Compiled, data_dir: AnyPath | None, *, samples: int, seed: int, dtype: str
-) -> Batch:
+) -> DrawnBatch:
     """The batch to analyse: random, or with a data directory the spec's own data.
 
     Of data the samples are those that the first epoch of training begins with under this
@@ -84,7 +84,7 @@ def draw_batch(
         x, target = random_batch(spec, samples, seed)
         if target.is_floating_point():
             target = target.to(precision)
-        return Batch(x.to(precision), target)
+        return DrawnBatch(x.to(precision), target)
     if spec.train is None:
         raise InputError(
             f"{compiled.source.name} has no train section that names a data set",
@@ -97,26 +97,26 @@ def draw_batch(
             f"--samples {samples}: {data.name} has {size} training samples", help="ask for fewer"
         )
     x, target = data.train.batch(keyed.permutation(seed, keyed.FIRST_EPOCH, size)[:samples])
-    return Batch(x, target, data.name, data.files, data.sha256, size)
+    return DrawnBatch(x, target, data.name, data.files, data.sha256, size)
 
 
 def analyse(
     compiled: Compiled,
     overrides: tuple[str, ...],
-    batch: Batch,
+    batch: DrawnBatch,
     dtype: str,
     settings: TransientSettings,
     progress: Progress,
-) -> Analysis:
+) -> TransientAnalysis:
     """Build the network with weights of the settings' seed, and compare its gradients."""
     network = build(compiled.spec, seed=settings.seed, dtype=choose_dtype(dtype))
     train_without_dropout(network)
     found = transients(network, batch.x, batch.target, settings, progress)
     count = sum(p.numel() for p in trainable(network).values())
-    return Analysis(compiled, overrides, settings.seed, dtype, batch, found, count)
+    return TransientAnalysis(compiled, overrides, settings.seed, dtype, batch, found, count)
 
 
-def record_of(analysis: Analysis, run_id: str, start_time: str) -> Record:
+def record_of(analysis: TransientAnalysis, run_id: str, start_time: str) -> Record:
     """The analysis as a record: provenance, no training step, and ``/run/transients``."""
     now = utc_now()
     record = Record(
@@ -150,7 +150,7 @@ def record_of(analysis: Analysis, run_id: str, start_time: str) -> Record:
     return record
 
 
-def _provenance(analysis: Analysis, facts: str) -> dict[str, ArrayLike]:
+def _provenance(analysis: TransientAnalysis, facts: str) -> dict[str, ArrayLike]:
     source, batch = analysis.compiled.source, analysis.batch
     return {
         "spec_name": Path(source.name).name,

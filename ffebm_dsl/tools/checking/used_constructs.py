@@ -82,7 +82,7 @@ def check_promises(spec: SpecIR, *, seed: int = 0) -> list[ConstructRow]:
     return found
 
 
-class _Part(NamedTuple):
+class _Used(NamedTuple):
     """A construct that a block's energy is made of; its promises are computed when asked for."""
 
     table: Table[Construct]
@@ -91,16 +91,16 @@ class _Part(NamedTuple):
     asked: Iterator[Promise]
 
 
-def _parts(block: BlockIR, generator: Generator) -> Iterator[_Part]:
+def _parts(block: BlockIR, generator: Generator) -> Iterator[_Used]:
     for layer in block.layers:
         asked = _asked_activation(layer.activation, generator)
-        yield _Part(ACTIVATIONS, layer.activation, f"{block.name}.{layer.name}", asked)
+        yield _Used(ACTIVATIONS, layer.activation, f"{block.name}.{layer.name}", asked)
     joints: list[CouplingIR | DriveIR] = [*block.couplings, *block.drives]
     for joint in joints:
         names = op_names(op.name for op in joint.ops)
         for name, op in zip(names, joint.ops, strict=True):
             place = f"{block.name}.{joint.name}.{name}"
-            yield _Part(OPS, op, place, _asked_op(op, generator))
+            yield _Used(OPS, op, place, _asked_op(op, generator))
 
 
 def _row(

@@ -19,7 +19,7 @@ INPUT = 0
 
 
 @dataclass(frozen=True)
-class Edge:
+class Reading:
     """Ops on the way from layer ``source`` (0 is the input, its own number a lateral coupling).
 
     ``place`` is what a diagnostic calls its part (``b1.u``, ``b1.s1_s2``), ``text`` what a
@@ -35,7 +35,7 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Layer:
+class ComparedLayer:
     """One layer of the chain: ``number`` from 1, the edges that reach it, its activation.
 
     ``block`` is the energy block that it is in, ``""`` for a digital layer.
@@ -44,7 +44,7 @@ class Layer:
     number: int
     block: str
     name: str
-    edges: tuple[Edge, ...]
+    edges: tuple[Reading, ...]
     activation: CallIR
     terms: tuple[CallIR, ...] = ()
 
@@ -66,25 +66,25 @@ class _Builder:
     """The chain so far. ``readers`` counts who reads each port."""
 
     readers: Mapping[str, int]
-    layers: list[Layer] = field(default_factory=list)
+    layers: list[ComparedLayer] = field(default_factory=list)
     ports: dict[str, _Reach] = field(default_factory=dict)
 
     def end(
         self,
         block: str,
         name: str,
-        edges: Sequence[Edge],
+        edges: Sequence[Reading],
         activation: CallIR,
         terms: Sequence[CallIR] = (),
     ) -> int:
         """A layer more; its number."""
         number = len(self.layers) + 1
-        layer = Layer(number, block, name, tuple(edges), activation, tuple(terms))
+        layer = ComparedLayer(number, block, name, tuple(edges), activation, tuple(terms))
         self.layers.append(layer)
         return number
 
 
-def chain_of(model: ModelIR) -> tuple[Layer, ...]:
+def chain_of(model: ModelIR) -> tuple[ComparedLayer, ...]:
     """The layers of a network in the order of the data; the last ones are the readouts', if any."""
     builder = _Builder(_count_readers(model))
     builder.ports[model.input.name] = _Reach(INPUT)
@@ -139,7 +139,7 @@ def _end_digital(builder: _Builder, reach: _Reach, place: str) -> int:
     if ops and ops[-1].name in ACTIVATIONS:
         activation = CallIR(ops[-1].name, ops[-1].arguments)
         ops = ops[:-1]
-    edge = Edge(reach.source, ops, reach.place, reach.place)
+    edge = Reading(reach.source, ops, reach.place, reach.place)
     return builder.end("", place, [edge], activation)
 
 
@@ -195,18 +195,18 @@ def _other(coupling: CouplingIR, name: str) -> str:
     return coupling.source if name == coupling.target else ""
 
 
-def _drives(builder: _Builder, block: BlockIR, layer: str) -> Iterator[Edge]:
+def _drives(builder: _Builder, block: BlockIR, layer: str) -> Iterator[Reading]:
     for drive in block.drives:
         if drive.layer == layer:
             reach = builder.ports[drive.source]
             place = reach.place or block.name
             ops = (*reach.ops, *_meaningful(drive.ops))
-            yield Edge(reach.source, ops, place, f"{drive.source} -> {layer}")
+            yield Reading(reach.source, ops, place, f"{drive.source} -> {layer}")
 
 
 def _couplings(
     block: BlockIR, touching: Sequence[CouplingIR], layer: str, numbers: Mapping[str, int]
-) -> Iterator[Edge]:
+) -> Iterator[Reading]:
     """Couplings with layers that came before this one, and with itself."""
     for coupling in touching:
         other = _other(coupling, layer)
@@ -215,4 +215,4 @@ def _couplings(
         backward = coupling.source == layer and other != layer
         text = f"{block.name}: {coupling.source} <-> {coupling.target}"
         ops = tuple(_meaningful(coupling.ops))
-        yield Edge(numbers[other], ops, f"{block.name}.{coupling.name}", text, backward)
+        yield Reading(numbers[other], ops, f"{block.name}.{coupling.name}", text, backward)

@@ -10,7 +10,7 @@ from ffebm_dsl.language.ir.model import ModelIR, SpecIR
 from ffebm_dsl.language.ir.tools.count import count
 from ffebm_dsl.language.ir.tools.notation import written_loss
 from ffebm_dsl.language.registry import show_shape
-from ffebm_dsl.tools.comparison.chain import INPUT, Layer, chain_of
+from ffebm_dsl.tools.comparison.chain import INPUT, ComparedLayer, chain_of
 from ffebm_dsl.tools.comparison.layers import (
     AT_BOUNDARIES,
     Difference,
@@ -22,7 +22,7 @@ from ffebm_dsl.tools.comparison.layers import (
 )
 from ffebm_dsl.tools.comparison.settings import (
     BlockPair,
-    Setting,
+    SettingChange,
     compare_blocks,
     compare_hardware,
     compare_models,
@@ -30,7 +30,7 @@ from ffebm_dsl.tools.comparison.settings import (
     compare_training,
 )
 
-Pairs = Sequence[tuple[Layer | None, Layer | None]]
+Pairs = Sequence[tuple[ComparedLayer | None, ComparedLayer | None]]
 
 
 class Verdict(StrEnum):
@@ -56,7 +56,7 @@ class Outline:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SpecComparison:
     """``network`` decides the verdict; ``settings`` and ``training`` do not.
 
     ``aligned`` is the layers that answer to each other, None where there is no other.
@@ -66,18 +66,18 @@ class Comparison:
     a: Outline
     b: Outline
     network: tuple[Difference, ...]
-    settings: tuple[Setting, ...]
-    training: tuple[Setting, ...]
-    aligned: tuple[tuple[Layer | None, Layer | None], ...]
+    settings: tuple[SettingChange, ...]
+    training: tuple[SettingChange, ...]
+    aligned: tuple[tuple[ComparedLayer | None, ComparedLayer | None], ...]
 
 
-def compare(a: SpecIR, b: SpecIR) -> Comparison:
+def compare(a: SpecIR, b: SpecIR) -> SpecComparison:
     """Align the layers of two networks, and name all that differs."""
     chains = chain_of(a.model), chain_of(b.model)
     pairs = align_layers(*chains)
     found = [*_ends(a.model, b.model), *_layers(pairs)]
     split = _cuts(pairs, side=0) != _cuts(pairs, side=1)
-    return Comparison(
+    return SpecComparison(
         _verdict(found, split),
         _outline(a.model, chains[0]),
         _outline(b.model, chains[1]),
@@ -100,7 +100,7 @@ def _verdict(found: Sequence[Difference], split: bool) -> Verdict:
     return Verdict.BOUNDARIES if split and boundaries else Verdict.DIFFERENT
 
 
-def _outline(model: ModelIR, chain: Sequence[Layer]) -> Outline:
+def _outline(model: ModelIR, chain: Sequence[ComparedLayer]) -> Outline:
     sizes: dict[str, int] = {}
     for layer in chain:
         if layer.block:
@@ -146,7 +146,7 @@ def _layers(pairs: Pairs) -> Iterator[Difference]:
             yield Difference("layer", nowhere(), whole_layer(b))
 
 
-def _edges_of_blocks(chain: Sequence[Layer | None]) -> set[int]:
+def _edges_of_blocks(chain: Sequence[ComparedLayer | None]) -> set[int]:
     """Numbers of the layers with which a block begins or ends."""
     known = [layer for layer in chain if layer is not None]
     found = set()

@@ -9,7 +9,7 @@ from ffebm_dsl.language.ir.model import CallIR, OpIR
 from ffebm_dsl.language.ir.tools.notation import written, written_briefly
 from ffebm_dsl.language.registry import OPS
 from ffebm_dsl.tools.comparison.align import align
-from ffebm_dsl.tools.comparison.chain import Edge, Layer
+from ffebm_dsl.tools.comparison.chain import ComparedLayer, Reading
 
 NONE = "none"
 AT_BOUNDARIES = frozenset({"activation", "normalisation", "bias"})
@@ -56,7 +56,7 @@ def kind_of(op: CallIR) -> str:
     return "weights" if construct.counted else construct.role
 
 
-def distance(a: Layer, b: Layer) -> float:
+def distance(a: ComparedLayer, b: ComparedLayer) -> float:
     """How unlike two layers are; beyond twice the gap they are not one layer changed."""
     far = _ACTIVATION * (a.activation != b.activation)
     # Before the alignment is known, edges from equally far back answer to each other.
@@ -70,7 +70,9 @@ def distance(a: Layer, b: Layer) -> float:
     return far
 
 
-def align_layers(a: Sequence[Layer], b: Sequence[Layer]) -> list[tuple[Layer | None, Layer | None]]:
+def align_layers(
+    a: Sequence[ComparedLayer], b: Sequence[ComparedLayer]
+) -> list[tuple[ComparedLayer | None, ComparedLayer | None]]:
     return align(a, b, distance, _GAP)
 
 
@@ -93,7 +95,9 @@ def _changed(a: OpIR, b: OpIR) -> Iterator[tuple[str, object, object]]:
             yield name, value, b.arguments[name]
 
 
-def compare_layers(a: Layer, b: Layer, partner: Mapping[int, int]) -> Iterator[Difference]:
+def compare_layers(
+    a: ComparedLayer, b: ComparedLayer, partner: Mapping[int, int]
+) -> Iterator[Difference]:
     """All differences of two layers that answer to each other.
 
     ``partner`` gives for a layer number of A the number in B that answers to it, the input's
@@ -119,18 +123,18 @@ def compare_layers(a: Layer, b: Layer, partner: Mapping[int, int]) -> Iterator[D
         yield Difference("terms", _terms_side(a), _terms_side(b))
 
 
-def activation_side(layer: Layer) -> Side:
+def activation_side(layer: ComparedLayer) -> Side:
     block = f"{layer.block}." if layer.block else ""
     has = written_briefly(layer.activation, "activations")
     return Side(layer.number, layer.edges[0].place, f"{block}{layer.name}", has)
 
 
-def _terms_side(layer: Layer) -> Side:
+def _terms_side(layer: ComparedLayer) -> Side:
     has = ", ".join(written_briefly(term, "terms") for term in layer.terms) or NONE
     return replace(activation_side(layer), has=has)
 
 
-def whole_layer(layer: Layer) -> Side:
+def whole_layer(layer: ComparedLayer) -> Side:
     """A layer as one thing: what it is made of, and where."""
     edge = layer.edges[0]
     ops = [written_briefly(op, "ops") for op in edge.ops]
@@ -143,11 +147,11 @@ def nowhere(has: str = NONE) -> Side:
 
 
 def _pair_edges(
-    a: Layer, b: Layer, partner: Callable[[int], int]
-) -> Iterator[tuple[Edge | None, Edge | None]]:
+    a: ComparedLayer, b: ComparedLayer, partner: Callable[[int], int]
+) -> Iterator[tuple[Reading | None, Reading | None]]:
     """Edges from layers that answer to each other; then, in order, what is left."""
     left = list(b.edges)
-    alone: list[Edge] = []
+    alone: list[Reading] = []
     for edge in a.edges:
         match = next((e for e in left if e.source == partner(edge.source)), None)
         if match is None:
@@ -162,8 +166,10 @@ def _pair_edges(
         )
 
 
-def _missing_edge(a: Layer, b: Layer, edge_a: Edge | None, edge_b: Edge | None) -> Difference:
-    def side(layer: Layer, edge: Edge | None) -> Side:
+def _missing_edge(
+    a: ComparedLayer, b: ComparedLayer, edge_a: Reading | None, edge_b: Reading | None
+) -> Difference:
+    def side(layer: ComparedLayer, edge: Reading | None) -> Side:
         if edge is None:
             return Side(layer.number, layer.edges[0].place, layer.edges[0].text, NONE)
         ops = " |> ".join(written_briefly(op, "ops") for op in edge.ops)

@@ -23,7 +23,7 @@ BlockPair = tuple[BlockIR, BlockIR]
 
 
 @dataclass(frozen=True)
-class Setting:
+class SettingChange:
     """A key whose value differs; ``blocks`` are the pairs of blocks, empty for all of them."""
 
     key: str
@@ -32,14 +32,14 @@ class Setting:
     blocks: tuple[tuple[str, str], ...] = ()
 
 
-def compare_blocks(pairs: Sequence[BlockPair]) -> list[Setting]:
+def compare_blocks(pairs: Sequence[BlockPair]) -> list[SettingChange]:
     """Relaxation, gradient and initialiser of blocks that share a layer."""
     found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
     for a, b in pairs:
         for key, value_a, value_b in _block_keys(a, b):
             found.setdefault((key, value_a, value_b), []).append((a.name, b.name))
     return [
-        Setting(*texts, () if len(blocks) == len(pairs) else tuple(blocks))
+        SettingChange(*texts, () if len(blocks) == len(pairs) else tuple(blocks))
         for texts, blocks in found.items()
     ]
 
@@ -66,7 +66,7 @@ def _options(
                 yield f"{kind} {connection.name} {key}", written(value), written(other)
 
 
-def compare_hardware(pairs: Sequence[BlockPair], a: SpecIR, b: SpecIR) -> list[Setting]:
+def compare_hardware(pairs: Sequence[BlockPair], a: SpecIR, b: SpecIR) -> list[SettingChange]:
     """What blocks that share a layer are on, key by key, whatever the devices are called."""
     of = [{device.name: device.arguments for device in spec.hardware} for spec in (a, b)]
     ideal = fill_defaults(HARDWARE, {})
@@ -80,7 +80,7 @@ def compare_hardware(pairs: Sequence[BlockPair], a: SpecIR, b: SpecIR) -> list[S
                 pair = (block_a.name, block_b.name)
                 found.setdefault((f"hardware {key}", texts[0], texts[1]), []).append(pair)
     return [
-        Setting(*texts, () if len(blocks) == len(pairs) else tuple(blocks))
+        SettingChange(*texts, () if len(blocks) == len(pairs) else tuple(blocks))
         for texts, blocks in found.items()
     ]
 
@@ -109,21 +109,21 @@ def compare_calls(head: str, a: CallIR, b: CallIR) -> Iterator[tuple[str, str, s
             yield f"{head}.{name}", texts[0], texts[1]
 
 
-def compare_packages(a: SpecIR, b: SpecIR) -> list[Setting]:
+def compare_packages(a: SpecIR, b: SpecIR) -> list[SettingChange]:
     """The packages that the texts name, with the versions found."""
     used = [
         ", ".join(f"{package.name} {package.version}" for package in spec.packages) or "none"
         for spec in (a, b)
     ]
-    return [] if used[0] == used[1] else [Setting("use", used[0], used[1])]
+    return [] if used[0] == used[1] else [SettingChange("use", used[0], used[1])]
 
 
-def compare_models(a: ModelIR, b: ModelIR) -> list[Setting]:
+def compare_models(a: ModelIR, b: ModelIR) -> list[SettingChange]:
     """The initialiser of the readout and the model's own maps, and how the last block is nudged."""
-    found = [Setting(*keys) for keys in compare_calls("init of the readout", a.init, b.init)]
+    found = [SettingChange(*keys) for keys in compare_calls("init of the readout", a.init, b.init)]
     nudges = [_nudge(model) for model in (a, b)]
     if nudges[0] != nudges[1]:
-        found.append(Setting("gradient.nudge of the last block", nudges[0], nudges[1]))
+        found.append(SettingChange("gradient.nudge of the last block", nudges[0], nudges[1]))
     return found
 
 
@@ -132,16 +132,16 @@ def _nudge(model: ModelIR) -> str:
     return str(arguments.get("nudge", "none"))
 
 
-def compare_training(a: TrainIR | None, b: TrainIR | None) -> list[Setting]:
+def compare_training(a: TrainIR | None, b: TrainIR | None) -> list[SettingChange]:
     """Every key of the train sections that differs."""
     if a is None or b is None:
         texts = ["none" if plan is None else "a train section" for plan in (a, b)]
-        return [] if a is b else [Setting("train", texts[0], texts[1])]
-    found: list[Setting] = []
+        return [] if a is b else [SettingChange("train", texts[0], texts[1])]
+    found: list[SettingChange] = []
     for field in fields(TrainIR):
         value_a, value_b = getattr(a, field.name), getattr(b, field.name)
         if isinstance(value_a, CallIR):
-            found += [Setting(*keys) for keys in compare_calls(field.name, value_a, value_b)]
+            found += [SettingChange(*keys) for keys in compare_calls(field.name, value_a, value_b)]
         elif value_a != value_b:
-            found.append(Setting(field.name, written(value_a), written(value_b)))
+            found.append(SettingChange(field.name, written(value_a), written(value_b)))
     return found

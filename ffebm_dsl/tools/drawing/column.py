@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ffebm_dsl.tools.drawing.diagram import Diagram, Edge, Node, NodeKind, Row
+from ffebm_dsl.tools.drawing.diagram import Diagram, DiagramEdge, DiagramNode, NodeKind, Row
 from ffebm_dsl.tools.drawing.metrics import fitted
 from ffebm_dsl.tools.drawing.routes import Order, Routes, Trunk
 from ffebm_dsl.tools.drawing.scene import Box, Text
@@ -26,7 +26,7 @@ TITLE = 20.0
 """Height of a frame's heading."""
 
 
-class Column:
+class ColumnScene:
     """Rows are filled in from top to bottom; ``y`` is where the next thing goes.
 
     ``nodes`` are the nodes' boxes by name, ``exits`` and ``entries`` the heights at which
@@ -51,7 +51,7 @@ class Column:
         self.entries: dict[str, float] = {}
         self._frame_top = self._energy_top = top
 
-    def fill(self, rows: Sequence[int]) -> Column:
+    def fill(self, rows: Sequence[int]) -> ColumnScene:
         for number in rows:
             self._enter(number, first=number == rows[0])
             self._place(self.diagram.rows[number])
@@ -113,7 +113,7 @@ class Column:
 
     # The row -------------------------------------------------------------------------------
 
-    def _width(self, node: Node) -> float:
+    def _width(self, node: DiagramNode) -> float:
         return size(node, self.reach.layer, self.routes)[0]
 
     def _left_of(self, row: Row, position: int) -> float:
@@ -133,7 +133,7 @@ class Column:
             self._write(node, box)
         self.y += tallest
 
-    def _write(self, node: Node, box: Box) -> None:
+    def _write(self, node: DiagramNode, box: Box) -> None:
         base = box.y + (box.height / 2 + 4 if node.kind is NodeKind.LAYER else 17)
         right = box.x + box.width - PAD
         self.texts.append(Text(box.x + PAD, base, node.title, "title"))
@@ -171,7 +171,7 @@ class Column:
     def _is_in(self, trunk: Trunk, row: Row) -> bool:
         return trunk.source in {node.name for node in row.nodes}
 
-    def _between_layers(self, straight: Edge | None) -> None:
+    def _between_layers(self, straight: DiagramEdge | None) -> None:
         lines = [*label_lines(straight), straight.note] if straight else []
         lines = [line for line in lines if line]
         self.y += 9
@@ -192,6 +192,6 @@ class Column:
         frame = Box(left, self._frame_top, right - left, self.y - self._frame_top, "frame", 8)
         self.boxes.insert(0, frame)
 
-    def tags(self) -> list[tuple[Edge, str]]:
+    def tags(self) -> list[tuple[DiagramEdge, str]]:
         """Uses of ports that stand in another column, with what is written there."""
         return [(e, tag_label(e)) for e in self.routes.tags if e.target in self.nodes]

@@ -34,7 +34,7 @@ class NodeKind(Enum):
     LAYER = "layer"
 
 
-class Node(NamedTuple):
+class DiagramNode(NamedTuple):
     """``name`` is unique in the network. ``lines`` are pairs of texts, left and right."""
 
     name: str
@@ -45,7 +45,7 @@ class Node(NamedTuple):
     tip: str = ""
 
 
-class Edge(NamedTuple):
+class DiagramEdge(NamedTuple):
     """From one node to a later one; ``symmetric`` for a coupling, also of a layer with itself.
 
     ``label`` are the parts of the text at the edge, each kept on one line.
@@ -66,7 +66,7 @@ class Row(NamedTuple):
     begins with a new one.
     """
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[DiagramNode, ...]
     stage: int
     block: str = ""
 
@@ -75,7 +75,7 @@ class Row(NamedTuple):
         return self.nodes[0].kind is NodeKind.LAYER
 
 
-class Group(NamedTuple):
+class DiagramGroup(NamedTuple):
     """A block: what is written on its frame."""
 
     title: str
@@ -87,8 +87,8 @@ class Diagram(NamedTuple):
     title: str
     description: str
     rows: tuple[Row, ...]
-    edges: tuple[Edge, ...]
-    groups: dict[str, Group]
+    edges: tuple[DiagramEdge, ...]
+    groups: dict[str, DiagramGroup]
 
 
 def make_diagram(
@@ -114,7 +114,7 @@ def make_diagram(
 
 def _rows(model: ModelIR, stacked: bool) -> Iterator[Row]:
     input_ = model.input
-    yield Row((Node(input_.name, NodeKind.END, input_.name, input_.kind),), 0)
+    yield Row((DiagramNode(input_.name, NodeKind.END, input_.name, input_.kind),), 0)
     number = 0
     for number, stage in enumerate(model.stages, start=1):
         if isinstance(stage, FeedforwardIR):
@@ -133,10 +133,10 @@ def _rows(model: ModelIR, stacked: bool) -> Iterator[Row]:
             yield Row((_map(readout, readout.name),), number)
     target = f"{model.target.name}: {model.target.kind}({model.target.size})"
     names = " + ".join(dict.fromkeys(term.call.name for term in model.losses))
-    yield Row((Node("loss", NodeKind.END, names, target),), number + 1)
+    yield Row((DiagramNode("loss", NodeKind.END, names, target),), number + 1)
 
 
-def _maps(block: BlockIR) -> list[Node]:
+def _maps(block: BlockIR) -> list[DiagramNode]:
     """The block's maps; the one that drives the first layer is in the middle."""
     first = block.layers[0].name if block.layers else ""
     driving = {drive.source for drive in block.drives if drive.layer == first}
@@ -144,28 +144,32 @@ def _maps(block: BlockIR) -> list[Node]:
     return sorted(nodes, key=lambda node: node.name not in driving)
 
 
-def _map(map_: FeedforwardIR, name: str) -> Node:
+def _map(map_: FeedforwardIR, name: str) -> DiagramNode:
     lines = tuple((written_briefly(op, "ops"), show_shape(op.out_shape)) for op in map_.ops)
     tip = f"{map_.name} = {map_.source} |> {feedforward_chain(map_.ops)}".removesuffix(" |> ")
-    return Node(name, NodeKind.MAP, map_.name, _parameters(map_.ops), lines, tip)
+    return DiagramNode(name, NodeKind.MAP, map_.name, _parameters(map_.ops), lines, tip)
 
 
-def _layer(layer: LayerIR, block: BlockIR) -> Node:
+def _layer(layer: LayerIR, block: BlockIR) -> DiagramNode:
     activation = written_briefly(layer.activation, "activations")
     shape = show_shape(layer.shape)
     terms = [written_briefly(t.call, "terms") for t in block.terms if t.layer == layer.name]
     tip = "; ".join([f"layer {layer.name}: {shape} {activation}", *terms])
     lines = ((shape, ""), *((term, "") for term in terms))
-    return Node(f"{block.name}:{layer.name}", NodeKind.LAYER, layer.name, activation, lines, tip)
+    return DiagramNode(
+        f"{block.name}:{layer.name}", NodeKind.LAYER, layer.name, activation, lines, tip
+    )
 
 
-def _group(block: BlockIR) -> Group:
+def _group(block: BlockIR) -> DiagramGroup:
     gradient = written_briefly(block.gradient, "gradients")
     phases = f"{block.free.sweeps} sweeps free"
     if GRADIENTS[block.gradient.name].nudges:
         phases += f", {block.nudged.sweeps} nudged"
     on = "" if block.hardware == IDEAL else f" on {block.hardware}"
-    return Group(f"block {block.name}", f"{gradient}; {phases}", f"energy {block.energy}{on}")
+    return DiagramGroup(
+        f"block {block.name}", f"{gradient}; {phases}", f"energy {block.energy}{on}"
+    )
 
 
 def _parameters(ops: tuple[OpIR, ...]) -> str:
@@ -179,7 +183,7 @@ def _stated(parameters: int) -> str:
 # Edges -----------------------------------------------------------------------------------
 
 
-def _edges(model: ModelIR, devices: Mapping[str, CallIR]) -> Iterator[Edge]:
+def _edges(model: ModelIR, devices: Mapping[str, CallIR]) -> Iterator[DiagramEdge]:
     owners = _owners(model)
     leaving = {
         f"{block.name}:{output.layer}": _converter(devices.get(block.hardware), "outputs")
@@ -201,7 +205,7 @@ def _converter(device: CallIR | None, key: str) -> tuple[str, ...]:
 
 def _bare_edges(
     model: ModelIR, owners: dict[str, str], devices: Mapping[str, CallIR]
-) -> Iterator[Edge]:
+) -> Iterator[DiagramEdge]:
     """The edges with the converters into the analog side."""
     for stage in model.stages:
         if isinstance(stage, FeedforwardIR):
@@ -220,7 +224,7 @@ def _bare_edges(
         end = readout.name if readout.ops else "loss"
         yield _use(readout.source, end, show_shape(readout.in_shape), owners)
         if readout.ops:
-            yield Edge(readout.name, "loss", (show_shape(readout.out_shape),))
+            yield DiagramEdge(readout.name, "loss", (show_shape(readout.out_shape),))
 
 
 def _owners(model: ModelIR) -> dict[str, str]:
@@ -232,11 +236,11 @@ def _owners(model: ModelIR) -> dict[str, str]:
     }
 
 
-def _use(port: str, target: str, shape: str, owners: dict[str, str]) -> Edge:
-    return Edge(owners.get(port, port), target, (shape,), note=port, tip=f"{port}: {shape}")
+def _use(port: str, target: str, shape: str, owners: dict[str, str]) -> DiagramEdge:
+    return DiagramEdge(owners.get(port, port), target, (shape,), note=port, tip=f"{port}: {shape}")
 
 
-def _drive(drive: DriveIR, block: str, shape: str, owners: dict[str, str]) -> Edge:
+def _drive(drive: DriveIR, block: str, shape: str, owners: dict[str, str]) -> DiagramEdge:
     edge = _use(drive.source, f"{block}:{drive.layer}", shape, owners)
     if not drive.ops:
         return edge
@@ -263,10 +267,10 @@ def _label(ops: tuple[OpIR, ...]) -> tuple[str, ...]:
     return (*written[:1], *(f"|> {op}" for op in written[1:]))
 
 
-def _coupling(coupling: CouplingIR, block: str) -> Edge:
+def _coupling(coupling: CouplingIR, block: str) -> DiagramEdge:
     label = (*_label(coupling.ops), *_options("coupling", coupling.settings))
     ends = f"{coupling.source} <-> {coupling.target}"
-    return Edge(
+    return DiagramEdge(
         f"{block}:{coupling.source}",
         f"{block}:{coupling.target}",
         label,

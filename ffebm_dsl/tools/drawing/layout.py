@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ffebm_dsl.tools.drawing.column import Column
+from ffebm_dsl.tools.drawing.column import ColumnScene
 from ffebm_dsl.tools.drawing.columns import split
 from ffebm_dsl.tools.drawing.diagram import Diagram
 from ffebm_dsl.tools.drawing.legend import legend, legend_width
@@ -30,7 +30,9 @@ def place(diagram: Diagram) -> Scene:
     left = (total - breadth * len(columns) + GUTTER) / 2
     top = MARGIN + (20 if len(columns) > 1 else 0)
     placed = [
-        Column(diagram, order, routes, reach, left - reach.all[0] + i * breadth, top).fill(rows)
+        ColumnScene(diagram, order, routes, reach, left - reach.all[0] + i * breadth, top).fill(
+            rows
+        )
         for i, rows in enumerate(columns)
     ]
     lines = [line for column in placed for line in column_lines(column)]

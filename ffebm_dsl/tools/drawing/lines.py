@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ffebm_dsl.tools.drawing.column import Column
-from ffebm_dsl.tools.drawing.diagram import Edge
+from ffebm_dsl.tools.drawing.column import ColumnScene
+from ffebm_dsl.tools.drawing.diagram import DiagramEdge
 from ffebm_dsl.tools.drawing.routes import Arc, Trunk
 from ffebm_dsl.tools.drawing.scene import Box, Line, Point, Text
 from ffebm_dsl.tools.drawing.sizes import LANE, stub_label
@@ -14,7 +14,7 @@ LOOP = 24.0
 """How far the loop of a lateral coupling reaches."""
 
 
-def column_lines(column: Column) -> Iterator[Line]:
+def column_lines(column: ColumnScene) -> Iterator[Line]:
     """Every line that begins and ends in the column; its labels are added to the column."""
     yield from _straight(column)
     for trunk in column.routes.trunks:
@@ -30,7 +30,9 @@ def column_lines(column: Column) -> Iterator[Line]:
         yield _tag(edge, words, column)
 
 
-def connector(edge: Edge, column: Column, following: Column, gutter: float, top: float) -> Line:
+def connector(
+    edge: DiagramEdge, column: ColumnScene, following: ColumnScene, gutter: float, top: float
+) -> Line:
     """The line from the foot of one column to the head of the next."""
     start, end = column.nodes[edge.source], following.nodes[edge.target]
     points = (
@@ -44,7 +46,7 @@ def connector(edge: Edge, column: Column, following: Column, gutter: float, top:
     return Line(points, "one-way", tip=edge.tip)
 
 
-def _straight(column: Column) -> Iterator[Line]:
+def _straight(column: ColumnScene) -> Iterator[Line]:
     for edge in column.routes.straight.values():
         if edge.source in column.nodes and edge.target in column.nodes:
             upper, lower = sorted((column.nodes[edge.source], column.nodes[edge.target]), key=_top)
@@ -61,7 +63,7 @@ def _centre(box: Box) -> float:
     return box.x + box.width / 2
 
 
-def _trunk(trunk: Trunk, column: Column) -> Iterator[Line]:
+def _trunk(trunk: Trunk, column: ColumnScene) -> Iterator[Line]:
     source = column.nodes[trunk.source]
     first = column.reach.inner if trunk.inner else column.reach.outer
     lane = column.middle + first - LANE * trunk.lane
@@ -84,7 +86,7 @@ def _trunk(trunk: Trunk, column: Column) -> Iterator[Line]:
         yield Line(points, "one-way", tip=edge.tip)
 
 
-def _arrival(edge: Edge, lane: float, column: Column) -> tuple[Point, ...]:
+def _arrival(edge: DiagramEdge, lane: float, column: ColumnScene) -> tuple[Point, ...]:
     """From a lane into a node: a layer's side, or a map's top."""
     target = column.nodes[edge.target]
     if edge.target in column.entries:
@@ -94,7 +96,7 @@ def _arrival(edge: Edge, lane: float, column: Column) -> tuple[Point, ...]:
     return (lane, height), (target.x, height)
 
 
-def _left_stub(edge: Edge, words: str, column: Column) -> float:
+def _left_stub(edge: DiagramEdge, words: str, column: ColumnScene) -> float:
     """The height at which an edge meets the left of a layer, its label written above it."""
     box = column.nodes[edge.target]
     position = next(i for i, e in enumerate(column.slots(edge.target).left) if e is edge)
@@ -103,7 +105,7 @@ def _left_stub(edge: Edge, words: str, column: Column) -> float:
     return height
 
 
-def _arc(arc: Arc, column: Column) -> Line:
+def _arc(arc: Arc, column: ColumnScene) -> Line:
     lane = column.middle + column.reach.right + LANE * arc.lane
     ends = []
     for node in (arc.upper, arc.lower):
@@ -118,17 +120,17 @@ def _right(box: Box) -> float:
     return box.x + box.width
 
 
-def _right_y(node: str, item: Arc | Edge, column: Column) -> float:
+def _right_y(node: str, item: Arc | DiagramEdge, column: ColumnScene) -> float:
     """Where a line meets the right of a layer; a loop takes its slot and the next."""
     position = 0
     for other in column.slots(node).right:
         if other is item:
             break
-        position += 2 if isinstance(other, Edge) else 1
+        position += 2 if isinstance(other, DiagramEdge) else 1
     return column.slot_y(node, position)
 
 
-def _loop(edge: Edge, column: Column) -> Line:
+def _loop(edge: DiagramEdge, column: ColumnScene) -> Line:
     box = column.nodes[edge.source]
     x, y = _right(box), _right_y(edge.source, edge, column)
     below = column.slot_y(edge.source, 1) - column.slot_y(edge.source, 0) + y
@@ -138,7 +140,7 @@ def _loop(edge: Edge, column: Column) -> Line:
     return Line(points, "symmetric", True, edge.tip)
 
 
-def _tag(edge: Edge, words: str, column: Column) -> Line:
+def _tag(edge: DiagramEdge, words: str, column: ColumnScene) -> Line:
     """A short arrow from the name of a port that is in another column."""
     box = column.nodes[edge.target]
     if edge.target in column.entries:

@@ -19,15 +19,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ffebm_dsl.tools.drawing.diagram import Diagram, Edge, Row
+from ffebm_dsl.tools.drawing.diagram import Diagram, DiagramEdge, Row
 
 
 class Trunk(NamedTuple):
     """A port's uses in one column. ``near`` are maps of the next row, reached without a lane."""
 
     source: str
-    near: tuple[Edge, ...]
-    far: tuple[Edge, ...]
+    near: tuple[DiagramEdge, ...]
+    far: tuple[DiagramEdge, ...]
     inner: bool
     below: bool
     """Whether it leaves the source below, and not on the left."""
@@ -37,7 +37,7 @@ class Trunk(NamedTuple):
 class Arc(NamedTuple):
     """``upper`` and ``lower`` are the ends' nodes by their rows."""
 
-    edge: Edge
+    edge: DiagramEdge
     upper: str
     lower: str
     lane: int = 0
@@ -46,11 +46,11 @@ class Arc(NamedTuple):
 class Routes(NamedTuple):
     """``straight`` by the upper row's number."""
 
-    straight: dict[int, Edge]
+    straight: dict[int, DiagramEdge]
     trunks: tuple[Trunk, ...]
     arcs: tuple[Arc, ...]
-    loops: tuple[Edge, ...]
-    tags: tuple[Edge, ...]
+    loops: tuple[DiagramEdge, ...]
+    tags: tuple[DiagramEdge, ...]
 
     @property
     def lanes(self) -> tuple[int, int, int]:
@@ -105,8 +105,8 @@ def _column(node: str, order: Order) -> int:
     return order.column[order.at[node]]
 
 
-def _straight(edges: Iterable[Edge], order: Order) -> dict[int, Edge]:
-    found: dict[int, Edge] = {}
+def _straight(edges: Iterable[DiagramEdge], order: Order) -> dict[int, DiagramEdge]:
+    found: dict[int, DiagramEdge] = {}
     for edge in edges:
         upper, lower = sorted((order.at[edge.source], order.at[edge.target]))
         middle = {order.rows[upper].nodes[0].name, order.rows[lower].nodes[0].name}
@@ -115,8 +115,8 @@ def _straight(edges: Iterable[Edge], order: Order) -> dict[int, Edge]:
     return found
 
 
-def _trunks(uses: Iterable[Edge], order: Order) -> tuple[Trunk, ...]:
-    grouped: dict[tuple[str, bool], list[Edge]] = {}
+def _trunks(uses: Iterable[DiagramEdge], order: Order) -> tuple[Trunk, ...]:
+    grouped: dict[tuple[str, bool], list[DiagramEdge]] = {}
     for edge in uses:
         block = order.row(edge.source).block
         inner = bool(block) and block == order.row(edge.target).block
@@ -136,7 +136,7 @@ def _trunks(uses: Iterable[Edge], order: Order) -> tuple[Trunk, ...]:
     return tuple(done)
 
 
-def _is_near(edge: Edge, order: Order) -> bool:
+def _is_near(edge: DiagramEdge, order: Order) -> bool:
     next_row = order.at[edge.target] == order.at[edge.source] + 1
     return next_row and not order.is_layer(edge.target)
 
@@ -153,7 +153,7 @@ def _entry(node: str, order: Order) -> float:
     return order.at[node] - (0.1 if order.is_layer(node) else 0.3)
 
 
-def _arcs(couplings: Iterable[Edge], order: Order) -> tuple[Arc, ...]:
+def _arcs(couplings: Iterable[DiagramEdge], order: Order) -> tuple[Arc, ...]:
     arcs = []
     for edge in couplings:
         upper, lower = sorted((edge.source, edge.target), key=lambda node: order.at[node])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ffebm_dsl.tools.drawing.diagram import Diagram, Edge, Node, NodeKind, Row
+from ffebm_dsl.tools.drawing.diagram import Diagram, DiagramEdge, DiagramNode, NodeKind, Row
 from ffebm_dsl.tools.drawing.metrics import width, wrapped
 from ffebm_dsl.tools.drawing.routes import Arc, Order, Routes, Trunk
 
@@ -23,12 +23,12 @@ LABEL = 230.0
 class Slots(NamedTuple):
     """What meets a layer's sides, from top to bottom; ``height`` is the fuller one's."""
 
-    left: tuple[Edge | Trunk, ...]
-    right: tuple[Edge | Arc, ...]
+    left: tuple[DiagramEdge | Trunk, ...]
+    right: tuple[DiagramEdge | Arc, ...]
 
     @property
     def height(self) -> int:
-        loops = sum(isinstance(item, Edge) for item in self.right)
+        loops = sum(isinstance(item, DiagramEdge) for item in self.right)
         return max(len(self.left), len(self.right) + loops)
 
 
@@ -44,7 +44,7 @@ def slots(node: str, routes: Routes) -> Slots:
     return Slots((*tags, *(e for _, _, e in arriving), *leaving), (*loops, *above, *below))
 
 
-def size(node: Node, layer_width: float, routes: Routes) -> tuple[float, float]:
+def size(node: DiagramNode, layer_width: float, routes: Routes) -> tuple[float, float]:
     """Width and height of a node; all layers of a picture are ``layer_width`` wide."""
     if node.kind is NodeKind.LAYER:
         return layer_width, max(28.0, SLOT * slots(node.name, routes).height + 8)
@@ -59,24 +59,24 @@ def layer_width(rows: tuple[Row, ...]) -> float:
     return max((_layer_line(node) for node in layers), default=0) + 2 * PAD
 
 
-def _layer_line(node: Node) -> float:
+def _layer_line(node: DiagramNode) -> float:
     """The shape is in the middle, so both sides are as wide as the wider one."""
     shape = width(node.lines[0][0], FONT)
     side = max(width(node.title, FONT, bold=True), width(node.aside, SMALL))
     return 2 * side + shape + 20
 
 
-def label_lines(edge: Edge) -> tuple[str, ...]:
+def label_lines(edge: DiagramEdge) -> tuple[str, ...]:
     """The text at a straight coupling, one line above the other."""
     return wrapped(edge.label, LABEL, SMALL)
 
 
-def stub_label(edge: Edge) -> str:
+def stub_label(edge: DiagramEdge) -> str:
     """The text at a line that meets a layer from the side."""
     return "  ".join(filter(None, (" ".join(edge.label), edge.note if edge.symmetric else "")))
 
 
-def tag_label(edge: Edge) -> str:
+def tag_label(edge: DiagramEdge) -> str:
     return f"{edge.note} {edge.label[0]}"
 
 

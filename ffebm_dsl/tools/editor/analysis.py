@@ -9,7 +9,7 @@ from functools import cached_property
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.passes import resolve_and_check
-from ffebm_dsl.language.ir.resolve.resolved import Spec
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedSpec
 from ffebm_dsl.language.syntax import Token, ast, lex, parse_with_recovery
 from ffebm_dsl.language.syntax.declarations import Declaration, declarations
 
@@ -24,7 +24,7 @@ class Analysis:
 
     source: SourceFile
     program: ast.Program | None
-    spec: Spec | None
+    spec: ResolvedSpec | None
     diagnostics: tuple[Diagnostic, ...]
 
     @cached_property

@@ -68,19 +68,19 @@ _BY_FIELD: Mapping[tuple[type, str], Expected] = MappingProxyType(
         (ast.Gradient, "estimator"): Expected("gradients"),
         (ast.Init, "initialiser"): Expected("initialisers"),
         (ast.Instance, "template"): Expected(names=("templates",)),
-        (ast.Energy, "kind"): Expected("energies"),
-        (ast.Energy, "device"): Expected(words=("ideal",), names=("devices",)),
-        (ast.Layer, "shape"): _VALUES,
-        (ast.Layer, "activation"): Expected("activations"),
-        (ast.Drive, "source"): Expected(names=("layers", "ports")),
-        (ast.Drive, "target"): Expected(names=("layers",)),
-        (ast.Drive, "ops"): Expected("ops", coupling=True),
-        (ast.Coupling, "source"): Expected(names=("layers", "ports")),
-        (ast.Coupling, "target"): Expected(names=("layers",)),
-        (ast.Coupling, "ops"): Expected("ops", coupling=True),
+        (ast.EnergyStatement, "kind"): Expected("energies"),
+        (ast.EnergyStatement, "device"): Expected(words=("ideal",), names=("devices",)),
+        (ast.LayerStatement, "shape"): _VALUES,
+        (ast.LayerStatement, "activation"): Expected("activations"),
+        (ast.DriveStatement, "source"): Expected(names=("layers", "ports")),
+        (ast.DriveStatement, "target"): Expected(names=("layers",)),
+        (ast.DriveStatement, "ops"): Expected("ops", coupling=True),
+        (ast.CouplingStatement, "source"): Expected(names=("layers", "ports")),
+        (ast.CouplingStatement, "target"): Expected(names=("layers",)),
+        (ast.CouplingStatement, "ops"): Expected("ops", coupling=True),
         # As yet, what begins there may be a drive.
-        (ast.Term, "layer"): Expected(names=("layers", "ports")),
-        (ast.Term, "call"): Expected("terms"),
+        (ast.TermStatement, "layer"): Expected(names=("layers", "ports")),
+        (ast.TermStatement, "call"): Expected("terms"),
         (ast.Out, "layer"): Expected(names=("layers",)),
         (ast.Negative, "operand"): _VALUES,
         (ast.Arithmetic, "first"): _VALUES,
@@ -102,8 +102,10 @@ def expected(program: ast.Program, place: Span) -> Expected:
                 section = PHASES.get(node.phase.text)
             case ast.Train(), "settings":
                 section = TRAIN
-            case ((ast.Drive() | ast.Coupling()), "settings"):
-                section = CONNECTIONS[type(node).__name__.lower()]
+            case ((ast.DriveStatement() | ast.CouplingStatement()), "settings"):
+                section = CONNECTIONS[
+                    "drive" if isinstance(node, ast.DriveStatement) else "coupling"
+                ]
             case ast.Hardware(), "settings":
                 section = HARDWARE
             case ast.Setting(), _:

@@ -8,7 +8,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.ir.resolve.resolved import Block, Chain, Coupling, Layer, Map, readouts
+from ffebm_dsl.language.ir.resolve.resolved import (
+    ResolvedBlock,
+    ResolvedChain,
+    ResolvedCoupling,
+    ResolvedLayer,
+    ResolvedMap,
+    readouts,
+)
 from ffebm_dsl.language.ir.tools.count import op_macs, op_parameters
 from ffebm_dsl.language.ir.tools.notation import written, written_briefly
 from ffebm_dsl.language.registry import TABLES, show_shape
@@ -119,11 +126,11 @@ def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:
     for keyword, end in (("input", model.input), ("target", model.target)):
         if end is not None and end.shape and declaration.keyword == keyword:
             yield f"{end.kind} {show_shape(end.shape)}"
-    maps = [stage for stage in model.stages if isinstance(stage, Map)]
+    maps = [stage for stage in model.stages if isinstance(stage, ResolvedMap)]
     for map_ in (*maps, *readouts(model)):
         if map_.span == place:
             yield _map_fact(map_)
-    for block in (stage for stage in model.stages if isinstance(stage, Block)):
+    for block in (stage for stage in model.stages if isinstance(stage, ResolvedBlock)):
         where = f"in `{block.name}`: " if block.expansion else ""
         if block.span == place:
             yield _block_fact(block)
@@ -135,7 +142,7 @@ def connection_facts(analysis: Analysis, arrow: Span) -> Iterator[str]:
     """What is known of the coupling that an arrow belongs to."""
     model = analysis.spec.model if analysis.spec else None
     for block in model.stages if model else ():
-        if not isinstance(block, Block):
+        if not isinstance(block, ResolvedBlock):
             continue
         where = f"in `{block.name}`: " if block.expansion else ""
         for coupling in block.couplings:
@@ -148,20 +155,20 @@ def _inside(inner: Span, outer: Span) -> bool:
     return outer.start <= inner.start and inner.end <= outer.end
 
 
-def _map_fact(map_: Map) -> str:
+def _map_fact(map_: ResolvedMap) -> str:
     if map_.in_shape is None or map_.out_shape is None:
         return "shapes unknown"
     ends = f"{show_shape(map_.in_shape)} -> {show_shape(map_.out_shape)}"
     return f"{ends}; {_cost(map_.chain)}"
 
 
-def _cost(chain: Chain) -> str:
+def _cost(chain: ResolvedChain) -> str:
     ops = chain.shaped or ()
     parameters, macs = sum(map(op_parameters, ops)), sum(map(op_macs, ops))
     return f"{parameters:,} parameters, {macs:,} MACs per sample"
 
 
-def _layer_fact(layer: Layer) -> str:
+def _layer_fact(layer: ResolvedLayer) -> str:
     if layer.shape is None:
         return "shape unknown"
     activation = layer.activation
@@ -169,14 +176,14 @@ def _layer_fact(layer: Layer) -> str:
     return f"{show_shape(layer.shape)}, {prod(layer.shape):,} units, {words}"
 
 
-def _coupling_fact(coupling: Coupling, block: Block) -> str:
+def _coupling_fact(coupling: ResolvedCoupling, block: ResolvedBlock) -> str:
     shapes = [block.layer(end).shape for end in (coupling.source, coupling.target)]
     ends = " <-> ".join(show_shape(shape) if shape else "?" for shape in shapes)
     known = coupling.chain.shaped is not None
     return f"`{coupling.text}`: {ends}" + (f"; {_cost(coupling.chain)}" if known else "")
 
 
-def _block_fact(block: Block) -> str:
+def _block_fact(block: ResolvedBlock) -> str:
     chains = [m.chain for m in block.maps] + [c.chain for c in block.couplings]
     total = sum(op_parameters(op) for chain in chains for op in chain.shaped or ())
     units = sum(prod(layer.shape) for layer in block.layers if layer.shape)

@@ -65,7 +65,7 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Configurations side by side, by one metric of one set, ``validation`` or ``test``.
 
     ``varied`` are the keys that tell them apart.
@@ -185,7 +185,7 @@ def _flat(value: Any, key: str) -> dict[str, Any]:
 
 def compare(
     results: Sequence[Result], by: Sequence[str], metric: str = "", on: str = ""
-) -> Comparison:
+) -> RunComparison:
     """The runs' configurations with means and intervals, and paired differences from the first.
 
     Args:
@@ -215,7 +215,7 @@ def compare(
             difference = paired(found.values, configurations[0].values)
             found = Configuration(found.label, found.values, found.failed, found.mean, difference)
         configurations.append(found)
-    return Comparison(metric, on, varied, configurations)
+    return RunComparison(metric, on, varied, configurations)
 
 
 def _require_ended(results: Sequence[Result]) -> None:

@@ -32,7 +32,7 @@ _POLL = 0.1
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepPlan:
     """The trials of one folder.
 
     Attributes:
@@ -64,7 +64,7 @@ class Sweep:
 
 
 @contextmanager
-def opened(sweep: Sweep, source: SourceFile) -> Iterator[Path]:
+def opened(sweep: SweepPlan, source: SourceFile) -> Iterator[Path]:
     """Make the folder, or take it up again; the spec to train. No other sweep works there.
 
     Raises:
@@ -129,7 +129,7 @@ class Pool:
         ended: called with each trial and its exit code when its process has ended.
     """
 
-    sweep: Sweep
+    sweep: SweepPlan
     spec: Path
     jobs: int
     ended: Callable[[Trial, int], None]

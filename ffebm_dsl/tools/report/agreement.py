@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from ffebm_dsl.running.records import Table
+from ffebm_dsl.running.records import RecordTable
 from ffebm_dsl.tools.report.runs import Run
-from ffebm_dsl.tools.report.sections import Group, Section, limited
+from ffebm_dsl.tools.report.sections import Section, SectionGroup, limited
 from ffebm_dsl.tools.report.svg import INK, Artist, Figure, colour, dash, log_axis
 from ffebm_dsl.tools.report.text import number, printable, short
 
@@ -54,12 +54,12 @@ def agreement(runs: Sequence[Run], artist: Artist) -> Section:
     )
 
 
-def _of_analysis(run: Run, table: Table, artist: Artist) -> Group:
+def _of_analysis(run: Run, table: RecordTable, artist: Artist) -> SectionGroup:
     last = last_rows(table)
     picked = np.arange(len(last))
     cosine, error = (table[name][last, picked] for name in ("cosine", "relative_error"))
     spread = _spread(table["cosine"])
-    return Group(
+    return SectionGroup(
         f"{run.name}: EP against autodiff",
         (
             "Points are after the last sweep, bars span all sweeps before it. Tensors whose "
@@ -70,7 +70,7 @@ def _of_analysis(run: Run, table: Table, artist: Artist) -> Group:
     )
 
 
-def _of_training(run: Run, table: Table, artist: Artist) -> Group:
+def _of_training(run: Run, table: RecordTable, artist: Artist) -> SectionGroup:
     names, sentences = limited(list(table["parameter"]))
     cosine = table["cosine"][:, : len(names)]
     figures = _layers(
@@ -85,7 +85,7 @@ def _of_training(run: Run, table: Table, artist: Artist) -> Group:
             ("norm", "gradient norm", True),
         )
     ]
-    return Group(
+    return SectionGroup(
         f"{run.name}: the gradient in use against the implicit one",
         (
             "Points are medians over the diagnostics of the run, bars their whole range. "
@@ -97,7 +97,7 @@ def _of_training(run: Run, table: Table, artist: Artist) -> Group:
     )
 
 
-def last_rows(table: Table) -> NDArray[np.int64]:
+def last_rows(table: RecordTable) -> NDArray[np.int64]:
     """The row of ``/run/transients`` that holds each parameter's last sweep, (P,)."""
     sweeps = dict(zip(table["block"], table["sweeps"], strict=False))
     most = len(table["sweep"]) - 1
@@ -155,7 +155,7 @@ def _rows(
 
 
 def _over_training(
-    epochs: Values, table: Table, column: str, what: str, log: bool, artist: Artist
+    epochs: Values, table: RecordTable, column: str, what: str, log: bool, artist: Artist
 ) -> Figure:
     values = np.asarray(table[column], float)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ffebm_dsl.running.records import Table as Rows
+from ffebm_dsl.running.records import RecordTable
 from ffebm_dsl.tools.report.runs import Run
-from ffebm_dsl.tools.report.sections import Group, Section, Table
+from ffebm_dsl.tools.report.sections import PageTable, Section, SectionGroup
 from ffebm_dsl.tools.report.text import ABSENT, counted, number, printable, short
 
 MOST_STEPS = 200
@@ -37,7 +37,7 @@ def bad_steps(runs: Sequence[Run]) -> Section:
     )
 
 
-def _of_run(run: Run, table: Rows, titled: bool) -> Group:
+def _of_run(run: Run, table: RecordTable, titled: bool) -> SectionGroup:
     actions = Counter(printable(str(action)) for action in table["action"])
     told = ", ".join(f"{count} {short(action)}" for action, count in actions.items())
     total = counted(len(run.record["train"]), "step")
@@ -45,14 +45,14 @@ def _of_run(run: Run, table: Rows, titled: bool) -> Group:
     if len(table) > MOST_STEPS:
         sentences.append(f"The first {MOST_STEPS} are shown.")
     rows = [_row(table, i) for i in range(min(len(table), MOST_STEPS))]
-    return Group(
+    return SectionGroup(
         run.name if titled else "",
         sentences,
-        tables=[Table(HEAD, rows, numeric=NUMERIC)],
+        tables=[PageTable(HEAD, rows, numeric=NUMERIC)],
     )
 
 
-def _row(table: Rows, i: int) -> list[str]:
+def _row(table: RecordTable, i: int) -> list[str]:
     def text(column: str) -> str:
         return printable(str(table[column][i])) or ABSENT
 

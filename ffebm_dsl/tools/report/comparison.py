@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ffebm_dsl.tools.report.runs import Run
-from ffebm_dsl.tools.report.sections import Group, Section, Table
+from ffebm_dsl.tools.report.sections import PageTable, Section, SectionGroup
 from ffebm_dsl.tools.report.text import ABSENT, counted, duration, number
 
 HEAD = (
@@ -57,8 +57,8 @@ def comparison(runs: Sequence[Run]) -> Section:
         )
     if unfinished:
         sentences.append(f"Not finished: {', '.join(unfinished)}.")
-    table = Table(HEAD, [_row(group) for group in ordered], numeric=NUMERIC)
-    return Section(anchor, title, sentences=sentences, groups=[Group(tables=[table])])
+    table = PageTable(HEAD, [_row(group) for group in ordered], numeric=NUMERIC)
+    return Section(anchor, title, sentences=sentences, groups=[SectionGroup(tables=[table])])
 
 
 def _order(run: Run) -> tuple[str, int, int, str, str]:

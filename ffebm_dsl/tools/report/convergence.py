@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from ffebm_dsl.running.records import STATUSES, Table
+from ffebm_dsl.running.records import STATUSES, RecordTable
 from ffebm_dsl.tools.report.curves import binned
 from ffebm_dsl.tools.report.runs import Run
-from ffebm_dsl.tools.report.sections import Group, Key, Section, limited
+from ffebm_dsl.tools.report.sections import Key, Section, SectionGroup, limited
 from ffebm_dsl.tools.report.svg import Artist, Figure, colour, dash, log_axis
 from ffebm_dsl.tools.report.text import number, printable, short
 
@@ -46,18 +46,18 @@ def convergence(runs: Sequence[Run], artist: Artist) -> Section:
     )
 
 
-def _of_run(run: Run, table: Table, artist: Artist, folded: bool) -> Group:
+def _of_run(run: Run, table: RecordTable, artist: Artist, folded: bool) -> SectionGroup:
     blocks, sentences = limited(list(dict.fromkeys(table["block"])))
     epochs = run.epochs_at(table["step"])
     figures = []
     for block in blocks:
         solves = [i for i, name in enumerate(table["block"]) if name == block]
         figures += _of_block(table, epochs, block, solves, artist)
-    return Group(run.name, sentences, figures, folded=folded, by_three=True)
+    return SectionGroup(run.name, sentences, figures, folded=folded, by_three=True)
 
 
 def _of_block(
-    table: Table, epochs: np.ndarray, block: str, solves: list[int], artist: Artist
+    table: RecordTable, epochs: np.ndarray, block: str, solves: list[int], artist: Artist
 ) -> list[Figure]:
     name = short(printable(block))
     figures = [
@@ -72,7 +72,7 @@ def _of_block(
 
 
 def _phases(
-    table: Table,
+    table: RecordTable,
     epochs: np.ndarray,
     solves: list[int],
     column: str,
@@ -98,7 +98,9 @@ def _phases(
     return artist.draw(plot, caption="", alt=f"{title} over epochs: {ends}")
 
 
-def _endings(table: Table, epochs: np.ndarray, solve: int, name: str, artist: Artist) -> Figure:
+def _endings(
+    table: RecordTable, epochs: np.ndarray, solve: int, name: str, artist: Artist
+) -> Figure:
     """The parts of the batch that ended in each status, one on top of the other."""
     counts = np.stack([np.asarray(table[status][:, solve], float) for status in STATUSES])
     total = np.maximum(counts.sum(0), 1)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from ffebm_dsl.tools.report.runs import Run
-from ffebm_dsl.tools.report.sections import Group, Key, Section
+from ffebm_dsl.tools.report.sections import Key, Section, SectionGroup
 from ffebm_dsl.tools.report.svg import Artist, Figure, colour, dash, log_axis
 from ffebm_dsl.tools.report.text import counted, number, short
 
@@ -58,7 +58,7 @@ def learning_curves(runs: Sequence[Run], artist: Artist) -> Section:
             *([f"Not evaluated yet: {', '.join(untested)}."] if untested else []),
         ),
         legend=legend(runs, "train"),
-        groups=[Group(figures=[figure for figure in figures if figure])],
+        groups=[SectionGroup(figures=[figure for figure in figures if figure])],
     )
 
 
@@ -87,7 +87,7 @@ def wall_clock(runs: Sequence[Run], artist: Artist) -> Section:
             "counts the time of all its parts.",
         ),
         legend=legend(runs, "train"),
-        groups=[Group(figures=[figure for figure in figures if figure])],
+        groups=[SectionGroup(figures=[figure for figure in figures if figure])],
     )
 
 

@@ -17,7 +17,7 @@ from ffebm_dsl.language.registry import HARDWARE
 from ffebm_dsl.tools.cost import Assumptions, Entry, SpecCost, cost, load_prices
 from ffebm_dsl.tools.cost.account import KINDS
 from ffebm_dsl.tools.report.runs import Run
-from ffebm_dsl.tools.report.sections import Group, Key, Section, Table
+from ffebm_dsl.tools.report.sections import Key, PageTable, Section, SectionGroup
 from ffebm_dsl.tools.report.svg import Artist, Figure, colour
 from ffebm_dsl.tools.report.text import printable, short
 
@@ -35,7 +35,7 @@ def hardware(runs: Sequence[Run], artist: Artist) -> Section:
         return replace(section, missing="no run was trained on hardware")
     costs = [(run, priced) for run, spec in found if (priced := _cost(spec)) is not None]
     figures = [_bars(costs, task, title, artist) for task, title in TASKS] if costs else []
-    energy = Group(
+    energy = SectionGroup(
         "Energy",
         sentences=(
             f"By the list of prices `{PRICES}`, with all sweeps that a phase may take and "
@@ -48,7 +48,7 @@ def hardware(runs: Sequence[Run], artist: Artist) -> Section:
         section,
         sentences=("The devices as the spec states them; what is not named is ideal.",),
         legend=tuple(Key(kind, k) for k, kind in enumerate(KINDS)) if figures else (),
-        groups=[Group(tables=[_devices(found)]), *([energy] if figures else [])],
+        groups=[SectionGroup(tables=[_devices(found)]), *([energy] if figures else [])],
     )
 
 
@@ -73,13 +73,15 @@ def _batch(spec: SpecIR) -> int:
     return batch if isinstance(batch, int) else 1
 
 
-def _devices(found: Sequence[tuple[Run, SpecIR]]) -> Table:
+def _devices(found: Sequence[tuple[Run, SpecIR]]) -> PageTable:
     rows = [
         [short(run.name, 40), device.name, *_keys(device.arguments)]
         for run, spec in found
         for device in spec.hardware
     ]
-    return Table(["run", "hardware", *(name.replace("_", " ") for name in HARDWARE.names)], rows)
+    return PageTable(
+        ["run", "hardware", *(name.replace("_", " ") for name in HARDWARE.names)], rows
+    )
 
 
 def _keys(arguments: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from ffebm_dsl.tools.report.runs import LARGEST, Run
-from ffebm_dsl.tools.report.sections import Group, Section, Table
+from ffebm_dsl.tools.report.sections import PageTable, Section, SectionGroup
 from ffebm_dsl.tools.report.text import ABSENT, counted, printable
 
 MOST_EVENTS = 200
@@ -24,7 +24,7 @@ def origins(runs: Sequence[Run]) -> Section:
     )
 
 
-def _of_run(run: Run) -> Group:
+def _of_run(run: Run) -> SectionGroup:
     events, segments = run.record["events"], run.record["segments"]
     inexact = int((segments["exact"] == 0).sum())
     told = counted(len(segments), "process", "processes")
@@ -54,8 +54,8 @@ def _of_run(run: Run) -> Group:
         [printable(str(events[name][i])) for name in ("time", "step", "kind", "message")]
         for i in range(min(len(events), MOST_EVENTS))
     ]
-    tables = [Table(("time", "step", "event", "message"), rows, numeric=frozenset({1}))]
-    return Group(
+    tables = [PageTable(("time", "step", "event", "message"), rows, numeric=frozenset({1}))]
+    return SectionGroup(
         run.name,
         facts=facts,
         tables=tables if rows else [],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ffebm_dsl.tools.report.runs import Run
-from ffebm_dsl.tools.report.sections import Group, Section, Table
+from ffebm_dsl.tools.report.sections import PageTable, Section, SectionGroup
 from ffebm_dsl.tools.report.text import number, printable, short
 
 
@@ -22,7 +22,9 @@ def quantities(runs: Sequence[Run]) -> list[Section]:
             for k, name in enumerate(table["quantity"])
         ]
         head = ["quantity", *(f"epoch {number(float(epochs[at]))}" for at in (0, -1))]
-        groups.append(Group(run.name, tables=[Table(head, rows, numeric=frozenset({1, 2}))]))
+        groups.append(
+            SectionGroup(run.name, tables=[PageTable(head, rows, numeric=frozenset({1, 2}))])
+        )
     return [
         Section(
             "quantities",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.registry import GRADIENTS
-from ffebm_dsl.running.records import BAD_STEPS, Record, Table, read
+from ffebm_dsl.running.records import BAD_STEPS, Record, RecordTable, read
 from ffebm_dsl.tools.report.text import ABSENT, counted, printable
 
 RECORD = "run.h5"
@@ -33,7 +33,7 @@ class Run:
     record: Record
     left_out: int = 0
 
-    def table(self, group: str) -> Table | None:
+    def table(self, group: str) -> RecordTable | None:
         """A group that has something in it, or None."""
         table = self.record.tables.get(group)
         if table is None or (table.group.rows and not len(table)):

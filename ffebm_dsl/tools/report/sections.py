@@ -13,7 +13,7 @@ MOST_FIGURES = 120
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """A table with its head; cells are text. ``numeric`` columns are set to the right."""
 
     head: Sequence[str]
@@ -33,7 +33,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Group:
+class SectionGroup:
     """Figures that belong together.
 
     A ``folded`` group opens on demand; a group ``by_three`` has at most three in a row, for
@@ -43,7 +43,7 @@ class Group:
     title: str = ""
     sentences: Sequence[str] = ()
     figures: Sequence[Figure] = ()
-    tables: Sequence[Table] = ()
+    tables: Sequence[PageTable] = ()
     facts: Sequence[tuple[str, str]] = ()
     listing: str = ""
     folded: bool = False
@@ -58,7 +58,7 @@ class Section:
     title: str
     sentences: Sequence[str] = ()
     legend: Sequence[Key] = ()
-    groups: Sequence[Group] = field(default_factory=tuple)
+    groups: Sequence[SectionGroup] = field(default_factory=tuple)
     missing: str = ""
 
 

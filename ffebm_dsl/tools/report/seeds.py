@@ -9,15 +9,15 @@ from matplotlib.axes import Axes
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.tools.experiments.results import (
-    Comparison,
     Configuration,
+    RunComparison,
     compare,
     differing_keys,
     result_of,
 )
 from ffebm_dsl.tools.experiments.statistics import Mean
 from ffebm_dsl.tools.report.runs import Run
-from ffebm_dsl.tools.report.sections import Group, Section, Table
+from ffebm_dsl.tools.report.sections import PageTable, Section, SectionGroup
 from ffebm_dsl.tools.report.svg import PANEL, Artist, Figure, colour
 from ffebm_dsl.tools.report.text import ABSENT, printable, short
 
@@ -39,7 +39,7 @@ def seeds(runs: Sequence[Run], artist: Artist) -> Section:
         missing = "No configuration was trained with several seeds."
         return Section(anchor, title, missing=missing)
     percent = comparison.metric != "loss"
-    table = Table(
+    table = PageTable(
         HEAD, [_row(c, percent) for c in comparison.configurations], numeric=frozenset(range(1, 6))
     )
     return Section(
@@ -50,7 +50,7 @@ def seeds(runs: Sequence[Run], artist: Artist) -> Section:
             f"{' in %' if percent else ''} on the {comparison.on} set. Differences are from "
             "the first row, between runs of one seed. Intervals are Student's, at 95 %.",
         ),
-        groups=[Group(figures=[_figure(comparison, percent, artist)], tables=[table])],
+        groups=[SectionGroup(figures=[_figure(comparison, percent, artist)], tables=[table])],
     )
 
 
@@ -70,7 +70,7 @@ def _told(mean: Mean | None, percent: bool, sign: str) -> tuple[str, str]:
     return format(scale * mean.mean, form), ends
 
 
-def _figure(comparison: Comparison, percent: bool, artist: Artist) -> Figure:
+def _figure(comparison: RunComparison, percent: bool, artist: Artist) -> Figure:
     """A point for every run, and the mean of each configuration with its interval."""
     found = [c for c in comparison.configurations if c.mean is not None]
     scale = 100 if percent else 1

@@ -8,11 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from ffebm_dsl.running.records import Table
+from ffebm_dsl.running.records import RecordTable
 from ffebm_dsl.tools.report.agreement import last_rows
 from ffebm_dsl.tools.report.runs import Run
-from ffebm_dsl.tools.report.sections import Group, Key, Section, limited
-from ffebm_dsl.tools.report.sections import Table as Facts
+from ffebm_dsl.tools.report.sections import Key, PageTable, Section, SectionGroup, limited
 from ffebm_dsl.tools.report.svg import Artist, Figure, colour
 from ffebm_dsl.tools.report.text import ABSENT, counted, number, printable, short
 
@@ -45,7 +44,7 @@ def transients(runs: Sequence[Run], artist: Artist) -> Section:
     )
 
 
-def _of_run(run: Run, table: Table, artist: Artist) -> list[Group]:
+def _of_run(run: Run, table: RecordTable, artist: Artist) -> list[SectionGroup]:
     """The weights in one grid, the facts about the blocks, and the vectors folded away."""
     last = last_rows(table)
     matrix = [" x " in str(shape) for shape in table["parameter_shape"]]
@@ -56,7 +55,7 @@ def _of_run(run: Run, table: Table, artist: Artist) -> list[Group]:
         f"{run.provenance('dataset_name')}, seed {run.provenance('seed')}."
     )
     groups = [
-        Group(
+        SectionGroup(
             run.name,
             (provenance, *cut),
             [_panel(table, p, last[p], artist) for p in weights],
@@ -66,11 +65,11 @@ def _of_run(run: Run, table: Table, artist: Artist) -> list[Group]:
     if vectors:
         figures = [_panel(table, p, last[p], artist) for p in vectors]
         title = f"{run.name}: biases and other vectors"
-        groups.append(Group(title, also_cut, figures, folded=True))
+        groups.append(SectionGroup(title, also_cut, figures, folded=True))
     return groups
 
 
-def _facts(table: Table) -> Facts:
+def _facts(table: RecordTable) -> PageTable:
     """What decides how well each block's gradients can agree."""
     rows = [
         [
@@ -83,7 +82,7 @@ def _facts(table: Table) -> Facts:
         ]
         for k in range(len(table["block"]))
     ]
-    return Facts(
+    return PageTable(
         (
             "block",
             "beta",
@@ -97,7 +96,7 @@ def _facts(table: Table) -> Facts:
     )
 
 
-def _panel(table: Table, p: int, last: int, artist: Artist) -> Figure:
+def _panel(table: RecordTable, p: int, last: int, artist: Artist) -> Figure:
     name = short(printable(str(table["parameter"][p])), 34)
     sweeps, entries = table["sweep"][: last + 1], table["entry_index"][p]
     ep, unrolled = table["value"][: last + 1, p], table["value_unrolled"][: last + 1, p]

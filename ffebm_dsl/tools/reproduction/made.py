@@ -37,12 +37,12 @@ def _split(spec: SpecIR, count: int, first: int) -> Split:
     levels = DATA[spec.train.data.name].integer_maximum + 1
     rows = np.arange(first, first + count)[:, None]
     pixels = np.arange(math.prod(shape))[None, :]
-    x = keyed.bits(keyed.Stream.MADE, 0, rows, pixels)
+    x = keyed.bits(keyed.Purpose.MADE, 0, rows, pixels)
     kind = TARGETS[target.kind]
     drawn = kind.draw(count, target.size, torch.Generator().manual_seed(first))
     y = drawn.numpy()
     if kind.classes:
-        pattern = keyed.bits(keyed.Stream.MADE, 1, y[:, None], pixels)
+        pattern = keyed.bits(keyed.Purpose.MADE, 1, y[:, None], pixels)
         x = np.where(x >> np.uint64(63) == 0, pattern, x)
     samples = (x % np.uint64(levels)).astype(np.uint8).reshape(count, *shape)
     return Split(samples, y, "made samples", "made targets")

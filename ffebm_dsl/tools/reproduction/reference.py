@@ -53,7 +53,7 @@ class Finished:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceResult:
     """What a spec's training gave where it was written.
 
     Attributes:
@@ -82,7 +82,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Mismatch:
     """A number that is not the reference's; ``apart`` is relative."""
 
     place: str
@@ -120,7 +120,7 @@ def find(spec: Path, source: SourceFile) -> Path:
     )
 
 
-def measured(compiled: Compiled, overrides: Mapping[str, str], steps: int) -> Reference:
+def measured(compiled: Compiled, overrides: Mapping[str, str], steps: int) -> ReferenceResult:
     """The reference that this machine gives.
 
     Raises:
@@ -134,7 +134,7 @@ def measured(compiled: Compiled, overrides: Mapping[str, str], steps: int) -> Re
             "would train another network",
             help="fewer steps (--steps), or less gain, frozen routing or average pooling",
         )
-    return Reference(
+    return ReferenceResult(
         spec_sha256=hashlib.sha256(compiled.source.text.encode()).hexdigest(),
         overrides=dict(overrides),
         steps=steps,
@@ -145,11 +145,11 @@ def measured(compiled: Compiled, overrides: Mapping[str, str], steps: int) -> Re
     )
 
 
-def differences(reference: Reference, found: Curve) -> tuple[list[Difference], float]:
+def differences(reference: ReferenceResult, found: Curve) -> tuple[list[Mismatch], float]:
     """What is further from the reference than its limit, in order, and the largest distance."""
     expected, here = list(reference.curve.points()), list(found.points())
     places = {point.place: point for point in here}
-    differing: list[Difference] = []
+    differing: list[Mismatch] = []
     largest = 0.0
     for point in expected:
         other = places.pop(point.place, None)
@@ -157,16 +157,16 @@ def differences(reference: Reference, found: Curve) -> tuple[list[Difference], f
         largest = max(largest, apart)
         if not apart <= reference.limit:
             value = math.nan if other is None else other.value
-            differing.append(Difference(point.place, point.value, value, apart))
-    differing += [Difference(p.place, math.nan, p.value, math.inf) for p in places.values()]
+            differing.append(Mismatch(point.place, point.value, value, apart))
+    differing += [Mismatch(p.place, math.nan, p.value, math.inf) for p in places.values()]
     return differing, math.inf if places else largest
 
 
-def text_changed(reference: Reference, compiled: Compiled) -> bool:
+def text_changed(reference: ReferenceResult, compiled: Compiled) -> bool:
     return hashlib.sha256(compiled.source.text.encode()).hexdigest() != reference.spec_sha256
 
 
-def changed_surroundings(reference: Reference) -> list[str]:
+def changed_surroundings(reference: ReferenceResult) -> list[str]:
     """Machine and versions that are not the reference's: ``torch: 2.13.0 there, 2.14.0 here``."""
     here = {**environment(torch.device("cpu")), **_versions(packages())}
     there = {**reference.environment, **_versions(reference.packages)}
@@ -209,7 +209,7 @@ def _finished(overrides: Mapping[str, str], group: Sequence[Result]) -> Finished
     return Finished(overrides, epochs, on, metric, dict(sorted(values.items())), **around)
 
 
-def write(reference: Reference, path: Path) -> None:
+def write(reference: ReferenceResult, path: Path) -> None:
     """Publish the file.
 
     Raises:
@@ -223,7 +223,7 @@ def write(reference: Reference, path: Path) -> None:
         raise cannot_write(path, error) from error
 
 
-def read(path: Path) -> Reference:
+def read(path: Path) -> ReferenceResult:
     """The reference in a file.
 
     Raises:
@@ -237,7 +237,7 @@ def read(path: Path) -> Reference:
             Finished(**{**entry, "values": {int(k): float(v) for k, v in entry["values"].items()}})
             for entry in stated.pop("results")
         ]
-        found = Reference(**{**stated, "curve": Curve(**stated["curve"]), "results": results})
+        found = ReferenceResult(**{**stated, "curve": Curve(**stated["curve"]), "results": results})
         if not all(math.isfinite(point.value) for point in found.curve.points()):
             raise ValueError("its curve is not of finite numbers")
         if not (math.isfinite(found.amplification) and found.steps >= 1):

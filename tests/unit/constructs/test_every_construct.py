@@ -33,8 +33,8 @@ from ffebm_dsl.language.registry import (
     TARGETS,
     Construct,
     EnergyConstruct,
+    EpochPosition,
     Kind,
-    Progress,
 )
 from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.tools.checking.energy_promises import energy_promises
@@ -139,7 +139,7 @@ def test_a_schedule_is_finite_and_not_negative(
     construct: Any, data: st.DataObject, lr: float, epochs: int, at: float, part: float
 ) -> None:
     arguments = data.draw(calls(construct))
-    rate = construct.rate(arguments, lr, Progress(int(at * epochs), epochs, part))
+    rate = construct.rate(arguments, lr, EpochPosition(int(at * epochs), epochs, part))
     assert math.isfinite(rate) and rate >= 0
 
 

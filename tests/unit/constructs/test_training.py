@@ -19,7 +19,7 @@ from ffebm_dsl.language.registry import (
     OPTIMIZERS,
     SCHEDULES,
     TARGETS,
-    Progress,
+    EpochPosition,
 )
 
 from .arguments import arguments
@@ -106,5 +106,5 @@ def test_a_schedule_gives_finite_rates_that_are_not_negative(
     values = arguments(data.draw, construct)
     epochs = data.draw(st.integers(1, 12))
     for epoch in range(epochs):
-        rate = construct.rate(values, 0.1, Progress(epoch, epochs, 0.5))
+        rate = construct.rate(values, 0.1, EpochPosition(epoch, epochs, 0.5))
         assert rate >= 0 and rate < float("inf")

@@ -8,7 +8,7 @@ from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.ir.check.check_model import blocks_of
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
-from ffebm_dsl.language.ir.resolve.resolved import Block, Spec
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedSpec
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
     ENERGIES,
@@ -19,7 +19,7 @@ from ffebm_dsl.language.registry import (
 )
 
 
-def check_block_calls(spec: Spec, log: Log) -> Spec:
+def check_block_calls(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
     """Report faults of activations and estimators; the spec itself is passed on."""
     inherited: set[Span] = set()
     for block in blocks_of(spec.model) if spec.model else ():
@@ -45,7 +45,7 @@ def _check_arguments(call: BoundCall | None, table: Table[Construct], log: Log) 
         log.report("FFE1023", message, call.span, help=remedy)
 
 
-def _check_holomorphic(block: Block, log: Log) -> None:
+def _check_holomorphic(block: ResolvedBlock, log: Log) -> None:
     """Complex phases need a function of complex states; name what is none."""
     call = block.gradient.call
     if call is None or GRADIENTS[call.name].conflict(call.arguments):
@@ -63,7 +63,7 @@ def _check_holomorphic(block: Block, log: Log) -> None:
         )
 
 
-def _not_holomorphic(block: Block) -> Iterator[tuple[str, Span]]:
+def _not_holomorphic(block: ResolvedBlock) -> Iterator[tuple[str, Span]]:
     if block.energy is not None and not ENERGIES[block.energy].holomorphic:
         yield f"the energy `{block.energy}`", block.energy_span
     for layer in block.layers:

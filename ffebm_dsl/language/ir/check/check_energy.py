@@ -9,7 +9,13 @@ from ffebm_dsl.language.diagnostics import Label
 from ffebm_dsl.language.ir.check.check_feedback import OWN
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
-from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive, Layer, Term
+from ffebm_dsl.language.ir.resolve.resolved import (
+    ResolvedBlock,
+    ResolvedCoupling,
+    ResolvedDrive,
+    ResolvedLayer,
+    ResolvedTerm,
+)
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
     ENERGIES,
@@ -28,11 +34,11 @@ _OF_WEIGHTS: Mapping[str, object] = {
 """Settings that do nothing where there is no weight."""
 
 
-def check_energy(block: Block, log: Log) -> None:
+def check_energy(block: ResolvedBlock, log: Log) -> None:
     """Report what the block's kind of energy cannot have, and settings of no effect in it."""
     assert block.energy is not None
     kind = ENERGIES[block.energy]
-    connections: list[Coupling | Drive] = [*block.couplings, *block.drives]
+    connections: list[ResolvedCoupling | ResolvedDrive] = [*block.couplings, *block.drives]
     for connection in connections:
         _check_settings(connection, kind, log)
     for term in block.terms:
@@ -52,7 +58,7 @@ def check_energy(block: Block, log: Log) -> None:
                 )
 
 
-def _check_term(term: Term, block: Block, kind: EnergyConstruct, log: Log) -> None:
+def _check_term(term: ResolvedTerm, block: ResolvedBlock, kind: EnergyConstruct, log: Log) -> None:
     shape = block.layer(term.layer).shape
     if not kind.terms:
         log.report(
@@ -83,7 +89,7 @@ def _check_term(term: Term, block: Block, kind: EnergyConstruct, log: Log) -> No
         _check_bounds(term, block.layer(term.layer), log)
 
 
-def _check_bounds(term: Term, layer: Layer, log: Log) -> None:
+def _check_bounds(term: ResolvedTerm, layer: ResolvedLayer, log: Log) -> None:
     """Warn of a term that can outgrow the potential of its layer, whose states have no bounds."""
     call, name = layer.activation, term.call.name if term.call else term.name
     # A faulty call has been reported.
@@ -128,10 +134,10 @@ def _refused(kind: EnergyConstruct, activation: str, arguments: Arguments) -> st
     return kind.refuses(ACTIVATIONS[activation].make(**arguments)) if kind.refuses else ""
 
 
-def _has_diagonal(connection: Coupling | Drive) -> bool:
+def _has_diagonal(connection: ResolvedCoupling | ResolvedDrive) -> bool:
     """Whether it joins a layer with itself by one matrix."""
     ops = connection.chain.shaped or ()
-    lateral = isinstance(connection, Coupling) and connection.source == connection.target
+    lateral = isinstance(connection, ResolvedCoupling) and connection.source == connection.target
     return lateral and len(ops) == 1 and len(ops[0].in_shape) < _IMAGE
 
 
@@ -139,7 +145,9 @@ _IMAGE = 3
 """Sizes of a layer whose weights are kernels, which have no diagonal."""
 
 
-def _check_settings(connection: Coupling | Drive, kind: EnergyConstruct, log: Log) -> None:
+def _check_settings(
+    connection: ResolvedCoupling | ResolvedDrive, kind: EnergyConstruct, log: Log
+) -> None:
     ops, settings = connection.chain.shaped, connection.settings
     if ops is None:
         return

@@ -13,12 +13,12 @@ from typing import TypeVar
 from ffebm_dsl.language.diagnostics import Label
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import BlockIR, CouplingIR
-from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedCoupling
 from ffebm_dsl.language.registry import ENERGIES, GRADIENTS
 
 OWN = "own"
 
-CouplingT = TypeVar("CouplingT", Coupling, CouplingIR)
+CouplingT = TypeVar("CouplingT", ResolvedCoupling, CouplingIR)
 
 
 def asymmetric(couplings: Iterable[CouplingT]) -> list[CouplingT]:
@@ -44,7 +44,7 @@ def layer_weights(block: BlockIR) -> dict[str, float] | None:
     )
 
 
-def check_feedback(block: Block, log: Log) -> None:
+def check_feedback(block: ResolvedBlock, log: Log) -> None:
     """Report feedback that the block's kind of energy cannot have, and EP without an energy."""
     if block.energy is None:
         return
@@ -70,7 +70,7 @@ def check_feedback(block: Block, log: Log) -> None:
         )
 
 
-def _check_cycles(block: Block, log: Log) -> None:
+def _check_cycles(block: ResolvedBlock, log: Log) -> None:
     names = [layer.name for layer in block.layers]
     couplings = [c for c in block.couplings if c.settings["feedback"] != OWN]
     assert block.energy is not None
@@ -100,7 +100,7 @@ def _around(names: Sequence[str], cycle: object) -> str:
     return f"around {path} the factors multiply to {product:.6g}, and an energy needs 1"
 
 
-def _factor(coupling: Coupling | CouplingIR) -> float:
+def _factor(coupling: ResolvedCoupling | CouplingIR) -> float:
     factor = coupling.settings["feedback"]
     assert isinstance(factor, int | float)
     return float(factor)

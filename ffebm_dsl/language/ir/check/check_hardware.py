@@ -8,7 +8,7 @@ from typing import Any
 from ffebm_dsl.language.ir.check.check_model import blocks_of, read_by_loss
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, RelaxIR
-from ffebm_dsl.language.ir.resolve.resolved import Block, Spec
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedSpec
 from ffebm_dsl.language.registry import (
     ARRAYS,
     CONVERTERS,
@@ -20,7 +20,7 @@ from ffebm_dsl.language.registry import (
 )
 
 
-def check_hardware(spec: Spec, log: Log) -> Spec:
+def check_hardware(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
     """Report what a block's sweeps or estimator cannot do; the spec itself is passed on."""
     if spec.model is None:
         return spec
@@ -37,7 +37,7 @@ def check_hardware(spec: Spec, log: Log) -> Spec:
     return spec
 
 
-def _check_noise(block: Block, of_device: Sequence[CallIR], log: Log) -> None:
+def _check_noise(block: ResolvedBlock, of_device: Sequence[CallIR], log: Log) -> None:
     for phase, relax in (("free", block.free), ("nudged", block.nudged)):
         accelerated = _accelerated(relax)
         if accelerated and (_noisy(relax.noise) or _noisy(of_device)):
@@ -71,7 +71,7 @@ def _accelerated(relax: RelaxIR) -> str:
     return "" if SOLVERS[relax.solver.name].noisy else f"`solver = {relax.solver.name}`"
 
 
-def _check_energy(block: Block, hardware: dict[str, Any], log: Log) -> None:
+def _check_energy(block: ResolvedBlock, hardware: dict[str, Any], log: Log) -> None:
     if block.energy is None or block.device is None:
         return
     array: CallIR = hardware["weights"]
@@ -85,7 +85,7 @@ def _check_energy(block: Block, hardware: dict[str, Any], log: Log) -> None:
         )
 
 
-def _check_phases(block: Block, log: Log) -> None:
+def _check_phases(block: ResolvedBlock, log: Log) -> None:
     call = block.gradient.call
     if call is not None and block.device and GRADIENTS[call.name].holomorphic(call.arguments):
         log.report(
@@ -97,7 +97,7 @@ def _check_phases(block: Block, log: Log) -> None:
         )
 
 
-def _check_effects(block: Block, hardware: dict[str, Any], is_last: bool, log: Log) -> None:
+def _check_effects(block: ResolvedBlock, hardware: dict[str, Any], is_last: bool, log: Log) -> None:
     """Report what of a device this block has no use for."""
     assert block.device is not None
     for knob, why in _idle(block, is_last):
@@ -121,7 +121,7 @@ def _is_call(value: object) -> bool:
     return isinstance(value, CallIR)
 
 
-def _idle(block: Block, is_last: bool) -> Iterator[tuple[str, str]]:
+def _idle(block: ResolvedBlock, is_last: bool) -> Iterator[tuple[str, str]]:
     """The knobs without effect in a block, and why."""
     call = block.gradient.call
     if call is not None and not GRADIENTS[call.name].nudges:

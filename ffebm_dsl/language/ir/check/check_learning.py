@@ -13,14 +13,14 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.check.check_model import blocks_of, distances
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.language.ir.resolve.resolved import Block, Spec
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedSpec
 from ffebm_dsl.language.ir.tools.count import count
 from ffebm_dsl.language.registry import GRADIENTS
 
 NOTHING = "FFE4008"
 
 
-def check_learning(spec: Spec, log: Log) -> Spec:
+def check_learning(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
     """Report parts that cannot learn; the spec itself is passed on."""
     # Of what is faulty the couplings cannot be followed.
     if spec.model is None or log.failed:
@@ -41,7 +41,7 @@ def check_weights(spec: SpecIR, place: Span, log: Log) -> None:
         )
 
 
-def _check_block(block: Block, log: Log) -> None:
+def _check_block(block: ResolvedBlock, log: Log) -> None:
     outputs = distances((o.layer for o in block.outputs if o.layer), block)
     driven = distances((drive.layer for drive in block.drives), block)
     far = max((driven[o.layer] for o in block.outputs if o.layer in driven), default=0)
@@ -60,7 +60,7 @@ def _check_block(block: Block, log: Log) -> None:
         _check_nudged(block, outputs, log)
 
 
-def _check_nudged(block: Block, outputs: Mapping[str, int], log: Log) -> None:
+def _check_nudged(block: ResolvedBlock, outputs: Mapping[str, int], log: Log) -> None:
     """The phases of ``relax nudged`` must move the layers that weights and drives are at."""
     sweeps = block.nudged.sweeps
     message = f"block `{block.name}` is nudged for {sweeps} sweeps"

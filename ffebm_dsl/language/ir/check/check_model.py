@@ -12,20 +12,20 @@ from ffebm_dsl.language.ir.check.check_feedback import check_feedback
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.edits import set_argument
 from ffebm_dsl.language.ir.resolve.resolved import (
-    Block,
-    Drive,
-    End,
-    Loss,
-    Map,
-    Model,
-    Port,
-    Spec,
+    ResolvedBlock,
+    ResolvedDrive,
+    ResolvedEnd,
+    ResolvedLoss,
+    ResolvedMap,
+    ResolvedModel,
+    ResolvedPort,
+    ResolvedSpec,
     readouts,
 )
 from ffebm_dsl.language.registry import LOSSES, OPS, TARGETS, show_shape
 
 
-def check_model(spec: Spec, log: Log) -> Spec:
+def check_model(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
     """Report what the model states and cannot mean; the spec itself is passed on."""
     model = spec.model
     if model is None:
@@ -50,11 +50,11 @@ def check_model(spec: Spec, log: Log) -> Spec:
     return spec
 
 
-def blocks_of(model: Model) -> list[Block]:
-    return [stage for stage in model.stages if isinstance(stage, Block)]
+def blocks_of(model: ResolvedModel) -> list[ResolvedBlock]:
+    return [stage for stage in model.stages if isinstance(stage, ResolvedBlock)]
 
 
-def _check_block(block: Block, log: Log) -> None:
+def _check_block(block: ResolvedBlock, log: Log) -> None:
     """A block needs an energy with layers, a drive and an output, and these connected."""
     missing = _missing_part(block)
     if missing and block.whole:
@@ -66,7 +66,7 @@ def _check_block(block: Block, log: Log) -> None:
         _check_connections(block, log)
 
 
-def _missing_part(block: Block) -> tuple[str, str, str] | None:
+def _missing_part(block: ResolvedBlock) -> tuple[str, str, str] | None:
     name = f"block `{block.name}`"
     if block.energy is None:
         return "FFE3004", f"{name} has no energy", "add `energy hopfield { ... }`"
@@ -91,7 +91,7 @@ def _missing_part(block: Block) -> tuple[str, str, str] | None:
     return None
 
 
-def _check_connections(block: Block, log: Log) -> None:
+def _check_connections(block: ResolvedBlock, log: Log) -> None:
     """Follow the couplings from drives and outputs; name the layers that are left over."""
     driven = distances((drive.layer for drive in block.drives), block)
     read = distances((o.layer for o in block.outputs if o.layer), block)
@@ -113,7 +113,7 @@ def _check_connections(block: Block, log: Log) -> None:
             log.report("FFEW007", message, layer.span)
 
 
-def distances(start: Iterable[str], block: Block) -> dict[str, int]:
+def distances(start: Iterable[str], block: ResolvedBlock) -> dict[str, int]:
     """How many couplings each layer is away from the nearest of ``start``."""
     neighbours: dict[str, list[str]] = {layer.name: [] for layer in block.layers}
     for coupling in block.couplings:
@@ -132,7 +132,7 @@ def distances(start: Iterable[str], block: Block) -> dict[str, int]:
 # Loss ------------------------------------------------------------------------------------
 
 
-def _check_loss(model: Model, loss: Loss, log: Log) -> None:
+def _check_loss(model: ResolvedModel, loss: ResolvedLoss, log: Log) -> None:
     name = loss.prediction.name
     readout = next((map_ for map_ in readouts(model) if map_.name == name), None)
     if readout is None and model.readout and name is not None:
@@ -148,7 +148,9 @@ def _check_loss(model: Model, loss: Loss, log: Log) -> None:
         _check_loss_shape(shape, target, loss, readout, log)
 
 
-def _report_no_readout(model: Model, loss: Loss, readout: Map, log: Log) -> None:
+def _report_no_readout(
+    model: ResolvedModel, loss: ResolvedLoss, readout: ResolvedMap, log: Log
+) -> None:
     """The loss reads a port that is no readout, though the model has some."""
     several = bool(model.auxiliary) or len(model.losses) > 1
     readable = f"a readout: {', '.join(f'`{m.name}`' for m in readouts(model))}"
@@ -165,7 +167,7 @@ def _report_no_readout(model: Model, loss: Loss, readout: Map, log: Log) -> None
     )
 
 
-def _check_readouts(model: Model, log: Log) -> None:
+def _check_readouts(model: ResolvedModel, log: Log) -> None:
     """Every readout is read by a term; without readouts, all terms read one port."""
     read = {loss.prediction.name for loss in model.losses}
     if None in read:
@@ -192,7 +194,7 @@ def _check_readouts(model: Model, log: Log) -> None:
         )
 
 
-def _report_target(loss: Loss, target: End, log: Log) -> None:
+def _report_target(loss: ResolvedLoss, target: ResolvedEnd, log: Log) -> None:
     """The target is of a kind that the loss does not take; another loss may take it."""
     wanted = " or ".join(f"`{kind}`" for kind in LOSSES[loss.call.name].targets)
     other = next((n for n, known in LOSSES.visible().items() if target.kind in known.targets), "")
@@ -207,14 +209,16 @@ def _report_target(loss: Loss, target: End, log: Log) -> None:
     )
 
 
-def _prediction_shape(model: Model, loss: Loss, readout: Map | None) -> tuple[int, ...] | None:
+def _prediction_shape(
+    model: ResolvedModel, loss: ResolvedLoss, readout: ResolvedMap | None
+) -> tuple[int, ...] | None:
     if readout:
         return readout.out_shape
     name = loss.prediction.name
     for stage in model.stages:
-        if isinstance(stage, Map) and stage.port == name:
+        if isinstance(stage, ResolvedMap) and stage.port == name:
             return stage.out_shape
-        if isinstance(stage, Block):
+        if isinstance(stage, ResolvedBlock):
             for output in stage.outputs:
                 if f"{stage.name}.{output.name}" == name and output.layer:
                     return stage.layer(output.layer).shape
@@ -222,7 +226,11 @@ def _prediction_shape(model: Model, loss: Loss, readout: Map | None) -> tuple[in
 
 
 def _check_loss_shape(
-    shape: tuple[int, ...], target: End, loss: Loss, readout: Map | None, log: Log
+    shape: tuple[int, ...],
+    target: ResolvedEnd,
+    loss: ResolvedLoss,
+    readout: ResolvedMap | None,
+    log: Log,
 ) -> None:
     size = (target.shape or (0,))[0]
     flat = LOSSES[loss.call.name].flat
@@ -242,7 +250,7 @@ def _check_loss_shape(
     )
 
 
-def _resized(readout: Map, size: int, log: Log) -> Fix | None:
+def _resized(readout: ResolvedMap, size: int, log: Log) -> Fix | None:
     """Let a readout that ends with an op with a weight give ``size`` numbers."""
     last = readout.chain.ops[-1] if readout.chain.ops else None
     if last is None or not OPS[last.name].counted:
@@ -253,20 +261,20 @@ def _resized(readout: Map, size: int, log: Log) -> Fix | None:
 # Nudging by the loss ---------------------------------------------------------------------
 
 
-def read_by_loss(model: Model) -> Block | None:
+def read_by_loss(model: ResolvedModel) -> ResolvedBlock | None:
     """The block whose output the first readout reads, or the loss where there is no readout."""
     port = _read_port(model)
     owner = port.name.partition(".")[0] if port and port.name else ""
     return next((block for block in blocks_of(model) if block.name == owner), None)
 
 
-def _read_port(model: Model) -> Port | None:
+def _read_port(model: ResolvedModel) -> ResolvedPort | None:
     if model.readout:
         return model.readout.source
     return model.losses[0].prediction if model.losses else None
 
 
-def check_nudge(model: Model, log: Log) -> None:
+def check_nudge(model: ResolvedModel, log: Log) -> None:
     """``nudge=loss`` holds where the loss depends on one block's state, sample by sample."""
     port = _read_port(model)
     if port is None or port.name is None:
@@ -293,12 +301,12 @@ def check_nudge(model: Model, log: Log) -> None:
         _check_last(model, last, port, log)
 
 
-def _nudged_by_loss(block: Block) -> bool:
+def _nudged_by_loss(block: ResolvedBlock) -> bool:
     call = block.gradient.call
     return call is not None and call.arguments.get("nudge") == "loss"
 
 
-def _report_several(block: Block, readout: Map, log: Log) -> None:
+def _report_several(block: ResolvedBlock, readout: ResolvedMap, log: Log) -> None:
     call = block.gradient.call
     log.within(block.expansion).report(
         "FFE4002",
@@ -309,7 +317,7 @@ def _report_several(block: Block, readout: Map, log: Log) -> None:
     )
 
 
-def _report_no_block(block: Block, port: Port, log: Log) -> None:
+def _report_no_block(block: ResolvedBlock, port: ResolvedPort, log: Log) -> None:
     if not block.gradient.inherited or block.gradient.call is None:
         return
     log.report(
@@ -321,7 +329,7 @@ def _report_no_block(block: Block, port: Port, log: Log) -> None:
     )
 
 
-def _check_last(model: Model, last: Block, port: Port, log: Log) -> None:
+def _check_last(model: ResolvedModel, last: ResolvedBlock, port: ResolvedPort, log: Log) -> None:
     call = last.gradient.call
     label = [Label(call.span, "nudge=loss")] if call else []
     for other in _other_readers(model, last):
@@ -346,40 +354,40 @@ def _check_last(model: Model, last: Block, port: Port, log: Log) -> None:
         )
 
 
-def _other_readers(model: Model, block: Block) -> Iterator[Port]:
+def _other_readers(model: ResolvedModel, block: ResolvedBlock) -> Iterator[ResolvedPort]:
     for port in _read_ports(model):
         if port.name in _output_ports(block):
             yield port
 
 
-def _output_ports(block: Block) -> set[str | None]:
+def _output_ports(block: ResolvedBlock) -> set[str | None]:
     return {f"{block.name}.{output.name}" for output in block.outputs}
 
 
-def _read_ports(model: Model) -> Iterator[Port]:
+def _read_ports(model: ResolvedModel) -> Iterator[ResolvedPort]:
     """Every port that a stage or an auxiliary readout reads."""
     yield from (readout.source for readout in model.auxiliary)
     for stage in model.stages:
-        if isinstance(stage, Map):
+        if isinstance(stage, ResolvedMap):
             yield stage.source
             continue
-        readers: tuple[Map | Drive, ...] = (*stage.maps, *stage.drives)
+        readers: tuple[ResolvedMap | ResolvedDrive, ...] = (*stage.maps, *stage.drives)
         yield from (reader.source for reader in readers)
 
 
 # Unused ----------------------------------------------------------------------------------
 
 
-def _warn_of_unused(model: Model, log: Log) -> None:
+def _warn_of_unused(model: ResolvedModel, log: Log) -> None:
     read = {port.name for port in _read_ports(model)}
     final = _read_port(model)
     if final:
         read.add(final.name)
     for stage in model.stages:
-        maps = (stage,) if isinstance(stage, Map) else stage.maps
-        inside = log.within(stage.expansion) if isinstance(stage, Block) else log
+        maps = (stage,) if isinstance(stage, ResolvedMap) else stage.maps
+        inside = log.within(stage.expansion) if isinstance(stage, ResolvedBlock) else log
         for map_ in maps:
             if map_.port not in read:
                 inside.report("FFEW003", f"map `{map_.name}` is never used", map_.span)
-        if isinstance(stage, Block) and not _output_ports(stage) & read:
+        if isinstance(stage, ResolvedBlock) and not _output_ports(stage) & read:
             log.report("FFEW005", f"nothing reads block `{stage.name}`", stage.span)

@@ -8,19 +8,19 @@ from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.ir.resolve.resolved import (
-    Chain,
-    Coupling,
-    End,
-    Map,
-    Model,
-    Spec,
-    Train,
+    ResolvedChain,
+    ResolvedCoupling,
+    ResolvedEnd,
+    ResolvedMap,
+    ResolvedModel,
+    ResolvedSpec,
+    ResolvedTrain,
     readouts,
 )
 from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, OPS, OPTIMIZERS, TARGETS, show_shape
 
 
-def check_train(spec: Spec, log: Log) -> Spec:
+def check_train(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
     """Report what the train section cannot mean; the spec itself is passed on."""
     train = spec.train
     if train is None:
@@ -38,7 +38,7 @@ def check_train(spec: Spec, log: Log) -> Spec:
     return spec
 
 
-def _check_path(train: Train, log: Log) -> None:
+def _check_path(train: ResolvedTrain, log: Log) -> None:
     path = train.data.arguments.get("path")
     if not isinstance(path, str):
         return
@@ -57,14 +57,14 @@ def _check_path(train: Train, log: Log) -> None:
         )
 
 
-def _check_optimizer(train: Train, log: Log) -> None:
+def _check_optimizer(train: ResolvedTrain, log: Log) -> None:
     conflict = OPTIMIZERS[train.optimizer.name].conflict(train.optimizer.arguments)
     if conflict is not None:
         message, remedy = conflict
         log.report("FFE5005", message, train.places["optimizer"], help=remedy)
 
 
-def _check_augmentations(train: Train, log: Log) -> None:
+def _check_augmentations(train: ResolvedTrain, log: Log) -> None:
     for call in _augmentations(train):
         conflict = AUGMENTATIONS[call.name].conflict(call.arguments)
         if conflict is not None:
@@ -72,12 +72,12 @@ def _check_augmentations(train: Train, log: Log) -> None:
             log.report("FFE5002", f"{call.name}: {message}", train.places["data"], help=remedy)
 
 
-def _augmentations(train: Train) -> list[CallIR]:
+def _augmentations(train: ResolvedTrain) -> list[CallIR]:
     calls = train.data.arguments["augment"]
     return [c for c in calls if isinstance(c, CallIR)] if isinstance(calls, tuple) else []
 
 
-def _check_patience(train: Train, log: Log) -> None:
+def _check_patience(train: ResolvedTrain, log: Log) -> None:
     if train.numbers["patience"] and not train.data.arguments.get("validation"):
         log.report(
             "FFE5007",
@@ -87,7 +87,7 @@ def _check_patience(train: Train, log: Log) -> None:
         )
 
 
-def _check_groups(train: Train, model: Model, log: Log) -> None:
+def _check_groups(train: ResolvedTrain, model: ResolvedModel, log: Log) -> None:
     """Every group is of a part that is there, has weights, and is named once."""
     groups = train.optimizer.arguments["groups"]
     known = _parts(model)
@@ -107,27 +107,29 @@ def _check_groups(train: Train, model: Model, log: Log) -> None:
         seen.add(part)
 
 
-def _parts(model: Model) -> dict[str, bool]:
+def _parts(model: ResolvedModel) -> dict[str, bool]:
     """What a group may name, and whether it has weights: blocks, their maps and couplings."""
     found: dict[str, bool] = {}
     for stage in (*model.stages, *readouts(model)):
-        if isinstance(stage, Map):
+        if isinstance(stage, ResolvedMap):
             found[stage.name] = _has_weights(stage.chain)
             continue
-        parts: list[Map | Coupling] = [*stage.maps, *stage.couplings]
+        parts: list[ResolvedMap | ResolvedCoupling] = [*stage.maps, *stage.couplings]
         inside = {part.name: _has_weights(part.chain) for part in parts}
         found[stage.name] = any(inside.values())
         found |= {f"{stage.name}.{name}": weighted for name, weighted in inside.items()}
     return found
 
 
-def _has_weights(chain: Chain) -> bool:
+def _has_weights(chain: ResolvedChain) -> bool:
     """Also for a chain with a faulty op, of which nothing is known."""
     ops = chain.shaped
     return ops is None or any(OPS[op.name].count_parameters(op) for op in ops)
 
 
-def _check_input(train: Train, input_: End, shape: tuple[int, ...], log: Log) -> None:
+def _check_input(
+    train: ResolvedTrain, input_: ResolvedEnd, shape: tuple[int, ...], log: Log
+) -> None:
     known = DATA[train.data.name].shape
     if known and known != shape:
         kind = "image" if len(known) == 3 else "vector"
@@ -155,7 +157,7 @@ def _check_input(train: Train, input_: End, shape: tuple[int, ...], log: Log) ->
             log.report("FFE5002", misfit[0], train.places["data"], help=misfit[1])
 
 
-def _check_target(train: Train, target: End, log: Log) -> None:
+def _check_target(train: ResolvedTrain, target: ResolvedEnd, log: Log) -> None:
     classes = DATA[train.data.name].classes_with(train.data.arguments)
     size = (target.shape or (0,))[0]
     if classes and (not TARGETS[target.kind].classes or size != classes):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.log import FAR, Log
 from ffebm_dsl.language.ir.model import FeedforwardIR, ModelIR, SpecIR
-from ffebm_dsl.language.ir.resolve.resolved import Block, Model
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedModel
 from ffebm_dsl.language.registry import OPS
 from ffebm_dsl.language.syntax import ast
 
@@ -20,7 +20,7 @@ from ffebm_dsl.language.syntax import ast
 def check_effects(
     program: ast.Program,
     overrides: Mapping[str, str],
-    model: Model,
+    model: ResolvedModel,
     ir: SpecIR,
     without: Mapping[str, SpecIR | None],
     log: Log,
@@ -46,7 +46,7 @@ def check_effects(
         )
 
 
-def _has_effect(key: str, model: Model, ir: SpecIR, other: SpecIR) -> bool:
+def _has_effect(key: str, model: ResolvedModel, ir: SpecIR, other: SpecIR) -> bool:
     """Whether the override changes the spec, or gives a value that the text has in its place."""
     head = key.partition(".")[0]
     if key in ir.parameters:
@@ -54,7 +54,7 @@ def _has_effect(key: str, model: Model, ir: SpecIR, other: SpecIR) -> bool:
         meanings = [(spec.hardware, spec.model, spec.train) for spec in (ir, other)]
         return same_value or meanings[0] != meanings[1]
     if head == "gradient":
-        inherited = any(isinstance(s, Block) and s.gradient.inherited for s in model.stages)
+        inherited = any(isinstance(s, ResolvedBlock) and s.gradient.inherited for s in model.stages)
         return inherited or ir.model != other.model
     if head == "init":
         served = [block.init for block in ir.model.blocks]

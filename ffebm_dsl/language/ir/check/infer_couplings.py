@@ -14,11 +14,16 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import Shape
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
 from ffebm_dsl.language.ir.resolve.edits import rewrite, set_argument
-from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive, Layer
+from ffebm_dsl.language.ir.resolve.resolved import (
+    ResolvedBlock,
+    ResolvedCoupling,
+    ResolvedDrive,
+    ResolvedLayer,
+)
 from ffebm_dsl.language.registry import OPS, show_shape
 
 
-def infer_coupling(coupling: Coupling, block: Block, log: Log) -> Coupling:
+def infer_coupling(coupling: ResolvedCoupling, block: ResolvedBlock, log: Log) -> ResolvedCoupling:
     """The coupling with its ops between known shapes; what does not fit is reported."""
     source, target = block.layer(coupling.source).shape, block.layer(coupling.target).shape
     ops = [op for op in coupling.chain.ops if op is not None and _may_couple(op, log)]
@@ -36,7 +41,9 @@ def infer_coupling(coupling: Coupling, block: Block, log: Log) -> Coupling:
     return coupling
 
 
-def infer_drive(drive: Drive, source: Shape | None, layer: Layer, block: str, log: Log) -> Drive:
+def infer_drive(
+    drive: ResolvedDrive, source: Shape | None, layer: ResolvedLayer, block: str, log: Log
+) -> ResolvedDrive:
     """The drive with its ops between known shapes; what does not fit is reported."""
     ops = [op for op in drive.chain.ops if op is not None and _may_drive(op, drive, log)]
     if len(ops) != len(drive.chain.ops) or source is None or layer.shape is None:
@@ -54,7 +61,7 @@ def infer_drive(drive: Drive, source: Shape | None, layer: Layer, block: str, lo
 
 
 def _report_drive(
-    drive: Drive, source: Shape, layer: Layer, block: str, traced: Traced, log: Log
+    drive: ResolvedDrive, source: Shape, layer: ResolvedLayer, block: str, traced: Traced, log: Log
 ) -> None:
     log.report(
         "FFE2004",
@@ -68,7 +75,9 @@ def _report_drive(
     )
 
 
-def _report_plain_drive(drive: Drive, shape: Shape, layer: Layer, block: str, log: Log) -> None:
+def _report_plain_drive(
+    drive: ResolvedDrive, shape: Shape, layer: ResolvedLayer, block: str, log: Log
+) -> None:
     log.report(
         "FFE2004",
         f"layer `{layer.name}` of block `{block}` has {show_shape(layer.shape or ())}, "
@@ -82,7 +91,7 @@ def _report_plain_drive(drive: Drive, shape: Shape, layer: Layer, block: str, lo
     )
 
 
-def _may_drive(op: BoundCall, drive: Drive, log: Log) -> bool:
+def _may_drive(op: BoundCall, drive: ResolvedDrive, log: Log) -> bool:
     if OPS[op.name].in_coupling and not OPS[op.name].routed:
         return True
     allowed = ", ".join(n for n, entry in OPS.items() if entry.in_coupling and not entry.routed)
@@ -154,7 +163,7 @@ def _with(op: BoundCall, name: str, value: int) -> BoundCall:
 
 
 def _report_coupling(
-    coupling: Coupling, block: Block, ops: list[BoundCall], traced: Traced, log: Log
+    coupling: ResolvedCoupling, block: ResolvedBlock, ops: list[BoundCall], traced: Traced, log: Log
 ) -> None:
     source, target = block.layer(coupling.source), block.layer(coupling.target)
     start, end = show_shape(source.shape or ()), show_shape(target.shape or ())
@@ -182,7 +191,7 @@ class _Remedy(NamedTuple):
 
 
 def _remedy(
-    coupling: Coupling, ops: list[BoundCall], source: Shape, target: Shape, text: SourceFile
+    coupling: ResolvedCoupling, ops: list[BoundCall], source: Shape, target: Shape, text: SourceFile
 ) -> _Remedy:
     """The smallest change of one argument that makes the coupling fit, if there is one."""
     for position, op in enumerate(ops):

@@ -7,25 +7,31 @@ from ffebm_dsl.language.ir.check.shapes import report_misfit, trace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import Shape
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
-from ffebm_dsl.language.ir.resolve.resolved import Block, Map, Model, Spec, readouts
+from ffebm_dsl.language.ir.resolve.resolved import (
+    ResolvedBlock,
+    ResolvedMap,
+    ResolvedModel,
+    ResolvedSpec,
+    readouts,
+)
 
 PortShapes = dict[str, Shape | None]
 
 
-def infer_shapes(spec: Spec, log: Log) -> Spec:
+def infer_shapes(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
     """The spec with its chains between known shapes; what does not fit is reported."""
     if spec.model is None:
         return spec
     return spec._replace(model=_infer_model(spec.model, log))
 
 
-def _infer_model(model: Model, log: Log) -> Model:
+def _infer_model(model: ResolvedModel, log: Log) -> ResolvedModel:
     ports: PortShapes = {}
     if model.input:
         ports[model.input.name] = model.input.shape
-    stages: list[Map | Block] = []
+    stages: list[ResolvedMap | ResolvedBlock] = []
     for stage in model.stages:
-        if isinstance(stage, Map):
+        if isinstance(stage, ResolvedMap):
             stages.append(_infer_map(stage, ports, log))
         else:
             stages.append(_infer_block(stage, ports, log.within(stage.expansion)))
@@ -35,7 +41,7 @@ def _infer_model(model: Model, log: Log) -> Model:
     )
 
 
-def _infer_map(map_: Map, ports: PortShapes, log: Log) -> Map:
+def _infer_map(map_: ResolvedMap, ports: PortShapes, log: Log) -> ResolvedMap:
     """The map with its shapes; ``ports`` learns the shape of its result."""
     source = ports.get(map_.source.name) if map_.source.name else None
     ports[map_.port] = None
@@ -57,7 +63,7 @@ def _infer_map(map_: Map, ports: PortShapes, log: Log) -> Map:
     return map_._replace(in_shape=source)
 
 
-def _infer_block(block: Block, ports: PortShapes, log: Log) -> Block:
+def _infer_block(block: ResolvedBlock, ports: PortShapes, log: Log) -> ResolvedBlock:
     maps = tuple(_infer_map(map_, ports, log) for map_ in block.maps)
     couplings = tuple(infer_coupling(c, block, log) for c in block.couplings)
     drives = tuple(

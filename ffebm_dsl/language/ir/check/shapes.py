@@ -12,7 +12,7 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import OpIR
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
 from ffebm_dsl.language.ir.resolve.edits import set_name
-from ffebm_dsl.language.ir.resolve.resolved import Layer
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedLayer
 from ffebm_dsl.language.ir.resolve.scope import MAX_INT
 from ffebm_dsl.language.registry import OPS, Arguments, Fit, Misfit, Shape, show_shape
 
@@ -68,6 +68,6 @@ def joined(facts: tuple[str, ...]) -> tuple[str, ...]:
     return ("; ".join(dict.fromkeys(facts)),) if facts else ()
 
 
-def layer_label(layer: Layer) -> Label:
+def layer_label(layer: ResolvedLayer) -> Label:
     """A layer's declaration, with its shape in numbers."""
     return Label(layer.shape_span, f"{layer.name} is {show_shape(layer.shape or ())}")

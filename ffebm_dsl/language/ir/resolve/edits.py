@@ -33,7 +33,9 @@ def set_name(call: BoundCall, name: str) -> Fix:
     return replace(Span(call.span.start, call.span.start + len(call.name)), name)
 
 
-def set_arrow(statement: ast.Drive | ast.Coupling, arrow: str, source: SourceFile) -> Fix | None:
+def set_arrow(
+    statement: ast.DriveStatement | ast.CouplingStatement, arrow: str, source: SourceFile
+) -> Fix | None:
     """Write the other arrow between the ends of a drive or coupling."""
     between = Span(statement.source.span.end, statement.target.span.start)
     written = _written(between, source)

@@ -55,26 +55,26 @@ def _report_first_of_1_1(program: ast.Program, stated: ast.Version, log: Log) ->
 
 def _since_1_1(statements: tuple[object, ...]) -> Iterator[tuple[str, Span]]:
     """What no text of 1.0 can have, in the order of the text."""
-    layers = {s.name.text for s in statements if isinstance(s, ast.Layer)}
+    layers = {s.name.text for s in statements if isinstance(s, ast.LayerStatement)}
     for statement in statements:
         if isinstance(statement, ast.Use):
             yield "`use`", statement.span
         elif isinstance(statement, ast.Hardware):
             yield "`hardware`", statement.name.span
-        elif isinstance(statement, ast.Energy) and statement.device is not None:
+        elif isinstance(statement, ast.EnergyStatement) and statement.device is not None:
             yield "`on`", statement.device.span
         # Between two layers, the arrow is what is wrong, and not the version.
         elif (
-            isinstance(statement, ast.Drive)
+            isinstance(statement, ast.DriveStatement)
             and statement.ops
             and statement.source.name.text not in layers
         ):
             yield "an op of a drive", statement.ops[0].span.to(statement.ops[-1].span)
-        if isinstance(statement, ast.Drive | ast.Coupling) and statement.settings:
+        if isinstance(statement, ast.DriveStatement | ast.CouplingStatement) and statement.settings:
             yield "a setting of a connection", statement.settings[0].span
-        if isinstance(statement, ast.Layer) and len(statement.shape.items) == 2:
+        if isinstance(statement, ast.LayerStatement) and len(statement.shape.items) == 2:
             yield "a layer of two sizes", statement.shape.span
-        if isinstance(statement, ast.Term):
+        if isinstance(statement, ast.TermStatement):
             yield "a term of a layer", statement.span
         if isinstance(statement, ast.Loss) and (
             len(statement.terms) > 1 or statement.terms[0].weight is not None

@@ -10,9 +10,9 @@ from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.ir.resolve.bind import value_of
-from ffebm_dsl.language.ir.resolve.resolved import Estimator
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedEstimator
 from ffebm_dsl.language.ir.resolve.scope import Packages, Scope
-from ffebm_dsl.language.ir.resolve.statements import Settings
+from ffebm_dsl.language.ir.resolve.statements import Inherited
 from ffebm_dsl.language.registry import TABLES, TRAIN, Kind, Parameter
 from ffebm_dsl.language.syntax import ast, parse_override
 from ffebm_dsl.language.syntax.ast import moved
@@ -111,8 +111,8 @@ def set_argument_of(call: CallIR, table: str, override: Override, log: Log) -> C
 
 
 def set_statements(
-    settings: Settings, overrides: Mapping[str, Override], place: Span, log: Log
-) -> Settings:
+    settings: Inherited, overrides: Mapping[str, Override], place: Span, log: Log
+) -> Inherited:
     """The model's gradient and initialiser with what ``--set`` says of them.
 
     ``place`` is where messages about a gradient point that the text does not state. Blocks
@@ -131,7 +131,9 @@ def set_statements(
         elif gradient is not None:
             span = gradient.span if gradient.span.end else place
             gradient = type(gradient)(call.name, call.arguments, span)
-    return Settings(settings.phases, Estimator(gradient, settings.gradient.inherited), init)
+    return Inherited(
+        settings.phases, ResolvedEstimator(gradient, settings.gradient.inherited), init
+    )
 
 
 def _set_call(before: CallIR | None, table: str, override: Override, log: Log) -> CallIR | None:

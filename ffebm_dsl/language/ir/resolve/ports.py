@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.diagnostics.fix import did_you_mean, nearest, replace, respell
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.resolve.resolved import Port
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedPort
 from ffebm_dsl.language.syntax import RESERVED, ast
 
 
@@ -54,22 +54,22 @@ class Ports:
         hidden = {key: why for key, why in self.hidden.items() if key != name}
         return Ports({**self.outputs, name: outputs}, hidden, self.silent)
 
-    def resolve(self, reference: ast.Reference, log: Log) -> Port:
+    def resolve(self, reference: ast.Reference, log: Log) -> ResolvedPort:
         """The port that is referred to; its name is None after a fault."""
         name = reference.name.text
         if name not in self.outputs:
             if not self.silent:
                 self._report_unknown(reference, log)
-            return Port(None, reference.span)
+            return ResolvedPort(None, reference.span)
         outputs = self.outputs[name]
         if outputs is None:
-            return Port(None, reference.span)
+            return ResolvedPort(None, reference.span)
         member = reference.member.text if reference.member else ""
         member = "" if member == "out" else member
         if member in outputs:
-            return Port(outputs[member], reference.span)
+            return ResolvedPort(outputs[member], reference.span)
         self._report_no_output(reference, outputs, log)
-        return Port(None, reference.span)
+        return ResolvedPort(None, reference.span)
 
     def _report_unknown(self, reference: ast.Reference, log: Log) -> None:
         name = reference.name.text

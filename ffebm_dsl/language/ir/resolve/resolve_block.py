@@ -12,10 +12,18 @@ from ffebm_dsl.language.ir.resolve.bind import bind_call, find
 from ffebm_dsl.language.ir.resolve.edits import rewrite, set_arrow
 from ffebm_dsl.language.ir.resolve.evaluate import evaluate
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
-from ffebm_dsl.language.ir.resolve.resolved import Block, Coupling, Drive, Layer, Map, Output, Term
+from ffebm_dsl.language.ir.resolve.resolved import (
+    ResolvedBlock,
+    ResolvedCoupling,
+    ResolvedDrive,
+    ResolvedLayer,
+    ResolvedMap,
+    ResolvedOutput,
+    ResolvedTerm,
+)
 from ffebm_dsl.language.ir.resolve.scope import MAX_INT, Scope, facts, show
 from ffebm_dsl.language.ir.resolve.statements import (
-    Settings,
+    Inherited,
     at_most_one,
     of_type,
     override_settings,
@@ -36,36 +44,36 @@ class BlockText(NamedTuple):
     statements: tuple[ast.BlockStatement, ...]
     scope: Scope
     ports: Ports
-    settings: Settings
+    settings: Inherited
     expansion: Label | None = None
     overrides: tuple[ast.Relax | ast.Gradient | ast.Init, ...] = ()
     outer: Scope | None = None
 
 
-def resolve_block(text: BlockText, log: Log) -> Block:
+def resolve_block(text: BlockText, log: Log) -> ResolvedBlock:
     """Bind every name of a block; faulty parts are reported and left out."""
     use, log = log, log.within(text.expansion)
     before = log.reports.total()
     names = {} if text.expansion else dict.fromkeys(text.ports.outputs, _OUTSIDE)
     maps, ports = _maps(text, names, log)
-    energy = at_most_one(text.statements, ast.Energy, "energy", log)
+    energy = at_most_one(text.statements, ast.EnergyStatement, "energy", log)
     kind = _energy_kind(energy, text.scope, log)
     inside = energy.statements if energy else ()
-    layers = _layers(of_type(inside, ast.Layer), names, text.scope, log)
+    layers = _layers(of_type(inside, ast.LayerStatement), names, text.scope, log)
     ends = _Ends(tuple(layer.name for layer in layers), ports, log)
     settings = override_settings(text.settings, text.statements, text.scope, log)
     settings = override_settings(settings, text.overrides, text.outer or text.scope, use)
-    couplings = [ends.coupling(c, text.scope) for c in of_type(inside, ast.Coupling)]
-    drives = [ends.drive(d, text.scope) for d in of_type(inside, ast.Drive)]
-    terms = [ends.term(t, text.scope) for t in of_type(inside, ast.Term)]
+    couplings = [ends.coupling(c, text.scope) for c in of_type(inside, ast.CouplingStatement)]
+    drives = [ends.drive(d, text.scope) for d in of_type(inside, ast.DriveStatement)]
+    terms = [ends.term(t, text.scope) for t in of_type(inside, ast.TermStatement)]
     outputs = _outputs(text, maps, ends, log)
-    unique = _Names({m.name for m in maps})
+    unique = _UniqueNames({m.name for m in maps})
     named_couplings = [
         c._replace(name=unique.new(f"{c.source}_{c.target}")) for c in couplings if c
     ]
     named_drives = [d._replace(name=unique.new(f"{d.name}_{d.layer}")) for d in drives if d]
     named_terms = [t._replace(name=unique.new(f"{t.layer}_{t.name}")) for t in terms if t]
-    return Block(
+    return ResolvedBlock(
         name=text.name.text,
         span=text.name.span,
         expansion=text.expansion,
@@ -91,12 +99,14 @@ _OUTSIDE = Span(-1, -1)
 """In the place of a name that was declared outside the block."""
 
 
-def _energy_kind(energy: ast.Energy | None, scope: Scope, log: Log) -> str | None:
+def _energy_kind(energy: ast.EnergyStatement | None, scope: Scope, log: Log) -> str | None:
     kind = find(ENERGIES, energy.kind, scope, log) if energy else None
     return kind.name if kind else None
 
 
-def _maps(text: BlockText, names: dict[str, Span], log: Log) -> tuple[tuple[Map, ...], Ports]:
+def _maps(
+    text: BlockText, names: dict[str, Span], log: Log
+) -> tuple[tuple[ResolvedMap, ...], Ports]:
     """The block's feedforward maps in order, and the ports visible after them."""
     ports = text.ports
     maps = []
@@ -108,7 +118,7 @@ def _maps(text: BlockText, names: dict[str, Span], log: Log) -> tuple[tuple[Map,
             ports = ports.with_map(name, None)
             continue
         port = f"{text.name.text}.{name}"
-        maps.append(Map(name, port, source, chain, statement.name.span))
+        maps.append(ResolvedMap(name, port, source, chain, statement.name.span))
         ports = ports.with_map(name, port)
     return tuple(maps), ports
 
@@ -126,8 +136,8 @@ def _declare_inside(names: dict[str, Span], name: ast.Ident, log: Log) -> bool:
 
 
 def _layers(
-    statements: list[ast.Layer], names: dict[str, Span], scope: Scope, log: Log
-) -> tuple[Layer, ...]:
+    statements: list[ast.LayerStatement], names: dict[str, Span], scope: Scope, log: Log
+) -> tuple[ResolvedLayer, ...]:
     layers = []
     for statement in statements:
         shape = _shape(statement.shape, scope, log)
@@ -136,7 +146,7 @@ def _layers(
             known = facts(statement.shape.items, scope)
             place = statement.shape.span
             name = statement.name
-            layers.append(Layer(name.text, shape, activation, name.span, place, known))
+            layers.append(ResolvedLayer(name.text, shape, activation, name.span, place, known))
     return tuple(layers)
 
 
@@ -203,7 +213,7 @@ class _Ends(NamedTuple):
             )
         return None
 
-    def drive(self, statement: ast.Drive, scope: Scope) -> Drive | None:
+    def drive(self, statement: ast.DriveStatement, scope: Scope) -> ResolvedDrive | None:
         if self.is_layer(statement.source):
             self._report_drive_between_layers(statement)
             return None
@@ -214,15 +224,17 @@ class _Ends(NamedTuple):
         owner, _, member = (source.name or "").rpartition(".")
         stem = owner if member == "out" else member
         settings = resolve_settings(CONNECTIONS["drive"], statement, scope, self.log)
-        return Drive(stem, source, target, chain, settings, statement.span) if target else None
+        return (
+            ResolvedDrive(stem, source, target, chain, settings, statement.span) if target else None
+        )
 
-    def term(self, statement: ast.Term, scope: Scope) -> Term | None:
+    def term(self, statement: ast.TermStatement, scope: Scope) -> ResolvedTerm | None:
         call = bind_call(statement.call, "terms", scope, self.log)
         layer = self.layer(statement.layer, "the layer of a term")
         name = statement.call.name.text
-        return Term(name, layer, call, statement.span) if layer else None
+        return ResolvedTerm(name, layer, call, statement.span) if layer else None
 
-    def _report_drive_between_layers(self, statement: ast.Drive) -> None:
+    def _report_drive_between_layers(self, statement: ast.DriveStatement) -> None:
         self.log.report(
             "FFE3001",
             f"`{statement.source} -> {statement.target}` is one-way between two layers, "
@@ -233,16 +245,16 @@ class _Ends(NamedTuple):
             fix=set_arrow(statement, "<->", self.log.source),
         )
 
-    def coupling(self, statement: ast.Coupling, scope: Scope) -> Coupling | None:
+    def coupling(self, statement: ast.CouplingStatement, scope: Scope) -> ResolvedCoupling | None:
         text = f"{statement.source} <-> {statement.target}"
         chain = resolve_chain(statement.ops, statement, scope, self.log, coupling=True)
         ends = [self._end(end, statement) for end in (statement.source, statement.target)]
         if ends[0] is None or ends[1] is None:
             return None
         settings = resolve_settings(CONNECTIONS["coupling"], statement, scope, self.log)
-        return Coupling("", text, ends[0], ends[1], chain, settings, statement.span)
+        return ResolvedCoupling("", text, ends[0], ends[1], chain, settings, statement.span)
 
-    def _end(self, end: ast.Reference, statement: ast.Coupling) -> str | None:
+    def _end(self, end: ast.Reference, statement: ast.CouplingStatement) -> str | None:
         name = end.name.text
         if self.is_layer(end) or name not in self.ports.outputs:
             return self.layer(end, "the coupling's end")
@@ -258,7 +270,9 @@ class _Ends(NamedTuple):
         return None
 
 
-def _outputs(text: BlockText, maps: tuple[Map, ...], ends: _Ends, log: Log) -> tuple[Output, ...]:
+def _outputs(
+    text: BlockText, maps: tuple[ResolvedMap, ...], ends: _Ends, log: Log
+) -> tuple[ResolvedOutput, ...]:
     """The block's outputs; ports share the block's prefix, so names of maps are taken."""
     taken = {m.name: m.span for m in maps}
     outputs = []
@@ -270,13 +284,13 @@ def _outputs(text: BlockText, maps: tuple[Map, ...], ends: _Ends, log: Log) -> t
                 log.report("FFE1015", "`out` is stated twice", statement.span, labels=[label])
                 continue
             taken["out"] = statement.span
-            outputs.append(Output("out", layer, statement.layer.span))
+            outputs.append(ResolvedOutput("out", layer, statement.layer.span))
         elif declare(taken, statement.name, log):
-            outputs.append(Output(statement.name.text, layer, statement.layer.span))
+            outputs.append(ResolvedOutput(statement.name.text, layer, statement.layer.span))
     return tuple(outputs)
 
 
-class _Names:
+class _UniqueNames:
     """Names of couplings and drives: ``s1_s2``, and ``s1_s2_2`` where that is taken."""
 
     def __init__(self, taken: set[str]) -> None:

@@ -8,12 +8,12 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import IDEAL, CallIR
 from ffebm_dsl.language.ir.resolve.bind import bind
 from ffebm_dsl.language.ir.resolve.ports import declare
-from ffebm_dsl.language.ir.resolve.resolved import Block, Device, Model
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedDevice, ResolvedModel
 from ffebm_dsl.language.ir.resolve.scope import Scope
 from ffebm_dsl.language.registry import CONVERTERS, HARDWARE
 from ffebm_dsl.language.syntax import ast
 
-Devices = dict[str, Device]
+Devices = dict[str, ResolvedDevice]
 
 _INTO_ANALOG = {"drives": True, "cotangents": True, "outputs": False, "updates": False}
 
@@ -32,7 +32,7 @@ def resolve_hardware(sections: list[ast.Hardware], scope: Scope, log: Log) -> De
                 help="choose another name",
             )
         elif declare(names, name, log):
-            found[name.text] = Device(_settings(section, scope, log), name.span)
+            found[name.text] = ResolvedDevice(_settings(section, scope, log), name.span)
     return found
 
 
@@ -56,11 +56,11 @@ def _settings(section: ast.Hardware, scope: Scope, log: Log) -> CallIR | None:
     return CallIR(section.name.text, values)
 
 
-def check_devices(model: Model, devices: Devices, log: Log) -> None:
+def check_devices(model: ResolvedModel, devices: Devices, log: Log) -> None:
     """Report energies on hardware that there is not, and hardware that no energy is on."""
     used = {IDEAL}
     for block in model.stages:
-        if isinstance(block, Block) and block.device is not None:
+        if isinstance(block, ResolvedBlock) and block.device is not None:
             used.add(block.device.text)
             if block.device.text not in (*devices, IDEAL):
                 _report_unknown(block.device, devices, log.within(block.expansion))

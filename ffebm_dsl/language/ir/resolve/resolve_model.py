@@ -12,10 +12,17 @@ from ffebm_dsl.language.ir.resolve.bind import BoundCall, bind, bind_call, find,
 from ffebm_dsl.language.ir.resolve.overrides import Override, set_statements
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
 from ffebm_dsl.language.ir.resolve.resolve_block import BlockText, resolve_block
-from ffebm_dsl.language.ir.resolve.resolved import Block, End, Loss, Map, Model, Port
+from ffebm_dsl.language.ir.resolve.resolved import (
+    ResolvedBlock,
+    ResolvedEnd,
+    ResolvedLoss,
+    ResolvedMap,
+    ResolvedModel,
+    ResolvedPort,
+)
 from ffebm_dsl.language.ir.resolve.scope import Scope
 from ffebm_dsl.language.ir.resolve.statements import (
-    Settings,
+    Inherited,
     at_most_one,
     of_type,
     override_settings,
@@ -31,7 +38,7 @@ from ffebm_dsl.language.syntax import ast
 class _Stages:
     """The stages so far, and the ports that the next statement can read."""
 
-    stages: list[Map | Block]
+    stages: list[ResolvedMap | ResolvedBlock]
     names: dict[str, Span]
     ports: Ports
 
@@ -42,7 +49,7 @@ def resolve_model(
     overrides: Mapping[str, Override],
     scope: Scope,
     log: Log,
-) -> Model:
+) -> ResolvedModel:
     """Bind every name of the model; faulty parts are reported and become None.
 
     ``overrides`` are those of its gradient and initialiser.
@@ -55,7 +62,7 @@ def resolve_model(
         if end is not None:
             declare(names, end.name, log)
     _report_missing(model, {"input": input_, "target": target, "loss": loss}, log)
-    settings = override_settings(Settings(), model.statements, scope, log)
+    settings = override_settings(Inherited(), model.statements, scope, log)
     settings = set_statements(settings, overrides, model.name.span, log)
     ports = Ports(hidden=_not_yet(model, target, log), silent=input_ is None)
     if input_ is not None:
@@ -68,7 +75,7 @@ def resolve_model(
     # What the first loss is of is the prediction.
     first = losses[0].prediction.name if losses else None
     readout = next((m for m in maps if m.name == first), maps[0] if maps else None)
-    return Model(
+    return ResolvedModel(
         name=model.name.text,
         span=model.name.span,
         input=_end(input_, "inputs", scope, log),
@@ -114,15 +121,15 @@ def _not_yet(model: ast.Model, target: ast.Target | None, log: Log) -> dict[str,
 
 def _end(
     statement: ast.Input | ast.Target | None, table: str, scope: Scope, log: Log
-) -> End | None:
+) -> ResolvedEnd | None:
     if statement is None:
         return None
     kind = bind_call(statement.kind, table, scope, log)
     name = statement.name.text
     if kind is None:
-        return End(name, "", None, statement.name.span)
+        return ResolvedEnd(name, "", None, statement.name.span)
     sizes = tuple(size for size in kind.arguments.values() if isinstance(size, int))
-    return End(name, kind.name, sizes, statement.kind.span)
+    return ResolvedEnd(name, kind.name, sizes, statement.kind.span)
 
 
 def _resolve_stage(
@@ -130,7 +137,7 @@ def _resolve_stage(
     state: _Stages,
     templates: Templates,
     scope: Scope,
-    settings: Settings,
+    settings: Inherited,
     log: Log,
 ) -> None:
     """Enter a map or block into ``state``; other statements are not stages."""
@@ -156,7 +163,7 @@ def _resolve_stage(
     state.ports = state.ports.with_outputs(name, _visible_outputs(block))
 
 
-def _visible_outputs(block: Block) -> dict[str, str | None] | None:
+def _visible_outputs(block: ResolvedBlock) -> dict[str, str | None] | None:
     """The block's ports by member; None where a faulty block may have had others."""
     if not block.outputs and (not block.whole or block.energy is None):
         return None
@@ -172,17 +179,17 @@ def _resolve_map(statement: ast.Feedforward, state: _Stages, scope: Scope, log: 
     chain = resolve_chain(statement.ops, statement.source, scope, log)
     if declare(state.names, statement.name, log):
         name = statement.name.text
-        state.stages.append(Map(name, name, source, chain, statement.name.span))
+        state.stages.append(ResolvedMap(name, name, source, chain, statement.name.span))
         state.ports = state.ports.with_map(name, name)
 
 
-def _readout(statement: ast.Readout, state: _Stages, scope: Scope, log: Log) -> Map:
+def _readout(statement: ast.Readout, state: _Stages, scope: Scope, log: Log) -> ResolvedMap:
     source = state.ports.resolve(statement.source, log)
     chain = resolve_chain(statement.ops, statement.source, scope, log)
     declare(state.names, statement.name, log)
     name = statement.name.text
     state.ports = state.ports.with_map(name, name)
-    return Map(name, name, source, chain, statement.name.span)
+    return ResolvedMap(name, name, source, chain, statement.name.span)
 
 
 _WEIGHT = Parameter("weight", Kind.REAL, "", bounds=NOT_NEGATIVE)
@@ -190,7 +197,7 @@ _WEIGHT = Parameter("weight", Kind.REAL, "", bounds=NOT_NEGATIVE)
 
 def _losses(
     statement: ast.Loss, ports: Ports, target: ast.Target | None, scope: Scope, log: Log
-) -> tuple[Loss, ...]:
+) -> tuple[ResolvedLoss, ...]:
     """The terms of the loss; none where one of them is faulty."""
     losses = [_loss(term, ports, target, scope, log) for term in statement.terms]
     whole = [loss for loss in losses if loss is not None]
@@ -199,7 +206,7 @@ def _losses(
 
 def _loss(
     term: ast.Weighted, ports: Ports, target: ast.Target | None, scope: Scope, log: Log
-) -> Loss | None:
+) -> ResolvedLoss | None:
     """``weight * name(prediction, target, ...)``; the first two are ports, so they bind here."""
     weight = value_of(term.weight, _WEIGHT, scope, log) if term.weight else 1.0
     call = _loss_call(term.loss, scope, log)
@@ -216,7 +223,7 @@ def _loss(
             fix=replaced(truth.span, target.name.text),
         )
     port = ports.resolve(prediction, log)
-    return Loss(call, Port(port.name, prediction.span), weight, term.loss.span)
+    return ResolvedLoss(call, ResolvedPort(port.name, prediction.span), weight, term.loss.span)
 
 
 def _loss_call(call: ast.Call, scope: Scope, log: Log) -> BoundCall | None:

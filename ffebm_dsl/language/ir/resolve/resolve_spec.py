@@ -14,14 +14,14 @@ from ffebm_dsl.language.ir.resolve.ports import declare
 from ffebm_dsl.language.ir.resolve.resolve_hardware import check_devices, resolve_hardware
 from ffebm_dsl.language.ir.resolve.resolve_model import resolve_model
 from ffebm_dsl.language.ir.resolve.resolve_train import resolve_train
-from ffebm_dsl.language.ir.resolve.resolved import Spec
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedSpec
 from ffebm_dsl.language.ir.resolve.scope import Bound, Packages, Scope
 from ffebm_dsl.language.ir.resolve.statements import at_most_one, of_type
 from ffebm_dsl.language.ir.resolve.templates import expands_to_too_much
 from ffebm_dsl.language.syntax import ast
 
 
-def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spec:
+def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> ResolvedSpec:
     """The spec that ``program`` states; faults go to ``log``, faulty parts become None."""
     version = stated_version(program, log)
     uses = of_type(program.items, ast.Use)
@@ -41,7 +41,7 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
     devices = resolve_hardware(of_type(program.items, ast.Hardware), scope, log)
     train = resolve_train(section, of_train, scope, log)
     if text is not None and expands_to_too_much(text, templates, log):
-        return Spec(version, used, {}, devices, None, train)
+        return ResolvedSpec(version, used, {}, devices, None, train)
     model = resolve_model(text, templates, of_model, scope, log) if text else None
     if text is None:
         log.report(
@@ -56,7 +56,7 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Spe
     if not log.failed:
         _warn_of_unused(params, templates, values, log)
     parameters = {name: b.value for name, b in values.items() if b.value is not None}
-    return Spec(version, used, parameters, devices, model, train)
+    return ResolvedSpec(version, used, parameters, devices, model, train)
 
 
 def _templates(program: ast.Program, log: Log) -> dict[str, ast.Template]:

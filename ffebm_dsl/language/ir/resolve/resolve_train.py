@@ -9,7 +9,7 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.ir.resolve.bind import bind
 from ffebm_dsl.language.ir.resolve.overrides import Override, set_argument_of
-from ffebm_dsl.language.ir.resolve.resolved import Train
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedTrain
 from ffebm_dsl.language.ir.resolve.scope import Scope
 from ffebm_dsl.language.registry import TRAIN, Kind
 from ffebm_dsl.language.syntax import ast
@@ -19,7 +19,7 @@ Places = dict[str, Span]
 
 def resolve_train(
     section: ast.Train | None, overrides: Mapping[str, Override], scope: Scope, log: Log
-) -> Train | None:
+) -> ResolvedTrain | None:
     """The train section with all keys; None where there is none, and after a fault."""
     if section is None:
         for override in overrides.values():
@@ -41,7 +41,7 @@ def resolve_train(
             calls = _override_argument(key, override, calls, places, log)
     numbers = {key: value for key, value in values.items() if not isinstance(value, CallIR)}
     data, optimizer, schedule = (calls[key] for key in ("data", "optimizer", "schedule"))
-    return Train(data, optimizer, schedule, calls["on_bad_step"], numbers, places)
+    return ResolvedTrain(data, optimizer, schedule, calls["on_bad_step"], numbers, places)
 
 
 def _report_no_section(override: Override, log: Log) -> None:

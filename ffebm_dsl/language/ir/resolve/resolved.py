@@ -16,14 +16,14 @@ from ffebm_dsl.language.ir.resolve.scope import Scalar
 from ffebm_dsl.language.syntax import ast
 
 
-class Port(NamedTuple):
+class ResolvedPort(NamedTuple):
     """A use of a port: its IR name (None where it is unknown), and where it is used."""
 
     name: str | None
     span: Span
 
 
-class Chain(NamedTuple):
+class ResolvedChain(NamedTuple):
     """Ops in order. ``shaped`` are the same ops between known shapes, once they are."""
 
     ops: tuple[BoundCall | None, ...]
@@ -31,19 +31,19 @@ class Chain(NamedTuple):
     shaped: tuple[OpIR, ...] | None = None
 
 
-class Map(NamedTuple):
+class ResolvedMap(NamedTuple):
     """A feedforward map or readout. ``port`` is the IR name of its result."""
 
     name: str
     port: str
-    source: Port
-    chain: Chain
+    source: ResolvedPort
+    chain: ResolvedChain
     span: Span
     in_shape: Shape | None = None
     out_shape: Shape | None = None
 
 
-class Layer(NamedTuple):
+class ResolvedLayer(NamedTuple):
     name: str
     shape: Shape | None
     activation: BoundCall | None
@@ -52,48 +52,48 @@ class Layer(NamedTuple):
     facts: tuple[str, ...]
 
 
-class Coupling(NamedTuple):
+class ResolvedCoupling(NamedTuple):
     """``name`` is the IR name, ``text`` what a message calls it: ``s1 <-> s2``."""
 
     name: str
     text: str
     source: str
     target: str
-    chain: Chain
+    chain: ResolvedChain
     settings: Values
     span: Span
 
 
-class Drive(NamedTuple):
+class ResolvedDrive(NamedTuple):
     name: str
-    source: Port
+    source: ResolvedPort
     layer: str
-    chain: Chain
+    chain: ResolvedChain
     settings: Values
     span: Span
 
 
-class Term(NamedTuple):
+class ResolvedTerm(NamedTuple):
     name: str
     layer: str
     call: BoundCall | None
     span: Span
 
 
-class Output(NamedTuple):
+class ResolvedOutput(NamedTuple):
     name: str
     layer: str | None
     span: Span
 
 
-class Estimator(NamedTuple):
+class ResolvedEstimator(NamedTuple):
     """A block's gradient estimator; ``inherited`` where the model's statement gives it."""
 
     call: BoundCall | None
     inherited: bool
 
 
-class Block(NamedTuple):
+class ResolvedBlock(NamedTuple):
     """``energy`` is None where there is none, or a faulty one.
 
     ``device`` is the hardware that it is on.
@@ -104,26 +104,26 @@ class Block(NamedTuple):
     name: str
     span: Span
     expansion: Label | None
-    maps: tuple[Map, ...]
+    maps: tuple[ResolvedMap, ...]
     energy: str | None
     energy_span: Span
     device: ast.Ident | None
-    layers: tuple[Layer, ...]
-    couplings: tuple[Coupling, ...]
-    drives: tuple[Drive, ...]
-    terms: tuple[Term, ...]
-    outputs: tuple[Output, ...]
+    layers: tuple[ResolvedLayer, ...]
+    couplings: tuple[ResolvedCoupling, ...]
+    drives: tuple[ResolvedDrive, ...]
+    terms: tuple[ResolvedTerm, ...]
+    outputs: tuple[ResolvedOutput, ...]
     free: RelaxIR
     nudged: RelaxIR
-    gradient: Estimator
+    gradient: ResolvedEstimator
     init: CallIR
     whole: bool
 
-    def layer(self, name: str) -> Layer:
+    def layer(self, name: str) -> ResolvedLayer:
         return next(layer for layer in self.layers if layer.name == name)
 
 
-class End(NamedTuple):
+class ResolvedEnd(NamedTuple):
     """The input or the target: its name, kind and, where known, its shape."""
 
     name: str
@@ -132,38 +132,38 @@ class End(NamedTuple):
     span: Span
 
 
-class Loss(NamedTuple):
+class ResolvedLoss(NamedTuple):
     """A term of the loss; its ``weight`` is 1 where none is written."""
 
     call: BoundCall
-    prediction: Port
+    prediction: ResolvedPort
     weight: float
     span: Span
 
 
-class Model(NamedTuple):
+class ResolvedModel(NamedTuple):
     """``readout``, of which the first of the ``losses`` is, is None where the text has none; that
     loss then reads its ``prediction``. ``losses`` are empty where one is faulty."""
 
     name: str
     span: Span
-    input: End | None
-    target: End | None
-    stages: tuple[Map | Block, ...]
-    readout: Map | None
-    auxiliary: tuple[Map, ...]
-    losses: tuple[Loss, ...]
+    input: ResolvedEnd | None
+    target: ResolvedEnd | None
+    stages: tuple[ResolvedMap | ResolvedBlock, ...]
+    readout: ResolvedMap | None
+    auxiliary: tuple[ResolvedMap, ...]
+    losses: tuple[ResolvedLoss, ...]
     init: CallIR
 
 
-class Device(NamedTuple):
+class ResolvedDevice(NamedTuple):
     """A hardware section: its name and keys, None after a fault, and where its name is."""
 
     ir: CallIR | None
     span: Span
 
 
-class Train(NamedTuple):
+class ResolvedTrain(NamedTuple):
     """``places``: where each key's value is, in the spec or in an override."""
 
     data: CallIR
@@ -174,15 +174,15 @@ class Train(NamedTuple):
     places: dict[str, Span]
 
 
-def readouts(model: Model) -> tuple[Map, ...]:
+def readouts(model: ResolvedModel) -> tuple[ResolvedMap, ...]:
     """The readouts of the text, that of the first loss at the head."""
     return (model.readout, *model.auxiliary) if model.readout else ()
 
 
-class Spec(NamedTuple):
+class ResolvedSpec(NamedTuple):
     version: str
     packages: tuple[PackageIR, ...]
     parameters: dict[str, Scalar]
-    hardware: dict[str, Device]
-    model: Model | None
-    train: Train | None
+    hardware: dict[str, ResolvedDevice]
+    model: ResolvedModel | None
+    train: ResolvedTrain | None

@@ -17,7 +17,7 @@ from ffebm_dsl.language.ir.resolve.bind import (
     bind_given,
     fill_defaults,
 )
-from ffebm_dsl.language.ir.resolve.resolved import Chain, Estimator
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedChain, ResolvedEstimator
 from ffebm_dsl.language.ir.resolve.scope import Scope
 from ffebm_dsl.language.registry import GRADIENTS, OPS, PHASES, Construct, OpConstruct
 from ffebm_dsl.language.syntax import ast
@@ -26,15 +26,15 @@ StatementT = TypeVar("StatementT", bound=ast.Node)
 
 
 @dataclass(frozen=True)
-class Settings:
+class Inherited:
     """How blocks relax and learn: what a model states, a block inherits and may override.
 
     ``phases`` holds the keys that are stated, per phase.
     """
 
     phases: dict[str, Values] = field(default_factory=dict)
-    gradient: Estimator = field(
-        default_factory=lambda: Estimator(_by_default("ep"), inherited=True)
+    gradient: ResolvedEstimator = field(
+        default_factory=lambda: ResolvedEstimator(_by_default("ep"), inherited=True)
     )
     init: CallIR = field(default_factory=lambda: CallIR("default", {}))
 
@@ -45,7 +45,7 @@ class Settings:
         values.setdefault("start", "free state")
         return RelaxIR(**values)  # type: ignore[arg-type]
 
-    def inherited(self) -> Settings:
+    def inherited(self) -> Inherited:
         return replace(self, gradient=self.gradient._replace(inherited=True))
 
 
@@ -54,8 +54,8 @@ def _by_default(estimator: str) -> BoundCall:
 
 
 def override_settings(
-    outer: Settings, statements: Iterable[ast.Node], scope: Scope, log: Log
-) -> Settings:
+    outer: Inherited, statements: Iterable[ast.Node], scope: Scope, log: Log
+) -> Inherited:
     """``outer`` with what ``statements`` say: relax key by key, gradient and init whole."""
     statements = tuple(statements)
     phases = dict(outer.phases)
@@ -78,12 +78,14 @@ def override_settings(
     gradient, init = outer.gradient, outer.init
     said = at_most_one(statements, ast.Gradient, "gradient", log)
     if said:
-        gradient = Estimator(bind_call(said.estimator, "gradients", scope, log), inherited=False)
+        gradient = ResolvedEstimator(
+            bind_call(said.estimator, "gradients", scope, log), inherited=False
+        )
     drawn = at_most_one(statements, ast.Init, "init", log)
     if drawn:
         bound = bind_call(drawn.initialiser, "initialisers", scope, log)
         init = bound.ir if bound else init
-    return Settings(phases, gradient, init)
+    return Inherited(phases, gradient, init)
 
 
 def _relax_keys(relax: ast.Relax, scope: Scope, log: Log) -> Values:
@@ -91,7 +93,7 @@ def _relax_keys(relax: ast.Relax, scope: Scope, log: Log) -> Values:
 
 
 def resolve_settings(
-    connection: Construct, at: ast.Drive | ast.Coupling, scope: Scope, log: Log
+    connection: Construct, at: ast.DriveStatement | ast.CouplingStatement, scope: Scope, log: Log
 ) -> Values:
     """The settings of a drive or coupling, defaults filled in; faulty ones are reported."""
     stated, _ = bind_given(connection, at.settings, scope, log)
@@ -100,7 +102,7 @@ def resolve_settings(
 
 def resolve_chain(
     ops: Sequence[ast.Call], at: ast.Node, scope: Scope, log: Log, *, coupling: bool = False
-) -> Chain:
+) -> ResolvedChain:
     """A chain of ops; in a coupling the last weight's output count may be left out."""
     span = ops[0].span.to(ops[-1].span) if ops else at.span
     known = OPS.visible(scope.packages.names)
@@ -109,7 +111,7 @@ def resolve_chain(
     for position, op in enumerate(ops):
         optional = frozenset({known[op.name.text].counted} if position == last else ())
         bound.append(bind_call(op, "ops", scope, log, optional=optional))
-    return Chain(tuple(bound), span)
+    return ResolvedChain(tuple(bound), span)
 
 
 def last_weight(ops: Sequence[ast.Call], known: Mapping[str, OpConstruct]) -> int:

@@ -12,7 +12,7 @@ from ffebm_dsl.language.ir.resolve.params import as_parameter
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
 from ffebm_dsl.language.ir.resolve.resolve_block import BlockText
 from ffebm_dsl.language.ir.resolve.scope import Bound, Scope
-from ffebm_dsl.language.ir.resolve.statements import Settings
+from ffebm_dsl.language.ir.resolve.statements import Inherited
 from ffebm_dsl.language.registry import Construct, Kind
 from ffebm_dsl.language.syntax import ast
 
@@ -24,7 +24,7 @@ def expand(
     templates: Templates,
     scope: Scope,
     ports: Ports,
-    settings: Settings,
+    settings: Inherited,
     log: Log,
 ) -> BlockText | None:
     """The block that a template makes of the arguments; None where those are not its formals'.

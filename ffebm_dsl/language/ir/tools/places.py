@@ -9,7 +9,7 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.resolve import resolved
 
 
-def places(model: resolved.Model) -> dict[str, Span]:
+def places(model: resolved.ResolvedModel) -> dict[str, Span]:
     """The span of each part by its name: ``b1``, ``b1.u``, ``b1.s1``, ``b1.s1_s2``,
     ``b1.u_s1``, ``readout``.
 
@@ -20,14 +20,17 @@ def places(model: resolved.Model) -> dict[str, Span]:
     found = {"": model.span}
     for stage in model.stages:
         found[stage.name] = stage.span
-        if isinstance(stage, resolved.Map):
+        if isinstance(stage, resolved.ResolvedMap):
             found |= _ops(stage.name, stage.chain)
             continue
         found[f"{stage.name}.energy"] = stage.energy_span
         found |= {f"{stage.name}.{layer.name}": layer.span for layer in stage.layers}
         for map_ in stage.maps:
             found |= {map_.port: map_.span, **_ops(map_.port, map_.chain)}
-        joints: list[resolved.Coupling | resolved.Drive] = [*stage.couplings, *stage.drives]
+        joints: list[resolved.ResolvedCoupling | resolved.ResolvedDrive] = [
+            *stage.couplings,
+            *stage.drives,
+        ]
         for joint in joints:
             name = f"{stage.name}.{joint.name}"
             found |= {name: joint.span, **_ops(name, joint.chain)}
@@ -39,7 +42,7 @@ def places(model: resolved.Model) -> dict[str, Span]:
     return found
 
 
-def _ops(name: str, chain: resolved.Chain) -> dict[str, Span]:
+def _ops(name: str, chain: resolved.ResolvedChain) -> dict[str, Span]:
     ops = [op for op in chain.ops if op is not None]
     names = op_names(op.name for op in ops)
     return {f"{name}.{own}": op.span for own, op in zip(names, ops, strict=True)}

@@ -203,7 +203,7 @@ def _set_aside(call: CallIR, samples: int) -> tuple[Indices, Indices]:
             f"validation={share:g} takes {count} of {samples} training samples",
             help="leave some to train on",
         )
-    keys = keyed.bits(keyed.Stream.VALIDATION, np.arange(samples))
+    keys = keyed.bits(keyed.Purpose.VALIDATION, np.arange(samples))
     aside = np.zeros(samples, bool)
     aside[np.argsort(keys, kind="stable")[:count]] = True
     return np.flatnonzero(~aside), np.flatnonzero(aside)

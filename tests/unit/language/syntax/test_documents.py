@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ffebm_dsl.language.syntax.documents import (
-    Group,
+    Fitted,
     IfBroken,
     Indent,
     LineEnd,
@@ -24,7 +24,7 @@ LEAVES = st.one_of(
 DOCUMENTS = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
-        st.builds(Indent, inner), st.builds(Group, inner), st.lists(inner, max_size=4).map(tuple)
+        st.builds(Indent, inner), st.builds(Fitted, inner), st.lists(inner, max_size=4).map(tuple)
     ),
 )
 

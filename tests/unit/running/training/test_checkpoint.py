@@ -14,7 +14,7 @@ from torch import nn
 from ffebm_dsl.language.diagnostics import InputError, StorageError
 from ffebm_dsl.running import seal
 from ffebm_dsl.running.training import checkpoint as checkpoints
-from ffebm_dsl.running.training.checkpoint import Best, Checkpoint, Identity, Position, Settings
+from ffebm_dsl.running.training.checkpoint import Best, Checkpoint, Position, RunIdentity, Settings
 from ffebm_dsl.running.training.restoring import (
     optimizer_state,
     restore_network,
@@ -36,7 +36,7 @@ def make(step: int = 0, best: int = 0) -> Checkpoint:
         optimizer_state(optimizer, dict(network.named_parameters())),
         Position(1, 2, step, -1, 0.5),
         Best(best, 0.25),
-        Identity("abc", {"width": "8"}, 3, "float32", {"name": "digits", "train_samples": 4}),
+        RunIdentity("abc", {"width": "8"}, 3, "float32", {"name": "digits", "train_samples": 4}),
         Settings("cpu", 2, "", 2, 600.0),
         {"torch": "2", "threads": 2},
     )

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffebm_dsl.running.training.keyed import Stream, bits, permutation, step_seed, uniform
+from ffebm_dsl.running.training.keyed import Purpose, bits, permutation, step_seed, uniform
 
 integers = st.integers(-(2**63), 2**63 - 1)
 
@@ -24,8 +24,8 @@ def test_permutation_visits_every_sample_once(seed: int, epoch: int, size: int) 
 
 @given(integers, integers)
 def test_a_samples_numbers_do_not_depend_on_its_batch(seed: int, epoch: int) -> None:
-    together = uniform(Stream.AUGMENTATION, seed, epoch, np.arange(10))
-    alone = [uniform(Stream.AUGMENTATION, seed, epoch, i)[0] for i in range(10)]
+    together = uniform(Purpose.AUGMENTATION, seed, epoch, np.arange(10))
+    alone = [uniform(Purpose.AUGMENTATION, seed, epoch, i)[0] for i in range(10)]
     assert together.tolist() == alone
 
 
@@ -33,18 +33,18 @@ def test_neighbouring_keys_are_unrelated() -> None:
     """Each bit of the result flips about half of the time when a part of the key moves by one."""
     keys = np.arange(4096)
     for shifted in (
-        bits(Stream.AUGMENTATION, 0, 0, keys + 1),
-        bits(Stream.AUGMENTATION, 0, 1, keys),
-        bits(Stream.AUGMENTATION, 1, 0, keys),
-        bits(Stream.STEP, 0, 0, keys),
+        bits(Purpose.AUGMENTATION, 0, 0, keys + 1),
+        bits(Purpose.AUGMENTATION, 0, 1, keys),
+        bits(Purpose.AUGMENTATION, 1, 0, keys),
+        bits(Purpose.STEP, 0, 0, keys),
     ):
-        changed = shifted ^ bits(Stream.AUGMENTATION, 0, 0, keys)
+        changed = shifted ^ bits(Purpose.AUGMENTATION, 0, 0, keys)
         flips = np.unpackbits(changed.view(np.uint8)).reshape(4096, 64).mean(0)
         assert abs(flips - 0.5).max() < 0.05
 
 
 def test_uniform_numbers_fill_the_unit_interval() -> None:
-    numbers = uniform(Stream.AUGMENTATION, 3, 4, np.arange(100_000))
+    numbers = uniform(Purpose.AUGMENTATION, 3, 4, np.arange(100_000))
     assert numbers.min() >= 0 and numbers.max() < 1
     histogram = np.histogram(numbers, 20, (0, 1))[0]
     assert abs(histogram / 5000 - 1).max() < 0.1

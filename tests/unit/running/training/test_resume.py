@@ -14,7 +14,7 @@ from ffebm_dsl.language.diagnostics import InputError, SourceFile, Stopped
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.running.records import read as read_record
 from ffebm_dsl.running.records import write
-from ffebm_dsl.running.records.record import Table
+from ffebm_dsl.running.records.record import RecordTable
 from ffebm_dsl.running.training import Controls, Options, StopRequest, resume, start, train
 from ffebm_dsl.running.training.checkpoint import path_of, steps
 
@@ -391,7 +391,7 @@ def test_a_forged_record_is_refused(tmp_path: Path, change: str) -> None:
     path = tmp_path / "run" / "run.h5"
     record = read_record(path)
     if change in ("segments", "events"):
-        record.tables[change] = Table(record[change].group, {})
+        record.tables[change] = RecordTable(record[change].group, {})
     elif change == "solve":
         record["relaxation"].constants["solve"][0] = "b9.free"
     else:

@@ -19,7 +19,7 @@ from ffebm_dsl.physics.interfaces import Phase, Weights
 from ffebm_dsl.running.records import read, write
 from ffebm_dsl.running.training import Controls, Options, Progress, start, stop_on_signals, train
 from ffebm_dsl.tools.checking import (
-    Batch,
+    DrawnBatch,
     Transients,
     TransientSettings,
     analyse,
@@ -282,7 +282,7 @@ def test_a_batch_of_data_is_where_training_begins(tmp_path: Path) -> None:
     y = np.array([0, 1, 2, 0])
     np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
 
-    def drawn(samples: int, seed: int = 0) -> Batch:
+    def drawn(samples: int, seed: int = 0) -> DrawnBatch:
         return draw_batch(
             compiled(SPEC + DATA), tmp_path, samples=samples, seed=seed, dtype="float32"
         )

@@ -6,7 +6,7 @@ import pytest
 
 from ffebm_dsl import SourceFile, compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.tools.comparison import Comparison, Verdict, chain_of, compare
+from ffebm_dsl.tools.comparison import SpecComparison, Verdict, chain_of, compare
 from ffebm_dsl.tools.comparison.align import align
 
 HEAD = """ffe 1.0
@@ -72,7 +72,7 @@ def spec(body: str = ONE, head: str = HEAD, loss: str = LOSS, train: str = "") -
     return compile_spec(SourceFile("m.ffe", head + body + loss + train)).spec
 
 
-def both_ways(a: SpecIR, b: SpecIR) -> Comparison:
+def both_ways(a: SpecIR, b: SpecIR) -> SpecComparison:
     """A compared with B, after making sure that B compared with A says the same."""
     there, back = compare(a, b), compare(b, a)
     assert there.verdict is back.verdict
