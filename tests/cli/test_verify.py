@@ -155,6 +155,7 @@ def test_a_training_that_amplifies_rounding_has_no_reference(
     assert not copy.with_name("l6.reference.json").exists()
 
 
+@pytest.mark.slow
 def test_whole_trainings_are_kept_and_printed(
     spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
