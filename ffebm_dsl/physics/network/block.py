@@ -201,6 +201,7 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
             settings,
             self.outputs,
             batch,
+            self.part is None or self.part.count > 0,
             cost,
             draws,
             self.reach,
@@ -322,7 +323,8 @@ def _gradients(
             cost, weights = proportioned(
                 _by_layer(call.outputs, cotangents, call.batch, like.dtype),
                 [layer.activation for layer in layers],
-                like.new_full((len(like),), 1.0 / call.batch),
+                # Noise would give a row that counts nowhere a gradient of its own.
+                like.new_full((len(like),), 1.0 / call.batch if call.counts else 0.0),
             )
             if call.device is not None:
                 cost = call.device.let_in(cost)

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 class BlockCall:
     """One call of a block: what it was made with, and how its relaxations went.
 
-    ``batch`` is the number of samples over which the loss is a mean, by its factor;
+    ``batch`` is the number of samples over which the loss is a mean, by its factor; ``counts``
+    whether this process has any of them, or computes with a row that counts nowhere;
     ``programming`` the key of what is drawn as weights are programmed. ``reach`` is where the
     block keeps a strength that is measured.
     """
@@ -44,6 +45,7 @@ class BlockCall:
     settings: BlockSettings
     outputs: tuple[int, ...]
     batch: float
+    counts: bool
     cost: LossCost | None
     draws: Draws | None
     reach: Tensor | None

@@ -167,6 +167,19 @@ def test_processes_that_share_a_batch_share_its_noise(cut: int, kind: type[Noise
     assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(means, whole[1:], strict=True))
 
 
+def test_noise_gives_no_gradient_to_a_row_that_counts_nowhere() -> None:
+    """A process without a sample computes with one, whose phases differ by their noise."""
+    core = noisy(dense(), 0.0, 0.05)
+    share(core, Part(6, 0, len(X), lambda tensor: None, 2))
+    loss = (core(X[:1]) * 0).sum()
+    found = torch.autograd.grad(loss, [*core.parameters()])
+    assert not any(bool(g.any()) for g in found)
+    share(core, Part(5, 1, len(X), lambda tensor: None, 2))
+    loss = (core(X[:1]) * 0).sum()
+    found = torch.autograd.grad(loss, [*core.parameters()])
+    assert any(bool(g.any()) for g in found), "a sample at rest is measured with its noise"
+
+
 def test_the_precision_of_states_does_not_change_the_numbers() -> None:
     draws = Draws(7, 3, 0, 3)
     for shape in ((5,), (2, 4, 4)):

@@ -14,7 +14,7 @@ from .runs import SPEC, controls, new_session, parameters, rows
 DEVICE = """
 hardware h {
   weights       = array(levels=32, write_noise=0.02, mismatch=0.05, transpose_mismatch=0.02)
-  noise = [read(0.02)]
+  noise         = [read(0.02)]
   drives        = dac(8)
   outputs       = adc(8)
   cotangents    = dac(8)
@@ -25,7 +25,7 @@ model small {"""
 NOTHING = """
 hardware h {
   weights       = array(mismatch=0, transpose_mismatch=0, write_noise=0)
-  noise = [read(0)]
+  noise         = [read(0)]
   drives        = ideal
   update_offset = 0
 }
