@@ -205,7 +205,7 @@ class SolverConstruct(Construct):
     Attributes:
         make: arguments, the sweeps to accelerate (plain, damped or over-relaxed) and the layers
             whose old state a sweep reads -> :class:`ffebm_dsl.physics.interfaces.Solver`.
-        noisy: whether a phase with noise may have it. It then gets plain sweeps in its place.
+        noisy: whether a phase with noise may have it.
     """
 
     make: Callable[[Arguments, Any, tuple[int, ...]], Any]
