@@ -98,7 +98,9 @@ def activation_promises(activation: Activation, generator: Generator) -> Iterato
         return
     s = interior(activation, (128, 2), generator)
     shift = torch.rand((), dtype=torch.float64, generator=generator)
-    v = (torch.linspace(-6, 6, 997, dtype=torch.float64) + 0.005 * shift) / activation.slope
+    # Further out, a smooth sigma with small ends rounds to flat.
+    reach = min(1.0, max(abs(end) for end in activation.range)) / activation.slope
+    v = (torch.linspace(-6, 6, 997, dtype=torch.float64) + 0.005 * shift) * reach
     v = v[:, None].expand(-1, 2)
     v = v[(activation.kink_distance(v) > 1e-4 / activation.slope).all(1)]
     yield compared(
@@ -115,7 +117,7 @@ def activation_promises(activation: Activation, generator: Generator) -> Iterato
         "derivative() is that of sigma",
         lambda: (activation.derivative(v), _gradient(activation, v)),
     )
-    h = 1e-5 / activation.slope
+    h = 1e-5 * reach
     yield compared(
         "derivative() is the slope of the values of sigma",
         lambda: (activation.derivative(v), (activation(v + h) - activation(v - h)) / (2 * h)),
@@ -160,7 +162,7 @@ def _mixing_promises(activation: Activation, generator: Generator) -> Iterator[P
         lambda: (activation(_gradient(activation.potential, s)), s),
         CONDITIONED,
     )
-    h = 1e-5 / activation.slope
+    h = 1e-5 * reach
     yield compared(
         "jvp() is the slope of the values of sigma",
         lambda: (activation.jvp(v, t), (activation(v + h * t) - activation(v - h * t)) / (2 * h)),

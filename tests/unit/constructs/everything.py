@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from ffebm_dsl.language.ir.model import PackageIR
 from ffebm_dsl.language.registry import Construct, Table
-from ffebm_dsl.language.registry.packages import GROUP, find_package, load
+from ffebm_dsl.language.registry.packages import GROUP, Package, find_package, load
 from ffebm_dsl.language.registry.tables import OWN, normalised
 from tests.tables import restored_tables
 
@@ -19,16 +20,24 @@ FAULTY = frozenset({"lab-clash", "lab-faulty", "lab-folders", "lab-rivals"})
 """Packages of tests/packages that are wrong on purpose."""
 
 
+def _found() -> list[Package]:
+    names = {entry.dist.name for entry in entry_points(group=GROUP) if entry.dist is not None}
+    packages = (find_package(name) for name in sorted(names))
+    return [p for p in packages if p is not None and normalised(p.name) not in {OWN, *FAULTY}]
+
+
 @contextmanager
 def installed_packages() -> Iterator[None]:
     """All packages with constructs are entered into the tables, and gone afterwards."""
-    names = {entry.dist.name for entry in entry_points(group=GROUP) if entry.dist is not None}
     with restored_tables():
-        for name in sorted(names):
-            package = find_package(name)
-            if package is not None and normalised(name) not in {OWN, *FAULTY}:
-                load(package)
+        for package in _found():
+            load(package)
         yield
+
+
+def named_packages() -> tuple[PackageIR, ...]:
+    """All of them, as a spec names them whose constructs are of any."""
+    return tuple(PackageIR(p.name, p.version, p.version) for p in _found())
 
 
 def every(table: Table[Any], *, coupling: bool = False) -> pytest.MarkDecorator:

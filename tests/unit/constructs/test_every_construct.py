@@ -41,7 +41,7 @@ from ffebm_dsl.tools.checking.energy_promises import energy_promises
 from ffebm_dsl.tools.checking.promises import activation_promises
 from tests.problems import generator, normal
 from tests.unit.constructs.drawing import calls
-from tests.unit.constructs.everything import every
+from tests.unit.constructs.everything import every, named_packages
 
 PROPERTY = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -75,7 +75,8 @@ def network(**changes: Any) -> HybridNetwork:
     (block,) = SPEC.model.blocks
     assert isinstance(block, BlockIR)
     model = replace(SPEC.model, stages=(replace(block, **changes),))
-    return build(replace(SPEC, model=model), dtype=torch.float64)
+    spec = replace(SPEC, version="1.1", packages=named_packages(), model=model)
+    return build(spec, dtype=torch.float64)
 
 
 @every(ACTIVATIONS)

@@ -43,11 +43,11 @@ class Erf(Activation):
 
 CONSTRUCT = ActivationConstruct(
     "erf",
-    "h erf(sqrt(pi)/2 v a / h)",
+    "h erf(sqrt(pi)/2 a v / h)",
     (
-        Parameter("slope", Kind.REAL, "factor v of the argument", 1.0, POSITIVE),
+        Parameter("slope", Kind.REAL, "factor a of the argument", 1.0, POSITIVE),
         Parameter("height", Kind.REAL, "largest state h", 1.0, POSITIVE),
     ),
-    equation="s = h erf(sqrt(pi)/2 v a / h); G(s) = -2 h^2 exp(-erfinv(s / h)^2) / (pi v)",
+    equation="s = h erf(sqrt(pi)/2 a v / h); G(s) = -2 h^2 exp(-erfinv(s / h)^2) / (pi a)",
     make=Erf,
 )
