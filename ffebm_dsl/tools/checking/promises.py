@@ -162,7 +162,7 @@ def _mixing_promises(activation: Activation, generator: Generator) -> Iterator[P
         lambda: (activation(_gradient(activation.potential, s)), s),
         CONDITIONED,
     )
-    h = 1e-5 * reach
+    h = 1e-5 / activation.slope
     yield compared(
         "jvp() is the slope of the values of sigma",
         lambda: (activation.jvp(v, t), (activation(v + h * t) - activation(v - h * t)) / (2 * h)),

@@ -50,7 +50,9 @@ def _module(op: OpIR) -> nn.Module:
 
         def __init__(self) -> None:
             super().__init__()
-            self.weight = nn.Parameter(torch.empty(linear.weight_shapes()["weight"]))
+            # A spec's initialiser draws it anew.
+            shape = linear.weight_shapes()["weight"]
+            self.weight = nn.Parameter(torch.randn(shape) / op.in_shape[0] ** 0.5)
 
         def forward(self, x: Tensor) -> Tensor:
             return linear.tangent(x, {"weight": self.weight})
