@@ -44,7 +44,8 @@ def verify(
         typer.Option(
             metavar="RUN",
             help="With --write: a finished run, or the folder of a sweep, whose results the "
-            "reference is to hold. May be repeated.",
+            "reference is to hold. May be repeated. [default: those that it holds]",
+            show_default=False,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -74,8 +75,11 @@ def _write(
     from ffebm_dsl.tools.reproduction import reference as references
 
     path = references.path_of(spec)
-    found = [read_result(run) for run in expand(runs)]
-    results = references.finished(found, compiled.source.text)
+    if runs:
+        found = [read_result(run) for run in expand(runs)]
+        results = references.finished(found, compiled.source.text)
+    else:
+        results = references.kept(path, compiled)
     measured = references.measured(compiled, overrides, steps)
     references.write(replace(measured, results=results), path)
     if as_json:

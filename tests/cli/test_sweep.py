@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from ffebm_dsl.cli.main import main
+from ffebm_dsl.tools.experiments.running import SweepPlan
+from ffebm_dsl.tools.experiments.trials import Trial
 from tests.unit.running.training.runs import write_data
 
 SPEC = """ffe 1.0
@@ -95,6 +97,28 @@ def test_a_sweep_trains_what_is_missing_and_compares(
     capsys.readouterr()
     assert main(["compare", str(folder), str(next(folder.glob("*/run.h5")).parent)]) == 2
     assert "count twice" in capsys.readouterr().err
+
+
+def test_trials_write_logs(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "sweep"
+    arguments = ["sweep", str(spec), "--seeds", "1", "--out", str(folder), "--quiet"]
+    assert main([*arguments, "--log", "paper"]) == 2
+    assert "--log paper: not a log" in capsys.readouterr().err and not folder.exists()
+    assert main([*arguments, "--log", "csv"]) == 0
+    assert (folder / "seed=0" / "csv" / "train.csv").is_file()
+    # It changes no number, so the folder is that of the same sweep without it.
+    assert main(arguments) == 0
+
+
+def test_a_trial_that_goes_on_writes_its_logs_again(tmp_path: Path) -> None:
+    trial = Trial("seed=0", {"seed": "0"})
+    sweep = SweepPlan(tmp_path, [trial], ["--threads=1"], ["--log=csv"])
+    spec = tmp_path / "m.ffe"
+    begun = ["train", str(spec), "--out", str(tmp_path / "seed=0"), "--set=seed=0"]
+    assert sweep.command(trial, spec) == [*begun, "--threads=1", "--log=csv", "--quiet"]
+    (tmp_path / "seed=0").mkdir()
+    resumed = ["train", "--resume", str(tmp_path / "seed=0"), "--log=csv", "--quiet"]
+    assert sweep.command(trial, spec) == resumed
 
 
 def test_another_sweep_is_not_mixed_into_a_folder(

@@ -155,6 +155,26 @@ def test_a_training_that_amplifies_rounding_has_no_reference(
     assert not copy.with_name("l6.reference.json").exists()
 
 
+def test_results_on_file_are_kept(
+    spec: Path, written: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stated = json.loads(written.read_text())
+    stated["results"] = [
+        {"overrides": {}, "epochs": 10, "on": "test", "metric": "top1", "values": {"0": 0.9}}
+        | {"dtype": "float32", "data": "ab", "ffebm": "0.2.0"}
+    ]
+    written.write_text(json.dumps(stated))
+    again = ["verify", str(spec), "--write", "--steps", "1"]
+    assert main(again) == 0
+    renewed = json.loads(written.read_text())
+    assert renewed["steps"] == 1 and renewed["results"] == stated["results"]
+    # Those of another text are neither kept as if they were of this one, nor lost.
+    spec.write_text(f"# again\n{spec.read_text()}", encoding="utf-8")
+    assert main(again) == 2
+    assert "are of another text" in capsys.readouterr().err
+    assert json.loads(written.read_text()) == renewed
+
+
 @pytest.mark.slow
 def test_whole_trainings_are_kept_and_printed(
     spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

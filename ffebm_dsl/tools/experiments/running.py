@@ -39,19 +39,22 @@ class SweepPlan:
         folder: where the runs are.
         trials: what is trained, in order.
         options: further options of ``ffebm train``, the same for all trials.
+        logs: options of those that change no number, which a run that goes on is given again.
     """
 
     folder: Path
     trials: Sequence[Trial]
     options: Sequence[str]
+    logs: Sequence[str] = ()
 
     def command(self, trial: Trial, spec: Path) -> list[str]:
         """The arguments of ``ffebm`` that start a trial, or go on with it."""
         run = self.folder / trial.name
         if run.is_dir():
-            return ["train", "--resume", str(run), "--quiet"]
+            return ["train", "--resume", str(run), *self.logs, "--quiet"]
         settings = [f"--set={key}={value}" for key, value in trial.overrides.items()]
-        return ["train", str(spec), "--out", str(run), *settings, *self.options, "--quiet"]
+        options = [*self.options, *self.logs, "--quiet"]
+        return ["train", str(spec), "--out", str(run), *settings, *options]
 
     def status(self, trial: Trial) -> str:
         """The state of the trial's run; ``""`` where it has none yet."""

@@ -197,6 +197,23 @@ def finished(results: Sequence[Result], text: str) -> list[Finished]:
     return [_finished(dict(overrides), group) for overrides, group in groups.items()]
 
 
+def kept(path: Path, compiled: Compiled) -> Sequence[Finished]:
+    """The whole trainings that a reference already holds; none where there is no file.
+
+    Raises:
+        InputError: the file is damaged, or they are of another text than the spec's.
+    """
+    if not path.is_file():
+        return ()
+    known = read(path)
+    if known.results and text_changed(known, compiled):
+        raise InputError(
+            f"the results in {path} are of another text than {compiled.source.name} has now",
+            help="give those of the new text (--results RUN), or remove the file",
+        )
+    return known.results
+
+
 def _finished(overrides: Mapping[str, str], group: Sequence[Result]) -> Finished:
     first = group[0]
     on = "test" if "test" in first.metrics else "validation"
@@ -248,5 +265,5 @@ def read(path: Path) -> ReferenceResult:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{path} is not the reference of a spec: {error}",
-            help="put the file back, or write it anew: ffebm verify SPEC --write",
+            help="put the file back, or remove it and write it anew: ffebm verify SPEC --write",
         ) from None
