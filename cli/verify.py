@@ -75,6 +75,7 @@ def _write(
     from ffebm_dsl.tools.reproduction import reference as references
 
     path = references.path_of(spec)
+    results: Sequence[Finished]
     if runs:
         found = [read_result(run) for run in expand(runs)]
         results = references.finished(found, compiled.source.text)
