@@ -37,6 +37,14 @@ SweepSettings = Annotated[
     ),
 ]
 
+LogOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="csv|tensorboard|wandb",
+        help="Each trial writes steps and evaluations there too. May be repeated.",
+    ),
+]
+
 
 def sweep(
     spec: SpecArgument,
@@ -58,13 +66,7 @@ def sweep(
         str | None, typer.Option(help="float32 or float64. [default: float32]")
     ] = None,
     allow_large: AllowLargeOption = False,
-    log: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="csv|tensorboard|wandb",
-            help="Each trial writes steps and evaluations there too. May be repeated.",
-        ),
-    ] = None,
+    log: LogOption = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -85,16 +87,12 @@ def sweep(
     from ffebm_dsl.tools.experiments.running import SweepPlan
     from ffebm_dsl.tools.experiments.trials import make_trials
 
-    if log:
-        from ffebm_dsl.running.training.live import require_logs
-
-        require_logs(log)
+    logs = _logs(log or [])
     source = read_text(spec)
     trials = make_trials(source, parse_settings(settings), seeds, allow_large=allow_large)
     given = {"data-dir": data_dir, "device": device, "dtype": dtype, "threads": threads}
     options = [f"--{name}={value}" for name, value in given.items() if value is not None]
     options += ["--allow-large"] if allow_large else []
-    logs = [f"--log={name}" for name in log or ()]
     found = SweepPlan(out or Path("runs") / f"{spec.stem}-sweep", trials, options, logs)
     if dry_run:
         for trial in found.unfinished():
@@ -104,6 +102,15 @@ def sweep(
     _summarise(found, as_json)
     if failed:
         raise typer.Exit(NegativeResult.exit_code)
+
+
+def _logs(names: list[str]) -> list[str]:
+    """The options of `train` for logs, which are there."""
+    if names:
+        from ffebm_dsl.running.training.live import require_logs
+
+        require_logs(names)
+    return [f"--log={name}" for name in names]
 
 
 def _train(sweep: SweepPlan, source: SourceFile, jobs: int, quiet: bool) -> int:

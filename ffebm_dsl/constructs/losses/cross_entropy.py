@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.losses._ends import ENDS
+from ffebm_dsl.constructs.losses._weights import (
+    class_weights,
+    one_for_each_class,
+    tensor_of,
+)
 from ffebm_dsl.language.registry import Kind, LossConstruct, Parameter
 from ffebm_dsl.language.registry.parameters import FRACTION
 
@@ -12,7 +17,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def _per_sample(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
+def _per_sample(
+    logits: Tensor,
+    target: Tensor,
+    label_smoothing: float = 0.0,
+    weight: tuple[float, ...] = (1.0,),
+) -> Tensor:
     """In nat: logits (B, K), labels (B,) or probabilities (B, K) to (B,).
 
     Raises:
@@ -23,7 +33,13 @@ def _per_sample(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) ->
     from ffebm_dsl.physics.network.fit import require_labels
 
     require_labels(logits, target)
-    return F.cross_entropy(logits, target, reduction="none", label_smoothing=label_smoothing)
+    return F.cross_entropy(
+        logits,
+        target,
+        tensor_of(weight, logits),
+        reduction="none",
+        label_smoothing=label_smoothing,
+    )
 
 
 CONSTRUCT = LossConstruct(
@@ -38,10 +54,16 @@ CONSTRUCT = LossConstruct(
             0.0,
             FRACTION,
         ),
+        class_weights("weight", "a factor for each class, or one for all"),
     ),
-    equation="-sum over k of q[k] log softmax(prediction)[k], in nat; q = (1 - label_smoothing) "
-    "target + label_smoothing / K, a label being its one-hot vector",
+    equation="-sum over k of weight[k] q[k] log softmax(prediction)[k], in nat; q = "
+    "(1 - label_smoothing) target + label_smoothing / K, a label being its one-hot vector",
     source="label smoothing: Szegedy et al. 2016, arXiv 1512.00567",
+    deviations=(
+        "the mean over samples, where torch.nn.CrossEntropyLoss divides by the sum of the weights "
+        "of their classes",
+    ),
     per_sample=_per_sample,
     targets=("label", "probabilities"),
+    misfit=one_for_each_class("weight"),
 )

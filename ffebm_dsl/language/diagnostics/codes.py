@@ -88,6 +88,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE5005": "optimizer arguments that do not fit together",
         "FFE5006": "loss that does not read the readout",
         "FFE5007": "early stopping by the test set",
+        "FFE5008": "loss arguments that do not fit the target",
         "FFE6001": "network larger than the budget",
         "FFE6002": "templates that expand to too much",
         "FFEW001": "no version line",

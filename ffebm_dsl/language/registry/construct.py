@@ -232,6 +232,8 @@ class LossConstruct(Construct):
         targets: the kinds of target that it takes.
         flat: whether it compares all entries of the prediction with as many numbers; else
             the prediction must be a vector.
+        misfit: the further arguments and the size of the target -> why they do not go together,
+            and the remedy; None where they do.
         curvature: its second derivative by every entry of the prediction, where that is one
             number and there are no mixed ones; else 0.
     """
@@ -239,6 +241,7 @@ class LossConstruct(Construct):
     per_sample: Callable[..., Any]
     targets: tuple[str, ...]
     flat: bool = False
+    misfit: Callable[[Arguments, int], tuple[str, str] | None] = lambda arguments, size: None
     curvature: float = 0.0
 
     @property

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
@@ -46,16 +47,22 @@ def test_an_initialiser_draws_from_its_generator_alone(name: str, data: st.DataO
 
 
 @pytest.mark.parametrize("name", LOSSES.visible())
-def test_a_loss_takes_the_targets_that_it_names_and_gives_one_number_a_sample(name: str) -> None:
+@PROPERTY
+@given(data=st.data())
+def test_a_loss_takes_the_targets_that_it_names_and_gives_one_number_a_sample(
+    name: str, data: st.DataObject
+) -> None:
     loss = LOSSES[name]
+    values = arguments(data.draw, replace(loss, parameters=loss.settings))
+    assume(loss.misfit(values, 3) is None)
     assert set(loss.targets) <= set(TARGETS)
     for kind in loss.targets:
         prediction = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
         classes = TARGETS[kind].classes
         target = torch.tensor([0, 1, 2, 1]) if classes else torch.randn(4, 3, dtype=torch.float64)
-        values = loss.per_sample(prediction, target)
-        assert values.shape == (4,)
-        (gradient,) = torch.autograd.grad(values[1], prediction)
+        losses = loss.per_sample(prediction, target, **values)
+        assert losses.shape == (4,)
+        (gradient,) = torch.autograd.grad(losses[1], prediction)
         assert not gradient[[0, 2, 3]].any() and gradient[1].any()
 
 
