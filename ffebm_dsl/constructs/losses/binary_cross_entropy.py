@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def _per_sample(
-    logits: Tensor, target: Tensor, pos_weight: tuple[float, ...] = (1.0,)
-) -> Tensor:
+def _per_sample(logits: Tensor, target: Tensor, pos_weight: tuple[float, ...] = (1.0,)) -> Tensor:
     """In nat: logits (B, ...), labels (B,), or numbers in [0, 1] of shape (B, K), to (B,).
 
     Raises:

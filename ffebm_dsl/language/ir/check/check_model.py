@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from math import prod
 
-from ffebm_dsl.language.diagnostics import Fix, Label, Span
-from ffebm_dsl.language.diagnostics.fix import replace
+from ffebm_dsl.language.diagnostics import Label
 from ffebm_dsl.language.ir.check.check_energy import check_energy
 from ffebm_dsl.language.ir.check.check_feedback import check_feedback
 from ffebm_dsl.language.ir.check.check_loss import check_losses
@@ -15,15 +13,12 @@ from ffebm_dsl.language.ir.resolve.edits import set_argument
 from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedBlock,
     ResolvedDrive,
-    ResolvedEnd,
-    ResolvedLoss,
     ResolvedMap,
     ResolvedModel,
     ResolvedPort,
     ResolvedSpec,
-    readouts,
 )
-from ffebm_dsl.language.registry import LOSSES, OPS, TARGETS, show_shape
+from ffebm_dsl.language.registry import OPS
 
 
 def check_model(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
