@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from tests.tables import restored_tables
 # both, to themselves and to processes that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# Python's collector walks all of torch and of Lark's tables each time: seldom is enough here.
+gc.set_threshold(100_000, 50, 100)
 
 # Tests read what is printed without the colours that a developer may have forced.
 for name in ("FORCE_COLOR", "CLICOLOR_FORCE"):

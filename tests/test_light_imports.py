@@ -97,6 +97,11 @@ def test_train_reports_a_faulty_spec_before_it_loads_torch(tmp_path: Path) -> No
     assert not imported_by("-c", code) & HEAVY
 
 
+def test_bundled_data_are_read_without_the_library_that_brings_them() -> None:
+    code = "from ffebm_dsl.running.datasets.raw import read_data; read_data('digits', {}, None)"
+    assert not imported_by("-c", code) & {"sklearn", "scipy"}
+
+
 def test_the_package_is_light() -> None:
     code = f"import ffebm_dsl; ffebm_dsl.compile_spec(ffebm_dsl.read_source({SPEC!r}))"
     packages = imported_by("-c", code)

@@ -65,20 +65,16 @@ class Ended:
 
 @dataclass
 class Workers:
-    """A folder with the tiny spec and its data, and the process that forks others there.
-
-    ``modules`` are imported before the first fork, besides those that a tiny run needs.
-    """
+    """A folder with the tiny spec and its data, and the process that forks others there."""
 
     folder: Path
-    modules: Sequence[str] = ()
     _server: subprocess.Popen[str] | None = field(default=None, repr=False)
 
     def __enter__(self) -> Workers:
         prepare(self.folder)
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.worker", str(self.folder), *self.modules],
+            [sys.executable, "-m", "tests.faults.worker", str(self.folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

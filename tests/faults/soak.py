@@ -115,7 +115,7 @@ def main() -> int:
         started, used = time.monotonic(), os.times()
         with (
             tempfile.TemporaryDirectory(prefix="soak-") as folder,
-            Workers(Path(folder), ["sklearn.datasets"]) as workers,
+            Workers(Path(folder)) as workers,
         ):
             result[name] = STAGES[name](workers, options)
         now = os.times()

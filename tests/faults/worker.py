@@ -15,7 +15,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tests.faults import patches, state
 SCOUT = [*("train", "tiny.ffe", "--data-dir", ".", "--out", "scout", "--device", "cpu"), "--quiet"]
 
 
-def preload(folder: Path, modules: Sequence[str]) -> None:
+def preload(folder: Path) -> None:
     """Import all that a run needs, as a process that is forked for a run tells it.
 
     Nothing is run here: threads do not survive a fork.
@@ -41,7 +41,7 @@ def preload(folder: Path, modules: Sequence[str]) -> None:
         request = dict.fromkeys(("stdout", "stderr"), os.devnull) | {"folder": str(folder)}
         child({"task": "scout", **request, "arguments": SCOUT, "result": str(listing)})
     os.wait()
-    for name in [*json.loads(listing.read_text()), *modules]:
+    for name in json.loads(listing.read_text()):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
 
@@ -103,8 +103,8 @@ def child(request: Mapping[str, Any]) -> None:
         os._exit(code)
 
 
-def serve(folder: Path, modules: Sequence[str]) -> None:
-    preload(folder, modules)
+def serve(folder: Path) -> None:
+    preload(folder)
     print("ready", flush=True)
     for line in sys.stdin:
         pid = os.fork()
@@ -116,4 +116,4 @@ def serve(folder: Path, modules: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), sys.argv[2:])
+    serve(Path(sys.argv[1]))

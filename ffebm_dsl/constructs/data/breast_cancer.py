@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.data._bundled import rows_for_test
 from ffebm_dsl.constructs.data._settings import settings
 from ffebm_dsl.language.registry import Arguments, DataConstruct
 
@@ -15,15 +14,15 @@ if TYPE_CHECKING:
 
 def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
     import numpy as np
-    from sklearn.datasets import load_breast_cancer
 
+    from ffebm_dsl.running.datasets.bundled import columns, rows_for_test
     from ffebm_dsl.running.datasets.raw import Raw, Split
 
-    bundled = load_breast_cancer()
-    labels = bundled.target.astype(np.uint8)
+    table = columns("breast_cancer.csv", heading=1)
+    labels = table[:, -1].astype(np.uint8)
     test = rows_for_test(labels)
-    mean, std = bundled.data[~test].mean(axis=0), bundled.data[~test].std(axis=0)
-    features = (bundled.data - mean) / std
+    mean, std = table[~test, :-1].mean(axis=0), table[~test, :-1].std(axis=0)
+    features = (table[:, :-1] - mean) / std
     name = "breast_cancer"
     return Raw(
         Split(features[~test], labels[~test], f"{name}, training features", f"{name}, labels"),

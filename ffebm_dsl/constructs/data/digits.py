@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.data._bundled import rows_for_test
 from ffebm_dsl.constructs.data._settings import settings
 from ffebm_dsl.language.registry import Arguments, DataConstruct
 
@@ -15,12 +14,12 @@ if TYPE_CHECKING:
 
 def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
     import numpy as np
-    from sklearn.datasets import load_digits
 
+    from ffebm_dsl.running.datasets.bundled import columns, rows_for_test
     from ffebm_dsl.running.datasets.raw import Raw, Split
 
-    bundled = load_digits()
-    images, labels = bundled.images.astype(np.uint8)[:, None], bundled.target.astype(np.uint8)
+    table = columns("digits.csv.gz").astype(np.uint8)
+    images, labels = table[:, :-1].reshape(-1, 1, 8, 8), table[:, -1]
     test = rows_for_test(labels)
     return Raw(
         Split(images[~test], labels[~test], "digits, training images", "digits, training labels"),

@@ -1,0 +1,41 @@
+"""What the data sets that come with scikit-learn share: their files, and the samples for tests.
+
+Their files are read as they are installed: importing scikit-learn takes a second, and of it nothing
+else is used.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import distribution
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffebm_dsl.language.diagnostics import InputError
+
+_TEST_EVERY = 5
+
+
+def columns(file: str, *, heading: int = 0) -> NDArray[np.float64]:
+    """The numbers of a CSV file, gzipped or not, behind so many lines of heading: (rows, columns).
+
+    Raises:
+        InputError: the installed scikit-learn has no such file.
+    """
+    package = distribution("scikit-learn")
+    path = package.locate_file(f"sklearn/datasets/data/{file}")
+    try:
+        return np.loadtxt(str(path), delimiter=",", skiprows=heading)
+    except OSError as fault:
+        raise InputError(
+            f"the data set {file} of scikit-learn {package.version} cannot be read: {fault}",
+            help="install scikit-learn again",
+        ) from None
+
+
+def rows_for_test(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Every fifth sample of each class, in the bundled order: a split that no seed moves, (n,)."""
+    test = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        test[np.flatnonzero(labels == label)[_TEST_EVERY - 1 :: _TEST_EVERY]] = True
+    return test
