@@ -30,7 +30,7 @@ class PlainArray(Array):
         high = limit(weight, self.range)
         held = weight if self.range is None else weight.clamp(-high, high)
         if self.levels is not None:
-            held = quantise(held, -high, high, 2 * self.levels - 1)
+            held = quantise(held, -float(high), float(high), 2 * self.levels - 1)
         if self.write_noise > 0:
             held = held + self.write_noise * high * numbers.fresh("write")
         if self.mismatch > 0:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.physics.energy.chain import BoundChain
-from ffebm_dsl.physics.interfaces import Force, Routing, Routings, State
+from ffebm_dsl.physics.interfaces import Force, Routing, Routings, State, summands
 from ffebm_dsl.physics.layout import take_rows
 
 if TYPE_CHECKING:
@@ -130,9 +130,10 @@ class HopfieldDynamics:
         for term in self._terms:
             if term.layer == layer:
                 total.add(term.force(state[layer]))
-        force = None if self.force is None else self.force.on(layer, state)
-        if force is not None:
-            total.add(force)
+        for force in summands(self.force):
+            felt = force.on(layer, state)
+            if felt is not None:
+                total.add(felt)
         return total.value(state[layer])
 
     def _forward(self, state: State, k: int) -> tuple[Tensor, Routing]:

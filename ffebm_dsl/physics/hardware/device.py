@@ -26,6 +26,7 @@ from ffebm_dsl.physics.interfaces import (
     Normal,
     Numbers,
 )
+from ffebm_dsl.physics.layout import channels_last
 
 
 class Device(nn.Module):
@@ -66,7 +67,10 @@ class Device(nn.Module):
 
     def enter(self, drives: Sequence[Tensor]) -> list[Tensor]:
         """The drives as their converters let them in."""
-        return [self.drives[str(k)](u) for k, u in enumerate(drives)] if self.drives else [*drives]
+        if not self.drives:
+            return [*drives]
+        # Laid out as the block lays them out, and so their gradients.
+        return [self.drives[str(k)](channels_last(u)) for k, u in enumerate(drives)]
 
     def leave(self, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The outputs as their converters let them out."""

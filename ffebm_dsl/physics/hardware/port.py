@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -36,31 +38,30 @@ class Port(WholeBatch, nn.Module):
         low = 0.0 if self.unipolar else -high
         return straight_through(x, low, high, self.converter.levels(unipolar=self.unipolar))
 
-    def limit(self, x: Tensor) -> Tensor | float:
+    def limit(self, x: Tensor) -> float:
         """The largest magnitude that is told apart: stated, or found, ``x`` being next."""
         if self.converter.range is not None:
             return self.converter.range
         if self.training and int(self.batches) < CALIBRATION:
-            self._learn(x.detach())
+            self._learn(x)
         # Before there was a training: that of what is there.
         square = self.mean_square if int(self.batches) else _sum_of_squares(x) / x.numel()
-        tiny = torch.finfo(x.dtype).tiny
-        return (SPREAD * square.sqrt()).to(x.device, x.dtype).clamp_min(tiny)
+        return max(SPREAD * math.sqrt(square), torch.finfo(x.dtype).tiny)
 
     def _learn(self, x: Tensor) -> None:
         """Take a batch into the mean, over all processes."""
-        part = self.part
-        own = x
+        part, own = self.part, x
         if part is not None and part.reduce is not None:
             # Of phases one after the other; a process without a sample has one that counts not.
             phases = x.reshape(-1, max(part.count, 1), *x.shape[1:])
             own = phases[:, : part.count].flatten(0, 1)
-        square = _sum_of_squares(own)
-        sums = torch.stack([square, torch.full_like(square, own.numel())])
+        square, count = _sum_of_squares(own), own.numel()
         if part is not None and part.reduce is not None:
+            sums = torch.stack([square, torch.full_like(square, count)])
             part.reduce(sums)
+            square, count = sums[0], int(sums[1])
         self.batches += 1
-        mean = (sums[0] / sums[1]).to(self.mean_square.device)
+        mean = (square / count).to(self.mean_square.device)
         self.mean_square += (mean - self.mean_square) / self.batches
 
     def extra_repr(self) -> str:

@@ -30,6 +30,7 @@ from ffebm_dsl.physics.interfaces.energy import (
     difference,
     inner,
     per_sample,
+    summands,
     together,
 )
 from ffebm_dsl.physics.interfaces.estimator import (
@@ -117,5 +118,6 @@ __all__ = [
     "layer_weights",
     "noisy_dynamics",
     "per_sample",
+    "summands",
     "together",
 ]

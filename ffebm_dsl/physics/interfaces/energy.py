@@ -70,12 +70,17 @@ class Forces:
         return Forces(tuple(part.select(rows) for part in self.parts))
 
 
+def summands(force: Force | None) -> tuple[Force, ...]:
+    """The forces whose sum ``force`` is, in their order."""
+    if force is None:
+        return ()
+    return force.parts if isinstance(force, Forces) else (force,)
+
+
 def curvature(force: Force | None, layer: int) -> Tensor | None:
     """By how much a force, or the sum of its parts, falls per unit of the layer's state, (B,)."""
-    if force is None:
-        return None
-    parts: tuple[object, ...] = force.parts if isinstance(force, Forces) else (force,)
-    known = [part.curvature(layer) for part in parts if isinstance(part, Restoring)]
+    acting: tuple[object, ...] = summands(force)
+    known = [part.curvature(layer) for part in acting if isinstance(part, Restoring)]
     found = [each for each in known if each is not None]
     return sum(found[1:], start=found[0]) if found else None
 

@@ -4,12 +4,12 @@ What a unit meets is drawn from ``(seed of the call, phase, place of the noise a
 phase, layer, move of the layer, sample)``: it does not depend on which other samples have come
 to rest, nor on how processes share a batch.
 
-For each layer, a phase of a call draws at least twice as many normal numbers as one move takes,
+A phase of a call draws ``PLACES`` more normal numbers than one move of its largest layer takes,
 and every move takes a window at a random place of them: numbers of its own for every move would
-take longer than the sweep that they disturb. So numbers are independent in one move, over calls
-and, as windows hardly ever have the same place, over the moves of one unit; in one phase a number
-may occur again at another unit or sample. A table of numbers for all of a run (Salimans et al.
-2017, arXiv 1703.03864) has them again in every call.
+take longer than the sweep that they disturb. So numbers are independent in one move, over phases
+and calls and, as windows hardly ever have the same place, over the moves of one unit; in one
+phase a number occurs again at other units and samples. A table of numbers for all of a run
+(Salimans et al. 2017, arXiv 1703.03864) has them again in every call.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Draws:
 
 
 PLACES = 1 << 14
-"""Least number of places at which a window may be."""
+"""The least number of places at which a window may be."""
 
 
 class Stream:
@@ -112,27 +112,36 @@ class Stream:
     def __init__(self, draws: Draws, key: str, copies: int = 1) -> None:
         self._draws, self._key, self._copies = draws, key, copies
         self._moves: dict[int, int] = {}
-        self._pools: dict[int, Tensor] = {}
+        self._numbers: Tensor | None = None
+        self._windows: dict[int, Tensor] = {}
         self._rows: Tensor | None = None
 
     def normal(self, layer: int, like: Tensor, deviation: float) -> Tensor:
         """Numbers for the layer's next move, of the state's shape; real ones, not to be changed."""
+        from ffebm_dsl.physics.layout import take_rows
+
         move = self._moves[layer] = self._moves.get(layer, -1) + 1
-        draws, shape = self._draws, like.shape[1:]
-        count = self._copies * draws.total * shape.numel()
-        places = max(count, PLACES)
-        if layer not in self._pools:
-            size = count + places
-            self._pools[layer] = _normal(self._seed(layer), size, deviation, like.device)
-        start = self._seed(layer, move) % places
-        # Channels last in memory, as states are.
-        laid = (*shape[1:], shape[0]) if len(shape) == 3 else tuple(shape)
-        whole = self._pools[layer][start : start + count].view(self._copies, draws.total, *laid)
-        drawn = whole[:, draws.first : draws.first + draws.count].flatten(0, 1)
+        if layer not in self._windows:
+            self._windows[layer] = self._all_windows(layer, like, deviation)
+        windows = self._windows[layer]
+        drawn = windows[self._seed(layer, move) % len(windows)].flatten(0, 1)
         if self._rows is not None:
-            drawn = drawn[self._rows]
-        drawn = drawn.movedim(-1, 1) if len(shape) == 3 else drawn
+            drawn = take_rows(drawn, self._rows)
         return drawn.to(like.real.dtype)
+
+    def _all_windows(self, layer: int, like: Tensor, deviation: float) -> Tensor:
+        """Views of the same numbers, (places, copies, own samples, *shape)."""
+        draws, shape = self._draws, like.shape[1:]
+        image = len(shape) == 3
+        # Channels last in memory, as states are.
+        laid = (*shape[1:], shape[0]) if image else tuple(shape)
+        count = self._copies * draws.total * shape.numel()
+        if self._numbers is None or len(self._numbers) < count + PLACES - 1:
+            seed = self._seed(layer)
+            self._numbers = _normal(seed, count + PLACES - 1, deviation, like.device)
+        windows = self._numbers.unfold(0, count, 1).unflatten(1, (self._copies, draws.total, *laid))
+        windows = windows.narrow(2, draws.first, draws.count)
+        return windows.movedim(-1, 3) if image else windows
 
     def select(self, rows: Tensor) -> Stream:
         """The numbers of these samples alone, from the next move on."""

@@ -130,7 +130,7 @@ def test_its_size_is_as_stated(kind: type[Noise]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("tolerance", [0.0, 0.03])
+@pytest.mark.parametrize("tolerance", [0.0, 0.05])
 def test_a_sample_does_not_depend_on_the_others(tolerance: float, kind: type[Noise]) -> None:
     """What a row meets is the same when other samples come to rest before it."""
     core = noisy(dense(), 0.01, 0.01, sweeps=30, kind=kind)
@@ -140,6 +140,7 @@ def test_a_sample_does_not_depend_on_the_others(tolerance: float, kind: type[Noi
     whole = core.reports[0]
     if tolerance:
         assert len(set(whole.sweeps.tolist())) > 1
+        assert int(whole.sweeps.max()) <= 10, "beyond, a test that is due may come a sweep later"
     others = X.clone()
     others[1:] *= 0.5
     result(core, others)
