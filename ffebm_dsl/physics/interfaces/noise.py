@@ -139,7 +139,7 @@ class Stream:
         if self._numbers is None or len(self._numbers) < count + PLACES - 1:
             seed = self._seed(layer)
             self._numbers = _normal(seed, count + PLACES - 1, deviation, like.device)
-        windows = self._numbers.unfold(0, count, 1).unflatten(1, (self._copies, draws.total, *laid))
+        windows = self._numbers.unfold(0, count, 1).view(-1, self._copies, draws.total, *laid)
         windows = windows.narrow(2, draws.first, draws.count)
         return windows.movedim(-1, 3) if image else windows
 
