@@ -30,4 +30,5 @@ CONSTRUCT = TargetConstruct(
     (Parameter("size", Kind.INT, "number of labels", bounds=AT_LEAST_ONE),),
     fault=_fault,
     draw=_draw,
+    mixture="labels",
 )

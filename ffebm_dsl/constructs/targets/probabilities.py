@@ -39,4 +39,5 @@ CONSTRUCT = TargetConstruct(
     (Parameter("size", Kind.INT, "number of classes", bounds=Bounds(low=2)),),
     fault=_fault,
     draw=_draw,
+    mixture="probabilities",
 )

@@ -89,6 +89,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE5006": "loss that does not read the readout",
         "FFE5007": "early stopping by the test set",
         "FFE5008": "loss arguments that do not fit the target",
+        "FFE5009": "mixed samples whose targets have no mixture",
         "FFE6001": "network larger than the budget",
         "FFE6002": "templates that expand to too much",
         "FFEW001": "no version line",

@@ -260,11 +260,14 @@ class TargetConstruct(Construct):
         draw: number of samples, size and ``torch.Generator`` -> targets of this kind in float64
             or int64, as the losses take them.
         classes: a class index, not a number for each class.
+        mixture: the kind that a weighted mean of two targets is of, with one-hot vectors in the
+            place of class indices; ``""`` where it means nothing.
     """
 
     fault: Callable[[Any, int], tuple[str, str] | None]
     draw: Callable[[int, int, Any], Any]
     classes: bool = False
+    mixture: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,21 +301,29 @@ class DataConstruct(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationConstruct(Construct):
-    """A random change of a batch in training.
+    """A random change of a batch in training: one of ``apply`` and ``mix``.
 
     Attributes:
         apply: images (B, *input shape), numbers in [0, 1) that are drawn for them
             (B, ``draws``), and the arguments -> changed images of the same shape.
+        mix: normalised samples (B, *input shape), as many others, numbers in [0, 1) that are
+            drawn for them (B, ``draws``), and the arguments -> mixed samples, and what part
+            (B,) of each one's target is its own; the rest is the other's.
         draws: how many such numbers a sample needs.
         image_only: whether it needs rows and columns.
         misfit: arguments and input shape -> why they do not go together, and the remedy; None
             where they do.
     """
 
-    apply: Callable[[Any, Any, Arguments], Any]
+    apply: Callable[[Any, Any, Arguments], Any] | None = None
+    mix: Callable[[Any, Any, Any, Arguments], tuple[Any, Any]] | None = None
     draws: int
     image_only: bool = True
     misfit: Callable[[Arguments, Shape], tuple[str, str] | None] = lambda arguments, shape: None
+
+    def __post_init__(self) -> None:
+        if (self.apply is None) == (self.mix is None):
+            raise ValueError(f"{self.name} needs either `apply` or `mix`")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""Augmentation of whole batches, each sample by its own key."""
+"""Augmentation of whole batches, each sample by its own key.
+
+What a sample is mixed with is drawn by its key too, from the whole training set. So it is the
+same in a run that is resumed, and with a batch in several processes.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.registry import AUGMENTATIONS
@@ -21,14 +26,64 @@ def augment(
     seed: int,
     epoch: int,
 ) -> Tensor:
-    """All augmentations in order, on images (B, C, H, W) of the samples ``indices`` (B,)."""
+    """All augmentations in order, on images (B, C, H, W) of the samples ``indices`` (B,).
+
+    One that mixes samples is left out: it comes last, in :func:`mix`.
+    """
     first = 0
     for call in augmentations:
         augmentation = AUGMENTATIONS[call.name]
-        number = np.arange(first, first + augmentation.draws)
-        draws = keyed.uniform(
-            keyed.Purpose.AUGMENTATION, seed, epoch, indices[:, None], number[None, :]
-        )
-        images = augmentation.apply(images, draws, call.arguments)
+        if augmentation.apply is not None:
+            draws = _drawn(indices, first, augmentation.draws, seed, epoch)
+            images = augmentation.apply(images, draws, call.arguments)
         first += augmentation.draws
     return images
+
+
+def mixes(augmentations: Sequence[CallIR]) -> bool:
+    """Whether the last augmentation mixes samples; none before it does."""
+    return bool(augmentations) and AUGMENTATIONS[augmentations[-1].name].mix is not None
+
+
+def partners(
+    rows: NDArray[np.int64], indices: NDArray[np.int64], *, seed: int, epoch: int
+) -> NDArray[np.int64]:
+    """What the samples ``indices`` (B,) are mixed with: any of the training set's ``rows``."""
+    drawn = keyed.uniform(keyed.Purpose.PARTNER, seed, epoch, indices)
+    return rows[(drawn * len(rows)).astype(np.int64)]
+
+
+def mix(
+    augmentations: Sequence[CallIR],
+    own: tuple[Tensor, Tensor],
+    others: tuple[Tensor, Tensor],
+    classes: int,
+    indices: NDArray[np.int64],
+    *,
+    seed: int,
+    epoch: int,
+) -> tuple[Tensor, Tensor]:
+    """Normalised samples and targets of ``indices`` (B,), mixed with ``others``.
+
+    Labels (B,) become vectors (B, ``classes``).
+    """
+    call = augmentations[-1]
+    augmentation = AUGMENTATIONS[call.name]
+    assert augmentation.mix is not None
+    before = sum(AUGMENTATIONS[other.name].draws for other in augmentations[:-1])
+    draws = _drawn(indices, before, augmentation.draws, seed, epoch)
+    x, share = augmentation.mix(own[0], others[0], draws, call.arguments)
+    mine, theirs = (_vectors(y, classes).to(x.dtype) for _, y in (own, others))
+    return x, theirs + share[:, None] * (mine - theirs)
+
+
+def _drawn(
+    indices: NDArray[np.int64], first: int, count: int, seed: int, epoch: int
+) -> NDArray[np.float64]:
+    """Numbers ``first`` to ``first + count - 1`` of each sample (B, ``count``)."""
+    number = np.arange(first, first + count)
+    return keyed.uniform(keyed.Purpose.AUGMENTATION, seed, epoch, indices[:, None], number[None, :])
+
+
+def _vectors(y: Tensor, classes: int) -> Tensor:
+    return y if y.dim() > 1 else functional.one_hot(y, classes)

@@ -36,6 +36,7 @@ class Purpose(IntEnum):
     VALIDATION = 4
     EVALUATION = 5
     MADE = 6
+    PARTNER = 7
 
 
 def bits(stream: Purpose, *key: ArrayLike) -> U64:

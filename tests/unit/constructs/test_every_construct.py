@@ -218,13 +218,20 @@ def test_an_augmentation_keeps_the_shape_and_what_it_is_given(
 ) -> None:
     arguments = data.draw(calls(construct))
     images = normal(4, 2, 9, 9)
+    others = normal(4, 2, 9, 9, seed=1)
     numbers = np.random.default_rng(0).random((4, construct.draws))
     before = images.clone()
-    changed = construct.apply(images, numbers, arguments)
+
+    def change(first: int, end: int) -> Any:
+        part, drawn = images[first:end], numbers[first:end]
+        if construct.mix is None:
+            return construct.apply(part, drawn, arguments)
+        return construct.mix(part, others[first:end], drawn, arguments)[0]
+
+    changed = change(0, 4)
     assert changed.shape == images.shape and changed.dtype == images.dtype
     assert torch.equal(images, before)
-    alone = construct.apply(images[:1], numbers[:1], arguments)
-    assert torch.equal(alone, changed[:1])
+    assert torch.equal(change(0, 1), changed[:1])
 
 
 @every(OPTIMIZERS)

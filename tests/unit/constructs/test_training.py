@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor, full, nn
 
 from ffebm_dsl.language.registry import (
     AUGMENTATIONS,
@@ -66,7 +66,10 @@ def test_a_loss_takes_the_targets_that_it_names_and_gives_one_number_a_sample(
         assert not gradient[[0, 2, 3]].any() and gradient[1].any()
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS.visible())
+MIXING = [name for name, known in AUGMENTATIONS.visible().items() if known.mix is not None]
+
+
+@pytest.mark.parametrize("name", sorted(AUGMENTATIONS.visible().keys() - MIXING))
 @PROPERTY
 @given(data=st.data())
 def test_an_augmentation_keeps_shape_and_type(name: str, data: st.DataObject) -> None:
@@ -75,12 +78,31 @@ def test_an_augmentation_keeps_shape_and_type(name: str, data: st.DataObject) ->
     images = torch.arange(prod((3, 2, 5, 4))).reshape(3, 2, 5, 4).to(torch.uint8)
     before = images.clone()
     draws = np.random.default_rng(0).random((3, construct.draws))
+    assert construct.apply is not None
     changed = construct.apply(images, draws, values)
     assert changed.shape == images.shape and changed.dtype == images.dtype
     assert torch.equal(images, before)
     # A sample's change depends on its own numbers alone.
     alone = construct.apply(images[1:2], draws[1:2], values)
     assert torch.equal(changed[1:2], alone)
+
+
+@pytest.mark.parametrize("name", MIXING)
+@PROPERTY
+@given(data=st.data())
+def test_a_mixture_is_of_two_samples_and_their_targets(name: str, data: st.DataObject) -> None:
+    construct = AUGMENTATIONS[name]
+    values = arguments(data.draw, construct)
+    ones, zeros = (full((40, 2, 5, 4), value, dtype=torch.float64) for value in (1.0, 0.0))
+    draws = np.random.default_rng(0).random((40, construct.draws))
+    assert construct.mix is not None
+    mixed, own = construct.mix(ones, zeros, draws, values)
+    assert mixed.shape == ones.shape and own.shape == (40,)
+    assert bool(((own >= 0) & (own <= 1)).all())
+    # Of each sample as much is its own as of its target.
+    torch.testing.assert_close(mixed.mean((1, 2, 3)), own)
+    alone = construct.mix(ones[1:2], zeros[1:2], draws[1:2], values)
+    assert torch.equal(alone[0], mixed[1:2]) and torch.equal(alone[1], own[1:2])
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS.visible())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath, PureWindowsPath
 
+from ffebm_dsl.language.diagnostics import Label
 from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
@@ -17,7 +18,15 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedTrain,
     readouts,
 )
-from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, OPS, OPTIMIZERS, TARGETS, show_shape
+from ffebm_dsl.language.registry import (
+    AUGMENTATIONS,
+    DATA,
+    LOSSES,
+    OPS,
+    OPTIMIZERS,
+    TARGETS,
+    show_shape,
+)
 
 
 def check_train(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
@@ -31,6 +40,7 @@ def check_train(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
     _check_augmentations(train, log)
     if spec.model:
         _check_groups(train, spec.model, log)
+        _check_mixing(train, spec.model, log)
     if spec.model and spec.model.input and spec.model.input.shape:
         _check_input(train, spec.model.input, spec.model.input.shape, log)
     if spec.model and spec.model.target and spec.model.target.shape:
@@ -70,6 +80,39 @@ def _check_augmentations(train: ResolvedTrain, log: Log) -> None:
         if conflict is not None:
             message, remedy = conflict
             log.report("FFE5002", f"{call.name}: {message}", train.places["data"], help=remedy)
+
+
+def _check_mixing(train: ResolvedTrain, model: ResolvedModel, log: Log) -> None:
+    """Mixed samples have targets of another kind, which there must be, and the losses take."""
+    calls = _augmentations(train)
+    mixing = [call.name for call in calls if AUGMENTATIONS[call.name].mix is not None]
+    if not mixing:
+        return
+    place, name = train.places["data"], mixing[0]
+    if mixing != [calls[-1].name]:
+        message = f"`{name}` mixes samples that are otherwise ready, once"
+        log.report("FFE5002", message, place, help="let one such augmentation come last")
+    if model.target is None or not model.target.kind:
+        return
+    kind = model.target.kind
+    mixture = TARGETS[kind].mixture
+    if not mixture:
+        log.report(
+            "FFE5009",
+            f"`{name}` mixes two samples and their targets, and a mean of two of the kind `{kind}` "
+            "is not what the mixed sample means",
+            place,
+            help="it needs classes: a target `label`, `labels` or `probabilities`",
+        )
+    for loss in model.losses if mixture else ():
+        if mixture not in LOSSES[loss.call.name].targets:
+            log.report(
+                "FFE5009",
+                f"`{name}` makes targets of the kind `{mixture}`, which {loss.call.name} does "
+                "not take",
+                place,
+                labels=[Label(loss.span, "the loss")],
+            )
 
 
 def _augmentations(train: ResolvedTrain) -> list[CallIR]:

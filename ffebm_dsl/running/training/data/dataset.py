@@ -17,7 +17,7 @@ from ffebm_dsl.language.ir.model import CallIR, InputIR, ModelIR
 from ffebm_dsl.language.registry import AUGMENTATIONS, DATA
 from ffebm_dsl.running.datasets.raw import Raw, Split, fingerprint, read_data
 from ffebm_dsl.running.training import keyed
-from ffebm_dsl.running.training.augment import augment
+from ffebm_dsl.running.training.augment import augment, mix, mixes, partners
 from ffebm_dsl.running.training.data.fit import check_split, compare_splits
 
 Indices = NDArray[np.int64]
@@ -45,7 +45,8 @@ class Dataset:
     """Rows of arrays, which keep the type they came in (and may be memory maps).
 
     ``name`` is what the set is for: ``training``, ``validation`` or ``test``; ``rows`` are the
-    indices into the arrays of the samples that belong to it.
+    indices into the arrays of the samples that belong to it. ``target_size`` is the number of
+    classes, or the length of a target.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Dataset:
     normalisation: Normalisation
     device: torch.device
     dtype: torch.dtype
+    target_size: int
     augmentations: tuple[CallIR, ...] = ()
 
     def __len__(self) -> int:
@@ -68,7 +70,19 @@ class Dataset:
         return self._normalised(self._gather(indices)), self._targets(indices)
 
     def augmented(self, indices: Indices, *, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
-        """Like :meth:`batch`, each sample augmented by its key (seed, epoch, index)."""
+        """Like :meth:`batch`, each sample augmented by its key (seed, epoch, index).
+
+        Where samples are mixed, the targets are vectors (B, K).
+        """
+        own = self._augmented(indices, seed, epoch)
+        if not mixes(self.augmentations):
+            return own
+        others = self._augmented(partners(self.rows, indices, seed=seed, epoch=epoch), seed, epoch)
+        return mix(
+            self.augmentations, own, others, self.target_size, indices, seed=seed, epoch=epoch
+        )
+
+    def _augmented(self, indices: Indices, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
         x = augment(self.augmentations, self._gather(indices), indices, seed=seed, epoch=epoch)
         return self._normalised(x), self._targets(indices)
 
@@ -172,7 +186,8 @@ def load(
 
     def dataset(name: str, split: Split, rows: Indices) -> Dataset:
         changes = augmentations if name == "training" else ()
-        return Dataset(name, split.x, split.y, rows, normalisation, device, dtype, changes)
+        size = model.target.size
+        return Dataset(name, split.x, split.y, rows, normalisation, device, dtype, size, changes)
 
     arrays = [array for split in (train, test) if split for array in (split.x, split.y)]
     return Data(
