@@ -29,8 +29,9 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Give a `param`, a key of `train`, or the model's `gradient` or `init` another "
-        "value, such as width=64 or optimizer.lr=1e-3. May be repeated.",
+        help="Give a `param`, a key of `train`, or `relax`, `gradient` or `init` of the model or "
+        "a block another value, such as width=64, optimizer.lr=1e-3 or b1.relax.free.sweeps=20. "
+        "May be repeated.",
     ),
 ]
 

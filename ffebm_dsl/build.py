@@ -5,7 +5,7 @@ What a call means is its construct's business; here is how the parts are put tog
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -153,8 +153,10 @@ def _loss(term: LossIR, logits: str) -> LossTerm:
 
 
 def _map(ir: FeedforwardIR, init: CallIR, generator: Generator) -> Chain:
-    chain = Chain(_named(ir.ops, lambda op: OPS[op.name].module(op)))
+    modules = _named(ir.ops, lambda op: OPS[op.name].module(op))
+    chain = Chain(modules)
     initialise(chain, _draw(init), generator)
+    _amplify(modules.values(), ir.ops)
     return chain
 
 
@@ -180,6 +182,7 @@ def _block(
     connections: list[CouplingIR | DriveIR] = [*ir.couplings, *ir.drives]
     for connection in connections:
         chain = {**couplings, **drives}[connection.name]
+        _amplify(chain.ops, connection.ops)
         if connection.settings["nonnegative"]:
             _keep(chain, keep_nonnegative)
         if connection.settings.get("zero_diagonal"):
@@ -221,6 +224,15 @@ def _device(hardware: CallIR) -> DeviceSettings:
     }
     array = ARRAYS[given["weights"].name].make(given["weights"].arguments)
     return DeviceSettings(array, **converters, offset=given["update_offset"], seed=given["seed"])
+
+
+def _amplify(modules: Iterable[nn.Module], ops: Iterable[OpIR]) -> None:
+    """Multiply what was drawn for ops that have a `gain` by it."""
+    for module, op in zip(modules, ops, strict=True):
+        gain = op.arguments.get("gain", 1.0)
+        for name, parameter in module.named_parameters() if gain != 1 else ():
+            if name != "bias":
+                parameter.data.mul_(gain)
 
 
 def _keep(chain: OpChain, constrain: Callable[[nn.Module, str], nn.Module]) -> None:

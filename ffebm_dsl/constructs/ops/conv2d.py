@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
+from ffebm_dsl.constructs.ops._weights import GAIN
 from ffebm_dsl.constructs.ops._window import KERNEL, PADDING, Window
 from ffebm_dsl.language.registry import (
     Arguments,
@@ -152,8 +153,8 @@ def _module(op: OpIR) -> nn.Module:
 
 
 def _coupling(op: OpIR) -> Conv2d:
-    arguments = {key: value for key, value in op.arguments.items() if key != "out_channels"}
-    return Conv2d(op.in_shape, op.out_shape[0], **arguments)
+    own = ("kernel", "stride", "padding", "dilation", "groups", "bias")
+    return Conv2d(op.in_shape, op.out_shape[0], **{name: op.arguments[name] for name in own})
 
 
 CONSTRUCT = OpConstruct(
@@ -167,6 +168,7 @@ CONSTRUCT = OpConstruct(
         Parameter("dilation", Kind.INT, "spacing inside the window", 1, AT_LEAST_ONE),
         Parameter("groups", Kind.INT, "groups of channels kept apart", 1, AT_LEAST_ONE),
         Parameter("bias", Kind.BOOL, "learn a bias", True),
+        GAIN,
     ),
     equation="y[o,i,j] = b[o] + sum over c,k,l of w[o,c,k,l] x[c, s i + d k - p, s j + d l - p], "
     "with stride s, dilation d, padding p",

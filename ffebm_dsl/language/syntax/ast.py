@@ -310,7 +310,6 @@ class Assignment(NamedTuple):
     """``key=value`` as ``--set`` gives it."""
 
     span: Span
-    key: Reference
     value: Expression
 
 

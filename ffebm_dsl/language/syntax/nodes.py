@@ -148,9 +148,15 @@ _DIRECT = (
 )
 """Nodes whose fields are the children of the rule that has their name."""
 
+
+def _override(span: Span, *parts: Any) -> ast.Assignment:
+    """The names of the key come first; it is the text before the sign that counts."""
+    return ast.Assignment(span, parts[-1])
+
+
 _MAKERS: Mapping[str, Callable[..., Any]] = {
     **{node.__name__.removesuffix("Statement").lower(): node for node in _DIRECT},
-    "override": ast.Assignment,
+    "override": _override,
     "start": _start,
     "name": _name,
     "number": _number,

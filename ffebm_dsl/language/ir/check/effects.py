@@ -33,7 +33,7 @@ def check_effects(
     """
     for number, (key, value) in enumerate(overrides.items(), start=1):
         other = without[key]
-        if other is None or _has_effect(key, model, ir, other):
+        if other is None or _has_effect(key, program, model, ir, other):
             continue
         is_param = key in ir.parameters
         reason, note, help = _of_param(key) if is_param else _of_statement(key, program, log)
@@ -46,7 +46,9 @@ def check_effects(
         )
 
 
-def _has_effect(key: str, model: ResolvedModel, ir: SpecIR, other: SpecIR) -> bool:
+def _has_effect(
+    key: str, program: ast.Program, model: ResolvedModel, ir: SpecIR, other: SpecIR
+) -> bool:
     """Whether the override changes the spec, or gives a value that the text has in its place."""
     head = key.partition(".")[0]
     if key in ir.parameters:
@@ -60,7 +62,10 @@ def _has_effect(key: str, model: ResolvedModel, ir: SpecIR, other: SpecIR) -> bo
         served = [block.init for block in ir.model.blocks]
         changed = served != [block.init for block in other.model.blocks]
         return changed or _has_weights(ir.model) or ir.model.init == other.model.init
-    return True  # A key of the train section that is there is always in force.
+    if head == "relax":
+        inherited = not all(any(_states(s, key) for s in block) for block in _blocks(program))
+        return inherited or ir.model != other.model
+    return True  # A key of the train section, or of a block, that is there is always in force.
 
 
 def _has_weights(model: ModelIR) -> bool:
@@ -79,26 +84,36 @@ def _of_param(key: str) -> tuple[str, str, str]:
 
 def _of_statement(key: str, program: ast.Program, log: Log) -> tuple[str, str, str]:
     head = key.partition(".")[0]
-    kind = ast.Gradient if head == "gradient" else ast.Init
-    lines = sorted({log.source.position(s.span.start)[0] for s in _stated(program, kind)})
+    said = key if head == "relax" else head
+    stated = [s for statements in _blocks(program) for s in statements if _states(s, key)]
+    lines = sorted({log.source.position(s.span.start)[0] for s in stated})
     return (
-        f"every block states its own `{head}`",
+        f"every block states its own `{said}`",
         f"stated in {log.source.name}, line{'s' if len(lines) > 1 else ''} "
         + ", ".join(map(str, lines)),
-        f"let these read a `param` and set that, or remove them: the model's `{head}` then counts",
+        f"set that of a block, `BLOCK.{key}=...`, or let these statements read a `param`",
     )
 
 
-def _stated(
-    program: ast.Program, kind: type[ast.Gradient] | type[ast.Init]
-) -> Iterator[ast.Gradient | ast.Init]:
-    """The statements of this kind in blocks, in templates and where these are used."""
-    for item in program.items:
-        inside = item.statements if isinstance(item, ast.Model | ast.Template) else ()
-        for statement in inside:
-            if isinstance(item, ast.Template) and isinstance(statement, kind):
-                yield statement
-            elif isinstance(statement, ast.Block):
-                yield from (s for s in statement.statements if isinstance(s, kind))
+def _states(statement: ast.Node, key: str) -> bool:
+    """Whether a statement of a block says itself what the model says under ``key``."""
+    head, *rest = key.split(".")
+    if head == "relax":
+        return (
+            isinstance(statement, ast.Relax)
+            and statement.phase.text == rest[0]
+            and any(setting.name.text == rest[1] for setting in statement.settings)
+        )
+    return isinstance(statement, ast.Gradient if head == "gradient" else ast.Init)
+
+
+def _blocks(program: ast.Program) -> Iterator[tuple[ast.Node, ...]]:
+    """The statements of every block, those of the template that it is made of among them."""
+    templates = {t.name.text: t for t in program.items if isinstance(t, ast.Template)}
+    for model in program.items:
+        for statement in model.statements if isinstance(model, ast.Model) else ():
+            if isinstance(statement, ast.Block):
+                yield statement.statements
             elif isinstance(statement, ast.Instance):
-                yield from (s for s in statement.overrides if isinstance(s, kind))
+                template = templates.get(statement.template.name.text)
+                yield (*statement.overrides, *(template.statements if template else ()))

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span, SpecError
 from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
-from ffebm_dsl.language.ir.resolve.bind import value_of
+from ffebm_dsl.language.ir.resolve.bind import Values, value_of
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedEstimator
 from ffebm_dsl.language.ir.resolve.scope import Packages, Scope
 from ffebm_dsl.language.ir.resolve.statements import Inherited
-from ffebm_dsl.language.registry import TABLES, TRAIN, Kind, Parameter
+from ffebm_dsl.language.registry import PHASES, TABLES, TRAIN, Kind, Parameter
 from ffebm_dsl.language.syntax import ast, parse_override
 from ffebm_dsl.language.syntax.ast import moved
 
-MODEL_KEYS = ("gradient", "init")
-"""Statements of the model that an override may replace: how it learns, not what it is."""
+MODEL_KEYS = ("gradient", "init", "relax")
+"""Statements of the model, and of a block, that an override may replace: how they relax and learn,
+not what they are."""
 
 
 class Override(NamedTuple):
@@ -35,6 +36,7 @@ def read_overrides(
     params: Mapping[str, object],
     packages: Packages,
     stated: Mapping[str, Span],
+    blocks: Collection[str],
     log: Log,
 ) -> dict[str, Override]:
     """Overrides by key. Unknown keys and values that do not parse are reported, and left out.
@@ -43,10 +45,11 @@ def read_overrides(
     override may replace.
 
     A key is a ``param``, a key of the train section, one of :data:`MODEL_KEYS`, or
-    ``key.argument`` of one of the latter two.
+    ``key.argument`` of one of the latter two; before one of :data:`MODEL_KEYS` there may be the
+    name of one of the ``blocks``.
     """
     overrides = {}
-    heads = (*params, *TRAIN.names, *MODEL_KEYS)
+    heads = (*params, *TRAIN.names, *MODEL_KEYS, *blocks)
     for key, text in texts.items():
         source = SourceFile("--set", f"{key}={text}")
         start = log.enter(source)
@@ -54,6 +57,10 @@ def read_overrides(
         head, dot, _ = key.partition(".")
         if head not in heads or (dot and head in params):
             _report_unknown(key, heads, stated.get(head), place, log)
+            continue
+        if is_of_block(key, params, blocks) and key.split(".")[1:2] not in _OF_BLOCKS:
+            known = [f"{head}.{name}" for name in MODEL_KEYS]
+            _report_unknown(key, known, None, place, log)
             continue
         try:
             value = moved(parse_override(source).value, start)
@@ -64,8 +71,28 @@ def read_overrides(
     return overrides
 
 
+_OF_BLOCKS = [[key] for key in MODEL_KEYS]
+
+
+def is_of_block(key: str, params: Collection[str], blocks: Collection[str]) -> bool:
+    """Whether a key begins with the name of a block, and with nothing else of that name."""
+    head = key.partition(".")[0]
+    return head in blocks and head not in (*params, *TRAIN.names, *MODEL_KEYS)
+
+
+def of_block(overrides: Mapping[str, Override], block: str) -> dict[str, Override]:
+    """The overrides of one block, by their keys inside it."""
+    inside = {}
+    for key, override in overrides.items():
+        head, _, rest = key.partition(".")
+        if head == block and head not in MODEL_KEYS:
+            place = Span(override.place.end - len(rest), override.place.end)
+            inside[rest] = override._replace(key=rest, place=place)
+    return inside
+
+
 def _report_unknown(
-    key: str, heads: tuple[str, ...], statement: Span | None, span: Span, log: Log
+    key: str, heads: Sequence[str], statement: Span | None, span: Span, log: Log
 ) -> None:
     if statement is not None:
         line, _ = log.source.position(statement.start)
@@ -87,7 +114,7 @@ def _report_unknown(
     )
 
 
-_TABLES: Mapping[str, str] = dict(zip(MODEL_KEYS, ("gradients", "initialisers"), strict=True))
+_TABLES: Mapping[str, str] = {"gradient": "gradients", "init": "initialisers"}
 
 
 def set_argument_of(call: CallIR, table: str, override: Override, log: Log) -> CallIR | None:
@@ -113,15 +140,20 @@ def set_argument_of(call: CallIR, table: str, override: Override, log: Log) -> C
 def set_statements(
     settings: Inherited, overrides: Mapping[str, Override], place: Span, log: Log
 ) -> Inherited:
-    """The model's gradient and initialiser with what ``--set`` says of them.
+    """Phases, gradient and initialiser of a model or block with what ``--set`` says of them.
 
     ``place`` is where messages about a gradient point that the text does not state. Blocks
-    with statements of their own keep them.
+    with statements of their own keep them, whatever is set for the model.
     """
     gradient, init = settings.gradient.call, settings.init
+    inherited = settings.gradient.inherited
+    phases = dict(settings.phases)
     # A whole statement first, whatever the order on the command line: arguments refine it.
     for key in sorted(overrides, key=lambda key: "." in key):
         head = key.partition(".")[0]
+        if head == "relax":
+            _set_phase(phases, overrides[key], log)
+            continue
         before = init if head == "init" else gradient.ir if gradient else None
         call = _set_call(before, _TABLES[head], overrides[key], log)
         if call is None:
@@ -131,9 +163,26 @@ def set_statements(
         elif gradient is not None:
             span = gradient.span if gradient.span.end else place
             gradient = type(gradient)(call.name, call.arguments, span)
-    return Inherited(
-        settings.phases, ResolvedEstimator(gradient, settings.gradient.inherited), init
-    )
+            inherited = False
+    return Inherited(phases, ResolvedEstimator(gradient, inherited), init)
+
+
+def _set_phase(phases: dict[str, Values], override: Override, log: Log) -> None:
+    """Set a key of a phase: ``relax.free.sweeps``."""
+    keys = [f"relax.{phase}.{name}" for phase in PHASES for name in PHASES[phase].names]
+    if override.key not in keys:
+        log.report(
+            "FFE1019",
+            f"`{override.key}` is no key of a phase",
+            override.place,
+            help=did_you_mean(override.key, keys) or "for example relax.free.sweeps=20",
+            fix=respell(override.place, override.key, keys),
+        )
+        return
+    _, phase, name = override.key.split(".")
+    value = value_of(override.value, PHASES[phase].parameter(name), override.scope, log)
+    if value is not None:
+        phases[phase] = {**phases.get(phase, {}), name: value}
 
 
 def _set_call(before: CallIR | None, table: str, override: Override, log: Log) -> CallIR | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Label, Span
@@ -11,6 +13,7 @@ from ffebm_dsl.language.ir.model import Shape
 from ffebm_dsl.language.ir.resolve.bind import bind_call, find
 from ffebm_dsl.language.ir.resolve.edits import rewrite, set_arrow
 from ffebm_dsl.language.ir.resolve.evaluate import evaluate
+from ffebm_dsl.language.ir.resolve.overrides import Override, set_statements
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
 from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedBlock,
@@ -37,7 +40,8 @@ from ffebm_dsl.language.syntax import ast
 class BlockText(NamedTuple):
     """A block to resolve: its name, its statements, and what they can see.
 
-    ``overrides`` are written where a template is used, and see ``outer``.
+    ``overrides`` are written where a template is used, and see ``outer``; ``set`` are those of
+    ``--set``, by their keys in the block.
     """
 
     name: ast.Ident
@@ -48,6 +52,7 @@ class BlockText(NamedTuple):
     expansion: Label | None = None
     overrides: tuple[ast.Relax | ast.Gradient | ast.Init, ...] = ()
     outer: Scope | None = None
+    set: Mapping[str, Override] = MappingProxyType({})
 
 
 def resolve_block(text: BlockText, log: Log) -> ResolvedBlock:
@@ -63,6 +68,7 @@ def resolve_block(text: BlockText, log: Log) -> ResolvedBlock:
     ends = _Ends(tuple(layer.name for layer in layers), ports, log)
     settings = override_settings(text.settings, text.statements, text.scope, log)
     settings = override_settings(settings, text.overrides, text.outer or text.scope, use)
+    settings = set_statements(settings, text.set, text.name.span, use)
     couplings = [ends.coupling(c, text.scope) for c in of_type(inside, ast.CouplingStatement)]
     drives = [ends.drive(d, text.scope) for d in of_type(inside, ast.DriveStatement)]
     terms = [ends.term(t, text.scope) for t in of_type(inside, ast.TermStatement)]

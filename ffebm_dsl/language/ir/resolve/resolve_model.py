@@ -9,7 +9,7 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.diagnostics.fix import replace as replaced
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import BoundCall, bind, bind_call, find, value_of
-from ffebm_dsl.language.ir.resolve.overrides import Override, set_statements
+from ffebm_dsl.language.ir.resolve.overrides import MODEL_KEYS, Override, of_block, set_statements
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
 from ffebm_dsl.language.ir.resolve.resolve_block import BlockText, resolve_block
 from ffebm_dsl.language.ir.resolve.resolved import (
@@ -52,7 +52,7 @@ def resolve_model(
 ) -> ResolvedModel:
     """Bind every name of the model; faulty parts are reported and become None.
 
-    ``overrides`` are those of its gradient and initialiser.
+    ``overrides`` are those of the model's and its blocks' phases, gradients and initialisers.
     """
     names: dict[str, Span] = {}
     input_ = at_most_one(model.statements, ast.Input, "input", log)
@@ -63,13 +63,14 @@ def resolve_model(
             declare(names, end.name, log)
     _report_missing(model, {"input": input_, "target": target, "loss": loss}, log)
     settings = override_settings(Inherited(), model.statements, scope, log)
-    settings = set_statements(settings, overrides, model.name.span, log)
+    of_model = {k: o for k, o in overrides.items() if k.partition(".")[0] in MODEL_KEYS}
+    settings = set_statements(settings, of_model, model.name.span, log)
     ports = Ports(hidden=_not_yet(model, target, log), silent=input_ is None)
     if input_ is not None:
         ports = ports.with_map(input_.name.text, input_.name.text)
     state = _Stages([], names, ports)
     for statement in model.statements:
-        _resolve_stage(statement, state, templates, scope, settings.inherited(), log)
+        _resolve_stage(statement, state, templates, scope, settings.inherited(), overrides, log)
     maps = [_readout(r, state, scope, log) for r in of_type(model.statements, ast.Readout)]
     losses = _losses(loss, state.ports, target, scope, log) if loss else ()
     # What the first loss is of is the prediction.
@@ -138,6 +139,7 @@ def _resolve_stage(
     templates: Templates,
     scope: Scope,
     settings: Inherited,
+    overrides: Mapping[str, Override],
     log: Log,
 ) -> None:
     """Enter a map or block into ``state``; other statements are not stages."""
@@ -152,7 +154,8 @@ def _resolve_stage(
     else:
         return
     fresh = declare(state.names, statement.name, log)
-    block = resolve_block(text, log) if text else None
+    own = of_block(overrides, statement.name.text)
+    block = resolve_block(text._replace(set=own), log) if text else None
     if not fresh:
         return
     name = statement.name.text

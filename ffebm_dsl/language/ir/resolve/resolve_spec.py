@@ -8,7 +8,7 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.header import stated_version, use_packages
 from ffebm_dsl.language.ir.resolve.misspelt import blame_declarations
-from ffebm_dsl.language.ir.resolve.overrides import MODEL_KEYS, read_overrides
+from ffebm_dsl.language.ir.resolve.overrides import MODEL_KEYS, is_of_block, read_overrides
 from ffebm_dsl.language.ir.resolve.params import resolve_params
 from ffebm_dsl.language.ir.resolve.ports import declare
 from ffebm_dsl.language.ir.resolve.resolve_hardware import check_devices, resolve_hardware
@@ -31,12 +31,18 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Res
     section = at_most_one(program.items, ast.Train, "train", log)
     text = at_most_one(program.items, ast.Model, "model", log)
     stated = {type(s).__name__.lower(): s.span for s in reversed(text.statements if text else ())}
-    given = read_overrides(overrides, {p.name.text: p for p in params}, packages, stated, log)
+    blocks = _blocks(text)
+    named = {p.name.text: p for p in params}
+    given = read_overrides(overrides, named, packages, stated, blocks, log)
     values = resolve_params(params, given, log)
     scope = Scope(values, packages)
     templates = _templates(program, log)
     keys = {key: override for key, override in given.items() if key not in values}
-    of_model = {key: o for key, o in keys.items() if key.partition(".")[0] in MODEL_KEYS}
+    of_model = {
+        key: o
+        for key, o in keys.items()
+        if key.partition(".")[0] in MODEL_KEYS or is_of_block(key, named, blocks)
+    }
     of_train = {key: o for key, o in keys.items() if key not in of_model}
     devices = resolve_hardware(of_type(program.items, ast.Hardware), scope, log)
     train = resolve_train(section, of_train, scope, log)
@@ -57,6 +63,11 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Res
         _warn_of_unused(params, templates, values, log)
     parameters = {name: b.value for name, b in values.items() if b.value is not None}
     return ResolvedSpec(version, used, parameters, devices, model, train)
+
+
+def _blocks(model: ast.Model | None) -> list[str]:
+    statements = model.statements if model else ()
+    return [s.name.text for s in statements if isinstance(s, ast.Block | ast.Instance)]
 
 
 def _templates(program: ast.Program, log: Log) -> dict[str, ast.Template]:

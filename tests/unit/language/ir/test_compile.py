@@ -149,9 +149,45 @@ def test_overrides_change_the_models_gradient_and_initialiser() -> None:
     assert [block.gradient.arguments["nudge"] for block in nudged] == ["cotangent", "loss"]
 
 
+def test_overrides_change_phases_of_the_model_and_of_a_block() -> None:
+    ir = spec(
+        first="relax free { sweeps = 9 }",
+        **{"relax.free.sweeps": "30", "relax.free.damping": "0.5", "relax.nudged.sweeps": "4"},
+    )
+    first, second = blocks(ir)
+    assert (first.free.sweeps, second.free.sweeps) == (9, 30), "a block keeps its own keys"
+    assert first.free.damping == second.free.damping == 0.5
+    assert first.nudged.sweeps == second.nudged.sweeps == 4
+    name = first.name
+    own = {f"{name}.relax.free.sweeps": "11", f"{name}.gradient": "implicit()"}
+    own |= {f"{name}.gradient.sweeps": "70", f"{name}.init": "goe(variance=1)"}
+    first, second = blocks(spec(first="relax free { sweeps = 9 }", **own))
+    assert (first.free.sweeps, first.gradient.name, first.init.name) == (11, "implicit", "goe")
+    assert first.gradient.arguments["sweeps"] == 70
+    assert second == blocks(spec())[1]
+
+
+def test_an_override_that_every_block_overrules_is_refused() -> None:
+    own = {"first": "relax free { sweeps = 9 }", "second": "relax free { sweeps = 8 }"}
+    with pytest.raises(SpecError) as caught:
+        spec(**own, **{"relax.free.sweeps": "6"})
+    (fault,) = caught.value.diagnostics
+    assert fault.code == "FFE1022" and "BLOCK.relax.free.sweeps=" in fault.help
+    assert spec(**own, **{"b1.relax.free.sweeps": "9"}) == spec(**own), "the text's own value"
+
+
 @pytest.mark.parametrize(
     ("key", "value", "code"),
     [
+        ("relax", "3", "FFE1019"),
+        ("relax.free", "3", "FFE1019"),
+        ("relax.free.sweep", "3", "FFE1019"),
+        ("relax.free.sweeps", "many", "FFE1001"),
+        ("relax.nudged.start", "zeros", "FFE1019"),
+        ("b1", "3", "FFE1019"),
+        ("b1.relax.free.sweeps", "0.5", "FFE1011"),
+        ("b1.layer", "3", "FFE1019"),
+        ("b3.relax.free.sweeps", "3", "FFE1019"),
         ("gradient", "ipm()", "FFE1005"),
         ("gradient", "3", "FFE1009"),
         ("gradient", "implicit(tolerance=0)", "FFE1010"),

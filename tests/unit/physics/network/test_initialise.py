@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
+from ffebm_dsl.build import build
 from ffebm_dsl.constructs.ops.conv2d import Conv2d
 from ffebm_dsl.constructs.ops.linear import Linear
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.registry import INITIALISERS
 from ffebm_dsl.physics.energy import OpWeights
 from ffebm_dsl.physics.network.initialise import initialise
@@ -65,6 +68,40 @@ def test_orthogonal_columns() -> None:
     weight = torch.empty(8, 4, dtype=torch.float64)
     INITIALISERS["orthogonal"].draw(weight, Generator().manual_seed(0), gain=3.0)
     assert torch.allclose(weight.T @ weight, 9 * torch.eye(4, dtype=torch.float64))
+
+
+SPEC = """ffe 1.1
+model m {{
+  input x: image(1, 6, 6)
+  target y: label(3)
+  init goe(variance=0.1)
+  block b {{
+    feedforward u = x |> conv2d(2, 3, gain={0})
+    energy hopfield {{
+      layer s1: [2, 4, 4] hard_sigmoid
+      layer s2: [4] tanh
+      u -> s1
+      x -> s2 : flatten() |> linear(gain={0})
+      s1 <-> s2 : flatten() |> linear(gain={0}) {{ feedback = own }}
+    }}
+    gradient aep()
+    out = s2
+  }}
+  readout logits = b |> linear(3)
+  loss = cross_entropy(logits, y)
+}}
+"""
+
+
+def test_a_gain_multiplies_what_is_drawn_for_its_op() -> None:
+    plain, loud = (
+        build(compile_spec(SourceFile("g.ffe", SPEC.format(gain))).spec).state_dict()
+        for gain in (1, 4)
+    )
+    assert sum("backward" in name for name in plain) == 1
+    for name, weight in plain.items():
+        amplified = "logits" not in name and "readout" not in name and "bias" not in name
+        torch.testing.assert_close(loud[name], weight * (4 if amplified else 1))
 
 
 def test_a_seed_is_the_same_network_in_every_precision() -> None:
