@@ -153,11 +153,14 @@ def specs(draw: st.DrawFn) -> SpecIR:
     )
     assert BASE.train is not None
     data = call(draw, "data", "digits", "npz", "hdf5")
-    fitting = (
+    fitting = [
         c
         for c in data.arguments["augment"]
         if AUGMENTATIONS[c.name].misfit(c.arguments, BASE.model.input.shape) is None
-    )
+    ]
+    # One that mixes samples comes last, alone of its sort.
+    mixing = [c for c in fitting if AUGMENTATIONS[c.name].mix is not None]
+    fitting = [c for c in fitting if c not in mixing] + mixing[:1]
     train = replace(
         BASE.train,
         data=replace(data, arguments={**data.arguments, "augment": tuple(fitting)}),
