@@ -71,6 +71,9 @@ def test_other_hardware_gives_other_results(run: Path, capsys: pytest.CaptureFix
         (("--set", "noise=0.1"), "--set noise=0.1 changes more than the hardware"),
         (("--set", "epochs=7"), "--set epochs=7 changes more than the hardware"),
         (("--hardware", "coarse"), "found no range in the run's training"),
+        (("--hardware", "stated", "--device-seed", "1"), "hardware stated is the same"),
+        (("--hardware", "stated", "--set", "mismatch=0.4"), "changes nothing of the hardware"),
+        (("--hardware", "ideal", "--set", "mismatch=0.4"), "changes nothing of the hardware"),
     ],
 )
 def test_what_there_is_not_is_said(

@@ -28,6 +28,38 @@ def test_random_kills_leave_no_trace(workers: Workers) -> None:
     assert tally.identical == tally.runs > 0
 
 
+NOISY = """ffe 1.1
+hardware h {
+  weights       = array(levels=32, write_noise=0.02, mismatch=0.05, transpose_mismatch=0.02)
+  noise         = [read(0.02), state(0.01)]
+  drives        = dac(8)
+  outputs       = adc(8)
+  cotangents    = dac(8)
+  updates       = adc(8)
+  update_offset = 1e-4
+}
+"""
+
+
+@pytest.mark.slow
+def test_kills_leave_no_trace_in_a_training_on_noisy_hardware(workers: Workers) -> None:
+    """Fixed and fresh draws, and the ranges that converters find, at a checkpoint and between."""
+    text = (workers.folder / "tiny.ffe").read_text()
+    for old, new in (
+        ("ffe 1.0\n", NOISY),
+        ("hopfield {", "hopfield on h {"),
+        ("u -> s1", "layer s2: [4] hard_sigmoid\n      u -> s1\n      s1 <-> s2 : linear()"),
+        ("out = s1", "out = s2"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (workers.folder / "noisy.ffe").write_text(text)
+    job = Job("noisy", ["noisy.ffe", "--data-dir=.", "--set=epochs=40", "--max-steps=60"])
+    tally = kill_at_random(workers, job, 4, np.random.default_rng(1), ["0", "600"])
+    assert tally.faults == [] and tally.kills >= 4 and tally.resumes > 0
+    assert tally.identical == tally.runs > 0
+
+
 def test_damaged_files_are_refused(workers: Workers) -> None:
     tally = damage.damage_files(workers, 14, np.random.default_rng(0))
     assert tally.faults == []

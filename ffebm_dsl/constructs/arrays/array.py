@@ -93,4 +93,7 @@ CONSTRUCT = ArrayConstruct(
     "W~ (1 + transpose_mismatch xi'); xi_w anew whenever weights are programmed, xi, xi' fixed",
     make=_make,
     asymmetric=lambda arguments: arguments["transpose_mismatch"] > 0,
+    drawn=lambda arguments: any(
+        arguments[name] > 0 for name in ("write_noise", "mismatch", "transpose_mismatch")
+    ),
 )

@@ -6,4 +6,5 @@ CONSTRUCT = ArrayConstruct(
     "ideal",
     "weights are held as they are",
     make=lambda arguments: None,
+    drawn=lambda arguments: False,
 )

@@ -105,7 +105,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFEW011": "EP where couplings derive from no energy",
         "FFEW015": "nudge beyond the series in beta",
         "FFEW016": "term that can outgrow its layer's potential",
-        "FFEW021": "hardware never used",
+        "FFEW021": "hardware, or its seed, never used",
     }
 )
 

@@ -28,10 +28,12 @@ class ArrayConstruct(Construct):
     Attributes:
         make: arguments -> :class:`ffebm_dsl.physics.interfaces.Array`; None for an ideal one.
         asymmetric: whether, with these arguments, the two directions of a coupling differ.
+        drawn: whether, with these arguments, one array differs from the next of its kind.
     """
 
     make: Callable[[Arguments], Any]
     asymmetric: Callable[[Arguments], bool] = lambda arguments: False
+    drawn: Callable[[Arguments], bool] = lambda arguments: True
 
 
 @dataclass(frozen=True, kw_only=True)

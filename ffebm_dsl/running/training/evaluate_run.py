@@ -19,12 +19,7 @@ from ffebm_dsl.running.training.checkpoint import Checkpoint
 from ffebm_dsl.running.training.environment import choose_dtype
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options, assemble, settle
-from ffebm_dsl.running.training.other_device import (
-    OtherDevice,
-    on_device,
-    refitted,
-    with_settings,
-)
+from ffebm_dsl.running.training.other_device import OtherDevice, moved, refitted
 from ffebm_dsl.running.training.restoring import restore_network
 
 
@@ -63,8 +58,7 @@ def evaluate_run(
     """
     path, found, compiled = _opened(Path(run), which, warn)
     if other is not None and other.changes:
-        spec = with_settings(compiled, found.identity.overrides, other)
-        compiled = replace(compiled, spec=on_device(spec, other))
+        compiled = replace(compiled, spec=moved(compiled, found.identity.overrides, other))
     settings = settle(options, compiled.spec, found.settings)
     job = assemble(compiled, found.identity.overrides, found.identity.dtype, settings)
     if asdict(job.identity)["data"] != found.identity.data:

@@ -12,6 +12,7 @@ from ffebm_dsl.language.diagnostics.fix import did_you_mean
 from ffebm_dsl.language.interchange import to_text
 from ffebm_dsl.language.ir import Compiled, compile_spec
 from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
+from ffebm_dsl.language.ir.resolve.resolve_hardware import drawn
 from ffebm_dsl.language.registry import ARRAYS, HARDWARE
 
 OWN = ".core.device."
@@ -46,13 +47,31 @@ class OtherDevice:
         return ", ".join(parts + ([f"after {self.after:g} s"] if self.after is not None else []))
 
 
-def with_settings(trained: Compiled, overrides: Mapping[str, str], other: OtherDevice) -> SpecIR:
-    """The spec that was trained with these overrides, with others of its hardware.
+def moved(trained: Compiled, overrides: Mapping[str, str], other: OtherDevice) -> SpecIR:
+    """The spec that was trained with these overrides, on other hardware, for inference.
 
     Raises:
-        InputError: more than the hardware depends on one of them.
-        SpecError: the spec has no such param, or the value does not fit it.
+        InputError: more than the hardware depends on a setting, or none of the hardware that it is
+            on then; no such hardware, or none that knows of a seed or time.
+        SpecError: the spec has no such param, the value does not fit it, or a block cannot be on
+            the hardware.
     """
+    spec = _with_settings(trained, overrides, other)
+    found = _on_device(spec, other)
+    if (
+        spec.parameters != trained.spec.parameters
+        and found.hardware == _on_device(trained.spec, other).hardware
+    ):
+        given = ", ".join(f"{key}={value}" for key, value in other.settings.items())
+        raise InputError(
+            f"--set {given} changes nothing of the hardware that is tested on",
+            help="leave it out, or choose other hardware with --hardware",
+        )
+    return found
+
+
+def _with_settings(trained: Compiled, overrides: Mapping[str, str], other: OtherDevice) -> SpecIR:
+    """The spec with other values of params, of which its hardware alone may depend."""
     spec = compile_spec(trained.source, {**overrides, **other.settings}, None).spec
     before, after = (replace(s.ideal(), parameters={}) for s in (trained.spec, spec))
     if before != after:
@@ -64,13 +83,8 @@ def with_settings(trained: Compiled, overrides: Mapping[str, str], other: OtherD
     return spec
 
 
-def on_device(spec: SpecIR, other: OtherDevice) -> SpecIR:
-    """The spec with its blocks on another device, of which only inference is asked.
-
-    Raises:
-        InputError: no such hardware, or none that knows of a time.
-        SpecError: a block cannot be on it.
-    """
+def _on_device(spec: SpecIR, other: OtherDevice) -> SpecIR:
+    """The spec with its blocks on another device, of which only inference is asked."""
     names = [device.name for device in spec.hardware]
     if other.name is not None and other.name not in (*names, IDEAL):
         raise InputError(
@@ -90,6 +104,11 @@ def on_device(spec: SpecIR, other: OtherDevice) -> SpecIR:
             help="choose one with --hardware",
         )
     hardware = tuple(_in_use(device, other) for device in spec.hardware if device.name in used)
+    if other.seed is not None and not any(map(drawn, hardware)):
+        raise InputError(
+            f"every device of hardware {', '.join(sorted(used))} is the same, whatever its seed",
+            help="leave --device-seed out, or choose hardware whose weights have errors",
+        )
     edited = replace(
         spec, hardware=hardware, model=replace(spec.model, stages=tuple(stages)), version="1.1"
     )

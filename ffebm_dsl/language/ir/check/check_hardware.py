@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ffebm_dsl.language.ir.check.check_feedback import OWN
 from ffebm_dsl.language.ir.check.check_model import blocks_of, read_by_loss
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, RelaxIR
-from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedSpec
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedChain, ResolvedSpec
 from ffebm_dsl.language.registry import (
     ARRAYS,
     CONVERTERS,
@@ -101,10 +102,7 @@ def _check_effects(block: ResolvedBlock, hardware: dict[str, Any], is_last: bool
     """Report what of a device this block has no use for."""
     assert block.device is not None
     for knob, why in _idle(block, is_last):
-        value = hardware[knob]
-        table = CONVERTERS if knob in _CONVERTED else ARRAYS
-        ideal = table[value.name].make(value.arguments) is None if _is_call(value) else value == 0
-        if not ideal:
+        if not _is_ideal(knob, hardware):
             log.report(
                 "FFE4021",
                 f"`{knob}` of hardware `{block.device.text}` changes nothing in block "
@@ -114,11 +112,14 @@ def _check_effects(block: ResolvedBlock, hardware: dict[str, Any], is_last: bool
             )
 
 
-_CONVERTED = ("drives", "outputs", "cotangents", "updates")
-
-
-def _is_call(value: object) -> bool:
-    return isinstance(value, CallIR)
+def _is_ideal(knob: str, hardware: dict[str, Any]) -> bool:
+    if knob == "update_offset":
+        return bool(hardware[knob] == 0)
+    array: CallIR = hardware["weights"]
+    if knob == "transpose_mismatch":
+        return not ARRAYS[array.name].asymmetric(array.arguments)
+    call, table = hardware[knob], ARRAYS if knob == "weights" else CONVERTERS
+    return table[call.name].make(call.arguments) is None
 
 
 def _idle(block: ResolvedBlock, is_last: bool) -> Iterator[tuple[str, str]]:
@@ -131,6 +132,14 @@ def _idle(block: ResolvedBlock, is_last: bool) -> Iterator[tuple[str, str]]:
         for knob in ("cotangents", "outputs"):
             yield knob, "with nudge=loss, nothing passes there"
     chains = [c.chain for c in block.couplings] + [d.chain for d in block.drives]
-    if block.whole and not any(OPS[op.name].counted for c in chains for op in c.ops if op):
+    if block.whole and not block.terms and not any(map(_has_weights, chains)):
         for knob in ("weights", "update_offset"):
             yield knob, "it has no weights"
+    elif block.whole and not any(
+        _has_weights(c.chain) for c in block.couplings if c.settings["feedback"] != OWN
+    ):
+        yield "transpose_mismatch", "no weight of it acts both ways through a coupling"
+
+
+def _has_weights(chain: ResolvedChain) -> bool:
+    return any(OPS[op.name].counted for op in chain.ops if op)

@@ -10,7 +10,7 @@ from ffebm_dsl.language.ir.resolve.bind import bind
 from ffebm_dsl.language.ir.resolve.ports import declare
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedDevice, ResolvedModel
 from ffebm_dsl.language.ir.resolve.scope import Scope
-from ffebm_dsl.language.registry import CONVERTERS, HARDWARE
+from ffebm_dsl.language.registry import ARRAYS, CONVERTERS, HARDWARE
 from ffebm_dsl.language.syntax import ast
 
 Devices = dict[str, ResolvedDevice]
@@ -57,7 +57,7 @@ def _settings(section: ast.Hardware, scope: Scope, log: Log) -> CallIR | None:
 
 
 def check_devices(model: ResolvedModel, devices: Devices, log: Log) -> None:
-    """Report energies on hardware that there is not, and hardware that no energy is on."""
+    """Report energies on hardware that there is not, hardware that no energy is on, idle seeds."""
     used = {IDEAL}
     for block in model.stages:
         if isinstance(block, ResolvedBlock) and block.device is not None:
@@ -65,6 +65,13 @@ def check_devices(model: ResolvedModel, devices: Devices, log: Log) -> None:
             if block.device.text not in (*devices, IDEAL):
                 _report_unknown(block.device, devices, log.within(block.expansion))
     for name, device in devices.items():
+        if device.ir is not None and device.ir.arguments["seed"] and not drawn(device.ir):
+            log.report(
+                "FFEW021",
+                f"`seed` of hardware `{name}` chooses nothing: every such device is the same",
+                device.span,
+                help="leave it out; it is for errors of weights and `update_offset`",
+            )
         if name not in used and not log.failed:
             log.report(
                 "FFEW021",
@@ -73,6 +80,12 @@ def check_devices(model: ResolvedModel, devices: Devices, log: Log) -> None:
                 help=f"`ffebm eval --hardware {name}` tests on it; `energy hopfield on {name}` "
                 "trains on it",
             )
+
+
+def drawn(device: CallIR) -> bool:
+    """Whether one device differs from the next of its kind."""
+    array: CallIR = device.arguments["weights"]
+    return ARRAYS[array.name].drawn(array.arguments) or device.arguments["update_offset"] > 0
 
 
 def _report_unknown(name: ast.Ident, devices: Devices, log: Log) -> None:

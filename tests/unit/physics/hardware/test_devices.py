@@ -78,7 +78,9 @@ def same(a: Sequence[Tensor], b: Sequence[Tensor]) -> bool:
 NOTHING = [
     "",
     "noise = [read(0.0)]",
+    "noise = [state(0.0)]",
     "weights = ideal",
+    "weights = array(levels=ideal)",
     "weights = array(mismatch=0, transpose_mismatch=0, write_noise=0)",
     "weights = array(range=100)",
     "drives = ideal  outputs = ideal  cotangents = ideal  updates = ideal",
