@@ -145,7 +145,9 @@ def oscillator(draw: st.DrawFn, kinds: Sequence[str]) -> list[str]:
 
 
 def gradient(draw: st.DrawFn) -> str:
-    name = pick(draw, ("ep", "ep", "ep", "aep", "aep", "implicit", "unrolled"))
+    name = pick(draw, ("ep", "ep", "ep", "aep", "aep", "implicit", "unrolled", "coupled_learning"))
+    if name == "coupled_learning":
+        return f"{name}(eta=0.05, estimator={pick(draw, ('centered', 'positive', 'negative'))})"
     if name in ("implicit", "unrolled"):
         return f"{name}()"
     beta = "auto" if sometimes(draw, 4) else "0.05"

@@ -24,7 +24,7 @@ from ffebm_dsl.physics.energy.complex_states import ComplexOp
 from ffebm_dsl.physics.energy.hopfield import BoundHopfield
 from ffebm_dsl.physics.energy.oscillator import BoundOscillator
 from ffebm_dsl.physics.energy.resistive import BoundResistive
-from ffebm_dsl.physics.gradients.contrast import Nudge
+from ffebm_dsl.physics.gradients.nudging import Nudge
 from ffebm_dsl.physics.interfaces import Phase
 from ffebm_dsl.tools.checking import CheckSettings, check
 

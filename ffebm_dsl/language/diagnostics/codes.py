@@ -105,12 +105,16 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFEW011": "EP where couplings derive from no energy",
         "FFEW015": "nudge beyond the series in beta",
         "FFEW016": "term that can outgrow its layer's potential",
+        "FFEW017": "outputs that are held while a block learns",
         "FFEW021": "hardware, or its seed, never used",
     }
 )
 
 MEASURED = frozenset(
-    {"FFE4004", "FFE4005", "FFE4006", "FFE4007", "FFEW008", "FFEW009", "FFEW010", "FFEW015"}
+    {
+        *("FFE4004", "FFE4005", "FFE4006", "FFE4007"),
+        *("FFEW008", "FFEW009", "FFEW010", "FFEW015", "FFEW017"),
+    }
 )
 
 

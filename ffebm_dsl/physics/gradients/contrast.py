@@ -6,35 +6,27 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
-from types import MappingProxyType
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy.complex_states import PairedDynamics, paired, unpaired
-from ffebm_dsl.physics.gradients.cost import LinearCost
+from ffebm_dsl.physics.energy.complex_states import PairedDynamics, unpaired
+from ffebm_dsl.physics.gradients.nudging import nudged_dynamics, phase_dynamics, unit
 from ffebm_dsl.physics.interfaces import (
-    BoundEnergy,
     ContrastiveEstimator,
     Cost,
     EnergyDynamics,
     Equilibrium,
-    Force,
     GradientEstimate,
     Phase,
     Routings,
     Solution,
     difference,
-    noisy_dynamics,
-    per_sample,
-    together,
 )
-from ffebm_dsl.physics.layout import take_rows
 from ffebm_dsl.physics.relaxation import relax
 
 
@@ -53,14 +45,11 @@ def estimate(
     estimator: ContrastiveEstimator, equilibrium: Equilibrium, cost: Cost, weights: Tensor
 ) -> GradientEstimate:
     """Relax the nudged phases, and contrast all."""
-    nudges, transposed = estimator.nudges, estimator.transposed
     batch, ends, solutions = len(weights), list[PhaseEnd](), list[Solution]()
     with torch.no_grad():
         # Complex numbers cost twice as much: phases that need none are relaxed without.
-        for kind, group in groupby(nudges, lambda beta: isinstance(beta, complex)):
-            dynamics, start = nudged_dynamics(
-                equilibrium, cost, betas := list(group), transposed=transposed
-            )
+        for kind, group in groupby(estimator.nudges, lambda beta: isinstance(beta, complex)):
+            dynamics, start = phase_dynamics(estimator, equilibrium, cost, betas := list(group))
             nudged = relax(dynamics, start, equilibrium.nudged)
             ends += phase_ends(dynamics, nudged.state, batch)
             found = [_part(nudged, k, batch) for k in range(len(betas))]
@@ -90,8 +79,8 @@ def contrast(
     if estimator.transposed or bound.layer_weights is None:
         return _from_response(phases, equilibrium, cost, weights, [e.state for e in ends])
     # dF/dtheta = -dphi/dtheta.
-    unit = _unit(bound, cost)
-    scales = [weights * (-phase.weight / unit) for phase in phases]
+    strength = unit(bound, cost)
+    scales = [weights * (-phase.weight / strength) for phase in phases]
     if any(isinstance(phase.beta, complex) for phase in phases):
         bound = bound.complex()
     found = bound.contrast([e.state for e in ends], scales, [e.routings for e in ends])
@@ -134,12 +123,6 @@ def _from_response(
     return GradientEstimate(found.weights, found.drives, cost_parameters)
 
 
-def _unit(bound: BoundEnergy, cost: Cost) -> float:
-    """The strength of the cost in the energy for a beta of 1: the least weight of its layers."""
-    layer_weights = bound.layer_weights
-    return 1.0 if layer_weights is None else min(layer_weights[i] for i in cost.layers())
-
-
 def nudged_phases(
     equilibrium: Equilibrium, cost: Cost, betas: Sequence[float], *, transposed: bool = False
 ) -> dict[float, Solution]:
@@ -151,142 +134,12 @@ def nudged_phases(
     return {beta: _part(solution, k, batch) for k, beta in enumerate(betas)}
 
 
-def nudged_dynamics(
-    equilibrium: Equilibrium, cost: Cost, betas: Sequence[complex], *, transposed: bool = False
-) -> tuple[EnergyDynamics, list[Tensor]]:
-    """The dynamics under ``-beta dC/ds`` and the free state, once for each of ``betas``.
-
-    All are in one batch: sample n under the k-th beta is row ``k * B + n``. Where a beta is
-    complex, all states are, as pairs of their real and imaginary parts (:func:`paired`).
-    ``transposed`` as in :class:`~ffebm_dsl.physics.interfaces.estimator.ContrastiveEstimator`.
-
-    Raises:
-        ValueError: a complex beta in an energy that is not holomorphic, or with the loss itself
-            as cost.
-    """
-    copies, batch = len(betas), len(equilibrium.state[0])
-    like, bound = equilibrium.state[0], equilibrium.bound
-    is_complex = any(isinstance(beta, complex) for beta in betas)
-    if is_complex:
-        bound, like = bound.complex(), like.new_empty(0, dtype=like.dtype.to_complex())
-        if not isinstance(cost, LinearCost):
-            raise ValueError("nudging by the loss is for real phases: nudge by the cotangent")
-    strengths = torch.cat([like.new_full((batch,), beta) for beta in betas])
-    given = equilibrium.force
-    force = together(
-        None if given is None else given.select(_copied(batch, copies, like)),
-        Nudge(cost.stacked(copies), strengths, {} if transposed else _shares(bound, cost)),
-    )
-    start = [torch.cat([s] * copies) for s in equilibrium.state]
-    if is_complex:
-        start = [s.to(like.dtype) for s in start]
-    routings, repeated = equilibrium.routings, bound.repeated(copies)
-    nudged = equilibrium.nudged
-
-    def make(force: Force | None) -> EnergyDynamics:
-        if transposed:
-            kept = routings or equilibrium.bound.routings(equilibrium.state)
-            return repeated.displaced(start, force, _repeat(kept, copies))
-        freeze_after = nudged.freeze_after
-        return repeated.dynamics(force, _repeat(routings, copies), freeze_after=freeze_after)
-
-    # A word of its own: what real and complex phases draw must not be the same.
-    phase = "complex" if is_complex else "nudged"
-    dynamics = noisy_dynamics(make, force, nudged.noise, equilibrium.draws, phase, copies)
-    if is_complex:
-        return PairedDynamics(dynamics), [paired(s) for s in start]
-    return dynamics, start
-
-
-def _shares(bound: BoundEnergy, cost: Cost) -> dict[int, float]:
-    """What a layer of the cost feels of a nudge, where that is not all of it."""
-    layer_weights, unit = bound.layer_weights, _unit(bound, cost)
-    if layer_weights is None:
-        return {}
-    return {i: unit / w for i in cost.layers() if (w := layer_weights[i]) != unit}
-
-
 def phase_ends(dynamics: EnergyDynamics, states: Sequence[Tensor], batch: int) -> list[PhaseEnd]:
     """The ends of the phases that are in one batch of ``states``, relaxed by ``dynamics``."""
     routings = _routings(dynamics, states, batch)
     if isinstance(dynamics, PairedDynamics):
         states = [unpaired(s) for s in states]
     return list(map(PhaseEnd, _parts(states, batch), routings))
-
-
-def _copied(batch: int, copies: int, like: Tensor) -> Tensor:
-    """The rows of a batch, ``copies`` times over: all phases feel the same."""
-    return torch.arange(batch, device=like.device).repeat(copies)
-
-
-class Nudge:
-    """``-beta dC/ds`` on the output layers; ``strengths`` holds beta per sample.
-
-    ``shares`` is the part of beta that a layer feels, where that is not all of it.
-    """
-
-    def __init__(
-        self,
-        cost: Cost,
-        strengths: Tensor,
-        shares: Mapping[int, float] = MappingProxyType({}),
-    ) -> None:
-        self._cost, self._strengths, self._shares = cost, strengths, shares
-        self._rows: Tensor | None = None
-        self._constant = (
-            {i: self._weaken(i, c) for i, c in cost.cotangents.items()}
-            if isinstance(cost, LinearCost)
-            else None
-        )
-
-    def on(self, layer: int, state: Sequence[Tensor]) -> Tensor | None:
-        if self._constant is not None:
-            return self._constant.get(layer)
-        if layer not in self._cost.layers():
-            return None
-        gradient = self._cost.gradient(self._whole(state))[layer]
-        force = self._weaken(layer, gradient)
-        return force if self._rows is None else force[self._rows]
-
-    def select(self, rows: Tensor) -> Nudge:
-        part = copy.copy(self)
-        if self._constant is not None:
-            part._constant = {i: take_rows(c, rows) for i, c in self._constant.items()}
-        part._rows = rows if self._rows is None else self._rows[rows]
-        return part
-
-    def curvature(self, layer: int) -> Tensor | None:
-        second = self._cost.curvature(layer)
-        if not second:
-            return None
-        strengths = self._strengths if self._rows is None else self._strengths[self._rows]
-        return second * self._shares.get(layer, 1.0) * strengths
-
-    def _whole(self, state: Sequence[Tensor]) -> list[Tensor]:
-        """``state`` scattered back to the full batch; other rows are zero and unused."""
-        if self._rows is None:
-            return list(state)
-        batch = len(self._strengths)
-        return [s.new_zeros(batch, *s.shape[1:]).index_copy_(0, self._rows, s) for s in state]
-
-    def _weaken(self, layer: int, gradient: Tensor) -> Tensor:
-        strengths = self._strengths
-        if layer in self._shares:
-            strengths = strengths * self._shares[layer]
-        return -per_sample(strengths, gradient) * gradient
-
-
-@overload
-def _repeat(routings: Routings, copies: int) -> Routings: ...
-@overload
-def _repeat(routings: Routings | None, copies: int) -> Routings | None: ...
-def _repeat(routings: Routings | None, copies: int) -> Routings | None:
-    if routings is None:
-        return None
-    return {
-        index: tuple(torch.cat([choice] * copies) for choice in routing)
-        for index, routing in routings.items()
-    }
 
 
 def _part(solution: Solution, index: int, batch: int) -> Solution:

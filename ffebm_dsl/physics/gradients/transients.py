@@ -19,8 +19,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.gradients.contrast import contrast, nudged_dynamics, phase_ends
+from ffebm_dsl.physics.gradients.contrast import contrast, phase_ends
 from ffebm_dsl.physics.gradients.cost import cotangents_by_layer
+from ffebm_dsl.physics.gradients.nudging import phase_dynamics
 from ffebm_dsl.physics.interfaces import (
     ContrastiveEstimator,
     Cost,
@@ -50,9 +51,7 @@ def ep_transients(
     sweeps: int,
 ) -> Iterator[Nudged]:
     """EP after t = 0, 1, ... nudged sweeps. No sample stops early: the tolerance is not used."""
-    dynamics, state = nudged_dynamics(
-        equilibrium, cost, estimator.nudges, transposed=estimator.transposed
-    )
+    dynamics, state = phase_dynamics(estimator, equilibrium, cost, estimator.nudges)
     step = _one_sweep(equilibrium.nudged)
     for t in range(sweeps + 1):
         if t > 0:

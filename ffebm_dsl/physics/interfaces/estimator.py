@@ -141,10 +141,13 @@ class ContrastiveEstimator(Estimator):
         transposed: in nudged phases the displacement from the free state acts through the
             transpose of the couplings (:meth:`BoundEnergy.displaced`), which makes the response
             the right one for any couplings.
+        clamped: in nudged phases the layers that C depends on are held at ``s - beta dC/ds``, s
+            their free states, instead of feeling ``-beta dC/ds``.
         random: whether the sign of all nudges is drawn for every call.
     """
 
     transposed: ClassVar[bool] = False
+    clamped: ClassVar[bool] = False
     direction: float = 1.0
     """-1 where the signs of all nudges have been turned round."""
 
@@ -222,6 +225,10 @@ class _Scaled(ContrastiveEstimator):
     @property
     def transposed(self) -> bool:  # type: ignore[override]
         return self.inner.transposed
+
+    @property
+    def clamped(self) -> bool:  # type: ignore[override]
+        return self.inner.clamped
 
     @property
     def random(self) -> bool:  # type: ignore[override]

@@ -56,7 +56,7 @@ def contrasts(
     for name, estimator in estimators.items():
         plain = estimator.plain if isinstance(estimator, AsymmetricPropagation) else estimator
         known = isinstance(plain, EquilibriumPropagation)
-        if isinstance(estimator, ContrastiveEstimator) and not known:
+        if isinstance(estimator, ContrastiveEstimator) and not known and not estimator.clamped:
             found[own[name]] = {block: judged(block) for block in estimators}
     return found
 

@@ -147,6 +147,7 @@ class _Checker:
             series=self._series(),
             amplification=self._amplification(),
             biased=biased,
+            clamped=[b for b, e in self.estimators.items() if getattr(e, "clamped", False)],
             devices=self._devices(),
             frozen=self.problem.frozen,
             damped=self.problem.damped,
@@ -165,13 +166,14 @@ class _Checker:
     def _judged(self, block: str) -> ContrastiveEstimator:
         """The contrast of phases that must be right: the block's own where there is one.
 
-        EP is not right where there is no energy. There AEP is judged in its place, and how far
-        the spec's EP is off shows as configured.
+        EP is not right where there is no energy, and clamped outputs give another gradient than
+        the loss's. There AEP or EP is judged in its place, and how far the spec's own estimator is
+        off shows as biased and as configured.
         """
         estimator = self.estimators[block]
         if block in self.asymmetric and not getattr(estimator, "transposed", False):
             return AsymmetricPropagation()
-        if isinstance(estimator, ContrastiveEstimator):
+        if isinstance(estimator, ContrastiveEstimator) and not estimator.clamped:
             return estimator
         return EquilibriumPropagation()
 
@@ -212,14 +214,12 @@ class _Checker:
         return {"ep": nudged, "unrolled": unrolled, "implicit": self.reference}
 
     def _biased(self, kinks: list[KinkReport]) -> dict[str, float]:
-        """The cosine of EP's gradient with the implicit one, of blocks without an energy."""
+        """The cosine with the implicit gradient, of blocks whose own contrast is not judged."""
         betas = {kink.block: kink.beta for kink in kinks}
         own: dict[str, Estimator] = {
             block: estimator.reaching(betas[block])
             for block, estimator in self.estimators.items()
-            if block in self.asymmetric
-            and isinstance(estimator, ContrastiveEstimator)
-            and not estimator.transposed
+            if isinstance(estimator, ContrastiveEstimator) and estimator is not self._judged(block)
         }
         cosines = {}
         for block, estimator in own.items():

@@ -104,8 +104,11 @@ def _convergence(
 def _biased(
     report: CheckReport, source: SourceFile, places: Mapping[str, Span]
 ) -> Iterator[Diagnostic]:
-    """How far off EP is in blocks without an energy."""
+    """How far off EP is in blocks without an energy, and learning by clamped outputs in all."""
     for block, cosine in report.biased.items():
+        if block in report.clamped:
+            yield _clamped(block, cosine, source, places[block])
+            continue
         yield Diagnostic(
             "FFEW011",
             f"EP's gradient of block `{block}`, whose couplings derive from no energy, has the "
@@ -115,6 +118,18 @@ def _biased(
             notes=("in float64, of all that the block learns; no beta makes it exact",),
             help="use `gradient aep()`, whose gradients were checked in its place",
         )
+
+
+def _clamped(block: str, cosine: float, source: SourceFile, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "FFEW017",
+        f"the gradient of block `{block}`, which holds its outputs, has the cosine "
+        f"{cosine:.6f} with that of the loss",
+        source,
+        span,
+        notes=("in float64, of all that the block learns; no strength makes it exact",),
+        help="for the loss's own gradient use `gradient ep()`, which was checked in its place",
+    )
 
 
 def _poor_in_training(

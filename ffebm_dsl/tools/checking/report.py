@@ -102,8 +102,10 @@ class CheckReport:
             ``as_configured`` and ``as_configured_in_float64``.
         series: how far the states of blocks with complex phases are a series in beta.
         amplification: how far rounding carries in every block, as training relaxes it.
-        biased: of each block that is trained by EP and has no energy, the cosine of that
-            gradient, at convergence, with the implicit one. AEP is judged in its place.
+        biased: of each block that is trained by EP and has no energy, or by clamping its outputs,
+            the cosine of that gradient, at convergence and with weak nudges, with the implicit
+            one. AEP or EP is judged in its place.
+        clamped: names of blocks that learn by clamping their outputs.
         devices: what the hardware that blocks are on does to training's gradients, by knob.
             All else is on ideal hardware, but for what is as configured.
         frozen, damped, unconverged: names of blocks, as in ``Problem``.
@@ -123,6 +125,7 @@ class CheckReport:
     series: list[SeriesReport]
     amplification: list[Amplification]
     biased: dict[str, float]
+    clamped: list[str]
     devices: list[DeviceRow]
     frozen: list[str]
     damped: list[str]
@@ -160,6 +163,7 @@ class CheckReport:
             "series": [row.to_dict() for row in self.series],
             "amplification": [asdict(row) for row in self.amplification],
             "biased": self.biased,
+            "clamped": self.clamped,
             "devices": [asdict(row) for row in self.devices],
             "frozen": self.frozen,
             "damped": self.damped,

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.physics.energy.complex_states import unpaired
-from ffebm_dsl.physics.gradients.contrast import nudged_dynamics
+from ffebm_dsl.physics.gradients.nudging import nudged_dynamics
 from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.relaxation import relax
 from ffebm_dsl.tools.checking.problem import Captured

@@ -195,7 +195,11 @@ def test_an_estimator_agrees_with_the_implicit_gradient_within_its_bias(
             arguments[parameter.name] = data.draw(st.sampled_from(words))
     exact = gradients(CallIR("implicit", {"tolerance": 1e-13, "sweeps": 2000}))
     found = gradients(CallIR(construct.name, arguments))
-    assert float((found - exact).norm() / exact.norm()) < 0.05
+    if getattr(construct.make(arguments), "clamped", False):
+        # The gradient of what it costs to hold the outputs (test_coupled_learning.py): downhill.
+        assert float((found * exact).sum()) > 0
+    else:
+        assert float((found - exact).norm() / exact.norm()) < 0.05
 
 
 @pytest.mark.parametrize(
