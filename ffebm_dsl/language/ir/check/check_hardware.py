@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ffebm_dsl.language.ir.check.check_feedback import OWN
@@ -25,16 +25,20 @@ def check_hardware(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
     """Report what a block's sweeps or estimator cannot do; the spec itself is passed on."""
     if spec.model is None:
         return spec
-    last = read_by_loss(spec.model)
+    on_devices: dict[str, list[ResolvedBlock]] = {}
     for block in blocks_of(spec.model):
         inside = log.within(block.expansion)
         device = spec.hardware.get(block.device.text) if block.device else None
         hardware = device.ir.arguments if device and device.ir else {}
         _check_noise(block, hardware.get("noise", ()), inside)
-        if hardware:
+        if hardware and block.device:
             _check_energy(block, hardware, inside)
             _check_phases(block, inside)
-            _check_effects(block, hardware, block is last, inside)
+            on_devices.setdefault(block.device.text, []).append(block)
+    for name, blocks in on_devices.items():
+        device = spec.hardware[name].ir
+        assert device is not None
+        _check_effects(blocks, device.arguments, read_by_loss(spec.model), log)
     return spec
 
 
@@ -98,21 +102,30 @@ def _check_phases(block: ResolvedBlock, log: Log) -> None:
         )
 
 
-def _check_effects(block: ResolvedBlock, hardware: dict[str, Any], is_last: bool, log: Log) -> None:
-    """Report what of a device this block has no use for."""
-    assert block.device is not None
-    for knob, why in _idle(block, is_last):
-        if not _is_ideal(knob, hardware):
-            log.report(
+def _check_effects(
+    blocks: Sequence[ResolvedBlock],
+    hardware: Mapping[str, Any],
+    last: ResolvedBlock | None,
+    log: Log,
+) -> None:
+    """Report what of a device none of the blocks on it has a use for."""
+    idle = [dict(_idle(block, block is last)) for block in blocks]
+    knobs = [k for k in idle[0] if all(k in each for each in idle) and not _is_ideal(k, hardware)]
+    if "weights" in knobs and "transpose_mismatch" in knobs:
+        knobs.remove("transpose_mismatch")  # a part of what was said of the weights
+    for knob in knobs:
+        for block, why in zip(blocks, idle, strict=True):
+            assert block.device is not None
+            log.within(block.expansion).report(
                 "FFE4021",
                 f"`{knob}` of hardware `{block.device.text}` changes nothing in block "
-                f"`{block.name}`: {why}",
+                f"`{block.name}`: {why[knob]}",
                 block.device.span,
                 help=f"put the block on hardware without `{knob}`, or on `ideal`",
             )
 
 
-def _is_ideal(knob: str, hardware: dict[str, Any]) -> bool:
+def _is_ideal(knob: str, hardware: Mapping[str, Any]) -> bool:
     if knob == "update_offset":
         return bool(hardware[knob] == 0)
     array: CallIR = hardware["weights"]
@@ -135,7 +148,7 @@ def _idle(block: ResolvedBlock, is_last: bool) -> Iterator[tuple[str, str]]:
     if block.whole and not block.terms and not any(map(_has_weights, chains)):
         for knob in ("weights", "update_offset"):
             yield knob, "it has no weights"
-    elif block.whole and not any(
+    if block.whole and not any(
         _has_weights(c.chain) for c in block.couplings if c.settings["feedback"] != OWN
     ):
         yield "transpose_mismatch", "no weight of it acts both ways through a coupling"

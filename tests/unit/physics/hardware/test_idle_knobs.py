@@ -153,3 +153,11 @@ def test_every_knob_is_among_them() -> None:
     assert {p.name for p in HARDWARE.parameters} - {"weights", "noise"} <= calls
     for name in set(ARRAYS) - {"ideal"}:
         assert {f"{name}.{p.name}" for p in ARRAYS[name].parameters} <= set(KNOBS)
+
+
+def test_a_knob_that_acts_in_one_block_is_not_refused_for_another() -> None:
+    second = SECOND.replace("hopfield {", "hopfield on h {")
+    text = Context(set(), rest=second).text("weights = array(transpose_mismatch=0.2)")
+    compile_spec(SourceFile("a.ffe", text))
+    with pytest.raises(SpecError):
+        compile_spec(SourceFile("a.ffe", text.replace("linear()", "linear() { feedback = own }")))
