@@ -164,8 +164,8 @@ def _alone(device: CallIR) -> Iterator[tuple[str, str, object]]:
         optional = [name for name in stated if not construct.parameter(name).required]
         parts = optional if len(optional) > 1 and key == "weights" else []
         for name in parts:
-            arguments = fill_defaults(construct, {name: stated[name]})
-            yield f"{key} {value.name}({name})", key, CallIR(value.name, arguments)
+            alone = CallIR(value.name, fill_defaults(construct, {name: stated[name]}))
+            yield f"{key} {written_briefly(alone, table)}", key, alone
         yield f"{key} {written_briefly(value, table)}", key, value
 
 

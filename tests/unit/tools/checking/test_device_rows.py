@@ -65,9 +65,9 @@ def figures(report: CheckReport, knob: str, estimator: str = "", tensor: str = "
 def test_every_knob_is_tried_alone_and_with_all_others(report: CheckReport) -> None:
     assert list(dict.fromkeys((row.knob, row.estimator) for row in report.devices)) == [
         ("ideal", ""),
-        ("weights array(mismatch)", ""),
-        ("weights array(transpose_mismatch)", ""),
-        ("weights array(transpose_mismatch)", "aep"),
+        ("weights array(mismatch=0.1)", ""),
+        ("weights array(transpose_mismatch=0.3)", ""),
+        ("weights array(transpose_mismatch=0.3)", "aep"),
         ("weights array(mismatch=0.1, transpose_mismatch=0.3)", ""),
         ("weights array(mismatch=0.1, transpose_mismatch=0.3)", "aep"),
         ("noise read(0.01)", ""),
@@ -90,7 +90,7 @@ def test_what_is_ideal_is_ideal_and_what_is_static_has_no_spread_of_noise(
 
 
 def test_aep_is_nearer_where_the_ways_of_a_coupling_differ(report: CheckReport) -> None:
-    knob = "weights array(transpose_mismatch)"
+    knob = "weights array(transpose_mismatch=0.3)"
     plain, other = figures(report, knob), figures(report, knob, "aep")
     assert other.cosine > plain.cosine and other.spread < plain.spread
 
