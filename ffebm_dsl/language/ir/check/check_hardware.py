@@ -36,9 +36,9 @@ def check_hardware(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
             _check_phases(block, inside)
             on_devices.setdefault(block.device.text, []).append(block)
     for name, blocks in on_devices.items():
-        device = spec.hardware[name].ir
-        assert device is not None
-        _check_effects(blocks, device.arguments, read_by_loss(spec.model), log)
+        found = spec.hardware[name].ir
+        assert found is not None
+        _check_effects(blocks, found.arguments, read_by_loss(spec.model), log)
     return spec
 
 
