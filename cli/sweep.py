@@ -1,11 +1,13 @@
-"""``ffebm sweep``: train every combination of settings and seeds."""
+"""``ffebm sweep``: train every combination of settings and seeds, or search among them."""
 
 from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -33,10 +35,35 @@ SweepSettings = Annotated[
         "--set",
         metavar="KEY=[VALUE, ...]",
         help="Train with each of these values, such as optimizer.lr=[1e-3, 3e-3]; one value is "
-        "the same in all trials. May be repeated: all combinations are trained.",
+        "the same in all trials. May be repeated: all combinations are trained. With --search also "
+        "uniform(LOW, HIGH), loguniform(LOW, HIGH) and integers(LOW, HIGH).",
     ),
 ]
-
+SeedsOption = Annotated[
+    int | None, typer.Option(min=1, help="Train each combination with seeds 0 to N-1.")
+]
+SearchOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Train N combinations that Optuna draws, by what the validation set shows of those "
+        "before.",
+    ),
+]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|URL",
+        help="With --search: where its results are, which several machines may share: a file, or "
+        "a URL such as sqlite:///search.db. [default: study.journal in the folder]",
+        show_default=False,
+    ),
+]
+SweepOutOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the run directories. [default: runs/SPEC-sweep, -search]"),
+]
 LogOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -44,18 +71,23 @@ LogOption = Annotated[
         help="Each trial writes steps and evaluations there too. May be repeated.",
     ),
 ]
+DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Train nothing; print the command of every trial that is not finished, one a "
+        "line, for xargs or the array of a batch system.",
+    ),
+]
 
 
 def sweep(
     spec: SpecArgument,
     settings: SweepSettings = None,
-    seeds: Annotated[
-        int | None, typer.Option(min=1, help="Train each combination with seeds 0 to N-1.")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the run directories. [default: runs/SPEC-sweep]"),
-    ] = None,
+    seeds: SeedsOption = None,
+    search: SearchOption = None,
+    storage: StorageOption = None,
+    out: SweepOutOption = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trials trained at the same time.")] = 1,
     threads: Annotated[
         int, typer.Option(min=1, help="CPU threads of each trial; they decide the last digits.")
@@ -67,41 +99,51 @@ def sweep(
     ] = None,
     allow_large: AllowLargeOption = False,
     log: LogOption = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            help="Train nothing; print the command of every trial that is not finished, one a "
-            "line, for xargs or the array of a batch system.",
-        ),
-    ] = False,
+    dry_run: DryRunOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Train all combinations of settings and seeds.
+    """Train all combinations of settings and seeds, or search among them.
 
     Each trial is a run directory of its own. Called again, it goes on with what was stopped and
     trains what is missing. At the end it compares the runs, as `ffebm compare` does. Exit code
-    1: a training diverged.
+    1: a training diverged; of a search: all of them did.
     """
     from ffebm_dsl.tools.experiments.running import SweepPlan
-    from ffebm_dsl.tools.experiments.trials import make_trials
 
-    logs = _logs(log or [])
-    source = read_text(spec)
-    trials = make_trials(source, parse_settings(settings), seeds, allow_large=allow_large)
+    if search is None and storage is not None:
+        raise InputError("--storage is that of a search", help="add --search N")
+    if search is not None and dry_run:
+        message = "--dry-run cannot tell what --search trains: that depends on what comes of it"
+        raise InputError(message, help="leave it out")
     given = {"data-dir": data_dir, "device": device, "dtype": dtype, "threads": threads}
     options = [f"--{name}={value}" for name, value in given.items() if value is not None]
     options += ["--allow-large"] if allow_large else []
-    found = SweepPlan(out or Path("runs") / f"{spec.stem}-sweep", trials, options, logs)
-    if dry_run:
-        for trial in found.unfinished():
-            emit(shlex.join(["ffebm", *found.command(trial, spec)]))
-        return
-    failed = _train(found, source, jobs, quiet)
-    _summarise(found, as_json)
-    if failed:
-        raise typer.Exit(NegativeResult.exit_code)
+    folder = out or Path("runs") / f"{spec.stem}-{'sweep' if search is None else 'search'}"
+    plan = SweepPlan(folder, [], options, _logs(log or []))
+    wanted = SweepRequest(read_text(spec), parse_settings(settings), seeds, allow_large, as_json)
+    how = Training(jobs, quiet)
+    if search is not None:
+        _search(plan, wanted, how, search, storage)
+    else:
+        _sweep(plan, wanted, how, spec if dry_run else None)
+
+
+class SweepRequest(NamedTuple):
+    """What is to be trained."""
+
+    source: SourceFile
+    settings: dict[str, str]
+    seeds: int | None
+    allow_large: bool
+    as_json: bool
+
+
+class Training(NamedTuple):
+    """How many trials are trained at the same time, and whether progress is shown."""
+
+    jobs: int
+    quiet: bool
 
 
 def _logs(names: list[str]) -> list[str]:
@@ -113,46 +155,109 @@ def _logs(names: list[str]) -> list[str]:
     return [f"--log={name}" for name in names]
 
 
-def _train(sweep: SweepPlan, source: SourceFile, jobs: int, quiet: bool) -> int:
-    """Train what is not finished; how many trials diverged."""
+def _sweep(plan: SweepPlan, wanted: SweepRequest, how: Training, dry: Path | None) -> None:
+    """All combinations; with ``dry``, the path of the spec, only their commands."""
+    from ffebm_dsl.tools.experiments.running import opened
+    from ffebm_dsl.tools.experiments.search import refuse_draws
+    from ffebm_dsl.tools.experiments.trials import make_trials
+
+    refuse_draws(wanted.settings)
+    trials = make_trials(
+        wanted.source, wanted.settings, wanted.seeds, allow_large=wanted.allow_large
+    )
+    plan = replace(plan, trials=trials)
+    if dry is not None:
+        for trial in plan.unfinished():
+            emit(shlex.join(["ffebm", *plan.command(trial, dry)]))
+        return
+    with opened(plan, wanted.source) as spec:
+        left = plan.unfinished()
+        _train(plan, spec, left, how, (len(trials) - len(left), len(trials)))
+    several = [k for k in trials[0].overrides if len({t.overrides[k] for t in trials}) > 1]
+    _summarise(plan, [key for key in several if key != "seed"], wanted.as_json, {})
+    if any(plan.status(trial) == "diverged" for trial in trials):
+        raise typer.Exit(NegativeResult.exit_code)
+
+
+def _search(
+    plan: SweepPlan, wanted: SweepRequest, how: Training, count: int, storage: str | None
+) -> None:
+    """Combinations that Optuna draws."""
+    from ffebm_dsl.tools.experiments import search as searching
+    from ffebm_dsl.tools.experiments.running import opened
+
+    searching.require_optuna()
+    source, seeds = wanted.source, range(wanted.seeds or 0)
+    space = searching.read_space(wanted.settings)
+    compiled = searching.check_space(source, space, allow_large=wanted.allow_large)
+    plan = replace(plan, search={"settings": wanted.settings, "seeds": len(seeds)})
+
+    def study_in(place: str) -> Any:
+        return searching.open_study(compiled, space, plan.options, seeds, place)
+
+    # Before the folder is made, which is not there without a study.
+    shared = study_in(storage) if storage else None
+    with opened(plan, source) as spec:
+        study = shared or study_in(str(plan.folder / "study.journal"))
+        search = searching.Search(plan, space, study, count, seeds)
+        runs = max(1, len(seeds))
+        _train(plan, spec, search.trials(), how, (search.told * runs, count * runs), search.ended)
+    best = search.best()
+    _summarise(plan, space.drawn, wanted.as_json, {"best": best})
+    if best is None:
+        raise typer.Exit(NegativeResult.exit_code)
+    if not wanted.as_json:
+        settings = ", ".join(f"{key}={value}" for key, value in best["set"].items())
+        shown = f"{100 * best['value']:.2f} %" if best["metric"] != "loss" else best["value"]
+        emit(f"best of {search.told} by validation {best['metric']}: {settings}: {shown}")
+
+
+def _train(
+    plan: SweepPlan,
+    spec: Path,
+    trials: Iterable[Trial],
+    how: Training,
+    count: tuple[int, int],
+    told: Callable[[Trial], None] | None = None,
+) -> None:
+    """Train ``trials``; ``count`` is how many are done and how many there are to be."""
     from tqdm import tqdm
 
-    from ffebm_dsl.tools.experiments.running import Pool, opened
+    from ffebm_dsl.tools.experiments.running import Pool
 
-    with opened(sweep, source) as spec:
-        left = len(sweep.unfinished())
-        bar = tqdm(
-            total=len(sweep.trials),
-            initial=len(sweep.trials) - left,
-            unit="trial",
-            disable=quiet or not sys.stderr.isatty(),
-        )
+    bar = tqdm(
+        total=count[1],
+        initial=count[0],
+        unit="trial",
+        disable=how.quiet or not sys.stderr.isatty(),
+    )
 
-        def ended(trial: Trial, code: int) -> None:
-            bar.update()
-            if not quiet and bar.disable:
-                say(f"{trial.name}: {'diverged' if code else 'finished'}")
+    def ended(trial: Trial, code: int) -> None:
+        bar.update()
+        if told is not None:
+            told(trial)
+        if not how.quiet and bar.disable:
+            say(f"{trial.name}: {'diverged' if code else 'finished'}")
 
-        with bar:
-            Pool(sweep, spec, jobs, ended).run()
-    return sum(sweep.status(trial) == "diverged" for trial in sweep.trials)
+    with bar:
+        Pool(plan, spec, how.jobs, ended, trials).run()
 
 
-def _summarise(sweep: SweepPlan, as_json: bool) -> None:
+def _summarise(
+    plan: SweepPlan, varied: Sequence[str], as_json: bool, more: Mapping[str, Any]
+) -> None:
     from ffebm_dsl.tools.experiments.results import compare, expand, read_result
 
-    results = [read_result(run) for run in expand([sweep.folder])]
-    varied = [key for key in sweep.trials[0].overrides if key != "seed"]
-    several = [key for key in varied if len({t.overrides[key] for t in sweep.trials}) > 1]
+    results = [read_result(run) for run in expand([plan.folder])]
     try:
-        comparison = compare(results, several)
+        comparison = compare(results, varied)
     except InputError as error:  # every trial diverged
         if any(result.status == "finished" for result in results):
             raise
         say(error.message)
         return
     if as_json:
-        emit_json({"folder": str(sweep.folder), **as_record(comparison)})
+        emit_json({"folder": str(plan.folder), **as_record(comparison), **more})
         return
     print_comparison(comparison)
-    emit(f"\nruns in {sweep.folder}")
+    emit(f"\nruns in {plan.folder}")

@@ -228,10 +228,15 @@ def _require_ended(results: Sequence[Result]) -> None:
         )
 
 
+def shared_sets(results: Sequence[Result]) -> list[str]:
+    """The sets that all finished runs were evaluated on."""
+    ended = [r for r in results if r.status == "finished"]
+    return [name for name in SETS if all(name in r.metrics for r in ended)]
+
+
 def _set(results: Sequence[Result], on: str) -> str:
     """The set that the runs are compared on: all of them must have been evaluated on it."""
-    ended = [r for r in results if r.status == "finished"]
-    has = [name for name in SETS if all(name in r.metrics for r in ended)]
+    has = shared_sets(results)
     if on and on not in SETS:
         raise InputError(f"--on {on}: not a set", help="--on validation or --on test")
     if (on and on not in has) or not has:

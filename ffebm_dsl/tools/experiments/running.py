@@ -13,9 +13,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,17 @@ class SweepPlan:
     Attributes:
         folder: where the runs are.
         trials: what is trained, in order.
+            Those of a search are added one by one.
         options: further options of ``ffebm train``, the same for all trials.
         logs: options of those that change no number, which a run that goes on is given again.
+        search: what a search draws from, as plain data; empty for a sweep.
     """
 
     folder: Path
     trials: Sequence[Trial]
     options: Sequence[str]
     logs: Sequence[str] = ()
+    search: Mapping[str, Any] = field(default_factory=dict)
 
     def command(self, trial: Trial, spec: Path) -> list[str]:
         """The arguments of ``ffebm`` that start a trial, or go on with it."""
@@ -80,7 +84,8 @@ def opened(sweep: SweepPlan, source: SourceFile) -> Iterator[Path]:
         "format": FORMAT,
         "spec": Path(source.name).name,
         "options": list(sweep.options),
-        "trials": [{"name": t.name, "overrides": dict(t.overrides)} for t in sweep.trials],
+        "trials": [_stated(trial) for trial in sweep.trials],
+        "search": dict(sweep.search),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,8 +104,25 @@ def opened(sweep: SweepPlan, source: SourceFile) -> Iterator[Path]:
             )
         else:
             publish(spec, source.text.encode())
-            publish(manifest, (json.dumps(stated, indent=1) + "\n").encode())
+            _publish(manifest, stated)
         yield spec
+
+
+def add_trial(folder: Path, trial: Trial) -> None:
+    """Add a trial to the file of a search, unless it is there."""
+    manifest = folder / SWEEP
+    stated = json.loads(manifest.read_text(encoding="utf-8"))
+    if _stated(trial) not in stated["trials"]:
+        stated["trials"].append(_stated(trial))
+        _publish(manifest, stated)
+
+
+def _stated(trial: Trial) -> dict[str, Any]:
+    return {"name": trial.name, "overrides": dict(trial.overrides)}
+
+
+def _publish(manifest: Path, stated: Mapping[str, Any]) -> None:
+    publish(manifest, (json.dumps(stated, indent=1) + "\n").encode())
 
 
 def _require_same(
@@ -111,7 +133,8 @@ def _require_same(
         text = spec.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise InputError(f"{manifest.parent}: not the folder of a sweep: {error}") from None
-    differing = [key for key in ("format", "options", "trials") if known.get(key) != stated[key]]
+    fixed = ("format", "options", "search" if stated["search"] else "trials")
+    differing = [key for key in fixed if known.get(key) != stated[key]]
     if text != source.text:
         differing.insert(0, "the spec's text")
     if differing:
@@ -130,12 +153,14 @@ class Pool:
         spec: the text to train.
         jobs: processes at the same time.
         ended: called with each trial and its exit code when its process has ended.
+        trials: what is to be trained; the next one is asked for when a process is free.
     """
 
     sweep: SweepPlan
     spec: Path
     jobs: int
     ended: Callable[[Trial, int], None]
+    trials: Iterable[Trial]
     processes: dict[subprocess.Popen[bytes], Trial] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -145,16 +170,16 @@ class Pool:
             KeyboardInterrupt: the sweep was told to stop, and its trials have ended.
             InputError: the command line of a trial was refused, which its log explains.
         """
-        waiting = self.sweep.unfinished()
+        waiting = iter(self.trials)
         with ExitStack() as stack:
             stack.callback(self._stop)
-            while waiting or self.processes:
-                while waiting and len(self.processes) < self.jobs:
-                    trial = waiting.pop(0)
+            while True:
+                for trial in islice(waiting, self.jobs - len(self.processes)):
                     self.processes[self._start(trial)] = trial
+                if not self.processes:
+                    return
+                time.sleep(_POLL)
                 self._reap()
-                if self.processes:
-                    time.sleep(_POLL)
 
     def _start(self, trial: Trial) -> subprocess.Popen[bytes]:
         self._wait_for_orphan(trial)

@@ -87,8 +87,7 @@ def _named(trials: Sequence[tuple[Sequence[str], Mapping[str, str]]]) -> list[Tr
     named: list[Trial] = []
     taken: set[str] = set()
     for varied, overrides in trials:
-        parts = [f"{key}={_plain(overrides[key])}" for key in varied]
-        stem = name = ",".join(parts)[:120] or "trial"
+        stem = name = described(overrides, varied) or "trial"
         number = 1
         while name in taken:
             number += 1
@@ -98,6 +97,11 @@ def _named(trials: Sequence[tuple[Sequence[str], Mapping[str, str]]]) -> list[Tr
     return named
 
 
+def described(overrides: Mapping[str, str], keys: Sequence[str]) -> str:
+    """What varies, in a name fit for a folder."""
+    return ",".join(f"{key}={_plain(overrides[key])}" for key in keys)[:120]
+
+
 def _plain(value: str) -> str:
     return re.sub(r"[^A-Za-z0-9.+=-]+", "_", value).strip("_.")
 
@@ -105,11 +109,7 @@ def _plain(value: str) -> str:
 def _compile_all(source: SourceFile, trials: Sequence[Trial], allow_large: bool) -> None:
     seen: dict[str, str] = {}
     for trial in trials:
-        compiled = _compile(source, trial.overrides, allow_large)
-        if compiled.spec.train is None:
-            raise InputError(
-                f"{source.name} has no train section", help="add `train { ... }` to the spec"
-            )
+        compiled = compile_trial(source, trial.overrides, allow_large)
         meaning = repr(compiled.spec)
         if meaning in seen:
             raise InputError(
@@ -119,7 +119,17 @@ def _compile_all(source: SourceFile, trials: Sequence[Trial], allow_large: bool)
         seen[meaning] = trial.name
 
 
-def _compile(source: SourceFile, overrides: Mapping[str, str], allow_large: bool) -> Compiled:
-    if allow_large:
-        return compile_spec(source, overrides, None)
-    return compile_spec(source, overrides)
+def compile_trial(source: SourceFile, overrides: Mapping[str, str], allow_large: bool) -> Compiled:
+    """The spec of a trial.
+
+    Raises:
+        InputError: it has no train section.
+        SpecError: it is wrong.
+    """
+    budget = {"budget": None} if allow_large else {}
+    compiled = compile_spec(source, overrides, **budget)
+    if compiled.spec.train is None:
+        raise InputError(
+            f"{source.name} has no train section", help="add `train { ... }` to the spec"
+        )
+    return compiled

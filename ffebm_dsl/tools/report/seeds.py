@@ -14,6 +14,7 @@ from ffebm_dsl.tools.experiments.results import (
     compare,
     differing_keys,
     result_of,
+    shared_sets,
 )
 from ffebm_dsl.tools.experiments.statistics import Mean
 from ffebm_dsl.tools.report.runs import Run
@@ -21,43 +22,59 @@ from ffebm_dsl.tools.report.sections import PageTable, Section, SectionGroup
 from ffebm_dsl.tools.report.svg import PANEL, Artist, Figure, colour
 from ffebm_dsl.tools.report.text import ABSENT, printable, short
 
-HEAD = ("configuration", "seeds", "mean", "95 % interval", "difference", "its 95 % interval")
+HEAD = ("configuration", "seeds", "mean", "sd", "95 % interval", "difference", "its 95 % interval")
 ROW = 0.24
 """Height of one configuration in a figure, inches."""
 
 
 def seeds(runs: Sequence[Run], artist: Artist) -> Section:
-    """A table and a figure of all configurations; the first one is what others differ from."""
+    """All configurations on each set; the first one is what others differ from."""
     anchor, title = "seeds", "Over seeds"
     trained = [run for run in runs if run.table("train")]
     try:
         results = [result_of(run.name, run.record) for run in trained]
-        comparison = compare(results, differing_keys(results)) if results else None
+        keys = differing_keys(results) if results else []
+        # With no run, or no set that all of them have, the comparison says what is wrong.
+        sets = shared_sets(results) or [""] if results else []
+        found = [compare(results, keys, on=on) for on in sets]
     except InputError as error:
         return Section(anchor, title, missing=f"No means over seeds: {printable(error.message)}.")
-    if comparison is None or not any(len(c.values) > 1 for c in comparison.configurations):
+    if not found or not any(len(c.values) > 1 for c in found[0].configurations):
         missing = "No configuration was trained with several seeds."
         return Section(anchor, title, missing=missing)
-    percent = comparison.metric != "loss"
-    table = PageTable(
-        HEAD, [_row(c, percent) for c in comparison.configurations], numeric=frozenset(range(1, 6))
-    )
+    chosen = " Settings are chosen by the validation set." if len(found) > 1 else ""
     return Section(
         anchor,
         title,
         sentences=(
-            f"Runs that differ by their seed alone, by {comparison.metric}"
-            f"{' in %' if percent else ''} on the {comparison.on} set. Differences are from "
-            "the first row, between runs of one seed. Intervals are Student's, at 95 %.",
+            "Runs that differ by their seed alone are one row; `sd` is the standard deviation over "
+            "seeds. Differences are from the first row, between runs of one seed: one whose "
+            f"interval holds 0 is not shown. Intervals are Student's, at 95 %.{chosen}",
         ),
-        groups=[SectionGroup(figures=[_figure(comparison, percent, artist)], tables=[table])],
+        groups=[_group(comparison, artist) for comparison in found],
     )
+
+
+def _group(comparison: RunComparison, artist: Artist) -> SectionGroup:
+    """One set: the table, and figures of the means and of the differences."""
+    percent = comparison.metric != "loss"
+    rows = [_row(c, percent) for c in comparison.configurations]
+    title = f"{comparison.metric}{' in %' if percent else ''} on the {comparison.on} set"
+    table = PageTable(HEAD, rows, numeric=frozenset(range(1, len(HEAD))))
+    figures = [_means(comparison, percent, artist)]
+    if any(c.difference is not None for c in comparison.configurations):
+        figures.append(_differences(comparison, percent, artist))
+    return SectionGroup(title=title, figures=figures, tables=[table])
 
 
 def _row(c: Configuration, percent: bool) -> list[str]:
     seeds = f"{len(c.values)}" + (f" (+{c.failed} diverged)" if c.failed else "")
     label = short(printable(c.label), 80)
-    return [label, seeds, *_told(c.mean, percent, ""), *_told(c.difference, percent, "+")]
+    mean, interval = _told(c.mean, percent, "")
+    spread = ABSENT
+    if c.mean is not None and not math.isnan(c.mean.deviation):
+        spread = f"{100 * c.mean.deviation:.2f}" if percent else f"{c.mean.deviation:.4g}"
+    return [label, seeds, mean, spread, interval, *_told(c.difference, percent, "+")]
 
 
 def _told(mean: Mean | None, percent: bool, sign: str) -> tuple[str, str]:
@@ -70,28 +87,51 @@ def _told(mean: Mean | None, percent: bool, sign: str) -> tuple[str, str]:
     return format(scale * mean.mean, form), ends
 
 
-def _figure(comparison: RunComparison, percent: bool, artist: Artist) -> Figure:
+def _means(comparison: RunComparison, percent: bool, artist: Artist) -> Figure:
     """A point for every run, and the mean of each configuration with its interval."""
-    found = [c for c in comparison.configurations if c.mean is not None]
+    rows = [(c.label, c.mean, [*c.values.values()]) for c in comparison.configurations]
+    title = f"{comparison.on} {comparison.metric}{' %' if percent else ''}"
+    return _drawn(rows, title, percent, artist)
+
+
+def _differences(comparison: RunComparison, percent: bool, artist: Artist) -> Figure:
+    """The same of the differences from the first configuration, seed by seed."""
+    first = comparison.configurations[0].values
+    rows = [
+        (c.label, c.difference, [v - first[seed] for seed, v in c.values.items() if seed in first])
+        for c in comparison.configurations[1:]
+    ]
+    title = f"difference from {short(printable(comparison.configurations[0].label), 24)}"
+    return _drawn(rows, title, percent, artist, sign="+")
+
+
+def _drawn(
+    rows: Sequence[tuple[str, Mean | None, Sequence[float]]],
+    title: str,
+    percent: bool,
+    artist: Artist,
+    sign: str = "",
+) -> Figure:
+    """A row for each label: single values, their mean and its interval; a line at 0 if signed."""
+    found = [(label, mean, values) for label, mean, values in rows if mean is not None]
     scale = 100 if percent else 1
 
     def plot(ax: Axes) -> None:
-        for y, c in enumerate(found):
-            assert c.mean is not None
-            if not math.isnan(c.mean.low):
-                ends = scale * c.mean.low, scale * c.mean.high
+        if sign:
+            ax.axvline(0, color="0.6", linewidth=0.8)
+        for y, (_, mean, values) in enumerate(found):
+            if not math.isnan(mean.low):
+                ends = scale * mean.low, scale * mean.high
                 ax.hlines(y, *ends, color=colour(0), alpha=0.4, linewidth=3)
-            ax.plot(
-                [scale * v for v in c.values.values()], [y] * len(c.values), "|", color=colour(1)
-            )
-            ax.plot([scale * c.mean.mean], [y], "o", color=colour(0), markersize=3.5)
-        labels = [short(printable(c.label), 20) for c in found]
+            ax.plot([scale * v for v in values], [y] * len(values), "|", color=colour(1))
+            ax.plot([scale * mean.mean], [y], "o", color=colour(0), markersize=3.5)
+        labels = [short(printable(label), 20) for label, *_ in found]
         ax.set_yticks(range(len(found)), labels, fontsize=6.5)
         ax.set_ylim(len(found) - 0.4, -0.6)
-        ax.set_title(f"{comparison.on} {comparison.metric}{' %' if percent else ''}", loc="left")
+        ax.set_title(title, loc="left")
 
-    told = "; ".join(f"{c.label}: {' '.join(_told(c.mean, percent, ''))}" for c in found)
-    left = 0.15 + 0.055 * max((min(len(c.label), 20) for c in found), default=0)
+    told = "; ".join(f"{label}: {' '.join(_told(mean, percent, sign))}" for label, mean, _ in found)
+    left = 0.15 + 0.055 * max((min(len(label), 20) for label, *_ in found), default=0)
     size = (PANEL[0], 0.9 + ROW * len(found))
     caption = "bars: interval of the mean; strokes: single runs"
     return artist.draw(plot, caption=caption, alt=told[:2000], size=size, left=left)

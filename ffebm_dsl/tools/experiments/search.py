@@ -1,0 +1,324 @@
+"""A search: settings that Optuna draws, each trained as a trial of a sweep, judged by validation.
+
+The study is in a storage of Optuna's, a journal file or a database. Any number of processes and
+machines may work on one study, each in a folder of its own: what is asked for next depends on
+all that is known by then.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError
+from ffebm_dsl.language.ir import Compiled
+from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.resolve.bind import bind
+from ffebm_dsl.language.ir.resolve.scope import Scope
+from ffebm_dsl.language.registry import TARGETS, Construct, Kind, Parameter
+from ffebm_dsl.language.registry.parameters import ANY, POSITIVE, Bounds
+from ffebm_dsl.language.syntax import ast
+from ffebm_dsl.language.syntax.parse import parse_override
+from ffebm_dsl.tools.experiments.results import read_result
+from ffebm_dsl.tools.experiments.running import SweepPlan, add_trial
+from ffebm_dsl.tools.experiments.trials import (
+    Trial,
+    alternatives,
+    compile_trial,
+    described,
+)
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+
+
+def _between(name: str, doc: str, kind: Kind, bounds: Bounds = ANY) -> Construct:
+    ends = (Parameter("low", kind, "", bounds=bounds), Parameter("high", kind, "", bounds=bounds))
+    return Construct(name, doc, ends)
+
+
+DISTRIBUTIONS: Mapping[str, Construct] = {
+    "uniform": _between("uniform", "a number between two", Kind.REAL),
+    "loguniform": _between("loguniform", "its logarithm is uniform", Kind.REAL, POSITIVE),
+    "integers": _between("integers", "a whole number, ends included", Kind.INT),
+}
+"""What ``--set`` may draw from, beside lists: an entry of a list."""
+
+Range = tuple[str, float, float]
+"""The name of a distribution, and its ends."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a search draws: ranges, and texts to choose from, by key; and what it keeps fixed."""
+
+    ranges: Mapping[str, Range]
+    choices: Mapping[str, Sequence[str]]
+    fixed: Mapping[str, str]
+
+    @property
+    def drawn(self) -> list[str]:
+        return [*self.ranges, *self.choices]
+
+    def distributions(self) -> dict[str, BaseDistribution]:
+        from optuna import distributions as known
+
+        found: dict[str, BaseDistribution] = {}
+        for key, (name, low, high) in self.ranges.items():
+            if name == "integers":
+                found[key] = known.IntDistribution(int(low), int(high))
+            else:
+                found[key] = known.FloatDistribution(low, high, log=name == "loguniform")
+        for key, texts in self.choices.items():
+            found[key] = known.CategoricalDistribution(list(texts))
+        return found
+
+    def corners(self) -> Iterator[dict[str, str]]:
+        """Points that show what can be wrong: both ends of every range, and every choice."""
+        low = {key: _text(name, low) for key, (name, low, _) in self.ranges.items()}
+        low |= {key: texts[0] for key, texts in self.choices.items()}
+        yield {**self.fixed, **low}
+        for key, (name, _, high) in self.ranges.items():
+            yield {**self.fixed, **low, key: _text(name, high)}
+        for key, texts in self.choices.items():
+            for text in texts[1:]:
+                yield {**self.fixed, **low, key: text}
+
+
+def _text(distribution: str, value: float) -> str:
+    """Numbers as they are trained with: of four digits, which say all that a search can know."""
+    return str(int(value)) if distribution == "integers" else f"{value:.4g}"
+
+
+def is_distribution(value: str) -> bool:
+    """Whether the text of a setting calls a distribution."""
+    return value.partition("(")[0].strip() in DISTRIBUTIONS
+
+
+def refuse_draws(settings: Mapping[str, str]) -> None:
+    """Raises InputError for a distribution that nothing draws from."""
+    for key, value in settings.items():
+        if is_distribution(value):
+            raise InputError(
+                f"--set {key}={value}: only a search draws from it",
+                help="add --search N, or give a list of values",
+            )
+
+
+def read_space(settings: Mapping[str, str]) -> Space:
+    """What ``--set`` gives, apart: distributions, lists of more than one entry, and the rest.
+
+    Raises:
+        InputError: nothing is drawn, or a range has its ends the wrong way round.
+        SpecError: a syntax error, or arguments that a distribution does not take.
+    """
+    ranges: dict[str, Range] = {}
+    choices: dict[str, Sequence[str]] = {}
+    fixed: dict[str, str] = {}
+    for key, value in settings.items():
+        if is_distribution(value):
+            ranges[key] = _range(key, value)
+            continue
+        texts = alternatives(key, value)
+        if len(texts) > 1:
+            choices[key] = texts
+        else:
+            fixed[key] = texts[0]
+    if not ranges and not choices:
+        raise InputError(
+            "--search has nothing to draw",
+            help='say from what: --set "optimizer.lr=loguniform(1e-4, 1e-2)", a list, '
+            "uniform(...) or integers(...)",
+        )
+    return Space(ranges, choices, fixed)
+
+
+def _range(key: str, value: str) -> Range:
+    source = SourceFile("--set", f"{key}={value}")
+    call = parse_override(source).value
+    if not isinstance(call, ast.Call):
+        raise InputError(f"--set {key}={value}: give its ends, {value}(LOW, HIGH)")
+    log = Log(source)
+    ends = bind(DISTRIBUTIONS[call.name.text], call.arguments, call.span, Scope(), log)
+    if ends is None:
+        raise SpecError(log.sorted())
+    low, high = (float(ends[name]) for name in ("low", "high"))  # type: ignore[arg-type]
+    if low >= high:
+        raise InputError(f"--set {key}={value}: from {low:g} to {high:g} there is nothing to draw")
+    return call.name.text, low, high
+
+
+@dataclass
+class Search:
+    """A study, and the points of it that are trained in one folder.
+
+    Attributes:
+        plan: the folder and the options of its trials, of which there are none at first.
+        space: what is drawn.
+        study: Optuna's.
+        count: how many points the study is to have, those of other folders among them.
+        seeds: every point is trained with each of them; none: with the spec's own.
+    """
+
+    plan: SweepPlan
+    space: Space
+    study: Study
+    count: int
+    seeds: Sequence[int]
+    waiting: dict[int, dict[str, Trial]] = field(default_factory=dict)
+
+    @property
+    def told(self) -> int:
+        """How many points of the study have ended."""
+        trials = self.study.get_trials(deepcopy=False)
+        return sum(trial.state.is_finished() for trial in trials)
+
+    def trials(self) -> Iterator[Trial]:
+        """The runs to train, each point being asked for when it is its turn.
+
+        First those of this folder that were begun and not ended.
+        """
+        here = {"machine": platform.node(), "folder": str(self.plan.folder.resolve())}
+        for frozen in self.study.get_trials(deepcopy=False):
+            attributes = frozen.user_attrs
+            if not frozen.state.is_finished() and here.items() <= attributes.items():
+                yield from self._begin(frozen.number, attributes["overrides"])
+        while len(self.study.get_trials(deepcopy=False)) < self.count:
+            asked = self.study.ask(self.space.distributions())
+            if asked.number >= self.count:  # another process was faster
+                from optuna.trial import TrialState
+
+                self.study.tell(asked.number, state=TrialState.FAIL)
+                return
+            drawn = {
+                key: _text(self.space.ranges[key][0], value) if key in self.space.ranges else value
+                for key, value in asked.params.items()
+            }
+            overrides = {**self.space.fixed, **{key: drawn[key] for key in self.space.drawn}}
+            asked.set_user_attr("overrides", overrides)
+            for name, value in here.items():
+                asked.set_user_attr(name, value)
+            yield from self._begin(asked.number, overrides)
+
+    def _begin(self, number: int, overrides: Mapping[str, str]) -> list[Trial]:
+        """The runs of a point that are to be trained; one of which all have ended is told."""
+        seeds: list[dict[str, str]] = [{"seed": str(seed)} for seed in self.seeds] or [{}]
+        runs = []
+        for seed in seeds:
+            shown = [*self.space.drawn, *seed]
+            values = {**overrides, **seed}
+            runs.append(Trial(f"{number:04},{described(values, shown)}", values))
+            add_trial(self.plan.folder, runs[-1])
+        self.waiting[number] = {run.name: run for run in runs}
+        left = [run for run in runs if self.plan.status(run) not in ("finished", "diverged")]
+        if not left:
+            self._tell(number)
+        return left
+
+    def ended(self, run: Trial) -> None:
+        """Tell the study what came of a point once all of its runs have ended."""
+        number = next(n for n, runs in self.waiting.items() if run.name in runs)
+        runs = self.waiting[number].values()
+        if all(self.plan.status(other) in ("finished", "diverged") for other in runs):
+            self._tell(number)
+
+    def _tell(self, number: int) -> None:
+        """The mean over seeds of what the last evaluation of each run shows."""
+        from optuna.trial import TrialState
+
+        results = [read_result(self.plan.folder / name) for name in self.waiting.pop(number)]
+        if any(result.status == "diverged" for result in results):
+            self.study.tell(number, state=TrialState.FAIL)
+            return
+        metric = metric_of(self.study)
+        values = [result.metrics["validation"][metric] for result in results]
+        self.study.tell(number, sum(values) / len(values))
+
+    def best(self) -> dict[str, Any] | None:
+        """The best point of the study: its metric, settings and place; None where all failed."""
+        try:
+            found = self.study.best_trial
+        except ValueError:
+            return None
+        drawn = {key: found.user_attrs["overrides"][key] for key in self.space.drawn}
+        place = {name: found.user_attrs[name] for name in ("machine", "folder")}
+        return {"metric": metric_of(self.study), "value": found.value, "set": drawn, **place}
+
+
+def metric_of(study: Study) -> str:
+    """What a study is judged by: a loss is made small, an accuracy large."""
+    return "loss" if study.direction.name == "MINIMIZE" else "top1"
+
+
+def require_optuna() -> None:
+    """Raises InputError where Optuna is not installed."""
+    if find_spec("optuna") is None:
+        raise InputError(
+            "--search needs optuna, which is not installed", help="pip install 'ffebm[search]'"
+        )
+
+
+def check_space(source: SourceFile, space: Space, *, allow_large: bool = False) -> Compiled:
+    """Compile the corners of the space, so that what is wrong is told before anything is trained.
+
+    Raises:
+        InputError: a spec without a validation set, by which alone settings are to be chosen.
+        SpecError: a setting, or the spec, is wrong.
+    """
+    for overrides in space.corners():
+        compiled = compile_trial(source, overrides, allow_large)
+        assert compiled.spec.train is not None
+        data = compiled.spec.train.data
+        if not data.arguments.get("validation"):
+            raise InputError(
+                "a search chooses settings by the validation set, and "
+                f"{source.name} sets no samples aside for one",
+                help=f"{data.name}(..., validation=0.1) in the spec, or --set data.validation=0.1",
+            )
+    return compiled
+
+
+def open_study(
+    compiled: Compiled, space: Space, options: Sequence[str], seeds: Sequence[int], storage: str
+) -> Study:
+    """The study of this text, space, options and seeds in a storage; made where there is none.
+
+    Args:
+        storage: the path of a journal file, or a URL such as ``sqlite:///search.db``.
+
+    Raises:
+        InputError: the storage cannot be opened.
+    """
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    stated = [compiled.source.text, vars(space), [*options], [*seeds]]
+    digest = sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:12]
+    classes = TARGETS[compiled.spec.model.target.kind].classes
+    try:
+        return optuna.create_study(
+            storage=storage if "://" in storage else _journal(storage),
+            study_name=f"{compiled.spec.model.name}-{digest}",
+            direction="maximize" if classes else "minimize",
+            load_if_exists=True,
+        )
+    except (OSError, ImportError, SQLAlchemyError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"--storage {storage}: {reason}",
+            help="give the path of a file, or a URL such as sqlite:///search.db",
+        ) from error
+
+
+def _journal(path: str) -> Any:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    return JournalStorage(JournalFileBackend(path))
