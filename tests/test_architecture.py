@@ -60,7 +60,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "hdf5": "diagnostics",
         "records": "hdf5 storage seal diagnostics",
         "report": "cost experiments ir records registry diagnostics",
-        "experiments": "records storage run_directory ir syntax diagnostics",
+        "experiments": "records storage run_directory ir registry syntax diagnostics",
         "reproduction": "experiments training datasets storage ir registry diagnostics",
         "exporting": "build network relaxation training storage interchange ir diagnostics",
         "datasets": "storage hdf5 registry diagnostics",

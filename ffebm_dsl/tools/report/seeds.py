@@ -47,7 +47,7 @@ def seeds(runs: Sequence[Run], artist: Artist) -> Section:
         anchor,
         title,
         sentences=(
-            "Runs that differ by their seed alone are one row; `sd` is the standard deviation over "
+            "Runs that differ by their seed alone are one row; sd is the standard deviation over "
             "seeds. Differences are from the first row, between runs of one seed: one whose "
             f"interval holds 0 is not shown. Intervals are Student's, at 95 %.{chosen}",
         ),
