@@ -103,7 +103,7 @@ def sweep(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Train all combinations of settings and seeds, or search among them.
+    """Train all combinations of settings and seeds, or search.
 
     Each trial is a run directory of its own. Called again, it goes on with what was stopped and
     trains what is missing. At the end it compares the runs, as `ffebm compare` does. Exit code
