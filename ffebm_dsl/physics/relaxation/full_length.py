@@ -67,10 +67,13 @@ class FullLength(Samples):
         The last step goes back where the one before came from, and is about as large as
         the one midway.
         """
-        back = _apart(states, self._kept[self._sweeps - 2])
-        near = back < RECURRENCE**2 * change
-        if not bool(near.any()):
-            return near
+        before = self._kept[self._sweeps - 2]
+        # The smallest layer tells of noise already that it comes back to nothing.
+        small = min(range(len(states)), key=lambda i: states[i].numel())
+        for layers in (slice(small, small + 1), slice(None)):
+            near = _apart(states[layers], before[layers]) < RECURRENCE**2 * change
+            if not bool(near.any()):
+                return near
         midway = _apart(self._kept[self.middle], self._kept[self.middle - 1])
         return near & (change > SUSTAINED**2 * midway)
 
