@@ -1,22 +1,24 @@
 """Figures of docs/hardware.md: what devices do to accuracy, and what splits of a network cost.
 
-    ffebm sweep specs/hardware/digits_device.ffe --seeds 3 --out runs/digits/KNOB \\
+    ffebm sweep specs/hardware/SET_device.ffe --seeds 3 --out runs/SET/KNOB \\
         --set "gradient=[ep(beta=0.5), implicit()]" --set "KNOB=[VALUE, ...]"     (of each knob)
     ffebm sweep specs/hardware/phase_change.ffe --seeds 3 --out runs/drift
-    python -m benchmarks.devices accuracy runs/digits [--data-dir DIR] [--save docs/figures]
+    python -m benchmarks.devices accuracy runs/SET [--data-dir DIR] [--save docs/figures]
     python -m benchmarks.devices drift runs/drift [--save docs/figures]
     python -m benchmarks.devices splits SPEC SPEC ... [--save docs/figures]
 
 ``accuracy`` reads what the runs below the folder reached on their test set. Runs by EP whose knobs
 are all at 0 are those on ideal hardware: they are tested on every device of the others too, a
 transfer that knows nothing of the device in training; and those with a mismatch on three other
-devices. ``drift`` tests runs some time after their last step. JSON goes to stdout.
+devices. ``drift`` tests runs some time after their last step. JSON goes to stdout, a table to
+stderr.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -25,6 +27,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.measuring import compiled
+from ffebm_dsl.running.records import read
 from ffebm_dsl.running.training import Options, OtherDevice, evaluate_run
 from ffebm_dsl.tools.cost import Assumptions, SpecCost, cost, crossovers, load_prices
 from ffebm_dsl.tools.experiments.results import Result, read_result
@@ -45,6 +48,9 @@ TIMES = {
 }
 TRAINED = ("EP", "implicit", "ideal hardware", "EP, then other devices")
 """How networks were trained, or on what: the order of colours."""
+
+LEFT_OUT = "steps left out by implicit"
+"""Those whose numbers went wrong (``on_bad_step = skip_batch``), of each seed."""
 
 Accuracies = dict[str, list[float]]
 """Of each seed, by the value of a knob or the time."""
@@ -72,6 +78,9 @@ def accuracy(folder: Path, data_dir: Path | None) -> dict[str, dict[str, Accurac
         knob, value = _knob(result)
         how = "implicit" if "implicit" in result.overrides.get("gradient", "") else "EP"
         reached = result.metrics["test"]["top1"]
+        if how == "implicit":
+            label = "none" if float(value) == 0 else value
+            found[knob].setdefault(LEFT_OUT, {}).setdefault(label, []).append(_left_out(path))
         if knob == "mismatch" and float(value) == 0:
             ideal += [path] if how == "EP" else []
             for lines in found.values():
@@ -92,6 +101,30 @@ def accuracy(folder: Path, data_dir: Path | None) -> dict[str, dict[str, Accurac
                 evaluated(path, data_dir, other) for path in ideal
             ]
     return found
+
+
+def _left_out(run: Path) -> int:
+    tables = read(run / "run.h5").tables
+    return len(tables["bad_steps"]) if "bad_steps" in tables else 0
+
+
+def table(by_knob: Mapping[str, Mapping[str, Accuracies]]) -> str:
+    """All values of all knobs as a table in Markdown: percent of each seed, and their mean."""
+    columns = (*TRAINED, LEFT_OUT)
+    rows = [["device", *columns], ["---"] * (len(columns) + 1)]
+    for knob, lines in by_knob.items():
+        values = dict.fromkeys(value for line in lines.values() for value in line)
+        for value in values:
+            if value != "none" or knob == "mismatch":
+                name = "ideal" if value == "none" else f"{KNOBS[knob]} {value}"
+                rows.append([name, *(_cell(c, lines.get(c, {}).get(value, [])) for c in columns)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _cell(column: str, found: Sequence[float]) -> str:
+    if column == LEFT_OUT or not found:
+        return " ".join(map(str, found))
+    return f"{' '.join(f'{100 * x:.2f}' for x in found)}: {100 * mean(found):.1f}"
 
 
 def _knob(result: Result) -> tuple[str, str]:
@@ -222,6 +255,7 @@ def main() -> None:
         return
     by_knob = accuracy(options.paths[0], options.data_dir)
     draw(panels(by_knob), file)
+    print(table(by_knob), file=sys.stderr)
     print(json.dumps(by_knob, indent=1))
 
 
