@@ -144,10 +144,20 @@ def test_static_errors_contrast_to_nothing_without_a_nudge() -> None:
     )
     states = core(*net.blocks[0].drives({"x": X.double()}))
     found = torch.autograd.grad(states[0].sum(), list(core.energy.parameters()))
-    _, positive, negative = core.reports
-    assert positive.state is not None and negative.state is not None
-    assert same(positive.state, negative.state)
-    # In sums over samples the two phases' parts round differently.
+    free, positive, negative = (report.state for report in core.reports)
+    assert free is not None and positive is not None and negative is not None
+    assert same(positive, negative)
+    # So both differ from the free phase by the same, to the last bit: they contrast to 0.
+    assert core.device is not None
+    weights = {name: w.detach() for name, w in core.energy.weights().items()}
+    held, drives = core.device.programmed(weights), net.blocks[0].drives({"x": X.double()})
+    bound = core.energy.bind(drives, held, transposed=core.device.transposed)
+    one = torch.ones(len(X), dtype=torch.float64)
+    found_by_phase = [
+        bound.contrast([s, free], [one, -one], [{}, {}]).weights for s in (positive, negative)
+    ]
+    assert same(*(list(of_phase.values()) for of_phase in found_by_phase))
+    # In a sum over the samples of both at once their parts round differently.
     assert all(float((g * 1e-300).abs().max()) < 1e-14 for g in found)
 
 
