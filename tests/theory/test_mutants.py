@@ -25,8 +25,8 @@ from ffebm_dsl.physics.energy.hopfield import BoundHopfield
 from ffebm_dsl.physics.energy.oscillator import BoundOscillator
 from ffebm_dsl.physics.energy.resistive import BoundResistive
 from ffebm_dsl.physics.gradients.nudging import Nudge
-from ffebm_dsl.physics.interfaces import Phase
-from ffebm_dsl.tools.checking import CheckSettings, check
+from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Phase
+from ffebm_dsl.tools.checking import CheckReport, CheckSettings, check, kinks
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -203,3 +203,51 @@ def test_it_is_caught(name: str, plant: Plant, monkeypatch: pytest.MonkeyPatch) 
     assert right_as_it_is(name)
     plant(monkeypatch)
     assert not agrees(name)
+
+
+ONE_SIDED = {
+    "chain": spec(
+        CHAIN.replace("SETTING", "{ feedback = 0.3 }"), gradient="ep(estimator=positive)"
+    ),
+    "oscillator": spec(ANGLES, gradient="ep(estimator=negative)").replace("std=0.3", "std=0.1"),
+}
+
+
+@pytest.fixture
+def strong_nudges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check at a beta so large that one-sided EP is off by percents, as next to a bifurcation."""
+    monkeypatch.setattr(kinks, "CHECK_REACH", 0.01)
+
+
+def report_of(text: str) -> CheckReport:
+    compiled = compile_spec(SourceFile("one_sided.ffe", text)).spec
+    return check(compiled, CheckSettings(samples=2, directions=1, sweeps=1000))
+
+
+@pytest.mark.usefixtures("strong_nudges")
+@pytest.mark.parametrize("name", ONE_SIDED)
+def test_a_bias_that_falls_with_beta_is_no_fault(name: str) -> None:
+    report = report_of(ONE_SIDED[name])
+    assert report.ok and report.finer
+
+
+@pytest.mark.usefixtures("strong_nudges")
+@pytest.mark.parametrize(
+    ("name", "plant"), [("chain", no_feedback_factor), ("oscillator", weaker_harmonic)]
+)
+def test_a_fault_is_one_beside_such_a_bias(
+    name: str, plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert not report_of(ONE_SIDED[name]).ok
+
+
+@pytest.mark.usefixtures("strong_nudges")
+def test_a_fault_of_a_few_percent_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is as large as the bias, and is there with nudges of any strength."""
+    right = ContrastiveEstimator.nudges.fget
+    assert right is not None
+    monkeypatch.setattr(
+        ContrastiveEstimator, "nudges", property(lambda self: tuple(0.98 * b for b in right(self)))
+    )
+    assert not report_of(ONE_SIDED["chain"]).ok

@@ -102,6 +102,8 @@ class CheckReport:
             ``as_configured`` and ``as_configured_in_float64``.
         series: how far the states of blocks with complex phases are a series in beta.
         amplification: how far rounding carries in every block, as training relaxes it.
+        finer: tensors whose gradient by EP was judged with nudges a sixteenth as strong, as its
+            bias showed at the beta of the check.
         biased: of each block that is trained by EP and has no energy, or by clamping its outputs,
             the cosine of that gradient, at convergence and with weak nudges, with the implicit
             one. AEP or EP is judged in its place.
@@ -124,6 +126,7 @@ class CheckReport:
     noise: dict[str, dict[str, list[str]]]
     series: list[SeriesReport]
     amplification: list[Amplification]
+    finer: list[str]
     biased: dict[str, float]
     clamped: list[str]
     devices: list[DeviceRow]
@@ -162,6 +165,7 @@ class CheckReport:
             "noise": self.noise,
             "series": [row.to_dict() for row in self.series],
             "amplification": [asdict(row) for row in self.amplification],
+            "finer": self.finer,
             "biased": self.biased,
             "clamped": self.clamped,
             "devices": [asdict(row) for row in self.devices],
