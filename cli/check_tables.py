@@ -28,6 +28,14 @@ def print_promises(constructs: Sequence[ConstructRow], name: str) -> None:
     emit(*_marked(table(head, [_promises(row) for row in constructs]), broken))
 
 
+def _print_noise(report: CheckReport) -> None:
+    for block, phases in report.noise.items():
+        stated = ", ".join(
+            f"{phase} {' + '.join(noise)}" for phase, noise in phases.items() if noise
+        )
+        emit(f"Noise of {block} ({stated}): left out, except of what is as configured.")
+
+
 def _promises(row: ConstructRow) -> list[str]:
     worst = max(row.promises, key=lambda promise: promise.error / promise.limit)
     shown = row.broken[0] if row.broken else worst
@@ -52,11 +60,7 @@ def print_report(report: CheckReport, samples: int, seed: int) -> None:
         f"implicit one: the spec's own estimator, beta and sweeps, in {report.dtype} on "
         f"{report.device}."
     )
-    for block, phases in report.noise.items():
-        stated = ", ".join(
-            f"{phase} {' + '.join(noise)}" for phase, noise in phases.items() if noise
-        )
-        emit(f"Noise of {block} ({stated}): left out, except of what is as configured.")
+    _print_noise(report)
     judged, aside = (
         sum(getattr(row, what) for row in report.differences) for what in ("judged", "set_aside")
     )
