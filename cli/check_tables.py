@@ -28,12 +28,22 @@ def print_promises(constructs: Sequence[ConstructRow], name: str) -> None:
     emit(*_marked(table(head, [_promises(row) for row in constructs]), broken))
 
 
-def _print_noise(report: CheckReport) -> None:
+def _print_remarks(report: CheckReport) -> None:
+    """What was left out, set aside, or looked at twice."""
     for block, phases in report.noise.items():
         stated = ", ".join(
             f"{phase} {' + '.join(noise)}" for phase, noise in phases.items() if noise
         )
         emit(f"Noise of {block} ({stated}): left out, except of what is as configured.")
+    judged, aside = (
+        sum(getattr(row, what) for row in report.differences) for what in ("judged", "set_aside")
+    )
+    emit(f"Finite differences: {judged} directions; {aside} more set aside at kinks of the loss.")
+    if report.finer:
+        emit(
+            f"EP of {', '.join(report.finer)}: with nudges a sixteenth as strong, as its bias "
+            "shows at the beta of the check, and falls with it."
+        )
 
 
 def _promises(row: ConstructRow) -> list[str]:
@@ -60,16 +70,7 @@ def print_report(report: CheckReport, samples: int, seed: int) -> None:
         f"implicit one: the spec's own estimator, beta and sweeps, in {report.dtype} on "
         f"{report.device}."
     )
-    _print_noise(report)
-    judged, aside = (
-        sum(getattr(row, what) for row in report.differences) for what in ("judged", "set_aside")
-    )
-    emit(f"Finite differences: {judged} directions; {aside} more set aside at kinks of the loss.")
-    if report.finer:
-        emit(
-            f"EP of {', '.join(report.finer)}: with nudges a sixteenth as strong, as its bias "
-            "shows at the beta of the check, and falls with it."
-        )
+    _print_remarks(report)
     emit("\nBias of EP over beta")
     emit(table(["estimator", "observed order", "relative errors", "at beta"], _sweeps(report)))
     emit("\nRelaxation")
