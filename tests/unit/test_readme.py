@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 import ffebm_dsl
+from ffebm_dsl.cli.commands import COMMANDS
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -31,3 +32,8 @@ def test_the_snippet_runs() -> None:
     values = {"x": torch.randn(4, 1, 8, 8), "y": torch.arange(4)}
     exec(code.replace('"specs/', f'"{root.as_posix()}/specs/'), values)  # noqa: S102
     assert all(p.grad is not None for p in values["network"].parameters())
+
+
+def test_every_command_is_in_its_table() -> None:
+    named = " ".join(re.findall(r"^\| (`.*?) \|", README.read_text(encoding="utf-8"), re.MULTILINE))
+    assert [name for name in COMMANDS if not re.search(rf"\b{name}\b", named)] == []
