@@ -21,7 +21,7 @@ from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.physics.energy import Coupling, Drive, ResistiveEnergy, project
 from ffebm_dsl.physics.energy.resistive import BoundResistive
 from ffebm_dsl.physics.gradients import LossCost
-from ffebm_dsl.physics.gradients.contrast import Nudge
+from ffebm_dsl.physics.gradients.nudging import Nudge
 from ffebm_dsl.physics.interfaces import Activation, Layer, Status
 from ffebm_dsl.physics.network import EnergyBlock
 from ffebm_dsl.physics.relaxation import relax
