@@ -179,8 +179,9 @@ def _fewer_sweeps(rows: list[Results]) -> list[Panel]:
 
 
 def _neutrality(rows: list[Results]) -> list[Panel]:
-    sweeps: Lines = {way: [row["sweeps"][way] for row in rows] for way in rows[0]["sweeps"]}
-    return [Panel("sweeps of free phases", sweeps, "x")]
+    ways = rows[0]["over plain"]
+    times: Lines = {way: [row["over plain"][way] for row in rows] for way in ways}
+    return [Panel("time of a step over plain sweeps'", times, "x", level=1)]
 
 
 def _at_equal_error(rows: list[Results], phase: str, what: str) -> list[float]:

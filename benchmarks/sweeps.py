@@ -9,7 +9,8 @@ RUN is a run directory, whose first test samples are taken. Of each way to relax
 - free phases to the loosest tolerance, by bisection, at which that error is small (``RIGHT``): what
   gradients of one accuracy cost;
 - nudged phases of a fixed length, from free states that are exact but for rounding: the fewest
-  sweeps, by bisection, at which the error is small.
+  sweeps, by bisection, at which the error is small; of ``auto``, to the loosest tolerance;
+- the seconds that the process computes for a step of these phases.
 
 An error is the largest relative one over the parameters, against free and nudged phases of plain
 sweeps to 1e-10 in float64 whose max poolings choose as the way's own plain sweeps do. Where the
@@ -25,7 +26,10 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
+from time import process_time
 from typing import Any
 
 import torch
@@ -40,13 +44,19 @@ from ffebm_dsl.physics.network import HybridNetwork, PhaseReport
 EXACT = 1e-10
 """Tolerance of exact phases, in float64."""
 
+REPEATS = 5
+"""Steps that are timed, after one that is not."""
+
 RIGHT = 1e-3
 """An error of the gradient that is small."""
 
 TOLERANCES = tuple(10.0 ** (-k / 8) for k in range(48, 15, -1))
 """Of free phases, from the tightest to the loosest that is tried."""
 
-LENGTHS = tuple(range(64, 0, -1))
+CLOSE = tuple(10.0 ** (-k / 8) for k in range(53, 15, -1))
+"""Tolerances of nudged phases, from the tightest to the loosest that is tried."""
+
+LENGTHS = tuple(range(128, 0, -1))
 """Of nudged phases, from the longest to the shortest that is tried."""
 
 Gradients = list[Tensor]
@@ -61,7 +71,10 @@ WAYS = (
     Way(damping=0.2),
     Way(feedforward=True),
     Way(omega=1.3),
+    Way(auto=True),
     *(Way(after, omega, memory) for after in (5, 2) for omega, memory in PACES),
+    Way(5, auto=True),
+    Way(2, auto=True),
     Way(1),
     Way(1, 1.3, 2),
 )
@@ -77,6 +90,12 @@ class Judge:
     def row(self, way: Way, tolerance: float) -> dict[str, object]:
         """All that is told of a way."""
         error, free = self.measured(StepSetting(way, tolerance))
+        found = self._cheapest([StepSetting(way, t) for t in TOLERANCES])
+        if way.auto:
+            ends = [StepSetting(way, FINE, way, close=t) for t in CLOSE]
+        else:
+            ends = [StepSetting(way.plainly(), FINE, way, n) for n in LENGTHS]
+        nudged = self._cheapest(ends)
         return {
             "at": way.name,
             "routing": way.plainly().name,
@@ -84,11 +103,30 @@ class Judge:
             "most": {r.block: int(r.sweeps.max()) for r in free},
             "not converged": sum(int((r.status != Status.CONVERGED).sum()) for r in free),
             "error": error,
-            "free at equal error": self._cheapest([StepSetting(way, t) for t in TOLERANCES]),
-            "nudged at equal error": self._cheapest(
-                [StepSetting(way.plainly(), FINE, way, n) for n in LENGTHS]
-            ),
+            "free at equal error": found and self._told(found, "free"),
+            "nudged at equal error": nudged and self._told(nudged, "nudged"),
+            "seconds": self._seconds(found, nudged),
         }
+
+    def _told(self, setting: StepSetting, phase: str) -> dict[str, float]:
+        """A setting, its error, and its sweeps: free ones of all blocks, nudged ones of a block."""
+        error, _ = self.measured(setting)
+        used = [_mean(r.sweeps) for r in self._network.phases() if r.phase == phase]
+        sweeps = sum(used) if phase == "free" else sum(used) / len(used)
+        tolerance = setting.tolerance if phase == "free" else setting.close
+        return {"tolerance": tolerance, "sweeps": sweeps, "error": error}
+
+    def _seconds(self, free: StepSetting | None, nudged: StepSetting | None) -> float | None:
+        """Those of a step with the free phases of one and the nudged phases of the other."""
+        if free is None or nudged is None:
+            return None
+        replace(nudged, free=free.free, tolerance=free.tolerance).apply(self._network)
+        taken = []
+        for _ in range(REPEATS + 1):
+            start = process_time()
+            _gradients(self._network, self._x, self._y)
+            taken.append(process_time() - start)
+        return median(taken[1:])
 
     def measured(self, setting: StepSetting) -> tuple[float, list[PhaseReport]]:
         """The error of a step's gradients, and how its free phases went."""
@@ -98,22 +136,19 @@ class Judge:
         free = [r for r in self._network.phases() if r.phase == "free"]
         return difference(gradients, exact), free
 
-    def _cheapest(self, settings: Sequence[StepSetting]) -> dict[str, float] | None:
+    def _cheapest(self, settings: Sequence[StepSetting]) -> StepSetting | None:
         """The last of ``settings`` whose error is small; None where the first one's is not."""
-        found, right, wrong = None, -1, len(settings)
+        right, wrong = -1, len(settings)
         while wrong - right > 1:
             # The first look is at the first: where that is wrong there is nothing to find.
             middle = 0 if right < 0 else (right + wrong) // 2
-            setting = settings[middle]
-            error, free = self.measured(setting)
-            if error <= RIGHT:
+            if self.measured(settings[middle])[0] <= RIGHT:
                 right = middle
-                used = sum(_mean(r.sweeps) for r in free)
-                sweeps = float(setting.length) if setting.length else used
-                found = {"tolerance": setting.tolerance, "sweeps": sweeps, "error": error}
             else:
                 wrong = middle
-        return found
+            if right < 0:
+                return None
+        return settings[right]
 
     def _exactly(self, plain: Way) -> Gradients:
         """The gradients of the equilibria to which plain sweeps lead, by the same routing."""

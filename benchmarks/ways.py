@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ffebm_dsl.constructs.solvers.anderson import Anderson
+from ffebm_dsl.constructs.solvers.auto import Auto
 from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.physics.energy import HopfieldEnergy
 from ffebm_dsl.physics.interfaces import PhaseSettings, Solver, Sweeps
@@ -31,13 +32,17 @@ FINE = 2e-7
 
 @dataclass(frozen=True)
 class Way:
-    """How phases are relaxed: ``after`` as ``routing_after``, ``memory`` of Anderson; 0: none."""
+    """How phases are relaxed: ``after`` as ``routing_after``, ``memory`` of Anderson; 0: none.
+
+    ``auto``: by ``solver = auto``, which needs a tolerance and finds the rest by itself.
+    """
 
     after: int = -1
     omega: float = 1.0
     memory: int = 0
     damping: float = 0.0
     feedforward: bool = False
+    auto: bool = False
 
     @property
     def name(self) -> str:
@@ -47,6 +52,7 @@ class Way:
             f"anderson({self.memory})": self.memory > 0,
             f"damped {self.damping:g}": self.damping > 0,
             "feedforward start": self.feedforward,
+            "auto": self.auto,
         }
         return ", ".join(part for part, here in parts.items() if here) or "plain"
 
@@ -62,26 +68,30 @@ class Way:
         edges = [(c.source, c.target) for c in core.energy.couplings]
         own = self.omega > 1 or self.damping > 0
         read = tuple(range(len(core.energy.layers))) if own else carried(phase.schedule, edges)
-        plain = Sweeps(phase.schedule, self.damping)
+        separate = not any(a in group and b in group for group in phase.schedule for a, b in edges)
+        plain = Sweeps(phase.schedule, self.damping, separate)
         solver: Solver = OverRelaxation(self.omega, plain) if self.omega > 1 else plain
         if self.memory:
             solver = Anderson(self.memory, read, solver)
+        if self.auto and separate:
+            solver = Auto(plain)
         return PhaseSettings(sweeps, tolerance, solver, self.after, self.feedforward)
 
 
 @dataclass(frozen=True)
 class StepSetting:
-    """How a step relaxes: free phases to ``tolerance``, nudged ones of ``length``; 0: to FINE."""
+    """How a step relaxes: free phases to ``tolerance``, nudged of ``length`` or to ``close``."""
 
     free: Way
     tolerance: float
     nudged: Way = Way()
     length: int = 0
+    close: float = FINE
 
     def apply(self, network: HybridNetwork) -> None:
         """Let the blocks of ``network`` relax so."""
         nudged = replace(self.nudged, feedforward=False)
-        fixed = (0.0, self.length) if self.length else (FINE, MOST)
+        fixed = (0.0, self.length) if self.length else (self.close, MOST)
         for core in cores(network):
             s = core.settings
             core.configure(

@@ -115,6 +115,7 @@ def to_record(name: str, settings: BenchSettings, result: Bench) -> dict[str, An
                 "over_backprop": cost.over_backprop and asdict(cost.over_backprop),
                 "peak_bytes": cost.peak_bytes,
                 "sweeps": dict(cost.sweeps),
+                "accelerated": dict(cost.accelerated),
             }
             for kind, cost in result.estimators.items()
         },
@@ -148,13 +149,20 @@ def table(name: str, settings: BenchSettings, result: Bench) -> list[str]:
     if result.backprop is not None:
         rows.append(f"{'backprop':10} {_seconds(result.backprop):28} {'':8} {1:10.2f}")
     for kind, cost in result.estimators.items():
-        sweeps = ", ".join(f"{count:.1f} {phase}" for phase, count in cost.sweeps.items())
+        sweeps = ", ".join(
+            f"{count:.1f} {phase}" + _accelerated(cost.accelerated[phase])
+            for phase, count in cost.sweeps.items()
+        )
         rows.append(
             f"{kind:10} {_seconds(cost.seconds):28} {cost.ratio.median:8.2f} "
             f"{'' if cost.over_backprop is None else f'{cost.over_backprop.median:.2f}':>10} "
             f"{cost.peak_bytes / 2**20:8.1f} MiB  {sweeps}"
         )
     return rows
+
+
+def _accelerated(part: float) -> str:
+    return f" ({part:.0%} accelerated)" if part else ""
 
 
 def _seconds(spread: Spread) -> str:

@@ -288,7 +288,8 @@ def _relaxation(
     ir: RelaxIR, layers: int, edges: list[tuple[int, int]], noises: tuple[CallIR, ...] = ()
 ) -> PhaseSettings:
     groups = schedule(ir.order, layers, edges)
-    sweeps = Sweeps(groups, ir.damping)
+    separate = not any(a in group and b in group for group in groups for a, b in edges)
+    sweeps = Sweeps(groups, ir.damping, separate)
     solver: Solver = sweeps
     if ir.over_relaxation > 1:
         solver = OverRelaxation(ir.over_relaxation, sweeps)

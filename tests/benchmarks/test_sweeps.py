@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -95,14 +96,8 @@ def test_ways_are_judged_and_plotted(
         assert 0 < free["error"] <= sweeps.RIGHT
         assert nudged["sweeps"] >= 1
     rows[1]["free at equal error"] = None  # as where the routing is live
-    for name in ("fewer_sweeps", "neutrality"):
-        series = (
-            rows
-            if name == "fewer_sweeps"
-            else [neutrality.row("pooled network, initial", network, batch()[0], 1e-3)]
-        )
-        figures.save(name, {**WHERE, "results": series}, tmp_path)
-        assert (tmp_path / "figures" / f"{name}.svg").stat().st_size > 1000
+    figures.save("fewer_sweeps", {**WHERE, "results": rows}, tmp_path)
+    assert (tmp_path / "figures" / "fewer_sweeps.svg").stat().st_size > 1000
     panels = figures.PANELS["fewer_sweeps"](list[Mapping[str, Any]](rows))
     factors = panels[-1].lines["free, to the tolerance"]
     assert factors[0] == 1
@@ -128,3 +123,17 @@ def test_a_wrong_gradient_differs() -> None:
     right = [torch.ones(3), torch.arange(4.0)]
     assert difference(right, right) == 0
     assert difference([right[0], -right[1]], right) == pytest.approx(2)
+
+
+def test_what_auto_costs_beside_fixed_choices(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    path = Path(__file__).parents[2] / "specs" / "small" / "smallest.ffe"
+    options = Namespace(specs=[path], set=[], steps=1, samples=2, repeats=1, clock="cpu")
+    rows = list(neutrality.rows(options))
+    assert [row["at"] for row in rows] == ["smallest, new", "smallest, trained"]
+    for row in rows:
+        assert row["over plain"]["plain"] == 1
+        assert row["sweeps"]["anderson(2)"] < row["sweeps"]["plain"]
+        assert row["sweeps"]["auto"] <= row["sweeps"]["plain"]
+    figures.save("neutrality", {**WHERE, "results": rows}, tmp_path)
+    assert (tmp_path / "figures" / "neutrality.svg").stat().st_size > 1000

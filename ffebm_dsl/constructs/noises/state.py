@@ -37,6 +37,10 @@ class _Disturbed:
     def changes_after(self) -> int:
         return self.inner.changes_after
 
+    @property
+    def live(self) -> bool:
+        return self.inner.live
+
     def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
         new = self.inner.update(state, layer)
         return new + self.stream.normal(layer, new, self.deviation)

@@ -27,6 +27,6 @@ def relaxation(sweeps: int, fewest: int, tolerance: float, order: str) -> tuple[
             Bounds(low=1.0, high=2.0, open_high=True),
         ),
         Parameter("routing", Kind.CALL, "choices of max pooling", "live", table="routings"),
-        Parameter("solver", Kind.CALL, "what accelerates the sweeps", "plain", table="solvers"),
+        Parameter("solver", Kind.CALL, "what accelerates the sweeps", "auto", table="solvers"),
         Parameter("noise", Kind.CALLS, "what is drawn anew in every sweep", (), table="noises"),
     )

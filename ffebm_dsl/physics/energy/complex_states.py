@@ -77,6 +77,10 @@ class PairedDynamics:
     def changes_after(self) -> int:
         return self._inner.changes_after
 
+    @property
+    def live(self) -> bool:
+        return self._inner.live
+
     def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
         return paired(self._inner.update(self._complex(state), layer))
 

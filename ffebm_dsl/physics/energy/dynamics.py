@@ -55,10 +55,13 @@ class HopfieldDynamics:
         self._freeze_after = freeze_after
 
     @property
+    def live(self) -> bool:
+        return self._held is None and any(pair.there.routed for pair in self._couplings)
+
+    @property
     def changes_after(self) -> int:
         """The sweeps after which routings are kept; -1 where no routing is still chosen."""
-        chosen = self._held is None and any(pair.there.routed for pair in self._couplings)
-        return self._freeze_after if chosen else -1
+        return self._freeze_after if self.live else -1
 
     def change(self, state: State) -> None:
         """From now on keep the choices of routed ops at ``state``."""
@@ -163,6 +166,7 @@ class _Transposed:
     """
 
     changes_after = -1
+    live = False
 
     def __init__(self, bound: BoundHopfield, state: State, routings: Routings) -> None:
         self._ends, self._routings = bound.ends, routings

@@ -312,6 +312,7 @@ class AutogradDynamics:
     """``s_i <- sigma_i(d phi / d s_i + force_i)`` by automatic differentiation."""
 
     changes_after = -1
+    live = False
 
     def __init__(self, bound: AutogradEnergy, force: Force | None) -> None:
         self.bound, self.force = bound, force
@@ -343,6 +344,7 @@ class AutogradAdjoint:
     """``w_i <- D_i (c_i + (J^T w)_i)`` by automatic differentiation."""
 
     changes_after = -1
+    live = False
 
     def __init__(
         self, bound: AutogradEnergy, state: State, cotangent: Sequence[Tensor | None]

@@ -149,6 +149,7 @@ def _part(solution: Solution, index: int, batch: int) -> Solution:
         solution.residual[rows],
         solution.sweeps[rows],
         solution.status[rows],
+        None if solution.paces is None else solution.paces[rows],
     )
 
 

@@ -47,6 +47,11 @@ class Relaxation:
         """The groups of layers that a sweep updates."""
         return self.solver.plain.schedule
 
+    @property
+    def noisy(self) -> bool:
+        """Whether sweeps differ by noise."""
+        return False
+
     def damped(self, damping: float) -> Self:
         """The same by plain sweeps that keep this part of the old state."""
         return replace(self, solver=Sweeps(self.schedule, damping))
@@ -72,7 +77,7 @@ class PhaseSettings(Relaxation):
     noise: tuple[Noise, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.noisy and not isinstance(self.solver, Sweeps):
+        if self.noisy and not isinstance(self.solver.fitted(self), Sweeps):
             raise ValueError(f"noise needs plain sweeps, not {type(self.solver).__name__}")
 
     @property
@@ -91,9 +96,12 @@ class Solution:
             NaN where no sweep was made.
         sweeps: sweeps used, (B,), int64.
         status: a :class:`Status` per sample, (B,), int8.
+        paces: what a solver that chooses made of each sample, (B,): above 1 where it was
+            accelerated, 1 where it was not; None: none was, or the solver does not choose.
     """
 
     state: list[Tensor]
     residual: Tensor
     sweeps: Tensor
     status: Tensor
+    paces: Tensor | None = None

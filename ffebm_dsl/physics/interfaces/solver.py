@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ffebm_dsl.physics.interfaces.relaxation import Relaxation, Solution
+
 Schedule: TypeAlias = tuple[tuple[int, ...], ...]
 """The groups of layer indices that a sweep updates: a group's layers together, from the same
 state, and the groups one after the other."""
@@ -21,6 +23,10 @@ class Dynamics(Protocol):
     @property
     def changes_after(self) -> int:
         """The sweeps after which the map is changed, once, by :meth:`change`; -1: never."""
+
+    @property
+    def live(self) -> bool:
+        """Whether choices, such as those of max poolings, still follow the state."""
 
     def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
         """The new state of ``layer``, (B, *layer shape)."""
@@ -85,6 +91,18 @@ class Solver(ABC):
     def plain(self) -> Sweeps:
         """The sweeps that the solver is built on, without what accelerates them."""
 
+    def fitted(self, settings: Relaxation) -> Solver:
+        """The solver for phases of these settings; most are one for all."""
+        return self
+
+    def after(self, free: Solution) -> Solver:
+        """The solver for what follows a free phase: nudged phases, or an adjoint solve."""
+        return self
+
+    def paces(self, carry: Any) -> Tensor | None:
+        """What the solver made of each sample, as ``Solution.paces``; None for nothing."""
+        return None
+
 
 @dataclass(frozen=True)
 class Sweeps(Solver):
@@ -93,10 +111,12 @@ class Sweeps(Solver):
     Attributes:
         schedule: the groups of layers that a sweep updates (``order.schedule``).
         damping: part of the old state that is kept, ``s <- damping s + (1 - damping) s'``.
+        separate: whether no two layers of a group are coupled, nor one to itself.
     """
 
     schedule: Schedule
     damping: float = 0.0
+    separate: bool = False
 
     def init(self, states: Sequence[Tensor]) -> None:
         """Nothing is remembered."""

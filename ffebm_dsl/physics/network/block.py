@@ -285,8 +285,9 @@ class _Equilibrate(torch.autograd.Function):
                 ctx.mark_non_differentiable(outputs[1])
         s = call.settings
         ctx.plan = plan
+        nudged = replace(s.nudged, solver=s.nudged.solver.after(solution))
         ctx.equilibrium = Equilibrium(
-            bound, state, s.free, s.nudged, routings, s.force, call.draws, call.reader
+            bound, state, s.free, nudged, routings, s.force, call.draws, call.reader
         )
         ctx.dtypes = [x.dtype for x in tensors]
         # Saved for autograd's check that nobody changed them in place meanwhile.

@@ -109,9 +109,8 @@ class BlockCall:
         return estimate
 
     def report(self, phase: str, solution: Solution, routings: Routings | None = None) -> None:
-        report = PhaseReport(
-            self.block, phase, solution.residual.detach(), solution.sweeps, solution.status
-        )
+        residual, paces = solution.residual.detach(), solution.paces
+        report = PhaseReport(self.block, phase, residual, solution.sweeps, solution.status, paces)
         if self.settings.keep_states:
             state = tuple(s.detach() for s in solution.state)
             report = replace(report, state=state, routings=routings)

@@ -99,7 +99,7 @@ class Omegas:
 
     def observe(self, residual: Tensor, steps: list[Tensor], *, stretching: bool) -> None:
         """Take note of a sweep: its residual per sample, and its steps before the stretching."""
-        rate, self._steps = _rate(self._steps, steps), steps
+        rate, self._steps = contraction(self._steps, steps), steps
         if not stretching:
             return
         stretched = self.factors > 1
@@ -120,12 +120,17 @@ class Omegas:
     def _best(self, rate: Tensor) -> Tensor:
         """The omega under which a sample of this rate would have come to rest soonest."""
         rate = rate.clamp(SLOW, 1.0)
-        squared = (rate + self._omega - 1).square() / (rate * self._omega**2)
-        best = 2 / (1 + (1 - squared).clamp_min(0.0).sqrt())
+        best = best_factor(rate, torch.full_like(rate, self._omega))
         return best.clamp(self._omega, max(FURTHEST, self._omega))
 
 
-def _rate(before: Sequence[Tensor], steps: Sequence[Tensor]) -> Tensor:
+def best_factor(rate: Tensor, omega: Tensor) -> Tensor:
+    """Young's best factor, up to ``FURTHEST``, where steps over-relaxed by ``omega`` shrink so."""
+    squared = (rate + omega - 1).square() / (rate * omega.square())
+    return (2 / (1 + (1 - squared).clamp_min(0.0).sqrt())).clamp_max(FURTHEST)
+
+
+def contraction(before: Sequence[Tensor], steps: Sequence[Tensor]) -> Tensor:
     """Which part of the steps before is still in these, (rows,); 0 where there were none."""
     if not before:
         return torch.zeros_like(steps[0].flatten(1)[:, 0])

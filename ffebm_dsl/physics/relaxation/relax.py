@@ -8,6 +8,7 @@ depend on the other samples of its batch. Nothing returns a bare state: a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
     kind: type[Samples] = ToTolerance if settings.tolerance > 0 else FullLength
     samples = kind(state, settings)
     running, states = dynamics, list(state)
-    solver, changes_after = settings.solver, dynamics.changes_after
+    solver, changes_after = settings.solver.fitted(settings), dynamics.changes_after
     carry = solver.init(states)
     for index in range(settings.sweeps):
         if index == changes_after:
@@ -53,7 +54,7 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
             rows = samples.gather()
             running, states = running.select(rows), [take_rows(s, rows) for s in states]
             solver.select(carry, rows)
-    solution = samples.solution(states)
+    solution = replace(samples.solution(states), paces=solver.paces(carry))
     if running is not dynamics or samples.any_apart:
         _forget(dynamics, solution.state)
     return solution

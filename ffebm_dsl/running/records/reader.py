@@ -122,6 +122,9 @@ def _table(group: Group, arrays: dict[str, NDArray[Any]]) -> RecordTable:
         raise Refused(f"/run/{group.name} is missing")
     lengths: dict[str, int] = {}
     for field in group.fields:
+        if field.name not in arrays and field.absent is not None:
+            shape = [lengths[dim] for dim in field.dims]
+            arrays[field.name] = np.full(shape, field.absent, numpy_dtype(field.dtype))
         if field.name not in arrays:
             raise Refused(f"{_place(group, field)} is missing")
         _check_array(arrays[field.name], field, _place(group, field), lengths)

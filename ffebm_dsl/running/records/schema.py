@@ -1,4 +1,4 @@
-"""The schema ``ffebm-log 1.3`` as data.
+"""The schema ``ffebm-log 1.4`` as data.
 
 The writer, the reader's checks and the tables of ``docs/record.md`` all come from here.
 A dataset named like one of its group's dimensions is that dimension's scale.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 FORMAT = "ffebm-log"
-FORMAT_VERSION = "1.3"
+FORMAT_VERSION = "1.4"
 
 STATUSES = ("converged", "exhausted", "cycling", "diverged")
 """How the relaxation of a sample can end, in the order of the codes of relaxation.Status."""
@@ -51,13 +51,18 @@ DTYPES = MappingProxyType(
 
 @dataclass(frozen=True)
 class Field:
-    """One dataset: its name, type (a key of ``DTYPES``), dimensions, units and meaning."""
+    """One dataset: its name, type (a key of ``DTYPES``), dimensions, units and meaning.
+
+    ``absent`` is its value throughout where a record of an earlier version does not have it; None:
+    every record has it.
+    """
 
     name: str
     dtype: str
     dims: tuple[str, ...]
     units: str
     long_name: str
+    absent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -210,6 +215,7 @@ RELAXATION = Group(
         Field("residual_median", "f4", _GRID, "1", "median relative change in the last sweep"),
         Field("sweeps_mean", "f4", _GRID, "1", "mean sweeps used"),
         Field("sweeps_max", "i4", _GRID, "1", "most sweeps used"),
+        Field("accelerated", "i4", _GRID, "1", "samples that `solver = auto` accelerated", 0),
         *(Field(name, "i4", _GRID, "1", f"samples that ended {name}") for name in STATUSES),
     ),
     signal="residual_max",

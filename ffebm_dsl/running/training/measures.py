@@ -27,7 +27,7 @@ IMPLICIT_SWEEPS = 500
 Solves = dict[tuple[str, str], list[PhaseReport]]
 
 RELAXATION_COLUMNS = (
-    *("residual_max", "residual_median", "sweeps_mean", "sweeps_max"),
+    *("residual_max", "residual_median", "sweeps_mean", "sweeps_max", "accelerated"),
     *STATUSES,
 )
 
@@ -121,14 +121,15 @@ def gathered(phases: Sequence[PhaseReport], world: World, count: int) -> list[Ph
     if world.size == 1:
         return list(phases)
     reports = [
-        torch.stack([report.residual.double(), report.sweeps.double(), report.status.double()])
-        for report in phases
+        torch.stack([part.double() for part in (r.residual, r.sweeps, r.status, r.accelerated)])
+        for r in phases
     ]
     own = torch.stack(reports)[..., :count]
     columns = torch.cat(world.all_gather(own.cpu()), -1).to(own.device)
     return [
-        replace(report, residual=residual, sweeps=sweeps, status=status)
-        for report, (residual, sweeps, status) in zip(phases, columns, strict=True)
+        # Who was accelerated is all that is asked of paces.
+        replace(report, residual=residual, sweeps=sweeps, status=status, paces=1 + accelerated)
+        for report, (residual, sweeps, status, accelerated) in zip(phases, columns, strict=True)
     ]
 
 
@@ -147,9 +148,11 @@ def relaxation_rows(solves: Solves) -> Tensor:
         residual = torch.cat([report.residual for report in reports]).double()
         sweeps = torch.cat([report.sweeps for report in reports]).double()
         status = torch.cat([report.status for report in reports])
-        sizes = torch.stack([residual.max(), residual.median(), sweeps.mean(), sweeps.max()])
+        chosen = [report.accelerated.sum() for report in reports if report.paces is not None]
+        accelerated = sum(chosen, residual.new_zeros(()))
+        sizes = [residual.max(), residual.median(), sweeps.mean(), sweeps.max(), accelerated]
         codes = torch.arange(len(STATUSES), device=status.device)
-        rows.append(torch.cat([sizes, (status == codes[:, None]).sum(1)]))
+        rows.append(torch.cat([torch.stack(sizes), (status == codes[:, None]).sum(1)]))
     return torch.stack(rows)
 
 

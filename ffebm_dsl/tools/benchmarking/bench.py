@@ -23,7 +23,7 @@ from ffebm_dsl.language.ir.model import BlockIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import GRADIENTS
 from ffebm_dsl.physics.interfaces import Estimator
-from ffebm_dsl.physics.network import BlockSettings, HybridNetwork, Outcome
+from ffebm_dsl.physics.network import BlockSettings, HybridNetwork, Outcome, PhaseReport
 from ffebm_dsl.tools.benchmarking.backprop import feedforward
 from ffebm_dsl.tools.benchmarking.floor import floor
 from ffebm_dsl.tools.benchmarking.memory import peak_bytes
@@ -70,6 +70,7 @@ class StepCost:
         over_backprop: the same over those of backpropagation; None where there is none.
         peak_bytes: beyond parameters, batch and what else was held before the step.
         sweeps: mean over blocks and samples of the sweeps used, by phase.
+        accelerated: the part of the samples that `solver = auto` accelerated, by phase.
     """
 
     seconds: Spread
@@ -77,6 +78,7 @@ class StepCost:
     over_backprop: Spread | None
     peak_bytes: int
     sweeps: Mapping[str, float]
+    accelerated: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ def bench(
             over(kind, "floor"),
             None if plain is None else over(kind, "backprop"),
             peak_bytes(step, settings.device),
-            _sweeps(network),
+            _means(network, lambda report: report.sweeps),
+            _means(network, lambda report: report.accelerated),
         )
         for kind, step in contenders.items()
     }
@@ -190,9 +193,9 @@ def _timed(step: Step, device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def _sweeps(network: HybridNetwork) -> dict[str, float]:
-    """Mean sweeps by phase, of the relaxations since the last forward pass."""
-    used: dict[str, list[Tensor]] = {}
+def _means(network: HybridNetwork, of: Callable[[PhaseReport], Tensor]) -> dict[str, float]:
+    """The mean of a quantity by phase, of the relaxations since the last forward pass."""
+    found: dict[str, list[Tensor]] = {}
     for report in network.phases():
-        used.setdefault(report.phase, []).append(report.sweeps.double())
-    return {phase: float(torch.cat(counts).mean()) for phase, counts in used.items()}
+        found.setdefault(report.phase, []).append(of(report).double())
+    return {phase: float(torch.cat(values).mean()) for phase, values in found.items()}

@@ -48,12 +48,25 @@ def convergence(runs: Sequence[Run], artist: Artist) -> Section:
 
 def _of_run(run: Run, table: RecordTable, artist: Artist, folded: bool) -> SectionGroup:
     blocks, sentences = limited(list(dict.fromkeys(table["block"])))
+    sentences = (*sentences, *_accelerated(table))
     epochs = run.epochs_at(table["step"])
     figures = []
     for block in blocks:
         solves = [i for i, name in enumerate(table["block"]) if name == block]
         figures += _of_block(table, epochs, block, solves, artist)
     return SectionGroup(run.name, sentences, figures, folded=folded, by_three=True)
+
+
+def _accelerated(table: RecordTable) -> tuple[str, ...]:
+    """What part of the samples of each solve the solver chose to accelerate; nothing for none."""
+    counts = np.asarray(table["accelerated"], float).sum(0)
+    totals = sum(np.asarray(table[status], float).sum(0) for status in STATUSES)
+    parts = [
+        f"{100 * count / total:.1f} % in {short(printable(name))}"
+        for name, count, total in zip(table["solve"], counts, totals, strict=True)
+        if count
+    ]
+    return (f"Of the samples, `solver = auto` accelerated {', '.join(parts)}.",) if parts else ()
 
 
 def _of_block(

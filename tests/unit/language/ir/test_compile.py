@@ -57,7 +57,7 @@ def blocks(ir: SpecIR) -> tuple[BlockIR, ...]:
 
 def test_defaults_are_filled_in() -> None:
     block = blocks(spec())[0]
-    common = (0.0, 1.0, CallIR("live"), CallIR("plain"), ())
+    common = (0.0, 1.0, CallIR("live"), CallIR("auto"), ())
     assert block.free == RelaxIR(100, 1e-5, "asynchronous", *common, "zeros")
     assert block.nudged == RelaxIR(20, 0.0, "asynchronous_reversed", *common, "free state")
     assert block.gradient.name == "ep"
@@ -94,7 +94,7 @@ def test_solver_and_start() -> None:
     )
     first, second = blocks(ir)
     assert first.free.solver == CallIR("anderson", {"memory": 5})
-    assert second.free.solver == CallIR("plain")
+    assert second.free.solver == CallIR("auto")
     assert (first.free.start, second.free.start) == ("feedforward", "zeros")
     assert (first.nudged.solver.arguments, first.nudged.start) == ({"memory": 3}, "free state")
 

@@ -45,19 +45,19 @@ def core(net: HybridNetwork) -> EnergyBlock:
 
 
 def test_the_solver_accelerates_what_a_sweep_reads() -> None:
-    plain = core(network("")).settings.free.solver
+    plain = core(network("solver = plain")).settings.free.solver
     assert plain == plain.plain
     accelerated = core(network("solver = anderson(memory=3)")).settings.free.solver
     assert accelerated == Anderson(3, (1, 3), plain)
     # A damped layer reads its own old state.
     damped = network("solver = anderson(memory=3)  damping = 0.2")
     found = core(damped).settings.free.solver
-    assert found == Anderson(3, (0, 1, 2, 3), Sweeps(found.plain.schedule, 0.2))
+    assert found == Anderson(3, (0, 1, 2, 3), Sweeps(found.plain.schedule, 0.2, separate=True))
 
 
 def test_fewer_sweeps_to_the_same_gradient() -> None:
     gradients, sweeps = [], []
-    for keys in ("", "solver = anderson"):
+    for keys in ("solver = plain", "solver = anderson"):
         net = network(keys)
         net(X, torch.tensor([0, 1, 2, 0])).loss.backward()
         found = [p.grad.flatten() for p in net.parameters() if p.grad is not None]

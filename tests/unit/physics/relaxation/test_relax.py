@@ -47,6 +47,7 @@ class Affine:
         self.moves.append(layer)
 
     changes_after = -1
+    live = False
 
     def change(self, state: Sequence[Tensor]) -> None:
         raise AssertionError("nothing changes here")

@@ -1,0 +1,204 @@
+"""``solver = auto``: plain sweeps, and faster ones for the samples that are slow.
+
+A free phase begins with plain sweeps. After ``FIRST`` of them, and each time after as many again,
+the last two steps ``f`` of a sample tell the rate at which they shrink, and how many plain sweeps
+it has still to go::
+
+    l = <f_k, f_{k-1}> / |f_{k-1}|^2,    left = log(residual / tolerance) / log(1 / l)
+
+A sample is slow where ``l`` is above ``SLOW``, no less than ``ALIGNED`` of ``|f_k| / |f_{k-1}|``,
+and ``left`` is at least ``LONG``. It is over-relaxed by what Young's theory calls the best factor
+at that rate (``over_relaxation.best_factor``), which is worked out anew each time, and given up for
+good where steps shrink no faster than before for the second time. Steps that swing (``l`` below
+0), turn or grow are left to plain sweeps.
+
+What follows a free phase, nudged phases or an adjoint solve, takes what was found for the sample,
+the same in all phases that are contrasted. What is decided of a sample depends on its own steps
+in this phase alone. Sweeps stay plain where the tolerance is 0, where there is noise, while max
+poolings still choose, where two layers that are coupled move together, where a layer has a term or
+is coupled to itself, and where damping or over-relaxation are stated.
+
+Anderson acceleration is not chosen: a sweep with it costs up to twice a plain one in a small
+network, and all samples pay for it while one goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ffebm_dsl.language.registry import Arguments, SolverConstruct
+from ffebm_dsl.physics.interfaces import Dynamics, Relaxation, Solution, Solver, Sweep, Sweeps
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FIRST = 6
+"""Sweeps before the first look. Blocks with fresh weights have mostly come to rest by then."""
+
+SLOW = 0.5
+"""Steps that shrink by less than this are slow."""
+
+ALIGNED = 0.9
+"""Steps that are this much of what they were along the steps before keep their direction."""
+
+LONG = 6
+"""Plain sweeps still to go that are worth it."""
+
+
+@dataclass(frozen=True)
+class Auto(Solver):
+    """Plain sweeps, and over-relaxed ones for slow samples.
+
+    Attributes:
+        inner: the plain sweeps.
+        tolerance: of the phase.
+        given: what another phase found for each sample, (B,), as ``Solution.paces``; None:
+            to be found.
+    """
+
+    inner: Sweeps
+    tolerance: float = 0.0
+    given: Tensor | None = field(default=None, compare=False)
+
+    @property
+    def plain(self) -> Sweeps:
+        return self.inner
+
+    def fitted(self, settings: Relaxation) -> Solver:
+        if settings.tolerance == 0 or settings.noisy:
+            return self.inner
+        return replace(self, tolerance=settings.tolerance)
+
+    def after(self, free: Solution) -> Solver:
+        return self.inner if free.paces is None else replace(self, given=free.paces)
+
+    def init(self, states: Sequence[Tensor]) -> _Paces:
+        batch = len(states[0])
+        carry = _Paces(batch)
+        if self.given is not None:
+            carry.take(self.given.repeat(batch // len(self.given)))
+        return carry
+
+    def step(
+        self, carry: _Paces, dynamics: Dynamics, states: list[Tensor], sweep: Sweep
+    ) -> Tensor | None:
+        if not sweep.settled or dynamics.live:
+            return self.inner.run(dynamics, states, measured=sweep.measured)
+        carry.made += 1
+        looking = self.given is None and carry.made >= carry.next - 1
+        steps: dict[int, Tensor] | None = {} if looking else None
+        change = self.inner.run(
+            dynamics,
+            states,
+            measured=sweep.measured,
+            factors=None if sweep.last else carry.factors,
+            steps=steps,
+        )
+        if steps:
+            carry.look(list(steps.values()), states, self.tolerance)
+        return change
+
+    def select(self, carry: _Paces, rows: Tensor) -> None:
+        carry.select(rows)
+
+    def paces(self, carry: _Paces) -> Tensor | None:
+        return carry.found
+
+
+class _Paces:
+    """What is known of the samples of one relaxation: the factor of each, 1 for a plain one."""
+
+    def __init__(self, batch: int) -> None:
+        self.made, self.next = 0, FIRST
+        self.steps: list[Tensor] = []
+        self.factors: Tensor | None = None  # of the rows under way; None: all are plain
+        self.found: Tensor | None = None  # of the batch
+        self._batch = batch
+        self._rows: Tensor | None = None  # which of the batch are under way; None: all
+        self._limit: Tensor | None = None  # what the growth of accelerated steps must be below
+        self._failed: Tensor | None = None  # whether it once was not
+
+    def look(self, steps: list[Tensor], states: Sequence[Tensor], tolerance: float) -> None:
+        """Note the steps of a sweep, (rows, *layer shape) each; at the second one, judge."""
+        if self.made < self.next:
+            self.steps = steps
+            return
+        factors = self._judged(self.steps, steps, states, tolerance)
+        self.steps, self.next = [], 2 * self.next
+        if factors is not None:
+            self.take(factors)
+
+    def _judged(
+        self, before: list[Tensor], steps: list[Tensor], states: Sequence[Tensor], tolerance: float
+    ) -> Tensor | None:
+        """The factor of every row from here on, (rows,); None where nothing changes."""
+        import torch
+
+        from ffebm_dsl.physics.layout import squared_norm
+        from ffebm_dsl.physics.relaxation.over_relaxation import best_factor, contraction
+        from ffebm_dsl.physics.relaxation.samples import ratio
+
+        change = squared_norm(steps)
+        growth = ratio(change, squared_norm(before))
+        if self.factors is None and not bool((growth > SLOW).any()):
+            return None
+        rate = contraction(before, steps)
+        left = (ratio(change, squared_norm(states)) / tolerance).log() / -rate.log()
+        slow = (rate > SLOW) & (rate < 1) & (rate >= ALIGNED * growth) & (left >= LONG)
+        factors = torch.ones_like(rate) if self.factors is None else self.factors
+        if self._limit is None or self._failed is None:
+            self._limit, self._failed = torch.full_like(rate, torch.inf), rate > torch.inf
+        failing = (factors > 1) & ~(growth < self._limit)
+        lost = failing & self._failed
+        slow &= (growth < self._limit) | (failing & ~lost)
+        if self.factors is None and not bool(slow.any()):
+            return None
+        # The first rate may have been too small, so a factor is corrected once.
+        begun = slow & ((factors == 1) | failing)
+        self._limit = torch.where(begun, growth, self._limit).masked_fill(lost, 0.0)
+        self._failed = self._failed | failing
+        best = best_factor(rate, factors)
+        return torch.where(slow, best, factors).masked_fill(lost, 1.0)
+
+    def take(self, factors: Tensor) -> None:
+        """Go on with these, (rows,)."""
+        self.factors = factors
+        if self._rows is None:
+            self.found = factors
+            return
+        before = factors.new_ones(self._batch) if self.found is None else self.found
+        self.found = before.index_copy(0, self._rows, factors)
+
+    def select(self, rows: Tensor) -> None:
+        from ffebm_dsl.physics.layout import take_rows
+
+        self._rows = rows if self._rows is None else self._rows[rows]
+        self.steps = [take_rows(step, rows) for step in self.steps]
+        if self.factors is not None:
+            self.factors = self.factors[rows]
+        if self._limit is not None and self._failed is not None:
+            self._limit, self._failed = self._limit[rows], self._failed[rows]
+
+
+def _make(arguments: Arguments, sweeps: Solver, read: tuple[int, ...]) -> Solver:
+    if isinstance(sweeps, Sweeps) and sweeps.separate and not sweeps.damping:
+        return Auto(sweeps)
+    return sweeps
+
+
+CONSTRUCT = SolverConstruct(
+    "auto",
+    "plain sweeps, over-relaxed ones for samples that are slow",
+    equation="s <- clip(s + w (sigma(v) - s)), w = 2 / (1 + sqrt(1 - l)) where l > 0.5, else 1; "
+    "l = <f[k], f[k-1]> / |f[k-1]|^2, f[k] the step of sweep k",
+    source="Young 1954 (Trans. Amer. Math. Soc. 76)",
+    deviations=(
+        "per sample, from the sixth sweep on, where six more or longer are left; plain with "
+        "tolerance 0, noise, live max pooling, stated damping or over_relaxation, terms, and where "
+        "coupled layers move together",
+    ),
+    make=_make,
+    noisy=True,
+)
