@@ -125,6 +125,10 @@ class _Clamped:
     def changes_after(self) -> int:
         return self.inner.changes_after
 
+    @property
+    def live(self) -> bool:
+        return self.inner.live
+
     def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
         return state[layer] if layer in self.held else self.inner.update(state, layer)
 
