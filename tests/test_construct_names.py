@@ -24,6 +24,7 @@ NAMES = frozenset(name for table in TABLES.values() if table.extensible for name
 ALLOWED: dict[str, tuple[str, str]] = {
     "adc": ("cost", "an action that has a price"),
     "dac": ("cost", "an action that has a price"),
+    "auto": ("training", "a device, or a cadence of diagnostics, that the program chooses"),
     "array": ("interchange", "a type of JSON Schema"),
     "cosine": ("checking report cli", "the cosine of two gradients, a key of results"),
     "default": ("records", "an attribute of NeXus files"),
