@@ -32,7 +32,7 @@ CONSTRUCT = LossConstruct(
     equation="1/2 sum over i of (prediction[i] - target[i])^2",
     deviations=("half the sum over entries, where torch.nn.MSELoss takes their mean",),
     per_sample=_per_sample,
-    targets=("label", "vector", "probabilities", "labels"),
+    targets=("label", "vector", "probabilities", "labels", "reconstruction"),
     flat=True,
     curvature=1.0,
 )

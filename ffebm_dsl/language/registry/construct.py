@@ -262,12 +262,14 @@ class TargetConstruct(Construct):
         classes: a class index, not a number for each class.
         mixture: the kind that a weighted mean of two targets is of, with one-hot vectors in the
             place of class indices; ``""`` where it means nothing.
+        of_input: the sample itself, as the network gets it, is the target.
     """
 
     fault: Callable[[Any, int], tuple[str, str] | None]
     draw: Callable[[int, int, Any], Any]
     classes: bool = False
     mixture: str = ""
+    of_input: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

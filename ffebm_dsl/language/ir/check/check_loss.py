@@ -21,10 +21,27 @@ from ffebm_dsl.language.registry import LOSSES, OPS, TARGETS, show_shape
 
 def check_losses(model: ResolvedModel, log: Log) -> None:
     """Report terms of the loss that cannot be, and readouts that none of them reads."""
+    _check_reconstruction(model, log)
     for loss in model.losses:
         _check_loss(model, loss, log)
     if model.losses:
         _check_readouts(model, log)
+
+
+def _check_reconstruction(model: ResolvedModel, log: Log) -> None:
+    """A target that is the input has as many numbers."""
+    input_, target = model.input, model.target
+    if not (input_ and input_.shape and target and target.shape):
+        return
+    size = prod(input_.shape)
+    if TARGETS[target.kind].of_input and target.shape[0] != size:
+        log.report(
+            "FFE5003",
+            f"`{target.name}` is what the input `{input_.name}` holds, {size} numbers and not "
+            f"{target.shape[0]}",
+            target.span,
+            fix=replace(target.span, f"{target.kind}({size})"),
+        )
 
 
 def _check_loss(model: ResolvedModel, loss: ResolvedLoss, log: Log) -> None:

@@ -203,7 +203,8 @@ def _check_input(
 def _check_target(train: ResolvedTrain, target: ResolvedEnd, log: Log) -> None:
     classes = DATA[train.data.name].classes_with(train.data.arguments)
     size = (target.shape or (0,))[0]
-    if classes and (not TARGETS[target.kind].classes or size != classes):
+    kind = TARGETS[target.kind]
+    if classes and not kind.of_input and (not kind.classes or size != classes):
         log.report(
             "FFE5003",
             f"{train.data.name} has {classes} classes, and the model's target is "

@@ -148,7 +148,9 @@ def _outputs_for(
         return target[0]
     shape = traced.shape
     if len(shape) == len(target) == 2:
-        return target[1]
+        # Of tokens the last size is counted, of a sequence the first: more outputs show which.
+        more = trace([*ops[:position], _with(op, name, 2 * unit), *ops[position + 1 :]], source)
+        return target[0] if more.shape[0] != shape[0] else target[1]
     if len(shape) == len(target):
         flattened = prod(shape) // unit if len(shape) == 1 else 1
         return target[0] // flattened if target[0] % flattened == 0 else target[0]

@@ -163,7 +163,8 @@ def _shape(written: ast.ListExpression, scope: Scope, log: Log) -> Shape | None:
             "FFE2005",
             f"a layer's shape has one to three sizes, and this one has {len(written.items)}",
             written.span,
-            help="write [features], [tokens, features] or [channels, height, width]",
+            help="write [features], [tokens, features], [channels, length] or "
+            "[channels, height, width]",
         )
         return None
     shape = tuple(size for size in sizes if size is not None)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
-from ffebm_dsl.language.ir.model import CallIR, InputIR, ModelIR
-from ffebm_dsl.language.registry import AUGMENTATIONS, DATA
+from ffebm_dsl.language.ir.model import CallIR, InputIR, ModelIR, TargetIR
+from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, TARGETS
 from ffebm_dsl.running.datasets.raw import Raw, Split, fingerprint, read_data
 from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.augment import augment, mix, mixes, partners
@@ -45,8 +45,7 @@ class Dataset:
     """Rows of arrays, which keep the type they came in (and may be memory maps).
 
     ``name`` is what the set is for: ``training``, ``validation`` or ``test``; ``rows`` are the
-    indices into the arrays of the samples that belong to it. ``target_size`` is the number of
-    classes, or the length of a target.
+    indices into the arrays of the samples that belong to it.
     """
 
     name: str
@@ -56,7 +55,7 @@ class Dataset:
     normalisation: Normalisation
     device: torch.device
     dtype: torch.dtype
-    target_size: int
+    target: TargetIR
     augmentations: tuple[CallIR, ...] = ()
 
     def __len__(self) -> int:
@@ -67,7 +66,7 @@ class Dataset:
 
         ``indices`` (B,) are those of the arrays, entries of ``rows``.
         """
-        return self._normalised(self._gather(indices)), self._targets(indices)
+        return self._ready(self._gather(indices), indices)
 
     def augmented(self, indices: Indices, *, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
         """Like :meth:`batch`, each sample augmented by its key (seed, epoch, index).
@@ -79,18 +78,20 @@ class Dataset:
             return own
         others = self._augmented(partners(self.rows, indices, seed=seed, epoch=epoch), seed, epoch)
         return mix(
-            self.augmentations, own, others, self.target_size, indices, seed=seed, epoch=epoch
+            self.augmentations, own, others, self.target.size, indices, seed=seed, epoch=epoch
         )
 
     def _augmented(self, indices: Indices, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
         x = augment(self.augmentations, self._gather(indices), indices, seed=seed, epoch=epoch)
-        return self._normalised(x), self._targets(indices)
+        return self._ready(x, indices)
 
     def _gather(self, indices: Indices) -> Tensor:
         return torch.from_numpy(self.x[indices]).to(self.device)
 
-    def _normalised(self, x: Tensor) -> Tensor:
-        return self.normalisation(x, self.dtype)
+    def _ready(self, x: Tensor, indices: Indices) -> tuple[Tensor, Tensor]:
+        x = self.normalisation(x, self.dtype)
+        of_input = TARGETS[self.target.kind].of_input
+        return x, x.flatten(1) if of_input else self._targets(indices)
 
     def _targets(self, indices: Indices) -> Tensor:
         y = self.y[indices]
@@ -186,8 +187,9 @@ def load(
 
     def dataset(name: str, split: Split, rows: Indices) -> Dataset:
         changes = augmentations if name == "training" else ()
-        size = model.target.size
-        return Dataset(name, split.x, split.y, rows, normalisation, device, dtype, size, changes)
+        return Dataset(
+            name, split.x, split.y, rows, normalisation, device, dtype, model.target, changes
+        )
 
     arrays = [array for split in (train, test) if split for array in (split.x, split.y)]
     return Data(
@@ -244,7 +246,7 @@ def normalisation_of(call: CallIR, model: ModelIR) -> Normalisation:
     """
     arguments: Mapping[str, Any] = call.arguments
     shape = model.input.shape
-    channels, kind = shape[0], "channels" if len(shape) == 3 else "features"
+    channels, kind = shape[0], "features" if len(shape) == 1 else "channels"
     values = {}
     for name in ("mean", "std"):
         numbers: Sequence[float] = arguments[name]

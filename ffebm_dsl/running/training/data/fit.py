@@ -25,8 +25,8 @@ USUAL = 0.95
 def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
     """The split with samples of the spec's input shape and targets of the spec's kind.
 
-    Samples (n, H, W) serve an input of one channel; images serve a vector input of as many
-    features. What targets are their kind says: labels (n,), vectors (n, size), ....
+    Samples (n, H, W), or (n, length), serve an input of one channel; images serve a vector input
+    of as many features. What targets are their kind says: labels (n,), vectors (n, size), ....
 
     Raises:
         InputError: no samples, unequal counts, another shape or type, values that are not
@@ -113,7 +113,7 @@ def _apart(first: float, second: float) -> bool:
 
 def _shaped(x: Array, name: str, image: InputIR) -> Array:
     sample = x.shape[1:]
-    fits = sample == image.shape or (len(sample) == 2 and (1, *sample) == image.shape)
+    fits = sample == image.shape or (len(sample) > 0 and (1, *sample) == image.shape)
     flattened = len(image.shape) == 1 and len(sample) > 1 and math.prod(sample) == image.shape[0]
     if not (fits or flattened):
         raise InputError(

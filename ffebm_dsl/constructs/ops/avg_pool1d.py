@@ -1,0 +1,56 @@
+"""``avg_pool1d``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ffebm_dsl.constructs.ops._window import Window, window_of_one
+from ffebm_dsl.constructs.ops._window1d import POOLING, pool_shape
+from ffebm_dsl.language.registry import OpConstruct, OpIR
+from ffebm_dsl.physics.interfaces import LinearOp, Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class AvgPool1d(LinearOp):
+    """``avg_pool1d``, zero padding counted."""
+
+    def __init__(
+        self, in_shape: Sequence[int], kernel: int, *, stride: int, padding: int = 0
+    ) -> None:
+        self._window = Window(kernel, stride, padding)
+        self.in_shape = tuple(in_shape)
+        self.out_shape = (self.in_shape[0], self._window.count(self.in_shape[1]))
+
+    def tangent(self, x: Tensor, weights: Weights) -> Tensor:
+        from torch.nn import functional as F
+
+        kernel, stride, padding, _ = self._window
+        return F.avg_pool1d(x, kernel, stride, padding)
+
+
+def _module(op: OpIR) -> nn.Module:
+    from torch import nn
+
+    return nn.AvgPool1d(
+        op.arguments["kernel"], stride=op.arguments["stride"], padding=op.arguments["padding"]
+    )
+
+
+def _coupling(op: OpIR) -> AvgPool1d:
+    return AvgPool1d(op.in_shape, **op.arguments)
+
+
+CONSTRUCT = OpConstruct(
+    "avg_pool1d",
+    "mean of each window of [channels, length], padding counted in",
+    POOLING,
+    equation="y[c,i] = 1/kernel sum over k of x[c, s i + k - p]",
+    module=_module,
+    coupling=_coupling,
+    shape=pool_shape("avg_pool1d"),
+    role="pooling",
+    does_nothing=window_of_one,
+)

@@ -1,0 +1,121 @@
+"""``conv1d``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+from ffebm_dsl.constructs.ops._weights import GAIN
+from ffebm_dsl.constructs.ops._window import Window
+from ffebm_dsl.constructs.ops._window1d import KERNEL, PADDING, places
+from ffebm_dsl.language.registry import (
+    Arguments,
+    Fit,
+    Kind,
+    Misfit,
+    OpConstruct,
+    OpIR,
+    Parameter,
+    Shape,
+)
+from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
+from ffebm_dsl.physics.interfaces import LinearOp, Stencil, Weights
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+SLIDING = ("kernel", "stride", "padding", "dilation")
+
+
+def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
+    window = Window(*(arguments[name] for name in SLIDING))
+    found = places("conv1d", window, shape)
+    if isinstance(found, Misfit):
+        return found
+    groups, out = arguments["groups"], arguments["out_channels"]
+    for count, role in ((shape[0], "input"), (out, "output")):
+        if count % groups:
+            return Misfit(f"`groups={groups}` does not divide the {count} {role} channels")
+    return Fit((out, found), f"conv1d: {shape[1]} -> {found}")
+
+
+def _fan_in(op: OpIR) -> int:
+    """Numbers that each output reads."""
+    fan_in: int = op.in_shape[0] // op.arguments["groups"] * op.arguments["kernel"]
+    return fan_in
+
+
+def _parameters(op: OpIR) -> int:
+    return op.out_shape[0] * (_fan_in(op) + op.arguments["bias"])
+
+
+def _macs(op: OpIR) -> int:
+    return prod(op.out_shape) * _fan_in(op)
+
+
+class Conv1d(LinearOp):
+    """``conv1d``; weight (out, in / groups, k), bias (out,)."""
+
+    def __init__(
+        self, in_shape: Sequence[int], out_channels: int, stencil: Stencil, *, bias: bool
+    ) -> None:
+        self.in_shape, self.biased, self._sliding = tuple(in_shape), bias, stencil
+        self.out_shape = (out_channels, stencil.places(self.in_shape[1]))
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        out, s = self.out_shape[0], self._sliding
+        shape = (out, self.in_shape[0] // s.groups, s.kernel)
+        return {"weight": shape, "bias": (out,)} if self.biased else {"weight": shape}
+
+    def tangent(self, x: Tensor, weights: Weights) -> Tensor:
+        from torch.nn import functional as F
+
+        _, stride, padding, dilation, groups = self._sliding
+        return F.conv1d(x, weights["weight"], None, stride, padding, dilation, groups)
+
+    def adjoint(self, y: Tensor, weights: Weights) -> Tensor:
+        from torch.nn import functional as F
+
+        _, stride, padding, dilation, groups = self._sliding
+        unread = self._sliding.unread(self.in_shape[1])
+        return F.conv_transpose1d(
+            y, weights["weight"], None, stride, padding, unread, groups, dilation
+        )
+
+
+def _module(op: OpIR) -> nn.Module:
+    from torch import nn
+
+    settings = {name: op.arguments[name] for name in (*SLIDING[1:], "groups", "bias")}
+    return nn.Conv1d(op.in_shape[0], op.out_shape[0], op.arguments["kernel"], **settings)
+
+
+def _coupling(op: OpIR) -> Conv1d:
+    stencil = Stencil(*(op.arguments[name] for name in (*SLIDING, "groups")))
+    return Conv1d(op.in_shape, op.out_shape[0], stencil, bias=op.arguments["bias"])
+
+
+CONSTRUCT = OpConstruct(
+    "conv1d",
+    "1-d convolution of [channels, length], zero padding",
+    (
+        Parameter("out_channels", Kind.INT, "number of output channels", bounds=AT_LEAST_ONE),
+        KERNEL,
+        Parameter("stride", Kind.INT, "step of the window", 1, AT_LEAST_ONE),
+        PADDING,
+        Parameter("dilation", Kind.INT, "spacing inside the window", 1, AT_LEAST_ONE),
+        Parameter("groups", Kind.INT, "groups of channels kept apart", 1, AT_LEAST_ONE),
+        Parameter("bias", Kind.BOOL, "learn a bias", True),
+        GAIN,
+    ),
+    equation="y[o,i] = b[o] + sum over c,k of w[o,c,k] x[c, s i + d k - p], with stride s, "
+    "dilation d, padding p",
+    deviations=("torch.nn.Conv1d also takes other paddings than zeros",),
+    module=_module,
+    coupling=_coupling,
+    shape=_shape,
+    count_parameters=_parameters,
+    count_macs=_macs,
+    counted="out_channels",
+)

@@ -1,0 +1,69 @@
+"""``max_pool1d``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ffebm_dsl.constructs.ops._window import Window, window_of_one
+from ffebm_dsl.constructs.ops._window1d import POOLING, pool_shape
+from ffebm_dsl.language.registry import OpConstruct, OpIR
+from ffebm_dsl.physics.interfaces import RoutedOp
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class MaxPool1d(RoutedOp):
+    """``max_pool1d``; its routing is the index of each maximum in its input channel."""
+
+    def __init__(
+        self, in_shape: Sequence[int], kernel: int, *, stride: int, padding: int = 0
+    ) -> None:
+        self._window = Window(kernel, stride, padding)
+        self.in_shape = tuple(in_shape)
+        self.out_shape = (self.in_shape[0], self._window.count(self.in_shape[1]))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        from torch.nn import functional as F
+
+        kernel, stride, padding, _ = self._window
+        return F.max_pool1d_with_indices(x, kernel, stride, padding)
+
+    def tangent(self, x: Tensor, routing: Tensor) -> Tensor:
+        return x.gather(2, routing)
+
+    def adjoint(self, y: Tensor, routing: Tensor, out: Tensor | None = None) -> Tensor:
+        if out is None:
+            out = y.new_empty(len(y), *self.in_shape)
+        return out.zero_().scatter_add_(2, routing, y)
+
+
+def _module(op: OpIR) -> nn.Module:
+    from torch import nn
+
+    return nn.MaxPool1d(
+        op.arguments["kernel"], stride=op.arguments["stride"], padding=op.arguments["padding"]
+    )
+
+
+def _coupling(op: OpIR) -> MaxPool1d:
+    return MaxPool1d(op.in_shape, **op.arguments)
+
+
+CONSTRUCT = OpConstruct(
+    "max_pool1d",
+    "largest entry of each window of [channels, length]",
+    POOLING,
+    equation="y[c,i] = max over k of x[c, s i + k - p]",
+    deviations=(
+        "in a coupling the choice of each window follows the forward pass of the state, or is "
+        "frozen by `routing`; the adjoint sends each value back to the chosen entry",
+    ),
+    module=_module,
+    coupling=_coupling,
+    shape=pool_shape("max_pool1d"),
+    role="pooling",
+    does_nothing=window_of_one,
+    routed=True,
+)
