@@ -28,7 +28,7 @@ class MaxPool1d(RoutedOp):
         from torch.nn import functional as F
 
         kernel, stride, padding, _ = self._window
-        return F.max_pool1d_with_indices(x, kernel, stride, padding)
+        return F.max_pool1d_with_indices(x, [kernel], [stride], [padding])
 
     def tangent(self, x: Tensor, routing: Tensor) -> Tensor:
         return x.gather(2, routing)
