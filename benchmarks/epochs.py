@@ -27,6 +27,7 @@ import torch
 from benchmarks.measuring import CLOCKS, Clock, settings
 from benchmarks.measuring import where as circumstances
 from ffebm_dsl.language.ir import Compiled, compile_spec, read_source
+from ffebm_dsl.running.allocation import keep_freed_memory
 from ffebm_dsl.running.records.record import RecordTable
 from ffebm_dsl.running.training import (
     Controls,
@@ -101,6 +102,7 @@ def epoch(
 ) -> Iterator[Row]:
     """The share of each part in at most ``limit`` steps of training (-1: all)."""
     shares = Shares(clock)
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         session = start(compiled, options, Path(folder) / "run")
         progress = Several([Lines(sys.stderr), *open_logs(logs, session)])

@@ -11,7 +11,7 @@ from ffebm_dsl.language.registry.parameters import Kind, Parameter, SameAs, desc
 from ffebm_dsl.language.registry.shapes import Fit, OpIR, show_shape
 from ffebm_dsl.language.registry.tables import OWN, PROCESS, Table
 
-_SHAPES = ((6, 32, 32), (60,))
+_SHAPES = ((6, 32, 32), (60,), (6, 32))
 """Inputs that counts are shown for; the first one that the op takes."""
 
 _SAMPLES: dict[Kind, str] = {
@@ -111,7 +111,7 @@ def _counts(construct: Construct) -> str:
 
 
 def example_of(construct: OpConstruct) -> OpIR | None:
-    """The op of the example on an image or a vector; None where it takes neither."""
+    """The op of the example on an image, a vector or a sequence; None where it takes none."""
     arguments = _arguments(construct)
     for shape in _SHAPES:
         fit = construct.shape(arguments, shape)

@@ -19,6 +19,7 @@ from ffebm_dsl.physics.network import BlockSettings, HybridBlock, HybridNetwork
 from ffebm_dsl.physics.network.whole_batch import share
 from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.data import Dataset
+from ffebm_dsl.running.training.environment import seed_generators
 from ffebm_dsl.running.training.evaluation import never
 from ffebm_dsl.running.training.world import ALONE, World
 
@@ -61,7 +62,7 @@ def estimate_statistics(
                     break
                 part = world.part(len(indices))
                 share(network, part)
-                torch.manual_seed(keyed.evaluation_seed(seen))
+                seed_generators(keyed.evaluation_seed(seen), device)
                 for norm in norms:
                     norm.train()
                     norm.momentum = len(indices) / (seen + len(indices))

@@ -12,6 +12,7 @@ from ffebm_dsl.physics.network import HybridNetwork, Outcome
 from ffebm_dsl.physics.network.whole_batch import share
 from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.data import Dataset
+from ffebm_dsl.running.training.environment import seed_generators
 from ffebm_dsl.running.training.world import ALONE, World
 
 TOP = 5
@@ -73,7 +74,7 @@ def evaluate(
                 part = world.part(min(batch, len(data) - start))
                 if not part.count:
                     continue
-                torch.manual_seed(keyed.evaluation_seed(start))
+                seed_generators(keyed.evaluation_seed(start), device)
                 share(network, part)
                 first = start + part.first
                 x, y = data.batch(data.rows[first : first + part.count])

@@ -26,6 +26,7 @@ from ffebm_dsl.physics.network import (
     PhaseReport,
     label,
 )
+from ffebm_dsl.running.training.environment import seed_generators
 from ffebm_dsl.running.training.measures import Batch
 from ffebm_dsl.running.training.trouble import Trouble
 from ffebm_dsl.running.training.world import ALONE, World
@@ -84,7 +85,7 @@ def _candidates(
     statistics = {name: buffer.clone() for name, buffer in network.named_buffers()}
     outputs: dict[tuple[str, str], Tensor] = {}
     with _watched(network, outputs):
-        torch.manual_seed(batch.seed)
+        seed_generators(batch.seed, batch.x.device)
         network.zero_grad(set_to_none=True)
         settings = network.settings(keep_states=True)
         outcome = network(batch.x, batch.y, settings=settings)

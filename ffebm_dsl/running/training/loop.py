@@ -15,6 +15,7 @@ from ffebm_dsl.physics.network.whole_batch import share
 from ffebm_dsl.running.records import BAD_STEPS
 from ffebm_dsl.running.training import keyed, measures
 from ffebm_dsl.running.training.checkpoint import Best
+from ffebm_dsl.running.training.environment import seed_generators
 from ffebm_dsl.running.training.evaluation import Evaluation
 from ffebm_dsl.running.training.judge import StepJudge
 from ffebm_dsl.running.training.judged import (
@@ -149,7 +150,7 @@ def _train_step(
     judge.keep_buffers()
     first: Trouble | None = None
     for tried in range(judge.tries):
-        torch.manual_seed(batch.seed)
+        seed_generators(batch.seed, job.device)
         optimizer.zero_grad(set_to_none=True)
         settings = damped_settings(network, judge.damping(tried))
         outcome = session.parallel(batch.x, batch.y, settings=settings)

@@ -6,18 +6,18 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from ffebm_dsl.language.ir.tools.notation import written_term
 from ffebm_dsl.physics.network import EnergyBlock
 from ffebm_dsl.physics.relaxation import CYCLE_SIZE
 from ffebm_dsl.running.records import GRADIENTS, LOSSES, RELAXATION, STATUSES
 from ffebm_dsl.running.training import measures
+from ffebm_dsl.running.training.environment import seed_generators
 from ffebm_dsl.running.training.measures import Batch, StepNumbers
 from ffebm_dsl.running.training.progress import Progress, Row
 from ffebm_dsl.running.training.session import Session
 
-DIAGNOSTICS = 0.025
+DIAGNOSTICS = 0.01
 """The part of a run's sweeps that gradient diagnostics may take, where that is left to ffebm."""
 
 
@@ -95,7 +95,7 @@ def diagnose(session: Session, step: int, batch: Batch) -> int:
     sweeps = measures.sweeps(network.phases())
     labels = network.labels()
     names = [labels[name] for name in measures.trainable(network)]
-    torch.manual_seed(batch.seed)
+    seed_generators(batch.seed, batch.x.device)
     row = measures.gradient_row(network, batch.x, batch.y, world, batch.weight)
     session.table(GRADIENTS, {"parameter": names}).append({"step": step, **row})
     cost = measures.sweeps(network.phases()) / sweeps

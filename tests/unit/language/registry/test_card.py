@@ -6,7 +6,7 @@ import pytest
 
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
-from ffebm_dsl.language.registry import TABLES, DataConstruct, OpConstruct
+from ffebm_dsl.language.registry import TABLES, DataConstruct, OpConstruct, TargetConstruct
 from ffebm_dsl.language.registry.card import card, describe_parameter, example, example_of
 
 ALL = [
@@ -57,6 +57,8 @@ def spec(table: str, name: str) -> str:
         op = example_of(construct)
         assert op is not None
         parts["inputs"] = input_of(op.in_shape)
+    if isinstance(construct, TargetConstruct) and construct.of_input:
+        parts["inputs"] = input_of((3,))
     data = TABLES["data"]["digits"] if table == "augmentations" else construct
     if isinstance(data, DataConstruct) and data.shape:
         parts["inputs"] = input_of(data.shape)
@@ -66,7 +68,7 @@ def spec(table: str, name: str) -> str:
 
 
 def input_of(shape: tuple[int, ...]) -> str:
-    kind = "image" if len(shape) == 3 else "vector"
+    kind = ("vector", "sequence", "image")[len(shape) - 1]
     return f"input x: {kind}({', '.join(map(str, shape))})"
 
 

@@ -1,10 +1,10 @@
-"""``signal(channels, length)``."""
+"""``sequence(channels, length)``."""
 
 from ffebm_dsl.language.registry import Construct, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 
 CONSTRUCT = Construct(
-    "signal",
+    "sequence",
     "channels x length, such as a time series",
     (
         Parameter("channels", Kind.INT, "number of channels", bounds=AT_LEAST_ONE),

@@ -1,4 +1,4 @@
-"""Networks on signals, of 1-d convolutions, and networks that reconstruct their input."""
+"""Networks on sequences, of 1-d convolutions, and networks that reconstruct their input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.running.training.runs import controls, new_session, rows
 
 SIGNAL = """ffe 1.1
 model m {
-  input  x: signal(1, 16)
+  input  x: sequence(1, 16)
   target y: label(2)
   relax free   { sweeps = 200  tolerance = 1e-13 }
   relax nudged { sweeps = 200  tolerance = 1e-13 }
