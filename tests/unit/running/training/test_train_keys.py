@@ -10,7 +10,7 @@ import torch
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.records import GRADIENTS
-from ffebm_dsl.running.training import Options, Session, resume, train
+from ffebm_dsl.running.training import Options, Session, resume, step_record, train
 from ffebm_dsl.running.training.measures import trainable
 from ffebm_dsl.running.training.optimizers import warmup
 
@@ -64,7 +64,10 @@ def test_a_batch_that_no_epoch_fills(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_diagnostics_keep_their_part_of_the_sweeps_and_survive_a_stop(tmp_path: Path) -> None:
+def test_diagnostics_keep_their_part_of_the_sweeps_and_survive_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step_record, "DIAGNOSTICS", 0.025)  # several in a short run
     overrides = {"epochs": "50", "checkpoint_every": "50", "eval_every": "50"}
     session = new_session(tmp_path, overrides)
     train(session, controls())
