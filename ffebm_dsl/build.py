@@ -169,7 +169,9 @@ def _block(
 ) -> HybridBlock:
     index = {layer.name: i for i, layer in enumerate(ir.layers)}
     maps = {f.name: _map(f, ir.init, generator) for f in ir.feedforwards}
-    couplings = {c.name: _coupling(c, index) for c in ir.couplings}
+    couplings: dict[str, Coupling] = {}
+    for c in ir.couplings:
+        couplings[c.name] = _coupling(c, index, couplings)
     layers = [Layer(layer.name, layer.shape, _activation(layer.activation)) for layer in ir.layers]
     drives = {d.name: Drive(index[d.layer], _named(d.ops, _coupling_op)) for d in ir.drives}
     parts: list[object] = [layers, couplings, drives]
@@ -271,17 +273,29 @@ def _activation(call: CallIR) -> Activation:
     return activation
 
 
-def _coupling(ir: CouplingIR, index: Mapping[str, int]) -> Coupling:
+def _coupling(
+    ir: CouplingIR, index: Mapping[str, int], earlier: Mapping[str, Coupling]
+) -> Coupling:
     feedback = ir.settings["feedback"]
+    if ir.settings["tied_to"]:
+        others = earlier[ir.settings["tied_to"]].ops
+        names = op_names(op.name for op in ir.ops)
+        tied = {
+            name: _coupling_op(op, tied_to=other)
+            for name, op, other in zip(names, ir.ops, others, strict=True)
+        }
+        return Coupling(index[ir.source], index[ir.target], tied, feedback=feedback)
     own = feedback == "own"
     ops = _named(ir.ops, partial(_coupling_op, backward=own), own=own)
     return Coupling(index[ir.source], index[ir.target], ops, feedback=feedback)
 
 
-def _coupling_op(op: OpIR, *, backward: bool = False) -> OpWeights:
+def _coupling_op(
+    op: OpIR, *, backward: bool = False, tied_to: OpWeights | None = None
+) -> OpWeights:
     coupling = OPS[op.name].coupling
     assert coupling is not None, "the front end admits only ops with a coupling"
-    return OpWeights(coupling(op), backward=backward)
+    return OpWeights(coupling(op), backward=backward, tied_to=tied_to)
 
 
 def _relaxation(

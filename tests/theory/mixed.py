@@ -85,15 +85,23 @@ def couplings(draw: st.DrawFn, kinds: Sequence[str], *, feedback: bool) -> list[
         if j != i + 1 and (kinds[i], kinds[j]) in OPS and sometimes(draw, 3)
     ]
     own = feedback and sometimes(draw, 3)
-    lines = []
+    lines, tied = [], sometimes(draw, 3)
+    first: dict[tuple[str, str, str], str] = {}
     for i, j in ends:
         factor: float | str = weights[j] / weights[i]
         if own and draw(st.booleans()):
             factor = "own"
         elif feedback and sometimes(draw, 20):
             factor = 0.7
-        setting = "" if factor == 1 else f" {{ feedback = {factor} }}"
-        lines.append(f"s{i} <-> s{j} : {pick(draw, OPS[kinds[i], kinds[j]])}{setting}")
+        ops = pick(draw, OPS[kinds[i], kinds[j]])
+        settings = [] if factor == 1 else [f"feedback = {factor}"]
+        if factor != "own":
+            other = first.setdefault((kinds[i], kinds[j], ops), f"s{i}_s{j}")
+            weighted = "linear" in ops or "conv2d" in ops
+            if tied and weighted and other != f"s{i}_s{j}":
+                settings.append(f'tied_to = "{other}"')
+        setting = f" {{ {'  '.join(settings)} }}" if settings else ""
+        lines.append(f"s{i} <-> s{j} : {ops}{setting}")
     return lines
 
 

@@ -151,7 +151,7 @@ def test_refusals_do_not_hide_the_mixtures() -> None:
     words = (
         *("feedback = own", "feedback = 0.3", "attention", "memory", "oscillator", "resistive"),
         *("points=", "stencil=", "beta=auto", "aep", "nudge=loss", "+ 0.5 *", "noise", "labels"),
-        "coupled_learning",
+        *("coupled_learning", "tied_to"),
     )
     drawn = [text for text in texts if compiled(text) is not None]
     missing = [word for word in words if not any(word in text for text in drawn)]

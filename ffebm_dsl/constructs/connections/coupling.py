@@ -21,10 +21,18 @@ ZERO_DIAGONAL = Parameter(
     False,
 )
 
+TIED_TO = Parameter(
+    "tied_to",
+    Kind.STRING,
+    "name of an earlier coupling of the block, such as `s1_s2`, whose weights and biases are used "
+    "here too",
+    "",
+)
+
 CONSTRUCT = Construct(
     "coupling",
     "a coupling of two layers, which acts both ways",
-    (NONNEGATIVE, FEEDBACK, ZERO_DIAGONAL),
+    (NONNEGATIVE, FEEDBACK, ZERO_DIAGONAL, TIED_TO),
     equation="s1 <-> s2 : A adds A(s1) to the pre-activation of s2 and k A^T s2 to that of s1, k "
     "the feedback; with `own` it adds B^T s2, B the ops of A with weights of their own. As k goes "
     "to 0, a block becomes a feedforward net, and EP in it backpropagation",

@@ -67,6 +67,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE3010": "setting of a connection that changes nothing",
         "FFE3011": "something that the block's energy cannot have",
         "FFE3012": "feedback that no energy has",
+        "FFE3013": "weights that a coupling cannot have from another",
         "FFE3021": "converter of the wrong direction",
         "FFE3022": "unknown hardware",
         "FFE3023": "block that cannot be on this hardware",

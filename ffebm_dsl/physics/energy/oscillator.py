@@ -51,6 +51,15 @@ class OscillatorEnergy(Energy):
         self.couplings = NamedModules(couplings)
         self.drives = NamedModules(drives)
 
+    def weights(self) -> dict[str, Tensor]:
+        """By the names of parameters; tied ones under each name that they act by."""
+        return {
+            f"{group}.{name}.ops.{key}": weight
+            for group, chains in (("couplings", self.couplings), ("drives", self.drives))
+            for name, chain in zip(chains.names(), chains, strict=True)
+            for key, weight in chain.weights().items()
+        }
+
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
         return tuple((coupling.source, coupling.target) for coupling in self.couplings)

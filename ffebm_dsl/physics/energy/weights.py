@@ -31,16 +31,30 @@ class OpWeights(nn.Module):
 
     With ``backward`` the op has further weights, ``backward_weight`` beside ``weight``, in its
     shape: those whose transpose acts on the way back through a coupling. A bias has none.
+
+    With ``tied_to`` it has no parameters, and gives the weights of that other module.
+
+    Raises:
+        ValueError: the other module has not the weights of this op, in these shapes.
     """
 
-    def __init__(self, op: CouplingOp, *, backward: bool = False) -> None:
+    def __init__(
+        self, op: CouplingOp, *, backward: bool = False, tied_to: OpWeights | None = None
+    ) -> None:
         super().__init__()
         self.op = op
+        # In a tuple, which torch does not search: the parameters are the other module's alone.
+        self._tied_to = () if tied_to is None else (tied_to,)
         shapes = op.weight_shapes() if isinstance(op, LinearOp) else {}
         if backward:
             own = {f"{BACKWARD}{key}": s for key, s in shapes.items() if key != "bias"}
             shapes = shapes | own
         self._names = tuple(shapes)
+        if tied_to is not None:
+            found = {name: tuple(w.shape) for name, w in tied_to().items()}
+            if found != {name: tuple(shape) for name, shape in shapes.items()}:
+                raise ValueError(f"weights of shapes {found} cannot be those of {op!r}")
+            return
         for name, shape in shapes.items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape)))
         self.reset_parameters()
@@ -50,6 +64,8 @@ class OpWeights(nn.Module):
         reset(self)
 
     def forward(self) -> dict[str, Tensor]:
+        for other in self._tied_to:
+            return other()
         return {name: getattr(self, name) for name in self._names}
 
     def extra_repr(self) -> str:

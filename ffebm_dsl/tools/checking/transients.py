@@ -155,7 +155,7 @@ class _Analysis:
         return {
             name: [
                 *(self.labels[p] for p in _map_parameters(self.blocks[name])),
-                *(f"{name}.{key}" for key in seen.equilibrium.bound.weights),
+                *dict.fromkeys(f"{name}.{key}" for key in _owners(self.cores[name]).values()),
                 *(self.labels[p] for p in seen.cost.parameters()),
             ]
             for name, seen in captured.items()
@@ -234,7 +234,7 @@ class _MapGradient:
         ports = {
             port: entering[f"{block.name}.input({port})"].clone() for port in block.input_ports()
         }
-        self._parameters = _map_parameters(block)
+        self._parameters, self._owners = _map_parameters(block), _owners(block.core)
         with torch.enable_grad():
             self._drives = block.drives(ports)
 
@@ -253,7 +253,17 @@ class _MapGradient:
                 allow_unused=True,
                 materialize_grads=True,
             )
-        return [*through, *estimate.weights.values(), *estimate.cost_parameters]
+        weights: dict[str, Tensor] = {}
+        for key, gradient in estimate.weights.items():
+            owner = self._owners[key]
+            weights[owner] = weights[owner] + gradient if owner in weights else gradient
+        return [*through, *weights.values(), *estimate.cost_parameters]
+
+
+def _owners(core: EnergyBlock) -> dict[str, str]:
+    """For each weight that acts, the name under which it is a parameter: of a tied one, another."""
+    first: dict[int, str] = {}
+    return {key: first.setdefault(id(w), key) for key, w in core.energy.weights().items()}
 
 
 def _map_parameters(block: HybridBlock) -> list[nn.Parameter]:

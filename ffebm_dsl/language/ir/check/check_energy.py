@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ffebm_dsl.language.diagnostics import Label
 from ffebm_dsl.language.ir.check.check_feedback import OWN
+from ffebm_dsl.language.ir.check.check_ties import check_ties
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
 from ffebm_dsl.language.ir.resolve.resolved import (
@@ -41,6 +42,7 @@ def check_energy(block: ResolvedBlock, log: Log) -> None:
     connections: list[ResolvedCoupling | ResolvedDrive] = [*block.couplings, *block.drives]
     for connection in connections:
         _check_settings(connection, kind, log)
+    check_ties(block, log)
     for term in block.terms:
         _check_term(term, block, kind, log)
     for layer in block.layers if kind.refuses else ():

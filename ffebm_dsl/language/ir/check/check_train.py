@@ -158,10 +158,14 @@ def _parts(model: ResolvedModel) -> dict[str, bool]:
             found[stage.name] = _has_weights(stage.chain)
             continue
         parts: list[ResolvedMap | ResolvedCoupling] = [*stage.maps, *stage.couplings]
-        inside = {part.name: _has_weights(part.chain) for part in parts}
+        inside = {part.name: _has_weights(part.chain) and not _is_tied(part) for part in parts}
         found[stage.name] = any(inside.values())
         found |= {f"{stage.name}.{name}": weighted for name, weighted in inside.items()}
     return found
+
+
+def _is_tied(part: ResolvedMap | ResolvedCoupling) -> bool:
+    return isinstance(part, ResolvedCoupling) and bool(part.settings["tied_to"])
 
 
 def _has_weights(chain: ResolvedChain) -> bool:

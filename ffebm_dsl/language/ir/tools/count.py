@@ -291,7 +291,10 @@ def op_parameters(op: OpIR) -> int:
 
 
 def coupling_parameters(coupling: CouplingIR) -> int:
-    """Trainable numbers of a coupling, those of a way back of its own included."""
+    """Trainable numbers of a coupling, those of a way back of its own included; none of a tied one,
+    whose numbers are another coupling's."""
+    if coupling.settings["tied_to"]:
+        return 0
     own = coupling.settings["feedback"] == "own"
     return sum(op_parameters(op) + (backward_parameters(op) if own else 0) for op in coupling.ops)
 
