@@ -8,7 +8,7 @@ DEMO := specs/small/digits.ffe
 # Installing applies constraints.txt every time; see the note at its top.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: demo test test-all soak lint format docs notebooks dist vsix clean
+.PHONY: demo test test-all test-lowest soak lint format docs notebooks dist vsix clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ffebm train $(DEMO)
@@ -22,6 +22,18 @@ test: lint
 
 test-all: lint $(VENV)/.installed-docs
 	$(PYTEST)
+
+# The tests with the lowest versions that pyproject.toml declares, in an environment of their own.
+LOWEST := build/lowest
+
+test-lowest: $(LOWEST)/.installed
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -n auto --dist worksteal -m "not slow"
+
+$(LOWEST)/.installed: pyproject.toml tests/lowest.py
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python tests/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --disable-pip-version-check --quiet -c $(LOWEST)/constraints.txt -e '.[test]'
+	@touch $@
 
 # sdist and wheel, the wheel from the sdist.
 dist: $(VENV)/.installed-test

@@ -149,8 +149,14 @@ OP_INPUTS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
     "avg_pool2d": ("avg_pool2d(2)", (4, 8, 8), (4, 4, 4)),
     "adaptive_avg_pool2d": ("adaptive_avg_pool2d(2)", (4, 8, 8), (4, 2, 2)),
     "flatten": ("flatten", (4, 8, 8), (256,)),
+    "conv1d": ("conv1d(6, kernel=3, groups=2)", (4, 8), (6, 6)),
+    "avg_pool1d": ("avg_pool1d(2)", (4, 8), (4, 4)),
+    "max_pool1d": ("max_pool1d(2)", (4, 8), (4, 4)),
+    "upsample2d": ("upsample2d", (4, 8, 8), (4, 16, 16)),
 }
 """How an op is written, and its shapes, where they are not simply ``name`` on an image."""
+
+INPUTS = {1: "vector({})", 2: "sequence({}, {})", 3: "image({}, {}, {})"}
 
 ONE_OP = """
 ffe 1.1
@@ -175,7 +181,7 @@ def with_op(name: str) -> tuple[str, OpIR]:
     """A spec whose only map is this op, and the op in its IR."""
     written, in_shape, out_shape = OP_INPUTS.get(name, (name, (4, 8, 8), (4, 8, 8)))
     spec = ONE_OP.format(
-        input=f"image{in_shape}" if len(in_shape) == 3 else f"vector({in_shape[0]})",
+        input=INPUTS[len(in_shape)].format(*in_shape),
         op=written,
         shape=list(out_shape),
         flatten="flatten |>" if len(out_shape) > 1 else "",
