@@ -43,7 +43,7 @@ SLOW = 0.5
 ALIGNED = 0.9
 """Steps that are this much of what they were along the steps before keep their direction."""
 
-LONG = 6
+LONG = 10
 """Plain sweeps still to go that are worth it."""
 
 
@@ -195,7 +195,7 @@ CONSTRUCT = SolverConstruct(
     "l = <f[k], f[k-1]> / |f[k-1]|^2, f[k] the step of sweep k",
     source="Young 1954 (Trans. Amer. Math. Soc. 76)",
     deviations=(
-        "per sample, from the sixth sweep on, where six more or longer are left; plain with "
+        "per sample, from the sixth sweep on, where ten or more are left; plain with "
         "tolerance 0, noise, live max pooling, stated damping or over_relaxation, terms, and where "
         "coupled layers move together",
     ),
