@@ -42,6 +42,7 @@ CONSTRUCT = InitialiserConstruct(
     source="Gaussian orthogonal ensemble; for kernels: Nest and Ernoult 2024, arXiv 2409.03306",
     deviations=(
         "`diagonal=published` draws a diagonal of variance 8V/k, as the code of the paper does",
+        "biases are drawn as in default; the code of the paper begins those of convolutions at 0",
     ),
     draw=_draw,
 )
