@@ -15,7 +15,7 @@ from ffebm_dsl.language.diagnostics import InputError, NegativeResult
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.registry.data_files import DataFiles
-    from ffebm_dsl.running.datasets.verify import Report
+    from ffebm_dsl.running.datasets.integrity import Report
 
 app = new_app(help="List, fetch and verify data sets.")
 
@@ -78,7 +78,7 @@ def verify(
     Exit code 0: as they should be, as far as checksums are known; 1: not as published;
     2: missing or damaged.
     """
-    from ffebm_dsl.running.datasets.verify import verify as verify_files
+    from ffebm_dsl.running.datasets.integrity import verify as verify_files
 
     reports, faults = [], []
     for known in [_known(name)] if name else _present(data_dir):

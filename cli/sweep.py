@@ -149,7 +149,7 @@ class Training(NamedTuple):
 def _logs(names: list[str]) -> list[str]:
     """The options of `train` for logs, which are there."""
     if names:
-        from ffebm_dsl.running.training.live import require_logs
+        from ffebm_dsl.running.training.live_log import require_logs
 
         require_logs(names)
     return [f"--log={name}" for name in names]

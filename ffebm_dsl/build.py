@@ -30,7 +30,7 @@ from ffebm_dsl.language.ir.model import (
 from ffebm_dsl.language.ir.resolve.statements import Inherited
 from ffebm_dsl.language.ir.restate import require_consistent
 from ffebm_dsl.language.ir.tools.count import backward_parameters, op_parameters
-from ffebm_dsl.language.ir.tools.places import op_names
+from ffebm_dsl.language.ir.tools.part_names import op_names
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
     ARRAYS,

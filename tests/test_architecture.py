@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -391,6 +392,13 @@ def test_no_two_classes_share_a_name() -> None:
             if isinstance(node, ast.ClassDef):
                 found.setdefault(node.name, []).append(module)
     assert {name: modules for name, modules in found.items() if len(modules) > 1} == {}
+
+
+def test_no_two_modules_share_a_name() -> None:
+    """Except where the place says what a file is: a construct's name in a table, a command's."""
+    files = (ROOT / "ffebm_dsl").rglob("[a-z]*.py")
+    count = Counter(file.name for file in files if "constructs" not in file.parts)
+    assert [name for name, times in count.items() if times > 1] == []
 
 
 def test_nothing_is_marked_unfinished() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.physics.energy import OpChain, ResistiveEnergy
-from ffebm_dsl.physics.energy.chain import BoundChain
+from ffebm_dsl.physics.energy.op_chain import BoundChain
 from ffebm_dsl.physics.interfaces import Layer
 from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork
 

@@ -132,7 +132,7 @@ def test_what_cannot_be_written_is_told_before_anything_starts(
     logs: list[str],
     message: str,
 ) -> None:
-    monkeypatch.setattr("ffebm_dsl.running.training.live.find_spec", lambda name: None)
+    monkeypatch.setattr("ffebm_dsl.running.training.live_log.find_spec", lambda name: None)
     given = [word for name in logs for word in ("--log", name)]
     assert trained(tmp_path / "r", *given) == 2
     assert message in capsys.readouterr().err

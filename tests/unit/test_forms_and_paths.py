@@ -51,7 +51,7 @@ PACKAGES = (
     "ffebm_dsl.running.training",
     "ffebm_dsl.running.training.data",
     "ffebm_dsl.running.datasets.fetch",
-    "ffebm_dsl.running.datasets.verify",
+    "ffebm_dsl.running.datasets.integrity",
     "ffebm_dsl.tools.checking",
     "ffebm_dsl.tools.report",
 )

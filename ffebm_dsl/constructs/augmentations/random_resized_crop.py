@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.augmentations._window import SCALE_BOUNDS, low_above_high, ratio, windows
+from ffebm_dsl.constructs.augmentations._rectangle import (
+    SCALE_BOUNDS,
+    low_above_high,
+    ratio,
+    windows,
+)
 from ffebm_dsl.language.registry import Arguments, AugmentationConstruct, Kind, Parameter
 
 if TYPE_CHECKING:

@@ -24,6 +24,6 @@ def downloads(bases: tuple[str, ...], *files: tuple[int, str]) -> tuple[Download
 
 
 def read(arguments: Arguments, data_dir: Path | None, files: DataFiles) -> Raw:
-    from ffebm_dsl.running.datasets.mnist import read_mnist
+    from ffebm_dsl.running.datasets.idx import read_mnist
 
     return read_mnist(files, data_dir)

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.data._settings import CIFAR, TORONTO, WIDENED, settings
+from ffebm_dsl.constructs.data._parameters import CIFAR, TORONTO, WIDENED, settings
 from ffebm_dsl.language.registry import Arguments, DataConstruct
 from ffebm_dsl.language.registry.data_files import DataFiles, Download, Form, Layout
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.data._settings import settings
+from ffebm_dsl.constructs.data._parameters import settings
 from ffebm_dsl.language.registry import Arguments, DataConstruct
 
 if TYPE_CHECKING:

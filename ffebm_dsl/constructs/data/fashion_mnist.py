@@ -1,7 +1,7 @@
 """``data = fashion_mnist``."""
 
 from ffebm_dsl.constructs.data._idx import TEST, TRAIN, downloads, read
-from ffebm_dsl.constructs.data._settings import settings
+from ffebm_dsl.constructs.data._parameters import settings
 from ffebm_dsl.language.registry import DataConstruct
 from ffebm_dsl.language.registry.data_files import DataFiles, Form, Layout
 

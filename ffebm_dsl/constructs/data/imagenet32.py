@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.data._settings import IMAGENET, WIDENED, settings
+from ffebm_dsl.constructs.data._parameters import IMAGENET, WIDENED, settings
 from ffebm_dsl.language.registry import Arguments, DataConstruct
 from ffebm_dsl.language.registry.data_files import DataFiles, Form, Layout
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.data._settings import PATH, settings
+from ffebm_dsl.constructs.data._parameters import PATH, settings
 from ffebm_dsl.language.registry import Arguments, DataConstruct
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
     from ffebm_dsl.running.datasets.arrays import read_arrays
-    from ffebm_dsl.running.datasets.npz import read_npz
+    from ffebm_dsl.running.datasets.npz_archive import read_npz
 
     return read_arrays("npz", read_npz, arguments["path"], data_dir)
 

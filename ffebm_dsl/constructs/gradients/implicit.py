@@ -39,7 +39,7 @@ class Implicit(Estimator):
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         import torch
 
-        from ffebm_dsl.physics.gradients.cost import cotangents_by_layer
+        from ffebm_dsl.physics.gradients.state_cost import cotangents_by_layer
         from ffebm_dsl.physics.relaxation import relax
 
         bound, state = equilibrium.bound, equilibrium.state

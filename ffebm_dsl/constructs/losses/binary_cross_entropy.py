@@ -24,7 +24,7 @@ def _per_sample(logits: Tensor, target: Tensor, pos_weight: tuple[float, ...] = 
     """
     from torch.nn import functional as F
 
-    from ffebm_dsl.physics.network.fit import one_hot, require_vectors
+    from ffebm_dsl.physics.network.requirements import one_hot, require_vectors
 
     flat = logits.flatten(1)
     target = one_hot(target, flat)

@@ -30,7 +30,7 @@ def _per_sample(
     """
     from torch.nn import functional as F
 
-    from ffebm_dsl.physics.network.fit import require_labels
+    from ffebm_dsl.physics.network.requirements import require_labels
 
     require_labels(logits, target)
     return F.cross_entropy(

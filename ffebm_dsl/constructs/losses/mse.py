@@ -17,7 +17,7 @@ def _per_sample(prediction: Tensor, target: Tensor) -> Tensor:
     Raises:
         ValueError: shapes that do not fit.
     """
-    from ffebm_dsl.physics.network.fit import one_hot, require_vectors
+    from ffebm_dsl.physics.network.requirements import one_hot, require_vectors
 
     flat = prediction.flatten(1)
     target = one_hot(target, flat)

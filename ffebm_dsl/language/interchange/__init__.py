@@ -7,6 +7,7 @@ from ffebm_dsl.language.interchange.document import (
     write_json,
     write_yaml,
 )
+from ffebm_dsl.language.interchange.json_schema import make_schema_text, schema_text
 from ffebm_dsl.language.interchange.load import (
     compile_document,
     compile_source,
@@ -14,7 +15,6 @@ from ffebm_dsl.language.interchange.load import (
     to_plain,
     to_text,
 )
-from ffebm_dsl.language.interchange.schema import make_schema_text, schema_text
 
 __all__ = [
     "Document",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ffebm_dsl.language.diagnostics import SourceFile, form_of
 from ffebm_dsl.language.diagnostics.fix import did_you_mean
 from ffebm_dsl.language.interchange.document import Document, read_json, read_yaml
-from ffebm_dsl.language.interchange.schema import Schema, make_schema, read_schema
+from ffebm_dsl.language.interchange.json_schema import Schema, make_schema, read_schema
 from ffebm_dsl.language.ir import BUDGET, Budget, Compiled, compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.restate import (

@@ -22,7 +22,7 @@ from ffebm_dsl.language.ir.lower import lower
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.resolve.resolve_spec import resolve
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedSpec
-from ffebm_dsl.language.ir.tools.places import places
+from ffebm_dsl.language.ir.tools.part_names import places
 from ffebm_dsl.language.syntax import Recovered, ast, parse_with_recovery
 from ffebm_dsl.language.syntax.reading import refuse_long_text
 
@@ -48,7 +48,7 @@ class Compiled:
     """A spec that compiled: its IR, its text, and what is worth a warning.
 
     ``places`` gives the span of each part in the text
-    (:func:`~ffebm_dsl.language.ir.tools.places.places`).
+    (:func:`~ffebm_dsl.language.ir.tools.part_names.places`).
     """
 
     spec: SpecIR

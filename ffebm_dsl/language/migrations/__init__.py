@@ -4,6 +4,6 @@ A migration, once released, is never changed and never deleted: a spec of any ag
 brought to the present. The policy is in ``docs/versions.md``.
 """
 
-from ffebm_dsl.language.migrations.migrate import MIGRATIONS, Migration, migrate, version_of
+from ffebm_dsl.language.migrations.ordered import MIGRATIONS, Migration, migrate, version_of
 
 __all__ = ["MIGRATIONS", "Migration", "migrate", "version_of"]

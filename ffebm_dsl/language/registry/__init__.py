@@ -23,7 +23,7 @@ from ffebm_dsl.language.registry.construct import (
     SolverConstruct,
     TargetConstruct,
 )
-from ffebm_dsl.language.registry.hardware import (
+from ffebm_dsl.language.registry.device_constructs import (
     HARDWARE,
     ArrayConstruct,
     ConverterConstruct,
@@ -76,7 +76,7 @@ from ffebm_dsl.language.registry.tables import (
     Table,
     register,
 )
-from ffebm_dsl.language.registry.term import TermConstruct
+from ffebm_dsl.language.registry.term_construct import TermConstruct
 
 __all__ = [
     "ACTIVATIONS",

@@ -28,7 +28,7 @@ def format_source(source: SourceFile) -> str:
         UnfaithfulLayout: the result, read again, is not the same program with the same
             comments, or would be formatted otherwise.
     """
-    from ffebm_dsl.language.syntax.layout import layout
+    from ffebm_dsl.language.syntax.canonical_layout import layout
 
     program = parse(source)
     text = layout(program, source.text)
@@ -39,7 +39,7 @@ def format_source(source: SourceFile) -> str:
 
 
 def _verify(program: ast.Program, result: SourceFile) -> None:
-    from ffebm_dsl.language.syntax.layout import layout
+    from ffebm_dsl.language.syntax.canonical_layout import layout
 
     try:
         again = parse(result)

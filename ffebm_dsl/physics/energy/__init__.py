@@ -1,6 +1,5 @@
 """Energies of analog blocks: couplings, phi, and the update rules they imply."""
 
-from ffebm_dsl.physics.energy.chain import Coupling, Drive, OpChain
 from ffebm_dsl.physics.energy.constraints import (
     keep_nonnegative,
     keep_zero_diagonal,
@@ -9,6 +8,7 @@ from ffebm_dsl.physics.energy.constraints import (
 )
 from ffebm_dsl.physics.energy.energy import Energy
 from ffebm_dsl.physics.energy.hopfield import HopfieldEnergy
+from ffebm_dsl.physics.energy.op_chain import Coupling, Drive, OpChain
 from ffebm_dsl.physics.energy.oscillator import OscillatorEnergy
 from ffebm_dsl.physics.energy.resistive import ResistiveEnergy
 from ffebm_dsl.physics.energy.terms import LayerTerm

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy.chain import BoundChain
+from ffebm_dsl.physics.energy.op_chain import BoundChain
 from ffebm_dsl.physics.interfaces import Force, Routing, Routings, State, summands
 from ffebm_dsl.physics.layout import take_rows
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ffebm_dsl.physics.energy.chain import OpChain
+from ffebm_dsl.physics.energy.op_chain import OpChain
 from ffebm_dsl.physics.interfaces import (
     Activation,
     BoundEnergy,

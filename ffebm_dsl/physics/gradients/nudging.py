@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.physics.energy.complex_states import PairedDynamics, paired
-from ffebm_dsl.physics.gradients.cost import LinearCost
+from ffebm_dsl.physics.gradients.state_cost import LinearCost
 from ffebm_dsl.physics.interfaces import (
     BoundEnergy,
     ContrastiveEstimator,

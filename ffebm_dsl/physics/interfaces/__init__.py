@@ -5,17 +5,7 @@ that a construct's file can derive from them.
 """
 
 from ffebm_dsl.physics.interfaces.activation import Activation
-from ffebm_dsl.physics.interfaces.composition import Composed, compositions, joined
-from ffebm_dsl.physics.interfaces.device import (
-    FIXED,
-    Array,
-    Converter,
-    DeviceSettings,
-    Normal,
-    Numbers,
-    Transposed,
-)
-from ffebm_dsl.physics.interfaces.energy import (
+from ffebm_dsl.physics.interfaces.bound_energy import (
     BoundEnergy,
     EnergyDynamics,
     EnergyGradient,
@@ -32,6 +22,16 @@ from ffebm_dsl.physics.interfaces.energy import (
     per_sample,
     summands,
     together,
+)
+from ffebm_dsl.physics.interfaces.composition import Composed, compositions, joined
+from ffebm_dsl.physics.interfaces.device_settings import (
+    FIXED,
+    Array,
+    Converter,
+    DeviceSettings,
+    Normal,
+    Numbers,
+    Transposed,
 )
 from ffebm_dsl.physics.interfaces.estimator import (
     AutomaticEstimator,

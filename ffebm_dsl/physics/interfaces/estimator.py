@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from ffebm_dsl.physics.interfaces.energy import BoundEnergy, Force, Routings
+from ffebm_dsl.physics.interfaces.bound_energy import BoundEnergy, Force, Routings
 from ffebm_dsl.physics.interfaces.noise import Draws
 from ffebm_dsl.physics.interfaces.relaxation import PhaseSettings, Solution
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from ffebm_dsl.physics.interfaces.energy import EnergyDynamics, Force, together
+from ffebm_dsl.physics.interfaces.bound_energy import EnergyDynamics, Force, together
 
 if TYPE_CHECKING:
     from torch import Tensor, device

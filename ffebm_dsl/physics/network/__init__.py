@@ -1,7 +1,7 @@
 """Energy blocks as torch modules, and the chain of maps and blocks that a spec describes."""
 
 from ffebm_dsl.physics.network.block import BlockSettings, EnergyBlock
-from ffebm_dsl.physics.network.chain import (
+from ffebm_dsl.physics.network.hybrid_network import (
     Auxiliary,
     HybridBlock,
     HybridNetwork,

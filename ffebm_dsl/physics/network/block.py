@@ -35,10 +35,10 @@ from ffebm_dsl.physics.interfaces import (
     Solution,
 )
 from ffebm_dsl.physics.network.call import BlockCall
-from ffebm_dsl.physics.network.fit import require_drives
 from ffebm_dsl.physics.network.phase_report import PhaseReport
 from ffebm_dsl.physics.network.proportion import proportioned
 from ffebm_dsl.physics.network.refusal import refuse_second_order
+from ffebm_dsl.physics.network.requirements import require_drives
 from ffebm_dsl.physics.network.strength import MeasuredStrength
 from ffebm_dsl.physics.network.whole_batch import WholeBatch
 

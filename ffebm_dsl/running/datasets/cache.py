@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ffebm_dsl.language.diagnostics import InputError, StorageError, cannot_write
-from ffebm_dsl.running.datasets.progress import say
+from ffebm_dsl.running.datasets.file_progress import say
 from ffebm_dsl.running.datasets.raw import Array, fingerprint
 from ffebm_dsl.running.storage import (
     FileLock,

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ffebm_dsl.language.registry.data_files import DataFiles, Form
 from ffebm_dsl.running.datasets.cache import Cached, Writer, open_or_make, places, sources_of
 from ffebm_dsl.running.datasets.cifar import SIDE, label_list, pixel_rows
-from ffebm_dsl.running.datasets.npz import read_npz
+from ffebm_dsl.running.datasets.file_progress import bar
+from ffebm_dsl.running.datasets.npz_archive import read_npz
 from ffebm_dsl.running.datasets.pickles import read_pickle
 from ffebm_dsl.running.datasets.places import Located, locate
-from ffebm_dsl.running.datasets.progress import bar
 from ffebm_dsl.running.datasets.raw import Raw, Split, damaged
 
 KINDS = {

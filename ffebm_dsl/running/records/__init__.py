@@ -2,7 +2,7 @@
 
 from ffebm_dsl.running.records.reader import read
 from ffebm_dsl.running.records.record import Record, RecordTable
-from ffebm_dsl.running.records.schema import (
+from ffebm_dsl.running.records.record_schema import (
     BAD_STEPS,
     EVAL,
     EVENTS,
@@ -22,7 +22,7 @@ from ffebm_dsl.running.records.schema import (
     Field,
     Group,
 )
-from ffebm_dsl.running.records.writer import image, utc_now, write
+from ffebm_dsl.running.records.record_writer import image, utc_now, write
 
 __all__ = [
     "BAD_STEPS",

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ffebm_dsl.running.records.schema import DTYPES, GROUPS, ROOT_ATTRIBUTES, RUN_ATTRIBUTES, Group
+from ffebm_dsl.running.records.record_schema import (
+    DTYPES,
+    GROUPS,
+    ROOT_ATTRIBUTES,
+    RUN_ATTRIBUTES,
+    Group,
+)
 
 
 def tables() -> str:

@@ -16,7 +16,7 @@ from ffebm_dsl.language.diagnostics.brief import brief
 from ffebm_dsl.running import seal
 from ffebm_dsl.running.hdf5 import FAULTS, Refused, plain_dataset
 from ffebm_dsl.running.records.record import STEP_GROUPS, Record, RecordTable, numpy_dtype
-from ffebm_dsl.running.records.schema import (
+from ffebm_dsl.running.records.record_schema import (
     FORMAT,
     FORMAT_VERSION,
     GROUPS,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ffebm_dsl.running.records.schema import DTYPES, GROUPS, Field, Group
+from ffebm_dsl.running.records.record_schema import DTYPES, GROUPS, Field, Group
 
 Array = NDArray[Any]
 

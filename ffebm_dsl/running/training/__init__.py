@@ -1,5 +1,6 @@
 """Training: data, the loop, evaluation, checkpoints and run directories."""
 
+from ffebm_dsl.running.training.distributed import joined
 from ffebm_dsl.running.training.evaluate_run import (
     EvaluatedCheckpoint,
     evaluate_run,
@@ -7,14 +8,13 @@ from ffebm_dsl.running.training.evaluate_run import (
 )
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options
-from ffebm_dsl.running.training.live import open_logs, require_logs
+from ffebm_dsl.running.training.live_log import open_logs, require_logs
 from ffebm_dsl.running.training.loop import Controls, train
 from ffebm_dsl.running.training.other_device import OtherDevice
-from ffebm_dsl.running.training.processes import joined
 from ffebm_dsl.running.training.progress import Progress, Several, progress_on
 from ffebm_dsl.running.training.resume import resume
 from ffebm_dsl.running.training.session import Session, start
-from ffebm_dsl.running.training.stop import StopRequest, stop_on_signals
+from ffebm_dsl.running.training.signals import StopRequest, stop_on_signals
 from ffebm_dsl.running.training.world import ALONE, World
 
 __all__ = [

@@ -36,6 +36,7 @@ from ffebm_dsl.running.training.optimizers import (
 )
 from ffebm_dsl.running.training.progress import Progress
 from ffebm_dsl.running.training.session import Session
+from ffebm_dsl.running.training.signals import StopRequest
 from ffebm_dsl.running.training.step_record import (
     diagnose,
     diagnostic_is_due,
@@ -43,7 +44,6 @@ from ffebm_dsl.running.training.step_record import (
     record_step,
     tell_strengths,
 )
-from ffebm_dsl.running.training.stop import StopRequest
 from ffebm_dsl.running.training.trouble import Trouble
 
 Indices = NDArray[np.int64]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.physics.network import HybridNetwork
-from ffebm_dsl.running.datasets.npz import read_npz
+from ffebm_dsl.running.datasets.npz_archive import read_npz
 from ffebm_dsl.running.training.data.dataset import normalisation_of
-from ffebm_dsl.running.training.data.fit import check_samples
+from ffebm_dsl.running.training.data.sample_checks import check_samples
 
 ARRAY = "x"
 """The array of samples in an npz archive."""

@@ -1,9 +1,9 @@
 """What a training step costs: time against the convolution floor, memory, sweeps."""
 
 from ffebm_dsl.tools.benchmarking.backprop import feedforward
-from ffebm_dsl.tools.benchmarking.bench import Bench, BenchSettings, Spread, StepCost, bench
 from ffebm_dsl.tools.benchmarking.floor import Floor, floor
-from ffebm_dsl.tools.benchmarking.memory import peak_bytes
+from ffebm_dsl.tools.benchmarking.peak_memory import peak_bytes
+from ffebm_dsl.tools.benchmarking.step_costs import Bench, BenchSettings, Spread, StepCost, bench
 
 __all__ = [
     "Bench",

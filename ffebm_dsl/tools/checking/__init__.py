@@ -1,10 +1,11 @@
 """What ``ffebm check`` computes: the gradient check, and the static gradient analysis."""
 
 from ffebm_dsl.tools.checking.beta_sweep import BetaSweep, observed_order
-from ffebm_dsl.tools.checking.check import CheckSettings, check
+from ffebm_dsl.tools.checking.check_report import CheckReport, GradientRow, RelaxationRow
 from ffebm_dsl.tools.checking.devices import DeviceRow
 from ffebm_dsl.tools.checking.findings import findings
-from ffebm_dsl.tools.checking.report import CheckReport, GradientRow, RelaxationRow
+from ffebm_dsl.tools.checking.gradient_check import CheckSettings, check
+from ffebm_dsl.tools.checking.transient_check import TransientSettings, transients
 from ffebm_dsl.tools.checking.transient_record import (
     DrawnBatch,
     TransientAnalysis,
@@ -13,7 +14,6 @@ from ffebm_dsl.tools.checking.transient_record import (
     record_of,
 )
 from ffebm_dsl.tools.checking.transient_table import BlockFacts, Transients
-from ffebm_dsl.tools.checking.transients import TransientSettings, transients
 from ffebm_dsl.tools.checking.used_constructs import (
     ConstructRow,
     broken_promises,

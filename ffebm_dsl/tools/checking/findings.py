@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span
 from ffebm_dsl.language.registry import GRADIENTS
 from ffebm_dsl.tools.checking.as_configured import LOST, POOR
+from ffebm_dsl.tools.checking.check_report import CheckReport, GradientRow
 from ffebm_dsl.tools.checking.kinks import KinkReport
-from ffebm_dsl.tools.checking.report import CheckReport, GradientRow
 
 
 def findings(

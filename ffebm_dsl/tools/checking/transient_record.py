@@ -30,8 +30,8 @@ from ffebm_dsl.running.training.data import load
 from ffebm_dsl.running.training.environment import choose_dtype, environment, packages
 from ffebm_dsl.running.training.measures import trainable
 from ffebm_dsl.tools.checking.problem import random_batch, train_without_dropout
+from ffebm_dsl.tools.checking.transient_check import Progress, TransientSettings, transients
 from ffebm_dsl.tools.checking.transient_table import Transients
-from ffebm_dsl.tools.checking.transients import Progress, TransientSettings, transients
 
 CPU = torch.device("cpu")
 RANDOM = "random"

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ffebm_dsl.physics.gradients.compare import Comparison, compare
+from ffebm_dsl.physics.gradients.gradient_comparison import Comparison, compare
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from torch import Generator, nn
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, CouplingIR, DriveIR, OpIR, Shape, SpecIR
-from ffebm_dsl.language.ir.tools.places import op_names
+from ffebm_dsl.language.ir.tools.part_names import op_names
 from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, OPS, Construct, Table
 from ffebm_dsl.language.registry.tables import OWN, PROCESS
 from ffebm_dsl.physics.energy import OpWeights

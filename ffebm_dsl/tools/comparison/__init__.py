@@ -1,9 +1,9 @@
 """Comparison of two specs: are they one network, split differently?"""
 
-from ffebm_dsl.tools.comparison.chain import ComparedLayer, Reading, chain_of
-from ffebm_dsl.tools.comparison.compare import Outline, SpecComparison, Verdict, compare
+from ffebm_dsl.tools.comparison.layer_chain import ComparedLayer, Reading, chain_of
 from ffebm_dsl.tools.comparison.layers import Difference, Side
 from ffebm_dsl.tools.comparison.settings import SettingChange
+from ffebm_dsl.tools.comparison.spec_comparison import Outline, SpecComparison, Verdict, compare
 
 __all__ = [
     "ComparedLayer",

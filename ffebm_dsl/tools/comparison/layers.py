@@ -9,7 +9,7 @@ from ffebm_dsl.language.ir.model import CallIR, OpIR
 from ffebm_dsl.language.ir.tools.notation import written, written_briefly
 from ffebm_dsl.language.registry import OPS
 from ffebm_dsl.tools.comparison.align import align
-from ffebm_dsl.tools.comparison.chain import ComparedLayer, Reading
+from ffebm_dsl.tools.comparison.layer_chain import ComparedLayer, Reading
 
 NONE = "none"
 AT_BOUNDARIES = frozenset({"activation", "normalisation", "bias"})

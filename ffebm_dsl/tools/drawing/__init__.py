@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ffebm_dsl.language.ir.model import CallIR, ModelIR
 from ffebm_dsl.tools.drawing.columns import print_scale
 from ffebm_dsl.tools.drawing.diagram import Diagram, make_diagram
-from ffebm_dsl.tools.drawing.layout import place
+from ffebm_dsl.tools.drawing.placing import place
 from ffebm_dsl.tools.drawing.scene import Scene
 from ffebm_dsl.tools.drawing.svg import to_svg
 

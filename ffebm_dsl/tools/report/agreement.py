@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from ffebm_dsl.running.records import RecordTable
+from ffebm_dsl.tools.report.figure import INK, Artist, Figure, colour, dash, log_axis
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import Section, SectionGroup, limited
-from ffebm_dsl.tools.report.svg import INK, Artist, Figure, colour, dash, log_axis
 from ffebm_dsl.tools.report.text import number, printable, short
 
 Values = NDArray[np.float64]

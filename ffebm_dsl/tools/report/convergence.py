@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 
 from ffebm_dsl.running.records import STATUSES, RecordTable
 from ffebm_dsl.tools.report.curves import binned
+from ffebm_dsl.tools.report.figure import Artist, Figure, colour, dash, log_axis
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import Key, Section, SectionGroup, limited
-from ffebm_dsl.tools.report.svg import Artist, Figure, colour, dash, log_axis
 from ffebm_dsl.tools.report.text import number, printable, short
 
 SERIES = {"free": 0, "nudged": 1, "adjoint": 2}

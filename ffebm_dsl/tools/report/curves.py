@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from ffebm_dsl.tools.report.figure import Artist, Figure, colour, dash, log_axis
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import Key, Section, SectionGroup
-from ffebm_dsl.tools.report.svg import Artist, Figure, colour, dash, log_axis
 from ffebm_dsl.tools.report.text import counted, number, short
 
 Values = NDArray[np.float64]

@@ -14,13 +14,13 @@ from ffebm_dsl.tools.report.bad_steps import bad_steps
 from ffebm_dsl.tools.report.comparison import comparison
 from ffebm_dsl.tools.report.convergence import convergence
 from ffebm_dsl.tools.report.curves import learning_curves, wall_clock
-from ffebm_dsl.tools.report.hardware import hardware
+from ffebm_dsl.tools.report.device_section import hardware
+from ffebm_dsl.tools.report.figure import DASHES, SERIES, Artist
 from ffebm_dsl.tools.report.origins import origins
 from ffebm_dsl.tools.report.quantities import quantities
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import Section
 from ffebm_dsl.tools.report.seeds import seeds
-from ffebm_dsl.tools.report.svg import DASHES, SERIES, Artist
 from ffebm_dsl.tools.report.text import printable, short
 from ffebm_dsl.tools.report.transients import transients
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ffebm_dsl.tools.report.svg import Figure
+from ffebm_dsl.tools.report.figure import Figure
 
 MOST_FIGURES = 120
 """In one group: a page of thousands of drawings would open nowhere."""

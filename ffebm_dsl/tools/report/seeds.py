@@ -17,9 +17,9 @@ from ffebm_dsl.tools.experiments.results import (
     shared_sets,
 )
 from ffebm_dsl.tools.experiments.statistics import Mean
+from ffebm_dsl.tools.report.figure import PANEL, Artist, Figure, colour
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import PageTable, Section, SectionGroup
-from ffebm_dsl.tools.report.svg import PANEL, Artist, Figure, colour
 from ffebm_dsl.tools.report.text import ABSENT, printable, short
 
 HEAD = ("configuration", "seeds", "mean", "sd", "95 % interval", "difference", "its 95 % interval")

@@ -10,9 +10,9 @@ from matplotlib.ticker import MaxNLocator
 
 from ffebm_dsl.running.records import RecordTable
 from ffebm_dsl.tools.report.agreement import last_rows
+from ffebm_dsl.tools.report.figure import Artist, Figure, colour
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import Key, PageTable, Section, SectionGroup, limited
-from ffebm_dsl.tools.report.svg import Artist, Figure, colour
 from ffebm_dsl.tools.report.text import ABSENT, counted, number, printable, short
 
 

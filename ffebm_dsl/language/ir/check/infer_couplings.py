@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Fix, Label, SourceFile
 from ffebm_dsl.language.diagnostics.fix import insert
-from ffebm_dsl.language.ir.check.shapes import Traced, joined, layer_label, report_misfit, trace
+from ffebm_dsl.language.ir.check.op_shapes import Traced, joined, layer_label, report_misfit, trace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import Shape
 from ffebm_dsl.language.ir.resolve.bind import BoundCall

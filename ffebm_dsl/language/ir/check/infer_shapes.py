@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ffebm_dsl.language.ir.check.infer_couplings import infer_coupling, infer_drive
-from ffebm_dsl.language.ir.check.shapes import report_misfit, trace
+from ffebm_dsl.language.ir.check.op_shapes import report_misfit, trace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import Shape
 from ffebm_dsl.language.ir.resolve.bind import BoundCall

@@ -18,7 +18,7 @@ from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, TARGETS
 from ffebm_dsl.running.datasets.raw import Raw, Split, fingerprint, read_data
 from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.augment import augment, mix, mixes, partners
-from ffebm_dsl.running.training.data.fit import check_split, compare_splits
+from ffebm_dsl.running.training.data.sample_checks import check_split, compare_splits
 
 Indices = NDArray[np.int64]
 

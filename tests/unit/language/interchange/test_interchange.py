@@ -29,8 +29,8 @@ from ffebm_dsl.language.interchange import (
     write_yaml,
 )
 from ffebm_dsl.language.interchange.document import MOST_TOKENS
+from ffebm_dsl.language.interchange.json_schema import FILE
 from ffebm_dsl.language.interchange.load import MAX_FAULTS
-from ffebm_dsl.language.interchange.schema import FILE
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.restate import differences

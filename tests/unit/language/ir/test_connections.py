@@ -18,7 +18,7 @@ from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import BlockIR, SpecIR
 from ffebm_dsl.language.registry import CONNECTIONS, Kind, Parameter
 from ffebm_dsl.language.syntax import format_source
-from ffebm_dsl.tools.comparison.compare import compare
+from ffebm_dsl.tools.comparison.spec_comparison import compare
 
 TEXT = """ffe 1.1
 model m {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ffebm_dsl.language.ir.check.shapes import apply_op
+from ffebm_dsl.language.ir.check.op_shapes import apply_op
 from ffebm_dsl.language.ir.model import Shape, Value
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import OPS, Fit, Misfit

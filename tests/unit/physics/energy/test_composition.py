@@ -11,7 +11,7 @@ from ffebm_dsl.constructs.ops.conv2d import Conv2d
 from ffebm_dsl.constructs.ops.flatten import Flatten
 from ffebm_dsl.constructs.ops.linear import Linear
 from ffebm_dsl.constructs.ops.max_pool2d import MaxPool2d
-from ffebm_dsl.physics.energy.chain import OpChain
+from ffebm_dsl.physics.energy.op_chain import OpChain
 from ffebm_dsl.physics.interfaces import Composed, CouplingOp, LinearOp, compositions
 from ffebm_dsl.physics.layout import channels_last
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from ffebm_dsl.physics.gradients.compare import compare
+from ffebm_dsl.physics.gradients.gradient_comparison import compare
 
 G = torch.tensor([3.0, -4.0], dtype=torch.float64)
 

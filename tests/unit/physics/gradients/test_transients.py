@@ -15,7 +15,7 @@ from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.unrolled import Unrolled
 from ffebm_dsl.physics.energy import HopfieldEnergy
 from ffebm_dsl.physics.gradients import LinearCost, ep_transients, unrolled_transients
-from ffebm_dsl.physics.gradients.cost import cotangents_by_layer
+from ffebm_dsl.physics.gradients.state_cost import cotangents_by_layer
 from ffebm_dsl.physics.interfaces import Activation, Cost, Equilibrium, GradientEstimate
 from ffebm_dsl.physics.relaxation import relax
 from tests.problems import (

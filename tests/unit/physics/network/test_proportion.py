@@ -13,7 +13,7 @@ from ffebm_dsl.constructs.activations.identity import Identity
 from ffebm_dsl.constructs.activations.tanh import Tanh
 from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.implicit import Implicit
-from ffebm_dsl.physics.gradients.compare import compare
+from ffebm_dsl.physics.gradients.gradient_comparison import compare
 from ffebm_dsl.physics.interfaces import Estimator
 from ffebm_dsl.physics.network import EnergyBlock
 from ffebm_dsl.physics.network.proportion import LARGEST, proportioned

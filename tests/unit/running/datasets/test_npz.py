@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.running.datasets.npz import read_npz
+from ffebm_dsl.running.datasets.npz_archive import read_npz
 
 ARRAYS = nps.arrays(
     nps.integer_dtypes() | nps.floating_dtypes(), nps.array_shapes(min_dims=1, min_side=0)

@@ -14,8 +14,8 @@ import pytest
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.registry.data_files import DataFiles, Form
 from ffebm_dsl.running.datasets.checksums import SUMS, read_sums, write_sums
+from ffebm_dsl.running.datasets.integrity import Sum, verify
 from ffebm_dsl.running.datasets.places import CATALOGUE
-from ffebm_dsl.running.datasets.verify import Sum, verify
 
 from .sets import (
     SMALL_CIFAR100,

@@ -89,7 +89,9 @@ def test_xarray_opens_every_group(tmp_path: Path, group: str) -> None:
 def test_equal_records_give_equal_bytes_apart_from_the_time_of_writing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ffebm_dsl.running.records.writer.utc_now", lambda: "2026-01-01T00:00:00Z")
+    monkeypatch.setattr(
+        "ffebm_dsl.running.records.record_writer.utc_now", lambda: "2026-01-01T00:00:00Z"
+    )
     assert image(whole_record(steps=70)) == image(whole_record(steps=70))
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ffebm_dsl.language.diagnostics import NegativeResult, SpecError
 from ffebm_dsl.physics.interfaces import Status
-from ffebm_dsl.running.records.schema import TROUBLE_PHASES, TROUBLES
+from ffebm_dsl.running.records.record_schema import TROUBLE_PHASES, TROUBLES
 from ffebm_dsl.running.training import Options, Progress, Session, loop, train
 from ffebm_dsl.running.training.checkpoint import steps
 from ffebm_dsl.running.training.judge import StepJudge, unexplained

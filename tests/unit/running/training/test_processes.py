@@ -13,7 +13,7 @@ from ffebm_dsl.cli.main import main
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.training import checkpoint as checkpoints
 from ffebm_dsl.running.training import joined
-from ffebm_dsl.running.training.processes import is_loss
+from ffebm_dsl.running.training.distributed import is_loss
 from ffebm_dsl.running.training.world import split
 from tests.ranks import Ranks
 from tests.unit.running.training.runs import SPEC, read, rows, write_data

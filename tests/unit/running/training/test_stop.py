@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from ffebm_dsl.running.training.stop import SIGNALS, stop_on_signals
+from ffebm_dsl.running.training.signals import SIGNALS, stop_on_signals
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -18,7 +18,7 @@ from ffebm_dsl.running.records import Record, write
 from ffebm_dsl.tools.report import Run, load, page
 from ffebm_dsl.tools.report import runs as runs_module
 from ffebm_dsl.tools.report.curves import learning_curves
-from ffebm_dsl.tools.report.svg import Artist
+from ffebm_dsl.tools.report.figure import Artist
 from tests.records import add_bad_step, analysed, bare_record, resolved, trained, whole_record
 
 VOID = {"meta", "link", "br"}

@@ -11,8 +11,8 @@ from ffebm_dsl.tools.report import bad_steps as bad
 from ffebm_dsl.tools.report.bad_steps import bad_steps
 from ffebm_dsl.tools.report.comparison import HEAD, comparison
 from ffebm_dsl.tools.report.curves import binned, learning_curves
+from ffebm_dsl.tools.report.figure import Artist
 from ffebm_dsl.tools.report.runs import Run, Spec
-from ffebm_dsl.tools.report.svg import Artist
 from ffebm_dsl.tools.report.text import ABSENT, counted, duration, number, printable, short
 from tests.records import add_bad_step, bare_record, resolved, trained
 

@@ -10,7 +10,7 @@ from ffebm_dsl.language.ir.model import ModelIR, SpecIR
 from ffebm_dsl.language.ir.tools.count import count
 from ffebm_dsl.language.ir.tools.notation import written_loss
 from ffebm_dsl.language.registry import show_shape
-from ffebm_dsl.tools.comparison.chain import INPUT, ComparedLayer, chain_of
+from ffebm_dsl.tools.comparison.layer_chain import INPUT, ComparedLayer, chain_of
 from ffebm_dsl.tools.comparison.layers import (
     AT_BOUNDARIES,
     Difference,

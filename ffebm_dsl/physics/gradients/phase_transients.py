@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.physics.gradients.contrast import contrast, phase_ends
-from ffebm_dsl.physics.gradients.cost import cotangents_by_layer
 from ffebm_dsl.physics.gradients.nudging import phase_dynamics
+from ffebm_dsl.physics.gradients.state_cost import cotangents_by_layer
 from ffebm_dsl.physics.interfaces import (
     ContrastiveEstimator,
     Cost,

@@ -20,7 +20,6 @@ from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.constructs.gradients.unrolled import Unrolled
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.physics.gradients.compare import compare
 from ffebm_dsl.physics.gradients.finite_differences import (
     STEP,
     Differences,
@@ -28,10 +27,18 @@ from ffebm_dsl.physics.gradients.finite_differences import (
     project,
     smooth_differences,
 )
+from ffebm_dsl.physics.gradients.gradient_comparison import compare
 from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Estimator
 from ffebm_dsl.tools.checking.amplification import Amplification, amplification
 from ffebm_dsl.tools.checking.as_configured import gradients_of_training
 from ffebm_dsl.tools.checking.beta_sweep import BetaSweep, beta_sweep, contrasts, joined
+from ffebm_dsl.tools.checking.check_report import (
+    CheckReport,
+    DifferenceRow,
+    GradientRow,
+    RelaxationRow,
+    relaxation_rows,
+)
 from ffebm_dsl.tools.checking.devices import (
     DeviceRow,
     device_rows,
@@ -40,13 +47,6 @@ from ffebm_dsl.tools.checking.devices import (
 )
 from ffebm_dsl.tools.checking.kinks import KinkReport, survey
 from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem, steps_of
-from ffebm_dsl.tools.checking.report import (
-    CheckReport,
-    DifferenceRow,
-    GradientRow,
-    RelaxationRow,
-    relaxation_rows,
-)
 from ffebm_dsl.tools.checking.series import SeriesReport, series
 
 VANISHING = {torch.float64: 1e-7, torch.float32: 1e-4}

@@ -16,7 +16,7 @@ from ffebm_dsl import __version__
 from ffebm_dsl.language.diagnostics import AnyPath
 from ffebm_dsl.running import seal
 from ffebm_dsl.running.records.record import Array, Record, RecordTable
-from ffebm_dsl.running.records.schema import FORMAT, FORMAT_VERSION, Field, Group
+from ffebm_dsl.running.records.record_schema import FORMAT, FORMAT_VERSION, Field, Group
 from ffebm_dsl.running.storage import publish
 
 CHUNK_BYTES = 1 << 18

@@ -16,9 +16,9 @@ from ffebm_dsl.language.ir.tools.notation import written
 from ffebm_dsl.language.registry import HARDWARE
 from ffebm_dsl.tools.cost import Assumptions, Entry, SpecCost, cost, load_prices
 from ffebm_dsl.tools.cost.account import KINDS
+from ffebm_dsl.tools.report.figure import Artist, Figure, colour
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import Key, PageTable, Section, SectionGroup
-from ffebm_dsl.tools.report.svg import Artist, Figure, colour
 from ffebm_dsl.tools.report.text import printable, short
 
 PRICES, BITS = "published", 8

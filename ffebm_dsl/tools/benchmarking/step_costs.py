@@ -26,7 +26,7 @@ from ffebm_dsl.physics.interfaces import Estimator
 from ffebm_dsl.physics.network import BlockSettings, HybridNetwork, Outcome, PhaseReport
 from ffebm_dsl.tools.benchmarking.backprop import feedforward
 from ffebm_dsl.tools.benchmarking.floor import floor
-from ffebm_dsl.tools.benchmarking.memory import peak_bytes
+from ffebm_dsl.tools.benchmarking.peak_memory import peak_bytes
 from ffebm_dsl.tools.checking.problem import random_batch
 
 CPU = torch.device("cpu")

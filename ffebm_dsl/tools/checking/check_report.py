@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from ffebm_dsl.physics.gradients.compare import Comparison
+from ffebm_dsl.physics.gradients.gradient_comparison import Comparison
 from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import PhaseReport
 from ffebm_dsl.tools.checking.amplification import Amplification

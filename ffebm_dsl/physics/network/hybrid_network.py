@@ -18,9 +18,9 @@ from ffebm_dsl.physics.energy import project
 from ffebm_dsl.physics.layout import channels_last
 from ffebm_dsl.physics.modules import Chain, NamedModules
 from ffebm_dsl.physics.network.block import BlockSettings, EnergyBlock
-from ffebm_dsl.physics.network.fit import require_input
 from ffebm_dsl.physics.network.phase_report import PhaseReport
 from ffebm_dsl.physics.network.refusal import refuse
+from ffebm_dsl.physics.network.requirements import require_input
 
 Probe = Callable[[str, Tensor], Tensor]
 """Sees, and may replace, what enters each block: ``probe("b2.input(b1.out)", tensor)``."""
