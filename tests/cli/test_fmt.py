@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.language.syntax import layout
+from ffebm_dsl.language.syntax import canonical_layout
 from ffebm_dsl.running import storage
 
 UGLY = "ffe 1.0\nparam  a:int=1 # é\U0001f642\n"
@@ -114,8 +114,8 @@ def test_a_fault_of_meaning_is_none_of_the_formatter(tmp_path: Path) -> None:
 def test_an_unfaithful_layout_writes_nothing(
     spec: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    faithful = layout.layout
-    monkeypatch.setattr(layout, "layout", lambda *args: faithful(*args).replace("1", "2"))
+    faithful = canonical_layout.layout
+    monkeypatch.setattr(canonical_layout, "layout", lambda *args: faithful(*args).replace("1", "2"))
     assert main(["fmt", str(spec)]) == 3
     assert spec.read_text(encoding="utf-8") == UGLY
     assert "the file is as it was" in capfd.readouterr().err

@@ -35,7 +35,7 @@ def jumping_clock() -> None:
     from itertools import cycle
 
     from ffebm_dsl.running import run_directory
-    from ffebm_dsl.running.records import writer
+    from ffebm_dsl.running.records import record_writer
 
     leaps = cycle([timedelta(days=-9000), timedelta(hours=1), timedelta(days=400)])
 
@@ -44,7 +44,7 @@ def jumping_clock() -> None:
         def now(cls, tz: tzinfo | None = None) -> Any:
             return datetime.now(tz) + next(leaps)
 
-    for module in (writer, run_directory):
+    for module in (record_writer, run_directory):
         module.datetime = Jumping  # type: ignore[attr-defined]
 
 
@@ -56,14 +56,14 @@ def install(name: str) -> None:
         jumping_clock()
         return
     from ffebm_dsl.running import run_directory
-    from ffebm_dsl.running.records import writer
+    from ffebm_dsl.running.records import record_writer
     from ffebm_dsl.running.training import checkpoint, session
 
     if name == "late_record":
         session.Session.save = late_record  # type: ignore[method-assign]
         return
     publish = {"in_place": in_place, "unsynced": unsynced}[name]
-    for module in (writer, checkpoint, run_directory):
+    for module in (record_writer, checkpoint, run_directory):
         module.publish = publish  # type: ignore[attr-defined]
 
 

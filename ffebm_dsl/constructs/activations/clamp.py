@@ -56,13 +56,13 @@ def _conflict(arguments: Arguments) -> tuple[str, str] | None:
 
 CONSTRUCT = ActivationConstruct(
     "clamp",
-    "clamp(v a, low, high)",
+    "clamp(a v, low, high)",
     (
         Parameter("low", Kind.REAL, "smallest state", -1.0),
         Parameter("high", Kind.REAL, "largest state", 1.0),
         SLOPE,
     ),
-    equation="s = min(max(v a, low), high); G(s) = s^2 / (2 v) on [low, high]",
+    equation="s = min(max(a v, low), high); G(s) = s^2 / (2 a) on [low, high]",
     make=Clamp,
     conflict=_conflict,
 )

@@ -42,9 +42,9 @@ class ClippedRelu(Activation):
 
 CONSTRUCT = ActivationConstruct(
     "clipped_relu",
-    "clamp(v a, 0, max)",
+    "clamp(a v, 0, max)",
     (Parameter("max", Kind.REAL, "largest state", 6.0, POSITIVE), SLOPE),
-    equation="s = min(max(v a, 0), max); G(s) = s^2 / (2 v) on [0, max]",
+    equation="s = min(max(a v, 0), max); G(s) = s^2 / (2 a) on [0, max]",
     source="with max = 6, the ReLU6 of Krizhevsky 2010 (Convolutional deep belief networks on "
     "CIFAR-10)",
     make=ClippedRelu,

@@ -37,8 +37,8 @@ class HardSigmoid(Activation):
 
 CONSTRUCT = ActivationConstruct(
     "hard_sigmoid",
-    "clamp(v a, 0, 1)",
+    "clamp(a v, 0, 1)",
     (SLOPE,),
-    equation="s = min(max(v a, 0), 1); G(s) = s^2 / (2 v) on [0, 1]",
+    equation="s = min(max(a v, 0), 1); G(s) = s^2 / (2 a) on [0, 1]",
     make=HardSigmoid,
 )

@@ -34,7 +34,7 @@ class Identity(Activation):
 
 CONSTRUCT = ActivationConstruct(
     "identity",
-    "a",
-    equation="s = a; G(s) = s^2 / 2",
+    "v",
+    equation="s = v; G(s) = s^2 / 2",
     make=Identity,
 )

@@ -44,7 +44,7 @@ class LeakyRelu(Activation):
 
 CONSTRUCT = ActivationConstruct(
     "leaky_relu",
-    "v a where a is positive, else v a times a small slope",
+    "a v where v is positive, else a v times a small slope",
     (
         Parameter(
             "negative_slope",
@@ -55,8 +55,8 @@ CONSTRUCT = ActivationConstruct(
         ),
         SLOPE,
     ),
-    equation="s = max(v a, 0) + negative_slope min(v a, 0); G(s) = s^2 / (2 v) for s >= 0, "
-    "s^2 / (2 v negative_slope) below",
+    equation="s = max(a v, 0) + negative_slope min(a v, 0); G(s) = s^2 / (2 a) for s >= 0, "
+    "s^2 / (2 a negative_slope) below",
     source="Maas, Hannun and Ng 2013 (ICML workshop on deep learning for audio, speech and "
     "language processing)",
     make=LeakyRelu,

@@ -37,8 +37,8 @@ class Relu(Activation):
 
 CONSTRUCT = ActivationConstruct(
     "relu",
-    "max(v a, 0)",
+    "max(a v, 0)",
     (SLOPE,),
-    equation="s = max(v a, 0); G(s) = s^2 / (2 v) for s >= 0",
+    equation="s = max(a v, 0); G(s) = s^2 / (2 a) for s >= 0",
     make=Relu,
 )

@@ -42,12 +42,12 @@ class ShiftedSigmoid(Activation):
 
 CONSTRUCT = ActivationConstruct(
     "shifted_sigmoid",
-    "1 / (1 + exp(-v (a - c)))",
+    "1 / (1 + exp(-a (v - c)))",
     (
-        Parameter("slope", Kind.REAL, "factor v of the argument", 4.0, POSITIVE),
+        Parameter("slope", Kind.REAL, "factor a of the argument", 4.0, POSITIVE),
         Parameter("center", Kind.REAL, "argument c at which the state is 1/2", 0.5),
     ),
-    equation="s = 1 / (1 + exp(-v (a - c))); G(s) = c s + (s log s + (1 - s) log(1 - s)) / v",
+    equation="s = 1 / (1 + exp(-a (v - c))); G(s) = c s + (s log s + (1 - s) log(1 - s)) / a",
     source="with slope 4 and center 0.5 the sigmoid of Ernoult et al. 2019, arXiv 1905.13633, and "
     "of Laborieux and Zenke 2022, arXiv 2209.00530",
     make=ShiftedSigmoid,

@@ -47,8 +47,8 @@ class Sigmoid(Activation):
 
 CONSTRUCT = ActivationConstruct(
     "sigmoid",
-    "1 / (1 + exp(-v a))",
+    "1 / (1 + exp(-a v))",
     (SLOPE,),
-    equation="s = 1 / (1 + exp(-v a)); G(s) = (s log s + (1 - s) log(1 - s)) / v",
+    equation="s = 1 / (1 + exp(-a v)); G(s) = (s log s + (1 - s) log(1 - s)) / a",
     make=Sigmoid,
 )

@@ -46,9 +46,9 @@ class Softmax(Activation):
 
 CONSTRUCT = ActivationConstruct(
     "softmax",
-    "exp(v a) over its sum, over the units of a vector or the channels of each pixel",
+    "exp(a v) over its sum, over the units of a vector or the channels of each pixel",
     (SLOPE,),
-    equation="s[i] = exp(v a[i]) / sum over j of exp(v a[j]), over the first dimension of the "
-    "layer; G(s) = sum over i of s[i] log s[i] / v, the negative entropy",
+    equation="s[i] = exp(a v[i]) / sum over j of exp(a v[j]), over the first dimension of the "
+    "layer; G(s) = sum over i of s[i] log s[i] / a, the negative entropy",
     make=Softmax,
 )

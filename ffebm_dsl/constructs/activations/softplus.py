@@ -50,9 +50,9 @@ def _dilogarithm(z: Tensor) -> Tensor:
 
 CONSTRUCT = ActivationConstruct(
     "softplus",
-    "log(1 + exp(v a))",
+    "log(1 + exp(a v))",
     (SLOPE,),
-    equation="s = log(1 + exp(v a)); G(s) = (s^2 / 2 + Li2(exp(-s))) / v for s >= 0, Li2 the "
+    equation="s = log(1 + exp(a v)); G(s) = (s^2 / 2 + Li2(exp(-s))) / a for s >= 0, Li2 the "
     "dilogarithm",
     make=Softplus,
 )

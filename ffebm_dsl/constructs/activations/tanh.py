@@ -37,8 +37,8 @@ class Tanh(Activation):
 
 CONSTRUCT = ActivationConstruct(
     "tanh",
-    "tanh(v a)",
+    "tanh(a v)",
     (SLOPE,),
-    equation="s = tanh(v a); G(s) = ((1 + s) log(1 + s) + (1 - s) log(1 - s)) / (2 v)",
+    equation="s = tanh(a v); G(s) = ((1 + s) log(1 + s) + (1 - s) log(1 - s)) / (2 a)",
     make=Tanh,
 )

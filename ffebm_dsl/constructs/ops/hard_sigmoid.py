@@ -19,7 +19,7 @@ def _module(op: OpIR) -> nn.Module:
 
 CONSTRUCT = OpConstruct(
     "hard_sigmoid",
-    "clamp(slope a, 0, 1), not torch's function of that name",
+    "clamp(slope x, 0, 1), not torch's function of that name",
     (Parameter("slope", Kind.REAL, "slope between 0 and 1", 1.0, POSITIVE),),
     equation="y = min(max(slope x, 0), 1)",
     deviations=("torch.nn.Hardsigmoid is clamp(x / 6 + 1/2, 0, 1)",),

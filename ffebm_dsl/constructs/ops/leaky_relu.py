@@ -19,7 +19,7 @@ def _module(op: OpIR) -> nn.Module:
 
 CONSTRUCT = OpConstruct(
     "leaky_relu",
-    "a where a is positive, else a times a small slope",
+    "x where x is positive, else x times a small slope",
     (Parameter("negative_slope", Kind.REAL, "slope below 0", 0.01, NOT_NEGATIVE),),
     equation="y = max(x, 0) + negative_slope min(x, 0)",
     source="Maas, Hannun and Ng 2013 (ICML workshop on deep learning for audio, speech and "

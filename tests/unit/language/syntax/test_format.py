@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span, SpecError
-from ffebm_dsl.language.syntax import ast, format_source, layout, lex, parse
+from ffebm_dsl.language.syntax import ast, canonical_layout, format_source, lex, parse
 from ffebm_dsl.language.syntax.format import UnfaithfulLayout, same_but_for_places
 from ffebm_dsl.language.syntax.writer import WIDTH
 from tests.unit.language.syntax.programs import QUIET, programs
@@ -102,8 +102,10 @@ def test_a_syntax_error_is_reported_as_by_the_parser() -> None:
 
 def spoiled(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
     """From now on the layout has ``new`` where it should have ``old``."""
-    faithful = layout.layout
-    monkeypatch.setattr(layout, "layout", lambda *args: faithful(*args).replace(old, new, 1))
+    faithful = canonical_layout.layout
+    monkeypatch.setattr(
+        canonical_layout, "layout", lambda *args: faithful(*args).replace(old, new, 1)
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,8 +133,10 @@ def test_an_unfaithful_layout_is_never_given_out(
 def test_a_layout_that_would_change_again_is_never_given_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    faithful = layout.layout
-    monkeypatch.setattr(layout, "layout", lambda p, text: faithful(p, text) + "\n" * len(text))
+    faithful = canonical_layout.layout
+    monkeypatch.setattr(
+        canonical_layout, "layout", lambda p, text: faithful(p, text) + "\n" * len(text)
+    )
     with pytest.raises(UnfaithfulLayout, match="would be formatted otherwise"):
         formatted("model m {}")
 
