@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.language.ir.tools.dump import to_json_dict
+from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.ir.tools.dump import leaves, to_json_dict
 from ffebm_dsl.running.records import EVENTS, PROVENANCE, SEGMENTS, TRAIN, Record, utc_now
 from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.data import Data
@@ -79,6 +80,26 @@ def is_described(record: Record, job: Job) -> bool:
         and table["override"].tolist() == _overrides(job)
         and table["dataset_sha256"][()] == job.data.sha256
     )
+
+
+def changed_defaults(record: Record, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the record's text left open, as it was filled in then and is now, where that differs.
+
+    The record must be described as ``job`` is. Settings that only one of the two knows are
+    left out: what they add is nothing, by default.
+
+    Raises:
+        InputError: the record's spec was changed.
+    """
+    try:
+        was = leaves(json.loads(record["provenance"]["spec_resolved"][()]))
+    except (ValueError, RecursionError):
+        raise InputError(
+            "the record's spec is not one that was trained", help="put the right record back"
+        ) from None
+    now = leaves(json.loads(json.dumps(to_json_dict(job.spec))))
+    keys = [key for key in was if key in now and was[key] != now[key]]
+    return {key: was[key] for key in keys}, {key: now[key] for key in keys}
 
 
 def _overrides(job: Job) -> list[str]:

@@ -25,6 +25,7 @@ from ffebm_dsl.running.training.job import Job, Options, assemble, settle
 from ffebm_dsl.running.training.measures import trainable
 from ffebm_dsl.running.training.provenance import (
     add_segment,
+    changed_defaults,
     describe,
     is_described,
     last_processes,
@@ -121,8 +122,8 @@ def resume(
 
     Raises:
         InputError: no run directory, one that another process works on, no checkpoint that
-            verifies, a damaged record, or a spec, override, seed, type, data set or
-            environment that differs from the run's.
+            verifies, a damaged record, or a spec, override, seed, type, data set,
+            default of the language or environment that differs from the run's.
         StorageError: the run directory cannot be written.
     """
     found: Found | None = None
@@ -177,6 +178,8 @@ def _restore(
         # The checkpoint knows the environment of the lead that was.
         agreement.values("environment", saved.environment, environment(job.device))
         record = _record(found)
+        if is_described(record, job):
+            agreement.values("defaults", *changed_defaults(record, job))
         _compare_processes(record, job, agreement, world)
     else:
         record = new_record(job, compiled.source, saved.run_id, world.size)
@@ -261,7 +264,7 @@ def _has_processes(record: Record) -> bool:
 def _begin_segment(session: Session, path: Path, differences: list[str]) -> None:
     """Note in the record that the run goes on, and what is different now."""
     record, world = session.record, session.world
-    if not is_described(record, session.job):
+    if not is_described(record, session.job) or any(changed_defaults(record, session.job)):
         describe(record, session.job, session.source)
     before = last_processes(record)
     exact = not differences and before == world.size and bool(np.all(record["segments"]["exact"]))

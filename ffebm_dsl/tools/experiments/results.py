@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.ir.tools.dump import leaves
 from ffebm_dsl.running.records import Record, read
 from ffebm_dsl.tools.experiments.statistics import Mean, mean_of, paired
 
@@ -165,22 +166,11 @@ def _settings(record: Record) -> dict[str, Any]:
         raise InputError("the record's spec is not one that was trained") from None
     packages = dict(str(entry).partition("==")[::2] for entry in provenance["package"])
     return {
-        **_flat(spec, ""),
+        **leaves(spec),
         "dtype": str(provenance["dtype"][()]),
         "data": str(provenance["dataset_sha256"][()]),
         "ffebm": packages.get("ffebm", ""),
     }
-
-
-def _flat(value: Any, key: str) -> dict[str, Any]:
-    """Nested values by dotted keys."""
-    if isinstance(value, dict) and value:
-        parts = [_flat(v, f"{key}.{k}" if key else str(k)) for k, v in value.items()]
-    elif isinstance(value, list) and value:
-        parts = [_flat(v, f"{key}.{i}") for i, v in enumerate(value)]
-    else:
-        return {key: value}
-    return {k: v for part in parts for k, v in part.items()}
 
 
 def compare(

@@ -49,6 +49,17 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def leaves(data: Any, key: str = "") -> dict[str, Any]:
+    """The single values of plain data, by dotted keys: ``model.stages.0.out``."""
+    if isinstance(data, dict) and data:
+        parts = [leaves(value, f"{key}.{k}" if key else str(k)) for k, value in data.items()]
+    elif isinstance(data, list) and data:
+        parts = [leaves(value, f"{key}.{i}") for i, value in enumerate(data)]
+    else:
+        return {key: data}
+    return {k: value for part in parts for k, value in part.items()}
+
+
 def from_json_dict(data: Mapping[str, Any]) -> SpecIR:
     """The SpecIR whose :func:`~ffebm_dsl.language.ir.tools.dump.to_json_dict` is ``data``.
 

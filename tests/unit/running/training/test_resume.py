@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ import torch
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile, Stopped
 from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.language.ir.tools.dump import to_json_dict
 from ffebm_dsl.running.records import read as read_record
 from ffebm_dsl.running.records import write
 from ffebm_dsl.running.records.record import RecordTable
@@ -342,6 +346,32 @@ class TestAllowedChanges:
         assert "sha256 was" in warnings[0] and "device was cpu, is abacus" in warnings[1]
         assert session.record["provenance"]["dataset_sha256"][()] == session.job.data.sha256
 
+    def test_a_default_that_has_changed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Made by a program in which what the text leaves open was something else."""
+
+        def then(spec: SpecIR) -> dict[str, Any]:
+            plain = to_json_dict(spec)
+            phase = plain["model"]["stages"][0]["free"]
+            phase["damping"] = 0.5
+            del phase["over_relaxation"]  # a setting that there was not yet
+            return plain
+
+        with monkeypatch.context() as patch:
+            patch.setattr("ffebm_dsl.running.training.provenance.to_json_dict", then)
+            train(new_session(tmp_path), controls(max_steps=6))
+        run, warnings = tmp_path / "run", list[str]()
+        told = r"other defaults: model\.stages\.0\.free\.damping was 0.5, is 0.0(\n|$)"
+        with pytest.raises(InputError, match=told):
+            resume(run, Options(), pytest.fail)
+        session = resume(run, Options(), warnings.append, allowed=True)
+        assert len(warnings) == 1 and re.search(told, warnings[0])
+        train(session, controls(max_steps=7))
+        assert read(run / "run.h5")["segments"]["exact"].tolist() == [1, 0]
+        # From then on the record has the new one.
+        resume(run, Options(), pytest.fail)
+
     def test_without_a_change_the_run_stays_exact(self, run: Path) -> None:
         session = resume(run, Options(), pytest.fail, allowed=True)
         assert session.record["segments"]["exact"].tolist() == [1, 1]
@@ -383,7 +413,9 @@ def same(a: dict[str, list[object]], b: dict[str, list[object]]) -> bool:
     )
 
 
-@pytest.mark.parametrize("change", ["segments", "events", "environment", "processes", "solve"])
+@pytest.mark.parametrize(
+    "change", ["segments", "events", "environment", "processes", "solve", "spec"]
+)
 def test_a_forged_record_is_refused(tmp_path: Path, change: str) -> None:
     """Its checksum fits, and the schema allows it: but no run leaves such a record."""
     session = new_session(tmp_path)
@@ -392,12 +424,16 @@ def test_a_forged_record_is_refused(tmp_path: Path, change: str) -> None:
     record = read_record(path)
     if change in ("segments", "events"):
         record.tables[change] = RecordTable(record[change].group, {})
+    elif change == "spec":
+        record["provenance"]["spec_resolved"][()] = "{"
     elif change == "solve":
         record["relaxation"].constants["solve"][0] = "b9.free"
     else:
         forged = "not JSON" if change == "environment" else '{"processes": "many"}'
         record["segments"]["environment"][-1] = forged
     write(record, path)
-    message = "is of another network" if change == "solve" else "does not say which processes"
+    message = {"solve": "is of another network", "spec": "is not one that was trained"}.get(
+        change, "does not say which processes"
+    )
     with pytest.raises(InputError, match=message):
         train(resume(tmp_path / "run", Options(), pytest.fail), controls())
