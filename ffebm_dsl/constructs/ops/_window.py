@@ -74,6 +74,15 @@ def pooled(shape: Sequence[int], window: Window) -> tuple[int, ...]:
     return (shape[0], *(window.count(size) for size in shape[1:]))
 
 
+def padded_beyond_half(name: str, window: Window) -> Misfit | None:
+    """What is wrong where windows of the pooling op ``name`` may hold nothing but padding."""
+    if 2 * window.padding <= window.kernel:
+        return None
+    return Misfit(
+        f"`{name}`'s padding of {window.padding} is more than half of its kernel of {window.kernel}"
+    )
+
+
 def pool_shape(name: str) -> Callable[[Arguments, Shape], Fit | Misfit]:
     """The shape rule of the pooling op ``name``."""
 
@@ -82,11 +91,9 @@ def pool_shape(name: str) -> Callable[[Arguments, Shape], Fit | Misfit]:
         if wrong:
             return wrong
         window = Window(arguments["kernel"], arguments["stride"], arguments["padding"])
-        if 2 * window.padding > window.kernel:
-            return Misfit(
-                f"`{name}`'s padding of {window.padding} is more than half of "
-                f"its kernel of {window.kernel}"
-            )
+        too_much = padded_beyond_half(name, window)
+        if too_much:
+            return too_much
         size = window.slide(name, shape)
         if isinstance(size, Misfit):
             return size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ffebm_dsl.constructs.ops._window import Window
+from ffebm_dsl.constructs.ops._window import Window, padded_beyond_half
 from ffebm_dsl.language.registry import (
     Arguments,
     Fit,
@@ -49,11 +49,8 @@ def pool_shape(name: str) -> Callable[[Arguments, Shape], Fit | Misfit]:
         found = places(name, window, shape)
         if isinstance(found, Misfit):
             return found
-        if 2 * window.padding > window.kernel:
-            return Misfit(
-                f"`{name}`'s padding of {window.padding} is more than half of its kernel of "
-                f"{window.kernel}"
-            )
-        return Fit((shape[0], found), f"{name}: {shape[1]} -> {found}")
+        return padded_beyond_half(name, window) or Fit(
+            (shape[0], found), f"{name}: {shape[1]} -> {found}"
+        )
 
     return rule

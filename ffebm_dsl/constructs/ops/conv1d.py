@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._weights import GAIN
+from ffebm_dsl.constructs.ops._convolution import (
+    SLIDING,
+    count_macs,
+    count_parameters,
+    parameters,
+    undivided,
+)
 from ffebm_dsl.constructs.ops._window import Window
 from ffebm_dsl.constructs.ops._window1d import KERNEL, PADDING, places
 from ffebm_dsl.language.registry import (
     Arguments,
     Fit,
-    Kind,
     Misfit,
     OpConstruct,
     OpIR,
-    Parameter,
     Shape,
 )
-from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 from ffebm_dsl.physics.interfaces import LinearOp, Stencil, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-SLIDING = ("kernel", "stride", "padding", "dilation")
 
 
 def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
@@ -33,25 +33,10 @@ def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
     found = places("conv1d", window, shape)
     if isinstance(found, Misfit):
         return found
-    groups, out = arguments["groups"], arguments["out_channels"]
-    for count, role in ((shape[0], "input"), (out, "output")):
-        if count % groups:
-            return Misfit(f"`groups={groups}` does not divide the {count} {role} channels")
-    return Fit((out, found), f"conv1d: {shape[1]} -> {found}")
-
-
-def _fan_in(op: OpIR) -> int:
-    """Numbers that each output reads."""
-    fan_in: int = op.in_shape[0] // op.arguments["groups"] * op.arguments["kernel"]
-    return fan_in
-
-
-def _parameters(op: OpIR) -> int:
-    return op.out_shape[0] * (_fan_in(op) + op.arguments["bias"])
-
-
-def _macs(op: OpIR) -> int:
-    return prod(op.out_shape) * _fan_in(op)
+    uneven = undivided(arguments, shape)
+    if uneven:
+        return uneven
+    return Fit((arguments["out_channels"], found), f"conv1d: {shape[1]} -> {found}")
 
 
 class Conv1d(LinearOp):
@@ -99,23 +84,14 @@ def _coupling(op: OpIR) -> Conv1d:
 CONSTRUCT = OpConstruct(
     "conv1d",
     "1-d convolution of [channels, length], zero padding",
-    (
-        Parameter("out_channels", Kind.INT, "number of output channels", bounds=AT_LEAST_ONE),
-        KERNEL,
-        Parameter("stride", Kind.INT, "step of the window", 1, AT_LEAST_ONE),
-        PADDING,
-        Parameter("dilation", Kind.INT, "spacing inside the window", 1, AT_LEAST_ONE),
-        Parameter("groups", Kind.INT, "groups of channels kept apart", 1, AT_LEAST_ONE),
-        Parameter("bias", Kind.BOOL, "learn a bias", True),
-        GAIN,
-    ),
+    parameters(KERNEL, PADDING),
     equation="y[o,i] = b[o] + sum over c,k of w[o,c,k] x[c, s i + d k - p], with stride s, "
     "dilation d, padding p",
     deviations=("torch.nn.Conv1d also takes other paddings than zeros",),
     module=_module,
     coupling=_coupling,
     shape=_shape,
-    count_parameters=_parameters,
-    count_macs=_macs,
+    count_parameters=count_parameters,
+    count_macs=count_macs,
     counted="out_channels",
 )

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._weights import GAIN
+from ffebm_dsl.constructs.ops._convolution import (
+    SLIDING,
+    count_macs,
+    count_parameters,
+    parameters,
+    undivided,
+)
 from ffebm_dsl.constructs.ops._window import KERNEL, PADDING, Window
 from ffebm_dsl.language.registry import (
     Arguments,
     Fit,
-    Kind,
     Misfit,
     OpConstruct,
     OpIR,
-    Parameter,
     Shape,
 )
-from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 from ffebm_dsl.language.registry.shapes import not_an_image
 from ffebm_dsl.physics.interfaces import LinearOp, Stencil, Weights
 
@@ -32,29 +34,14 @@ def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
     wrong = not_an_image("conv2d", shape)
     if wrong:
         return wrong
-    window = Window(*(arguments[name] for name in ("kernel", "stride", "padding", "dilation")))
-    groups, out = arguments["groups"], arguments["out_channels"]
-    for count, role in ((shape[0], "input"), (out, "output")):
-        if count % groups:
-            return Misfit(f"`groups={groups}` does not divide the {count} {role} channels")
+    window = Window(*(arguments[name] for name in SLIDING))
+    uneven = undivided(arguments, shape)
+    if uneven:
+        return uneven
     size = window.slide("conv2d", shape)
     if isinstance(size, Misfit):
         return size
-    return Fit((out, *size), window.note("conv2d", shape))
-
-
-def _fan_in(op: OpIR) -> int:
-    """Numbers that each output reads."""
-    fan_in: int = op.in_shape[0] // op.arguments["groups"] * op.arguments["kernel"] ** 2
-    return fan_in
-
-
-def _parameters(op: OpIR) -> int:
-    return op.out_shape[0] * (_fan_in(op) + op.arguments["bias"])
-
-
-def _macs(op: OpIR) -> int:
-    return prod(op.out_shape) * _fan_in(op)
+    return Fit((arguments["out_channels"], *size), window.note("conv2d", shape))
 
 
 class Conv2d(LinearOp):
@@ -153,30 +140,21 @@ def _module(op: OpIR) -> nn.Module:
 
 
 def _coupling(op: OpIR) -> Conv2d:
-    own = ("kernel", "stride", "padding", "dilation", "groups", "bias")
+    own = (*SLIDING, "groups", "bias")
     return Conv2d(op.in_shape, op.out_shape[0], **{name: op.arguments[name] for name in own})
 
 
 CONSTRUCT = OpConstruct(
     "conv2d",
     "2-d convolution with square kernel, zero padding",
-    (
-        Parameter("out_channels", Kind.INT, "number of output channels", bounds=AT_LEAST_ONE),
-        KERNEL,
-        Parameter("stride", Kind.INT, "step of the window", 1, AT_LEAST_ONE),
-        PADDING,
-        Parameter("dilation", Kind.INT, "spacing inside the window", 1, AT_LEAST_ONE),
-        Parameter("groups", Kind.INT, "groups of channels kept apart", 1, AT_LEAST_ONE),
-        Parameter("bias", Kind.BOOL, "learn a bias", True),
-        GAIN,
-    ),
+    parameters(KERNEL, PADDING),
     equation="y[o,i,j] = b[o] + sum over c,k,l of w[o,c,k,l] x[c, s i + d k - p, s j + d l - p], "
     "with stride s, dilation d, padding p",
     deviations=("torch.nn.Conv2d also takes rectangular kernels and other paddings than zeros",),
     module=_module,
     coupling=_coupling,
     shape=_shape,
-    count_parameters=_parameters,
-    count_macs=_macs,
+    count_parameters=count_parameters,
+    count_macs=count_macs,
     counted="out_channels",
 )

@@ -8,9 +8,10 @@ A phase of a call draws ``PLACES`` more normal numbers than one move of its larg
 and every move takes a window at a random place of them: numbers of its own for every move would
 take longer than the sweep that they disturb. So numbers are independent in one move, over phases
 and calls and, as windows hardly ever have the same place, over the moves of one unit; in one
-phase a number occurs again at other units and samples. The variance of a gradient was 0.96 to 1.13
-times that by numbers of its own for every move (convolutions of 4 channels, 400 calls). A table of
-numbers for all of a run (Salimans et al. 2017, arXiv 1703.03864) has them again in every call.
+phase a number occurs again at other units, layers and samples. The variance of a gradient was 0.96
+to 1.13 times that by numbers of its own for every move (convolutions of 4 channels, 400 calls). A
+table of numbers for all of a run (Salimans et al. 2017, arXiv 1703.03864) has them again in every
+call.
 """
 
 from __future__ import annotations
