@@ -158,7 +158,7 @@ def _logs(names: list[str]) -> list[str]:
 def _sweep(plan: SweepPlan, wanted: SweepRequest, how: Training, dry: Path | None) -> None:
     """All combinations; with ``dry``, the path of the spec, only their commands."""
     from ffebm_dsl.tools.experiments.running import opened
-    from ffebm_dsl.tools.experiments.search import refuse_draws
+    from ffebm_dsl.tools.experiments.search_space import refuse_draws
     from ffebm_dsl.tools.experiments.trials import make_trials
 
     refuse_draws(wanted.settings)
@@ -185,11 +185,12 @@ def _search(
     """Combinations that Optuna draws."""
     from ffebm_dsl.tools.experiments import search as searching
     from ffebm_dsl.tools.experiments.running import opened
+    from ffebm_dsl.tools.experiments.search_space import check_space, read_space
 
     searching.require_optuna()
     source, seeds = wanted.source, range(wanted.seeds or 0)
-    space = searching.read_space(wanted.settings)
-    compiled = searching.check_space(source, space, allow_large=wanted.allow_large)
+    space = read_space(wanted.settings)
+    compiled = check_space(source, space, allow_large=wanted.allow_large)
     plan = replace(plan, search={"settings": wanted.settings, "seeds": len(seeds)})
 
     def study_in(place: str) -> Any:

@@ -92,7 +92,7 @@ def changed_defaults(record: Record, job: Job) -> tuple[dict[str, Any], dict[str
         InputError: the record's spec was changed.
     """
     try:
-        was = leaves(json.loads(record["provenance"]["spec_resolved"][()]))
+        was = leaves(json.loads(str(record["provenance"]["spec_resolved"][()])))
     except (ValueError, RecursionError):
         raise InputError(
             "the record's spec is not one that was trained", help="put the right record back"

@@ -15,143 +15,16 @@ from hashlib import sha256
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError
+from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir import Compiled
-from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.resolve.bind import bind
-from ffebm_dsl.language.ir.resolve.scope import Scope
-from ffebm_dsl.language.registry import TARGETS, Construct, Kind, Parameter
-from ffebm_dsl.language.registry.parameters import ANY, POSITIVE, Bounds
-from ffebm_dsl.language.syntax import ast
-from ffebm_dsl.language.syntax.parse import parse_override
+from ffebm_dsl.language.registry import TARGETS
 from ffebm_dsl.tools.experiments.results import read_result
 from ffebm_dsl.tools.experiments.running import SweepPlan, add_trial
-from ffebm_dsl.tools.experiments.trials import (
-    Trial,
-    alternatives,
-    compile_trial,
-    described,
-)
+from ffebm_dsl.tools.experiments.search_space import Space
+from ffebm_dsl.tools.experiments.trials import Trial, described
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.distributions import BaseDistribution
-
-
-def _between(name: str, doc: str, kind: Kind, bounds: Bounds = ANY) -> Construct:
-    ends = (Parameter("low", kind, "", bounds=bounds), Parameter("high", kind, "", bounds=bounds))
-    return Construct(name, doc, ends)
-
-
-DISTRIBUTIONS: Mapping[str, Construct] = {
-    "uniform": _between("uniform", "a number between two", Kind.REAL),
-    "loguniform": _between("loguniform", "its logarithm is uniform", Kind.REAL, POSITIVE),
-    "integers": _between("integers", "a whole number, ends included", Kind.INT),
-}
-"""What ``--set`` may draw from, beside lists: an entry of a list."""
-
-Range = tuple[str, float, float]
-"""The name of a distribution, and its ends."""
-
-
-@dataclass(frozen=True)
-class Space:
-    """What a search draws: ranges, and texts to choose from, by key; and what it keeps fixed."""
-
-    ranges: Mapping[str, Range]
-    choices: Mapping[str, Sequence[str]]
-    fixed: Mapping[str, str]
-
-    @property
-    def drawn(self) -> list[str]:
-        return [*self.ranges, *self.choices]
-
-    def distributions(self) -> dict[str, BaseDistribution]:
-        from optuna import distributions as known
-
-        found: dict[str, BaseDistribution] = {}
-        for key, (name, low, high) in self.ranges.items():
-            if name == "integers":
-                found[key] = known.IntDistribution(int(low), int(high))
-            else:
-                found[key] = known.FloatDistribution(low, high, log=name == "loguniform")
-        for key, texts in self.choices.items():
-            found[key] = known.CategoricalDistribution(list(texts))
-        return found
-
-    def corners(self) -> Iterator[dict[str, str]]:
-        """Points that show what can be wrong: both ends of every range, and every choice."""
-        low = {key: _text(name, low) for key, (name, low, _) in self.ranges.items()}
-        low |= {key: texts[0] for key, texts in self.choices.items()}
-        yield {**self.fixed, **low}
-        for key, (name, _, high) in self.ranges.items():
-            yield {**self.fixed, **low, key: _text(name, high)}
-        for key, texts in self.choices.items():
-            for text in texts[1:]:
-                yield {**self.fixed, **low, key: text}
-
-
-def _text(distribution: str, value: float) -> str:
-    """Numbers as they are trained with: of four digits, which say all that a search can know."""
-    return str(int(value)) if distribution == "integers" else f"{value:.4g}"
-
-
-def is_distribution(value: str) -> bool:
-    """Whether the text of a setting calls a distribution."""
-    return value.partition("(")[0].strip() in DISTRIBUTIONS
-
-
-def refuse_draws(settings: Mapping[str, str]) -> None:
-    """Raises InputError for a distribution that nothing draws from."""
-    for key, value in settings.items():
-        if is_distribution(value):
-            raise InputError(
-                f"--set {key}={value}: only a search draws from it",
-                help="add --search N, or give a list of values",
-            )
-
-
-def read_space(settings: Mapping[str, str]) -> Space:
-    """What ``--set`` gives, apart: distributions, lists of more than one entry, and the rest.
-
-    Raises:
-        InputError: nothing is drawn, or a range has its ends the wrong way round.
-        SpecError: a syntax error, or arguments that a distribution does not take.
-    """
-    ranges: dict[str, Range] = {}
-    choices: dict[str, Sequence[str]] = {}
-    fixed: dict[str, str] = {}
-    for key, value in settings.items():
-        if is_distribution(value):
-            ranges[key] = _range(key, value)
-            continue
-        texts = alternatives(key, value)
-        if len(texts) > 1:
-            choices[key] = texts
-        else:
-            fixed[key] = texts[0]
-    if not ranges and not choices:
-        raise InputError(
-            "--search has nothing to draw",
-            help='say from what: --set "optimizer.lr=loguniform(1e-4, 1e-2)", a list, '
-            "uniform(...) or integers(...)",
-        )
-    return Space(ranges, choices, fixed)
-
-
-def _range(key: str, value: str) -> Range:
-    source = SourceFile("--set", f"{key}={value}")
-    call = parse_override(source).value
-    if not isinstance(call, ast.Call):
-        raise InputError(f"--set {key}={value}: give its ends, {value}(LOW, HIGH)")
-    log = Log(source)
-    ends = bind(DISTRIBUTIONS[call.name.text], call.arguments, call.span, Scope(), log)
-    if ends is None:
-        raise SpecError(log.sorted())
-    low, high = (float(ends[name]) for name in ("low", "high"))  # type: ignore[arg-type]
-    if low >= high:
-        raise InputError(f"--set {key}={value}: from {low:g} to {high:g} there is nothing to draw")
-    return call.name.text, low, high
 
 
 @dataclass
@@ -196,10 +69,7 @@ class Search:
 
                 self.study.tell(asked.number, state=TrialState.FAIL)
                 return
-            drawn = {
-                key: _text(self.space.ranges[key][0], value) if key in self.space.ranges else value
-                for key, value in asked.params.items()
-            }
+            drawn = {key: self.space.text(key, value) for key, value in asked.params.items()}
             overrides = {**self.space.fixed, **{key: drawn[key] for key in self.space.drawn}}
             asked.set_user_attr("overrides", overrides)
             for name, value in here.items():
@@ -262,26 +132,6 @@ def require_optuna() -> None:
         raise InputError(
             "--search needs optuna, which is not installed", help="pip install 'ffebm[search]'"
         )
-
-
-def check_space(source: SourceFile, space: Space, *, allow_large: bool = False) -> Compiled:
-    """Compile the corners of the space, so that what is wrong is told before anything is trained.
-
-    Raises:
-        InputError: a spec without a validation set, by which alone settings are to be chosen.
-        SpecError: a setting, or the spec, is wrong.
-    """
-    for overrides in space.corners():
-        compiled = compile_trial(source, overrides, allow_large)
-        assert compiled.spec.train is not None
-        data = compiled.spec.train.data
-        if not data.arguments.get("validation"):
-            raise InputError(
-                "a search chooses settings by the validation set, and "
-                f"{source.name} sets no samples aside for one",
-                help=f"{data.name}(..., validation=0.1) in the spec, or --set data.validation=0.1",
-            )
-    return compiled
 
 
 def open_study(
