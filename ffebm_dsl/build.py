@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import (
@@ -155,13 +155,30 @@ def _loss(term: LossIR, logits: str) -> LossTerm:
 def _map(ir: FeedforwardIR, init: CallIR, generator: Generator) -> Chain:
     modules = _named(ir.ops, lambda op: OPS[op.name].module(op))
     chain = Chain(modules)
-    initialise(chain, _draw(init), generator)
-    _amplify(modules.values(), ir.ops)
+    initialise(chain, _draw(init), generator, _own_draws(modules.values(), ir.ops, init))
     return chain
 
 
 def _draw(init: CallIR) -> Draw:
     return partial(INITIALISERS[init.name].draw, **init.arguments)
+
+
+def _own_draws(
+    modules: Iterable[nn.Module], ops: Iterable[OpIR], init: CallIR
+) -> dict[nn.Module, Draw]:
+    """How ops are drawn that state an `init` or a `gain`."""
+    draws: dict[nn.Module, Draw] = {}
+    for module, op in zip(modules, ops, strict=True):
+        own, gain = op.arguments.get("init"), op.arguments.get("gain", 1.0)
+        if isinstance(own, CallIR) or gain != 1:
+            draw = _draw(own if isinstance(own, CallIR) else init)
+            draws[module] = partial(_draw_amplified, draw=draw, gain=gain)
+    return draws
+
+
+def _draw_amplified(weight: Tensor, generator: Generator, *, draw: Draw, gain: float) -> None:
+    draw(weight, generator)
+    weight.mul_(gain)
 
 
 def _block(
@@ -180,15 +197,7 @@ def _block(
         parts.append({t.name: _term(t, index[t.layer], shapes[t.layer]) for t in ir.terms})
     energy = ENERGIES[ir.energy].make(*parts)
     _check_routing(ir, energy)
-    initialise(energy, _draw(ir.init), generator)
-    connections: list[CouplingIR | DriveIR] = [*ir.couplings, *ir.drives]
-    for connection in connections:
-        chain = {**couplings, **drives}[connection.name]
-        _amplify(chain.ops, connection.ops)
-        if connection.settings["nonnegative"]:
-            _keep(chain, keep_nonnegative)
-        if connection.settings.get("zero_diagonal"):
-            _keep(chain, keep_zero_diagonal)
+    _initialise(ir, energy, {**couplings, **drives}, generator)
     outputs = {f"{ir.name}.{output.name}": index[output.layer] for output in ir.outputs}
     if ir.gradient.arguments.get("nudge") == "loss":
         # The loss is the only reader of such a block, through this output.
@@ -217,6 +226,22 @@ def _block(
     return HybridBlock(ir.name, NamedModules(maps), core, wiring)
 
 
+def _initialise(
+    ir: BlockIR, energy: Energy, chains: Mapping[str, OpChain], generator: Generator
+) -> None:
+    """Draw the weights of an energy; ``chains`` are its couplings and drives by name."""
+    connections: list[CouplingIR | DriveIR] = [*ir.couplings, *ir.drives]
+    own: dict[nn.Module, Draw] = {}
+    for connection in connections:
+        own |= _own_draws(chains[connection.name].ops, connection.ops, ir.init)
+    initialise(energy, _draw(ir.init), generator, own)
+    for connection in connections:
+        if connection.settings["nonnegative"]:
+            _keep(chains[connection.name], keep_nonnegative)
+        if connection.settings.get("zero_diagonal"):
+            _keep(chains[connection.name], keep_zero_diagonal)
+
+
 def _device(hardware: CallIR) -> DeviceSettings:
     """What a hardware section means, but for its noise, which is part of relaxations."""
     given = hardware.arguments
@@ -226,15 +251,6 @@ def _device(hardware: CallIR) -> DeviceSettings:
     }
     array = ARRAYS[given["weights"].name].make(given["weights"].arguments)
     return DeviceSettings(array, **converters, offset=given["update_offset"], seed=given["seed"])
-
-
-def _amplify(modules: Iterable[nn.Module], ops: Iterable[OpIR]) -> None:
-    """Multiply what was drawn for ops that have a `gain` by it."""
-    for module, op in zip(modules, ops, strict=True):
-        gain = op.arguments.get("gain", 1.0)
-        for name, parameter in module.named_parameters() if gain != 1 else ():
-            if name != "bias":
-                parameter.data.mul_(gain)
 
 
 def _keep(chain: OpChain, constrain: Callable[[nn.Module, str], nn.Module]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from ffebm_dsl.constructs.ops._weights import GAIN
+from ffebm_dsl.constructs.ops._weights import DRAWING
 from ffebm_dsl.language.registry import Arguments, Kind, Misfit, OpIR, Parameter, Shape
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 
@@ -22,7 +22,7 @@ def parameters(kernel: Parameter, padding: Parameter) -> tuple[Parameter, ...]:
         Parameter("dilation", Kind.INT, "spacing inside the window", 1, AT_LEAST_ONE),
         Parameter("groups", Kind.INT, "groups of channels kept apart", 1, AT_LEAST_ONE),
         Parameter("bias", Kind.BOOL, "learn a bias", True),
-        GAIN,
+        *DRAWING,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._weights import GAIN
+from ffebm_dsl.constructs.ops._weights import DRAWING
 from ffebm_dsl.language.registry import (
     Arguments,
     Fit,
@@ -91,7 +91,7 @@ CONSTRUCT = OpConstruct(
     (
         Parameter("out_features", Kind.INT, "length of the output", bounds=AT_LEAST_ONE),
         Parameter("bias", Kind.BOOL, "learn a bias", True),
-        GAIN,
+        *DRAWING,
     ),
     equation="y = W x + b",
     module=_module,

@@ -81,7 +81,7 @@ def _model(model: resolved.ResolvedModel) -> ModelIR:
         readout=_map(model.readout) if model.readout else _no_readout(model, model.losses[0]),
         auxiliary=tuple(_map(readout) for readout in model.auxiliary),
         losses=tuple(_loss(loss, model.readout) for loss in model.losses),
-        init=model.init,
+        init=model.init.ir,
     )
 
 
@@ -144,7 +144,7 @@ def _block(block: resolved.ResolvedBlock, is_last: bool) -> BlockIR:
         free=block.free,
         nudged=block.nudged,
         gradient=_gradient(block, is_last),
-        init=block.init,
+        init=block.init.ir,
     )
 
 

@@ -150,11 +150,14 @@ class EnergyConstruct(Construct):
 class InitialiserConstruct(Construct):
     """How weights are drawn.
 
-    ``draw``: a weight in float64, a ``torch.Generator`` and the arguments by name; it fills
-    the weight in place and draws from the generator alone.
+    Attributes:
+        draw: a weight in float64, a ``torch.Generator`` and the arguments by name; it fills
+            the weight in place and draws from the generator alone.
+        zero: whether every weight is 0, so that a gain changes nothing.
     """
 
     draw: Callable[..., None]
+    zero: bool = False
 
 
 class Backward(NamedTuple):

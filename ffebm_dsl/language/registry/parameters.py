@@ -93,8 +93,9 @@ class Parameter:
     """One argument of a construct.
 
     ``choices`` are the words of a CHOICE, and those that may be in the place of a number of an INT
-    or REAL (``feedback = own``); ``table`` names the table whose
-    constructs a CALL or CALLS takes (the default of a CALL is such a construct's name).
+    or REAL (``feedback = own``) or of a CALL (``init=inherited``); ``table`` names the table whose
+    constructs a CALL or CALLS takes (the default of a CALL is such a construct's name, or one of
+    its words).
     ``bounds`` hold for every number of REALS.
     """
 

@@ -7,7 +7,8 @@ convolution or a dense layer. Biases and normalisation layers get PyTorch's defa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Generator, Tensor, nn
@@ -18,19 +19,27 @@ Draw = Callable[[Tensor, Generator], None]
 """Fills a weight (outputs, ...inputs) in place, drawing from the generator alone."""
 
 
-def initialise(module: nn.Module, draw: Draw, generator: Generator) -> None:
+def initialise(
+    module: nn.Module,
+    draw: Draw,
+    generator: Generator,
+    own: Mapping[nn.Module, Draw] = MappingProxyType({}),
+) -> None:
     """Set the weights of ``module`` by ``draw`` and its biases by default.
+
+    ``own`` are parts of it that are drawn otherwise, with all that is in them.
 
     Weights are the matrices and kernels of a digital map's layers, and all of ops of couplings
     and of terms but the biases. Drawn on the CPU in float64, so that a seed means the same
     network in every precision and on every device.
     """
+    draws = {part: how for whole, how in own.items() for part in whole.modules()}
     with torch.no_grad():
-        for weights, bias in _weights(module):
+        for part, weights, bias in _weights(module):
             fan_in = 1
             for weight in weights:
                 drawn = torch.empty(weight.shape, dtype=torch.float64)
-                draw(drawn, generator)
+                draws.get(part, draw)(drawn, generator)
                 weight.copy_(drawn)
                 fan_in = drawn[0].numel()
             if bias is not None:
@@ -43,13 +52,13 @@ def initialise(module: nn.Module, draw: Draw, generator: Generator) -> None:
                 bias.copy_(drawn)
 
 
-def _weights(module: nn.Module) -> Iterator[tuple[list[Tensor], Tensor | None]]:
-    """The weights of every part that has some, with the bias of its outputs beside them."""
+def _weights(module: nn.Module) -> Iterator[tuple[nn.Module, list[Tensor], Tensor | None]]:
+    """Every part that has weights, these, and the bias of its outputs."""
     for part in module.modules():
         own = dict(part.named_parameters(recurse=False))
         bias = own.pop("bias", None)
         if isinstance(part, OpWeights | LayerTerm):
-            yield list(own.values()), bias
+            yield part, list(own.values()), bias
             continue
         weight = own.get("weight")
         # The scale and shift of a normalisation have one shape.
@@ -58,4 +67,4 @@ def _weights(module: nn.Module) -> Iterator[tuple[list[Tensor], Tensor | None]]:
             and weight.dim() >= 2
             and (bias is None or bias.shape == weight.shape[:1])
         ):
-            yield [weight], bias
+            yield part, [weight], bias

@@ -38,6 +38,8 @@ def value(parameter: Parameter) -> st.SearchStrategy[Any]:
             return st.sampled_from(parameter.choices)
         case Kind.REALS:
             return st.lists(st.floats(0.1, 9), min_size=1, max_size=3).map(tuple)
+        case Kind.CALL:
+            return st.just(parameter.default)
         case Kind.CALLS:
             return st.just(())
     raise AssertionError(f"no random value of kind {parameter.kind}")

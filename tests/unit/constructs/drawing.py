@@ -46,6 +46,8 @@ def _value(draw: st.DrawFn, parameter: Parameter) -> Any:
         case Kind.REALS:
             return tuple(sorted(_number(draw, parameter) for _ in range(draw(st.integers(1, 3)))))
         case Kind.CALL:
+            if parameter.choices and draw(st.booleans()):
+                return draw(st.sampled_from(parameter.choices))
             name = draw(st.sampled_from(sorted(TABLES[parameter.table])))
             construct = TABLES[parameter.table][name]
             return CallIR(name, arguments(draw, construct))

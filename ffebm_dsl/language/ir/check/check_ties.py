@@ -72,5 +72,5 @@ def _shapes(op: OpIR) -> Mapping[str, tuple[int, ...]]:
 
 
 def _drawn_by(op: OpIR) -> object:
-    """What a weight is multiplied by when it is drawn."""
-    return op.arguments.get("gain")
+    """How a weight is drawn, and what it is then multiplied by."""
+    return op.arguments.get("init"), op.arguments.get("gain")

@@ -7,11 +7,11 @@ override. The value that the text has already may be given all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.log import FAR, Log
-from ffebm_dsl.language.ir.model import FeedforwardIR, ModelIR, SpecIR
+from ffebm_dsl.language.ir.model import CallIR, FeedforwardIR, OpIR, SpecIR
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedModel
 from ffebm_dsl.language.registry import OPS
 from ffebm_dsl.language.syntax import ast
@@ -58,20 +58,41 @@ def _has_effect(
     if head == "gradient":
         inherited = any(isinstance(s, ResolvedBlock) and s.gradient.inherited for s in model.stages)
         return inherited or ir.model != other.model
-    if head == "init":
-        served = [block.init for block in ir.model.blocks]
-        changed = served != [block.init for block in other.model.blocks]
-        return changed or _has_weights(ir.model) or ir.model.init == other.model.init
+    if _of_init(key):
+        return _inits(ir) == _inits(other) or _drawn(ir) != _drawn(other)
     if head == "relax":
         inherited = not all(any(_states(s, key) for s in block) for block in _blocks(program))
         return inherited or ir.model != other.model
     return True  # A key of the train section, or of a block, that is there is always in force.
 
 
-def _has_weights(model: ModelIR) -> bool:
-    """Whether the model's own maps draw any: with its initialiser, and no block's."""
+def _of_init(key: str) -> bool:
+    """Whether it is `init` of the model or of a block, or an argument of it."""
+    return "init" in key.split(".")[:2]
+
+
+def _inits(spec: SpecIR) -> list[CallIR]:
+    return [spec.model.init, *(block.init for block in spec.model.blocks)]
+
+
+def _drawn(spec: SpecIR) -> list[CallIR]:
+    """The initialisers that draw weights for which no op states one."""
+    model = spec.model
     maps = [*(s for s in model.stages if isinstance(s, FeedforwardIR)), *model.readouts]
-    return any(OPS[op.name].counted for map_ in maps for op in map_.ops)
+    found = [model.init] if any(_inherits(map_.ops) for map_ in maps) else []
+    for block in model.blocks:
+        chains = [part.ops for part in block.feedforwards]
+        chains += [coupling.ops for coupling in block.couplings]
+        chains += [drive.ops for drive in block.drives]
+        if block.terms or any(map(_inherits, chains)):
+            found.append(block.init)
+    return found
+
+
+def _inherits(ops: Iterable[OpIR]) -> bool:
+    """Whether any weights are drawn as the block or the model says."""
+    inherited = (op for op in ops if not isinstance(op.arguments.get("init"), CallIR))
+    return any(OPS[op.name].counted for op in inherited)
 
 
 def _of_param(key: str) -> tuple[str, str, str]:
@@ -84,13 +105,13 @@ def _of_param(key: str) -> tuple[str, str, str]:
 
 def _of_statement(key: str, program: ast.Program, log: Log) -> tuple[str, str, str]:
     head = key.partition(".")[0]
-    said = key if head == "relax" else head
+    said = key if head == "relax" else "init" if _of_init(key) else head
     stated = [s for statements in _blocks(program) for s in statements if _states(s, key)]
     lines = sorted({log.source.position(s.span.start)[0] for s in stated})
+    where = f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}"
     return (
-        f"every block states its own `{said}`",
-        f"stated in {log.source.name}, line{'s' if len(lines) > 1 else ''} "
-        + ", ".join(map(str, lines)),
+        f"every block {'or op ' if said == 'init' else ''}states its own `{said}`",
+        f"stated in {log.source.name}, {where}" if lines else "an op does so by `init=...`",
         f"set that of a block, `BLOCK.{key}=...`, or let these statements read a `param`",
     )
 

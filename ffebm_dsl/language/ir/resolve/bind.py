@@ -194,7 +194,7 @@ def _default(parameter: Parameter, values: Mapping[str, Any]) -> Any:
     default = parameter.default
     if isinstance(default, SameAs):
         return values[default.parameter]
-    if parameter.kind is Kind.CALL:
+    if parameter.kind is Kind.CALL and default not in parameter.choices:
         signature = TABLES[parameter.table][str(default)]
         return CallIR(signature.name, fill_defaults(signature, {}))
     assert default is not REQUIRED, "a missing argument was reported as a fault"
@@ -334,10 +334,12 @@ def _call(expression: ast.Expression, parameter: Parameter, scope: Scope, log: L
         expression = ast.Call(expression.span, expression.name, ())
     if not isinstance(expression, ast.Call):
         entries = ", ".join(TABLES[parameter.table].visible(scope.packages.names))
+        noun = TABLES[parameter.table].noun
+        one = f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
         log.report(
             "FFE1009",
-            f"`{parameter.name}` takes {'a list of ' if parameter.kind is Kind.CALLS else 'a '}"
-            f"{TABLES[parameter.table].noun}{'s' if parameter.kind is Kind.CALLS else ''}",
+            f"`{parameter.name}` takes "
+            f"{f'a list of {noun}s' if parameter.kind is Kind.CALLS else one}",
             expression.span,
             help=f"known here: {entries}",
         )
@@ -351,7 +353,10 @@ def _is_word(expression: ast.Expression, parameter: Parameter, scope: Scope) -> 
     the same name."""
     if parameter.kind is Kind.CHOICE or not isinstance(expression, ast.Reference):
         return parameter.kind is Kind.CHOICE
-    return str(expression) in parameter.choices or str(expression) not in scope.values
+    if str(expression) in parameter.choices:
+        return True
+    # Of other names those of numbers are values, and those of calls constructs.
+    return parameter.kind is not Kind.CALL and str(expression) not in scope.values
 
 
 def _choice(

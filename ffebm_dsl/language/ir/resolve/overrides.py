@@ -9,7 +9,7 @@ from ffebm_dsl.language.diagnostics import SourceFile, Span, SpecError
 from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
-from ffebm_dsl.language.ir.resolve.bind import Values, value_of
+from ffebm_dsl.language.ir.resolve.bind import BoundCall, Values, value_of
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedEstimator
 from ffebm_dsl.language.ir.resolve.scope import Packages, Scope
 from ffebm_dsl.language.ir.resolve.statements import Inherited
@@ -142,7 +142,7 @@ def set_statements(
 ) -> Inherited:
     """Phases, gradient and initialiser of a model or block with what ``--set`` says of them.
 
-    ``place`` is where messages about a gradient point that the text does not state. Blocks
+    ``place`` is where messages about a call point that the text does not state. Blocks
     with statements of their own keep them, whatever is set for the model.
     """
     gradient, init = settings.gradient.call, settings.init
@@ -154,16 +154,16 @@ def set_statements(
         if head == "relax":
             _set_phase(phases, overrides[key], log)
             continue
-        before = init if head == "init" else gradient.ir if gradient else None
-        call = _set_call(before, _TABLES[head], overrides[key], log)
-        if call is None:
+        before = init if head == "init" else gradient
+        call = _set_call(before.ir if before else None, _TABLES[head], overrides[key], log)
+        if call is None or before is None:
             continue
+        span = before.span if before.span.end else place
+        changed = BoundCall(call.name, call.arguments, span)
         if head == "init":
-            init = call
-        elif gradient is not None:
-            span = gradient.span if gradient.span.end else place
-            gradient = type(gradient)(call.name, call.arguments, span)
-            inherited = False
+            init = changed
+        else:
+            gradient, inherited = changed, False
     return Inherited(phases, ResolvedEstimator(gradient, inherited), init)
 
 

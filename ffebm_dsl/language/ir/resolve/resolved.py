@@ -116,7 +116,7 @@ class ResolvedBlock(NamedTuple):
     free: RelaxIR
     nudged: RelaxIR
     gradient: ResolvedEstimator
-    init: CallIR
+    init: BoundCall
     whole: bool
 
     def layer(self, name: str) -> ResolvedLayer:
@@ -153,7 +153,7 @@ class ResolvedModel(NamedTuple):
     readout: ResolvedMap | None
     auxiliary: tuple[ResolvedMap, ...]
     losses: tuple[ResolvedLoss, ...]
-    init: CallIR
+    init: BoundCall
 
 
 class ResolvedDevice(NamedTuple):

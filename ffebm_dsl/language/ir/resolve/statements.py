@@ -9,9 +9,10 @@ from typing import TypeVar
 from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.model import CallIR, RelaxIR
+from ffebm_dsl.language.ir.model import RelaxIR
 from ffebm_dsl.language.ir.resolve.bind import (
     BoundCall,
+    ConstructT,
     Values,
     bind_call,
     bind_given,
@@ -19,7 +20,15 @@ from ffebm_dsl.language.ir.resolve.bind import (
 )
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedChain, ResolvedEstimator
 from ffebm_dsl.language.ir.resolve.scope import Scope
-from ffebm_dsl.language.registry import GRADIENTS, OPS, PHASES, Construct, OpConstruct
+from ffebm_dsl.language.registry import (
+    GRADIENTS,
+    INITIALISERS,
+    OPS,
+    PHASES,
+    Construct,
+    OpConstruct,
+    Table,
+)
 from ffebm_dsl.language.syntax import ast
 
 StatementT = TypeVar("StatementT", bound=ast.Node)
@@ -34,9 +43,9 @@ class Inherited:
 
     phases: dict[str, Values] = field(default_factory=dict)
     gradient: ResolvedEstimator = field(
-        default_factory=lambda: ResolvedEstimator(_by_default("ep"), inherited=True)
+        default_factory=lambda: ResolvedEstimator(_by_default("ep", GRADIENTS), inherited=True)
     )
-    init: CallIR = field(default_factory=lambda: CallIR("default", {}))
+    init: BoundCall = field(default_factory=lambda: _by_default("default", INITIALISERS))
 
     def relax(self, phase: str) -> RelaxIR:
         """The phase with all keys, defaults filled in."""
@@ -49,8 +58,8 @@ class Inherited:
         return replace(self, gradient=self.gradient._replace(inherited=True))
 
 
-def _by_default(estimator: str) -> BoundCall:
-    return BoundCall(estimator, fill_defaults(GRADIENTS[estimator], {}), Span(0, 0))
+def _by_default(name: str, table: Table[ConstructT]) -> BoundCall:
+    return BoundCall(name, fill_defaults(table[name], {}), Span(0, 0))
 
 
 def override_settings(
@@ -83,8 +92,7 @@ def override_settings(
         )
     drawn = at_most_one(statements, ast.Init, "init", log)
     if drawn:
-        bound = bind_call(drawn.initialiser, "initialisers", scope, log)
-        init = bound.ir if bound else init
+        init = bind_call(drawn.initialiser, "initialisers", scope, log) or init
     return Inherited(phases, gradient, init)
 
 

@@ -118,7 +118,7 @@ def test_couplings_are_named_after_their_ends() -> None:
 
 def test_output_count_comes_from_the_end_layer() -> None:
     block = blocks(spec())[0]
-    assert block.couplings[0].ops[0].arguments == {"out_features": 6, "bias": True, "gain": 1.0}
+    assert block.couplings[0].ops[0].arguments["out_features"] == 6
 
 
 def test_spec_without_readout_has_an_empty_one() -> None:

@@ -120,7 +120,7 @@ FAULTS: dict[str, tuple[Steps, Any, tuple[str, ...]]] = {
     ),
     "argument out of bounds": (
         (*LINEAR, "arguments"),
-        {"out_features": 0, "bias": True, "gain": 1.0},
+        {"out_features": 0, "bias": True, "gain": 1.0, "init": "inherited"},
         ("/ops/0/arguments/out_features`", "which gives 4"),
     ),
     "argument of another type": (

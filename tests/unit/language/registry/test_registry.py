@@ -31,7 +31,8 @@ def test_signature_is_sound(signature: Construct) -> None:
     for parameter in signature.parameters:
         assert parameter.doc
         assert (parameter.kind in (Kind.CALL, Kind.CALLS)) == bool(parameter.table)
-        worded = (Kind.CHOICE, Kind.INT, Kind.REAL)  # a word may be in a number's place
+        # A word may be in the place of a number or a call.
+        worded = (Kind.CHOICE, Kind.INT, Kind.REAL, Kind.CALL)
         assert parameter.choices if parameter.kind is Kind.CHOICE else True
         assert not parameter.choices or parameter.kind in worded
         check_default(signature, parameter)
@@ -45,11 +46,11 @@ def check_default(signature: Construct, parameter: Parameter) -> None:
     if isinstance(default, SameAs):
         names = signature.names
         assert names.index(default.parameter) < names.index(parameter.name)
+    elif parameter.kind is Kind.CHOICE or default in parameter.choices:
+        assert default in parameter.choices
     elif parameter.kind is Kind.CALL:
         entry = TABLES[parameter.table][str(default)]
         assert all(not p.required for p in entry.parameters)
-    elif parameter.kind is Kind.CHOICE or default in parameter.choices:
-        assert default in parameter.choices
     elif parameter.kind is Kind.BOOL:
         assert isinstance(default, bool)
     elif parameter.kind in (Kind.INT, Kind.REAL):

@@ -55,7 +55,11 @@ def test_goe_leaves_dense_layers_to_the_default() -> None:
         ("default", {}, 1 / math.sqrt(3 * 400)),
         ("normal", {"std": 0.2}, 0.2),
         ("kaiming_normal", {"gain": 2.0}, 2 / math.sqrt(400)),
+        ("kaiming_uniform", {"gain": 2.0}, 2 / math.sqrt(400)),
+        ("xavier_normal", {"gain": 2.0}, 2 * math.sqrt(2 / (400 + 500))),
         ("xavier_uniform", {"gain": 2.0}, 2 * math.sqrt(2 / (400 + 500))),
+        ("uniform", {"low": 1.0, "high": 3.0}, 1 / math.sqrt(3)),
+        ("zeros", {}, 0.0),
     ],
 )
 def test_the_standard_deviation(name: str, arguments: dict[str, float], std: float) -> None:
@@ -102,6 +106,43 @@ def test_a_gain_multiplies_what_is_drawn_for_its_op() -> None:
     for name, weight in plain.items():
         amplified = "logits" not in name and "readout" not in name and "bias" not in name
         torch.testing.assert_close(loud[name], weight * (4 if amplified else 1))
+
+
+INITS = """ffe 1.1
+model m {
+  input x: image(1, 6, 6)
+  target y: label(3)
+  init normal(std=0.1)
+  block b {
+    feedforward u = x |> conv2d(2, 3, init=zeros)
+    energy hopfield {
+      layer s1: [2, 4, 4] hard_sigmoid
+      layer s2: [4] tanh
+      u -> s1
+      x -> s2 : flatten() |> linear(init=uniform(low=1, high=2))
+      s1 <-> s2 : flatten() |> linear(init=uniform(low=1, high=2), gain=10) { feedback = own }
+    }
+    gradient aep()
+    out = s2
+  }
+  readout logits = b |> linear(3, init=orthogonal)
+  loss = cross_entropy(logits, y)
+}
+"""
+
+
+def test_an_op_is_drawn_as_it_says_and_its_bias_as_ever() -> None:
+    network = build(compile_spec(SourceFile("g.ffe", INITS)).spec)
+    drawn = {network.labels()[name]: p.detach() for name, p in network.named_parameters()}
+    assert (drawn.pop("b.u.conv2d.weight") == 0).all()
+    within = {"b.x_s2.linear.weight": 1, "b.s1_s2.linear.weight": 10}
+    for name, factor in (within | {"b.s1_s2.linear.backward_weight": 10}).items():
+        weight = drawn.pop(name)
+        assert factor <= weight.min() < weight.max() <= 2 * factor
+    readout = drawn.pop("readout.linear.weight")
+    torch.testing.assert_close(readout @ readout.T, torch.eye(3))
+    assert {name.rpartition(".")[2] for name in drawn} == {"bias"}
+    assert all(0 < bias.abs().max() <= 1 for bias in drawn.values())
 
 
 def test_a_seed_is_the_same_network_in_every_precision() -> None:

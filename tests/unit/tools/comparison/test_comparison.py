@@ -100,6 +100,7 @@ CHANGES = [
     ("|> max_pool2d(2)", "|> max_pool2d(2) |> batch_norm2d", "normalisation", 1),
     ("|> max_pool2d(2)", "|> max_pool2d(2) |> dropout", "op", 1),
     ("conv2d(4, kernel=3, padding=1)", "conv2d(4, kernel=3, padding=1, bias=false)", "bias", 1),
+    ("s1 <-> s2 : conv2d(", "s1 <-> s2 : conv2d(init=zeros, ", "init", 2),
     ("s2: [6, 4, 4] hard_sigmoid", "s2: [6, 4, 4] tanh", "activation", 2),
     ("s2: [6, 4, 4] hard_sigmoid", "s2: [6, 4, 4] hard_sigmoid(0.5)", "activation", 2),
     ("s2: [6, 4, 4]", "s2: [7, 4, 4]", "channels", 2),
