@@ -34,6 +34,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "labels": ("datasets", "an argument of CIFAR-100, for fine or coarse classes"),
     "state": ("training", "what torch calls the memory of an optimiser"),
     "step": ("checking report cli records training", "a training step, a column of records"),
+    "uniform": ("experiments", "a distribution that a search draws settings from"),
+    "zeros": ("ir", "where the states of a free phase start"),
     "ep": ("checking", "one of the three methods whose gradients `check` compares"),
     "implicit": ("checking", "one of the three methods whose gradients `check` compares"),
     "unrolled": ("checking", "one of the three methods whose gradients `check` compares"),
