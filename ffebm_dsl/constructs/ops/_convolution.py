@@ -7,23 +7,29 @@ from math import prod
 from ffebm_dsl.constructs.ops._weights import DRAWING
 from ffebm_dsl.language.registry import Arguments, Kind, Misfit, OpIR, Parameter, Shape
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
+from ffebm_dsl.physics.interfaces import Stencil
 
 SLIDING = ("kernel", "stride", "padding", "dilation")
 """The parameters that say how the window moves."""
 
 
 def parameters(kernel: Parameter, padding: Parameter) -> tuple[Parameter, ...]:
-    """All of them, with these two, whose words depend on the dimension."""
+    """All of them, with these two, whose words and kind depend on the dimension."""
     return (
         Parameter("out_channels", Kind.INT, "number of output channels", bounds=AT_LEAST_ONE),
         kernel,
-        Parameter("stride", Kind.INT, "step of the window", 1, AT_LEAST_ONE),
+        Parameter("stride", kernel.kind, "step of the window", 1, AT_LEAST_ONE),
         padding,
-        Parameter("dilation", Kind.INT, "spacing inside the window", 1, AT_LEAST_ONE),
+        Parameter("dilation", kernel.kind, "spacing inside the window", 1, AT_LEAST_ONE),
         Parameter("groups", Kind.INT, "groups of channels kept apart", 1, AT_LEAST_ONE),
         Parameter("bias", Kind.BOOL, "learn a bias", True),
         *DRAWING,
     )
+
+
+def stencil(arguments: Arguments, shape: Shape) -> Stencil:
+    """How the window moves over inputs of this ``shape``."""
+    return Stencil.of(len(shape) - 1, *(arguments[name] for name in (*SLIDING, "groups")))
 
 
 def undivided(arguments: Arguments, shape: Shape) -> Misfit | None:
@@ -47,5 +53,5 @@ def count_macs(op: OpIR) -> int:
 
 def _fan_in(op: OpIR) -> int:
     """Numbers that each output reads."""
-    taps: int = op.arguments["kernel"] ** (len(op.in_shape) - 1)
-    return op.in_shape[0] // op.arguments["groups"] * taps
+    window = stencil(op.arguments, op.in_shape)
+    return op.in_shape[0] // window.groups * window.taps

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 from ffebm_dsl.language.registry import (
     Arguments,
@@ -18,68 +17,53 @@ from ffebm_dsl.language.registry import (
 )
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, NOT_NEGATIVE
 from ffebm_dsl.language.registry.shapes import not_an_image
+from ffebm_dsl.physics.interfaces import Stencil, show_sizes
 
-KERNEL = Parameter("kernel", Kind.INT, "side of the square window", bounds=AT_LEAST_ONE)
-PADDING = Parameter("padding", Kind.INT, "rows and columns added on each side", 0, NOT_NEGATIVE)
-STRIDE = Parameter("stride", Kind.INT, "step of the window", SameAs("kernel"), AT_LEAST_ONE)
+KERNEL = Parameter("kernel", Kind.PAIR, "size of the window", bounds=AT_LEAST_ONE)
+PADDING = Parameter("padding", Kind.PAIR, "rows and columns added on each side", 0, NOT_NEGATIVE)
+STRIDE = Parameter("stride", Kind.PAIR, "step of the window", SameAs("kernel"), AT_LEAST_ONE)
 
 POOLING = (KERNEL, STRIDE, PADDING)
 """The parameters of a pooling op."""
 
 
-class Window(NamedTuple):
-    """A window of one size that moves over rows and columns."""
-
-    kernel: int
-    stride: int
-    padding: int
-    dilation: int = 1
-
-    @property
-    def span(self) -> int:
-        return self.dilation * (self.kernel - 1) + 1
-
-    @property
-    def square(self) -> tuple[list[int], list[int], list[int]]:
-        """Kernel, stride and padding for rows and columns."""
-        return [self.kernel] * 2, [self.stride] * 2, [self.padding] * 2
-
-    def count(self, size: int) -> int:
-        """Places of the window along a side; 0 or less where it does not fit."""
-        return (size + 2 * self.padding - self.span) // self.stride + 1
-
-    def slide(self, name: str, shape: Shape) -> tuple[int, int] | Misfit:
-        """Places of the window over the rows and columns of an image, for the op ``name``."""
-        rows, columns = self.count(shape[1]), self.count(shape[2])
-        if rows >= 1 and columns >= 1:
-            return rows, columns
-        return Misfit(
-            f"`{name}` with kernel {self.kernel} does not fit into {show_shape(shape)}",
-            help="add `padding`, or use a smaller kernel",
-        )
-
-    def note(self, name: str, shape: Shape) -> str:
-        """The arithmetic of :meth:`count` in words."""
-        if shape[1] == shape[2]:
-            return f"{name}: {self._arithmetic(shape[1])}"
-        rows, columns = self._arithmetic(shape[1]), self._arithmetic(shape[2])
-        return f"{name}: rows {rows}, columns {columns}"
-
-    def _arithmetic(self, size: int) -> str:
-        return f"({size} + 2*{self.padding} - {self.span})/{self.stride} + 1 = {self.count(size)}"
+def pooling(arguments: Arguments, axes: int) -> Stencil:
+    """The window of a pooling op."""
+    return Stencil.of(axes, *(arguments[p.name] for p in POOLING))
 
 
-def pooled(shape: Sequence[int], window: Window) -> tuple[int, ...]:
-    """The shape that pooling an image by ``window`` gives."""
-    return (shape[0], *(window.count(size) for size in shape[1:]))
+def slide(name: str, window: Stencil, shape: Shape) -> tuple[int, ...] | Misfit:
+    """Places of the window along each axis of ``shape``, for the op ``name``."""
+    places = window.places(shape[1:])
+    if min(places) >= 1:
+        return places
+    return Misfit(
+        f"`{name}` with kernel {show_sizes(window.kernel)} does not fit into {show_shape(shape)}",
+        help="add `padding`, or use a smaller kernel",
+    )
 
 
-def padded_beyond_half(name: str, window: Window) -> Misfit | None:
+def note(name: str, window: Stencil, shape: Shape) -> str:
+    """The arithmetic of :func:`slide` over an image in words."""
+    places = zip(
+        shape[1:],
+        window.padding,
+        window.span,
+        window.stride,
+        window.places(shape[1:]),
+        strict=True,
+    )
+    rows, columns = (f"({n} + 2*{p} - {k})/{s} + 1 = {found}" for n, p, k, s, found in places)
+    return f"{name}: {rows}" if rows == columns else f"{name}: rows {rows}, columns {columns}"
+
+
+def padded_beyond_half(name: str, window: Stencil) -> Misfit | None:
     """What is wrong where windows of the pooling op ``name`` may hold nothing but padding."""
-    if 2 * window.padding <= window.kernel:
+    if all(2 * p <= k for p, k in zip(window.padding, window.kernel, strict=True)):
         return None
     return Misfit(
-        f"`{name}`'s padding of {window.padding} is more than half of its kernel of {window.kernel}"
+        f"`{name}`'s padding of {show_sizes(window.padding)} is more than half of its kernel of "
+        f"{show_sizes(window.kernel)}"
     )
 
 
@@ -90,19 +74,19 @@ def pool_shape(name: str) -> Callable[[Arguments, Shape], Fit | Misfit]:
         wrong = not_an_image(name, shape)
         if wrong:
             return wrong
-        window = Window(arguments["kernel"], arguments["stride"], arguments["padding"])
+        window = pooling(arguments, 2)
         too_much = padded_beyond_half(name, window)
         if too_much:
             return too_much
-        size = window.slide(name, shape)
+        size = slide(name, window, shape)
         if isinstance(size, Misfit):
             return size
-        if window.stride != window.kernel or window.padding:
-            return Fit((shape[0], *size), window.note(name, shape))
+        if window.stride != window.kernel or any(window.padding):
+            return Fit((shape[0], *size), note(name, window, shape))
         ends = f"{shape[1]} -> {size[0]}"
-        if shape[1] != shape[2]:
+        if shape[1] != shape[2] or size[0] != size[1]:
             ends = f"{shape[1]} x {shape[2]} -> {size[0]} x {size[1]}"
-        return Fit((shape[0], *size), f"{name}({window.kernel}): {ends}")
+        return Fit((shape[0], *size), f"{name}({show_sizes(window.kernel)}): {ends}")
 
     return rule
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ffebm_dsl.constructs.ops._window import Window, padded_beyond_half
+from ffebm_dsl.constructs.ops._window import padded_beyond_half, pooling, slide
 from ffebm_dsl.language.registry import (
     Arguments,
     Fit,
@@ -27,30 +27,25 @@ POOLING = (
 """The parameters of a pooling op."""
 
 
-def places(name: str, window: Window, shape: Shape) -> int | Misfit:
-    """Places of the window along a sequence, for the op ``name``."""
-    if len(shape) != 2:
-        message = f"`{name}` takes [channels, length], and gets {show_shape(shape)}"
-        return Misfit(message, wrong_rank=True)
-    found = window.count(shape[1])
-    if found >= 1:
-        return found
-    return Misfit(
-        f"`{name}` with kernel {window.kernel} does not fit into {show_shape(shape)}",
-        help="add `padding`, or use a smaller kernel",
-    )
+def not_a_sequence(name: str, shape: Shape) -> Misfit | None:
+    """Why op ``name`` cannot take ``shape``, where it takes sequences alone."""
+    if len(shape) == 2:
+        return None
+    message = f"`{name}` takes [channels, length], and gets {show_shape(shape)}"
+    return Misfit(message, wrong_rank=True)
 
 
 def pool_shape(name: str) -> Callable[[Arguments, Shape], Fit | Misfit]:
     """The shape rule of the pooling op ``name``."""
 
     def rule(arguments: Arguments, shape: Shape) -> Fit | Misfit:
-        window = Window(arguments["kernel"], arguments["stride"], arguments["padding"])
-        found = places(name, window, shape)
-        if isinstance(found, Misfit):
-            return found
-        return padded_beyond_half(name, window) or Fit(
-            (shape[0], found), f"{name}: {shape[1]} -> {found}"
-        )
+        window = pooling(arguments, 1)
+        wrong = not_a_sequence(name, shape) or padded_beyond_half(name, window)
+        if wrong:
+            return wrong
+        size = slide(name, window, shape)
+        if isinstance(size, Misfit):
+            return size
+        return Fit((shape[0], *size), f"{name}: {shape[1]} -> {size[0]}")
 
     return rule

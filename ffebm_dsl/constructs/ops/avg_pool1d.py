@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._window import Window, window_of_one
+from ffebm_dsl.constructs.ops._window import window_of_one
 from ffebm_dsl.constructs.ops._window1d import POOLING, pool_shape
 from ffebm_dsl.language.registry import OpConstruct, OpIR
-from ffebm_dsl.physics.interfaces import LinearOp, Weights
+from ffebm_dsl.physics.interfaces import LinearOp, Stencil, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -20,15 +20,14 @@ class AvgPool1d(LinearOp):
     def __init__(
         self, in_shape: Sequence[int], kernel: int, *, stride: int, padding: int = 0
     ) -> None:
-        self._window = Window(kernel, stride, padding)
+        self._window = Stencil.of(1, kernel, stride, padding)
         self.in_shape = tuple(in_shape)
-        self.out_shape = (self.in_shape[0], self._window.count(self.in_shape[1]))
+        self.out_shape = (self.in_shape[0], *self._window.places(self.in_shape[1:]))
 
     def tangent(self, x: Tensor, weights: Weights) -> Tensor:
         from torch.nn import functional as F
 
-        kernel, stride, padding, _ = self._window
-        return F.avg_pool1d(x, kernel, stride, padding)
+        return F.avg_pool1d(x, *self._window[:3])
 
 
 def _module(op: OpIR) -> nn.Module:

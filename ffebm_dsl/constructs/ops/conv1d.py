@@ -10,10 +10,11 @@ from ffebm_dsl.constructs.ops._convolution import (
     count_macs,
     count_parameters,
     parameters,
+    stencil,
     undivided,
 )
-from ffebm_dsl.constructs.ops._window import Window
-from ffebm_dsl.constructs.ops._window1d import KERNEL, PADDING, places
+from ffebm_dsl.constructs.ops._window import slide
+from ffebm_dsl.constructs.ops._window1d import KERNEL, PADDING, not_a_sequence
 from ffebm_dsl.language.registry import (
     Arguments,
     Fit,
@@ -29,28 +30,27 @@ if TYPE_CHECKING:
 
 
 def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
-    window = Window(*(arguments[name] for name in SLIDING))
-    found = places("conv1d", window, shape)
-    if isinstance(found, Misfit):
-        return found
-    uneven = undivided(arguments, shape)
-    if uneven:
-        return uneven
-    return Fit((arguments["out_channels"], found), f"conv1d: {shape[1]} -> {found}")
+    wrong = not_a_sequence("conv1d", shape) or undivided(arguments, shape)
+    if wrong:
+        return wrong
+    size = slide("conv1d", stencil(arguments, shape), shape)
+    if isinstance(size, Misfit):
+        return size
+    return Fit((arguments["out_channels"], *size), f"conv1d: {shape[1]} -> {size[0]}")
 
 
 class Conv1d(LinearOp):
     """``conv1d``; weight (out, in / groups, k), bias (out,)."""
 
     def __init__(
-        self, in_shape: Sequence[int], out_channels: int, stencil: Stencil, *, bias: bool
+        self, in_shape: Sequence[int], out_channels: int, window: Stencil, *, bias: bool
     ) -> None:
-        self.in_shape, self.biased, self._sliding = tuple(in_shape), bias, stencil
-        self.out_shape = (out_channels, stencil.places(self.in_shape[1]))
+        self.in_shape, self.biased, self._sliding = tuple(in_shape), bias, window
+        self.out_shape = (out_channels, *window.places(self.in_shape[1:]))
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         out, s = self.out_shape[0], self._sliding
-        shape = (out, self.in_shape[0] // s.groups, s.kernel)
+        shape = (out, self.in_shape[0] // s.groups, *s.kernel)
         return {"weight": shape, "bias": (out,)} if self.biased else {"weight": shape}
 
     def tangent(self, x: Tensor, weights: Weights) -> Tensor:
@@ -63,7 +63,7 @@ class Conv1d(LinearOp):
         from torch.nn import functional as F
 
         _, stride, padding, dilation, groups = self._sliding
-        unread = self._sliding.unread(self.in_shape[1])
+        unread = self._sliding.unread(self.in_shape[1:])
         return F.conv_transpose1d(
             y, weights["weight"], None, stride, padding, unread, groups, dilation
         )
@@ -77,8 +77,8 @@ def _module(op: OpIR) -> nn.Module:
 
 
 def _coupling(op: OpIR) -> Conv1d:
-    stencil = Stencil(*(op.arguments[name] for name in (*SLIDING, "groups")))
-    return Conv1d(op.in_shape, op.out_shape[0], stencil, bias=op.arguments["bias"])
+    window = stencil(op.arguments, op.in_shape)
+    return Conv1d(op.in_shape, op.out_shape[0], window, bias=op.arguments["bias"])
 
 
 CONSTRUCT = OpConstruct(

@@ -10,9 +10,10 @@ from ffebm_dsl.constructs.ops._convolution import (
     count_macs,
     count_parameters,
     parameters,
+    stencil,
     undivided,
 )
-from ffebm_dsl.constructs.ops._window import KERNEL, PADDING, Window
+from ffebm_dsl.constructs.ops._window import KERNEL, PADDING, note, slide
 from ffebm_dsl.language.registry import (
     Arguments,
     Fit,
@@ -31,43 +32,42 @@ if TYPE_CHECKING:
 
 
 def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
-    wrong = not_an_image("conv2d", shape)
+    wrong = not_an_image("conv2d", shape) or undivided(arguments, shape)
     if wrong:
         return wrong
-    window = Window(*(arguments[name] for name in SLIDING))
-    uneven = undivided(arguments, shape)
-    if uneven:
-        return uneven
-    size = window.slide("conv2d", shape)
+    window = stencil(arguments, shape)
+    size = slide("conv2d", window, shape)
     if isinstance(size, Misfit):
         return size
-    return Fit((arguments["out_channels"], *size), window.note("conv2d", shape))
+    return Fit((arguments["out_channels"], *size), note("conv2d", window, shape))
 
 
 class Conv2d(LinearOp):
-    """``conv2d`` with square kernels; weight (out, in / groups, k, k), bias (out,)."""
+    """``conv2d``; weight (out, in / groups, *kernel), bias (out,).
+
+    Kernel, stride, padding and dilation are one number, or one each for rows and columns.
+    """
 
     def __init__(
         self,
         in_shape: Sequence[int],
         out_channels: int,
-        kernel: int,
+        kernel: int | Sequence[int],
         *,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] = 0,
+        dilation: int | Sequence[int] = 1,
         groups: int = 1,
         bias: bool = True,
     ) -> None:
         self.in_shape, self.biased = tuple(in_shape), bias
-        self._stencil = Stencil(kernel, stride, padding, dilation, groups)
-        sides = (self._stencil.places(size) for size in self.in_shape[1:])
-        self.out_shape = (out_channels, *sides)
+        self._stencil = Stencil.of(2, kernel, stride, padding, dilation, groups)
+        self.out_shape = (out_channels, *self._stencil.places(self.in_shape[1:]))
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         out = self.out_shape[0]
         s = self._stencil
-        shape = (out, self.in_shape[0] // s.groups, s.kernel, s.kernel)
+        shape = (out, self.in_shape[0] // s.groups, *s.kernel)
         return {"weight": shape, "bias": (out,)} if self.biased else {"weight": shape}
 
     def forward(self, x: Tensor, weights: Weights) -> Tensor:
@@ -86,7 +86,7 @@ class Conv2d(LinearOp):
 
     @property
     def _unread(self) -> list[int]:
-        return [self._stencil.unread(size) for size in self.in_shape[1:]]
+        return self._stencil.unread(self.in_shape[1:])
 
     def stencil(self) -> Stencil:
         return self._stencil
@@ -98,13 +98,14 @@ class Conv2d(LinearOp):
         import torch
 
         _, stride, padding, dilation, groups = self._stencil
-        square = [[size] * 2 for size in (stride, padding, dilation)]
         _, gradient, _ = torch.ops.aten.convolution_backward(
             y,
             x,
             weights["weight"],
             None,
-            *square,
+            stride,
+            padding,
+            dilation,
             False,
             [0, 0],
             groups,
@@ -146,11 +147,11 @@ def _coupling(op: OpIR) -> Conv2d:
 
 CONSTRUCT = OpConstruct(
     "conv2d",
-    "2-d convolution with square kernel, zero padding",
+    "2-d convolution, zero padding",
     parameters(KERNEL, PADDING),
     equation="y[o,i,j] = b[o] + sum over c,k,l of w[o,c,k,l] x[c, s i + d k - p, s j + d l - p], "
-    "with stride s, dilation d, padding p",
-    deviations=("torch.nn.Conv2d also takes rectangular kernels and other paddings than zeros",),
+    "with stride s, dilation d, padding p, each one number or [rows, columns]",
+    deviations=("torch.nn.Conv2d also takes other paddings than zeros",),
     module=_module,
     coupling=_coupling,
     shape=_shape,

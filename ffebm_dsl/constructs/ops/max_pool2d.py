@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._window import POOLING, Window, pool_shape, pooled, window_of_one
+from ffebm_dsl.constructs.ops._window import POOLING, pool_shape, window_of_one
 from ffebm_dsl.language.registry import OpConstruct, OpIR
-from ffebm_dsl.physics.interfaces import RoutedOp
+from ffebm_dsl.physics.interfaces import RoutedOp, Stencil
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,15 +17,21 @@ class MaxPool2d(RoutedOp):
     """``max_pool2d``; its routing is the flat index of each maximum in its input plane."""
 
     def __init__(
-        self, in_shape: Sequence[int], kernel: int, *, stride: int, padding: int = 0
+        self,
+        in_shape: Sequence[int],
+        kernel: int | Sequence[int],
+        *,
+        stride: int | Sequence[int],
+        padding: int | Sequence[int] = 0,
     ) -> None:
-        self._window = Window(kernel, stride, padding)
-        self.in_shape, self.out_shape = tuple(in_shape), pooled(in_shape, self._window)
+        self.in_shape = tuple(in_shape)
+        self._window = Stencil.of(2, kernel, stride, padding)
+        self.out_shape = (self.in_shape[0], *self._window.places(self.in_shape[1:]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         import torch
 
-        return torch.ops.aten.max_pool2d_with_indices(x, *self._window.square)
+        return torch.ops.aten.max_pool2d_with_indices(x, *self._window[:3])
 
     def tangent(self, x: Tensor, routing: Tensor) -> Tensor:
         return x.flatten(2).gather(2, routing.flatten(2)).view_as(routing)
@@ -35,7 +41,7 @@ class MaxPool2d(RoutedOp):
 
         from ffebm_dsl.physics.layout import blank
 
-        window = *self._window.square, [1, 1], False
+        window = *self._window[:4], False
         if out is None:
             like = blank(y, self.in_shape)
             return torch.ops.aten.max_pool2d_with_indices_backward(y, like, *window, routing)

@@ -254,6 +254,10 @@ def _value(parameter: Parameter) -> Schema:
     match parameter.kind:
         case Kind.INT:
             value = _integer(parameter.bounds)
+        case Kind.PAIR:
+            item = _integer(parameter.bounds)
+            both = {"type": "array", "items": item, "minItems": 2, "maxItems": 2}
+            value = {"anyOf": [item, both]}
         case Kind.REAL:
             value = {"type": "number", **_limits(parameter.bounds)}
         case Kind.BOOL:

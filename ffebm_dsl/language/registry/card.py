@@ -16,6 +16,7 @@ _SHAPES = ((6, 32, 32), (60,), (6, 32))
 
 _SAMPLES: dict[Kind, str] = {
     Kind.INT: "3",
+    Kind.PAIR: "3",
     Kind.REAL: "0.1",
     Kind.REALS: "[3, 6]",
     Kind.STRING: '"folder/file"',
@@ -128,7 +129,7 @@ def _arguments(construct: Construct) -> dict[str, Any]:
         if isinstance(default, SameAs):
             values[parameter.name] = values[default.parameter]
         elif parameter.required:
-            values[parameter.name] = 3 if parameter.kind is Kind.INT else 0.1
+            values[parameter.name] = 3 if parameter.kind in (Kind.INT, Kind.PAIR) else 0.1
         else:
             values[parameter.name] = default
     return values

@@ -11,6 +11,7 @@ class Kind(StrEnum):
     """What type of value a parameter takes."""
 
     INT = "int"
+    PAIR = "int or [int, int]"
     REAL = "real"
     BOOL = "bool"
     STRING = "string"
@@ -96,7 +97,8 @@ class Parameter:
     or REAL (``feedback = own``) or of a CALL (``init=inherited``); ``table`` names the table whose
     constructs a CALL or CALLS takes (the default of a CALL is such a construct's name, or one of
     its words).
-    ``bounds`` hold for every number of REALS.
+    ``bounds`` hold for every number of REALS and of a PAIR. A PAIR is one number for rows and
+    columns, or a list of both; two equal ones are resolved to one.
     """
 
     name: str

@@ -67,7 +67,8 @@ def _behind(
     first, bias = weights["weight"], weights.get("bias")
     second = member.op.kernel(member.weights).to(first)
     constant = member.weights.get("bias")
-    stride, dilation = stencil.stride * after.dilation, stencil.dilation
+    stride = [a * b for a, b in zip(stencil.stride, after.dilation, strict=True)]
+    dilation = stencil.dilation
     if after.groups == 1:
         kernel = F.conv_transpose2d(second, first, None, stride, 0, 0, 1, dilation)
         carried = None if bias is None else second.sum((2, 3)) @ bias

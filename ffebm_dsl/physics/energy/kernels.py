@@ -27,13 +27,13 @@ PACKED_DTYPES = (torch.float32,)
 
 
 class Convolution(BoundOp):
-    """A convolution with weight (out, in / groups, k, k), bias (out,), and its adjoint."""
+    """A convolution with weight (out, in / groups, *kernel), bias (out,), and its adjoint."""
 
     def __init__(self, op: LinearOp, weights: Weights, stencil: Stencil) -> None:
         super().__init__(op, {name: weight.detach() for name, weight in weights.items()})
         self.bias = self.weights.get("bias")
         self.stencil = stencil
-        self.unread = [stencil.unread(size) for size in op.in_shape[1:]]
+        self.unread = stencil.unread(op.in_shape[1:])
 
     @cached_property
     def weight(self) -> Tensor:
@@ -70,11 +70,12 @@ class PackedConvolution(Convolution):
         self._forward = _Packed(weight, stencil, (batch, *op.in_shape))
         self._adjoint: _Packed | _Interleaved | None = None
         behind = (batch, *op.out_shape)
-        if stencil.stride > 1 and _Interleaved.fits(stencil, self.unread):
+        reach = list(zip(stencil.span, stencil.padding, strict=True))
+        if max(stencil.stride) > 1 and _Interleaved.fits(stencil, self.unread):
             self._adjoint = _Interleaved(weight, stencil, op.in_shape[1:], behind)
-        elif stencil.stride == 1 and stencil.span > stencil.padding:
+        elif max(stencil.stride) == 1 and all(span > padding for span, padding in reach):
             # Then the transpose is a convolution too, with flipped weights.
-            around = stencil._replace(padding=stencil.span - 1 - stencil.padding)
+            around = stencil._replace(padding=tuple(s - 1 - p for s, p in reach))
             self._adjoint = _Packed(_flipped(weight, stencil.groups), around, behind)
 
     def adjoint(self, y: Tensor) -> Tensor:
@@ -93,10 +94,7 @@ class _Packed:
     """A packed weight and the operators that take it."""
 
     def __init__(self, weight: Tensor, stencil: Stencil, in_shape: tuple[int, ...]) -> None:
-        padding, stride, dilation = (
-            [size] * 2 for size in (stencil.padding, stencil.stride, stencil.dilation)
-        )
-        self._where = padding, stride, dilation, stencil.groups
+        self._where = stencil.padding, stencil.stride, stencil.dilation, stencil.groups
         self._weight = torch.ops.mkldnn._reorder_convolution_weight(
             weight, *self._where, list(in_shape)
         )
@@ -116,32 +114,34 @@ class _Interleaved:
     """The adjoint of a strided convolution by one convolution that is not strided.
 
     With a stride of s, output rows ``q = s a + r`` of one remainder r see every s-th row of the
-    kernel alone: ``z[q] = sum over t of y[a - t] w[s t + r]``. One convolution with the s^2
-    parts of the kernel gives the images of all remainders, which are then interleaved and cut
-    to size (Shi et al. 2016, sub-pixel convolution). It multiplies no zeros.
+    kernel alone: ``z[q] = sum over t of y[a - t] w[s t + r]``. Columns likewise. One convolution
+    with the parts of the kernel gives the images of all remainders, which are then interleaved
+    and cut to size (Shi et al. 2016, sub-pixel convolution). It multiplies no zeros.
     """
 
     def __init__(
         self, weight: Tensor, stencil: Stencil, image: tuple[int, ...], behind: tuple[int, ...]
     ) -> None:
-        s, out, channels, taps = (
-            stencil.stride,
-            *weight.shape[:2],
-            -(-stencil.kernel // stencil.stride),
-        )
+        out, channels = weight.shape[:2]
+        taps, room = _parts(stencil)
+        s, t = stencil.stride, taps
         self._stride, self._image, self._padding = s, image, stencil.padding
-        self._grid = [size + taps - 1 for size in behind[2:]]
-        room = s * taps - stencil.kernel
-        parts = F.pad(weight, (0, room, 0, room)).view(out, channels, taps, s, taps, s).flip(2, 4)
-        kernel = parts.permute(3, 5, 1, 0, 2, 4).reshape(s * s * channels, out, taps, taps)
-        self._convolution = _Packed(kernel.contiguous(), Stencil(taps, padding=taps - 1), behind)
+        self._grid = [size + n - 1 for size, n in zip(behind[2:], taps, strict=True)]
+        filled = F.pad(weight, (0, room[1], 0, room[0]))
+        parts = filled.view(out, channels, t[0], s[0], t[1], s[1]).flip(2, 4)
+        kernel = parts.permute(3, 5, 1, 0, 2, 4).reshape(s[0] * s[1] * channels, out, *taps)
+        around = Stencil.of(2, taps, padding=[n - 1 for n in taps])
+        self._convolution = _Packed(kernel.contiguous(), around, behind)
 
     @staticmethod
     def fits(stencil: Stencil, unread: list[int]) -> bool:
         """Whether this form gives every row of the input, those never read included."""
-        s = stencil.stride
-        room = -(-stencil.kernel // s) * s - stencil.kernel + stencil.padding
-        return stencil.groups == stencil.dilation == 1 and max(unread) <= room
+        room = _parts(stencil)[1]
+        whole = all(
+            rest <= more + padding
+            for rest, more, padding in zip(unread, room, stencil.padding, strict=True)
+        )
+        return stencil.groups == max(stencil.dilation) == 1 and whole
 
     def __call__(self, y: Tensor, bias: None) -> Tensor:
         return self._interleaved(y).contiguous(memory_format=torch.channels_last)
@@ -151,10 +151,18 @@ class _Interleaved:
 
     def _interleaved(self, y: Tensor) -> Tensor:
         s, p, (rows, columns) = self._stride, self._padding, self._grid
-        parts = self._convolution(y, None).permute(0, 2, 3, 1).unflatten(3, (s, s, -1))
-        whole = parts.permute(0, 1, 3, 2, 4, 5).reshape(len(y), s * rows, s * columns, -1)
+        parts = self._convolution(y, None).permute(0, 2, 3, 1).unflatten(3, (*s, -1))
+        whole = parts.permute(0, 1, 3, 2, 4, 5).reshape(len(y), s[0] * rows, s[1] * columns, -1)
         height, width = self._image
-        return whole[:, p : p + height, p : p + width].permute(0, 3, 1, 2)
+        return whole[:, p[0] : p[0] + height, p[1] : p[1] + width].permute(0, 3, 1, 2)
+
+
+def _parts(stencil: Stencil) -> tuple[list[int], list[int]]:
+    """Along each axis the taps of a part of the kernel, and what the kernel lacks to be so many
+    whole parts."""
+    sides = list(zip(stencil.kernel, stencil.stride, strict=True))
+    taps = [-(-kernel // stride) for kernel, stride in sides]
+    return taps, [n * stride - kernel for n, (kernel, stride) in zip(taps, sides, strict=True)]
 
 
 def convolution(op: LinearOp, weights: Weights, stencil: Stencil, batch: int) -> Convolution:
@@ -220,7 +228,7 @@ class _Probe(LinearOp):
 @cache
 def _packing_works() -> bool:
     """Whether this installation's packed operators exist and give PyTorch's own result."""
-    stencil = Stencil(3, padding=1)
+    stencil = Stencil.of(2, 3, padding=1)
     ones = [torch.ones(shape) for shape in ((2, 3, 3, 3), (2,), (1, 3, 4, 4), (1, 2, 4, 4))]
     weight, bias, x, y = ones
     op, weights = _Probe(), {"weight": weight, "bias": bias}

@@ -56,6 +56,7 @@ from ffebm_dsl.physics.interfaces.op import (
     RoutedOp,
     Stencil,
     Weights,
+    show_sizes,
 )
 from ffebm_dsl.physics.interfaces.reciprocity import Cycle, layer_weights
 from ffebm_dsl.physics.interfaces.relaxation import PhaseSettings, Relaxation, Solution, Status
@@ -118,6 +119,7 @@ __all__ = [
     "layer_weights",
     "noisy_dynamics",
     "per_sample",
+    "show_sizes",
     "summands",
     "together",
 ]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.physics.interfaces.op import CouplingOp, LinearOp, Stencil, Weights
+from ffebm_dsl.physics.interfaces.op import CouplingOp, LinearOp, Stencil, Weights, show_sizes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +51,10 @@ class Composed(LinearOp):
         s = self.stencil()
         if s is None:
             return "a matrix that takes images as they lie in memory"
-        return f"one convolution, kernel={s.kernel}, stride={s.stride}, padding={s.padding}"
+        parts = (("kernel", s.kernel), ("stride", s.stride), ("padding", s.padding))
+        return "one convolution, " + ", ".join(
+            f"{name}={show_sizes(value)}" for name, value in parts
+        )
 
     @property
     def macs(self) -> int:
@@ -86,7 +89,7 @@ def _saves(group: Sequence[LinearOp], op: LinearOp) -> bool:
         return False
     # Behind padding of its own, the second would see zeros where the first has values.
     grouped = after.groups not in (1, op.in_shape[0]) or op.in_shape[0] % after.groups
-    if before.groups != 1 or after.padding or grouped or op.out_shape[0] % after.groups:
+    if before.groups != 1 or any(after.padding) or grouped or op.out_shape[0] % after.groups:
         return False
     whole = [*group, op]
     return products(Composed(whole), group[0].in_shape[0]) < sum(
@@ -98,10 +101,12 @@ def products(op: LinearOp, channels: int) -> int:
     """Products of a convolution for one sample of so many channels."""
     stencil = op.stencil()
     assert stencil is not None
-    return prod(op.out_shape) * channels // stencil.groups * stencil.kernel**2
+    return prod(op.out_shape) * channels // stencil.groups * stencil.taps
 
 
 def joined(first: Stencil, after: Stencil) -> Stencil:
     """The convolution ``after`` behind ``first``; it has no padding."""
-    kernel = first.stride * (after.span - 1) + first.span
-    return Stencil(kernel, first.stride * after.stride, first.padding)
+    axes = list(zip(first.stride, first.span, after.stride, after.span, strict=True))
+    kernel = [stride * (reach - 1) + span for stride, span, _, reach in axes]
+    strides = [one * other for one, _, other, _ in axes]
+    return Stencil.of(len(axes), kernel, strides, first.padding)

@@ -12,7 +12,8 @@ to its tensor.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -22,26 +23,63 @@ Weights: TypeAlias = "Mapping[str, Tensor]"
 
 
 class Stencil(NamedTuple):
-    """How an op that is a 2-d convolution moves its square kernel, zeros padded."""
+    """A window that moves over the rows and columns of an image or along a sequence, zeros padded.
 
-    kernel: int
-    stride: int = 1
-    padding: int = 0
-    dilation: int = 1
+    All but ``groups`` have an entry for each axis.
+    """
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
     groups: int = 1
 
+    @classmethod
+    def of(
+        cls,
+        axes: int,
+        kernel: int | Sequence[int],
+        stride: int | Sequence[int] = 1,
+        padding: int | Sequence[int] = 0,
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+    ) -> Stencil:
+        """One of so many axes; an int is the entry of every axis."""
+
+        def each(value: int | Sequence[int]) -> tuple[int, ...]:
+            return (value,) * axes if isinstance(value, int) else tuple(value)
+
+        return cls(each(kernel), each(stride), each(padding), each(dilation), groups)
+
     @property
-    def span(self) -> int:
-        """Rows that the kernel reaches over."""
-        return self.dilation * (self.kernel - 1) + 1
+    def taps(self) -> int:
+        """Entries of the window."""
+        return prod(self.kernel)
 
-    def places(self, size: int) -> int:
-        """Places of the kernel along a side."""
-        return (size + 2 * self.padding - self.span) // self.stride + 1
+    @property
+    def span(self) -> tuple[int, ...]:
+        """Rows and columns that the window reaches over."""
+        return tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True))
 
-    def unread(self, size: int) -> int:
-        """Rows at the end that a stride never reads: the transpose must restore them."""
-        return (size + 2 * self.padding - self.span) % self.stride
+    def places(self, sizes: Sequence[int]) -> tuple[int, ...]:
+        """Places of the window along each axis; 0 or less where it does not fit."""
+        rooms = zip(self._rooms(sizes), self.stride, strict=True)
+        return tuple(room // stride + 1 for room, stride in rooms)
+
+    def unread(self, sizes: Sequence[int]) -> list[int]:
+        """Entries at the end of each axis that a stride never reads: the transpose must restore
+        them."""
+        rooms = zip(self._rooms(sizes), self.stride, strict=True)
+        return [room % stride for room, stride in rooms]
+
+    def _rooms(self, sizes: Sequence[int]) -> list[int]:
+        sides = zip(sizes, self.padding, self.span, strict=True)
+        return [size + 2 * padding - span for size, padding, span in sides]
+
+
+def show_sizes(sizes: Sequence[int]) -> str:
+    """An entry for each axis as a text gives it: one number where it is that of every axis."""
+    return str(sizes[0] if len({*sizes}) == 1 else [*sizes])
 
 
 class LinearOp(ABC):
@@ -99,7 +137,7 @@ class LinearOp(ABC):
         return None
 
     def kernel(self, weights: Weights) -> Tensor:
-        """The kernel of :meth:`stencil`, (out channels, in channels / groups, k, k).
+        """The kernel of :meth:`stencil`, (out channels, in channels / groups, *kernel).
 
         Of what dtype and device it is does not matter where the op has no weights.
         """

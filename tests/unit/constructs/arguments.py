@@ -29,6 +29,9 @@ def value(parameter: Parameter) -> st.SearchStrategy[Any]:
     match parameter.kind:
         case Kind.INT:
             return st.integers(int(max(low, 0)), int(min(high, 5)))
+        case Kind.PAIR:
+            sizes = st.integers(int(max(low, 0)), int(min(high, 5)))
+            return sizes | st.tuples(sizes, sizes).filter(lambda two: two[0] != two[1])
         case Kind.REAL:
             inside = st.floats(max(low, 0.0) + 0.01, min(high, 3.0) - 0.01)
             return inside.filter(parameter.bounds.admits)

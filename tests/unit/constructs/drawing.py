@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import assume
@@ -39,6 +40,10 @@ def _value(draw: st.DrawFn, parameter: Parameter) -> Any:
     match parameter.kind:
         case Kind.INT | Kind.REAL:
             return _number(draw, parameter)
+        case Kind.PAIR:
+            single = replace(parameter, kind=Kind.INT)
+            rows, columns = (int(_number(draw, single)) for _ in range(2))
+            return rows if rows == columns or draw(st.booleans()) else (rows, columns)
         case Kind.BOOL:
             return draw(st.booleans())
         case Kind.CHOICE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics import Fix, Label, SourceFile
 from ffebm_dsl.language.diagnostics.fix import insert
@@ -157,7 +157,7 @@ def _outputs_for(
     return max(1, prod(target) * unit // prod(shape))
 
 
-def _with(op: BoundCall, name: str, value: int) -> BoundCall:
+def _with(op: BoundCall, name: str, value: int | Shape) -> BoundCall:
     """``op`` with one argument more, in the order of its signature."""
     stated = {**op.arguments, name: value}
     ordered = {key: stated[key] for key in OPS[op.name].names}
@@ -202,12 +202,13 @@ def _remedy(
             traced = trace(changed, source)
             if traced.misfit is not None or traced.shape != target:
                 continue
-            fix = set_argument(op, name, str(value), text)
+            shown = str(value) if isinstance(value, int) else show_shape(value)
+            fix = set_argument(op, name, shown, text)
             if name == OPS[op.name].counted:
-                return _Remedy(f"write `{name}={value}` in {op.name}, or leave it out", fix)
+                return _Remedy(f"write `{name}={shown}` in {op.name}, or leave it out", fix)
             if name in op.places:
-                return _Remedy(f"write `{name}={value}` in {op.name}", fix)
-            return _Remedy(f"add `{name}={value}` to {op.name}", fix)
+                return _Remedy(f"write `{name}={shown}` in {op.name}", fix)
+            return _Remedy(f"add `{name}={shown}` to {op.name}", fix)
     if len(source) == 3 and len(target) == 1 and not ops:
         chain = " : flatten() |> linear()"
         return _Remedy(f"add `{chain.strip()}`", insert(coupling.span.end, chain))
@@ -222,14 +223,16 @@ def _remedy(
     return _Remedy("a coupling without ops joins layers of one shape; add ops after `:`")
 
 
-def _changes(op: BoundCall, target: Shape) -> Iterator[tuple[str, int]]:
+def _changes(op: BoundCall, target: Shape) -> Iterator[tuple[str, int | Shape]]:
     """Other values of an op's arguments that are worth a try, likely ones first."""
     counted = OPS[op.name].counted
-    kernel = op.arguments.get("kernel")
+    kernel: Any = op.arguments.get("kernel")
     if isinstance(kernel, int):
         largest = kernel - 1 if counted else kernel // 2
         yield from (("padding", p) for p in range(min(largest, _MAX_PADDING_TRIED) + 1))
         yield from (("stride", s) for s in (1, 2, 4))
+    elif isinstance(kernel, tuple):
+        yield "padding", tuple((k - 1) // 2 for k in kernel)
     if counted:
         yield from ((counted, count) for count in (target[0], target[-1], prod(target)))
 

@@ -247,6 +247,8 @@ def value_of(
     match parameter.kind:
         case Kind.INT | Kind.REAL | Kind.BOOL:
             return _scalar(expression, parameter, scope, log)
+        case Kind.PAIR:
+            return _pair(expression, parameter, scope, log)
         case Kind.REALS:
             return _list(expression, parameter, scope, log, _scalar)
         case Kind.CALLS:
@@ -276,11 +278,16 @@ def _wrong_type(
 _WANTED = {
     Kind.BOOL: "true or false",
     Kind.INT: "a whole number",
+    Kind.PAIR: "a whole number, or a list of one for rows and one for columns",
     Kind.REAL: "a number",
     Kind.REALS: "a list of numbers",
     Kind.STRING: 'a string such as "name"',
     Kind.PART: "the name of a part, such as b1 or b1.u",
 }
+
+
+_ENTRIES = {Kind.REALS: Kind.REAL, Kind.PAIR: Kind.INT}
+"""What the entries of a list are."""
 
 
 def _scalar(
@@ -292,7 +299,7 @@ def _scalar(
     value = evaluate(expression, scope, log)
     if value is None:
         return None
-    kind = Kind.REAL if parameter.kind is Kind.REALS else parameter.kind
+    kind = _ENTRIES.get(parameter.kind, parameter.kind)
     if isinstance(value, bool) != (kind is Kind.BOOL):
         _wrong_type(expression, parameter, scope, log, show(value))
         return None
@@ -313,6 +320,20 @@ def _scalar(
         )
         return None
     return float(value) if kind is Kind.REAL else value
+
+
+def _pair(expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log) -> Value | None:
+    items = expression.items if isinstance(expression, ast.ListExpression) else (expression,) * 2
+    if len(items) != 2 or any(isinstance(item, ast.String | ast.Call) for item in items):
+        _wrong_type(expression, parameter, scope, log)
+        return None
+    rows = _scalar(items[0], parameter, scope, log)
+    if items[0] is items[1]:
+        return rows
+    columns = _scalar(items[1], parameter, scope, log)
+    if rows is None or columns is None:
+        return None
+    return rows if rows == columns else (rows, columns)
 
 
 def _list(

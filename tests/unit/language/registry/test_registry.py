@@ -53,8 +53,8 @@ def check_default(signature: Construct, parameter: Parameter) -> None:
         assert all(not p.required for p in entry.parameters)
     elif parameter.kind is Kind.BOOL:
         assert isinstance(default, bool)
-    elif parameter.kind in (Kind.INT, Kind.REAL):
-        assert isinstance(default, int if parameter.kind is Kind.INT else float)
+    elif parameter.kind in (Kind.INT, Kind.PAIR, Kind.REAL):
+        assert isinstance(default, float if parameter.kind is Kind.REAL else int)
         assert parameter.bounds.admits(default)
     elif parameter.kind is Kind.REALS:
         assert isinstance(default, tuple) and all(map(parameter.bounds.admits, default))

@@ -16,26 +16,32 @@ from ffebm_dsl.physics.interfaces import Composed, CouplingOp, LinearOp, composi
 from ffebm_dsl.physics.layout import channels_last
 
 
+def both(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
+    """A number for rows and one for columns, which are often one."""
+    one = st.integers(low, high)
+    return one.map(lambda size: (size, size)) | st.tuples(one, one)
+
+
 @st.composite
 def convolutions(draw: st.DrawFn, in_shape: tuple[int, ...], padded: bool) -> Conv2d:
     size = min(in_shape[1:])
-    kernel = draw(st.integers(1, min(4, size)))
-    reach = (size - 1) // (kernel - 1) if kernel > 1 else 2
+    kernel = draw(both(1, min(4, size)))
+    reach = (size - 1) // (max(kernel) - 1) if max(kernel) > 1 else 2
     return Conv2d(
         in_shape,
         draw(st.integers(1, 6)),
         kernel,
-        stride=draw(st.integers(1, 3)),
-        padding=draw(st.integers(0, 2)) if padded else 0,
-        dilation=draw(st.integers(1, min(2, reach))),
+        stride=draw(both(1, 3)),
+        padding=draw(both(0, 2)) if padded else 0,
+        dilation=draw(both(1, min(2, reach))),
         bias=draw(st.booleans()),
     )
 
 
 @st.composite
 def poolings(draw: st.DrawFn, in_shape: tuple[int, ...]) -> AvgPool2d:
-    kernel = draw(st.integers(1, min(3, *in_shape[1:])))
-    return AvgPool2d(in_shape, kernel, stride=draw(st.integers(1, 3)))
+    kernel = draw(both(1, min(3, *in_shape[1:])))
+    return AvgPool2d(in_shape, kernel, stride=draw(st.just(kernel) | both(1, 3)))
 
 
 @st.composite
@@ -89,7 +95,7 @@ def test_it_takes_fewer_products(ops: list[LinearOp]) -> None:
             window = op.stencil()
             if window is not None:
                 places = torch.Size(op.out_shape).numel()
-                total += places * op.in_shape[0] // window.groups * window.kernel**2
+                total += places * op.in_shape[0] // window.groups * window.taps
         return total
 
     for group in compositions(ops):
@@ -109,6 +115,9 @@ def test_what_is_composed() -> None:
     assert compositions(narrow) == [(0,), (1,)]
     assert compositions([conv, MaxPool2d((6, 8, 8), 2, stride=2)]) == [(0,), (1,)]
     assert compositions([pool, Flatten((6, 4, 4)), Linear((96,), 5)]) == [(0,), (1, 2)]
+    wide = [Conv2d(image, 6, (1, 3), padding=(0, 1)), AvgPool2d((6, 8, 8), (1, 2), stride=(1, 2))]
+    assert compositions(wide) == [(0, 1)]
+    assert Composed(wide).form == "one convolution, kernel=[1, 4], stride=[1, 2], padding=[0, 1]"
 
 
 def test_images_stay_laid_out_to_be_convolved() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from ffebm_dsl.constructs.ops.avg_pool2d import AvgPool2d
 from ffebm_dsl.constructs.ops.conv2d import Conv2d
@@ -59,6 +60,23 @@ def test_conv2d(
             groups=groups,
         )
     )
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (1, 2), (3, 2)])
+@pytest.mark.parametrize(("kernel", "padding"), [((3, 5), (1, 2)), ((1, 4), (0, 0)), (2, (1, 0))])
+def test_windows_that_are_not_square(
+    kernel: int | tuple[int, int], stride: tuple[int, int], padding: tuple[int, int]
+) -> None:
+    window = {"stride": stride, "padding": padding}
+    op = Conv2d((2, 7, 9), 4, kernel, dilation=(2, 1), **window)
+    assert_transpose(op)
+    assert_transpose(AvgPool2d((2, 7, 9), kernel, **window))
+    plain = nn.Conv2d(2, 4, kernel, stride, padding, dilation=(2, 1)).double()
+    x = normal(3, 2, 7, 9)
+    torch.testing.assert_close(op.forward(x, dict(plain.named_parameters())), plain(x))
+    pooled, routing = MaxPool2d((2, 7, 9), kernel, **window).forward(x)
+    torch.testing.assert_close(pooled, nn.functional.max_pool2d(x, kernel, stride, padding))
+    assert routing.shape == pooled.shape
 
 
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (3, 1, 0)])

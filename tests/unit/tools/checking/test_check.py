@@ -149,7 +149,7 @@ def test_relaxations_are_reported_as_configured_and_converged(
 def detached_adjoint(self: Conv2d, y: torch.Tensor, weights: Weights) -> torch.Tensor:
     """The fault of the paper's own code: the top-down weight carries no gradient."""
     s = self.stencil()
-    rest = [s.unread(size) for size in self.in_shape[1:]]
+    rest = s.unread(self.in_shape[1:])
     return F.conv_transpose2d(
         y, weights["weight"].detach(), None, s.stride, s.padding, rest, s.groups, s.dilation
     )

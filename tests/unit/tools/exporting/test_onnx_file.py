@@ -20,12 +20,12 @@ model m {
   target y: label(3)
   relax free { sweeps = 60  tolerance = 1e-7  ROUTING }
   block b1 {
-    feedforward u = x |> conv2d(4, kernel=3, padding=1) |> batch_norm2d()
+    feedforward u = x |> conv2d(4, kernel=[3, 5], padding=[1, 2]) |> batch_norm2d()
     energy hopfield {
       layer s1: [4, 8, 8] hard_sigmoid
       layer s2: [6, 4, 4] tanh
       u  ->  s1
-      s1 <-> s2 : conv2d(kernel=3, padding=1) |> POOL(2)
+      s1 <-> s2 : conv2d(kernel=[3, 5], padding=[1, 2]) |> POOL(2)
     }
     out = s2
   }
