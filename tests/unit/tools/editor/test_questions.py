@@ -25,7 +25,7 @@ def said(old: str, new: str) -> str:
     ("old", "new", "words"),
     [
         ("conv2d", "co|!nv2d", "2-d convolution"),
-        ("kernel=3", "ke|!rnel=3", "side of the square window"),
+        ("kernel=3", "ke|!rnel=3", "size of the window"),
         ("sweeps = 10", "sw|!eeps = 10", "most sweeps of the phase"),
         ("epochs", "ep|!ochs", "passes over the training set"),
         ("centered", "cen|!tered", "nudged phases at +beta and -beta"),
