@@ -4,6 +4,7 @@ from ffebm_dsl.physics.energy.constraints import (
     keep_nonnegative,
     keep_zero_diagonal,
     project,
+    project_after,
     release,
 )
 from ffebm_dsl.physics.energy.energy import Energy
@@ -27,5 +28,6 @@ __all__ = [
     "keep_nonnegative",
     "keep_zero_diagonal",
     "project",
+    "project_after",
     "release",
 ]

@@ -76,6 +76,18 @@ def project(network: nn.Module) -> None:
                 hook(module, ())
 
 
+def project_after(optimizer: torch.optim.Optimizer, network: nn.Module) -> None:
+    """Project the weights that are constrained now after every step of ``optimizer``."""
+    held = [module for module in network.modules() if _constraints(module)]
+
+    def hook(*_: object) -> None:
+        for module in held:
+            project(module)
+
+    if held:
+        optimizer.register_step_post_hook(hook)
+
+
 def release(network: nn.Module) -> None:
     """Project once more, and from then on constrain nothing.
 

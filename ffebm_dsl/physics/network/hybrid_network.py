@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.energy import project
+from ffebm_dsl.physics.energy import project, project_after
 from ffebm_dsl.physics.layout import channels_last
 from ffebm_dsl.physics.modules import Chain, NamedModules
 from ffebm_dsl.physics.network.block import BlockSettings, EnergyBlock
@@ -264,6 +264,10 @@ class HybridNetwork(nn.Module):
     def project(self) -> None:
         """Bring weights that are kept in a range, conductances, back into it."""
         project(self)
+
+    def project_after(self, optimizer: torch.optim.Optimizer) -> None:
+        """Do so after every step of ``optimizer``, with the weights that are constrained now."""
+        project_after(optimizer, self)
 
     def labels(self) -> dict[str, str]:
         """What reports call each parameter: ``b1.u.conv2d.weight``, ``b1.s1_s2.conv2d.weight``."""

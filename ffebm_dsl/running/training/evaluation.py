@@ -94,8 +94,11 @@ def _sums(network: HybridNetwork, x: Tensor, y: Tensor) -> dict[str, float]:
     """Sums over a batch: loss, hits, and of each block sweeps of the free phase and quantities."""
     outcome = network(x, y, settings=network.settings(measure=True))
     assert isinstance(outcome, Outcome)
-    top1, top5 = hits(outcome.logits, y)
-    sums = {"loss": outcome.per_sample.double().sum(), "top1": top1, "top5": top5}
+    sums = {
+        "loss": outcome.per_sample.double().sum(),
+        "top1": hits(outcome.logits, y),
+        "top5": hits(outcome.logits, y, TOP),
+    }
     for report in network.phases():
         if report.phase == "free":
             sums[report.block] = report.sweeps.sum()
@@ -105,16 +108,14 @@ def _sums(network: HybridNetwork, x: Tensor, y: Tensor) -> dict[str, float]:
     return dict(zip(sums, found, strict=True))
 
 
-def hits(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """How many labels (B,) are the largest, and among the five largest, of logits (B, K).
+def hits(logits: Tensor, y: Tensor, top: int = 1) -> Tensor:
+    """How many labels (B,) are among the ``top`` largest of logits (B, K), 0-dim.
 
-    NaN where the question has no meaning: targets (B, ...), fewer than five classes.
+    NaN where the question has no meaning: targets (B, ...), fewer than ``top`` classes.
     """
-    none = logits.new_tensor(torch.nan, dtype=torch.float64)
-    if y.dim() != 1:
-        return none, none
     flat = logits.flatten(1)
-    top1 = (flat.argmax(1) == y).sum()
-    if flat.shape[1] < TOP:
-        return top1, none
-    return top1, (flat.topk(TOP, dim=1).indices == y[:, None]).sum()
+    if y.dim() != 1 or flat.shape[1] < top:
+        return logits.new_tensor(torch.nan, dtype=torch.float64)
+    if top == 1:
+        return (flat.argmax(1) == y).sum()
+    return (flat.topk(top, dim=1).indices == y[:, None]).sum()

@@ -106,6 +106,7 @@ def assemble(
     labels = network.labels()
     named = {labels[name]: parameter for name, parameter in trainable(network).items()}
     optimizer = build_optimizer(plan.optimizer, named, spec.model.readout.name)
+    network.project_after(optimizer)
     fingerprint: dict[str, str | int] = {
         "name": data.name,
         "sha256": data.sha256,

@@ -57,7 +57,8 @@ class StepJudge:
         self._network, self._policy, self._start, self._world = network, policy, start, world
         self._growth = float(policy.arguments["growth"])
         self._weights = trainable(network)
-        self._before = norms_of([*self._weights.values()])
+        self.weights = [*self._weights.values()]
+        self._before = norms_of(self.weights)
         self._now = self._before
         self._buffers = list(network.buffers())
         self._kept = [buffer.clone() for buffer in self._buffers]
@@ -94,18 +95,19 @@ class StepJudge:
 
     @torch.no_grad()
     def flags(self, batch: Batch) -> Tensor:
-        """What is wrong after a backward pass, loss and gradient apart: 0-dim, bool, unread."""
-        self._now = norms_of([*self._weights.values()])
+        """What is wrong after a backward pass: 0-dim, bool, unread.
+
+        Loss, gradient and relaxations are looked at as they are read (``measures.read_step``).
+        """
+        norms = norms_of([*self.weights, *self._statistics])
+        self._now, statistics = norms.split([len(self.weights), len(self._statistics)])
         count = batch.part.count
-        statuses = torch.cat([report.status for report in self._network.phases()])
         wrong = [
             ~batch.x[:count].isfinite().all(),
-            statuses.eq(Status.DIVERGED).any(),
             ~self._grown().le(self._growth).all(),
         ]
         if self._statistics:
-            norms = torch.stack(torch._foreach_norm(self._statistics))
-            wrong.append(~norms.isfinite().all())
+            wrong.append(~statistics.isfinite().all())
         if batch.y.is_floating_point():
             wrong.append(~batch.y[:count].isfinite().all())
         return torch.stack(wrong).any()
@@ -128,7 +130,7 @@ class StepJudge:
     @torch.no_grad()
     def weights_trouble(self) -> Trouble | None:
         """What is wrong with the weights that the last step left, so that none such is saved."""
-        self._now = norms_of([*self._weights.values()])
+        self._now = norms_of(self.weights)
         if not self._world.any(not bool(self._grown().le(self._growth).all())):
             return None
         return self._exploded() or Trouble("exploding", "weights")

@@ -10,6 +10,7 @@ The hash chains the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +26,7 @@ U64 = NDArray[np.uint64]
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
+_TOGETHER = 256
 
 
 class Purpose(IntEnum):
@@ -62,7 +64,16 @@ def permutation(seed: int, epoch: int, size: int) -> NDArray[np.int64]:
 
 def step_seed(seed: int, step: int) -> int:
     """The seed of torch's generators for one training step."""
-    return int(bits(Purpose.STEP, seed, step)[0] >> np.uint64(1))
+    block, place = divmod(step, _TOGETHER)
+    return _step_seeds(seed, block)[place]
+
+
+@lru_cache(maxsize=1)
+def _step_seeds(seed: int, block: int) -> list[int]:
+    """The seeds of ``_TOGETHER`` steps: one hash of them all takes hardly longer than of one."""
+    steps = np.arange(block * _TOGETHER, (block + 1) * _TOGETHER)
+    found: list[int] = (bits(Purpose.STEP, seed, steps) >> np.uint64(1)).tolist()
+    return found
 
 
 def evaluation_seed(first: int) -> int:

@@ -46,17 +46,17 @@ def locate(
     return min(found, key=lambda entry: entry[0])[1] if found else None
 
 
-def damped_settings(network: HybridNetwork, moves: float) -> dict[str, BlockSettings]:
+def damped_settings(network: HybridNetwork, moves: float) -> dict[str, BlockSettings] | None:
     """The settings of every block, with sweeps that move states by less and are more in return.
 
     Sweeps move every state by only the part ``moves`` of what they did, and are ``1 / moves``
     times as many; the tolerance, a change per sweep, is multiplied by it. Neither fixed points
-    nor how far a relaxation comes to them change.
+    nor how far a relaxation comes to them change. None where ``moves`` is 1: they are the blocks'
+    own.
     """
-    settings = network.settings()
     if moves == 1:
-        return settings
-    return {name: _damped(s, moves) for name, s in settings.items()}
+        return None
+    return {name: _damped(s, moves) for name, s in network.settings().items()}
 
 
 def _damped(settings: BlockSettings, moves: float) -> BlockSettings:

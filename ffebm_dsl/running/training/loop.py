@@ -151,12 +151,14 @@ def _train_step(
     first: Trouble | None = None
     for tried in range(judge.tries):
         seed_generators(batch.seed, job.device)
-        optimizer.zero_grad(set_to_none=True)
+        for weight in judge.weights:
+            weight.grad = None
         settings = damped_settings(network, judge.damping(tried))
         outcome = session.parallel(batch.x, batch.y, settings=settings)
         # The mean over processes of these losses is the mean over samples.
         torch.autograd.backward(outcome.loss * (batch.weight * world.size))
-        numbers = measures.read_step(network, outcome, batch, judge.flags(batch), world)
+        phases, flag = network.phases(), judge.flags(batch)
+        numbers = measures.read_step(phases, judge.weights, outcome, batch, flag, world)
         trouble = judge.trouble(batch, numbers)
         first = first or trouble
         if trouble is None or trouble.lasting:
@@ -170,7 +172,6 @@ def _train_step(
             norm = torch.tensor(numbers.gradient_norm, device=job.device)
             torch.nn.utils.clip_grads_with_norm_(parameters, job.plan.clip_norm, norm)
         optimizer.step()
-        network.project()
         record_relaxations(session, numbers, progress)
     row = record_step(session, len(indices), rate, numbers)
     if first is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -86,34 +86,31 @@ class StepNumbers:
 
 
 def read_step(
-    network: HybridNetwork, outcome: Outcome, batch: Batch, flag: Tensor, world: World = ALONE
+    phases: Sequence[PhaseReport],
+    parameters: Iterable[nn.Parameter],
+    outcome: Outcome,
+    batch: Batch,
+    flag: Tensor,
+    world: World = ALONE,
 ) -> StepNumbers:
     """The numbers of a step after its backward pass, read from the device in one transfer.
 
+    ``phases`` and ``parameters`` are those of the network, ``parameters`` the trainable ones.
     ``flag`` (0-dim) says whether this process has found something else that is wrong.
     """
     count = batch.part.count
-    solves = by_solve(gathered(network.phases(), world, count))
-    losses = torch.cat([outcome.loss.detach()[None], outcome.terms]).double() * batch.weight
-    own = [
-        hits(outcome.logits[:count], batch.y[:count])[0].double(),
-        flag.double(),
-        *(losses if count else torch.zeros_like(losses)),
-    ]
-    rows = relaxation_rows(solves)
-    kept = torch.stack([*own, gradient_norm(network)])
-    values = torch.cat([kept, rows.flatten().to(kept.device)]).cpu().numpy()
-    found, flags, loss, *terms = world.all_reduce_values(values[: len(own)].tolist())
-    columns = values[len(kept) :].reshape(rows.shape).T
-    return StepNumbers(
-        loss,
-        tuple(terms),
-        found,
-        float(values[len(own)]),
-        flags > 0,
-        list(solves),
-        dict(zip(RELAXATION_COLUMNS, columns, strict=True)),
-    )
+    solves = by_solve(gathered(phases, world, count))
+    found = hits(outcome.logits[:count], batch.y[:count])
+    means = outcome.loss.detach()[None], outcome.terms
+    values = torch.cat([found[None], flag[None], *means]).double()
+    head = torch.cat([values, gradient_norm(parameters)[None]])
+    read = torch.cat([head, *_per_sample(solves)]).cpu().numpy()
+    *own, norm = read[: len(head)].tolist()
+    own[2:] = [mean * batch.weight if count else 0.0 for mean in own[2:]]
+    right, flags, loss, *terms = world.all_reduce_values(own)
+    relaxations = relaxation_columns(solves, read[len(head) :])
+    flagged = flags > 0 or bool(relaxations["diverged"].any())
+    return StepNumbers(loss, tuple(terms), right, norm, flagged, list(solves), relaxations)
 
 
 def gathered(phases: Sequence[PhaseReport], world: World, count: int) -> list[PhaseReport]:
@@ -141,19 +138,51 @@ def by_solve(phases: Sequence[PhaseReport]) -> Solves:
     return solves
 
 
-def relaxation_rows(solves: Solves) -> Tensor:
-    """``RELAXATION_COLUMNS`` of every solve, (solves, columns), float64."""
-    rows = []
-    for reports in solves.values():
-        residual = torch.cat([report.residual for report in reports]).double()
-        sweeps = torch.cat([report.sweeps for report in reports]).double()
-        status = torch.cat([report.status for report in reports])
-        chosen = [report.accelerated.sum() for report in reports if report.paces is not None]
-        accelerated = sum(chosen, residual.new_zeros(()))
-        sizes = [residual.max(), residual.median(), sweeps.mean(), sweeps.max(), accelerated]
-        codes = torch.arange(len(STATUSES), device=status.device)
-        rows.append(torch.cat([torch.stack(sizes), (status == codes[:, None]).sum(1)]))
-    return torch.stack(rows)
+def _per_sample(solves: Solves) -> list[Tensor]:
+    """Of all samples in all phases: residuals, sweeps, statuses and, if any, who was accelerated.
+
+    One after the other, as :func:`relaxation_columns` takes them.
+    """
+    reports = [report for phases in solves.values() for report in phases]
+    columns = [[r.residual for r in reports], [r.sweeps for r in reports]]
+    columns.append([r.status for r in reports])
+    if any(report.paces is not None for report in reports):
+        columns.append([r.accelerated for r in reports])
+    return [torch.cat(column) for column in columns]
+
+
+def relaxation_columns(
+    solves: Solves, values: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """``RELAXATION_COLUMNS`` of the solves, (solves,) each, from what their samples tell.
+
+    NumPy makes them: on vectors of a batch's length its calls take a fraction of the time that
+    operators of PyTorch do.
+    """
+    lengths = np.array([sum(len(r.status) for r in phases) for phases in solves.values()])
+    ends, solve = np.cumsum(lengths), np.repeat(np.arange(len(lengths)), lengths)
+    starts = ends - lengths
+    residual, sweeps, status, *accelerated = values.reshape(-1, ends[-1])
+    greatest = np.maximum.reduceat(residual, starts)
+    codes = len(STATUSES) * solve + status.astype(np.int64)
+    counts = np.bincount(codes, minlength=len(STATUSES) * len(lengths))
+    columns = [
+        greatest,
+        # As torch.median has it: the lower of two in the middle, and NaN where there is one.
+        [_lower_median(residual[i:j]) for i, j in zip(starts, ends, strict=True)],
+        np.add.reduceat(sweeps, starts) / lengths,
+        np.maximum.reduceat(sweeps, starts),
+        np.add.reduceat(accelerated[0], starts) if accelerated else np.zeros(len(lengths)),
+        *counts.reshape(-1, len(STATUSES)).T,
+    ]
+    found = dict(zip(RELAXATION_COLUMNS, np.array(columns), strict=True))
+    found["residual_median"][np.isnan(greatest)] = np.nan
+    return found
+
+
+def _lower_median(values: NDArray[np.floating[Any]]) -> float:
+    middle = (len(values) - 1) // 2
+    return float(np.partition(values, middle)[middle])
 
 
 def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
@@ -161,9 +190,9 @@ def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
     return {name: p for name, p in network.named_parameters() if p.requires_grad}
 
 
-def gradient_norm(network: nn.Module) -> Tensor:
-    """Euclidean norm over the gradients of all parameters, 0-dim, float64."""
-    gradients = [p.grad for p in network.parameters() if p.requires_grad and p.grad is not None]
+def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """Euclidean norm over the gradients of all ``parameters``, 0-dim, float64."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
     # To convert every entry to float64 would take longer than the step of the optimiser.
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)).double())
 

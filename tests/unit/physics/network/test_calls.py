@@ -17,7 +17,14 @@ from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.constructs.gradients.unrolled import Unrolled
 from ffebm_dsl.constructs.ops.linear import Linear
-from ffebm_dsl.physics.energy import Coupling, Drive, HopfieldEnergy, OpWeights, keep_nonnegative
+from ffebm_dsl.physics.energy import (
+    Coupling,
+    Drive,
+    HopfieldEnergy,
+    OpWeights,
+    keep_nonnegative,
+    project_after,
+)
 from ffebm_dsl.physics.interfaces import Layer
 from ffebm_dsl.physics.network import EnergyBlock
 from ffebm_dsl.physics.network.whole_batch import Part, share
@@ -154,6 +161,16 @@ def test_a_weight_is_kept_nonnegative_by_any_optimizer(
     assert same(found, gradient(core, core(X)), 1e-8)
     with pytest.raises(ValueError, match="no parameter called 'gain'"):
         keep_nonnegative(held, "gain")
+
+
+def test_an_optimiser_that_projects_leaves_weights_within_their_range() -> None:
+    core = core_of(4, 5, 3)
+    held = keep_nonnegative(core.energy.couplings["s0_s1"].ops["linear"])
+    moves = torch.optim.SGD(core.parameters(), lr=100.0)
+    project_after(moves, core)
+    held.weight.sum().backward()
+    moves.step()
+    assert (held.weight == 0).all()
 
 
 class Noise:

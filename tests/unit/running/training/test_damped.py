@@ -23,4 +23,4 @@ def test_a_damped_relaxation_makes_more_sweeps_of_every_kind(tmp_path: Path) -> 
     assert (damped.free.solver, damped.free.tolerance) == (Sweeps(((0,),), 0.75), 0.25e-3)
     assert damped.estimator == Implicit(0.25e-6, 20)
     assert core.settings == replace(core.settings, free=before)
-    assert damped_settings(network, 1.0) == network.settings()
+    assert damped_settings(network, 1.0) is None
