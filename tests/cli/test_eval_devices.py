@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -95,5 +96,8 @@ def test_the_report_has_its_devices_and_joules(
     assert main(["report", str(run), "--out", str(page)]) == 0
     text = page.read_text()
     assert "no run was trained on hardware" not in text
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>.*?</tr>", text)]
+    placed = {row[1]: row[2] for row in rows if row[:1] == ["run"]}
+    assert placed["trained"] == "b1, b2" and placed["coarse"] == "none"
     for said in ("array(mismatch=0.2)", "[read(0.05)]", "adc(8)", "Joules for a training step"):
         assert said in text, said

@@ -7,7 +7,12 @@ from ffebm_dsl.language.registry.parameters import POSITIVE
 from ffebm_dsl.physics.interfaces import Converter
 
 PARAMETERS = (
-    Parameter("bits", Kind.INT, "resolution; without any loss: `ideal`", bounds=Bounds(1, 24)),
+    Parameter(
+        "bits",
+        Kind.INT,
+        "resolution; for no loss at all write `ideal` in place of the call",
+        bounds=Bounds(1, 24),
+    ),
     Parameter(
         "range",
         Kind.REAL,

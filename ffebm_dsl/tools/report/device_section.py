@@ -75,13 +75,17 @@ def _batch(spec: SpecIR) -> int:
 
 def _devices(found: Sequence[tuple[Run, SpecIR]]) -> PageTable:
     rows = [
-        [short(run.name, 40), device.name, *_keys(device.arguments)]
+        [short(run.name, 40), device.name, _blocks(spec, device.name), *_keys(device.arguments)]
         for run, spec in found
         for device in spec.hardware
     ]
-    return PageTable(
-        ["run", "hardware", *(name.replace("_", " ") for name in HARDWARE.names)], rows
-    )
+    keys = (name.replace("_", " ") for name in HARDWARE.names)
+    return PageTable(["run", "hardware", "blocks", *keys], rows)
+
+
+def _blocks(spec: SpecIR, device: str) -> str:
+    names = [block.name for block in spec.model.blocks if block.hardware == device]
+    return short(", ".join(names) or "none", 60)
 
 
 def _keys(arguments: Mapping[str, Any]) -> list[str]:
