@@ -75,8 +75,8 @@ DryRunOption = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Train nothing; print the command of every trial that is not finished, one a "
-        "line, for xargs or the array of a batch system.",
+        help="Make the folder, train nothing, and print the command of every trial that is not "
+        "finished, one a line, for xargs or the array of a batch system.",
     ),
 ]
 
@@ -126,7 +126,7 @@ def sweep(
     if search is not None:
         _search(plan, wanted, how, search, storage)
     else:
-        _sweep(plan, wanted, how, spec if dry_run else None)
+        _sweep(plan, wanted, how, dry_run)
 
 
 class SweepRequest(NamedTuple):
@@ -155,8 +155,8 @@ def _logs(names: list[str]) -> list[str]:
     return [f"--log={name}" for name in names]
 
 
-def _sweep(plan: SweepPlan, wanted: SweepRequest, how: Training, dry: Path | None) -> None:
-    """All combinations; with ``dry``, the path of the spec, only their commands."""
+def _sweep(plan: SweepPlan, wanted: SweepRequest, how: Training, dry_run: bool) -> None:
+    """All combinations, or only their commands."""
     from ffebm_dsl.tools.experiments.running import opened
     from ffebm_dsl.tools.experiments.search_space import refuse_draws
     from ffebm_dsl.tools.experiments.trials import make_trials
@@ -166,12 +166,12 @@ def _sweep(plan: SweepPlan, wanted: SweepRequest, how: Training, dry: Path | Non
         wanted.source, wanted.settings, wanted.seeds, allow_large=wanted.allow_large
     )
     plan = replace(plan, trials=trials)
-    if dry is not None:
-        for trial in plan.unfinished():
-            emit(shlex.join(["ffebm", *plan.command(trial, dry)]))
-        return
     with opened(plan, wanted.source) as spec:
         left = plan.unfinished()
+        if dry_run:
+            for trial in left:
+                emit(shlex.join(["ffebm", *plan.command(trial, spec)]))
+            return
         _train(plan, spec, left, how, (len(trials) - len(left), len(trials)))
     several = [k for k in trials[0].overrides if len({t.overrides[k] for t in trials}) > 1]
     _summarise(plan, [key for key in several if key != "seed"], wanted.as_json, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -68,10 +69,16 @@ def test_a_sweep_trains_what_is_missing_and_compares(
 ) -> None:
     folder = tmp_path / "sweep"
     arguments = ["sweep", str(spec), *GRID, "--out", str(folder), "--jobs", "2", "--quiet"]
-    assert main([*arguments, "--dry-run"]) == 0
+    assert main(["sweep", str(spec), "--seeds", "9", "--out", str(folder), "--dry-run"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 9
+    assert main([*arguments, "--dry-run"]) == 0  # nothing was trained: another sweep may be
     commands = capsys.readouterr().out.splitlines()
-    assert len(commands) == 4 and not folder.exists()
-    assert commands[0].startswith(f"ffebm train {spec} --out {folder}/optimizer.lr=1e-2,seed=0 ")
+    assert len(commands) == 4
+    begun = f"ffebm train {folder}/spec.ffe --out {folder}/optimizer.lr=1e-2,seed=0 "
+    assert commands[0].startswith(begun)
+    for command in commands[1:]:
+        assert main(shlex.split(command)[1:]) == 0
+    capsys.readouterr()
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     runs = sorted(path.name for path in folder.iterdir() if path.is_dir())
@@ -128,9 +135,11 @@ def test_another_sweep_is_not_mixed_into_a_folder(
     folder.mkdir()
     (folder / "sweep.json").write_text('{"format": "ffebm-sweep 1", "trials": []}')
     (folder / "spec.ffe").write_text(SPEC, encoding="utf-8")
+    (folder / "seed=0").mkdir()
     assert main(["sweep", str(spec), *GRID, "--out", str(folder)]) == 2
     assert "folder of another sweep: options, trials differ" in capsys.readouterr().err
     (folder / "sweep.json").unlink()
+    (folder / "seed=0").rmdir()
     assert main(["sweep", str(spec), *GRID, "--out", str(folder)]) == 2
     assert "something that is no sweep: spec.ffe" in capsys.readouterr().err
     assert main(["compare", str(folder)]) == 2

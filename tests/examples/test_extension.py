@@ -161,6 +161,7 @@ def test_its_constructs_have_the_properties_of_their_kinds(site: Path) -> None:
     assert int(done.stdout.split()[-4]) >= len(BROUGHT), done.stdout
 
 
+@pytest.mark.slow
 def test_bench_compares_with_the_ops_of_its_couplings(site: Path) -> None:
     """An energy that gives phi alone has its couplings as modules."""
     once = ("--repeats", "1", "--warm-up", "0", "--threads", "1")

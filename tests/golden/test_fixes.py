@@ -28,11 +28,14 @@ def fixable(path: Path) -> list[Diagnostic]:
     return [d for d in diagnostics_of(path) if d.fix is not None and d.source.name == path.name]
 
 
-@pytest.mark.parametrize("path", [p for p in BAD if fixable(p)], ids=lambda path: path.stem)
-def test_a_fix_mends_its_fault(path: Path) -> None:
-    before = diagnostics_of(path)
-    for diagnostic in fixable(path):
-        assert mends(diagnostic, before, path), diagnostic
+def test_a_fix_mends_its_fault() -> None:
+    tried = 0
+    for path in BAD:
+        before = diagnostics_of(path)
+        for diagnostic in fixable(path):
+            assert mends(diagnostic, before, path), (path.name, diagnostic)
+            tried += 1
+    assert tried > 40
 
 
 def test_a_help_that_names_another_spelling_has_a_fix() -> None:

@@ -27,7 +27,7 @@ from ffebm_dsl.tools.experiments.results import SWEEP, read_result
 from ffebm_dsl.tools.experiments.trials import Trial
 
 FORMAT = "ffebm-sweep 1"
-LOGS = "logs"
+LOGS, SPEC = "logs", "spec.ffe"
 _POLL = 0.1
 """Seconds between two looks at the processes."""
 
@@ -74,6 +74,8 @@ class SweepPlan:
 def opened(sweep: SweepPlan, source: SourceFile) -> Iterator[Path]:
     """Make the folder, or take it up again; the spec to train. No other sweep works there.
 
+    A folder without a run yet, such as one of ``--dry-run``, is made anew.
+
     Raises:
         InputError: the folder holds something else, or a sweep with other trials or options;
             or another process has it.
@@ -90,16 +92,16 @@ def opened(sweep: SweepPlan, source: SourceFile) -> Iterator[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / LOGS).mkdir(exist_ok=True)
-        strange = [p.name for p in folder.iterdir() if p.name not in (LOCK, LOGS)]
+        held = {path.name for path in folder.iterdir()} - {LOCK, LOGS}
     except OSError as error:
         raise cannot_write(folder, error) from error
-    manifest, spec = folder / SWEEP, folder / "spec.ffe"
+    manifest, spec = folder / SWEEP, folder / SPEC
     with FileLock(folder / LOCK):
-        if manifest.is_file():
+        if SWEEP in held and held != {SWEEP, SPEC}:
             _require_same(manifest, spec, stated, source)
-        elif strange:
+        elif SWEEP not in held and held:
             raise InputError(
-                f"{folder} holds something that is no sweep: {strange[0]}",
+                f"{folder} holds something that is no sweep: {min(held)}",
                 help="give --out a new folder",
             )
         else:

@@ -125,15 +125,15 @@ def test_a_document_with_a_value_changed_compiles_or_is_explained(data: st.DataO
     if holder:
         junk = st.sampled_from([None, True, -1, 0, 7, 2**40, 1.5, "x", "layer", 'a"', [], [3], {}])
         holder[data.draw(st.sampled_from(sorted(holder)))] = data.draw(junk)
-    for document in (
-        read_yaml(SourceFile("a.yaml", write_yaml(plain))),
-        read_json(SourceFile("a.json", write_json(plain))),
-    ):
-        try:
-            compile_document(document)
-        except InputError as fault:
-            assert fault.message.startswith(f"{document.source.name}:")
-            assert "\n" not in fault.message
+    if data.draw(st.booleans()):
+        document = read_yaml(SourceFile("a.yaml", write_yaml(plain)))
+    else:
+        document = read_json(SourceFile("a.json", write_json(plain)))
+    try:
+        compile_document(document)
+    except InputError as fault:
+        assert fault.message.startswith(f"{document.source.name}:")
+        assert "\n" not in fault.message
 
 
 def said_of(old: str, new: str) -> str:

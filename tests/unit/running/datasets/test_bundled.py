@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_breast_cancer, load_digits
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.ir import compile_spec
@@ -37,6 +36,8 @@ train {
 
 
 def test_digits_are_those_of_scikit_learn() -> None:
+    from sklearn.datasets import load_digits  # takes seconds
+
     raw, bundled = read_data("digits", {}, None), load_digits()
     images, labels = bundled.images.astype(np.uint8)[:, None], bundled.target.astype(np.uint8)
     test = rows_for_test(labels)
@@ -46,6 +47,8 @@ def test_digits_are_those_of_scikit_learn() -> None:
 
 
 def test_breast_cancer_is_that_of_scikit_learn() -> None:
+    from sklearn.datasets import load_breast_cancer  # takes seconds
+
     raw, bundled = read_data("breast_cancer", {}, None), load_breast_cancer()
     test = rows_for_test(bundled.target)
     train = bundled.data[~test]

@@ -7,7 +7,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import xarray
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.records import GROUPS, RELAXATION, TRAIN, Record, image, read, write
@@ -78,6 +77,8 @@ def test_the_file_carries_default_plots_scales_and_checksums(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("group", [group.name for group in GROUPS])
 def test_xarray_opens_every_group(tmp_path: Path, group: str) -> None:
+    import xarray  # takes a second
+
     write(whole_record(steps=10), tmp_path / "run.h5")
     with xarray.open_dataset(tmp_path / "run.h5", group=f"run/{group}", engine="h5netcdf") as data:
         assert data.sizes.get("step", 10) in (1, 10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -98,10 +99,16 @@ def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
             checkpoints.load(path)
 
 
-def changed(**entries: object) -> bytes:
-    """A good checkpoint with some of its values replaced."""
+@cache
+def good() -> bytes:
     content = checkpoints.to_bytes(make(3))
     assert checkpoints.from_bytes(content, Path("c")).position.step == 3
+    return content
+
+
+def changed(**entries: object) -> bytes:
+    """A good checkpoint with some of its values replaced."""
+    content = good()
     length = int.from_bytes(content[:8], "little")
     metadata = json.loads(content[8 : 8 + length])["__metadata__"]
     values = json.loads(metadata["values"]) | entries

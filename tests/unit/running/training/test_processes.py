@@ -101,7 +101,8 @@ def test_a_run_goes_on_with_another_number(folder: Path) -> None:
     assert len(changes) == 2 and changes[0].startswith("processes: was 2, is 1")
 
 
-@pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2, 3])
 def test_several_processes_have_the_device_of_one(folder: Path, size: int) -> None:
     """Its draws, and the ranges that its converters find in the whole batch."""
     text = on(DEVICE).replace("batch_norm1d()", "batch_norm1d(sync=true)")

@@ -85,6 +85,7 @@ def test_the_gradient_of_1d_convolutions_is_the_implicit_one(pool: str) -> None:
         torch.testing.assert_close(found[0][name], gradient, rtol=1e-5, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_network_learns_which_way_a_signal_goes(tmp_path: Path) -> None:
     """Up or down, wherever the step is: arrays (n, length) serve one channel."""
     generator = np.random.default_rng(0)

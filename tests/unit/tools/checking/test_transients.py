@@ -8,7 +8,6 @@ import h5py
 import numpy as np
 import pytest
 import torch
-import xarray
 
 from ffebm_dsl.build import build
 from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
@@ -251,6 +250,8 @@ def test_the_record_opens_with_plain_readers(tmp_path: Path) -> None:
     with h5py.File(path) as file:
         assert file["run"].attrs["default"] == "transients"
         assert list(file["run/transients"].attrs["axes"]) == ["sweep", "parameter"]
+    import xarray  # takes a second
+
     with xarray.open_dataset(path, group="run/transients", engine="h5netcdf") as data:
         assert data["value"].dims == ("sweep", "parameter", "entry")
         assert float(data["cosine"].sel(parameter="b3.u.conv2d.weight").min()) > 0.999
