@@ -46,7 +46,8 @@ TIMES = {
     "1 month": 2.6e6,
     "1 year": 3.2e7,
 }
-TRAINED = ("EP", "implicit", "ideal hardware", "EP, then other devices")
+OTHERS = "EP, then other devices"
+TRAINED = ("EP", "implicit", "transfer", OTHERS)
 """How networks were trained, or on what: the order of colours."""
 
 LEFT_OUT = "steps left out by implicit"
@@ -90,14 +91,12 @@ def accuracy(folder: Path, data_dir: Path | None) -> dict[str, dict[str, Accurac
         if how == "EP" and knob == "mismatch":
             for seed in (1, 2, 3):
                 moved = evaluated(path, data_dir, OtherDevice(seed=seed))
-                found[knob].setdefault("EP, then other devices", {}).setdefault(value, []).append(
-                    moved
-                )
+                found[knob].setdefault(OTHERS, {}).setdefault(value, []).append(moved)
     for knob, lines in found.items():
         for value in lines.get("EP", {}):
             settings = {} if value == "none" else {knob: value}
             other = OtherDevice(settings=settings)
-            lines.setdefault("ideal hardware", {})[value] = [
+            lines.setdefault("transfer", {})[value] = [
                 evaluated(path, data_dir, other) for path in ideal
             ]
     return found
@@ -124,7 +123,10 @@ def table(by_knob: Mapping[str, Mapping[str, Accuracies]]) -> str:
 def _cell(column: str, found: Sequence[float]) -> str:
     if column == LEFT_OUT or not found:
         return " ".join(map(str, found))
-    return f"{' '.join(f'{100 * x:.2f}' for x in found)}: {100 * mean(found):.1f}"
+    low, centre, high = (f"{100 * x:.1f}" for x in (min(found), mean(found), max(found)))
+    if column == OTHERS:
+        return f"{centre} ({low} to {high})"
+    return f"{' '.join(f'{100 * x:.2f}' for x in found)}: {centre}"
 
 
 def _knob(result: Result) -> tuple[str, str]:
@@ -197,6 +199,7 @@ def _times(found: Accuracies) -> Callable[[Axes], None]:
         for seed in range(len(next(iter(found.values())))):
             heights = [100 * values[seed] for values in found.values()]
             ax.plot(list(found), heights, marker="o", ms=4, label=f"seed {seed}")
+        ax.tick_params(axis="x", labelsize=8)
         ax.set_ylabel("test accuracy, %")
         ax.legend(fontsize=7)
 

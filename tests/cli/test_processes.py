@@ -47,6 +47,7 @@ def test_one_process_prints_help_and_version(
         assert bool(capsys.readouterr().out) is printed
 
 
+@pytest.mark.slow
 def test_a_usage_error_of_one_process_is_not_hidden(tmp_path: Path) -> None:
     """Process 0 has begun to train, and hears of it where all meet."""
     (code, out, err), other = Ranks(tmp_path, [["train", "a.ffe"], ["train", "--nonsense"]]).ended()
