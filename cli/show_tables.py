@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -13,9 +13,11 @@ from rich.text import Text
 
 from ffebm_dsl.cli.console import coloured, emit_styled, printable
 from ffebm_dsl.cli.show_compositions import compositions_of
+from ffebm_dsl.cli.show_solver import solver_in_words
 from ffebm_dsl.language.ir.model import (
     IDEAL,
     BlockIR,
+    CallIR,
     CouplingIR,
     DriveIR,
     FeedforwardIR,
@@ -26,6 +28,9 @@ from ffebm_dsl.language.ir.model import (
 from ffebm_dsl.language.ir.tools import notation
 from ffebm_dsl.language.ir.tools.count import BlockCount, MapCount, ModelCount, PhaseCount, backward
 from ffebm_dsl.language.registry import PHASES, show_shape
+
+Noises = Mapping[str, tuple[CallIR, ...]]
+"""The noises of a device, by its name."""
 
 Row = tuple[str, str, str, str, str]
 """Statement, shape, parameters, MACs, crossings."""
@@ -49,7 +54,8 @@ def print_model(spec: SpecIR, counts: ModelCount, file: str) -> None:
 def _page(spec: SpecIR, counts: ModelCount, file: str) -> RenderableType:
     blank = Text("")
     header = Text(f"{printable(file)}\n{_header(spec)}")
-    return Group(header, _stages(spec.model, counts), _totals(counts), blank, Text(_NOTE))
+    noises = {device.name: device.arguments["noise"] for device in spec.hardware}
+    return Group(header, _stages(spec.model, counts, noises), _totals(counts), blank, Text(_NOTE))
 
 
 def _header(spec: SpecIR) -> str:
@@ -67,14 +73,14 @@ def _header(spec: SpecIR) -> str:
     return "\n".join(lines)
 
 
-def _stages(model: ModelIR, counts: ModelCount) -> Table:
+def _stages(model: ModelIR, counts: ModelCount, noises: Noises) -> Table:
     """A section for each stage, in order of computation; readouts are the last."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("stage", overflow="fold")
     table.add_column("shape", no_wrap=True)
     for heading in ("params", "MACs", "crossings"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for section in _sections(model, counts):
+    for section in _sections(model, counts, noises):
         for row in section:
             statement, *cells = row
             table.add_row(_indented(statement), *map(Text, cells))
@@ -88,11 +94,11 @@ def _indented(statement: str) -> Padding:
     return Padding(Text(text), (0, 0, 0, len(statement) - len(text)))
 
 
-def _sections(model: ModelIR, counts: ModelCount) -> Iterator[list[Row]]:
+def _sections(model: ModelIR, counts: ModelCount, noises: Noises) -> Iterator[list[Row]]:
     blocks, maps = iter(counts.blocks), iter(counts.maps)
     for stage in model.stages:
         if isinstance(stage, BlockIR):
-            yield list(_block_rows(stage, next(blocks)))
+            yield list(_block_rows(stage, next(blocks), noises.get(stage.hardware, ())))
         else:
             yield [_map_row("feedforward", stage, next(maps))]
     costs = (counts.readout, *counts.auxiliary)
@@ -101,7 +107,8 @@ def _sections(model: ModelIR, counts: ModelCount) -> Iterator[list[Row]]:
     yield [*rows, (f"loss = {loss}", "", "", "", "")]
 
 
-def _block_rows(block: BlockIR, counts: BlockCount) -> Iterator[Row]:
+def _block_rows(block: BlockIR, counts: BlockCount, noises: tuple[CallIR, ...]) -> Iterator[Row]:
+    """The parts of a block; ``noises`` are those of its hardware."""
     shapes = {layer.name: show_shape(layer.shape) for layer in block.layers}
     on = "" if block.hardware == IDEAL else f" on {block.hardware}"
     yield f"block {block.name}: {block.energy}{on}", "", "", "", ""
@@ -129,8 +136,9 @@ def _block_rows(block: BlockIR, counts: BlockCount) -> Iterator[Row]:
         crossing = f"{values:,} out"
         yield f"  {output.name} = {output.layer}", shapes[output.layer], "", "", crossing
     free, after = counts.phases
-    yield _phase_row(f"free phase: {_relaxation(block.free)}", free)
-    yield _phase_row(_backward(block), after)
+    solver = solver_in_words(block, block.free, noises)
+    yield _phase_row(f"free phase: {_relaxation(block.free, solver)}", free)
+    yield _phase_row(_backward(block, solver_in_words(block, block.nudged, noises)), after)
     yield f"  gradient {notation.written_in_full(block.gradient)}", "", "", "", ""
 
 
@@ -165,15 +173,15 @@ def _phase_row(statement: str, phase: PhaseCount) -> Row:
     return f"  {statement}", "", "", _short(phase.macs), crossings
 
 
-def _backward(block: BlockIR) -> str:
+def _backward(block: BlockIR, solver: str) -> str:
     back = backward(block)
     if back.text:
         return back.text
     times = f"{back.runs} nudged phases, each" if back.runs > 1 else "nudged phase:"
-    return f"{times} {_relaxation(block.nudged)}"
+    return f"{times} {_relaxation(block.nudged, solver)}"
 
 
-def _relaxation(relax: RelaxIR) -> str:
+def _relaxation(relax: RelaxIR, solver: str) -> str:
     sweeps = f"{relax.sweeps} sweeps"
     parts = [
         f"at most {sweeps}, tolerance {relax.tolerance:g}" if relax.tolerance else sweeps,
@@ -183,10 +191,10 @@ def _relaxation(relax: RelaxIR) -> str:
         parts.append(f"damping {relax.damping:g}")
     if relax.over_relaxation > 1:
         parts.append(f"over-relaxed by {relax.over_relaxation:g}")
-    for key in ("routing", "solver"):
-        call = getattr(relax, key)
-        if call.name != PHASES["free"].parameter(key).default:
-            parts.append(f"{key} {notation.written_in_full(call)}")
+    if relax.routing.name != PHASES["free"].parameter("routing").default:
+        parts.append(f"routing {notation.written_in_full(relax.routing)}")
+    if solver:
+        parts.append(solver)
     if relax.noise:
         noises = (notation.written_briefly(noise, "noises") for noise in relax.noise)
         parts.append(f"noise {', '.join(noises)}")

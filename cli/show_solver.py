@@ -1,0 +1,52 @@
+"""By what sweeps a phase is relaxed, for ``ffebm show``."""
+
+from __future__ import annotations
+
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR
+from ffebm_dsl.language.ir.tools import notation
+from ffebm_dsl.language.registry import NOISES, OPS, ROUTINGS
+
+AUTO = "auto"
+
+
+def solver_in_words(block: BlockIR, relax: RelaxIR, noises: tuple[CallIR, ...]) -> str:
+    """The solver of a phase of ``block``; of ``auto`` also what it chooses among there.
+
+    ``noises`` are those of the block's hardware. ``""`` where stated damping or over-relaxation
+    leave ``auto`` nothing to choose.
+    """
+    if relax.solver.name != AUTO:
+        return f"solver {notation.written_in_full(relax.solver)}"
+    if _stated(relax):
+        return ""
+    why = _why_plain(block, relax, noises)
+    free = block.free
+    # What follows a free phase is accelerated where that phase was.
+    if not why and relax is not free:
+        accelerated = free.solver.name == AUTO and not _stated(free)
+        if not accelerated or _why_plain(block, free, noises):
+            why = "as the free phase is"
+    return f"solver auto: plain{f' ({why})' if why else ' or over-relaxed, by sample'}"
+
+
+def _stated(relax: RelaxIR) -> bool:
+    return relax.damping > 0 or relax.over_relaxation > 1
+
+
+def _why_plain(block: BlockIR, relax: RelaxIR, noises: tuple[CallIR, ...]) -> str:
+    """Why ``auto`` makes plain sweeps in a phase; ``""`` where it may choose others."""
+    ends = [(c.source, c.target) for c in block.couplings]
+    if relax.tolerance == 0:
+        return "no tolerance"
+    if any(NOISES[n.name].make(n.arguments).deviation > 0 for n in (*relax.noise, *noises)):
+        return "noise"
+    if block.terms or any(a == b for a, b in ends):
+        return "a layer acts on itself"
+    if relax.order == "synchronous" and ends:
+        return "coupled layers move together"
+    # Later phases keep the routing that a free phase has come to, if it was frozen.
+    after = ROUTINGS[block.free.routing.name].freeze_after(block.free.routing.arguments)
+    routed = any(OPS[op.name].routed for c in block.couplings for op in c.ops)
+    if routed and not 0 <= after < block.free.sweeps:
+        return "live max pooling"
+    return ""

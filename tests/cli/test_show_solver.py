@@ -1,0 +1,92 @@
+"""``ffebm show`` says by what sweeps a phase is relaxed, and so it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from ffebm_dsl import SourceFile, compile_spec
+from ffebm_dsl.build import build
+from ffebm_dsl.cli.show_solver import solver_in_words
+from ffebm_dsl.constructs.solvers.auto import Auto
+
+SPEC = """ffe 1.1
+hardware noisy {{ noise = [read(0.1)] }}
+model m {{
+  input  x: image(1, 4, 4)
+  target y: label(3)
+  block b {{
+    relax free   {{ sweeps = 30  tolerance = {tolerance}  {free} }}
+    relax nudged {{ sweeps = 9  tolerance = {nudged} }}
+    feedforward u = x |> conv2d(2, kernel=3, padding=1)
+    energy hopfield {on} {{
+      layer s1: [2, 4, 4] hard_sigmoid
+      layer s2: [3] hard_sigmoid
+      u -> s1
+      s1 <-> s2 : {chain} flatten() |> linear()
+      {more}
+    }}
+    out = s2
+  }}
+  readout logits = b
+  loss = cross_entropy(logits, y)
+}}
+"""
+
+CHOSEN = "solver auto: plain or over-relaxed, by sample"
+GIVEN = {
+    "tolerance": "1e-4",
+    "nudged": "1e-4",
+    "free": "",
+    "on": "",
+    "chain": "",
+    "more": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("parts", "free", "nudged"),
+    [
+        ({}, CHOSEN, CHOSEN),
+        ({"nudged": "0"}, CHOSEN, "solver auto: plain (no tolerance)"),
+        (
+            {"tolerance": "0"},
+            "solver auto: plain (no tolerance)",
+            "solver auto: plain (as the free phase is)",
+        ),
+        ({"free": "damping = 0.2"}, "", "solver auto: plain (as the free phase is)"),
+        ({"free": "over_relaxation = 1.2"}, "", "solver auto: plain (as the free phase is)"),
+        (
+            {"free": "solver = anderson(memory=2)"},
+            "solver anderson(memory=2)",
+            "solver auto: plain (as the free phase is)",
+        ),
+        ({"free": "solver = plain"}, "solver plain", "solver auto: plain (as the free phase is)"),
+        (
+            {"free": "order = synchronous"},
+            "solver auto: plain (coupled layers move together)",
+            "solver auto: plain (as the free phase is)",
+        ),
+        ({"on": "on noisy"}, *["solver auto: plain (noise)"] * 2),
+        (
+            {"more": "s2 <-> s2 : linear()"},
+            *["solver auto: plain (a layer acts on itself)"] * 2,
+        ),
+        ({"more": "s2 : memory(12)"}, *["solver auto: plain (a layer acts on itself)"] * 2),
+        ({"chain": "max_pool2d(2) |>"}, *["solver auto: plain (live max pooling)"] * 2),
+        ({"chain": "max_pool2d(2) |>", "free": "routing = frozen(after=4)"}, CHOSEN, CHOSEN),
+    ],
+)
+def test_what_is_shown_is_what_is_built(parts: dict[str, str], free: str, nudged: str) -> None:
+    spec = compile_spec(SourceFile("m.ffe", SPEC.format(**GIVEN | parts))).spec
+    (block,) = spec.model.blocks
+    noises = {device.name: device.arguments["noise"] for device in spec.hardware}
+    words = [
+        solver_in_words(block, relax, noises.get(block.hardware, ()))
+        for relax in (block.free, block.nudged)
+    ]
+    assert words == [free, nudged]
+    if "max_pool2d" not in parts.get("chain", ""):  # what is live is known as it relaxes
+        settings = build(spec).blocks[0].core.settings
+        assert isinstance(settings.free.solver.fitted(settings.free), Auto) == (free == CHOSEN)
+        after = isinstance(settings.nudged.solver.fitted(settings.nudged), Auto)
+        assert after or nudged != CHOSEN
