@@ -130,7 +130,7 @@ def _network(model: ModelIR, hardware: Mapping[str, CallIR], generator: Generato
             stages[stage.name] = _block(stage, device, model.readout.source, generator)
         else:
             stages[stage.name] = _map(stage, model.init, generator)
-            wiring[stage.name] = MapWiring(stage.source, stage.name)
+            wiring[stage.name] = MapWiring(stage.sources, stage.name)
     readout = _map(model.readout, model.init, generator)
     # Drawn last, so that the other weights are those of the model without them.
     heads = {head.name: _map(head, model.init, generator) for head in model.auxiliary}
@@ -139,10 +139,10 @@ def _network(model: ModelIR, hardware: Mapping[str, CallIR], generator: Generato
         wiring,
         readout,
         [_loss(term, model.readout.name) for term in model.losses],
-        (model.input.name, model.readout.source),
+        (model.input.name, model.readout.sources),
         model.input.shape,
         loss_block,
-        Auxiliary(NamedModules(heads), {head.name: head.source for head in model.auxiliary}),
+        Auxiliary(NamedModules(heads), {head.name: head.sources for head in model.auxiliary}),
     )
 
 
@@ -219,7 +219,7 @@ def _block(
         )
     core = EnergyBlock(energy, list(outputs.values()), settings, name=ir.name, device=device)
     wiring = Wiring(
-        {f.name: f.source for f in ir.feedforwards},
+        {f.name: f.sources for f in ir.feedforwards},
         [d.source for d in ir.drives],
         list(outputs),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar, cast
 
 from torch import Tensor, nn
@@ -44,10 +44,25 @@ class NamedModules(nn.Module, Generic[M]):
         return tuple(self._modules)
 
 
-class Chain(NamedModules[nn.Module]):
-    """Modules applied one after the other; no modules are the identity."""
+class Join(nn.Module):
+    """What makes one tensor of two, ``join(x, other)``."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def __init__(self, join: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self._join = join
+
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:
+        return self._join(x, other)
+
+
+class Chain(NamedModules[nn.Module]):
+    """Modules applied one after the other; no modules are the identity.
+
+    Besides its input it takes a tensor for each :class:`Join` among them, in order.
+    """
+
+    def forward(self, x: Tensor, *joined: Tensor) -> Tensor:
+        others = iter(joined)
         for module in self:
-            x = module(x)
+            x = module(x, next(others)) if isinstance(module, Join) else module(x)
         return x

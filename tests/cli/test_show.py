@@ -139,6 +139,8 @@ def count_of(source: str | Path) -> ModelCount:
 
 OP_INPUTS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
     "patches": ("patches", (4, 8, 8), (16, 16)),
+    "add": ("add(x)", (4, 8, 8), (4, 8, 8)),
+    "concat": ("concat(x)", (4, 8, 8), (8, 8, 8)),
     "double": ("double", (4, 8, 8), (8, 8, 8)),
     "gain": ("gain(2.5)", (4, 8, 8), (4, 8, 8)),
     "conv2d": ("conv2d(6, kernel=3, groups=2)", (4, 8, 8), (6, 6, 6)),

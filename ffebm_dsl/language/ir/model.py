@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ffebm_dsl.language.registry import OPS
 from ffebm_dsl.language.registry.shapes import CallIR, OpIR, Shape, Value
 
 __all__ = [
@@ -51,6 +52,12 @@ class FeedforwardIR:
     ops: tuple[OpIR, ...]
     in_shape: Shape
     out_shape: Shape
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Every port that it reads: ``source``, then those that its ops join, in order."""
+        joins = (op for op in self.ops if OPS[op.name].joins)
+        return (self.source, *(op.arguments["port"] for op in joins))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ _SAMPLES: dict[Kind, str] = {
 }
 """A value for a required parameter of an example; a test compiles every example."""
 
+_VALUES: dict[Kind, int | str] = {Kind.INT: 3, Kind.PAIR: 3, Kind.PORT: "x"}
+"""The same as values, where they are not 0.1."""
+
 _SWEEPS = 20
 
 
@@ -84,10 +87,13 @@ def describe_parameter(parameter: Parameter) -> str:
 
 def example(construct: Construct, table: Table[Construct]) -> str:
     """A line of a text with a call of the construct, its required arguments filled in."""
+    samples = dict(_SAMPLES)
+    if isinstance(construct, OpConstruct):  # the ports of a loss are part of its statement
+        samples[Kind.PORT] = "x"
     stated = [
-        _SAMPLES[p.kind] if position == 0 else f"{p.name}={_SAMPLES[p.kind]}"
+        samples[p.kind] if position == 0 else f"{p.name}={samples[p.kind]}"
         for position, p in enumerate(construct.parameters)
-        if p.required and p.kind in _SAMPLES
+        if p.required and p.kind in samples
     ]
     call = f"{construct.name}({', '.join(stated)})" if stated else construct.name
     return table.statement.format(call)
@@ -115,7 +121,8 @@ def example_of(construct: OpConstruct) -> OpIR | None:
     """The op of the example on an image, a vector or a sequence; None where it takes none."""
     arguments = _arguments(construct)
     for shape in _SHAPES:
-        fit = construct.shape(arguments, shape)
+        # An example joins its input with itself.
+        fit = construct.shape(arguments, shape, *[shape] * construct.joins)
         if isinstance(fit, Fit):
             return OpIR(construct.name, arguments, shape, fit.shape)
     return None
@@ -129,7 +136,7 @@ def _arguments(construct: Construct) -> dict[str, Any]:
         if isinstance(default, SameAs):
             values[parameter.name] = values[default.parameter]
         elif parameter.required:
-            values[parameter.name] = 3 if parameter.kind in (Kind.INT, Kind.PAIR) else 0.1
+            values[parameter.name] = _VALUES.get(parameter.kind, 0.1)
         else:
             values[parameter.name] = default
     return values

@@ -71,6 +71,8 @@ class OpConstruct(Construct):
             may not be in a coupling. There it acts both ways, so it must be linear apart from
             a choice of entries such as that of max pooling.
         shape: the shape rule: arguments and the shape of the input -> that of the output.
+        joins: it reads a second tensor, at its parameter ``port``. The module takes both, and the
+            shape rule both shapes. Such an op cannot be in a coupling.
         count_parameters: trainable numbers of the op.
         count_macs: multiply-accumulates on one sample.
         counted: the parameter that gives the size of the first output dimension of the
@@ -87,7 +89,8 @@ class OpConstruct(Construct):
 
     module: Callable[[OpIR], Any]
     coupling: Callable[[OpIR], Any] | None = None
-    shape: Callable[[Arguments, Shape], Fit | Misfit] = same_shape
+    shape: Callable[..., Fit | Misfit] = same_shape
+    joins: bool = False
     count_parameters: Callable[[OpIR], int] = _nothing
     count_macs: Callable[[OpIR], int] = _nothing
     counted: str = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -59,10 +60,10 @@ class LossTerm:
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """Readouts beside the one that gives the logits, and the port that each reads."""
+    """Readouts beside the one that gives the logits, and the ports that each reads."""
 
     modules: NamedModules[nn.Module]
-    ports: Mapping[str, str]
+    ports: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,13 @@ class Wiring:
     """From which ports a block's maps and drives read, and which ports it offers.
 
     Attributes:
-        maps: for each feedforward map of the block its source port.
+        maps: for each feedforward map of the block the ports that it reads, as its chain takes
+            them.
         drives: the port behind each drive, in the energy's order.
         outputs: the port of each output, in the energy block's order.
     """
 
-    maps: Mapping[str, str]
+    maps: Mapping[str, Sequence[str]]
     drives: Sequence[str]
     outputs: Sequence[str]
 
@@ -100,13 +102,13 @@ class HybridBlock(nn.Module):
             return local[port]
 
         for name, module in zip(self.maps.names(), self.maps, strict=True):
-            local[f"{self.name}.{name}"] = module(read(self.wiring.maps[name]))
+            local[f"{self.name}.{name}"] = module(*map(read, self.wiring.maps[name]))
         return [read(port) for port in self.wiring.drives]
 
     def input_ports(self) -> list[str]:
         """The ports outside the block that it reads, in order, each once."""
         own = {f"{self.name}.{name}" for name in self.maps.names()}
-        sources = [*self.wiring.maps.values(), *self.wiring.drives]
+        sources = [*chain.from_iterable(self.wiring.maps.values()), *self.wiring.drives]
         return [port for port in dict.fromkeys(sources) if port not in own]
 
     def _probed(self, probe: Probe, port: str, tensor: Tensor) -> Tensor:
@@ -116,9 +118,9 @@ class HybridBlock(nn.Module):
 
 @dataclass(frozen=True)
 class MapWiring:
-    """From which port a model-level map reads, and which port it offers."""
+    """From which ports a model-level map reads, and which port it offers."""
 
-    source: str
+    sources: Sequence[str]
     port: str
 
 
@@ -133,9 +135,10 @@ class HybridNetwork(nn.Module):
     Args:
         stages: model-level maps and blocks by name, in order of computation.
         wiring: the ports of each model-level map, by name.
-        readout: from the port ``prediction`` to the logits.
+        readout: from the ports that it reads to the logits.
         losses: the terms of the loss, which is their weighted sum.
-        ports: (name of the input's port, port that the readout reads).
+        ports: (name of the input's port, ports that the readout reads); with a ``loss_block``
+            the latter are its output alone.
         input_shape: of one sample.
         loss_block: name of the block that is nudged by the loss itself; empty for none.
         auxiliary: readouts that only the loss reads; none with a ``loss_block``.
@@ -150,7 +153,7 @@ class HybridNetwork(nn.Module):
         wiring: Mapping[str, MapWiring],
         readout: nn.Module,
         losses: Sequence[LossTerm],
-        ports: tuple[str, str],
+        ports: tuple[str, Sequence[str]],
         input_shape: Sequence[int],
         loss_block: str = "",
         auxiliary: Auxiliary | None = None,
@@ -189,7 +192,8 @@ class HybridNetwork(nn.Module):
         ports = {self._input: channels_last(x)}
         for name, stage in zip(self.stages.names(), self.stages, strict=True):
             if not isinstance(stage, HybridBlock):
-                ports[self._wiring[name].port] = stage(ports[self._wiring[name].source])
+                wiring = self._wiring[name]
+                ports[wiring.port] = stage(*(ports[port] for port in wiring.sources))
                 continue
             drives = stage.drives(ports, probe)
             own = chosen.get(name)
@@ -200,12 +204,12 @@ class HybridNetwork(nn.Module):
                 states = refuse(_NEEDS_TARGET.format(name), states, [states])
             outputs = states if isinstance(states, tuple) else (states,)
             ports.update(zip(stage.wiring.outputs, outputs, strict=True))
-        logits = self.readout(ports[self._prediction])
+        logits = self.readout(*(ports[port] for port in self._prediction))
         if target is None:
             return logits
         read = {"": logits}
         for name, readout in zip(self.auxiliary.names(), self.auxiliary, strict=True):
-            read[name] = readout(ports[self._auxiliary_ports[name]])
+            read[name] = readout(*(ports[port] for port in self._auxiliary_ports[name]))
         terms = [term.per_sample(read[term.readout], target) for term in self._losses]
         return self._outcome(self._weighted(terms), terms, logits)
 

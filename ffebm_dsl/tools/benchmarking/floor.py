@@ -142,10 +142,10 @@ def _ends(op: LinearOp, batch: int, like: Tensor, plain: bool) -> tuple[Tensor, 
 
 def _digital(network: HybridNetwork, x: Tensor) -> Call:
     """Forward and backward of each map and readout, on the inputs of a forward pass."""
-    inputs: list[tuple[nn.Module, Tensor]] = []
+    inputs: list[tuple[nn.Module, list[Tensor]]] = []
 
     def record(module: nn.Module, arguments: tuple[Tensor, ...], _: Tensor) -> None:
-        inputs.append((module, arguments[0].detach()))
+        inputs.append((module, [argument.detach() for argument in arguments]))
 
     stages = [s.maps if isinstance(s, HybridBlock) else [s] for s in network.stages]
     maps = [module for modules in stages for module in modules]
@@ -156,13 +156,12 @@ def _digital(network: HybridNetwork, x: Tensor) -> Call:
         hook.remove()
 
     def run() -> None:
-        for module, tensor in inputs:
+        for module, tensors in inputs:
             # What enters the network asks for no gradient; what enters anything else does.
-            inner = tensor.data_ptr() != x.data_ptr()
-            leaf = tensor.detach().requires_grad_(inner)
-            out = module(leaf)
+            leaves = [t.detach().requires_grad_(t.data_ptr() != x.data_ptr()) for t in tensors]
+            out = module(*leaves)
             wanted: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
-            wanted += [leaf] if inner else []
+            wanted += [leaf for leaf in leaves if leaf.requires_grad]
             if wanted and out.requires_grad:
                 torch.autograd.grad(out.sum(), wanted)
 

@@ -9,7 +9,8 @@ holds them. So moving a layer from one block to the next moves nothing in the ch
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, CouplingIR, FeedforwardIR, ModelIR, OpIR
 from ffebm_dsl.language.registry import ACTIVATIONS, OPS
@@ -52,13 +53,16 @@ class ComparedLayer:
 LINEAR = CallIR("identity")
 
 
-@dataclass(frozen=True)
-class _Reach:
+class _Reach(NamedTuple):
     """What is at a port: ops not yet ended by a layer, after layer ``source``."""
 
     source: int
     ops: tuple[OpIR, ...] = ()
     place: str = ""
+
+
+Reaches = tuple[_Reach, ...]
+"""What is at a port: of a map that joins ports, what it reads of each."""
 
 
 @dataclass
@@ -67,7 +71,7 @@ class _Builder:
 
     readers: Mapping[str, int]
     layers: list[ComparedLayer] = field(default_factory=list)
-    ports: dict[str, _Reach] = field(default_factory=dict)
+    ports: dict[str, Reaches] = field(default_factory=dict)
 
     def end(
         self,
@@ -87,7 +91,7 @@ class _Builder:
 def chain_of(model: ModelIR) -> tuple[ComparedLayer, ...]:
     """The layers of a network in the order of the data; the last ones are the readouts', if any."""
     builder = _Builder(_count_readers(model))
-    builder.ports[model.input.name] = _Reach(INPUT)
+    builder.ports[model.input.name] = (_Reach(INPUT),)
     for stage in model.stages:
         if isinstance(stage, BlockIR):
             _add_block(builder, stage)
@@ -96,7 +100,7 @@ def chain_of(model: ModelIR) -> tuple[ComparedLayer, ...]:
     for k, readout in enumerate(model.readouts):
         place = readout.name if k else "readout"
         last = _add_map(builder, readout, place, place)
-        if last.ops:
+        if any(reach.ops for reach in last):
             _end_digital(builder, last, place)
     return tuple(builder.layers)
 
@@ -111,36 +115,42 @@ def _count_readers(model: ModelIR) -> dict[str, int]:
 def _reads(model: ModelIR) -> Iterator[str]:
     for stage in (*model.stages, *model.readouts):
         maps = stage.feedforwards if isinstance(stage, BlockIR) else (stage,)
-        yield from (map_.source for map_ in maps)
+        for map_ in maps:
+            yield from map_.sources
         if isinstance(stage, BlockIR):
             yield from (drive.source for drive in stage.drives)
 
 
-def _add_map(builder: _Builder, map_: FeedforwardIR, port: str, place: str) -> _Reach:
+def _add_map(builder: _Builder, map_: FeedforwardIR, port: str, place: str) -> Reaches:
     """Follow a map: a layer ends before each further op with weights, the rest stays open.
 
     A port that several read ends a layer too: what is before it exists once.
     """
-    before = builder.ports[map_.source]
-    reach = _Reach(before.source, before.ops, before.place or place)
+    reaches = tuple(r._replace(place=r.place or place) for r in builder.ports[map_.source])
     for op in _meaningful(map_.ops):
-        if OPS[op.name].counted and any(OPS[o.name].counted for o in reach.ops):
-            reach = _Reach(_end_digital(builder, reach, reach.place), (), place)
-        reach = _Reach(reach.source, (*reach.ops, op), place)
-    if builder.readers.get(port, 0) > 1 and reach.ops:
-        reach = _Reach(_end_digital(builder, reach, place), (), "")
-    builder.ports[port] = reach
-    return reach
+        weighted = any(OPS[o.name].counted for reach in reaches for o in reach.ops)
+        if OPS[op.name].counted and weighted:
+            reaches = (_Reach(_end_digital(builder, reaches, reaches[0].place), (), place),)
+        if OPS[op.name].joins:
+            reaches += builder.ports[op.arguments["port"]]
+            # What the port is called is no part of the network.
+            op = replace(op, arguments={})
+        reaches = tuple(_Reach(reach.source, (*reach.ops, op), place) for reach in reaches)
+    if builder.readers.get(port, 0) > 1 and any(reach.ops for reach in reaches):
+        reaches = (_Reach(_end_digital(builder, reaches, place), (), ""),)
+    builder.ports[port] = reaches
+    return reaches
 
 
-def _end_digital(builder: _Builder, reach: _Reach, place: str) -> int:
+def _end_digital(builder: _Builder, reaches: Reaches, place: str) -> int:
     """End a digital layer; an activation at the end of its ops becomes the layer's."""
-    ops, activation = reach.ops, LINEAR
-    if ops and ops[-1].name in ACTIVATIONS:
-        activation = CallIR(ops[-1].name, ops[-1].arguments)
-        ops = ops[:-1]
-    edge = Reading(reach.source, ops, reach.place, reach.place)
-    return builder.end("", place, [edge], activation)
+    activation, edges = LINEAR, list[Reading]()
+    for source, ops, at in reaches:
+        if ops and ops[-1].name in ACTIVATIONS:
+            activation = CallIR(ops[-1].name, ops[-1].arguments)
+            ops = ops[:-1]
+        edges.append(Reading(source, ops, at, at))
+    return builder.end("", place, edges, activation)
 
 
 def _meaningful(ops: Sequence[OpIR]) -> list[OpIR]:
@@ -162,7 +172,7 @@ def _add_block(builder: _Builder, block: BlockIR) -> None:
         terms = [term.call for term in block.terms if term.layer == name]
         builder.end(block.name, name, edges, layers[name].activation, terms)
     for output in block.outputs:
-        builder.ports[f"{block.name}.{output.name}"] = _Reach(numbers[output.layer])
+        builder.ports[f"{block.name}.{output.name}"] = (_Reach(numbers[output.layer]),)
 
 
 def _touching(block: BlockIR) -> dict[str, list[CouplingIR]]:
@@ -198,10 +208,10 @@ def _other(coupling: CouplingIR, name: str) -> str:
 def _drives(builder: _Builder, block: BlockIR, layer: str) -> Iterator[Reading]:
     for drive in block.drives:
         if drive.layer == layer:
-            reach = builder.ports[drive.source]
-            place = reach.place or block.name
-            ops = (*reach.ops, *_meaningful(drive.ops))
-            yield Reading(reach.source, ops, place, f"{drive.source} -> {layer}")
+            for reach in builder.ports[drive.source]:
+                place = reach.place or block.name
+                ops = (*reach.ops, *_meaningful(drive.ops))
+                yield Reading(reach.source, ops, place, f"{drive.source} -> {layer}")
 
 
 def _couplings(

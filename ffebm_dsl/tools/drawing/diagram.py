@@ -25,7 +25,7 @@ from ffebm_dsl.language.ir.tools.notation import (
     written_briefly,
     written_loss,
 )
-from ffebm_dsl.language.registry import CONVERTERS, GRADIENTS, show_shape
+from ffebm_dsl.language.registry import CONVERTERS, GRADIENTS, Shape, show_shape
 
 
 class NodeKind(Enum):
@@ -207,13 +207,18 @@ def _bare_edges(
     model: ModelIR, owners: dict[str, str], devices: Mapping[str, CallIR]
 ) -> Iterator[DiagramEdge]:
     """The edges with the converters into the analog side."""
+    ports = _port_shapes(model)
+
+    def reads(map_: FeedforwardIR, name: str) -> Iterator[DiagramEdge]:
+        for port in dict.fromkeys(map_.sources):
+            yield _use(port, name, show_shape(ports[port]), owners)
+
     for stage in model.stages:
         if isinstance(stage, FeedforwardIR):
-            yield _use(stage.source, stage.name, show_shape(stage.in_shape), owners)
+            yield from reads(stage, stage.name)
             continue
         for map_ in stage.feedforwards:
-            name = f"{stage.name}.{map_.name}"
-            yield _use(map_.source, name, show_shape(map_.in_shape), owners)
+            yield from reads(map_, f"{stage.name}.{map_.name}")
         shapes = {layer.name: show_shape(layer.shape) for layer in stage.layers}
         for drive in stage.drives:
             edge = _drive(drive, stage.name, shapes[drive.layer], owners)
@@ -222,9 +227,22 @@ def _bare_edges(
         yield from (_coupling(coupling, stage.name) for coupling in stage.couplings)
     for readout in model.readouts:
         end = readout.name if readout.ops else "loss"
-        yield _use(readout.source, end, show_shape(readout.in_shape), owners)
+        yield from reads(readout, end)
         if readout.ops:
             yield DiagramEdge(readout.name, "loss", (show_shape(readout.out_shape),))
+
+
+def _port_shapes(model: ModelIR) -> dict[str, Shape]:
+    """The shape at every port."""
+    shapes = {model.input.name: model.input.shape}
+    for stage in model.stages:
+        if isinstance(stage, FeedforwardIR):
+            shapes[stage.name] = stage.out_shape
+            continue
+        shapes |= {f"{stage.name}.{map_.name}": map_.out_shape for map_ in stage.feedforwards}
+        layers = {layer.name: layer.shape for layer in stage.layers}
+        shapes |= {f"{stage.name}.{out.name}": layers[out.layer] for out in stage.outputs}
+    return shapes
 
 
 def _owners(model: ModelIR) -> dict[str, str]:

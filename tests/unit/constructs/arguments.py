@@ -35,6 +35,8 @@ def value(parameter: Parameter) -> st.SearchStrategy[Any]:
         case Kind.REAL:
             inside = st.floats(max(low, 0.0) + 0.01, min(high, 3.0) - 0.01)
             return inside.filter(parameter.bounds.admits)
+        case Kind.PORT:
+            return st.just("x")
         case Kind.BOOL:
             return st.booleans()
         case Kind.CHOICE:

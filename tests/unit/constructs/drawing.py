@@ -44,6 +44,8 @@ def _value(draw: st.DrawFn, parameter: Parameter) -> Any:
             single = replace(parameter, kind=Kind.INT)
             rows, columns = (int(_number(draw, single)) for _ in range(2))
             return rows if rows == columns or draw(st.booleans()) else (rows, columns)
+        case Kind.PORT:
+            return "x"
         case Kind.BOOL:
             return draw(st.booleans())
         case Kind.CHOICE:
@@ -79,7 +81,7 @@ def ops(draw: st.DrawFn, construct: OpConstruct) -> OpIR:
         stated = arguments(draw, construct)
         rank = draw(st.sampled_from((1, 2, 3)))
         shape = tuple(draw(st.integers(1, 6)) for _ in range(rank))
-        fit = construct.shape(stated, shape)
+        fit = construct.shape(stated, shape, *[shape] * construct.joins)
         if isinstance(fit, Fit):
             return OpIR(construct.name, stated, shape, fit.shape)
     assume(False)

@@ -9,9 +9,10 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
+from torch import Tensor, nn
 
 from ffebm_dsl.language.ir.model import PackageIR
-from ffebm_dsl.language.registry import Construct, Table
+from ffebm_dsl.language.registry import Construct, OpConstruct, OpIR, Table
 from ffebm_dsl.language.registry.packages import GROUP, Package, find_package, load
 from ffebm_dsl.language.registry.tables import OWN, normalised
 from tests.tables import restored_tables
@@ -38,6 +39,25 @@ def installed_packages() -> Iterator[None]:
 def named_packages() -> tuple[PackageIR, ...]:
     """All of them, as a spec names them whose constructs are of any."""
     return tuple(PackageIR(p.name, p.version, p.version) for p in _found())
+
+
+class WithItself(nn.Module):
+    """An op that joins two tensors, which here are the same one."""
+
+    def __init__(self, join: nn.Module) -> None:
+        super().__init__()
+        self.join = join
+
+    def forward(self, x: Tensor) -> Tensor:
+        joined: Tensor = self.join(x, x)
+        return joined
+
+
+def module_of(construct: OpConstruct, op: OpIR) -> nn.Module:
+    """The op as a module of one tensor."""
+    module = construct.module(op)
+    assert isinstance(module, nn.Module)
+    return WithItself(module) if construct.joins else module
 
 
 def every(table: Table[Any], *, coupling: bool = False) -> pytest.MarkDecorator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ffebm_dsl.language.registry import OPS, OpConstruct, OpIR
@@ -14,7 +14,7 @@ from ffebm_dsl.physics.interfaces import RoutedOp
 from ffebm_dsl.tools.checking.promises import op_promises
 from tests.problems import generator, normal
 from tests.unit.constructs.drawing import ops
-from tests.unit.constructs.everything import every
+from tests.unit.constructs.everything import every, module_of
 
 BATCH = 2
 EVERY = every(OPS)
@@ -26,12 +26,6 @@ PROPERTY = settings(
 )
 
 
-def module_of(construct: OpConstruct, op: OpIR) -> nn.Module:
-    module = construct.module(op).double()
-    assert isinstance(module, nn.Module)
-    return module
-
-
 def entering(op: OpIR) -> Tensor:
     return normal(BATCH, *op.in_shape)
 
@@ -41,7 +35,7 @@ def entering(op: OpIR) -> Tensor:
 @given(data=st.data())
 def test_its_shape_rule_is_what_torch_does(construct: OpConstruct, data: st.DataObject) -> None:
     op = data.draw(ops(construct))
-    out = module_of(construct, op)(entering(op))
+    out = module_of(construct, op).double()(entering(op))
     assert tuple(out.shape) == (BATCH, *op.out_shape)
     assert bool(out.isfinite().all())
 
@@ -51,7 +45,7 @@ def test_its_shape_rule_is_what_torch_does(construct: OpConstruct, data: st.Data
 @given(data=st.data())
 def test_it_counts_what_torch_has_and_does(construct: OpConstruct, data: st.DataObject) -> None:
     op = data.draw(ops(construct))
-    module = module_of(construct, op)
+    module = module_of(construct, op).double()
     assert construct.count_parameters(op) == sum(p.numel() for p in module.parameters())
     with FlopCounterMode(display=False) as counter:
         module(entering(op))
@@ -66,7 +60,7 @@ def test_it_is_random_mixes_samples_or_does_nothing_only_where_it_says_so(
     construct: OpConstruct, data: st.DataObject
 ) -> None:
     op = data.draw(ops(construct))
-    module, x = module_of(construct, op), entering(op)
+    module, x = module_of(construct, op).double(), entering(op)
     if not construct.random:
         assert torch.equal(module(x), module(x))
         if construct.per_sample:
@@ -90,7 +84,7 @@ def test_its_coupling_keeps_its_promises_and_is_the_module(
     weights = {name: normal(*w.shape, seed=k) for k, (name, w) in enumerate(held().items())}
     broken = [p for p in op_promises(held.op, weights, generator()) if not p.kept]
     assert not broken, broken
-    module, x = module_of(construct, op), entering(op)
+    module, x = module_of(construct, op).double(), entering(op)
     module.load_state_dict(weights)
     with FlopCounterMode(display=False) as counter:
         y = held.op.forward(x)[0] if isinstance(held.op, RoutedOp) else held.op.forward(x, weights)

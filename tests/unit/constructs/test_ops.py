@@ -12,6 +12,7 @@ from ffebm_dsl.language.registry import OPS, Fit, OpIR
 from ffebm_dsl.physics.interfaces import LinearOp
 
 from .arguments import arguments
+from .everything import module_of
 
 BATCH = 3
 
@@ -27,7 +28,7 @@ def ops(draw: st.DrawFn, name: str) -> OpIR | None:
     """The op with random arguments on a random shape; None where it does not take that."""
     construct = OPS[name]
     values, shape = arguments(draw, construct), draw(SHAPES)
-    fit = construct.shape(values, shape)
+    fit = construct.shape(values, shape, *[shape] * construct.joins)
     return OpIR(name, values, shape, fit.shape) if isinstance(fit, Fit) else None
 
 
@@ -39,7 +40,7 @@ def test_shapes_and_counts_are_those_of_torch(name: str, data: st.DataObject) ->
     if op is None:
         return
     construct = OPS[name]
-    module = construct.module(op).eval()
+    module = module_of(construct, op).eval()
     x = torch.randn(BATCH, *op.in_shape)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
@@ -126,7 +127,7 @@ def test_per_sample_ops_do_not_look_at_the_batch(name: str, data: st.DataObject)
     construct = OPS[name]
     if op is None or construct.random:
         return
-    module = construct.module(op).double().train()
+    module = module_of(construct, op).double().train()
     x = torch.randn(4, *op.in_shape, dtype=torch.float64)
     if construct.per_sample:
         together, alone = module(x), torch.cat([module(row[None]) for row in x])

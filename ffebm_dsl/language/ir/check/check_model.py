@@ -12,7 +12,6 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.edits import set_argument
 from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedBlock,
-    ResolvedDrive,
     ResolvedMap,
     ResolvedModel,
     ResolvedPort,
@@ -205,6 +204,15 @@ def _check_last(model: ResolvedModel, last: ResolvedBlock, port: ResolvedPort, l
             labels=label,
             help="write `nudge=cotangent`",
         )
+    for port in model.readout.sources[1:] if model.readout else ():
+        log.report(
+            "FFE4002",
+            f"nudge=loss follows the state of block `{last.name}` alone, and the readout reads "
+            f"`{port.name}` too",
+            port.span,
+            labels=label,
+            help="write `nudge=cotangent`",
+        )
     for op in model.readout.chain.ops if model.readout else ():
         if op is None or (OPS[op.name].per_sample and not OPS[op.name].random):
             continue
@@ -230,13 +238,14 @@ def _output_ports(block: ResolvedBlock) -> set[str | None]:
 
 def _read_ports(model: ResolvedModel) -> Iterator[ResolvedPort]:
     """Every port that a stage or an auxiliary readout reads."""
-    yield from (readout.source for readout in model.auxiliary)
+    for readout in model.auxiliary:
+        yield from readout.sources
     for stage in model.stages:
-        if isinstance(stage, ResolvedMap):
-            yield stage.source
-            continue
-        readers: tuple[ResolvedMap | ResolvedDrive, ...] = (*stage.maps, *stage.drives)
-        yield from (reader.source for reader in readers)
+        maps = (stage,) if isinstance(stage, ResolvedMap) else stage.maps
+        for map_ in maps:
+            yield from map_.sources
+        if isinstance(stage, ResolvedBlock):
+            yield from (drive.source for drive in stage.drives)
 
 
 # Unused ----------------------------------------------------------------------------------
@@ -247,6 +256,8 @@ def _warn_of_unused(model: ResolvedModel, log: Log) -> None:
     final = _read_port(model)
     if final:
         read.add(final.name)
+    if model.readout:
+        read |= {port.name for port in model.readout.sources}
     for stage in model.stages:
         maps = (stage,) if isinstance(stage, ResolvedMap) else stage.maps
         inside = log.within(stage.expansion) if isinstance(stage, ResolvedBlock) else log

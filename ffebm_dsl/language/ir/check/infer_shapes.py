@@ -14,6 +14,7 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedSpec,
     readouts,
 )
+from ffebm_dsl.language.registry import OPS
 
 PortShapes = dict[str, Shape | None]
 
@@ -47,13 +48,14 @@ def _infer_map(map_: ResolvedMap, ports: PortShapes, log: Log) -> ResolvedMap:
     ports[map_.port] = None
     if source is None:
         return map_
-    # Behind an op that is faulty, no shape is known.
+    # Behind an op that is faulty, or reads a port that is, no shape is known.
     ops: list[BoundCall] = []
+    known = {port: shape for port, shape in ports.items() if shape is not None}
     for op in map_.chain.ops:
-        if op is None:
+        if op is None or (OPS[op.name].joins and op.arguments["port"] not in known):
             break
         ops.append(op)
-    traced = trace(ops, source)
+    traced = trace(ops, source, known)
     if traced.misfit is not None:
         report_misfit(traced.misfit, traced.at, log)
     elif len(ops) == len(map_.chain.ops):

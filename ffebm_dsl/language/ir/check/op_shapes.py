@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import prod
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Label
@@ -17,9 +18,9 @@ from ffebm_dsl.language.ir.resolve.scope import MAX_INT
 from ffebm_dsl.language.registry import OPS, Arguments, Fit, Misfit, Shape, show_shape
 
 
-def apply_op(name: str, arguments: Arguments, shape: Shape) -> Fit | Misfit:
-    """The shape after an op, or why there is none."""
-    fit = OPS[name].shape(arguments, shape)
+def apply_op(name: str, arguments: Arguments, *shapes: Shape) -> Fit | Misfit:
+    """The shape after an op, or why there is none; ``shapes`` are of all that it takes."""
+    fit = OPS[name].shape(arguments, *shapes)
     if isinstance(fit, Fit) and prod(fit.shape) > MAX_INT:
         return Misfit(f"`{name}` gives {show_shape(fit.shape)}: more than {MAX_INT} entries")
     return fit
@@ -38,12 +39,18 @@ class Traced(NamedTuple):
     at: BoundCall | None = None
 
 
-def trace(ops: Iterable[BoundCall], shape: Shape) -> Traced:
-    """Apply ops to a shape, one after the other, as far as they take it."""
+def trace(
+    ops: Iterable[BoundCall], shape: Shape, ports: Mapping[str, Shape] = MappingProxyType({})
+) -> Traced:
+    """Apply ops to a shape, one after the other, as far as they take it.
+
+    ``ports`` are the shapes of those that ops read besides.
+    """
     done: list[OpIR] = []
     notes: list[str] = []
     for op in ops:
-        fit = apply_op(op.name, op.arguments, shape)
+        joined = (ports[str(op.arguments["port"])],) if OPS[op.name].joins else ()
+        fit = apply_op(op.name, op.arguments, shape, *joined)
         if isinstance(fit, Misfit):
             return Traced(tuple(done), shape, tuple(notes), fit, op)
         done.append(OpIR(op.name, op.arguments, shape, fit.shape))

@@ -258,7 +258,7 @@ def value_of(
         case Kind.STRING:
             if isinstance(expression, ast.String):
                 return expression.value
-        case Kind.PART:
+        case Kind.PART | Kind.PORT:
             # A name of the model, which is looked up where the model is known.
             if isinstance(expression, ast.Reference):
                 return str(expression)
@@ -282,6 +282,7 @@ _WANTED = {
     Kind.REAL: "a number",
     Kind.REALS: "a list of numbers",
     Kind.STRING: 'a string such as "name"',
+    Kind.PORT: "a port, such as x or b1.skip",
     Kind.PART: "the name of a part, such as b1 or b1.u",
 }
 

@@ -118,7 +118,7 @@ def _maps(
     maps = []
     for statement in of_type(text.statements, ast.Feedforward):
         source = ports.resolve(statement.source, log)
-        chain = resolve_chain(statement.ops, statement.source, text.scope, log)
+        chain = resolve_chain(statement.ops, statement.source, text.scope, log, ports=ports)
         name = statement.name.text
         if not _declare_inside(names, statement.name, log):
             ports = ports.with_map(name, None)

@@ -179,7 +179,7 @@ def _visible_outputs(block: ResolvedBlock) -> dict[str, str | None] | None:
 
 def _resolve_map(statement: ast.Feedforward, state: _Stages, scope: Scope, log: Log) -> None:
     source = state.ports.resolve(statement.source, log)
-    chain = resolve_chain(statement.ops, statement.source, scope, log)
+    chain = resolve_chain(statement.ops, statement.source, scope, log, ports=state.ports)
     if declare(state.names, statement.name, log):
         name = statement.name.text
         state.stages.append(ResolvedMap(name, name, source, chain, statement.name.span))
@@ -188,7 +188,7 @@ def _resolve_map(statement: ast.Feedforward, state: _Stages, scope: Scope, log: 
 
 def _readout(statement: ast.Readout, state: _Stages, scope: Scope, log: Log) -> ResolvedMap:
     source = state.ports.resolve(statement.source, log)
-    chain = resolve_chain(statement.ops, statement.source, scope, log)
+    chain = resolve_chain(statement.ops, statement.source, scope, log, ports=state.ports)
     declare(state.names, statement.name, log)
     name = statement.name.text
     state.ports = state.ports.with_map(name, name)

@@ -13,6 +13,7 @@ from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.ir.model import CallIR, OpIR, PackageIR, RelaxIR, Shape
 from ffebm_dsl.language.ir.resolve.bind import BoundCall, Values
 from ffebm_dsl.language.ir.resolve.scope import Scalar
+from ffebm_dsl.language.registry import OPS
 from ffebm_dsl.language.syntax import ast
 
 
@@ -41,6 +42,13 @@ class ResolvedMap(NamedTuple):
     span: Span
     in_shape: Shape | None = None
     out_shape: Shape | None = None
+
+    @property
+    def sources(self) -> tuple[ResolvedPort, ...]:
+        """Every port that it reads, its ``source`` first."""
+        joins = (op for op in self.chain.ops if op is not None and OPS[op.name].joins)
+        ports = (ResolvedPort(str(op.arguments["port"]), op.places["port"]) for op in joins)
+        return (self.source, *ports)
 
 
 class ResolvedLayer(NamedTuple):

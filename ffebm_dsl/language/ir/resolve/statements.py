@@ -18,6 +18,7 @@ from ffebm_dsl.language.ir.resolve.bind import (
     bind_given,
     fill_defaults,
 )
+from ffebm_dsl.language.ir.resolve.ports import Ports
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedChain, ResolvedEstimator
 from ffebm_dsl.language.ir.resolve.scope import Scope
 from ffebm_dsl.language.registry import (
@@ -109,17 +110,37 @@ def resolve_settings(
 
 
 def resolve_chain(
-    ops: Sequence[ast.Call], at: ast.Node, scope: Scope, log: Log, *, coupling: bool = False
+    ops: Sequence[ast.Call],
+    at: ast.Node,
+    scope: Scope,
+    log: Log,
+    *,
+    ports: Ports | None = None,
+    coupling: bool = False,
 ) -> ResolvedChain:
-    """A chain of ops; in a coupling the last weight's output count may be left out."""
+    """A chain of ops; in a coupling the last weight's output count may be left out.
+
+    ``ports`` are those that ops of a map can read.
+    """
     span = ops[0].span.to(ops[-1].span) if ops else at.span
     known = OPS.visible(scope.packages.names)
     last = last_weight(ops, known) if coupling else -1
     bound = []
     for position, op in enumerate(ops):
         optional = frozenset({known[op.name.text].counted} if position == last else ())
-        bound.append(bind_call(op, "ops", scope, log, optional=optional))
+        call = bind_call(op, "ops", scope, log, optional=optional)
+        if call is not None and ports is not None and known[call.name].joins:
+            call = _with_port(call, op, ports, log)
+        bound.append(call)
     return ResolvedChain(tuple(bound), span)
+
+
+def _with_port(call: BoundCall, text: ast.Call, ports: Ports, log: Log) -> BoundCall | None:
+    """An op with the port that it reads; None after reporting that there is none of that name."""
+    (argument,) = (a for a in text.arguments if a.span == call.places["port"])
+    assert isinstance(argument.value, ast.Reference)
+    name = ports.resolve(argument.value, log).name
+    return replace(call, arguments={**call.arguments, "port": name}) if name else None
 
 
 def last_weight(ops: Sequence[ast.Call], known: Mapping[str, OpConstruct]) -> int:

@@ -7,6 +7,7 @@ coupling's last weight, and in a block what the model states already.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ffebm_dsl.language.ir.lower import NO_READOUT
@@ -28,7 +29,7 @@ from ffebm_dsl.language.ir.tools.notation import (
     written_briefly,
     written_loss,
 )
-from ffebm_dsl.language.registry import HARDWARE, PHASES, TRAIN, Construct
+from ffebm_dsl.language.registry import HARDWARE, OPS, PHASES, TRAIN, Construct
 
 
 class Statement(NamedTuple):
@@ -94,8 +95,17 @@ def _port(name: str, block: str = "") -> str:
     return owner if member == "out" else name
 
 
+def _with_port(op: OpIR, block: str) -> OpIR:
+    """An op with the port that it reads as a text names it."""
+    if op.name not in OPS or not OPS[op.name].joins:
+        return op
+    port = _port(op.arguments["port"], block)
+    return replace(op, arguments={**op.arguments, "port": port})
+
+
 def _map(keyword: str, map_: FeedforwardIR, at: str, block: str = "") -> Statement:
-    chain = [_port(map_.source, block), *([feedforward_chain(map_.ops)] if map_.ops else [])]
+    ops = [_with_port(op, block) for op in map_.ops]
+    chain = [_port(map_.source, block), *([feedforward_chain(ops)] if ops else [])]
     return Statement(f"{keyword} {map_.name} = {' |> '.join(chain)}", at)
 
 

@@ -30,6 +30,7 @@ def labels(old: str, new: str) -> list[str]:
         ("hard_sigmoid\n", "|!\n", [*ACTIVATIONS.visible()]),
         (": flatten() |>", ": |!", [n for n, op in OPS.visible().items() if op.in_coupling]),
         ("|> linear(size)", "|> |!", [*OPS.visible()]),
+        ("|> linear(size)", "|> add(|!)", ["port", "src"]),
         ("u  ->  s1", "u  ->  s1 : |!", [n for n, op in OPS.visible().items() if op.in_coupling]),
         ("= npz(", "= |!(", ["digits", "mnist"]),
         ("adam(lr", "|!(lr", [*OPTIMIZERS.visible()]),

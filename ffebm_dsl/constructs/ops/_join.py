@@ -1,0 +1,5 @@
+"""The parameter of ops that join two tensors."""
+
+from ffebm_dsl.language.registry import Kind, Parameter
+
+PORT = Parameter("port", Kind.PORT, "what is joined with the input of the op")
