@@ -71,7 +71,7 @@ def test_the_gradient_is_that_of_the_loss(gradient: str, tolerance: float) -> No
     outcome = found(x, y)
     assert isinstance(outcome, Outcome)
     outcome.loss.backward()
-    step = 1e-4
+    step = 1e-5
     difference = (loss(step).loss - loss(-step).loss).item() / (2 * step)
     pairs = zip(found.parameters(), directions, strict=True)
     along = sum(float((p.grad * d).sum()) for p, d in pairs if p.grad is not None)
