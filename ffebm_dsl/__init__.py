@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from ffebm_dsl.constructs.ops.flatten import Flatten
     from ffebm_dsl.constructs.ops.linear import Linear
     from ffebm_dsl.constructs.ops.max_pool2d import MaxPool2d
+    from ffebm_dsl.constructs.ops.softmax_pool2d import SoftmaxPool2d
     from ffebm_dsl.language.diagnostics import AnyPath
     from ffebm_dsl.language.ir import Compiled
     from ffebm_dsl.language.ir.model import SpecIR
@@ -94,6 +95,7 @@ __all__ = [
     "SpecError",
     "Stopped",
     "StorageError",
+    "SoftmaxPool2d",
     "Sweeps",
     "Tanh",
     "Unrolled",
@@ -123,6 +125,7 @@ _PARTS = {
         "constructs.ops.flatten": "Flatten",
         "constructs.ops.linear": "Linear",
         "constructs.ops.max_pool2d": "MaxPool2d",
+        "constructs.ops.softmax_pool2d": "SoftmaxPool2d",
         "physics.energy": "Coupling Drive Energy HopfieldEnergy ResistiveEnergy",
         "physics.interfaces": "Layer PhaseSettings Relaxation Sweeps",
         "physics.network": "BlockSettings EnergyBlock",

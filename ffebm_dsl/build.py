@@ -61,7 +61,9 @@ from ffebm_dsl.physics.interfaces import (
     DeviceSettings,
     Estimator,
     Layer,
+    NonlinearOp,
     PhaseSettings,
+    RoutedOp,
     Solver,
     Sweeps,
 )
@@ -203,9 +205,10 @@ def _block(
         # The loss is the only reader of such a block, through this output.
         outputs = {prediction: outputs[prediction]}
     edges = [(index[c.source], index[c.target]) for c in ir.couplings]
-    noises: tuple[CallIR, ...] = hardware.arguments["noise"] if hardware else ()
-    # A layer with a term reads its own old state.
+    # A layer with a term reads its own old state, as does one in front of a nonlinear op.
     edges += [(index[t.layer], index[t.layer]) for t in ir.terms]
+    edges += [(c.source, c.source) for c in couplings.values() if c.nonlinear]
+    noises: tuple[CallIR, ...] = hardware.arguments["noise"] if hardware else ()
     settings = BlockSettings(
         _relaxation(ir.free, len(layers), edges, noises),
         _relaxation(ir.nudged, len(layers), edges, noises),
@@ -309,9 +312,18 @@ def _coupling(
 def _coupling_op(
     op: OpIR, *, backward: bool = False, tied_to: OpWeights | None = None
 ) -> OpWeights:
-    coupling = OPS[op.name].coupling
-    assert coupling is not None, "the front end admits only ops with a coupling"
-    return OpWeights(coupling(op), backward=backward, tied_to=tied_to)
+    """Raises InputError where the op is of another kind than its construct says."""
+    construct = OPS[op.name]
+    assert construct.coupling is not None, "the front end admits only ops with a coupling"
+    made = construct.coupling(op)
+    said = construct.routed, construct.nonlinear, construct.holomorphic
+    smooth = isinstance(made, NonlinearOp)
+    if said != (isinstance(made, RoutedOp), smooth, smooth and made.holomorphic):
+        raise InputError(
+            f"the construct `{op.name}` misstates of what kind its op {type(made).__name__} is",
+            help="mend its `routed`, `nonlinear` and `holomorphic`",
+        )
+    return OpWeights(made, backward=backward, tied_to=tied_to)
 
 
 def _relaxation(

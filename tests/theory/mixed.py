@@ -20,6 +20,7 @@ OPS = {
     ("image", "small"): (
         "conv2d(kernel=3, padding=1) |> avg_pool2d(2)",
         "conv2d(kernel=3, padding=1) |> max_pool2d(2)",
+        "conv2d(kernel=3, padding=1) |> softmax_pool2d(2, temperature=0.4)",
     ),
     ("image", "vector"): ("flatten() |> linear()", "avg_pool2d(2) |> flatten() |> linear()"),
     ("small", "small"): ("conv2d(kernel=1)",),

@@ -68,8 +68,8 @@ class OpConstruct(Construct):
     Attributes:
         module: the op between known shapes -> ``torch.nn.Module`` on batches.
         coupling: the same -> :class:`ffebm_dsl.physics.interfaces.CouplingOp`; None where the op
-            may not be in a coupling. There it acts both ways, so it must be linear apart from
-            a choice of entries such as that of max pooling.
+            may not be in a coupling. There it acts both ways: what is not linear must be routed
+            or nonlinear.
         shape: the shape rule: arguments and the shape of the input -> that of the output.
         joins: it reads a second tensor, at its parameter ``port``. The module takes both, and the
             shape rule both shapes. Such an op cannot be in a coupling.
@@ -85,6 +85,9 @@ class OpConstruct(Construct):
         random: draws random numbers in training.
         routed: chooses among its inputs, and is linear only once the choice is fixed. Such an
             op may be in a coupling, not on a drive.
+        nonlinear: neither linear nor routed: its ``coupling`` is a
+            :class:`ffebm_dsl.physics.interfaces.NonlinearOp`. It may not be on a drive.
+        holomorphic: of a nonlinear op: that its ``coupling`` is holomorphic.
     """
 
     module: Callable[[OpIR], Any]
@@ -99,15 +102,22 @@ class OpConstruct(Construct):
     per_sample: bool = True
     random: bool = False
     routed: bool = False
+    nonlinear: bool = False
+    holomorphic: bool = False
+
+    @property
+    def linear(self) -> bool:
+        """Whether in a coupling it acts linearly."""
+        return not (self.routed or self.nonlinear)
 
     @property
     def in_coupling(self) -> bool:
         return self.coupling is not None
 
     @property
-    def holomorphic(self) -> bool:
+    def takes_complex(self) -> bool:
         """Whether in a coupling it acts on complex states: a linear op does, a choice does not."""
-        return not self.routed
+        return self.linear or self.holomorphic
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,9 @@
 """Phases of complex states: real ops on complex tensors, and their sweeps by any solver.
 
 A linear op with real weights acts on the real and on the imaginary part of a tensor, so
-every op serves complex states as it is. Only what is not linear, the activations, computes
-in complex arithmetic. Nothing here conjugates: transposes and products are those of the
-holomorphic function that phi is.
+every such op serves complex states as it is. Only what is not linear, activations and nonlinear
+ops, computes in complex arithmetic. Nothing here conjugates: transposes and products are those of
+the holomorphic function that phi is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.interfaces import BoundOp, EnergyDynamics, Routings
+from ffebm_dsl.physics.energy.chain_derivatives import Bound
+from ffebm_dsl.physics.interfaces import BoundOp, EnergyDynamics, NonlinearOp, Routings
 from ffebm_dsl.physics.layout import channels_last
 
 
@@ -49,6 +50,19 @@ class ComplexOp(BoundOp):
 
     def bias_gradient(self, y: Tensor) -> Tensor:
         return self._real.bias_gradient(y.real)
+
+
+def complex_op(op: Bound) -> Bound:
+    """The op on complex tensors.
+
+    Raises:
+        ValueError: it is not holomorphic.
+    """
+    if isinstance(op, BoundOp):
+        return ComplexOp(op)
+    if isinstance(op, NonlinearOp) and op.holomorphic:
+        return op
+    raise ValueError(f"{type(op).__name__} is not holomorphic")
 
 
 def paired(z: Tensor) -> Tensor:

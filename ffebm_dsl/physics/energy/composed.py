@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ffebm_dsl.physics.energy.chain_derivatives import Bound
 from ffebm_dsl.physics.energy.kernels import DenseOnImages, convolution
 from ffebm_dsl.physics.interfaces import (
     BoundOp,
     Composed,
-    RoutedOp,
     Stencil,
     Weights,
     compositions,
@@ -23,9 +23,9 @@ from ffebm_dsl.physics.interfaces import (
 )
 
 
-def composed(ops: Sequence[BoundOp | RoutedOp], batch: int) -> list[BoundOp | RoutedOp]:
+def composed(ops: Sequence[Bound], batch: int) -> list[Bound]:
     """The ops of a chain packed for ``batch`` samples, composed where that takes less work."""
-    short: list[BoundOp | RoutedOp] = []
+    short: list[Bound] = []
     for group in compositions([op.op if isinstance(op, BoundOp) else op for op in ops]):
         members = [op for k in group if isinstance(op := ops[k], BoundOp)]
         if not members:

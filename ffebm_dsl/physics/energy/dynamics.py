@@ -7,14 +7,15 @@ states, ``update(state, i)`` is the new state of layer ``i``.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
 
+from ffebm_dsl.physics.energy.chain_derivatives import Points
 from ffebm_dsl.physics.energy.op_chain import BoundChain
-from ffebm_dsl.physics.interfaces import Force, Routing, Routings, State, summands
+from ffebm_dsl.physics.interfaces import Force, Routings, State, summands
 from ffebm_dsl.physics.layout import take_rows
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class HopfieldDynamics:
     """``s_i <- sigma_i(d phi / d s_i + force_i)``, drives held fixed.
 
     Each coupling costs one forward and one adjoint per sweep: a forward's result and
-    routing are kept until its source layer moves.
+    points are kept until its source layer moves.
 
     Args:
         bound: the energy at its drives and weights; with a graph, what is computed is
@@ -51,7 +52,7 @@ class HopfieldDynamics:
         self._at_zero = set(range(len(bound.layers))) if from_zero else set()
         self._couplings = bound.pairs()
         self._terms, self._steps = bound.terms, bound.steps
-        self._forwards: dict[int, tuple[Tensor, Routing]] = {}
+        self._forwards: dict[int, tuple[Tensor, Points]] = {}
         self._freeze_after = freeze_after
 
     @property
@@ -97,7 +98,7 @@ class HopfieldDynamics:
             return self._held
         with self._grad_mode():
             return {
-                k: self._forward(state, k)[1]
+                k: pair.there.routing(self._forward(state, k)[1])
                 for k, pair in enumerate(self._couplings)
                 if pair.there.routed
             }
@@ -111,8 +112,8 @@ class HopfieldDynamics:
         part._couplings = [pair.reused() for pair in self._couplings]
         part._fields = {i: take_rows(u, rows) for i, u in self._fields.items()}
         part._forwards = {
-            k: (take_rows(value, rows), tuple(take_rows(c, rows) for c in routing))
-            for k, (value, routing) in self._forwards.items()
+            k: (take_rows(value, rows), tuple(take_rows(p, rows) for p in points))
+            for k, (value, points) in self._forwards.items()
         }
         return part
 
@@ -128,8 +129,8 @@ class HopfieldDynamics:
             if target == layer:
                 total.add(self._forward(state, k)[0])
             if source == layer and target not in self._at_zero:
-                routing = self._forward(state, k)[1] if pair.there.routed else ()
-                total.add_adjoint(pair.back, state[target], routing)
+                points = () if pair.there.linear else self._forward(state, k)[1]
+                total.add_adjoint(pair.back, state[target], points)
         for term in self._terms:
             if term.layer == layer:
                 total.add(term.force(state[layer]))
@@ -139,18 +140,17 @@ class HopfieldDynamics:
                 total.add(felt)
         return total.value(state[layer])
 
-    def _forward(self, state: State, k: int) -> tuple[Tensor, Routing]:
+    def _forward(self, state: State, k: int) -> tuple[Tensor, Points]:
         if k not in self._forwards:
             chain, source = self._couplings[k].there, self._ends[k][0]
             a = state[source]
             if self._held is not None and chain.routed:
-                routing = self._held[k]
-                self._forwards[k] = (chain.along(a, routing), routing)
+                self._forwards[k] = chain.forward(a, self._held[k])
             elif source in self._at_zero:
-                value, routing = chain.forward(a[:1])
+                value, points = chain.forward(a[:1])
                 self._forwards[k] = (
                     torch.cat([value] * len(a)),
-                    tuple(torch.cat([choice] * len(a)) for choice in routing),
+                    tuple(torch.cat([point] * len(a)) for point in points),
                 )
             else:
                 self._forwards[k] = chain.forward(a)
@@ -161,8 +161,9 @@ class _Transposed:
     """A map of displacements ``w`` of the state by the transpose of ``J = dv/ds``.
 
     What a coupling does to its target by one chain, the transpose does to its source by the
-    adjoint of that chain, and the other way round: ``J^T`` is never formed. Each layer's
-    displacement is zero until the layer has moved.
+    adjoint of that chain, and the other way round; a source of nonlinear ops feels its own
+    displacement too. ``J^T`` is never formed. Each layer's displacement is zero until the layer
+    has moved.
     """
 
     changes_after = -1
@@ -171,6 +172,12 @@ class _Transposed:
     def __init__(self, bound: BoundHopfield, state: State, routings: Routings) -> None:
         self._ends, self._routings = bound.ends, routings
         self._couplings = bound.pairs()
+        self._points = self._linearised(state)
+        self._met = {
+            k: state[target]
+            for k, (_, target) in enumerate(bound.ends)
+            if self._couplings[k].there.nonlinear
+        }
         self._terms, self._steps = bound.terms, bound.steps
         self._at = {term.layer: state[term.layer] for term in bound.terms}
         self._at_zero = set(range(len(bound.layers)))
@@ -185,14 +192,26 @@ class _Transposed:
     def _add(self, total: _Sum, layer: int, displaced: Callable[[int], Tensor]) -> None:
         """Add ``(J^T w)_layer``; ``displaced`` gives ``w`` of a layer."""
         for k, (pair, (source, target)) in enumerate(zip(self._couplings, self._ends, strict=True)):
-            routing = self._routings.get(k, ())
+            points = self._points.get(k, ())
             if target == layer and source not in self._at_zero:
-                total.add(pair.back.tangent(displaced(source), routing))
+                total.add(pair.back.tangent(displaced(source), points))
             if source == layer and target not in self._at_zero:
-                total.add_adjoint(pair.there, displaced(target), routing)
+                total.add_adjoint(pair.there, displaced(target), points)
+            if source == layer and k in self._met and source not in self._at_zero:
+                total.add(pair.there.hvp(displaced(source), self._met[k], points, pair.back))
         for term in self._terms:
             if term.layer == layer and layer not in self._at_zero:
                 total.add(term.product(self._at[layer], displaced(layer)))
+
+    def _linearised(self, state: State) -> dict[int, Points]:
+        """The points of each coupling that is not linear."""
+        return {
+            k: pair.there.forward(state[source], self._routings.get(k))[1]
+            if pair.there.nonlinear
+            else self._routings[k]
+            for k, (pair, (source, _)) in enumerate(zip(self._couplings, self._ends, strict=True))
+            if not pair.there.linear
+        }
 
     def _stepped(self, old: Tensor, new: Tensor, layer: int) -> Tensor:
         """The part of the way from ``old`` to ``new`` that a layer goes."""
@@ -204,6 +223,8 @@ class _Transposed:
         part._couplings = [pair.reused() for pair in self._couplings]
         part._at = {i: take_rows(s, rows) for i, s in self._at.items()}
         part._routings = rows_of(self._routings, rows)
+        part._points = rows_of(self._points, rows)
+        part._met = {k: take_rows(b, rows) for k, b in self._met.items()}
         return part
 
 
@@ -305,9 +326,9 @@ class _Sum:
         else:
             self._total, self._own = self._total + term, True
 
-    def add_adjoint(self, chain: BoundChain, b: Tensor, routing: Routing) -> None:
+    def add_adjoint(self, chain: BoundChain, b: Tensor, points: Points) -> None:
         self._own = self._total is not None
-        self._total = chain.adjoint(b, routing, self._total)
+        self._total = chain.adjoint(b, points, self._total)
 
     def value(self, like: Tensor) -> tuple[Tensor, bool]:
         """The sum, and whether its memory is its own; zeros of ``like`` without a term."""
@@ -316,6 +337,6 @@ class _Sum:
         return self._total, self._own
 
 
-def rows_of(routings: Routings, rows: Tensor) -> Routings:
-    """The routings of these samples alone."""
-    return {k: tuple(take_rows(c, rows) for c in routing) for k, routing in routings.items()}
+def rows_of(of: Mapping[int, Points], rows: Tensor) -> dict[int, Points]:
+    """The routings, or points, of these samples alone."""
+    return {k: tuple(take_rows(c, rows) for c in each) for k, each in of.items()}

@@ -54,7 +54,7 @@ from ffebm_dsl.physics.modules import NamedModules
 
 
 class HopfieldEnergy(Energy):
-    """phi bilinear in the states, and closed forms of its derivatives.
+    """phi of couplings, drives and terms, and closed forms of its derivatives.
 
     Args:
         layers: in the order of their indices.
@@ -90,7 +90,9 @@ class HopfieldEnergy(Energy):
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
         couplings = ((coupling.source, coupling.target) for coupling in self.couplings)
-        return (*couplings, *((term.layer, term.layer) for term in self.terms))
+        selves = [c.source for c in self.couplings if c.nonlinear]
+        selves += [term.layer for term in self.terms]
+        return (*couplings, *((layer, layer) for layer in selves))
 
     @property
     def drive_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -273,7 +275,7 @@ class BoundHopfield(BoundEnergy):
     def routings(self, state: State) -> Routings:
         with torch.no_grad():
             return {
-                k: there.forward(state[source])[1]
+                k: there.routing(there.forward(state[source])[1])
                 for k, ((there, _), (source, _)) in enumerate(
                     zip(self.couplings, self.ends, strict=True)
                 )
@@ -351,13 +353,13 @@ def _met(
     response: tuple[Tensor, Tensor],
     routing: Routing,
 ) -> dict[str, Tensor]:
-    """``d (<along(a), w_b> + <back(b), w_a>) / d weight`` with ``ends = (a, b)``, ``response = w``;
+    """``d (<op(a), w_b> + <back(b), w_a>) / d weight`` with ``ends = (a, b)``, ``response = w``;
     scaled on the side of b."""
     (a, b), (wa, wb) = ends, response
     if not coupling.own:
-        return pair.there.mixed_gradient(a, _times(b, float(coupling.feedback)), (wa, wb), routing)
-    found = pair.there.weight_gradient(a, wb, routing)
-    for key, gradient in pair.back.weight_gradient(wa, b, routing).items():
+        pair, b = Pair(pair.there, pair.there), _times(b, float(coupling.feedback))
+    found, back = pair.mixed_gradient((a, b), (wa, wb), routing)
+    for key, gradient in back.items():
         op, _, name = key.rpartition(".")
         found[f"{op}.{BACKWARD}{name}"] = gradient
     return {key: found[key] for key in coupling.weights()}

@@ -1,9 +1,10 @@
 """Chains of ops: what joins two layers of a block, and what a drive passes on its way in.
 
-A coupling adds ``<op(a), b>`` to phi. ``op`` is a chain of linear and routed ops, and linear
-once the routing is fixed. So the field that the coupling exerts is ``op(a)`` on ``b``, and the
-adjoint ``op^T b``, at the routing of ``a``, on ``a``. Both are computed directly, without an
-autograd graph, and are differentiable where a graph is asked for.
+A coupling adds ``<op(a), b>`` to phi, ``op`` being a chain of ops with derivative J. So the field
+that the coupling exerts is ``op(a)`` on ``b``, and the adjoint ``J^T b``, J taken at ``a``, on
+``a``. Both are computed directly, without an autograd graph, and are differentiable where a graph
+is asked for. Most ops are linear; J of the others depends on their choices or inputs, which
+``forward`` gives as the chain's *points* (:mod:`~ffebm_dsl.physics.energy.chain_derivatives`).
 
 Shapes: ``a`` is (B, *shape of the chain's input), ``b`` is (B, *shape of its output).
 """
@@ -18,15 +19,31 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.energy.complex_states import ComplexOp
+from ffebm_dsl.physics.energy.chain_derivatives import (
+    Bound,
+    Points,
+    adjoints,
+    forward,
+    inputs,
+    routing_of,
+    second_order,
+    tangent,
+    tangents,
+)
+from ffebm_dsl.physics.energy.complex_states import complex_op
 from ffebm_dsl.physics.energy.composed import composed
 from ffebm_dsl.physics.energy.weights import BACKWARD, OpWeights
-from ffebm_dsl.physics.interfaces import BoundOp, CouplingOp, RoutedOp, Weights
+from ffebm_dsl.physics.interfaces import (
+    BoundOp,
+    CouplingOp,
+    LinearOp,
+    NonlinearOp,
+    RoutedOp,
+    Routing,
+    Weights,
+)
 from ffebm_dsl.physics.layout import blank
 from ffebm_dsl.physics.modules import NamedModules
-
-Routing = tuple[Tensor, ...]
-"""One index tensor per routed op of a chain, in the order of the chain."""
 
 OWN = "own"
 """The feedback of a coupling whose way back has weights of its own."""
@@ -66,6 +83,11 @@ class OpChain(nn.Module):
         """Whether an op of the chain needs a routing."""
         return any(isinstance(held.op, RoutedOp) for held in self.ops)
 
+    @property
+    def nonlinear(self) -> bool:
+        """Whether an op of the chain is nonlinear: then its source feels its own state."""
+        return any(isinstance(held.op, NonlinearOp) for held in self.ops)
+
     def bound(
         self, weights: Weights, batch: int | None = None, *, backward: bool = False
     ) -> BoundChain:
@@ -74,9 +96,9 @@ class OpChain(nn.Module):
         With ``batch`` they are packed for the sweeps of so many samples, without a graph.
         ``backward`` takes those of the way back.
         """
-        ops: list[BoundOp | RoutedOp] = []
+        ops: list[Bound] = []
         for name, held in zip(self.ops.names(), self.ops, strict=True):
-            if isinstance(held.op, RoutedOp):
+            if not isinstance(held.op, LinearOp):
                 ops.append(held.op)
                 continue
             keys = [k for k in held.op.weight_shapes() if not (backward and k == "bias")]
@@ -89,7 +111,7 @@ class Coupling(OpChain):
     """What two layers, given by their indices, exert on each other.
 
     The target feels ``op(s_source)``, and the source ``feedback`` times the transpose,
-    ``op^T s_target``. With a feedback of 1 both derive from ``<op(s_source), s_target>``; with
+    ``J^T s_target``. With a feedback of 1 both derive from ``<op(s_source), s_target>``; with
     another one they may still derive from an energy
     (:mod:`~ffebm_dsl.physics.interfaces.reciprocity`). With ``feedback="own"`` the source feels
     the transpose of the same ops with weights of their own, and no energy is left.
@@ -139,13 +161,13 @@ class Drive(OpChain):
     """``<op(u), s_layer>``: what a map's output passes on its way into a layer, one way.
 
     Raises:
-        ValueError: an op that needs a routing; it belongs in the feedforward map.
+        ValueError: an op that is not linear; it belongs in the feedforward map.
     """
 
     def __init__(self, layer: int, ops: Mapping[str, CouplingOp | OpWeights] | None = None) -> None:
         super().__init__(ops)
-        if self.routed:
-            raise ValueError("the ops of a drive are linear: put max pooling in the map before it")
+        if self.routed or self.nonlinear:
+            raise ValueError("the ops of a drive are linear: put others in the map before it")
         self.layer = layer
 
 
@@ -156,18 +178,22 @@ class BoundChain:
     adjoint overwrites.
     """
 
-    def __init__(
-        self, names: Sequence[str], ops: Sequence[BoundOp | RoutedOp], batch: int | None
-    ) -> None:
+    def __init__(self, names: Sequence[str], ops: Sequence[Bound], batch: int | None) -> None:
         self.names, self.plain = names, ops
         self.routed = any(isinstance(op, RoutedOp) for op in ops)
+        self.nonlinear = any(isinstance(op, NonlinearOp) for op in ops)
         self._packed = batch is not None
         self._ops = list(ops) if batch is None else composed(ops, batch)
         self._buffers: dict[int, Tensor] = {}
         self._factor = 1.0
 
+    @property
+    def linear(self) -> bool:
+        """Whether every op is linear, so that there are no points."""
+        return not (self.routed or self.nonlinear)
+
     def scaled(self, factor: float) -> BoundChain:
-        """The same linear map times ``factor``: in :meth:`tangent` and :meth:`adjoint`."""
+        """The same map times ``factor``: in :meth:`tangent` and :meth:`adjoint`."""
         other = self.reused()
         other._factor = factor * self._factor
         return other
@@ -178,11 +204,9 @@ class BoundChain:
         Raises:
             ValueError: an op that is not holomorphic, such as max pooling.
         """
-        if self.routed:
-            raise ValueError("a choice among inputs, as max pooling makes it, is not holomorphic")
         other = self.reused()
-        other.plain = [ComplexOp(op) for op in self.plain if isinstance(op, BoundOp)]
-        other._ops = [ComplexOp(op) for op in self._ops if isinstance(op, BoundOp)]
+        other.plain = [complex_op(op) for op in self.plain]
+        other._ops = [complex_op(op) for op in self._ops]
         return other
 
     def reused(self) -> BoundChain:
@@ -191,30 +215,26 @@ class BoundChain:
         other._buffers = {}
         return other
 
-    def forward(self, a: Tensor) -> tuple[Tensor, Routing]:
-        """``op(a)`` and the routing that was taken."""
-        routing = []
+    def forward(self, a: Tensor, routing: Routing | None = None) -> tuple[Tensor, Points]:
+        """``op(a)``, by the choices of ``routing`` if it is given, and the points."""
+        return forward(self._ops, a, routing)
+
+    def routing(self, points: Points) -> Routing:
+        """The choices among the points."""
+        return routing_of(self._ops, points)
+
+    def tangent(self, a: Tensor, points: Points) -> Tensor:
+        """The derivative of ``op`` at the points, in direction ``a``."""
+        a, at = self._times(a), iter(points)
         for op in self._ops:
-            if isinstance(op, RoutedOp):
-                a, choice = op.forward(a)
-                routing.append(choice)
-            else:
-                a = op(a)
-        return a, tuple(routing)
-
-    def along(self, a: Tensor, routing: Routing) -> Tensor:
-        """``op(a)`` at a given routing."""
-        return _along(self._ops, a, routing)
-
-    def tangent(self, a: Tensor, routing: Routing) -> Tensor:
-        """The derivative of ``op`` in direction ``a``: :meth:`along` without the biases."""
-        return _along(self._ops, self._times(a), routing, tangent=True)
+            a = tangent(op, a, None if isinstance(op, BoundOp) else next(at))
+        return a
 
     def offset(self) -> Tensor | None:
         """What a chain of linear ops makes of zero, (1, *shape of its output); None: zero."""
         value: Tensor | None = None
         for op in self._ops:
-            assert isinstance(op, BoundOp), "a routed op makes what its routing says"
+            assert isinstance(op, BoundOp), "only a linear op is the same at all inputs"
             bias = op.weights.get("bias")
             if value is not None:
                 value = op(value)
@@ -223,52 +243,59 @@ class BoundChain:
                 value = value + bias.view(1, -1, *[1] * (value.dim() - 2))
         return value
 
-    def adjoint(self, b: Tensor, routing: Routing, onto: Tensor | None = None) -> Tensor:
-        """``op^T b`` at ``routing``; with ``onto`` the sum of both, in a tensor of its own."""
-        choices, b = iter(reversed(routing)), self._times(b)
+    def adjoint(self, b: Tensor, points: Points, onto: Tensor | None = None) -> Tensor:
+        """``J^T b`` at the points; with ``onto`` the sum of both, in a tensor of its own."""
+        at, b = iter(reversed(points)), self._times(b)
         for k in reversed(range(len(self._ops))):
             op = self._ops[k]
             if isinstance(op, RoutedOp):
-                b = op.adjoint(b, next(choices), self._buffer(k, op, b))
+                b = op.adjoint(b, next(at), self._buffer(k, op, b))
+            elif isinstance(op, NonlinearOp):
+                b = op.adjoint(b, next(at))
             elif k == 0 and onto is not None:
                 return op.adjoint_onto(b, onto)
             else:
                 b = op.adjoint(b)
         return b if onto is None else onto + b
 
+    def hvp(self, da: Tensor, b: Tensor, points: Points, back: BoundChain) -> Tensor:
+        """The gradient by ``a`` of ``<da, J^T b>``, J that of ``back`` at this chain's points.
+
+        Where ``back`` is this chain, it is the Hessian of ``<op(a), b>`` times ``da``. An op of
+        the chain is nonlinear: otherwise there would be nothing to compute.
+        """
+        entering = tangents(back._ops, da, points)
+        leaving = adjoints(back._ops, back._times(b), points)
+        found = second_order(self._ops, entering, leaving, points)[1]
+        assert found is not None, "no op is nonlinear"
+        return found
+
     def weight_gradient(self, a: Tensor, b: Tensor, routing: Routing) -> dict[str, Tensor]:
-        """``d <along(a), b> / d weight``, summed over the batch, by the weight's name."""
+        """``d <op(a), b> / d weight``, summed over the batch, by the weight's name."""
         with torch.no_grad():
-            inputs, cotangents = _entering(self.plain, a, routing), _leaving(self.plain, b, routing)
-            return self._gradients(inputs, cotangents, cotangents)
+            entering, points = inputs(self.plain, a, routing)
+            leaving = adjoints(self.plain, b, points)
+            return self.gradients(entering, leaving, leaving)
 
     def mixed_gradient(
         self, a: Tensor, b: Tensor, moved: tuple[Tensor, Tensor], routing: Routing
     ) -> dict[str, Tensor]:
-        """The same of ``<along(a), db> + <tangent(da), b>``, with ``moved = (da, db)``."""
-        ops = self.plain
-        with torch.no_grad():
-            inputs, cotangents = _entering(ops, a, routing), _leaving(ops, moved[1], routing)
-            others = _entering(ops, moved[0], routing, tangent=True)
-            back = _leaving(ops, b, routing)
-            return self._gradients(
-                {k: torch.cat([inputs[k], others[k]]) for k in inputs},
-                {k: torch.cat([cotangents[k], back[k]]) for k in cotangents},
-                cotangents,
-            )
+        """``d (<op(a), db> + <J da, b>) / d weight``, with ``moved = (da, db)``, as above."""
+        return Pair(self, self).mixed_gradient((a, b), moved, routing)[0]
 
-    def _gradients(
+    def gradients(
         self,
-        inputs: dict[int, Tensor],
-        cotangents: dict[int, Tensor],
-        affine: dict[int, Tensor],
+        entering: Mapping[int, Tensor],
+        leaving: Mapping[int, Tensor],
+        affine: Mapping[int, Tensor],
     ) -> dict[str, Tensor]:
         """Gradients by name; ``affine`` are the cotangents that biases feel."""
         gradients: dict[str, Tensor] = {}
-        for k, x in inputs.items():
+        for k, x in entering.items():
             op = self.plain[k]
-            assert isinstance(op, BoundOp)
-            found = op.weight_gradient(x, cotangents[k])
+            if not isinstance(op, BoundOp):
+                continue
+            found = op.weight_gradient(x, leaving[k])
             if "bias" in op.weights:
                 found["bias"] = op.bias_gradient(affine[k])
             gradients |= {f"{self.names[k]}.{key}": g for key, g in found.items()}
@@ -308,53 +335,25 @@ class Pair(NamedTuple):
         there = self.there.complex()
         return Pair(there, there if self.back is self.there else self.back.complex())
 
+    def mixed_gradient(
+        self, ends: tuple[Tensor, Tensor], moved: tuple[Tensor, Tensor], routing: Routing
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """``d (<op(a), db> + <da, J^T b>) / d weight``, ``ends = (a, b)``, ``moved = (da, db)``.
 
-def _along(
-    ops: Sequence[BoundOp | RoutedOp], a: Tensor, routing: Routing, *, tangent: bool = False
-) -> Tensor:
-    choices = iter(routing)
-    for op in ops:
-        if isinstance(op, RoutedOp):
-            a = op.tangent(a, next(choices))
-        else:
-            a = op.tangent(a) if tangent else op(a)
-    return a
-
-
-def _weighted(ops: Sequence[BoundOp | RoutedOp]) -> list[int]:
-    return [k for k, op in enumerate(ops) if isinstance(op, BoundOp) and op.weights]
-
-
-def _entering(
-    ops: Sequence[BoundOp | RoutedOp], a: Tensor, routing: Routing, *, tangent: bool = False
-) -> dict[int, Tensor]:
-    """What enters each op that has weights, as ``a`` enters the chain."""
-    inputs: dict[int, Tensor] = {}
-    weighted = _weighted(ops)
-    choices = iter(routing)
-    for k in range(max(weighted, default=-1) + 1):
-        op = ops[k]
-        if k in weighted:
-            inputs[k] = a
-        if k == weighted[-1]:
-            break
-        if isinstance(op, RoutedOp):
-            a = op.tangent(a, next(choices))
-        else:
-            a = op.tangent(a) if tangent else op(a)
-    return inputs
-
-
-def _leaving(ops: Sequence[BoundOp | RoutedOp], b: Tensor, routing: Routing) -> dict[int, Tensor]:
-    """The cotangent of what leaves each op that has weights, ``b`` being the chain's."""
-    cotangents: dict[int, Tensor] = {}
-    weighted = _weighted(ops)
-    choices = iter(reversed(routing))
-    for k in reversed(range(min(weighted, default=len(ops)), len(ops))):
-        op = ops[k]
-        if k in weighted:
-            cotangents[k] = b
-        if k == weighted[0]:
-            break
-        b = op.adjoint(b, next(choices)) if isinstance(op, RoutedOp) else op.adjoint(b)
-    return cotangents
+        J is that of ``back`` where this is another chain with weights of its own. By the names
+        of the weights of ``there``, and of those of ``back`` beside them.
+        """
+        (a, b), (da, db) = ends, moved
+        there, back = self
+        with torch.no_grad():
+            entering, points = inputs(there.plain, a, routing)
+            moving, meeting = tangents(back.plain, da, points), adjoints(back.plain, b, points)
+            leaving = adjoints(there.plain, db, points)
+            bent = second_order(there.plain, moving, meeting, points)[0]
+            leaving |= {k: leaving[k] + bent[k] for k in leaving if k in bent}
+            if back is not there:
+                own = back.gradients(moving, meeting, meeting)
+                return there.gradients(entering, leaving, leaving), own
+            joined = {k: torch.cat([entering[k], moving[k]]) for k in entering}
+            cotangents = {k: torch.cat([leaving[k], meeting[k]]) for k in entering}
+            return there.gradients(joined, cotangents, leaving), {}

@@ -80,7 +80,7 @@ class ResistiveEnergy(HopfieldEnergy):
                 )
         if any(coupling.feedback != 1 for coupling in self.couplings):
             raise ValueError("a resistor acts equally both ways: its coupling has feedback 1")
-        if any(coupling.routed for coupling in self.couplings):
+        if any(coupling.routed or coupling.nonlinear for coupling in self.couplings):
             raise ValueError("the ops of a resistive energy are linear: max pooling is not")
         for chain in self.chains:
             for held in chain.ops:

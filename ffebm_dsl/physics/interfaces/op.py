@@ -1,9 +1,10 @@
-"""What an op of a coupling offers: a linear map, its transpose, and nothing that it holds.
+"""What an op of a coupling offers: a map, its transpose, and nothing that it holds.
 
 An op is a value: it knows its shapes and its arguments, and takes its weights as an
 argument. So the same op serves a parameter, the output of a parametrisation, a weight with
-a graph and one without. A *routed* op is linear once its choice of inputs, its routing, is
-fixed; max pooling is one.
+a graph and one without. Most ops are linear. A *routed* op is linear once its choice of inputs,
+its routing, is fixed; max pooling is one. A *nonlinear* op has a Jacobian at every input;
+softmax pooling is one.
 
 Shapes: ``x`` is (B, *in_shape), ``y`` is (B, *out_shape); ``weights`` maps a weight's name
 to its tensor.
@@ -12,9 +13,9 @@ to its tensor.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -176,7 +177,66 @@ class RoutedOp(ABC):
         """``y`` put where ``routing`` says; into ``out``, (B, *in_shape), if given."""
 
 
-CouplingOp: TypeAlias = LinearOp | RoutedOp
+class NonlinearOp(ABC):
+    """A smooth op without weights, with Jacobian ``J(x)``.
+
+    A subclass gives :meth:`forward`, in operations of PyTorch that have second derivatives. The
+    other methods follow from it by automatic differentiation; a subclass overrides them where it
+    has something faster, differentiable too, and ``ffebm check`` compares both.
+
+    Attributes:
+        holomorphic: whether it takes complex tensors too, as the holomorphic function that it
+            is. Its derivatives then conjugate nothing.
+    """
+
+    holomorphic: ClassVar[bool] = False
+    in_shape: tuple[int, ...]
+    out_shape: tuple[int, ...]
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, *in_shape) to (B, *out_shape)."""
+
+    def tangent(self, dx: Tensor, x: Tensor) -> Tensor:
+        """``J(x) dx``."""
+        # The transpose of the adjoint, which is linear in what it is given.
+        y = x.new_zeros(len(x), *self.out_shape).requires_grad_()
+        return _pulled_back(lambda: self.adjoint(y, x), y, dx, graph=_recorded(dx, x))
+
+    def adjoint(self, y: Tensor, x: Tensor) -> Tensor:
+        """``J(x)^T y``."""
+        at = x if x.requires_grad else x.detach().requires_grad_()
+        return _pulled_back(lambda: self.forward(at), at, y, graph=_recorded(y, x))
+
+    def hvp(self, dx: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        """The Hessian of ``<forward(x), y>`` by x, times ``dx``; without a graph."""
+        at = x.detach().requires_grad_()
+        return _pulled_back(lambda: self.adjoint(y, at), at, dx, graph=False)
+
+
+def _recorded(*tensors: Tensor) -> bool:
+    """Whether autograd records what becomes of these."""
+    import torch
+
+    return torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
+
+
+def _pulled_back(make: Callable[[], Tensor], x: Tensor, y: Tensor, *, graph: bool) -> Tensor:
+    """The transpose of the derivative of ``make()`` by ``x``, times ``y``; nothing conjugated."""
+    import torch
+
+    with torch.enable_grad():
+        out = make()
+        if not out.requires_grad:
+            return torch.zeros_like(x)
+        # For complex tensors autograd multiplies by the conjugate transpose.
+        (found,) = torch.autograd.grad(
+            out, x, y.conj(), create_graph=graph, allow_unused=True, materialize_grads=True
+        )
+    return found.conj().resolve_conj()
+
+
+CouplingOp: TypeAlias = LinearOp | RoutedOp | NonlinearOp
 
 
 class BoundOp:

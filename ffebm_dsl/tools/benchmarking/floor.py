@@ -32,7 +32,6 @@ from ffebm_dsl.physics.interfaces import (
     ContrastiveEstimator,
     Estimator,
     LinearOp,
-    RoutedOp,
     Weights,
 )
 from ffebm_dsl.physics.layout import channels_last
@@ -100,7 +99,7 @@ def _block(
     for coupling in couplings:
         for held in coupling.ops:
             weights = {name: w.detach() for name, w in held().items()}
-            if isinstance(held.op, RoutedOp) or not weights:
+            if not (isinstance(held.op, LinearOp) and weights):
                 continue
             for count, size in phases:
                 forward, adjoint = _pair(held.op, weights, size, x, plain)

@@ -1,4 +1,4 @@
-"""What constructs promise, compared with what they do: activations and ops of couplings.
+"""What constructs promise, compared with what they do: activations.
 
 Each function draws one random problem in float64 from a generator and yields one
 :class:`Promise` per comparison. References are definitions (inner products, linearity) and
@@ -8,13 +8,13 @@ automatic differentiation; nothing that a construct says of itself is taken for 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
-from ffebm_dsl.physics.interfaces import Activation, CouplingOp, LinearOp, RoutedOp, inner
+from ffebm_dsl.physics.interfaces import Activation, inner
 
 BATCH = 3
 EXACT = 1e-12
@@ -105,7 +105,7 @@ def activation_promises(activation: Activation, generator: Generator) -> Iterato
     v = v[(activation.kink_distance(v) > 1e-4 / activation.slope).all(1)]
     yield compared(
         "sigma is the inverse of the potential's gradient",
-        lambda: (activation(_gradient(activation.potential, s)), s),
+        lambda: (activation(gradient(activation.potential, s)), s),
         CONDITIONED,
     )
     yield compared(
@@ -115,7 +115,7 @@ def activation_promises(activation: Activation, generator: Generator) -> Iterato
     )
     yield compared(
         "derivative() is that of sigma",
-        lambda: (activation.derivative(v), _gradient(activation, v)),
+        lambda: (activation.derivative(v), gradient(activation, v)),
     )
     h = 1e-5 * reach
     yield compared(
@@ -159,7 +159,7 @@ def _mixing_promises(activation: Activation, generator: Generator) -> Iterator[P
     s = interior(activation, (64, 5), generator)
     yield compared(
         "sigma is the inverse of the potential's gradient",
-        lambda: (activation(_gradient(activation.potential, s)), s),
+        lambda: (activation(gradient(activation.potential, s)), s),
         CONDITIONED,
     )
     h = 1e-5 / activation.slope
@@ -218,14 +218,14 @@ def _with(x: Tensor, of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
     return x, of(x)
 
 
-def _gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def gradient(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         value = function(x).sum()
         if not value.requires_grad:
             return torch.zeros_like(x)
-        (gradient,) = torch.autograd.grad(value, x, materialize_grads=True)
-    return gradient
+        (found,) = torch.autograd.grad(value, x, materialize_grads=True)
+    return found
 
 
 def _at_clip(activation: Activation, s: Tensor) -> Tensor:
@@ -237,7 +237,7 @@ def _beyond_ends(activation: Activation, v: Tensor) -> tuple[Tensor, Tensor]:
     """``v`` and its nearest value at which the end that sigma(v) is cut off at is stationary."""
     s = activation(v)
     low, high = activation.cut_off(s)
-    ends = _gradient(activation.potential, s)
+    ends = gradient(activation.potential, s)
     needed = torch.where(low, torch.minimum(v, ends), v)
     return v, torch.where(high, torch.maximum(needed, ends), needed)
 
@@ -253,148 +253,3 @@ def _kinks(activation: Activation, v: Tensor) -> Tensor:
         low, high = torch.where(left, low, middle), torch.where(left, middle, high)
     jumps = ((slope(high) - slope(low)).abs() > 1e-3 * largest).any(1)
     return low[jumps]
-
-
-def op_promises(
-    op: CouplingOp, weights: Mapping[str, Tensor], generator: Generator
-) -> Iterator[Promise]:
-    """An op of a coupling or a drive, and its transpose, are one linear map.
-
-    ``weights`` are those of a linear op, by name, in float64.
-    """
-    x, other = (normal(generator, BATCH, *op.in_shape) for _ in range(2))
-    y = normal(generator, BATCH, *op.out_shape)
-
-    def result() -> Tensor:
-        return op.forward(x)[0] if isinstance(op, RoutedOp) else op.forward(x, weights)
-
-    first = compared(
-        "the result has the shape `out_shape`",
-        lambda: (torch.zeros_like(result()), torch.zeros_like(y)),
-    )
-    yield first
-    if not first.kept:
-        return  # Nothing else can be compared.
-    if isinstance(op, RoutedOp):
-        yield from _routed_promises(op, x, other, y)
-        return
-    yield from _linear_promises(op, weights, x, other, y)
-    yield from _packed_promises(op, weights, x, other, y)
-    for name in weights:
-        yield from _weight_promises(op, weights, name, x, y)
-
-
-def _transposed(
-    tangent: Callable[[], Tensor], y: Tensor, x: Tensor, adjoint: Callable[[], Tensor]
-) -> Promise:
-    return compared(
-        "the adjoint is the transpose of the tangent",
-        lambda: (inner(x, adjoint()), inner(tangent(), y)),
-        scale=lambda: float((_norms(tangent()) * _norms(y)).max()),
-    )
-
-
-def _norms(x: Tensor) -> Tensor:
-    return x.flatten(1).norm(dim=1)
-
-
-def _linear_promises(
-    op: LinearOp, weights: Mapping[str, Tensor], x: Tensor, other: Tensor, y: Tensor
-) -> Iterator[Promise]:
-    def tangent(a: Tensor) -> Tensor:
-        return op.tangent(a, weights)
-
-    def forward(a: Tensor) -> Tensor:
-        return op.forward(a, weights)
-
-    yield _transposed(lambda: tangent(x), y, x, lambda: op.adjoint(y, weights))
-    yield compared(
-        "the tangent is linear",
-        lambda: (tangent(2 * x - 3 * other), 2 * tangent(x) - 3 * tangent(other)),
-    )
-    yield compared(
-        "the forward pass is the tangent plus a bias",
-        lambda: (forward(x), tangent(x) + forward(torch.zeros_like(x))),
-    )
-    yield compared(
-        "a sample's result does not depend on the others",
-        lambda: (forward(x[:1]), forward(x)[:1]),
-    )
-
-
-def _packed_promises(
-    op: LinearOp, weights: Mapping[str, Tensor], x: Tensor, base: Tensor, y: Tensor
-) -> Iterator[Promise]:
-    """The op made ready for sweeps does what the plain one does."""
-    pairs: dict[str, Callable[[], tuple[Tensor, Tensor]]] = {
-        "forward pass": lambda: (op.packed(weights, BATCH)(x), op.forward(x, weights)),
-        "tangent": lambda: (op.packed(weights, BATCH).tangent(x), op.tangent(x, weights)),
-        "adjoint": lambda: (op.packed(weights, BATCH).adjoint(y), op.adjoint(y, weights)),
-        "adjoint onto a sum": lambda: (
-            op.packed(weights, BATCH).adjoint_onto(y, base),
-            base + op.adjoint(y, weights),
-        ),
-    }
-    for what, pair in pairs.items():
-        with torch.no_grad():
-            promise = compared(f"the packed op has the same {what}", pair)
-        yield promise
-
-
-def _weight_promises(
-    op: LinearOp, weights: Mapping[str, Tensor], name: str, x: Tensor, y: Tensor
-) -> Iterator[Promise]:
-    """Gradients by one weight, with autograd of the forward pass as reference."""
-
-    def by_autograd(function: Callable[[Mapping[str, Tensor]], Tensor]) -> Tensor:
-        return _gradient(lambda w: function({**weights, name: w}), weights[name])
-
-    def expected() -> Tensor:
-        return by_autograd(lambda w: op.forward(x, w) * y)
-
-    if name == "bias":
-        yield compared(
-            "bias_gradient() is the gradient of the forward pass",
-            lambda: (op.bias_gradient(y), expected()),
-        )
-        return
-    yield compared(
-        f"weight_gradient() of `{name}` is the gradient of the forward pass",
-        lambda: (op.weight_gradient(x, y, weights)[name], expected()),
-    )
-    yield compared(
-        f"the tangent is differentiable by `{name}`",
-        lambda: (by_autograd(lambda w: op.tangent(x, w) * y), expected()),
-    )
-    yield compared(
-        f"the adjoint is differentiable by `{name}`",
-        lambda: (by_autograd(lambda w: op.adjoint(y, w) * x), expected()),
-    )
-
-
-def _routed_promises(op: RoutedOp, x: Tensor, other: Tensor, y: Tensor) -> Iterator[Promise]:
-    value, routing = op.forward(x)
-    yield compared(
-        "the tangent at its own routing is the forward pass",
-        lambda: (op.tangent(x, routing), value),
-        limit=1e-15,
-    )
-    yield _transposed(lambda: op.tangent(other, routing), y, other, lambda: op.adjoint(y, routing))
-    yield compared(
-        "the tangent is linear at a routing",
-        lambda: (
-            op.tangent(2 * x - 3 * other, routing),
-            2 * op.tangent(x, routing) - 3 * op.tangent(other, routing),
-        ),
-    )
-    yield compared(
-        "the adjoint into a given tensor is the adjoint",
-        lambda: (
-            op.adjoint(y, routing, torch.full_like(x, math.nan)),
-            op.adjoint(y, routing),
-        ),
-    )
-    yield compared(
-        "the adjoint is the gradient of the forward pass",
-        lambda: (op.adjoint(y, routing), _gradient(lambda a: op.forward(a)[0] * y, x)),
-    )

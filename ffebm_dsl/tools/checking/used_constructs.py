@@ -18,7 +18,8 @@ from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, OPS, Construct, T
 from ffebm_dsl.language.registry.tables import OWN, PROCESS
 from ffebm_dsl.physics.energy import OpWeights
 from ffebm_dsl.tools.checking.energy_promises import energy_promises
-from ffebm_dsl.tools.checking.promises import Promise, activation_promises, op_promises
+from ffebm_dsl.tools.checking.op_promises import op_promises
+from ffebm_dsl.tools.checking.promises import Promise, activation_promises
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from ffebm_dsl.language.registry import OPS, Fit, OpIR
-from ffebm_dsl.physics.interfaces import LinearOp
+from ffebm_dsl.physics.interfaces import LinearOp, NonlinearOp
 
 from .arguments import arguments
 from .everything import module_of
@@ -72,10 +72,12 @@ def test_in_a_coupling_an_op_is_its_module_and_its_adjoint_the_transpose(
             shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
             assert coupling.weight_shapes() == shapes
             forward, context = coupling.forward(x, weights), weights
+        elif isinstance(coupling, NonlinearOp):
+            forward, context = coupling.forward(x), x
         else:
             forward, context = coupling.forward(x)
         assert torch.allclose(forward, module(x), atol=1e-12)
-        # At the routing of x, where there is one, the op is linear.
+        # At the routing of x, or at x, the derivative is linear.
         there = (coupling.tangent(other, context) * y).sum()
         back = (other * coupling.adjoint(y, context)).sum()
     assert torch.allclose(there, back, rtol=1e-12, atol=1e-12)

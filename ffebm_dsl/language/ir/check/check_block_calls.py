@@ -58,8 +58,8 @@ def _check_holomorphic(block: ResolvedBlock, log: Log) -> None:
             f"block `{block.name}` is nudged with complex strengths, and {what} is not holomorphic",
             span,
             labels=[Label(call.span, "complex phases")] if call.span.end else [],
-            help="use a smooth activation such as tanh or sigmoid and linear ops, or nudge with "
-            "real strengths: `ep(stencil=4)`",
+            help="use a smooth activation such as tanh or sigmoid, and linear ops or "
+            "`softmax_pool2d`, or nudge with real strengths: `ep(stencil=4)`",
         )
 
 
@@ -77,5 +77,5 @@ def _not_holomorphic(block: ResolvedBlock) -> Iterator[tuple[str, Span]]:
         yield f"the term `{term.name}`", term.span
     for coupling in block.couplings:
         for op in coupling.chain.ops:
-            if op is not None and not OPS[op.name].holomorphic:
+            if op is not None and not OPS[op.name].takes_complex:
                 yield f"`{op.name}` of `{coupling.text}`", op.span

@@ -50,12 +50,12 @@ def check_energy(block: ResolvedBlock, log: Log) -> None:
             _check_activation(kind, layer.activation, log)
     for coupling in block.couplings if kind.linear else ():
         for op in coupling.chain.ops:
-            if op and OPS[op.name].routed:
+            if op and not OPS[op.name].linear:
                 log.report(
                     "FFE3011",
                     f"a coupling of an energy `{kind.name}` cannot have `{op.name}`",
                     op.span,
-                    notes=(f"`{op.name}` chooses among its inputs, and is not linear",),
+                    notes=(f"`{op.name}` is not linear",),
                     help="pool by `avg_pool2d`, or in a feedforward map",
                 )
 

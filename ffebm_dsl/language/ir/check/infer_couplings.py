@@ -92,9 +92,9 @@ def _report_plain_drive(
 
 
 def _may_drive(op: BoundCall, drive: ResolvedDrive, log: Log) -> bool:
-    if OPS[op.name].in_coupling and not OPS[op.name].routed:
+    if OPS[op.name].in_coupling and OPS[op.name].linear:
         return True
-    allowed = ", ".join(n for n, entry in OPS.items() if entry.in_coupling and not entry.routed)
+    allowed = ", ".join(n for n, entry in OPS.items() if entry.in_coupling and entry.linear)
     log.report(
         "FFE3008",
         f"a drive cannot have `{op.name}`",
@@ -115,8 +115,8 @@ def _may_couple(op: BoundCall, log: Log) -> bool:
         f"a coupling cannot have `{op.name}`",
         op.span,
         notes=(
-            "a coupling acts both ways with one weight, so its ops are linear "
-            "apart from the choice that max pooling makes",
+            "a coupling acts both ways with one weight, so its ops are linear, or poolings "
+            "whose way back is known",
         ),
         help=f"ops of couplings: {allowed}; other ops belong in a feedforward map",
     )

@@ -19,7 +19,8 @@ from ffebm_dsl.physics.energy.hopfield import BoundHopfield
 from ffebm_dsl.physics.interfaces import LinearOp, RoutedOp
 from ffebm_dsl.tools.checking import broken_promises, check_promises
 from ffebm_dsl.tools.checking.energy_promises import energy_promises
-from ffebm_dsl.tools.checking.promises import Promise, activation_promises, op_promises
+from ffebm_dsl.tools.checking.op_promises import op_promises
+from ffebm_dsl.tools.checking.promises import Promise, activation_promises
 from tests.problems import convolutional_energy, generator, max_pooled_energy, normal
 from tests.unit.constructs.everything import installed_packages
 
