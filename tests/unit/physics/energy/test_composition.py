@@ -16,6 +16,10 @@ from ffebm_dsl.physics.interfaces import Composed, CouplingOp, LinearOp, composi
 from ffebm_dsl.physics.layout import channels_last
 
 
+def test_one_channel_with_steps_that_differ() -> None:
+    agree([Conv2d((1, 4, 4), 2, (3, 3), stride=(1, 2))], torch.float32, 1e-4)
+
+
 def both(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
     """A number for rows and one for columns, which are often one."""
     one = st.integers(low, high)
