@@ -44,7 +44,7 @@ class SoftmaxPool2d(NonlinearOp):
     def adjoint(self, y: Tensor, x: Tensor) -> Tensor:
         moved = self._slopes(x) * y
         (channels, rows, columns), (above, left) = self.in_shape, self._window.padding
-        total = y.new_zeros(len(y), channels, rows + 2 * above, columns + 2 * left)
+        total = y.new_zeros(y.shape[0], channels, rows + 2 * above, columns + 2 * left)
         for (here, there), part in zip(self._places(), moved, strict=True):
             total[:, :, here, there] += part
         return total[:, :, above : above + rows, left : left + columns]

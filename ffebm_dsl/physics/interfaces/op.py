@@ -200,7 +200,7 @@ class NonlinearOp(ABC):
     def tangent(self, dx: Tensor, x: Tensor) -> Tensor:
         """``J(x) dx``."""
         # The transpose of the adjoint, which is linear in what it is given.
-        y = x.new_zeros(len(x), *self.out_shape).requires_grad_()
+        y = x.new_zeros(x.shape[0], *self.out_shape).requires_grad_()
         return _pulled_back(lambda: self.adjoint(y, x), y, dx, graph=_recorded(dx, x))
 
     def adjoint(self, y: Tensor, x: Tensor) -> Tensor:

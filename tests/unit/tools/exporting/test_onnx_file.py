@@ -44,6 +44,33 @@ model m {
 """
 
 
+TIED = """ffe 1.1
+model m {
+  input  x: image(2, 8, 8)
+  target y: label(3)
+  relax free { sweeps = 200  tolerance = 1e-7 }
+  block b1 {
+    feedforward u = x |> flatten() |> linear(6)
+    energy hopfield {
+      layer s1: [6] tanh
+      layer s2: [4] tanh
+      layer s3: [6] tanh
+      u  ->  s1
+      s1 <-> s2 : linear()
+      s3 <-> s2 : linear() { tied_to = "s1_s2" }
+    }
+    out = s3
+  }
+  readout logits = b1 |> linear(3)
+  loss = cross_entropy(logits, y)
+}
+"""
+
+
+def tied_network() -> HybridNetwork:
+    return build(compile_spec(SourceFile("m.ffe", TIED)).spec, seed=1).eval()
+
+
 def network_of(pool: str = "avg_pool2d", routing: str = "") -> HybridNetwork:
     text = SPEC.replace("POOL", pool).replace("ROUTING", routing)
     return build(compile_spec(SourceFile("m.ffe", text)).spec, seed=1).eval()
@@ -66,6 +93,18 @@ def test_fixed_sweeps_reach_the_fixed_point_of_the_network(pool: str, routing: s
     assert difference < 1e-5 < few
 
 
+def test_fixed_sweeps_of_tied_couplings_use_one_weight() -> None:
+    network, x = tied_network(), torch.rand(4, 2, 8, 8)
+    fixed = with_fixed_sweeps(network)
+    with torch.no_grad():
+        assert (fixed(x) - network(x)).abs().max() < 1e-5
+        shared = [p for name, p in network.named_parameters() if "s1_s2.ops.linear" in name]
+        assert len(shared) == 2
+        shared[0].mul_(0.5)
+        changed = with_fixed_sweeps(network)
+        assert (changed(x) - network(x)).abs().max() < 1e-5 < (changed(x) - fixed(x)).abs().max()
+
+
 def test_the_network_itself_is_not_changed() -> None:
     network = network_of()
     network.train()
@@ -80,15 +119,15 @@ def test_noise_is_refused() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pool", ["avg_pool2d", "max_pool2d"])
-def test_onnxruntime_computes_the_same(pool: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["avg_pool2d", "max_pool2d", "softmax_pool2d", "tied"])
+def test_onnxruntime_computes_the_same(kind: str, tmp_path: Path) -> None:
     import onnxruntime
 
-    network = network_of(pool)
+    network = tied_network() if kind == "tied" else network_of(kind)
     found = write_onnx(
         tmp_path / "net.onnx", network, (2, 8, 8), sweeps=7, metadata={"spec": "text"}
     )
-    assert found.sweeps == {"b1": 7, "b2": 7} and found.difference > 0
+    assert set(found.sweeps.values()) == {7} and found.difference > 0
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     assert session.get_modelmeta().custom_metadata_map["spec"] == "text"
     for batch in (1, 5):
