@@ -1,11 +1,12 @@
 """The nudging strength at which EP's estimate is nearest to the gradient.
 
-An estimate of order p at strength b is off by a bias of size ``a b^p`` and a random error of
-size ``n / b``. Its mean squared error is least at ``b = (n / (a sqrt(p))) ^ (1 / (p + 1))``.
-Both sizes are measured on a batch: estimates at a row of strengths, each half as strong as the
-one before and each made twice with other noise. What differs between the two is noise; what
-differs between neighbours beyond that is bias. Where a phase has no noise of its own, the
-rounding of its numbers is the noise, and what the tolerance leaves of the way counts with it.
+An estimate at strength b is off by a bias, which grows with b, and by a random error of size
+``n / b``. Both are measured on a batch: estimates at a row of strengths, each half as strong as
+the one before and each made twice with other noise. What differs between the two is noise. What
+both say of the difference between a strength and weaker ones is bias, whether it has an order or
+comes in jumps, as where units cross kinks (the comparison is that of Lepski 1990, Theory Probab.
+Appl. 35). Where a phase has no noise of its own, the rounding of its numbers is the noise, and what
+the tolerance leaves of the way counts with it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.gradients.contrast import nudged_phases
 from ffebm_dsl.physics.interfaces import (
     ContrastiveEstimator,
     Cost,
@@ -33,11 +33,8 @@ STRONGEST = 2.0
 STRENGTHS = 14
 """Strengths tried, each half of the one before."""
 
-CROSSINGS = 0.01
-"""The largest part of the units that a nudge may carry across a kink, where that costs little."""
-
-COSTLY = 0.1
-"""Noise of this part of the gradient costs more than a kink that is crossed."""
+WEAKER = 2
+"""With how many weaker strengths one is compared; noise hides what the weakest would tell."""
 
 
 def choose_beta(
@@ -57,38 +54,45 @@ def choose_beta(
     at = _Estimates(contrast, equilibrium, cost, weights)
     betas = [STRONGEST / size / 2**k for k in range(STRENGTHS)]
     pairs = [(at(beta, 1), at(beta, 2)) for beta in betas]
-    sound = [k for k, pair in enumerate(pairs) if all(g is not None for g in pair)]
-    known = {k: (pairs[k][0], pairs[k][1]) for k in sound}
+    known = {k: (a, b) for k, (a, b) in enumerate(pairs) if a is not None and b is not None}
     if not known:
         return betas[-1]
-    means = {k: (a + b) / 2 for k, (a, b) in known.items() if a is not None and b is not None}
-    noises = [
-        betas[k] ** 2 * float((a - b).square().sum()) / 2
-        for k, (a, b) in known.items()
-        if a is not None and b is not None
-    ]
-    noise = sorted(noises)[len(noises) // 2]
-    best = min(_least(means, betas, noise, order), betas[min(known)])
-    weakest = math.sqrt(noise) / (COSTLY * float(means[min(known)].norm()) + 1e-300)
-    while best / 2 > weakest and _crossed(contrast, equilibrium, cost, best) > CROSSINGS:
-        best /= 2
-    return best
+    noises = sorted(
+        betas[k] ** 2 * float((a - b).square().sum()) / 2 for k, (a, b) in known.items()
+    )
+    noise = noises[len(noises) // 2]
+    squared = {
+        k: _squared_bias(known, k, order) + noise / betas[k] ** 2
+        for k in known
+        if k + 1 in known or k == max(known)
+    }
+    least = min(squared, key=squared.__getitem__)
+    return betas[least] * 2.0 ** -_vertex([squared.get(least + i) for i in (-1, 0, 1)])
 
 
-def _least(means: dict[int, Tensor], betas: list[float], noise: float, order: int) -> float:
-    """Where bias and noise together are least; the strongest nudge where no bias shows."""
-    for k in sorted(means, reverse=True):
-        stronger = k - 1
-        if stronger not in means:
-            continue
-        apart = float((means[stronger] - means[k]).square().sum())
-        random = noise / 2 * (betas[stronger] ** -2 + betas[k] ** -2)
-        bias = apart - random
-        if bias > 2 * random:
-            scale = betas[stronger] ** order - betas[k] ** order
-            squared = bias / scale**2
-            return float((noise / (order * squared)) ** (1 / (2 * order + 2)))
-    return math.inf
+def _squared_bias(known: dict[int, tuple[Tensor, Tensor]], k: int, order: int) -> float:
+    """The squared bias of the k-th strength, by its differences from weaker ones.
+
+    Of a bias of ``order`` a strength that is weaker by m halvings has the part ``2^(-order m)``,
+    and the difference is the rest of it. The noise of the two draws is independent, so that the
+    product of their differences has none in the mean.
+    """
+    found = [0.0]
+    for m in range(1, WEAKER + 1):
+        if k + m in known:
+            (a, b), (weak_a, weak_b) = known[k], known[k + m]
+            product = float(((a - weak_a) * (b - weak_b)).sum())
+            found.append(product / (1 - 2.0 ** (-order * m)) ** 2)
+    return max(found)
+
+
+def _vertex(squared: list[float | None]) -> float:
+    """Where between its neighbours, from -1/2 to 1/2, a least value is: by a parabola of logs."""
+    if any(value is None or value <= 0 for value in squared):
+        return 0.0
+    left, middle, right = (math.log(value) for value in squared if value is not None)
+    bend = left - 2 * middle + right
+    return 0.0 if bend <= 0 else max(-0.5, min(0.5, (left - right) / (2 * bend)))
 
 
 class _Estimates:
@@ -126,15 +130,3 @@ def _noisy(nudged: PhaseSettings, equilibrium: Equilibrium) -> PhaseSettings:
     rounding = torch.finfo(equilibrium.state[0].dtype).eps * max(largest, 1.0)
     least = PreActivationNoise(max(rounding, nudged.tolerance * largest))
     return replace(nudged, noise=(*nudged.noise, least))
-
-
-def _crossed(
-    contrast: ContrastiveEstimator, equilibrium: Equilibrium, cost: Cost, beta: float
-) -> float:
-    """The part of the units that are on different sides of a kink under the two nudges."""
-    quiet = replace(equilibrium, nudged=replace(equilibrium.nudged, noise=()))
-    transposed = contrast.transposed
-    up, down = nudged_phases(quiet, cost, [beta, -beta], transposed=transposed).values()
-    pairs = zip(equilibrium.bound.layers, up.state, down.state, strict=True)
-    counts = [(int(layer.activation.crossed(a, b).sum()), a.numel()) for layer, a, b in pairs]
-    return sum(crossed for crossed, _ in counts) / sum(units for _, units in counts)

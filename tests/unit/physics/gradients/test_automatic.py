@@ -18,7 +18,8 @@ from ffebm_dsl.constructs.gradients.ep import (
 )
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.physics.gradients import LinearCost
-from ffebm_dsl.physics.gradients.automatic import _crossed, choose_beta
+from ffebm_dsl.physics.gradients.automatic import choose_beta
+from ffebm_dsl.physics.gradients.contrast import nudged_phases
 from ffebm_dsl.physics.interfaces import (
     Activation,
     AutomaticEstimator,
@@ -87,10 +88,11 @@ def grid(cost: LinearCost) -> list[float]:
     [
         (Tanh(0.5), CENTERED, 2),
         (ShiftedSigmoid(), POSITIVE, 1),
+        (HardSigmoid(0.5), CENTERED, 2),
         pytest.param(Tanh(0.5), HolomorphicPropagation(1.0, 6), 6, marks=pytest.mark.slow),
         pytest.param(ShiftedSigmoid(), StencilPropagation(1.0, 4), 4, marks=pytest.mark.slow),
     ],
-    ids=["centered", "positive", "points", "stencil"],
+    ids=["centered", "positive", "kinks", "points", "stencil"],
 )
 def test_its_squared_error_is_within_twice_the_best(
     activation: Activation, contrast: ContrastiveEstimator, order: int, noise: float
@@ -111,7 +113,10 @@ def test_without_noise_rounding_keeps_the_nudge_from_vanishing() -> None:
 def test_few_units_cross_a_kink_where_noise_allows_it() -> None:
     at, cost, weights = equilibrium(HardSigmoid(0.5), 0.0)
     chosen = choose_beta(CENTERED, 2, at, cost, weights)
-    assert _crossed(CENTERED, at, cost, chosen) <= 0.01
+    quiet = replace(at, nudged=replace(at.nudged, noise=()))
+    up, down = nudged_phases(quiet, cost, [chosen, -chosen]).values()
+    pairs = zip(at.bound.layers, up.state, down.state, strict=True)
+    assert not any(layer.activation.crossed(a, b).any() for layer, a, b in pairs)
 
 
 def test_a_cost_without_a_cotangent_leaves_the_strength_as_it_is() -> None:
