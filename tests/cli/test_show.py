@@ -149,6 +149,7 @@ OP_INPUTS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
     "group_norm": ("group_norm(2)", (4, 8, 8), (4, 8, 8)),
     "max_pool2d": ("max_pool2d(2)", (4, 8, 8), (4, 4, 4)),
     "avg_pool2d": ("avg_pool2d(2)", (4, 8, 8), (4, 4, 4)),
+    "softmax_pool2d": ("softmax_pool2d(2)", (4, 8, 8), (4, 4, 4)),
     "adaptive_avg_pool2d": ("adaptive_avg_pool2d(2)", (4, 8, 8), (4, 2, 2)),
     "flatten": ("flatten", (4, 8, 8), (256,)),
     "conv1d": ("conv1d(6, kernel=3, groups=2)", (4, 8), (6, 6)),
