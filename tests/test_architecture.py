@@ -29,7 +29,7 @@ HOUSE: Mapping[str, frozenset[str]] = {
         "diagnostics": "",
         "grammar": "",
         "specs": "",
-        "modules": "",
+        "modules": "layout",
         "layout": "",
         # What derives from an interface finds the engine through it, when it runs.
         "interfaces": "layout gradients",

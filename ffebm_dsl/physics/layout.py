@@ -43,6 +43,18 @@ def is_channels_last(x: Tensor) -> bool:
     )
 
 
+def convolvable(x: Tensor, steps: Sequence[int]) -> Tensor:
+    """``x``, images that are to be convolved with these steps of rows and columns.
+
+    PyTorch leaves the stride of an axis of length 1 open, and ``conv2d`` in float32 reads wrong
+    memory where that of a single channel is 1, the steps differ and one column of outputs is
+    left (2.13, x86). So the stride of a single channel is then that of its length.
+    """
+    if x.shape[1] > 1 or len(set(steps)) == 1:
+        return x
+    return x.flatten(1).unflatten(1, x.shape[1:])
+
+
 def per_row(flags: Tensor, like: Tensor) -> Tensor:
     """(B,) flags, shaped to choose among the samples of ``like``, (B, ...)."""
     return flags.view(-1, *[1] * (like.dim() - 1))

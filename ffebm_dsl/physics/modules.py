@@ -1,4 +1,4 @@
-"""Ordered containers of modules under names of the user's choice."""
+"""Modules that PyTorch has in another form: containers with any names, convolutions of images."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar, cast
 
 from torch import Tensor, nn
+
+from ffebm_dsl.physics.layout import convolvable
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -66,3 +68,10 @@ class Chain(NamedModules[nn.Module]):
         for module in self:
             x = module(x, next(others)) if isinstance(module, Join) else module(x)
         return x
+
+
+class ImageConvolution(nn.Conv2d):
+    """``torch.nn.Conv2d`` that takes a single channel in either layout."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(convolvable(input, self.stride))

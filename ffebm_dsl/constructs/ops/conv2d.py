@@ -121,14 +121,17 @@ class Conv2d(LinearOp):
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         from torch.nn import functional as F
 
+        from ffebm_dsl.physics.layout import convolvable
+
         _, stride, padding, dilation, groups = self._stencil
+        x = convolvable(x, stride)
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
 
 def _module(op: OpIR) -> nn.Module:
-    from torch import nn
+    from ffebm_dsl.physics.modules import ImageConvolution
 
-    return nn.Conv2d(
+    return ImageConvolution(
         op.in_shape[0],
         op.out_shape[0],
         op.arguments["kernel"],

@@ -20,7 +20,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ffebm_dsl.physics.interfaces import BoundOp, LinearOp, Stencil, Weights
-from ffebm_dsl.physics.layout import channels_last, flat, is_channels_last, unflat
+from ffebm_dsl.physics.layout import (
+    channels_last,
+    convolvable,
+    flat,
+    is_channels_last,
+    unflat,
+)
 
 PACKED_DTYPES = (torch.float32,)
 """What oneDNN's packed convolutions are used for."""
@@ -58,6 +64,7 @@ class Convolution(BoundOp):
 
     def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
         s = self.stencil
+        x = convolvable(x, s.stride)
         return F.conv2d(x, self.weight, bias, s.stride, s.padding, s.dilation, s.groups)
 
 
@@ -167,8 +174,7 @@ def _parts(stencil: Stencil) -> tuple[list[int], list[int]]:
 
 def convolution(op: LinearOp, weights: Weights, stencil: Stencil, batch: int) -> Convolution:
     """The fastest available form of the convolution ``op`` for ``batch`` inputs."""
-    # With one channel and a step that differs between the axes, PyTorch's packed operator is wrong
-    # where one column is left (2.13, x86).
+    # The packed operator takes a single channel as channels-last: see convolvable.
     if packs(weights["weight"]) and len(set(stencil.stride)) == 1:
         return PackedConvolution(op, weights, stencil, batch)
     return Convolution(op, weights, stencil)

@@ -14,10 +14,22 @@ from ffebm_dsl.constructs.ops.max_pool2d import MaxPool2d
 from ffebm_dsl.physics.energy.op_chain import OpChain
 from ffebm_dsl.physics.interfaces import Composed, CouplingOp, LinearOp, compositions
 from ffebm_dsl.physics.layout import channels_last
+from ffebm_dsl.physics.modules import ImageConvolution
 
 
 def test_one_channel_with_steps_that_differ() -> None:
     agree([Conv2d((1, 4, 4), 2, (3, 3), stride=(1, 2))], torch.float32, 1e-4)
+    first, second = Conv2d((1, 6, 4), 1, 2, padding=1), Conv2d((1, 7, 5), 2, (1, 3), stride=(1, 3))
+    agree([first, second], torch.float32, 1e-4)
+
+
+def test_a_map_convolves_one_channel_in_either_layout() -> None:
+    convolution = ImageConvolution(1, 2, (1, 3), stride=(1, 3))
+    x = torch.randn(3, 1, 7, 5)
+    channels_side_by_side = torch.empty_strided(x.shape, (35, 1, 5, 1)).copy_(x)
+    with torch.no_grad():
+        found, expected = convolution(channels_side_by_side), convolution.double()(x.double())
+    assert torch.allclose(found.double(), expected, atol=1e-5)
 
 
 def both(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
