@@ -52,7 +52,7 @@ def convolvable(x: Tensor, steps: Sequence[int]) -> Tensor:
     """
     if x.shape[1] > 1 or len(set(steps)) == 1:
         return x
-    return x.flatten(1).unflatten(1, x.shape[1:])
+    return x.flatten(1).view(x.shape)
 
 
 def per_row(flags: Tensor, like: Tensor) -> Tensor:
