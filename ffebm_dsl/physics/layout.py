@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -43,16 +44,25 @@ def is_channels_last(x: Tensor) -> bool:
     )
 
 
-def convolvable(x: Tensor, steps: Sequence[int]) -> Tensor:
-    """``x``, images that are to be convolved with these steps of rows and columns.
+def conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    steps: Sequence[int],
+    padding: Sequence[int] | str,
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """``torch.nn.functional.conv2d`` with ``steps`` of rows and columns, right for one channel too.
 
-    PyTorch leaves the stride of an axis of length 1 open, and ``conv2d`` in float32 reads wrong
-    memory where that of a single channel is 1, the steps differ and one column of outputs is
-    left (2.13, x86). So the stride of a single channel is then that of its length.
+    PyTorch leaves the stride of an axis of length 1 open, and its ``conv2d`` in float32 reads wrong
+    memory where that of a single channel is 1, of ``x`` or of ``weight``, the steps differ and one
+    column of outputs is left (2.13, x86). So the stride of a single channel is made that of its
+    length.
     """
-    if x.shape[1] > 1 or len(set(steps)) == 1:
-        return x
-    return x.flatten(1).view(x.shape)
+    if x.shape[1] == 1 and len(set(steps)) > 1:
+        x, weight = (t.contiguous().flatten(1).view(t.shape) for t in (x, weight))
+    return F.conv2d(x, weight, bias, [*steps], padding, [*dilation], groups)
 
 
 def per_row(flags: Tensor, like: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar, cast
 
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.layout import convolvable
+from ffebm_dsl.physics.layout import conv2d
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -71,7 +71,8 @@ class Chain(NamedModules[nn.Module]):
 
 
 class ImageConvolution(nn.Conv2d):
-    """``torch.nn.Conv2d`` that takes a single channel in either layout."""
+    """``torch.nn.Conv2d``, zero-padded, by :func:`~ffebm_dsl.physics.layout.conv2d`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(convolvable(input, self.stride))
+        settings = self.stride, self.padding, self.dilation, self.groups
+        return conv2d(input, self.weight, self.bias, *settings)

@@ -119,13 +119,10 @@ class Conv2d(LinearOp):
         return convolution(self, weights, self._stencil, batch)
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        from torch.nn import functional as F
-
-        from ffebm_dsl.physics.layout import convolvable
+        from ffebm_dsl.physics.layout import conv2d
 
         _, stride, padding, dilation, groups = self._stencil
-        x = convolvable(x, stride)
-        return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
+        return conv2d(x, weight, bias, stride, padding, dilation, groups)
 
 
 def _module(op: OpIR) -> nn.Module:

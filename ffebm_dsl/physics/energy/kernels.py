@@ -22,7 +22,7 @@ from torch import Tensor
 from ffebm_dsl.physics.interfaces import BoundOp, LinearOp, Stencil, Weights
 from ffebm_dsl.physics.layout import (
     channels_last,
-    convolvable,
+    conv2d,
     flat,
     is_channels_last,
     unflat,
@@ -64,8 +64,7 @@ class Convolution(BoundOp):
 
     def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
         s = self.stencil
-        x = convolvable(x, s.stride)
-        return F.conv2d(x, self.weight, bias, s.stride, s.padding, s.dilation, s.groups)
+        return conv2d(x, self.weight, bias, s.stride, s.padding, s.dilation, s.groups)
 
 
 class PackedConvolution(Convolution):
@@ -174,7 +173,7 @@ def _parts(stencil: Stencil) -> tuple[list[int], list[int]]:
 
 def convolution(op: LinearOp, weights: Weights, stencil: Stencil, batch: int) -> Convolution:
     """The fastest available form of the convolution ``op`` for ``batch`` inputs."""
-    # The packed operator takes a single channel as channels-last: see convolvable.
+    # The packed operator takes a single channel as channels-last: see layout.conv2d.
     if packs(weights["weight"]) and len(set(stencil.stride)) == 1:
         return PackedConvolution(op, weights, stencil, batch)
     return Convolution(op, weights, stencil)
