@@ -67,10 +67,12 @@ class Composed(LinearOp):
     def tangent(self, x: Tensor, weights: Weights) -> Tensor:
         from torch.nn import functional as F
 
+        from ffebm_dsl.physics.layout import conv2d
+
         stencil, weight = self.stencil(), weights["weight"]
         if stencil is None:
             return F.linear(x.flatten(1), weight)
-        return F.conv2d(x, weight, None, stencil.stride, stencil.padding, stencil.dilation)
+        return conv2d(x, weight, None, stencil.stride, stencil.padding, stencil.dilation, 1)
 
 
 def _composes(group: Sequence[CouplingOp], op: CouplingOp) -> bool:
