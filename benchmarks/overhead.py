@@ -4,10 +4,10 @@
 
 Every block of the SPEC is put on the same device, and makes all sweeps that the SPEC gives it:
 noise keeps states from coming to rest, so to a tolerance it would be the sweeps that are
-compared. ``--tolerance`` leaves the SPEC's own. Each repeat times one step of every device
-and one on ideal hardware, in turn and in one process; a ratio is that of the two times of one
-repeat, and the median over repeats is reported, with the extremes. A table goes to stderr,
-JSON to stdout.
+compared. ``--tolerance`` leaves the SPEC's own. Converters have found their ranges, as after the
+first batches of a training. Each repeat times one step of every device and one on ideal hardware,
+in turn and in one process; a ratio is that of the two times of one repeat, and the median over
+repeats is reported, with the extremes. A table goes to stderr, JSON to stdout.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import ARRAYS, CONVERTERS, HARDWARE
 from ffebm_dsl.language.registry.shapes import Value
+from ffebm_dsl.physics.hardware.port import CALIBRATION, Port
+from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.running.allocation import keep_freed_memory
 
 DAC, ADC = (CallIR(name, fill_defaults(CONVERTERS[name], {"bits": 8})) for name in ("dac", "adc"))
@@ -77,13 +79,23 @@ def at_full_length(spec: SpecIR) -> SpecIR:
     return replace(spec, model=replace(spec.model, stages=stages))
 
 
+def calibrated(network: HybridNetwork, x: torch.Tensor, y: torch.Tensor) -> HybridNetwork:
+    """The network after a step, with the ranges of its converters found."""
+    step(network, x, y)
+    for module in network.modules():
+        if isinstance(module, Port):
+            module.batches.fill_(CALIBRATION)
+    return network
+
+
 def measure(spec: SpecIR, options: argparse.Namespace) -> dict[str, object]:
     """Median seconds by device, and the ratios to ideal hardware."""
     specs = {IDEAL: spec.ideal()} | {name: on(spec, keys) for name, keys in DEVICES.items()}
     if not options.tolerance:
         specs = {name: at_full_length(one) for name, one in specs.items()}
     x, y = batch_of(spec, options.batch)
-    contenders = {name: partial(step, build(one).train(), x, y) for name, one in specs.items()}
+    networks = {name: calibrated(build(one).train(), x, y) for name, one in specs.items()}
+    contenders = {name: partial(step, network, x, y) for name, network in networks.items()}
     times = in_turn(contenders, options.repeats, CLOCKS[options.clock])
     ratios = {
         name: [a / b for a, b in zip(times[name], times[IDEAL], strict=True)] for name in DEVICES

@@ -43,7 +43,7 @@ class _Disturbed:
 
     def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
         new = self.inner.update(state, layer)
-        return new + self.stream.normal(layer, new, self.deviation)
+        return self.stream.onto(new, layer, self.deviation, overwrite=False)
 
     def moved(self, layer: int) -> None:
         self.inner.moved(layer)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ffebm_dsl.physics.energy.chain_derivatives import Points
 from ffebm_dsl.physics.energy.op_chain import BoundChain
-from ffebm_dsl.physics.interfaces import Force, Routings, State, summands
+from ffebm_dsl.physics.interfaces import Force, Routings, State
 from ffebm_dsl.physics.layout import take_rows
 
 if TYPE_CHECKING:
@@ -134,11 +134,7 @@ class HopfieldDynamics:
         for term in self._terms:
             if term.layer == layer:
                 total.add(term.force(state[layer]))
-        for force in summands(self.force):
-            felt = force.on(layer, state)
-            if felt is not None:
-                total.add(felt)
-        return total.value(state[layer])
+        return total.under(self.force, layer, state)
 
     def _forward(self, state: State, k: int) -> tuple[Tensor, Points]:
         if k not in self._forwards:
@@ -286,10 +282,7 @@ class DisplacedDynamics(_Transposed):
         total = _Sum(in_place=True)
         total.add(self._v[layer])
         self._add(total, layer, lambda i: state[i] - self._free[i])
-        force = None if self._force is None else self._force.on(layer, state)
-        if force is not None:
-            total.add(force)
-        value, own = total.value(state[layer])
+        value, own = total.under(self._force, layer, state)
         activation = self._layers[layer].activation
         new = activation.overwrite(value) if own else activation(value)
         return self._stepped(state[layer], new, layer)
@@ -329,6 +322,14 @@ class _Sum:
     def add_adjoint(self, chain: BoundChain, b: Tensor, points: Points) -> None:
         self._own = self._total is not None
         self._total = chain.adjoint(b, points, self._total)
+
+    def under(self, force: Force | None, layer: int, state: State) -> tuple[Tensor, bool]:
+        """:meth:`value` with the force on the layer."""
+        value, own = self.value(state[layer])
+        if force is None:
+            return value, own
+        felt = force.onto(value, layer, state, overwrite=own and self._in_place)
+        return felt, own or felt is not value
 
     def value(self, like: Tensor) -> tuple[Tensor, bool]:
         """The sum, and whether its memory is its own; zeros of ``like`` without a term."""

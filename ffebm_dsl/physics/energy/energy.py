@@ -319,8 +319,9 @@ class AutogradDynamics:
 
     def update(self, state: State, layer: int) -> Tensor:
         v = self.bound.pre_activation(state, layer)
-        force = None if self.force is None else self.force.on(layer, state)
-        return self.bound.layers[layer].activation(v if force is None else v + force)
+        if self.force is not None:
+            v = self.force.onto(v, layer, state, overwrite=False)
+        return self.bound.layers[layer].activation(v)
 
     def moved(self, layer: int) -> None:
         """Nothing is kept between updates."""
@@ -390,8 +391,9 @@ class AutogradDisplaced(AutogradDynamics):
     def update(self, state: State, layer: int) -> Tensor:
         displaced = [s - free for s, free in zip(state, self._free, strict=True)]
         v = self._v[layer] + self.bound.product(self._free, displaced, layer)
-        force = None if self.force is None else self.force.on(layer, state)
-        return self.bound.layers[layer].activation(v if force is None else v + force)
+        if self.force is not None:
+            v = self.force.onto(v, layer, state, overwrite=False)
+        return self.bound.layers[layer].activation(v)
 
     def select(self, rows: Tensor) -> AutogradDisplaced:
         force = None if self.force is None else self.force.select(rows)

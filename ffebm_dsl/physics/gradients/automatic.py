@@ -106,8 +106,9 @@ class _Estimates:
         weights: Tensor,
     ) -> None:
         self._contrast, self._cost, self._weights = contrast, cost, weights
-        batch = len(weights)
-        self._draws = equilibrium.draws or Draws(0, batch, 0, batch)
+        batch, state = len(weights), equilibrium.state
+        units = max(s[0].numel() for s in state)
+        self._draws = equilibrium.draws or Draws(0, batch, 0, batch, units, state[0].device)
         nudged = equilibrium.nudged
         self._equilibrium = replace(equilibrium, nudged=_noisy(nudged, equilibrium))
 

@@ -191,7 +191,14 @@ class Nudge:
             else None
         )
 
+    def onto(self, v: Tensor, layer: int, state: Sequence[Tensor], *, overwrite: bool) -> Tensor:
+        felt = self.on(layer, state)
+        if felt is None:
+            return v
+        return v.add_(felt) if overwrite else v + felt
+
     def on(self, layer: int, state: Sequence[Tensor]) -> Tensor | None:
+        """The nudge of that layer at ``state``, (B, *layer shape); None where there is none."""
         if self._constant is not None:
             return self._constant.get(layer)
         if layer not in self._cost.layers():

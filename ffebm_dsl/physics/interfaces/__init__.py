@@ -20,7 +20,6 @@ from ffebm_dsl.physics.interfaces.bound_energy import (
     difference,
     inner,
     per_sample,
-    summands,
     together,
 )
 from ffebm_dsl.physics.interfaces.composition import Composed, compositions, joined
@@ -122,6 +121,5 @@ __all__ = [
     "noisy_dynamics",
     "per_sample",
     "show_sizes",
-    "summands",
     "together",
 ]

@@ -37,8 +37,11 @@ class Layer:
 class Force(Protocol):
     """What is added to the pre-activation of some layers: a nudge, noise, an offset."""
 
-    def on(self, layer: int, state: State) -> Tensor | None:
-        """The force on that layer at ``state``, (B, *layer shape); None where there is none."""
+    def onto(self, v: Tensor, layer: int, state: State, *, overwrite: bool) -> Tensor:
+        """``v``, (B, *layer shape), plus the force on that layer at ``state``.
+
+        With ``overwrite`` in the memory of ``v``; ``v`` itself where there is no force.
+        """
 
     def select(self, rows: Tensor) -> Force:
         """The force on these samples alone."""
@@ -62,9 +65,11 @@ class Forces:
 
     parts: tuple[Force, ...]
 
-    def on(self, layer: int, state: State) -> Tensor | None:
-        felt = [f for part in self.parts if (f := part.on(layer, state)) is not None]
-        return sum(felt[1:], start=felt[0]) if felt else None
+    def onto(self, v: Tensor, layer: int, state: State, *, overwrite: bool) -> Tensor:
+        for part in self.parts:
+            total = part.onto(v, layer, state, overwrite=overwrite)
+            v, overwrite = total, overwrite or total is not v
+        return v
 
     def select(self, rows: Tensor) -> Forces:
         return Forces(tuple(part.select(rows) for part in self.parts))

@@ -4,14 +4,13 @@ What a unit meets is drawn from ``(seed of the call, phase, place of the noise a
 phase, layer, move of the layer, sample)``: it does not depend on which other samples have come
 to rest, nor on how processes share a batch.
 
-A phase of a call draws ``PLACES`` more normal numbers than one move of its largest layer takes,
-and every move takes a window at a random place of them: numbers of its own for every move would
-take longer than the sweep that they disturb. So numbers are independent in one move, over phases
-and calls and, as windows hardly ever have the same place, over the moves of one unit; in one
-phase a number occurs again at other units, layers and samples. The variance of a gradient was 0.96
-to 1.13 times that by numbers of its own for every move (convolutions of 4 channels, 400 calls). A
-table of numbers for all of a run (Salimans et al. 2017, arXiv 1703.03864) has them again in every
-call.
+A call draws ``PLACES`` more normal numbers than a batch of its largest layer takes, once for all
+of its phases: numbers of its own for every move would take longer than the sweep that they disturb.
+Every move takes a window at a random place of them, with a random sign; where a batch holds every
+sample several times, so does every copy. So numbers are independent in one move of one copy and
+between calls. Between moves, copies and phases a number, or its negative, occurs again at other
+units and samples; as either sign is as likely, they are uncorrelated. The variance of a gradient
+was 0.81 to 1.10 times that by numbers of its own for every move (docs/numerics.md).
 """
 
 from __future__ import annotations
@@ -21,12 +20,14 @@ import hashlib
 from abc import ABC
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from ffebm_dsl.physics.interfaces.bound_energy import EnergyDynamics, Force, together
 
 if TYPE_CHECKING:
-    from torch import Tensor, device
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,15 @@ class _NoiseForce:
     stream: Stream
     deviation: float
 
-    def on(self, layer: int, state: Sequence[Tensor]) -> Tensor:
-        return self.stream.normal(layer, state[layer], self.deviation)
+    def onto(self, v: Tensor, layer: int, state: Sequence[Tensor], *, overwrite: bool) -> Tensor:
+        return self.stream.onto(v, layer, self.deviation, overwrite=overwrite)
 
     def select(self, rows: Tensor) -> _NoiseForce:
         return _NoiseForce(self.stream.select(rows), self.deviation)
+
+
+PLACES = 1 << 14
+"""The least number of places at which a window may be."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +94,31 @@ class Draws:
         total: samples of the whole batch, of which this process may have a part.
         first: the place of this process's first sample in it.
         count: how many samples this process has.
+        units: of the largest layer.
+        device: of the states.
     """
 
     seed: int
     total: int
     first: int
     count: int
+    units: int
+    device: torch.device | str = "cpu"
 
+    @cached_property
+    def numbers(self) -> Tensor:
+        """Standard normal numbers and their negatives, (2, n), in float32 for all states."""
+        import torch
 
-PLACES = 1 << 14
-"""The least number of places at which a window may be."""
+        generator = torch.Generator(self.device).manual_seed(self.number("numbers"))
+        numbers = torch.empty(2, self.total * self.units + PLACES - 1, device=self.device)
+        torch.neg(numbers[0].normal_(generator=generator), out=numbers[1])
+        return numbers
+
+    def number(self, *place: object) -> int:
+        """A number of 63 bits that is a function of the seed and the place."""
+        key = repr((self.seed, *place)).encode()
+        return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") >> 1
 
 
 class Stream:
@@ -114,35 +134,47 @@ class Stream:
     def __init__(self, draws: Draws, key: str, copies: int = 1) -> None:
         self._draws, self._key, self._copies = draws, key, copies
         self._moves: dict[int, int] = {}
-        self._numbers: Tensor | None = None
         self._windows: dict[int, Tensor] = {}
         self._rows: Tensor | None = None
 
-    def normal(self, layer: int, like: Tensor, deviation: float) -> Tensor:
-        """Numbers for the layer's next move, of the state's shape; real ones, not to be changed."""
+    def onto(self, v: Tensor, layer: int, deviation: float, *, overwrite: bool) -> Tensor:
+        """``v``, (B, *layer shape), plus ``deviation`` times the numbers of the layer's next move.
+
+        With ``overwrite`` in the memory of ``v``. The noise of complex numbers is real.
+        """
+        import torch
+
         from ffebm_dsl.physics.layout import take_rows
 
+        drawn = self._drawn(layer, v.shape[1:])
+        if self._rows is not None:
+            drawn = [take_rows(torch.cat(drawn), self._rows)]
+        if len(drawn) == 1 and not overwrite:
+            return torch.add(v, drawn[0], alpha=deviation)
+        sum_ = v if overwrite else v.clone()
+        for part, numbers in zip(sum_.chunk(len(drawn)), drawn, strict=True):
+            part.add_(numbers, alpha=deviation)
+        return sum_
+
+    def _drawn(self, layer: int, shape: torch.Size) -> list[Tensor]:
+        """The numbers of each copy, (own samples, *layer shape), not to be changed."""
         move = self._moves[layer] = self._moves.get(layer, -1) + 1
         if layer not in self._windows:
-            self._windows[layer] = self._all_windows(layer, like, deviation)
+            self._windows[layer] = self._all_windows(shape)
         windows = self._windows[layer]
-        drawn = windows[self._seed(layer, move) % len(windows)].flatten(0, 1)
-        if self._rows is not None:
-            drawn = take_rows(drawn, self._rows)
-        return drawn.to(like.real.dtype)
+        found = []
+        for k in range(self._copies):
+            place, sign = divmod(self._draws.number(self._key, layer, move, k), 2)
+            found.append(windows[sign, place % windows.shape[1]])
+        return found
 
-    def _all_windows(self, layer: int, like: Tensor, deviation: float) -> Tensor:
-        """Views of the same numbers, (places, copies, own samples, *shape)."""
-        draws, shape = self._draws, like.shape[1:]
-        image = len(shape) == 3
+    def _all_windows(self, shape: torch.Size) -> Tensor:
+        """Views of the same numbers, (2, places, own samples, *layer shape)."""
+        draws, image = self._draws, len(shape) == 3
         # Channels last in memory, as states are.
         laid = (*shape[1:], shape[0]) if image else tuple(shape)
-        count = self._copies * draws.total * shape.numel()
-        if self._numbers is None or len(self._numbers) < count + PLACES - 1:
-            seed = self._seed(layer)
-            self._numbers = _normal(seed, count + PLACES - 1, deviation, like.device)
-        windows = self._numbers.unfold(0, count, 1).view(-1, self._copies, draws.total, *laid)
-        windows = windows.narrow(2, draws.first, draws.count)
+        windows = draws.numbers.unfold(1, draws.total * shape.numel(), 1)
+        windows = windows.view(2, -1, draws.total, *laid).narrow(2, draws.first, draws.count)
         return windows.movedim(-1, 3) if image else windows
 
     def select(self, rows: Tensor) -> Stream:
@@ -151,19 +183,6 @@ class Stream:
         part._moves = dict(self._moves)
         part._rows = rows if self._rows is None else self._rows[rows]
         return part
-
-    def _seed(self, *place: int) -> int:
-        """A number of 63 bits that is a function of the stream and the place in it."""
-        key = repr((self._draws.seed, self._key, *place)).encode()
-        return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") >> 1
-
-
-def _normal(seed: int, count: int, deviation: float, device: device) -> Tensor:
-    """Normal numbers, (count,), in float32 whatever the states' precision is."""
-    import torch
-
-    generator = torch.Generator(device).manual_seed(seed)
-    return torch.empty(count, device=device).normal_(0.0, deviation, generator=generator)
 
 
 MakeDynamics: TypeAlias = Callable[["Force | None"], EnergyDynamics]

@@ -12,6 +12,7 @@ and with other settings each time.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -217,10 +218,12 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
         reprogrammed = self.training and self.device is not None and self.device.reprogrammed
         if not noisy and not reprogrammed and not settings.estimator.random:
             return None
-        seed, count = int(torch.randint(2**63 - 1, ())), len(drives[0])
-        if self.part is None or self.part.reduce is None:
-            return Draws(seed, count, 0, count)
-        return Draws(seed, self.part.total, self.part.first if self.part.count else 0, count)
+        seed, own, part = int(torch.randint(2**63 - 1, ())), len(drives[0]), self.part
+        total, first = own, 0
+        if part is not None and part.reduce is not None:
+            total, first = part.total, part.first if part.count else 0
+        units = max(math.prod(layer.shape) for layer in self.energy.layers)
+        return Draws(seed, total, first, own, units, drives[0].device)
 
     def _call(
         self, drives: Sequence[Tensor], settings: BlockSettings, cost: LossCost | None

@@ -261,8 +261,8 @@ class _Constant:
     def __init__(self, felt: Sequence[Tensor]) -> None:
         self._felt = felt
 
-    def on(self, layer: int, state: Sequence[Tensor]) -> Tensor:
-        return self._felt[layer]
+    def onto(self, v: Tensor, layer: int, state: Sequence[Tensor], *, overwrite: bool) -> Tensor:
+        return v + self._felt[layer]
 
     def select(self, rows: Tensor) -> _Constant:
         return _Constant([f[rows] for f in self._felt])

@@ -48,7 +48,7 @@ def equilibrium(activation: Activation, noise: float) -> tuple[Equilibrium, Line
         tuple(core.solve(drive)[0].state),
         core.settings.free,
         nudged,
-        draws=Draws(5, BATCH, 0, BATCH),
+        draws=Draws(5, BATCH, 0, BATCH, 12),
     )
     cost = LinearCost({2: 0.3 * normal(BATCH, 6, seed=7)})
     return found, cost, torch.full((BATCH,), 1 / BATCH, dtype=torch.float64)
@@ -70,7 +70,7 @@ class Errors:
     def __call__(self, reach: float) -> float:
         total = 0.0
         for seed in range(REPEATS):
-            at = replace(self._at, draws=Draws(1000 + seed, BATCH, 0, BATCH))
+            at = replace(self._at, draws=Draws(1000 + seed, BATCH, 0, BATCH, 12))
             found = self._contrast.reaching(reach).estimate(at, self._cost, self._weights)
             total += float((joined(found) - self.exact).square().sum())
         return total / REPEATS

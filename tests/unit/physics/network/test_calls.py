@@ -179,10 +179,8 @@ class Noise:
     def __init__(self, std: float, generator: torch.Generator) -> None:
         self.std, self.generator = std, generator
 
-    def on(self, layer: int, state: Sequence[Tensor]) -> Tensor:
-        like = state[layer]
-        drawn = torch.randn(like.shape, generator=self.generator, dtype=like.dtype)
-        return self.std * drawn
+    def onto(self, v: Tensor, layer: int, state: Sequence[Tensor], *, overwrite: bool) -> Tensor:
+        return v + self.std * torch.randn(v.shape, generator=self.generator, dtype=v.dtype)
 
     def select(self, rows: Tensor) -> Noise:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -181,63 +182,90 @@ def test_noise_gives_no_gradient_to_a_row_that_counts_nowhere() -> None:
     assert any(bool(g.any()) for g in found), "a sample at rest is measured with its noise"
 
 
+def drawn(stream: Stream, *shape: int, layer: int = 0, dtype: torch.dtype | None = None) -> Tensor:
+    """The numbers of the layer's next move, of (samples, *layer shape)."""
+    return stream.onto(torch.zeros(shape, dtype=dtype), layer, 1.0, overwrite=True)
+
+
 def test_the_precision_of_states_does_not_change_the_numbers() -> None:
-    draws = Draws(7, 3, 0, 3)
     for shape in ((5,), (2, 4, 4)):
-        found = []
-        for dtype in (torch.float32, torch.float64, torch.complex128):
-            found.append(Stream(draws, "free").normal(0, torch.zeros(3, *shape, dtype=dtype), 1.0))
-        assert [x.dtype for x in found] == [torch.float32, torch.float64, torch.float64]
-        assert torch.equal(found[0].double(), found[1]) and torch.equal(found[1], found[2])
+        draws = Draws(7, 3, 0, 3, units=math.prod(shape))
+        found = [
+            drawn(Stream(draws, "free"), 3, *shape, dtype=dtype)
+            for dtype in (torch.float32, torch.float64, torch.complex128)
+        ]
+        assert torch.equal(found[0].double(), found[1]) and torch.equal(found[1], found[2].real)
+        assert not found[2].imag.any()
 
 
 def test_every_part_of_the_key_counts() -> None:
-    state = torch.zeros(3, 5)
-
     def first(draws: Draws, key: str = "free 0", layer: int = 0, moves: int = 1) -> Tensor:
         stream = Stream(draws, key)
-        return [stream.normal(layer, state, 1.0) for _ in range(moves)][-1]
+        return [drawn(stream, 3, 5, layer=layer) for _ in range(moves)][-1]
 
-    base = Draws(7, 3, 0, 3)
-    drawn = [
+    base = Draws(7, 3, 0, 3, units=5)
+    found = [
         first(base),
-        first(Draws(8, 3, 0, 3)),
+        first(Draws(8, 3, 0, 3, units=5)),
         first(base, key="free 1"),
         first(base, layer=1),
         first(base, moves=2),
     ]
-    assert all(not torch.equal(a, b) for i, a in enumerate(drawn) for b in drawn[:i])
-    assert torch.equal(first(base), drawn[0])
+    assert all(not torch.equal(a, b) for i, a in enumerate(found) for b in found[:i])
+    assert torch.equal(first(base), found[0])
 
 
 def test_copies_and_rows_are_drawn_apart() -> None:
-    stream = Stream(Draws(7, 4, 1, 2), "nudged", copies=2)
-    state = torch.zeros(4, 5)
+    stream = Stream(Draws(7, 4, 1, 2, units=5), "nudged", copies=2)
     part = stream.select(torch.tensor([0, 3]))
-    whole = stream.normal(0, state, 1.0)
+    whole = drawn(stream, 4, 5)
     assert len(set(whole.flatten().tolist())) == whole.numel()
-    assert torch.equal(part.normal(0, torch.zeros(2, 5), 1.0), whole[[0, 3]])
-    next_move = stream.normal(0, state, 1.0)
-    assert torch.equal(part.select(torch.tensor([1])).normal(0, state, 1.0), next_move[[3]])
+    assert torch.equal(drawn(part, 2, 5), whole[[0, 3]])
+    next_move = drawn(stream, 4, 5)
+    assert torch.equal(drawn(part.select(torch.tensor([1])), 1, 5), next_move[[3]])
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_the_state_is_overwritten_only_where_that_is_allowed(copies: int) -> None:
+    draws, v = Draws(7, 3, 0, 3, units=5), torch.ones(3 * copies, 5)
+    apart = Stream(draws, "free", copies).onto(v, 0, 0.5, overwrite=False)
+    assert (v == 1).all()
+    assert torch.equal(Stream(draws, "free", copies).onto(v, 0, 0.5, overwrite=True), apart)
+    assert torch.equal(v, apart)
 
 
 def test_numbers_are_normal_and_independent() -> None:
-    """Moments, and correlations of neighbouring moves, samples and units."""
-    streams = (Stream(Draws(seed, 20, 0, 20), "free 0") for seed in range(40))
-    moves = [s.normal(0, torch.zeros(20, 50), 1.0) for s in streams for _ in range(10)]
-    x = torch.stack(moves).double()
+    """Moments, and correlations of neighbouring moves, samples, units and copies."""
+    streams = [Stream(Draws(s, 20, 0, 20, units=50), "free 0", copies=2) for s in range(20)]
+    x = torch.stack([drawn(s, 40, 50) for s in streams for _ in range(10)]).double()
     moments = [float(x.pow(k).mean()) for k in range(1, 5)]
     assert moments == pytest.approx([0, 1, 0, 3], abs=0.06)
     pairs = [(x[1:], x[:-1]), (x[:, 1:], x[:, :-1]), (x[..., 1:], x[..., :-1])]
+    pairs.append((x[:, :20], x[:, 20:]))
     assert all(abs(float((a * b).mean())) < 0.01 for a, b in pairs)
 
 
+def test_a_sum_over_a_batch_is_as_noisy_as_with_numbers_of_its_own() -> None:
+    """Where sums over units see the same numbers in every window, as in a map of one channel:
+    without random signs the sum of moves would be far too noisy, their difference far too quiet."""
+    sums, contrasts = [], []
+    for seed in range(400):
+        draws = Draws(seed, 20, 0, 20, units=1000)
+        free, nudged = (Stream(draws, key) for key in ("free 0", "nudged 0"))
+        moves = [float(drawn(s, 20, 1000).double().sum()) for s in (free, free, nudged)]
+        sums.append(moves[0] + moves[1])
+        contrasts.append(moves[1] - moves[2])
+    for found in (sums, contrasts):
+        variance = float(torch.tensor(found).var()) / (2 * 20_000)
+        assert variance == pytest.approx(1, abs=0.2)
+
+
 def test_moves_of_a_unit_and_calls_do_not_repeat_numbers() -> None:
-    """Windows of one phase share numbers, but not at one unit of one sample."""
-    like, calls = torch.zeros(20, 500), []
+    """Windows of one call share numbers, but not at one unit of one sample."""
+    calls = []
     for seed in (7, 8):
-        stream = Stream(Draws(seed, 20, 0, 20), "free 0")
-        calls.append(torch.stack([stream.normal(0, like, 1.0) for _ in range(60)]))
+        stream = Stream(Draws(seed, 20, 0, 20, units=500), "free 0")
+        calls.append(torch.stack([drawn(stream, 20, 500).abs() for _ in range(60)]))
     sorted_by_move = calls[0].sort(0).values
     assert float((sorted_by_move[1:] == sorted_by_move[:-1]).double().mean()) < 1e-4
     assert not len(set(calls[0].flatten().tolist()) & set(calls[1].flatten().tolist())) > 100
