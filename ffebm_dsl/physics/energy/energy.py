@@ -318,7 +318,9 @@ class AutogradDynamics:
         self.bound, self.force = bound, force
 
     def update(self, state: State, layer: int) -> Tensor:
-        v = self.bound.pre_activation(state, layer)
+        return self._activated(self.bound.pre_activation(state, layer), layer, state)
+
+    def _activated(self, v: Tensor, layer: int, state: State) -> Tensor:
         if self.force is not None:
             v = self.force.onto(v, layer, state, overwrite=False)
         return self.bound.layers[layer].activation(v)
@@ -391,9 +393,7 @@ class AutogradDisplaced(AutogradDynamics):
     def update(self, state: State, layer: int) -> Tensor:
         displaced = [s - free for s, free in zip(state, self._free, strict=True)]
         v = self._v[layer] + self.bound.product(self._free, displaced, layer)
-        if self.force is not None:
-            v = self.force.onto(v, layer, state, overwrite=False)
-        return self.bound.layers[layer].activation(v)
+        return self._activated(v, layer, state)
 
     def select(self, rows: Tensor) -> AutogradDisplaced:
         force = None if self.force is None else self.force.select(rows)
