@@ -23,12 +23,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from ffebm_dsl.physics.energy.autograd_energy import Slope
 from ffebm_dsl.physics.energy.dynamics import (
     AdjointDynamics,
     DisplacedDynamics,
     HopfieldDynamics,
 )
-from ffebm_dsl.physics.energy.energy import Energy, Slope
+from ffebm_dsl.physics.energy.energy import Energy
 from ffebm_dsl.physics.energy.op_chain import Coupling, Drive, Pair
 from ffebm_dsl.physics.energy.terms import BoundTerm, LayerTerm, step_sizes
 from ffebm_dsl.physics.energy.weights import BACKWARD

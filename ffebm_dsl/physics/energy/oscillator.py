@@ -24,7 +24,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy.energy import AutogradEnergy, Energy
+from ffebm_dsl.physics.energy.autograd_energy import AutogradEnergy
+from ffebm_dsl.physics.energy.energy import Energy
 from ffebm_dsl.physics.energy.op_chain import BoundChain, Coupling, Drive, OpChain
 from ffebm_dsl.physics.interfaces import Layer, Routings, State, Transposed, Weights, inner
 from ffebm_dsl.physics.modules import NamedModules

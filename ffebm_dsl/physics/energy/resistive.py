@@ -29,9 +29,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from ffebm_dsl.physics.energy.autograd_energy import Slope
 from ffebm_dsl.physics.energy.constraints import keep_nonnegative
 from ffebm_dsl.physics.energy.dynamics import HopfieldDynamics
-from ffebm_dsl.physics.energy.energy import Slope
 from ffebm_dsl.physics.energy.hopfield import BoundHopfield, HopfieldEnergy
 from ffebm_dsl.physics.energy.op_chain import BoundChain, Coupling, Drive, OpChain
 from ffebm_dsl.physics.interfaces import (
