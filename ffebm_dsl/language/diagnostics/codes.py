@@ -86,7 +86,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFE5002": "data that do not fit the input",
         "FFE5003": "data that do not fit the target",
         "FFE5004": "path that leaves the data directory",
-        "FFE5005": "optimizer arguments that do not fit together",
+        "FFE5005": "parameter group that does not fit the model",
         "FFE5006": "loss that does not read the readout",
         "FFE5007": "early stopping by the test set",
         "FFE5008": "loss arguments that do not fit the target",

@@ -16,6 +16,7 @@ from ffebm_dsl.language.diagnostics import (
     Span,
     SpecError,
 )
+from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 
 FAR = 1 << 32
 """No text is as long: the places of override ``n``, from 1, begin at ``n`` times this."""
@@ -99,6 +100,17 @@ class Log:
         self.found.append(diagnostic)
         if len(self.found) >= MOST_FAULTS and self.failed:
             raise SpecError(self.sorted())
+
+    def report_unknown(
+        self, code: str, message: str, span: Span, name: str, known: Iterable[str], help: str = ""
+    ) -> None:
+        """Report a ``name`` that is not among the ``known`` ones, with the nearest of them.
+
+        ``help`` is used where no name is near.
+        """
+        known = tuple(known)
+        help = did_you_mean(name, known) or help
+        self.report(code, message, span, help=help, fix=respell(span, name, known))
 
     @property
     def failed(self) -> bool:

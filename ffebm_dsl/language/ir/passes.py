@@ -10,9 +10,8 @@ from typing import NamedTuple
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span, SpecError
 from ffebm_dsl.language.ir.check.budget import BUDGET, Budget, check_budget
 from ffebm_dsl.language.ir.check.certain import certain_faults
-from ffebm_dsl.language.ir.check.check_block_calls import check_block_calls
+from ffebm_dsl.language.ir.check.check_calls import check_calls
 from ffebm_dsl.language.ir.check.check_hardware import check_hardware
-from ffebm_dsl.language.ir.check.check_initialisers import check_initialisers
 from ffebm_dsl.language.ir.check.check_learning import check_learning, check_weights
 from ffebm_dsl.language.ir.check.check_model import check_model
 from ffebm_dsl.language.ir.check.check_train import check_train
@@ -33,8 +32,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     # Shapes first: the checks compare them.
     ("infer_shapes", infer_shapes),
     ("check_model", check_model),
-    ("check_block_calls", check_block_calls),
-    ("check_initialisers", check_initialisers),
+    ("check_calls", check_calls),
     # After the model's own checks, so that a fault of the model is not blamed on the data.
     ("check_train", check_train),
     ("check_learning", check_learning),

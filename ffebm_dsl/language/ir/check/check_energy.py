@@ -94,8 +94,7 @@ def _check_term(term: ResolvedTerm, block: ResolvedBlock, kind: EnergyConstruct,
 def _check_bounds(term: ResolvedTerm, layer: ResolvedLayer, log: Log) -> None:
     """Warn of a term that can outgrow the potential of its layer, whose states have no bounds."""
     call, name = layer.activation, term.call.name if term.call else term.name
-    # A faulty call has been reported.
-    if call is None or ACTIVATIONS[call.name].conflict(call.arguments):
+    if call is None:
         return
     low, high = ACTIVATIONS[call.name].make(**call.arguments).range
     if math.isfinite(low) and math.isfinite(high):

@@ -144,8 +144,7 @@ def _idle(block: ResolvedBlock, is_last: bool) -> Iterator[tuple[str, str]]:
     elif call is not None and is_last and call.arguments.get("nudge") == "loss":
         for knob in ("cotangents", "outputs"):
             yield knob, "with nudge=loss, nothing passes there"
-    chains = [c.chain for c in block.couplings] + [d.chain for d in block.drives]
-    if block.whole and not block.terms and not any(map(_has_weights, chains)):
+    if block.whole and not block.terms and not any(map(_has_weights, block.analog_chains)):
         for knob in ("weights", "update_offset"):
             yield knob, "it has no weights"
     if block.whole and not any(

@@ -23,7 +23,6 @@ from ffebm_dsl.language.registry import (
     DATA,
     LOSSES,
     OPS,
-    OPTIMIZERS,
     TARGETS,
     show_shape,
 )
@@ -35,9 +34,7 @@ def check_train(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
     if train is None:
         return spec
     _check_path(train, log)
-    _check_optimizer(train, log)
     _check_patience(train, log)
-    _check_augmentations(train, log)
     if spec.model:
         _check_groups(train, spec.model, log)
         _check_mixing(train, spec.model, log)
@@ -65,21 +62,6 @@ def _check_path(train: ResolvedTrain, log: Log) -> None:
             train.places["data"],
             help="give a path relative to --data-dir, with `/` between folders and without `..`",
         )
-
-
-def _check_optimizer(train: ResolvedTrain, log: Log) -> None:
-    conflict = OPTIMIZERS[train.optimizer.name].conflict(train.optimizer.arguments)
-    if conflict is not None:
-        message, remedy = conflict
-        log.report("FFE5005", message, train.places["optimizer"], help=remedy)
-
-
-def _check_augmentations(train: ResolvedTrain, log: Log) -> None:
-    for call in _augmentations(train):
-        conflict = AUGMENTATIONS[call.name].conflict(call.arguments)
-        if conflict is not None:
-            message, remedy = conflict
-            log.report("FFE5002", f"{call.name}: {message}", train.places["data"], help=remedy)
 
 
 def _check_mixing(train: ResolvedTrain, model: ResolvedModel, log: Log) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ffebm_dsl.language.diagnostics import InputError, Span
-from ffebm_dsl.language.diagnostics.fix import did_you_mean, nearest, replace, respell
+from ffebm_dsl.language.diagnostics.fix import nearest, replace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, Value
 from ffebm_dsl.language.ir.resolve.evaluate import evaluate
@@ -65,15 +65,13 @@ def find(table: Table[ConstructT], name: ast.Ident, scope: Scope, log: Log) -> C
     if not scope.packages.complete:
         return None
     offer = next(iter(offers(table.name, name.text)), None)
-    log.report(
-        "FFE1005",
-        f"no {table.noun} is called `{name.text}`",
-        name.span,
-        help=f"`{offer.name}` brings one: add `use {offer.name} >= {release(offer.version)}`"
-        if offer
-        else did_you_mean(name.text, visible),
-        fix=None if offer else respell(name.span, name.text, visible),
-    )
+    message = f"no {table.noun} is called `{name.text}`"
+    if offer:
+        use = f"use {offer.name} >= {release(offer.version)}"
+        help = f"`{offer.name}` brings one: add `{use}`"
+        log.report("FFE1005", message, name.span, help=help)
+    else:
+        log.report_unknown("FFE1005", message, name.span, name.text, visible)
     return None
 
 
@@ -92,16 +90,38 @@ def bind_call(
     signature = find(TABLES[table], call.name, scope, log)
     if signature is None:
         return None
-    values = bind(signature, call.arguments, call.name.span, scope, log, optional=optional)
-    if values is None:
+    return bind_arguments(signature, call, call.arguments, scope, log, optional=optional)
+
+
+def bind_arguments(
+    signature: Construct,
+    call: ast.Call,
+    given: Sequence[ast.Argument],
+    scope: Scope,
+    log: Log,
+    *,
+    optional: frozenset[str] = frozenset(),
+) -> BoundCall | None:
+    """``call`` of ``signature`` with the arguments ``given``; None after a fault."""
+    values = bind(signature, given, call.name.span, scope, log, optional=optional)
+    if values is None or not check_agreement(signature, values, call.span, log):
         return None
     names = signature.names
-    places = {
-        a.name.text if a.name else names[position]: a.span
-        for position, a in enumerate(call.arguments)
-    }
-    known = facts(tuple(a.value for a in call.arguments), scope)
+    places = {a.name.text if a.name else names[i]: a.span for i, a in enumerate(given)}
+    known = facts(tuple(a.value for a in given), scope)
     return BoundCall(signature.name, values, call.span, places, known)
+
+
+def check_agreement(signature: Construct, values: Values, span: Span, log: Log) -> bool:
+    """Report arguments that contradict each other; whether they go together.
+
+    Of a coupling's op whose output count is left out nothing is known yet: its shape rule judges.
+    """
+    conflict = None if set(signature.names) - values.keys() else signature.conflict(values)
+    if conflict is not None:
+        message, remedy = conflict
+        log.report("FFE1023", message, span, help=remedy)
+    return conflict is None
 
 
 def bind(
@@ -215,13 +235,11 @@ def _name_of(signature: Construct, title: str, position: int, given: Given, log:
     name, span = given.name.text, given.name.span
     if name in names:
         return name
-    log.report(
-        "FFE1006",
-        f"{title} has nothing called `{name}`",
-        span,
-        help=signature.removed.get(name) or did_you_mean(name, names),
-        fix=None if name in signature.removed else respell(span, name, names),
-    )
+    message = f"{title} has nothing called `{name}`"
+    if name in signature.removed:
+        log.report("FFE1006", message, span, help=signature.removed[name])
+    else:
+        log.report_unknown("FFE1006", message, span, name, names)
     return None
 
 

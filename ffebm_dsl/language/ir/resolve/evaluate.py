@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.scope import MAX_INT, Number, Scalar, Scope, show
 from ffebm_dsl.language.syntax import ast
@@ -74,13 +73,8 @@ def _look_up(reference: ast.Reference, scope: Scope, log: Log) -> Scalar | None:
     if bound is not None and reference.member is None:
         log.used.add(bound.declared)
         return bound.value
-    log.report(
-        "FFE1001",
-        f"no value is called `{reference}`",
-        reference.span,
-        help=did_you_mean(str(reference), scope.values) or "declare it: `param name: int = 1`",
-        fix=respell(reference.span, str(reference), scope.values),
-    )
+    message, help = f"no value is called `{reference}`", "declare it: `param name: int = 1`"
+    log.report_unknown("FFE1001", message, reference.span, str(reference), scope.values, help)
     return None
 
 

@@ -6,10 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span, SpecError
-from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
-from ffebm_dsl.language.ir.resolve.bind import BoundCall, Values, value_of
+from ffebm_dsl.language.ir.resolve.bind import BoundCall, Values, check_agreement, value_of
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedEstimator
 from ffebm_dsl.language.ir.resolve.scope import Packages, Scope
 from ffebm_dsl.language.ir.resolve.statements import Inherited
@@ -105,13 +104,8 @@ def _report_unknown(
             help="let that statement read a `param`, and set the param",
         )
         return
-    log.report(
-        "FFE1019",
-        f"the spec has nothing called `{key}` to set",
-        span,
-        help=did_you_mean(key, heads),
-        fix=respell(span, key, heads),
-    )
+    message = f"the spec has nothing called `{key}` to set"
+    log.report_unknown("FFE1019", message, span, key, heads)
 
 
 _TABLES: Mapping[str, str] = {"gradient": "gradients", "init": "initialisers"}
@@ -125,13 +119,9 @@ def set_argument_of(call: CallIR, table: str, override: Override, log: Log) -> C
     name, end = override.key.partition(".")[2], override.place.end
     signature = TABLES[table][call.name]
     if name not in signature.names:
-        log.report(
-            "FFE1019",
-            f"`{call.name}` has nothing called `{name}` to set",
-            override.place,
-            help=did_you_mean(name, signature.names),
-            fix=respell(Span(end - len(name), end), name, signature.names),
-        )
+        message = f"`{call.name}` has nothing called `{name}` to set"
+        place = Span(end - len(name), end)
+        log.report_unknown("FFE1019", message, place, name, signature.names)
         return None
     value = value_of(override.value, signature.parameter(name), override.scope, log)
     return None if value is None else CallIR(call.name, {**call.arguments, name: value})
@@ -164,20 +154,25 @@ def set_statements(
             init = changed
         else:
             gradient, inherited = changed, False
+    # Only now: one argument may be set for the sake of another.
+    if init is not settings.init:
+        init = init if agrees(init.ir, "initialisers", init.span, log) else settings.init
+    if gradient and gradient is not settings.gradient.call:
+        gradient = gradient if agrees(gradient.ir, "gradients", gradient.span, log) else None
     return Inherited(phases, ResolvedEstimator(gradient, inherited), init)
+
+
+def agrees(call: CallIR, table: str, span: Span, log: Log) -> bool:
+    """Whether the arguments of a call go together that overrides have changed; else reported."""
+    return check_agreement(TABLES[table][call.name], call.arguments, span, log)
 
 
 def _set_phase(phases: dict[str, Values], override: Override, log: Log) -> None:
     """Set a key of a phase: ``relax.free.sweeps``."""
     keys = [f"relax.{phase}.{name}" for phase in PHASES for name in PHASES[phase].names]
     if override.key not in keys:
-        log.report(
-            "FFE1019",
-            f"`{override.key}` is no key of a phase",
-            override.place,
-            help=did_you_mean(override.key, keys) or "for example relax.free.sweeps=20",
-            fix=respell(override.place, override.key, keys),
-        )
+        message, help = f"`{override.key}` is no key of a phase", "for example relax.free.sweeps=20"
+        log.report_unknown("FFE1019", message, override.place, override.key, keys, help)
         return
     _, phase, name = override.key.split(".")
     value = value_of(override.value, PHASES[phase].parameter(name), override.scope, log)

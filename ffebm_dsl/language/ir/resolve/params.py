@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import FAR, Log
 from ffebm_dsl.language.ir.resolve.bind import value_of
 from ffebm_dsl.language.ir.resolve.overrides import Override
@@ -28,13 +27,8 @@ def as_parameter(
         return Parameter(name, VALUE_TYPES[type_.text], "")
     if type_.text in extra:
         return Parameter(name, Kind.PORT, "")
-    log.report(
-        "FFE1017",
-        f"no type is called `{type_.text}`",
-        type_.span,
-        help=did_you_mean(type_.text, (*VALUE_TYPES, *extra)),
-        fix=respell(type_.span, type_.text, (*VALUE_TYPES, *extra)),
-    )
+    message = f"no type is called `{type_.text}`"
+    log.report_unknown("FFE1017", message, type_.span, type_.text, (*VALUE_TYPES, *extra))
     return None
 
 

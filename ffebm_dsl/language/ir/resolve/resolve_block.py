@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Label, Span
-from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import Shape
 from ffebm_dsl.language.ir.resolve.bind import bind_call, find
@@ -211,13 +210,8 @@ class _Ends(NamedTuple):
         if text in self.layers:
             return text
         if self.layers:
-            self.log.report(
-                "FFE1018",
-                f"{role} `{text}` is not a layer of this block",
-                name.span,
-                help=did_you_mean(text, self.layers),
-                fix=respell(name.span, text, self.layers),
-            )
+            message = f"{role} `{text}` is not a layer of this block"
+            self.log.report_unknown("FFE1018", message, name.span, text, self.layers)
         return None
 
     def drive(self, statement: ast.DriveStatement, scope: Scope) -> ResolvedDrive | None:

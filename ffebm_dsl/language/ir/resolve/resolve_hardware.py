@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import IDEAL, CallIR
 from ffebm_dsl.language.ir.resolve.bind import bind
@@ -89,11 +88,5 @@ def drawn(device: CallIR) -> bool:
 
 
 def _report_unknown(name: ast.Ident, devices: Devices, log: Log) -> None:
-    known = (*devices, IDEAL)
-    log.report(
-        "FFE3022",
-        f"no hardware is called `{name.text}`",
-        name.span,
-        help=did_you_mean(name.text, known) or f"add `hardware {name.text} {{ ... }}`",
-        fix=respell(name.span, name.text, known),
-    )
+    message, help = f"no hardware is called `{name.text}`", f"add `hardware {name.text} {{ ... }}`"
+    log.report_unknown("FFE3022", message, name.span, name.text, (*devices, IDEAL), help)

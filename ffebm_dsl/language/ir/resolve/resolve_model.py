@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.diagnostics.fix import replace as replaced
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.resolve.bind import BoundCall, bind, bind_call, find, value_of
+from ffebm_dsl.language.ir.resolve.bind import (
+    BoundCall,
+    bind_arguments,
+    bind_call,
+    find,
+    value_of,
+)
 from ffebm_dsl.language.ir.resolve.overrides import MODEL_KEYS, Override, of_block, set_statements
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
 from ffebm_dsl.language.ir.resolve.resolve_block import BlockText, resolve_block
@@ -243,11 +249,5 @@ def _loss_call(call: ast.Call, scope: Scope, log: Log) -> BoundCall | None:
             help=f"write `loss = {call.name.text}(logits, y)`",
         )
         return None
-    rest = call.arguments[2:]
     signature = replace(construct, parameters=construct.settings)
-    values = bind(signature, rest, call.name.span, scope, log)
-    if values is None:
-        return None
-    names = signature.names
-    places = {a.name.text if a.name else names[i]: a.span for i, a in enumerate(rest)}
-    return BoundCall(construct.name, values, call.span, places)
+    return bind_arguments(signature, call, call.arguments[2:], scope, log)

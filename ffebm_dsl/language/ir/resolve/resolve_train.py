@@ -8,7 +8,7 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.ir.resolve.bind import bind
-from ffebm_dsl.language.ir.resolve.overrides import Override, set_argument_of
+from ffebm_dsl.language.ir.resolve.overrides import Override, agrees, set_argument_of
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedTrain
 from ffebm_dsl.language.ir.resolve.scope import Scope
 from ffebm_dsl.language.registry import TRAIN, Kind
@@ -39,6 +39,8 @@ def resolve_train(
     for key, override in overrides.items():
         if "." in key:
             calls = _override_argument(key, override, calls, places, log)
+    for name in {key.partition(".")[0] for key in overrides if "." in key} & calls.keys():
+        agrees(calls[name], _table(name), places[name], log)
     numbers = {key: value for key, value in values.items() if not isinstance(value, CallIR)}
     data, optimizer, schedule = (calls[key] for key in ("data", "optimizer", "schedule"))
     return ResolvedTrain(data, optimizer, schedule, calls["on_bad_step"], numbers, places)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ffebm_dsl.language.diagnostics import Label, Span
-from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import RelaxIR
 from ffebm_dsl.language.ir.resolve.bind import (
@@ -73,13 +72,8 @@ def override_settings(
     for relax in of_type(statements, ast.Relax):
         phase = relax.phase.text
         if phase not in PHASES:
-            log.report(
-                "FFE1005",
-                f"no phase is called `{phase}`",
-                relax.phase.span,
-                help=did_you_mean(phase, PHASES),
-                fix=respell(relax.phase.span, phase, PHASES),
-            )
+            message = f"no phase is called `{phase}`"
+            log.report_unknown("FFE1005", message, relax.phase.span, phase, PHASES)
         elif phase in stated:
             report_twice(f"relax {phase}", relax, stated[phase], log)
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ffebm_dsl.language.diagnostics import Label, Span
-from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import match_parameters, value_of
 from ffebm_dsl.language.ir.resolve.params import as_parameter
@@ -35,13 +34,8 @@ def expand(
     name = instance.template.name
     template = templates.get(name.text)
     if template is None:
-        log.report(
-            "FFE1013",
-            f"no template is called `{name.text}`",
-            name.span,
-            help=did_you_mean(name.text, templates),
-            fix=respell(name.span, name.text, templates),
-        )
+        message = f"no template is called `{name.text}`"
+        log.report_unknown("FFE1013", message, name.span, name.text, templates)
         return None
     log.used.add(template.name.span)
     formals = _formal_parameters(template, log)
