@@ -92,7 +92,7 @@ def test_the_drawing_has_converters_on_its_edges(
 ) -> None:
     drawn = re.findall(r"<text[^>]*>(.*?)</text>", said(capsys, "show", str(spec), "--graph", "-"))
     for label in ("energy hopfield on fast", "dac(8, range=4.0)", "adc(7, range=1.0)", "adc(8)"):
-        assert label in drawn
+        assert any(label in text for text in drawn)
 
 
 @pytest.mark.parametrize("to", ["yaml", "json"])

@@ -1,11 +1,11 @@
-"""How the rows are set in columns, so that a deep network fits a page."""
+"""How the nodes are set in columns, so that a deep network fits a page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ffebm_dsl.tools.drawing.diagram import Row
+from ffebm_dsl.tools.drawing.diagram import DiagramNode
 
 PAGE = (480.0, 640.0)
 """Width and height of the text of a printed page, in points: only their ratio matters."""
@@ -18,13 +18,13 @@ def print_scale(width: float, height: float) -> float:
     return min(PAGE[0] / width, PAGE[1] / height, 1.0)
 
 
-def split(rows: Sequence[Row], heights: Sequence[float], width: float) -> list[range]:
+def split(nodes: Sequence[DiagramNode], heights: Sequence[float], width: float) -> list[range]:
     """Columns of whole stages, as many as let the picture be printed largest.
 
-    ``heights`` are those of the rows with the gap below them, ``width`` that of a column.
+    ``heights`` are those of the nodes with the gap below them, ``width`` that of a column.
     """
-    cuts = [i for i, (a, b) in enumerate(pairwise(rows), start=1) if a.stage != b.stage]
-    best, best_scale = [range(len(rows))], 0.0
+    cuts = [i for i, (a, b) in enumerate(pairwise(nodes), start=1) if a.stage != b.stage]
+    best, best_scale = [range(len(nodes))], 0.0
     for count in range(1, MAX_COLUMNS + 1):
         columns = _balanced(heights, cuts, count)
         tallest = max(sum(heights[i] for i in column) for column in columns)

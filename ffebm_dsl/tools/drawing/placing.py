@@ -1,63 +1,77 @@
-"""Coordinates: rows below one another, frames around blocks, lines where the routes say."""
+"""Coordinates: the columns of nodes side by side, and the legend below them."""
 
 from __future__ import annotations
+
+from itertools import accumulate
 
 from ffebm_dsl.tools.drawing.column import ColumnScene
 from ffebm_dsl.tools.drawing.columns import split
 from ffebm_dsl.tools.drawing.diagram import Diagram
-from ffebm_dsl.tools.drawing.legend import legend, legend_width
-from ffebm_dsl.tools.drawing.lines import column_lines, connector
-from ffebm_dsl.tools.drawing.routes import Order, find_routes
-from ffebm_dsl.tools.drawing.scene import Scene
-from ffebm_dsl.tools.drawing.sizes import extent, layer_width, size
+from ffebm_dsl.tools.drawing.metrics import width
+from ffebm_dsl.tools.drawing.routes import find_routes
+from ffebm_dsl.tools.drawing.scene import Box, Line, Scene, Text
+from ffebm_dsl.tools.drawing.sizes import SMALL, extent, height
 
 MARGIN = 16.0
-GUTTER = 34.0
-"""Between two columns; the line from one to the next runs here."""
+GUTTER = 22.0
+"""Between two columns."""
 
-GAP = 62.0
-"""A gap between rows as the choice of columns reckons it."""
+GAP = 48.0
+"""The gap between nodes that is assumed when columns are chosen."""
+
+ENTRIES = (
+    ("map", "digital"),
+    ("layer", "analog"),
+    ("one-way", "one way"),
+    ("symmetric", "symmetric coupling: one weight, both ways"),
+)
+"""The legend: style -> words."""
+
+_SAMPLE = 26.0
+"""Width of the sample before the words."""
+
+_WIDTHS = tuple(_SAMPLE + 22 + width(words, SMALL) for _, words in ENTRIES)
 
 
 def place(diagram: Diagram) -> Scene:
     """The picture of a diagram."""
     columns = _columns(diagram)
-    order = Order.of(diagram, columns)
-    routes = find_routes(diagram, order)
-    reach = extent(diagram, order, routes)
-    breadth = reach.all[1] - reach.all[0] + GUTTER
-    total = max(breadth * len(columns) - GUTTER, legend_width()) + 2 * MARGIN
-    left = (total - breadth * len(columns) + GUTTER) / 2
-    top = MARGIN + (20 if len(columns) > 1 else 0)
+    routes = find_routes(diagram, columns)
+    reach = extent(diagram, routes)
+    breadth = reach.left + reach.right + GUTTER
+    total = max(breadth * len(columns) - GUTTER, sum(_WIDTHS)) + 2 * MARGIN
+    start = (total - breadth * len(columns) + GUTTER) / 2 + reach.left
     placed = [
-        ColumnScene(diagram, order, routes, reach, left - reach.all[0] + i * breadth, top).fill(
-            rows
-        )
+        ColumnScene(diagram, rows, routes, reach, start + i * breadth, MARGIN)
         for i, rows in enumerate(columns)
     ]
-    lines = [line for column in placed for line in column_lines(column)]
-    for number, edge in routes.straight.items():
-        here, there = order.column[number], order.column[number + 1]
-        if here != there:
-            gutter = placed[there].middle + reach.all[0] - GUTTER / 2
-            lines.append(connector(edge, placed[here], placed[there], gutter, MARGIN))
-    bottom = max(column.y for column in placed) + 2 * MARGIN
-    boxes, arrows, texts = legend((total - legend_width()) / 2, bottom)
+    bottom = max(column.y for column in placed) + MARGIN
+    legend = _legend((total - sum(_WIDTHS)) / 2, bottom)
     return Scene(
         width=total,
         height=bottom + MARGIN,
-        boxes=(*(box for c in placed for box in c.boxes), *boxes),
-        lines=(*lines, *arrows),
-        texts=(*(text for c in placed for text in c.texts), *texts),
+        boxes=(*(box for c in placed for box in c.boxes), *legend.boxes),
+        lines=(*(line for c in placed for line in c.lines), *legend.lines),
+        texts=(*(text for c in placed for text in c.texts), *legend.texts),
     )
 
 
 def _columns(diagram: Diagram) -> list[range]:
-    """The rows by column, reckoned as if there were one."""
-    whole = [range(len(diagram.rows))]
-    order = Order.of(diagram, whole)
-    routes = find_routes(diagram, order)
-    reach = extent(diagram, order, routes)
-    wide = layer_width(diagram.rows)
-    heights = [max(size(n, wide, routes)[1] for n in row.nodes) + GAP for row in diagram.rows]
-    return split(diagram.rows, heights, reach.all[1] - reach.all[0] + GUTTER)
+    """The nodes by column, with the sizes that they have in a single one."""
+    routes = find_routes(diagram, [range(len(diagram.nodes))])
+    reach = extent(diagram, routes)
+    heights = [height(node, routes) + GAP for node in diagram.nodes]
+    return split(diagram.nodes, heights, reach.left + reach.right + GUTTER)
+
+
+def _legend(x: float, y: float) -> Scene:
+    """What the colours and arrows mean, from ``x`` on, the words' baseline at ``y``."""
+    boxes, lines, texts = [], [], []
+    for (style, words), start in zip(ENTRIES, accumulate(_WIDTHS, initial=x), strict=False):
+        if style in ("map", "layer"):
+            boxes.append(Box(start + 8, y - 10, 18, 12, style, 6.0 if style == "layer" else 2.0))
+        else:
+            points = ((start, y - 4), (start + _SAMPLE, y - 4))
+            lines.append(Line(points, style, both=style == "symmetric"))
+        texts.append(Text(start + _SAMPLE + 6, y, words, "small"))
+    return Scene(0, 0, tuple(boxes), tuple(lines), tuple(texts))

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.language.ir.model import ModelIR
-from ffebm_dsl.tools.drawing import draw, picture
+from ffebm_dsl.tools.drawing import draw
 from ffebm_dsl.tools.drawing.columns import print_scale
+from ffebm_dsl.tools.drawing.diagram import make_diagram
 from ffebm_dsl.tools.drawing.metrics import fitted, width, wrapped
+from ffebm_dsl.tools.drawing.placing import place
 from ffebm_dsl.tools.drawing.routes import assign_lanes
 from ffebm_dsl.tools.drawing.scene import Box, Line, Scene, Text
 
@@ -83,22 +85,26 @@ def model_of(text: str) -> ModelIR:
     return compile_spec(SourceFile("a.ffe", text)).spec.model
 
 
+def picture(model: ModelIR) -> Scene:
+    return place(make_diagram(model))
+
+
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_nothing_overlaps(path: Path) -> None:
-    assert faults(picture(compile_spec(read_source(path)).spec.model)[1]) == []
+    assert faults(picture(compile_spec(read_source(path)).spec.model)) == []
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_it_can_be_read_on_a_page(path: Path) -> None:
     """The small letters have at least 4.5 points where the picture fills a page."""
-    _, scene = picture(compile_spec(read_source(path)).spec.model)
+    scene = picture(compile_spec(read_source(path)).spec.model)
     assert 10.5 * print_scale(scene.width, scene.height) > 4.5
 
 
 @st.composite
 def specs(draw_: st.DrawFn) -> str:
     """Chains of blocks with skips, laterals, double couplings and maps that read anything."""
-    lines, ports, blocks = ["ffe 1.0", "model m {", "input x: vector(4)"], ["x"], []
+    lines, ports, blocks = ["ffe 1.1", "model m {", "input x: vector(4)"], ["x"], []
     for b in range(draw_(st.integers(1, 4))):
         if draw_(st.booleans()):
             lines.append(f"feedforward f{b} = {draw_(st.sampled_from(ports))} |> relu")
@@ -113,7 +119,8 @@ def specs(draw_: st.DrawFn) -> str:
         lines.append("energy hopfield {")
         lines += [f"layer {name}: [4] hard_sigmoid" for name in layers]
         for _ in range(draw_(st.integers(1, 4))):
-            lines.append(f"{draw_(st.sampled_from(maps + ports))} -> {draw_(any_layer)}")
+            op = draw_(st.sampled_from(["", " : linear(bias=false)"]))
+            lines.append(f"{draw_(st.sampled_from(maps + ports))} -> {draw_(any_layer)}{op}")
         lines += [f"{a} <-> {b} : linear" for a, b in pairwise(layers)]
         for _ in range(draw_(st.integers(0, 4))):
             op = draw_(st.sampled_from(["", " : linear(bias=false)"]))
@@ -129,12 +136,12 @@ def specs(draw_: st.DrawFn) -> str:
 @settings(max_examples=25, deadline=None)
 def test_nothing_overlaps_in_any_network(text: str) -> None:
     model = model_of(text)
-    assert faults(picture(model)[1]) == []
+    assert faults(picture(model)) == []
     assert draw(model) == draw(model)
 
 
 def test_an_overlap_would_be_found() -> None:
-    diagram, scene = picture(model_of(TINY))
+    scene = picture(model_of(TINY))
     label = next(t for t in scene.texts if t.words == "[4]")
     across = Line(((label.x, label.y - 3), (label.x + 9, label.y - 3)), "one-way")
     node = next(box for box in scene.boxes if box.style == "layer")
@@ -146,12 +153,12 @@ def test_an_overlap_would_be_found() -> None:
         "two nodes overlap": scene._replace(boxes=(*scene.boxes, node)),
         "[4] is outside": scene._replace(texts=(label._replace(x=-9.0),)),
     }
-    assert faults(scene) == [], diagram
+    assert faults(scene) == []
     for fault, wrong in planted.items():
         assert fault in faults(wrong)
 
 
-TINY = """ffe 1.0
+TINY = """ffe 1.1
 model tiny {
   input x: vector(4)
   target y: label(3)
@@ -178,17 +185,28 @@ def test_the_document_speaks() -> None:
 
 
 def test_couplings_have_two_heads_and_drives_one() -> None:
-    _, scene = picture(model_of(TINY))
+    scene = picture(model_of(TINY))
     assert {line.both for line in scene.lines if line.style == "symmetric"} == {True}
     assert {line.both for line in scene.lines if line.style == "one-way"} == {False}
     # Of the drive, the output, the readout and the legend.
     assert sum(line.style == "one-way" for line in scene.lines) == 4
 
 
+def test_ops_of_connections_are_written_with_their_parameters() -> None:
+    scene = picture(model_of(TINY.replace("x -> s1", "x -> s1 : linear(bias=false)")))
+    words = [text.words for text in scene.texts]
+    assert words.count("16 parameters") == 1 and words.count("20 parameters") == 1
+
+
+def test_a_port_of_another_column_is_named_at_the_arrow() -> None:
+    scene = picture(compile_spec(read_source(ROOT / "specs" / "paper" / "resnet18.ffe")).spec.model)
+    assert "b4.out" in [text.words for text in scene.texts]
+
+
 def test_long_names_are_cut_and_special_characters_escaped() -> None:
     name = "n" * 300
     text = TINY.replace("block b", f"block {name}").replace("= b ", f"= {name} ")
-    _, scene = picture(model_of(text))
+    scene = picture(model_of(text))
     assert faults(scene) == []
     assert any(t.words.endswith("\u2026") for t in scene.texts)
     assert "&lt;-&gt;" in draw(model_of(TINY))
