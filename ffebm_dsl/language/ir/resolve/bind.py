@@ -27,7 +27,6 @@ from ffebm_dsl.language.syntax import ast
 Values = dict[str, Value]
 _Entry = Callable[[ast.Expression, Parameter, Scope, Log], "Value | None"]
 
-
 Given = ast.Argument | ast.Setting
 """A value as written, of an argument or a key."""
 
@@ -142,14 +141,11 @@ def bind(
     overriding, unhurt = bind_given(signature, overrides, scope.without_values(), log)
     stated |= overriding
     complete = complete and unhurt
-    for parameter in signature.parameters:
-        if parameter.name in stated or parameter.name in optional:
-            continue
-        if parameter.required:
-            if complete:
-                _report_missing(signature, parameter, span, scope, log)
-            complete = False
-    return fill_defaults(signature, stated, optional) if complete else None
+    known = {*stated, *optional}
+    missing = [p for p in signature.parameters if p.required and p.name not in known]
+    if missing and complete:
+        _report_missing(signature, missing[0], span, scope, log)
+    return None if missing or not complete else fill_defaults(signature, stated, optional)
 
 
 def bind_given(
@@ -177,9 +173,8 @@ def match_parameters(
     for position, argument in enumerate(given):
         name = _name_of(signature, title, position, argument, log)
         if name in matched:
-            log.report(
-                "FFE1008", f"`{name}` is given twice", (argument.name or argument.value).span
-            )
+            place = (argument.name or argument.value).span
+            log.report("FFE1008", f"`{name}` is given twice", place)
         if name is None or name in matched:
             right = False
         else:
@@ -227,9 +222,7 @@ def _name_of(signature: Construct, title: str, position: int, given: Given, log:
     if given.name is None:
         if position < len(names):
             return names[position]
-        takes = (
-            f"{len(names)} argument{'' if len(names) == 1 else 's'}" if names else "no arguments"
-        )
+        takes = f"{len(names) or 'no'} argument{'' if len(names) == 1 else 's'}"
         log.report("FFE1008", f"{title} takes {takes}", given.value.span)
         return None
     name, span = given.name.text, given.name.span
@@ -280,12 +273,12 @@ def value_of(
             # A name of the model, which is looked up where the model is known.
             if isinstance(expression, ast.Reference):
                 return str(expression)
-    _wrong_type(expression, parameter, scope, log)
+    _wrong_type(expression, parameter, log)
     return None
 
 
 def _wrong_type(
-    expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log, found: str = ""
+    expression: ast.Expression, parameter: Parameter, log: Log, found: str = ""
 ) -> None:
     words = "".join(f" or `{word}`" for word in parameter.choices)
     kind = _WANTED.get(parameter.kind, f"a {parameter.kind}")
@@ -313,38 +306,30 @@ def _scalar(
     expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log
 ) -> Value | None:
     if isinstance(expression, ast.String | ast.ListExpression | ast.Call):
-        _wrong_type(expression, parameter, scope, log)
+        _wrong_type(expression, parameter, log)
         return None
     value = evaluate(expression, scope, log)
     if value is None:
         return None
     kind = _ENTRIES.get(parameter.kind, parameter.kind)
     if isinstance(value, bool) != (kind is Kind.BOOL):
-        _wrong_type(expression, parameter, scope, log, show(value))
+        _wrong_type(expression, parameter, log, show(value))
         return None
     if kind is Kind.INT and isinstance(value, float):
-        log.report(
-            "FFE1011",
-            f"`{parameter.name}` takes a whole number, and this is {show(value)}",
-            expression.span,
-            notes=facts((expression,), scope),
-        )
-        return None
-    if kind is not Kind.BOOL and not parameter.bounds.admits(value):
-        log.report(
-            "FFE1010",
-            f"`{parameter.name}` must be {parameter.bounds}, and this is {show(value)}",
-            expression.span,
-            notes=facts((expression,), scope),
-        )
-        return None
-    return float(value) if kind is Kind.REAL else value
+        code, wanted = "FFE1011", "takes a whole number"
+    elif kind is not Kind.BOOL and not parameter.bounds.admits(value):
+        code, wanted = "FFE1010", f"must be {parameter.bounds}"
+    else:
+        return float(value) if kind is Kind.REAL else value
+    message = f"`{parameter.name}` {wanted}, and this is {show(value)}"
+    log.report(code, message, expression.span, notes=facts((expression,), scope))
+    return None
 
 
 def _pair(expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log) -> Value | None:
     items = expression.items if isinstance(expression, ast.ListExpression) else (expression,) * 2
     if len(items) != 2 or any(isinstance(item, ast.String | ast.Call) for item in items):
-        _wrong_type(expression, parameter, scope, log)
+        _wrong_type(expression, parameter, log)
         return None
     rows = _scalar(items[0], parameter, scope, log)
     if items[0] is items[1]:
@@ -359,7 +344,7 @@ def _list(
     expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log, entry: _Entry
 ) -> Value | None:
     if not isinstance(expression, ast.ListExpression):
-        _wrong_type(expression, parameter, scope, log)
+        _wrong_type(expression, parameter, log)
         return None
     values = [entry(item, parameter, scope, log) for item in expression.items]
     if parameter.kind is Kind.REALS and not values:
@@ -373,16 +358,11 @@ def _call(expression: ast.Expression, parameter: Parameter, scope: Scope, log: L
     if isinstance(expression, ast.Reference) and expression.member is None:
         expression = ast.Call(expression.span, expression.name, ())
     if not isinstance(expression, ast.Call):
-        entries = ", ".join(TABLES[parameter.table].visible(scope.packages.names))
-        noun = TABLES[parameter.table].noun
-        one = f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-        log.report(
-            "FFE1009",
-            f"`{parameter.name}` takes "
-            f"{f'a list of {noun}s' if parameter.kind is Kind.CALLS else one}",
-            expression.span,
-            help=f"known here: {entries}",
-        )
+        table = TABLES[parameter.table]
+        one = f"{'an' if table.noun[0] in 'aeiou' else 'a'} {table.noun}"
+        wanted = f"a list of {table.noun}s" if parameter.kind is Kind.CALLS else one
+        help = f"known here: {', '.join(table.visible(scope.packages.names))}"
+        log.report("FFE1009", f"`{parameter.name}` takes {wanted}", expression.span, help=help)
         return None
     bound = bind_call(expression, parameter.table, scope, log)
     return bound.ir if bound else None

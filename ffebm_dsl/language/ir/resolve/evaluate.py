@@ -20,7 +20,7 @@ def evaluate(expression: ast.Expression, scope: Scope, log: Log) -> Scalar | Non
     """
     match expression:
         case ast.Number():
-            return _literal(expression, scope, log)
+            return _literal(expression, log)
         case ast.Boolean(value=value):
             return value
         case ast.Reference():
@@ -50,15 +50,15 @@ def _number(expression: ast.Expression, scope: Scope, log: Log) -> Number | None
     return value
 
 
-def _literal(literal: ast.Number, scope: Scope, log: Log) -> Number | None:
+def _literal(literal: ast.Number, log: Log) -> Number | None:
     text = literal.text
     if len(text) > _MAX_DIGITS:
-        return _bounded(math.inf, literal.span, scope, log)
+        return _bounded(math.inf, literal.span, log)
     value = int(text) if text.isdigit() else float(text)
-    return _bounded(value, literal.span, scope, log)
+    return _bounded(value, literal.span, log)
 
 
-def _bounded(value: Number, span: Span, scope: Scope, log: Log) -> Number | None:
+def _bounded(value: Number, span: Span, log: Log) -> Number | None:
     too_large = abs(value) > MAX_INT if isinstance(value, int) else not math.isfinite(value)
     if too_large:
         limit = f"whole numbers go to {MAX_INT}" if isinstance(value, int) else ""
@@ -90,7 +90,7 @@ def _arithmetic(expression: ast.Arithmetic, scope: Scope, log: Log) -> Number | 
         if operator == "/" and number == 0:
             log.report("FFE1012", "division by zero", operand.span)
             return None
-        total = _bounded(_apply(operator, total, number), end, scope, log)
+        total = _bounded(_apply(operator, total, number), end, log)
     return total
 
 

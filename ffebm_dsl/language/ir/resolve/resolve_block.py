@@ -9,9 +9,8 @@ from typing import NamedTuple
 from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import Shape
-from ffebm_dsl.language.ir.resolve.bind import bind_call, find
+from ffebm_dsl.language.ir.resolve.bind import bind_call, find, value_of
 from ffebm_dsl.language.ir.resolve.edits import rewrite, set_arrow
-from ffebm_dsl.language.ir.resolve.evaluate import evaluate
 from ffebm_dsl.language.ir.resolve.overrides import Override, set_statements
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
 from ffebm_dsl.language.ir.resolve.resolved import (
@@ -23,7 +22,7 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedOutput,
     ResolvedTerm,
 )
-from ffebm_dsl.language.ir.resolve.scope import MAX_INT, Scope, facts, show
+from ffebm_dsl.language.ir.resolve.scope import Scope, facts
 from ffebm_dsl.language.ir.resolve.statements import (
     Inherited,
     at_most_one,
@@ -32,7 +31,8 @@ from ffebm_dsl.language.ir.resolve.statements import (
     resolve_chain,
     resolve_settings,
 )
-from ffebm_dsl.language.registry import CONNECTIONS, ENERGIES
+from ffebm_dsl.language.registry import CONNECTIONS, ENERGIES, Kind, Parameter
+from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 from ffebm_dsl.language.syntax import ast
 
 
@@ -155,8 +155,11 @@ def _layers(
     return tuple(layers)
 
 
+_SIZE = Parameter("size", Kind.INT, "", bounds=AT_LEAST_ONE)
+
+
 def _shape(written: ast.ListExpression, scope: Scope, log: Log) -> Shape | None:
-    sizes = [_size(item, scope, log) for item in written.items]
+    sizes = [value_of(item, _SIZE, scope, log) for item in written.items]
     if len(written.items) not in (1, 2, 3):
         log.report(
             "FFE2005",
@@ -166,32 +169,8 @@ def _shape(written: ast.ListExpression, scope: Scope, log: Log) -> Shape | None:
             "[channels, height, width]",
         )
         return None
-    shape = tuple(size for size in sizes if size is not None)
+    shape = tuple(size for size in sizes if isinstance(size, int))
     return shape if len(shape) == len(written.items) else None
-
-
-def _size(item: ast.Expression, scope: Scope, log: Log) -> int | None:
-    value = evaluate(item, scope, log)
-    if value is None:
-        return None
-    if isinstance(value, bool) or value != int(value) or value < 1 or value > MAX_INT:
-        code = "FFE1011" if isinstance(value, float) else "FFE1010"
-        log.report(
-            code,
-            f"a size must be a whole number of at least 1, and this is {show(value)}",
-            item.span,
-            notes=facts((item,), scope),
-        )
-        return None
-    if isinstance(value, float):
-        log.report(
-            "FFE1011",
-            f"a size must be a whole number, and this is the real number {show(value)}",
-            item.span,
-            notes=facts((item,), scope),
-        )
-        return None
-    return value
 
 
 class _Ends(NamedTuple):
