@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ffebm_dsl.language.registry import Arguments, Kind, NoiseConstruct, Parameter
 from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE
-from ffebm_dsl.physics.interfaces import EnergyDynamics, Noise, Routings, Stream
+from ffebm_dsl.physics.interfaces import EnergyDynamics, Noise, Stream, WrappedDynamics
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,37 +26,19 @@ class StateNoise(Noise):
 
 
 @dataclass(frozen=True)
-class _Disturbed:
+class _Disturbed(WrappedDynamics):
     """The dynamics ``s_i <- F_i(s) + deviation * xi``."""
 
-    inner: EnergyDynamics
     stream: Stream
     deviation: float
-
-    @property
-    def changes_after(self) -> int:
-        return self.inner.changes_after
-
-    @property
-    def live(self) -> bool:
-        return self.inner.live
 
     def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
         new = self.inner.update(state, layer)
         return self.stream.onto(new, layer, self.deviation, overwrite=False)
 
-    def moved(self, layer: int) -> None:
-        self.inner.moved(layer)
-
-    def change(self, state: Sequence[Tensor]) -> None:
-        self.inner.change(state)
-
     def admissible(self, layer: int, s: Tensor) -> Tensor:
         """``s``, as it is: a plain or damped sweep leaves the range by its noise alone."""
         return s
-
-    def routings(self, state: Sequence[Tensor]) -> Routings:
-        return self.inner.routings(state)
 
     def select(self, rows: Tensor) -> _Disturbed:
         return _Disturbed(self.inner.select(rows), self.stream.select(rows), self.deviation)

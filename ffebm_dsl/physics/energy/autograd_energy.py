@@ -185,6 +185,10 @@ class AutogradDynamics:
     def __init__(self, bound: AutogradEnergy, force: Force | None) -> None:
         self.bound, self.force = bound, force
 
+    @property
+    def periodic(self) -> bool:
+        return any(layer.activation.periodic for layer in self.bound.layers)
+
     def update(self, state: State, layer: int) -> Tensor:
         return self._activated(self.bound.pre_activation(state, layer), layer, state)
 
@@ -216,6 +220,7 @@ class AutogradAdjoint:
 
     changes_after = -1
     live = False
+    periodic = False
 
     def __init__(
         self, bound: AutogradEnergy, state: State, cotangent: Sequence[Tensor | None]

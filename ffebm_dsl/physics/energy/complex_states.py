@@ -9,12 +9,13 @@ the holomorphic function that phi is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from ffebm_dsl.physics.energy.chain_derivatives import Bound
-from ffebm_dsl.physics.interfaces import BoundOp, EnergyDynamics, NonlinearOp, Routings
+from ffebm_dsl.physics.interfaces import BoundOp, NonlinearOp, Routings, WrappedDynamics
 from ffebm_dsl.physics.layout import channels_last
 
 
@@ -76,43 +77,28 @@ def unpaired(x: Tensor) -> Tensor:
     return torch.complex(real.contiguous(), imaginary.contiguous())
 
 
-class PairedDynamics:
+@dataclass(frozen=True)
+class PairedDynamics(WrappedDynamics):
     """Dynamics of complex states as a map of real states of twice the size (:func:`paired`).
 
     So solvers, tolerances and statuses need know nothing of complex numbers: a norm of the
     pair is that of the moduli.
     """
 
-    def __init__(self, inner: EnergyDynamics) -> None:
-        self._inner = inner
-        self._seen: dict[int, tuple[Tensor, Tensor]] = {}
-
-    @property
-    def changes_after(self) -> int:
-        return self._inner.changes_after
-
-    @property
-    def live(self) -> bool:
-        return self._inner.live
+    _seen: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False)
 
     def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
-        return paired(self._inner.update(self._complex(state), layer))
-
-    def moved(self, layer: int) -> None:
-        self._inner.moved(layer)
+        return paired(self.inner.update(self._complex(state), layer))
 
     def change(self, state: Sequence[Tensor]) -> None:
-        self._inner.change(self._complex(state))
+        self.inner.change(self._complex(state))
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
         """``s``: a holomorphic activation reaches all of the plane but single points."""
         return s
 
     def routings(self, state: Sequence[Tensor]) -> Routings:
-        return self._inner.routings(self._complex(state))
-
-    def select(self, rows: Tensor) -> PairedDynamics:
-        return PairedDynamics(self._inner.select(rows))
+        return self.inner.routings(self._complex(state))
 
     def _complex(self, state: Sequence[Tensor]) -> list[Tensor]:
         """``state`` in complex numbers; what has not changed since the last call is kept."""

@@ -37,6 +37,8 @@ class HopfieldDynamics:
         from_zero: the relaxation starts at the zero state, of which no term need be computed.
     """
 
+    periodic = False
+
     def __init__(
         self,
         bound: BoundHopfield,
@@ -164,6 +166,7 @@ class _Transposed:
 
     changes_after = -1
     live = False
+    periodic = False
 
     def __init__(self, bound: BoundHopfield, state: State, routings: Routings) -> None:
         self._ends, self._routings = bound.ends, routings

@@ -21,6 +21,7 @@ from ffebm_dsl.physics.interfaces import (
     Equilibrium,
     Force,
     Routings,
+    WrappedDynamics,
     noisy_dynamics,
     per_sample,
     together,
@@ -115,38 +116,17 @@ def clamped_dynamics(
 
 
 @dataclass(frozen=True)
-class _Clamped:
+class _Clamped(WrappedDynamics):
     """The dynamics with some layers held where they are."""
 
-    inner: EnergyDynamics
     held: frozenset[int]
-
-    @property
-    def changes_after(self) -> int:
-        return self.inner.changes_after
-
-    @property
-    def live(self) -> bool:
-        return self.inner.live
 
     def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
         return state[layer] if layer in self.held else self.inner.update(state, layer)
 
-    def moved(self, layer: int) -> None:
-        self.inner.moved(layer)
-
-    def change(self, state: Sequence[Tensor]) -> None:
-        self.inner.change(state)
-
     def admissible(self, layer: int, s: Tensor) -> Tensor:
         """``s``, within the range of a layer that moves: what is held may be beyond its own."""
         return s if layer in self.held else self.inner.admissible(layer, s)
-
-    def routings(self, state: Sequence[Tensor]) -> Routings:
-        return self.inner.routings(state)
-
-    def select(self, rows: Tensor) -> _Clamped:
-        return _Clamped(self.inner.select(rows), self.held)
 
 
 def unit(bound: BoundEnergy, cost: Cost) -> float:

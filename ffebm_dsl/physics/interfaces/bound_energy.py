@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 from ffebm_dsl.physics.interfaces.activation import Activation
 from ffebm_dsl.physics.interfaces.op import Weights
@@ -104,6 +104,43 @@ class EnergyDynamics(Dynamics, Protocol):
 
     def select(self, rows: Tensor) -> EnergyDynamics:
         """The dynamics of the samples ``rows`` (indices into the batch) alone."""
+
+
+@dataclass(frozen=True)
+class WrappedDynamics:
+    """The dynamics ``inner``; a subclass changes some of what they do."""
+
+    inner: EnergyDynamics
+
+    @property
+    def changes_after(self) -> int:
+        return self.inner.changes_after
+
+    @property
+    def live(self) -> bool:
+        return self.inner.live
+
+    @property
+    def periodic(self) -> bool:
+        return self.inner.periodic
+
+    def update(self, state: State, layer: int) -> Tensor:
+        return self.inner.update(state, layer)
+
+    def moved(self, layer: int) -> None:
+        self.inner.moved(layer)
+
+    def change(self, state: State) -> None:
+        self.inner.change(state)
+
+    def admissible(self, layer: int, s: Tensor) -> Tensor:
+        return self.inner.admissible(layer, s)
+
+    def routings(self, state: State) -> Routings:
+        return self.inner.routings(state)
+
+    def select(self, rows: Tensor) -> Self:
+        return replace(self, inner=self.inner.select(rows))
 
 
 class EnergyGradient(NamedTuple):

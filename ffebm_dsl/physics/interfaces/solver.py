@@ -28,6 +28,10 @@ class Dynamics(Protocol):
     def live(self) -> bool:
         """Whether choices, such as those of max poolings, still follow the state."""
 
+    @property
+    def periodic(self) -> bool:
+        """Whether states are angles, whose growth is no divergence."""
+
     def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
         """The new state of ``layer``, (B, *layer shape)."""
 

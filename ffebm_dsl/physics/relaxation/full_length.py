@@ -25,8 +25,10 @@ CYCLE_SIZE = 1e-3
 class FullLength(Samples):
     """The samples of a relaxation with tolerance 0."""
 
-    def __init__(self, state: Sequence[Tensor], settings: Relaxation) -> None:
-        super().__init__(state, settings)
+    def __init__(
+        self, state: Sequence[Tensor], settings: Relaxation, *, periodic: bool = False
+    ) -> None:
+        super().__init__(state, settings, periodic=periodic)
         self._sweeps = settings.sweeps
         self._kept: dict[int, list[Tensor]] = {}
         self._measured: tuple[Tensor, Tensor] | None = None
@@ -54,7 +56,7 @@ class FullLength(Samples):
             status.masked_fill_(swings, int(Status.CYCLING))
         # What grows by GROWTH in these sweeps grows by so much in one of them.
         least = 1 - GROWTH ** (-1 / max(1, self._sweeps - self.middle))
-        if not (greatest <= least / 2 or self.fills):
+        if not (greatest <= least / 2 or self.may_grow):
             grown = size > GROWTH**2 * squared_norm(self._kept[self.middle])
             status.masked_fill_(grown, int(Status.DIVERGED))
         status.masked_fill_(~self.fine(residual, size), int(Status.DIVERGED))

@@ -29,12 +29,14 @@ RECURRENCE = 0.1
 class Samples(ABC):
     """The samples of one relaxation; its *rows* are those that are still swept."""
 
-    def __init__(self, state: Sequence[Tensor], settings: Relaxation) -> None:
+    def __init__(
+        self, state: Sequence[Tensor], settings: Relaxation, *, periodic: bool = False
+    ) -> None:
         self.settings, self.middle = settings, settings.sweeps // 2
         self.bound = sum(s[0].numel() for s in state) * DIVERGED_RMS**2
         """The squared norm from which on a state has diverged."""
-        # Early on a state only fills, layer after layer.
-        self.fills = len(state) > self.middle
+        # Angles may go round; and early on a state only fills, layer after layer.
+        self.may_grow = periodic or len(state) > self.middle
         self.left = len(state[0])
         """How many samples are under way."""
 

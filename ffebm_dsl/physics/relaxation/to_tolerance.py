@@ -48,8 +48,10 @@ class _Part(NamedTuple):
 class ToTolerance(Samples):
     """The samples of one relaxation to a tolerance."""
 
-    def __init__(self, state: Sequence[Tensor], settings: Relaxation) -> None:
-        super().__init__(state, settings)
+    def __init__(
+        self, state: Sequence[Tensor], settings: Relaxation, *, periodic: bool = False
+    ) -> None:
+        super().__init__(state, settings, periodic=periodic)
         self._watch_from = max(settings.sweeps // 2, settings.sweeps - WATCHED)
         self._next, self._last = 2, (1, 1.0)  # a test; of the one before: sweep, least residual
         self._rows = torch.arange(len(state[0]), device=state[0].device)
@@ -69,7 +71,7 @@ class ToTolerance(Samples):
     def observe(self, sweep: int, states: list[Tensor], change: Tensor) -> None:
         size = squared_norm(states)
         residual = ratio(change, size)
-        if sweep == self.middle and not self.fills:
+        if sweep == self.middle and not self.may_grow:
             self._midway = size
         if sweep > self._watch_from:
             self._watch_for_cycles(sweep - self._watch_from, states, residual, size)

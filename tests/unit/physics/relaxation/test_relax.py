@@ -48,6 +48,7 @@ class Affine:
 
     changes_after = -1
     live = False
+    periodic: bool = False
 
     def change(self, state: Sequence[Tensor]) -> None:
         raise AssertionError("nothing changes here")
@@ -111,6 +112,16 @@ def test_a_two_cycle_is_named() -> None:
 def test_slow_convergence_is_not_called_a_cycle() -> None:
     solution = relax(*affine(-0.97), Relaxation(60, 1e-8, ONE_LAYER))
     assert solution.status.tolist() == [Status.EXHAUSTED]
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1e-6])
+def test_angles_that_grow_do_not_diverge(tolerance: float) -> None:
+    """They go round; what is not finite diverges all the same."""
+    for periodic, status in ((False, Status.DIVERGED), (True, Status.EXHAUSTED)):
+        dynamics, start = affine(1.2, float("nan"))
+        dynamics.periodic = periodic
+        found = relax(dynamics, start, Relaxation(40, tolerance, ONE_LAYER)).status
+        assert found.tolist() == [status, Status.DIVERGED]
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1e-6])
