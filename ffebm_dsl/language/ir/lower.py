@@ -19,7 +19,6 @@ from ffebm_dsl.language.ir.model import (
     ModelIR,
     OpIR,
     OutputIR,
-    Shape,
     SpecIR,
     TargetIR,
     TermIR,
@@ -78,7 +77,7 @@ def _model(model: resolved.ResolvedModel) -> ModelIR:
         input=InputIR(input_.name, input_.kind, _known(input_.shape)),
         target=TargetIR(target.name, target.kind, _known(target.shape)[0]),
         stages=stages,
-        readout=_map(model.readout) if model.readout else _no_readout(model, model.losses[0]),
+        readout=_map(model.readout) if model.readout else _no_readout(model.losses[0]),
         auxiliary=tuple(_map(readout) for readout in model.auxiliary),
         losses=tuple(_loss(loss, model.readout) for loss in model.losses),
         init=model.init.ir,
@@ -90,21 +89,9 @@ def _loss(loss: resolved.ResolvedLoss, readout: resolved.ResolvedMap | None) -> 
     return LossIR(name, loss.weight, loss.call.ir)
 
 
-def _no_readout(model: resolved.ResolvedModel, loss: resolved.ResolvedLoss) -> FeedforwardIR:
-    port = _known(loss.prediction.name)
-    shape = _port_shape(model, port)
-    return FeedforwardIR(NO_READOUT, port, (), shape, shape)
-
-
-def _port_shape(model: resolved.ResolvedModel, port: str) -> Shape:
-    for stage in model.stages:
-        if isinstance(stage, resolved.ResolvedMap) and stage.port == port:
-            return _known(stage.out_shape)
-        if isinstance(stage, resolved.ResolvedBlock):
-            for output in stage.outputs:
-                if f"{stage.name}.{output.name}" == port:
-                    return _known(stage.layer(_known(output.layer)).shape)
-    return _known(_known(model.input).shape)
+def _no_readout(loss: resolved.ResolvedLoss) -> FeedforwardIR:
+    shape = _known(loss.shape)
+    return FeedforwardIR(NO_READOUT, _known(loss.prediction.name), (), shape, shape)
 
 
 def _ops(chain: resolved.ResolvedChain) -> tuple[OpIR, ...]:

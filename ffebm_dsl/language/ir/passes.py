@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span, SpecError
 from ffebm_dsl.language.ir.check.budget import BUDGET, Budget, check_budget
-from ffebm_dsl.language.ir.check.certain import certain_faults
 from ffebm_dsl.language.ir.check.check_calls import check_calls
 from ffebm_dsl.language.ir.check.check_hardware import check_hardware
 from ffebm_dsl.language.ir.check.check_learning import check_learning, check_weights
@@ -74,8 +73,7 @@ def compile_spec(
     A network over the ``budget`` is an error; None allows any size.
 
     Raises SpecError with every diagnostic, warnings included, if there is an error among
-    them. Of a text with syntax errors these, and what is surely wrong besides
-    (:mod:`ffebm_dsl.language.ir.check.certain`).
+    them. Of a text with syntax errors these, and what is certainly wrong besides.
     """
     refuse_long_text(source)
     return compile_text(source, overrides or {}, budget)
@@ -145,14 +143,40 @@ def resolve_and_check(program: ast.Program, overrides: Mapping[str, str], log: L
     return spec
 
 
+LOCAL = frozenset(
+    {
+        *("FFE0007", "FFE1004", "FFE1005", "FFE1006", "FFE1007"),
+        *("FFE1008", "FFE1009", "FFE1010", "FFE1012", "FFE1017"),
+    }
+)
+"""Faults of one call or literal, independent of the text around it."""
+
+OF_NAMES = frozenset({"FFE1001", "FFE1002", "FFE1003", "FFE1013", "FFE1018"})
+"""Faults of a name, certain where every declaration is known."""
+
+
 def _all_faults(
     recovered: Recovered, overrides: Mapping[str, str], source: SourceFile
 ) -> tuple[Diagnostic, ...]:
-    """The syntax errors of a text, and what is surely wrong with it besides."""
+    """The syntax errors of a text, and what is certainly wrong with it besides.
+
+    The checks run on what recovery understood of the text, and only those faults are kept that
+    no missing or misread part of it can have caused: unknown names only where no declaration can
+    have been lost, and nothing on a line that recovery changed.
+    """
     if recovered.program is None:
         return recovered.diagnostics
     log = Log(source)
     with suppress(SpecError):  # too many faults: what was found until then is in the log
         resolve_and_check(recovered.program, overrides, log)
-    log.found[:] = (*recovered.diagnostics, *certain_faults(recovered, log.found))
+    damaged = [*recovered.damaged, *(d.span for d in recovered.diagnostics)]
+    lines = {source.position(span.start)[0] for span in damaged}
+    certain = LOCAL if recovered.names_lost else LOCAL | OF_NAMES
+    log.found[:] = [
+        d
+        for d in log.found
+        if d.code in certain
+        and (d.source is not source or source.position(d.span.start)[0] not in lines)
+    ]
+    log.found.extend(recovered.diagnostics)
     return log.sorted()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import ModelIR
-from ffebm_dsl.language.ir.tools.count import BlockCount, MapCount, ModelCount, count
+from ffebm_dsl.language.ir.tools.count import ModelCount, count
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ BUDGET = Budget()
 
 
 class _Share(NamedTuple):
-    """A block or map, under the name of its place, and what it takes."""
+    """What a block or map takes; ``place`` is the name of its place in the text."""
 
     place: str
     title: str
@@ -58,20 +58,12 @@ def check_budget(model: ModelIR, places: Mapping[str, Span], budget: Budget, log
 
 
 def _parts(counts: ModelCount) -> Iterator[_Share]:
-    for map_ in counts.maps:
-        yield _of_map(map_, map_.name, f"map `{map_.name}`")
     for block in counts.blocks:
         parameters = block.analog_parameters + block.digital_parameters
-        yield _Share(block.name, f"block `{block.name}`", parameters, _numbers(block))
-    yield _of_map(counts.readout, "readout", f"readout `{counts.readout.name}`")
-    for map_ in counts.auxiliary:
-        yield _of_map(map_, map_.name, f"readout `{map_.name}`")
-
-
-def _of_map(map_: MapCount, place: str, title: str) -> _Share:
-    return _Share(place, title, map_.parameters, map_.activations)
-
-
-def _numbers(block: BlockCount) -> int:
-    """What a step holds of a block for each sample."""
-    return block.drive_size + block.stored_states + sum(m.activations for m in block.maps)
+        held = block.drive_size + block.stored_states + sum(m.activations for m in block.maps)
+        yield _Share(block.name, f"block `{block.name}`", parameters, held)
+    maps = [(m, "map", m.name) for m in counts.maps]
+    maps += [(counts.readout, "readout", "readout")]
+    maps += [(m, "readout", m.name) for m in counts.auxiliary]
+    for map_, kind, place in maps:
+        yield _Share(place, f"{kind} `{map_.name}`", map_.parameters, map_.activations)

@@ -9,7 +9,6 @@ from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.edits import set_argument
 from ffebm_dsl.language.ir.resolve.resolved import (
-    ResolvedBlock,
     ResolvedEnd,
     ResolvedLoss,
     ResolvedMap,
@@ -51,13 +50,12 @@ def _check_loss(model: ResolvedModel, loss: ResolvedLoss, log: Log) -> None:
         _report_no_readout(model, loss, model.readout, log)
         return
     target = model.target
-    shape = _prediction_shape(model, loss, readout)
     if target is None or target.shape is None:
         return
     if target.kind not in LOSSES[loss.call.name].targets:
         _report_target(loss, target, log)
-    elif shape is not None:
-        _check_loss_shape(shape, target, loss, readout, log)
+    elif loss.shape is not None:
+        _check_loss_shape(loss.shape, target, loss, readout, log)
     misfit = LOSSES[loss.call.name].misfit(loss.call.arguments, target.shape[0])
     if misfit is not None:
         message, remedy = misfit
@@ -123,22 +121,6 @@ def _report_target(loss: ResolvedLoss, target: ResolvedEnd, log: Log) -> None:
         help=f"use {other} for a `{target.kind}`" if other else "",
         fix=replace(place, other) if other else None,
     )
-
-
-def _prediction_shape(
-    model: ResolvedModel, loss: ResolvedLoss, readout: ResolvedMap | None
-) -> tuple[int, ...] | None:
-    if readout:
-        return readout.out_shape
-    name = loss.prediction.name
-    for stage in model.stages:
-        if isinstance(stage, ResolvedMap) and stage.port == name:
-            return stage.out_shape
-        if isinstance(stage, ResolvedBlock):
-            for output in stage.outputs:
-                if f"{stage.name}.{output.name}" == name and output.layer:
-                    return stage.layer(output.layer).shape
-    return model.input.shape if model.input and model.input.name == name else None
 
 
 def _check_loss_shape(

@@ -38,7 +38,10 @@ def _infer_model(model: ResolvedModel, log: Log) -> ResolvedModel:
             stages.append(_infer_block(stage, ports, log.within(stage.expansion)))
     maps = [_infer_map(readout, ports, log) for readout in readouts(model)]
     return model._replace(
-        stages=tuple(stages), readout=maps[0] if maps else None, auxiliary=tuple(maps[1:])
+        stages=tuple(stages),
+        readout=maps[0] if maps else None,
+        auxiliary=tuple(maps[1:]),
+        losses=tuple(x._replace(shape=ports.get(x.prediction.name or "")) for x in model.losses),
     )
 
 

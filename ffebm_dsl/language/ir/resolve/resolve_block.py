@@ -29,6 +29,7 @@ from ffebm_dsl.language.ir.resolve.statements import (
     of_type,
     override_settings,
     resolve_chain,
+    resolve_map,
     resolve_settings,
 )
 from ffebm_dsl.language.registry import CONNECTIONS, ENERGIES, Kind, Parameter
@@ -116,15 +117,11 @@ def _maps(
     ports = text.ports
     maps = []
     for statement in of_type(text.statements, ast.Feedforward):
-        source = ports.resolve(statement.source, log)
-        chain = resolve_chain(statement.ops, statement.source, text.scope, log, ports=ports)
-        name = statement.name.text
-        if not _declare_inside(names, statement.name, log):
-            ports = ports.with_map(name, None)
-            continue
-        port = f"{text.name.text}.{name}"
-        maps.append(ResolvedMap(name, port, source, chain, statement.name.span))
-        ports = ports.with_map(name, port)
+        port = f"{text.name.text}.{statement.name.text}"
+        map_ = resolve_map(statement, port, ports, text.scope, log)
+        fresh = _declare_inside(names, statement.name, log)
+        maps += [map_] if fresh else []
+        ports = ports.with_map(map_.name, port if fresh else None)
     return tuple(maps), ports
 
 

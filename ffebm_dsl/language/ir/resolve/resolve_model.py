@@ -32,7 +32,7 @@ from ffebm_dsl.language.ir.resolve.statements import (
     at_most_one,
     of_type,
     override_settings,
-    resolve_chain,
+    resolve_map,
 )
 from ffebm_dsl.language.ir.resolve.templates import Templates, expand
 from ffebm_dsl.language.registry import LOSSES, Kind, Parameter
@@ -77,7 +77,8 @@ def resolve_model(
     state = _Stages([], names, ports)
     for statement in model.statements:
         _resolve_stage(statement, state, templates, scope, settings.inherited(), overrides, log)
-    maps = [_readout(r, state, scope, log) for r in of_type(model.statements, ast.Readout)]
+    stated = (_map(r, state, scope, log) for r in of_type(model.statements, ast.Readout))
+    maps = [map_ for map_ in stated if map_]
     losses = _losses(loss, state.ports, target, scope, log) if loss else ()
     # What the first loss is of is the prediction.
     first = losses[0].prediction.name if losses else None
@@ -150,7 +151,7 @@ def _resolve_stage(
 ) -> None:
     """Enter a map or block into ``state``; other statements are not stages."""
     if isinstance(statement, ast.Feedforward):
-        _resolve_map(statement, state, scope, log)
+        state.stages.extend(filter(None, [_map(statement, state, scope, log)]))
         return
     text: BlockText | None
     if isinstance(statement, ast.Block):
@@ -183,22 +184,16 @@ def _visible_outputs(block: ResolvedBlock) -> dict[str, str | None] | None:
     return outputs or None
 
 
-def _resolve_map(statement: ast.Feedforward, state: _Stages, scope: Scope, log: Log) -> None:
-    source = state.ports.resolve(statement.source, log)
-    chain = resolve_chain(statement.ops, statement.source, scope, log, ports=state.ports)
-    if declare(state.names, statement.name, log):
-        name = statement.name.text
-        state.stages.append(ResolvedMap(name, name, source, chain, statement.name.span))
-        state.ports = state.ports.with_map(name, name)
-
-
-def _readout(statement: ast.Readout, state: _Stages, scope: Scope, log: Log) -> ResolvedMap:
-    source = state.ports.resolve(statement.source, log)
-    chain = resolve_chain(statement.ops, statement.source, scope, log, ports=state.ports)
-    declare(state.names, statement.name, log)
+def _map(
+    statement: ast.Feedforward | ast.Readout, state: _Stages, scope: Scope, log: Log
+) -> ResolvedMap | None:
+    """The map, entered into ``state`` as a port; None where its name is taken."""
     name = statement.name.text
+    map_ = resolve_map(statement, name, state.ports, scope, log)
+    if not declare(state.names, statement.name, log):
+        return None
     state.ports = state.ports.with_map(name, name)
-    return ResolvedMap(name, name, source, chain, statement.name.span)
+    return map_
 
 
 _WEIGHT = Parameter("weight", Kind.REAL, "", bounds=NOT_NEGATIVE)

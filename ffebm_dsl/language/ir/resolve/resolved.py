@@ -146,12 +146,16 @@ class ResolvedEnd(NamedTuple):
 
 
 class ResolvedLoss(NamedTuple):
-    """A term of the loss; its ``weight`` is 1 where none is written."""
+    """A term of the loss; its ``weight`` is 1 where none is written.
+
+    ``shape`` is that of the prediction, once it is known.
+    """
 
     call: BoundCall
     prediction: ResolvedPort
     weight: float
     span: Span
+    shape: Shape | None = None
 
 
 class ResolvedModel(NamedTuple):

@@ -18,7 +18,11 @@ from ffebm_dsl.language.ir.resolve.bind import (
     fill_defaults,
 )
 from ffebm_dsl.language.ir.resolve.ports import Ports
-from ffebm_dsl.language.ir.resolve.resolved import ResolvedChain, ResolvedEstimator
+from ffebm_dsl.language.ir.resolve.resolved import (
+    ResolvedChain,
+    ResolvedEstimator,
+    ResolvedMap,
+)
 from ffebm_dsl.language.ir.resolve.scope import Scope
 from ffebm_dsl.language.registry import (
     GRADIENTS,
@@ -127,6 +131,15 @@ def resolve_chain(
             call = _with_port(call, op, ports, log)
         bound.append(call)
     return ResolvedChain(tuple(bound), span)
+
+
+def resolve_map(
+    statement: ast.Feedforward | ast.Readout, port: str, ports: Ports, scope: Scope, log: Log
+) -> ResolvedMap:
+    """A map or readout that reads ``ports``, and whose result is ``port``."""
+    source = ports.resolve(statement.source, log)
+    chain = resolve_chain(statement.ops, statement.source, scope, log, ports=ports)
+    return ResolvedMap(statement.name.text, port, source, chain, statement.name.span)
 
 
 def _with_port(call: BoundCall, text: ast.Call, ports: Ports, log: Log) -> BoundCall | None:

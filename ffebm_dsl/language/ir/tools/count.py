@@ -37,41 +37,27 @@ FLOAT32_BYTES = 4
 
 
 @dataclass(frozen=True)
-class MapCount:
-    """A feedforward map or the readout. ``activations``: numbers kept for its backward pass."""
+class PartCount:
+    """A part of the network. ``macs`` is one use: of a coupling forward or adjoint, of a term in
+    each pre-activation of its layer, of a drive once per phase."""
 
     name: str
     parameters: int
     macs: int
+
+
+@dataclass(frozen=True)
+class MapCount(PartCount):
+    """A feedforward map or a readout. ``activations``: numbers kept for its backward pass."""
+
     activations: int
 
 
 @dataclass(frozen=True)
-class CouplingCount:
-    """A coupling; ``macs`` is one use, forward or adjoint."""
+class DriveCount(PartCount):
+    """A drive, with ``size`` numbers at its port."""
 
-    name: str
-    parameters: int
-    macs: int
-
-
-@dataclass(frozen=True)
-class DriveCount:
-    """A drive, ``size`` numbers at its port; ``macs`` is one use of its ops, once per phase."""
-
-    name: str
     size: int
-    parameters: int
-    macs: int
-
-
-@dataclass(frozen=True)
-class TermCount:
-    """A term of a layer; ``macs`` is one use, in each pre-activation of the layer."""
-
-    name: str
-    parameters: int
-    macs: int
 
 
 @dataclass(frozen=True)
@@ -113,10 +99,10 @@ class BlockCount:
 
     name: str
     maps: tuple[MapCount, ...]
-    couplings: tuple[CouplingCount, ...]
+    couplings: tuple[PartCount, ...]
     phases: tuple[PhaseCount, ...]
     drives: tuple[DriveCount, ...]
-    terms: tuple[TermCount, ...]
+    terms: tuple[PartCount, ...]
     outputs: tuple[int, ...]
     state: int
     stored_states: int
@@ -132,9 +118,7 @@ class BlockCount:
 
     @property
     def analog_parameters(self) -> int:
-        couplings = sum(coupling.parameters for coupling in self.couplings)
-        terms = sum(term.parameters for term in self.terms)
-        return couplings + terms + sum(drive.parameters for drive in self.drives)
+        return sum(part.parameters for part in (*self.couplings, *self.terms, *self.drives))
 
 
 @dataclass(frozen=True)
@@ -213,15 +197,14 @@ def count_map(feedforward: FeedforwardIR) -> MapCount:
 def count_block(block: BlockIR) -> BlockCount:
     sizes = {layer.name: prod(layer.shape) for layer in block.layers}
     couplings = tuple(
-        CouplingCount(c.name, coupling_parameters(c), sum(map(op_macs, c.ops)))
-        for c in block.couplings
+        PartCount(c.name, coupling_parameters(c), sum(map(op_macs, c.ops))) for c in block.couplings
     )
     drives = tuple(
         DriveCount(
             d.name,
-            prod(d.ops[0].in_shape) if d.ops else sizes[d.layer],
             sum(map(op_parameters, d.ops)),
             sum(map(op_macs, d.ops)),
+            prod(d.ops[0].in_shape) if d.ops else sizes[d.layer],
         )
         for d in block.drives
     )
@@ -241,13 +224,10 @@ def count_block(block: BlockIR) -> BlockCount:
     )
 
 
-def _term(term: TermIR, shape: Shape) -> TermCount:
+def _term(term: TermIR, shape: Shape) -> PartCount:
     known, arguments = TERMS[term.call.name], term.call.arguments
-    return TermCount(
-        term.name,
-        known.count_parameters(arguments, shape),
-        known.count_macs(arguments, shape),
-    )
+    parameters = known.count_parameters(arguments, shape)
+    return PartCount(term.name, parameters, known.count_macs(arguments, shape))
 
 
 def _total(phases: Iterable[PhaseCount]) -> AnalogTotal:
@@ -262,7 +242,7 @@ def _total(phases: Iterable[PhaseCount]) -> AnalogTotal:
 def _phases(
     block: BlockIR,
     sizes: dict[str, int],
-    couplings: tuple[CouplingCount, ...],
+    couplings: tuple[PartCount, ...],
     drives: tuple[DriveCount, ...],
     of_terms: int,
 ) -> tuple[PhaseCount, ...]:
