@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ffebm_dsl.cli.console import emit, emit_json
+from ffebm_dsl.cli.console import emit, emit_json, progress_bar
 from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec
 from ffebm_dsl.language.diagnostics import InputError
 
@@ -73,28 +73,19 @@ def _settings(
 
 def _measure(compiled: Compiled, settings: BenchSettings) -> Bench:
     import torch
-    from tqdm import tqdm
 
     from ffebm_dsl.running.allocation import keep_freed_memory
     from ffebm_dsl.tools.benchmarking import bench as run
 
     keep_freed_memory()
-
-    with tqdm(desc="bench", unit="round", leave=False, disable=None) as bar:
-
-        def progress(done: int, total: int, what: str) -> None:
-            bar.total = total
-            bar.set_postfix_str(what, refresh=False)
-            bar.update(done - bar.n)
-            bar.refresh()
-
-        try:
+    try:
+        with progress_bar("bench", "round") as progress:
             return run(compiled.spec, settings, progress)
-        except torch.OutOfMemoryError as error:
-            raise InputError(
-                f"a step of {settings.batch} samples does not fit into memory",
-                help="give a smaller --batch, or a narrower variant with --set",
-            ) from error
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"a step of {settings.batch} samples does not fit into memory",
+            help="give a smaller --batch, or a narrower variant with --set",
+        ) from error
 
 
 def to_record(name: str, settings: BenchSettings, result: Bench) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ffebm_dsl.cli.check_transients import (
     print_transients,
 )
 from ffebm_dsl.cli.completion import spec_files
-from ffebm_dsl.cli.console import emit, emit_json, say
+from ffebm_dsl.cli.console import emit, emit_json, progress_bar, say
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, compile_file, load_spec
 from ffebm_dsl.language.diagnostics import (
     Diagnostic,
@@ -253,18 +253,11 @@ def _measure(compiled: Compiled, measure: _Measure) -> _Measured:
     Of constructs that break promises no gradient is worth its time.
     """
     import torch
-    from tqdm import tqdm
 
     from ffebm_dsl.running.training.environment import choose_device, choose_dtype
-    from ffebm_dsl.tools.checking import (
-        CheckSettings,
-        broken_promises,
-        check_promises,
-        findings,
-    )
-    from ffebm_dsl.tools.checking import check as check_gradients
+    from ffebm_dsl.tools import checking
 
-    chosen = CheckSettings(
+    chosen = checking.CheckSettings(
         samples=measure.samples,
         seed=measure.seed,
         dtype=choose_dtype(measure.dtype),
@@ -272,29 +265,22 @@ def _measure(compiled: Compiled, measure: _Measure) -> _Measured:
     )
     if measure.threads:
         torch.set_num_threads(measure.threads)
-    with tqdm(desc="check", unit="solve", leave=False, disable=None) as bar:
-
-        def progress(done: int, total: int, what: str) -> None:
-            bar.total = total
-            bar.set_postfix_str(what, refresh=False)
-            bar.update(done - bar.n)
-
-        try:
+    try:
+        with progress_bar("check", "solve") as progress:
             progress(0, 1, "promises of constructs")
-            constructs = check_promises(compiled.spec, seed=measure.seed)
-            broken = broken_promises(constructs, compiled.source, compiled.places)
+            constructs = checking.check_promises(compiled.spec, seed=measure.seed)
+            broken = checking.broken_promises(constructs, compiled.source, compiled.places)
             if broken:
                 return _Measured(constructs, None, broken)
-            report = check_gradients(compiled.spec, chosen, progress)
-        except torch.OutOfMemoryError as error:
-            raise InputError(
-                "the network of this spec does not fit into memory in float64",
-                help="check a narrower variant with --set, or fewer --samples",
-            ) from error
-    found = findings(report, compiled.source, compiled.places)
-    return _Measured(
-        constructs, report, sorted(found, key=lambda d: d.severity is not Severity.ERROR)
-    )
+            report = checking.check(compiled.spec, chosen, progress)
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            "the network of this spec does not fit into memory in float64",
+            help="check a narrower variant with --set, or fewer --samples",
+        ) from error
+    found = checking.findings(report, compiled.source, compiled.places)
+    found = sorted(found, key=lambda d: d.severity is not Severity.ERROR)
+    return _Measured(constructs, report, found)
 
 
 def _verdict(measured: _Measured) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.cli.console import emit
+from ffebm_dsl.cli.console import emit, table
 from ffebm_dsl.language.diagnostics import Piece, Role
 from ffebm_dsl.language.registry import GRADIENTS
 
@@ -153,7 +153,7 @@ def _gradients(report: CheckReport) -> tuple[list[list[str]], list[str]]:
     for row in report.gradients:
         rows.setdefault(row.tensor, []).append(row)
     configured = {row.tensor: row.comparison for row in report.as_configured}
-    table, marks = [], []
+    cells, marks = [], []
     for tensor, group in rows.items():
         # Where finite differences could not judge, there is no error against them.
         errors = [
@@ -168,13 +168,13 @@ def _gradients(report: CheckReport) -> tuple[list[list[str]], list[str]]:
         own = configured[tensor]
         used = cosine_text(math.nan if own.vanishes else own.cosine)
         if any(report.not_relaxed(row) for row in group):
-            table.append([tensor, *("not relaxed" for _ in errors), "-", "-"])
+            cells.append([tensor, *("not relaxed" for _ in errors), "-", "-"])
             marks.append("")
             continue
-        table.append([tensor, *(f"{e:.1e}" for e in errors), worst, used])
+        cells.append([tensor, *(f"{e:.1e}" for e in errors), worst, used])
         mark = "" if all(row.agrees for row in group) else "  WRONG"
         marks.append("  NOT JUDGED" if tensor in report.unjudged else mark)
-    return table, marks
+    return cells, marks
 
 
 def _marked(text: str, marks: Sequence[str]) -> Iterator[Piece]:
@@ -263,13 +263,3 @@ def _kinks(report: CheckReport) -> list[list[str]]:
         ]
         for kink in report.kinks
     ]
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns padded to their widest cell, two spaces apart."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [head, *rows]
-    ]
-    return "\n".join(lines)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ffebm_dsl.cli.check_tables import cosine_text, table
-from ffebm_dsl.cli.console import emit, emit_json, say
+from ffebm_dsl.cli.check_tables import cosine_text
+from ffebm_dsl.cli.console import emit, emit_json, progress_bar, say, table
+from ffebm_dsl.cli.files import require_target
 from ffebm_dsl.cli.spec import compile_file, load_spec
 from ffebm_dsl.language.diagnostics import InputError, NegativeResult, SpecError, to_record
 
@@ -61,12 +62,8 @@ class Wanted:
             raise InputError(
                 f"--beta {self.beta}: must be positive", help="for example --beta 0.02"
             )
-        if self.out is not None and self.out.suffix != ".h5":
-            raise InputError(f"--out {self.out}: not named *.h5", help="for example --out t.h5")
-        if self.out is not None and not self.out.parent.is_dir():
-            raise InputError(
-                f"--out {self.out}: there is no folder {self.out.parent}", help="make it first"
-            )
+        if self.out is not None:
+            require_target(self.out, ".h5")
 
     def refuse(self) -> None:
         """Refuse options that the gradient check would have to ignore.
@@ -132,7 +129,6 @@ def _analyse(
     compiled: Compiled, overrides: tuple[str, ...], wanted: Wanted, measure: tuple[int, int, int]
 ) -> TransientAnalysis:
     import torch
-    from tqdm import tqdm
 
     from ffebm_dsl.tools.checking import TransientSettings, analyse, draw_batch
 
@@ -142,13 +138,7 @@ def _analyse(
     dtype = wanted.dtype or "float64"
     batch = draw_batch(compiled, wanted.data_dir, samples=samples, seed=seed, dtype=dtype)
     settings = TransientSettings(wanted.sweeps, wanted.beta, seed=seed)
-    with tqdm(desc="transients", unit="sweep", leave=False, disable=None) as bar:
-
-        def progress(done: int, total: int, block: str) -> None:
-            bar.total = total
-            bar.set_postfix_str(block, refresh=False)
-            bar.update(done - bar.n)
-
+    with progress_bar("transients", "sweep") as progress:
         return analyse(compiled, overrides, batch, dtype, settings, progress)
 
 

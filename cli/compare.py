@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ffebm_dsl.cli.console import coloured, emit_json, emit_styled
+from ffebm_dsl.cli.console import emit_json, emit_rendered
 
 if TYPE_CHECKING:
     from ffebm_dsl.tools.experiments.results import Configuration, RunComparison
@@ -86,7 +85,6 @@ def _mean_record(mean: Mean | None) -> dict[str, Any] | None:
 def print_comparison(comparison: RunComparison) -> None:
     """A row for every configuration."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     percent = comparison.metric != "loss"
@@ -98,13 +96,8 @@ def print_comparison(comparison: RunComparison) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for configuration in comparison.configurations:
         table.add_row(*_row(configuration, percent))
-    console = Console(highlight=False, force_terminal=coloured(sys.stdout))
-    # Rather a line that the terminal breaks than an interval without its end.
-    unlimited = console.options.update(max_width=1000)
-    console.width = max(console.width, console.measure(table, options=unlimited).maximum)
-    with console.capture() as capture:
-        console.print(table)
-    emit_styled("\n".join(line.rstrip() for line in capture.get().rstrip().split("\n")))
+    # A broken line is better than an interval without its end.
+    emit_rendered(table, breaks=False)
 
 
 def _row(c: Configuration, percent: bool) -> list[str]:

@@ -8,10 +8,13 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Iterator
-from typing import Any, TextIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ffebm_dsl.language.diagnostics import Piece, Role, cannot_write
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _KEPT = "\n\t"
 
@@ -130,10 +133,48 @@ def emit(*parts: Piece | str) -> None:
         print(_painted(parts, sys.stdout), flush=True)
 
 
-def emit_styled(text: str) -> None:
-    """A result with escape sequences of our own; what is foreign in it is printable already."""
+def emit_rendered(page: RenderableType, *, breaks: bool = True) -> None:
+    """A result that rich lays out, as wide as the terminal; its texts must be printable.
+
+    Without ``breaks`` it is as wide as it needs, and the terminal breaks its lines.
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False, force_terminal=coloured(sys.stdout))
+    if not breaks:
+        unlimited = console.options.update(max_width=1000)
+        console.width = max(console.width, console.measure(page, options=unlimited).maximum)
+    with console.capture() as capture:
+        console.print(page)
+    # Rich fills every line of a table up to its width; a file or a pipe need not carry that.
     with _delivered():
-        print(text, flush=True)
+        print("\n".join(line.rstrip() for line in capture.get().rstrip().split("\n")), flush=True)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to their widest cell, two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [head, *rows]
+    ]
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on stderr, where that is a terminal: a function of what is done, of how much there is
+    in all, and of what is being done."""
+    from tqdm import tqdm
+
+    with tqdm(desc=what, unit=unit, leave=False, disable=None) as bar:
+
+        def progress(done: int, total: int, text: str) -> None:
+            bar.total = total
+            bar.set_postfix_str(text, refresh=False)
+            bar.update(done - bar.n)
+
+        yield progress
 
 
 def emit_text(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ffebm_dsl.cli.completion import spec_files
-from ffebm_dsl.cli.console import emit, emit_json
+from ffebm_dsl.cli.console import emit, emit_json, table
 from ffebm_dsl.cli.spec import SetOption, load_spec
 from ffebm_dsl.language.diagnostics import InputError
 
@@ -106,8 +106,6 @@ def _assumptions(
 
 def page(cost: SpecCost) -> list[str]:
     """The account of one spec as text."""
-    from ffebm_dsl.cli.check_tables import table
-
     sweeps = ", ".join(f"{block} {count:.4g}" for block, count in cost.sweeps.items())
     lines = [f"{cost.name}, batch {cost.batch}, sweeps of free phases: {sweeps}"]
     for task, title in TASKS.items():
@@ -126,8 +124,6 @@ def page(cost: SpecCost) -> list[str]:
 
 def comparison(costs: Sequence[SpecCost], least: Least) -> list[str]:
     """Several specs beside one another, and which costs least."""
-    from ffebm_dsl.cli.check_tables import table
-
     lines = ["", "compared"]
     rows = []
     for cost in costs:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ffebm_dsl.cli.console import emit, say
+from ffebm_dsl.cli.files import require_target
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.run_directory import open_run
 
@@ -46,8 +47,7 @@ def export(
         raise InputError("--sweeps goes with --format onnx", help="leave it out")
     open_run(run)
     target = out or Path(f"{run.resolve().name}.{format}")
-    if target.suffix != f".{format}":
-        raise InputError(f"--out {target}: not named *.{format}", help=f"--out net.{format}")
+    require_target(target, f".{format}")
     from ffebm_dsl.running.training.evaluate_run import network_of_run
 
     network, spec = network_of_run(run, checkpoint, "cpu", say)

@@ -49,6 +49,19 @@ def standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
+def require_target(out: Path, *endings: str) -> None:
+    """Refuse what ``--out`` names before the work is done that is to be written there.
+
+    Raises:
+        InputError: the name has none of the ``endings``, or the folder is not there.
+    """
+    if out.suffix not in endings:
+        example = out.with_suffix(endings[0]).name
+        raise InputError(f"--out {out}: not named *{endings[0]}", help=f"--out {example}")
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}", help="make it first")
+
+
 def write_text(path: Path, text: str) -> None:
     """Put ``text`` at ``path`` in one step, or on standard output.
 

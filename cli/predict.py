@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ffebm_dsl.cli.console import emit, say
+from ffebm_dsl.cli.files import require_target
 from ffebm_dsl.cli.train import DeviceOption
-from ffebm_dsl.language.diagnostics import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +43,8 @@ def predict(
     Samples are as the data set has them: they are normalised as in training. Of classes the most
     probable is printed with its probability, else the outputs.
     """
-    if out is not None and (out.suffix != ".npz" or not out.absolute().parent.is_dir()):
-        raise InputError(f"--out {out}: not a file FILE.npz in a folder", help="--out out.npz")
+    if out is not None:
+        require_target(out, ".npz")
     from ffebm_dsl.running.training.environment import choose_device
     from ffebm_dsl.running.training.evaluate_run import network_of_run
     from ffebm_dsl.running.training.prediction import predict, read_samples

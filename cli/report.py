@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ffebm_dsl.cli.console import emit
-from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.cli.files import require_target
 
 PAGE = "report.html"
 
@@ -52,8 +52,5 @@ def _target(runs: list[Path], out: Path | None) -> Path:
     """
     if out is None:
         return runs[0] / PAGE if len(runs) == 1 and runs[0].is_dir() else Path(PAGE)
-    if out.suffix not in (".html", ".htm"):
-        raise InputError(f"--out {out}: not named *.html", help=f"for example --out {PAGE}")
-    if not out.parent.is_dir():
-        raise InputError(f"--out {out}: there is no folder {out.parent}", help="make it first")
+    require_target(out, ".html", ".htm")
     return out

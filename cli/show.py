@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ffebm_dsl.cli.console import emit_json
-from ffebm_dsl.cli.show_graph import write_graph
-from ffebm_dsl.cli.show_netlist import write_netlist
+from ffebm_dsl.cli.console import emit_json, say
+from ffebm_dsl.cli.files import STREAM, write_text
 from ffebm_dsl.cli.show_stages import After, print_stage
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, SpecArgument, load_spec, parse_settings
 from ffebm_dsl.language.diagnostics import InputError
@@ -56,10 +55,12 @@ def show(
         return
     compiled = load_spec(spec, settings, allow_large)
     if graph is not None:
-        write_graph(compiled.spec, graph)
+        from ffebm_dsl.tools.drawing import draw
+
+        _write(graph, draw(compiled.spec.model, compiled.spec.hardware))
         return
     if netlist is not None:
-        write_netlist(compiled.spec, netlist)
+        _write(netlist, _netlist(compiled.spec))
         return
     counts = count(compiled.spec.model)
     if as_json:
@@ -70,9 +71,33 @@ def show(
     print_model(compiled.spec, counts, compiled.source.name)
 
 
+def _write(path: Path, text: str) -> None:
+    write_text(path, text)
+    if path != STREAM:
+        say(f"wrote {path}")
+
+
+def _netlist(spec: SpecIR) -> str:
+    """The circuits with initial weights and one random input.
+
+    Raises:
+        InputError: the spec has no resistive block, or one too large.
+    """
+    import torch
+
+    from ffebm_dsl.build import build
+    from ffebm_dsl.tools.checking.problem import random_batch
+    from ffebm_dsl.tools.netlist import netlist
+
+    seed = spec.train.seed if spec.train else 0
+    network = build(spec, seed=seed, dtype=torch.float64)
+    x, _ = random_batch(spec, 1, seed)
+    return netlist(network, x, f"model {spec.model.name}")
+
+
 def to_record(spec: SpecIR, counts: ModelCount) -> dict[str, Any]:
     """The resolved spec and what its model costs, as plain values for JSON."""
-    from ffebm_dsl.cli.show_compositions import compositions_of
+    from ffebm_dsl.cli.show_relaxation import compositions_of
     from ffebm_dsl.language.ir.tools.dump import to_json_dict
 
     compositions = [

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ffebm_dsl.cli.console import coloured, emit_styled, printable
-from ffebm_dsl.cli.show_compositions import compositions_of
-from ffebm_dsl.cli.show_solver import solver_in_words
+from ffebm_dsl.cli.console import emit_rendered, printable
+from ffebm_dsl.cli.show_relaxation import compositions_of, solver_in_words
 from ffebm_dsl.language.ir.model import (
     IDEAL,
     BlockIR,
@@ -44,18 +42,10 @@ _NOTE = (
 
 def print_model(spec: SpecIR, counts: ModelCount, file: str) -> None:
     """Print the model and its costs to stdout."""
-    console = Console(highlight=False, force_terminal=coloured(sys.stdout))
-    with console.capture() as capture:
-        console.print(_page(spec, counts, file))
-    # Rich fills every line of a table up to its width; a file or a pipe need not carry that.
-    emit_styled("\n".join(line.rstrip() for line in capture.get().rstrip().split("\n")))
-
-
-def _page(spec: SpecIR, counts: ModelCount, file: str) -> RenderableType:
-    blank = Text("")
     header = Text(f"{printable(file)}\n{_header(spec)}")
     noises = {device.name: device.arguments["noise"] for device in spec.hardware}
-    return Group(header, _stages(spec.model, counts, noises), _totals(counts), blank, Text(_NOTE))
+    stages = _stages(spec.model, counts, noises)
+    emit_rendered(Group(header, stages, _totals(counts), Text(""), Text(_NOTE)))
 
 
 def _header(spec: SpecIR) -> str:

@@ -73,7 +73,7 @@ def test_a_table_has_a_row_for_each_sample(
         (["predict", "RUN", "nothing.npy"], "there is no file nothing.npy"),
         (["predict", "RUN", "WRONG"], "has samples of shape [3, 3]"),
         (["predict", "nowhere", "X"], "cannot be read as a safetensors file"),
-        (["predict", "RUN", "X", "--out", "p.csv"], "not a file FILE.npz"),
+        (["predict", "RUN", "X", "--out", "p.csv"], "not named *.npz"),
         (["export", "nowhere"], "is not a run directory"),
         (["export", "RUN", "--out", "net.pt"], "not named *.safetensors"),
         (["export", "RUN", "--sweeps", "3"], "--sweeps goes with --format onnx"),

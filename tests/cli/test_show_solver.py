@@ -6,7 +6,7 @@ import pytest
 
 from ffebm_dsl import SourceFile, compile_spec
 from ffebm_dsl.build import build
-from ffebm_dsl.cli.show_solver import solver_in_words
+from ffebm_dsl.cli.show_relaxation import solver_in_words
 from ffebm_dsl.constructs.solvers.auto import Auto
 
 SPEC = """ffe 1.1

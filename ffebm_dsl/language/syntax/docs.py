@@ -8,39 +8,16 @@ token keeps its comments when a text is formatted, so no layout changes what a c
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ffebm_dsl.language.syntax import ast
 from ffebm_dsl.language.syntax.lexer import Token
 
-_HEADING, _NOTHING = -1, -2
-"""In the place of where a declaration starts: the whole text, and what is no declaration."""
-
-
-def with_docs(
-    program: ast.Program, text: str, tokens: Sequence[Token], code: Sequence[Token]
-) -> ast.Program:
-    """``program``, made of ``code``, with its doc comments in the ``doc`` of its nodes; all
-    ``tokens`` of the text say what follows a comment."""
-    if not any(comment.is_doc for comment in program.comments):
-        return program
-    places = _Places(program, text, code)
-    docs: dict[int, str] = {}
-    followers = _followers(tokens)
-    for comment in program.comments:
-        if not comment.is_doc:
-            continue
-        start = places.of(comment)
-        if start is None:
-            start, gap = followers[comment.span.start]
-            if gap and start == places.first:
-                start = _HEADING
-        line = comment.text.lstrip("#").strip()
-        docs[start] = f"{docs[start]}\n{line}" if start in docs else line
-    items = tuple(_documented(item, docs) for item in program.items)
-    return program._replace(items=items, doc=docs.get(_HEADING, ""))
+_HEADING = -1
+"""In the place of where a declaration starts: the whole text."""
 
 
 class _Declaration(NamedTuple):
@@ -51,33 +28,46 @@ class _Declaration(NamedTuple):
     end: int
 
 
-class _Places:
-    """The declarations of a text, and the tokens around its comments."""
+def with_docs(program: ast.Program, tokens: Sequence[Token], code: Sequence[Token]) -> ast.Program:
+    """``program``, made of ``code``, with its doc comments in the ``doc`` of its nodes.
 
-    def __init__(self, program: ast.Program, text: str, tokens: Sequence[Token]) -> None:
-        self.text = text
-        self.tokens = tokens
-        self.first = program.items[0].span.start if program.items else None
-        self._starts = [token.span.start for token in tokens]
-        braces = [token.span.end for token in tokens if token.type == "_LBRACE"]
-        self._declarations = [*_declarations(program.items, braces)]
-        self._ends = {declared.end: declared.start for declared in self._declarations}
+    ``tokens`` are all those of the text, comments too.
+    """
+    if not any(comment.is_doc for comment in program.comments):
+        return program
+    braces = [token.span.end for token in code if token.type == "_LBRACE"]
+    declared = [*_declarations(program.items, braces)]
+    ends = {found.end: found.start for found in declared}
+    first = next((item.span.start for item in program.items), program.span.end)
+    docs: dict[int, list[str]] = defaultdict(list)
+    following, gap, line = None, False, 0
+    for i, token in reversed([*enumerate(tokens)]):
+        if token.type != "COMMENT":
+            following, gap = token, False
+        else:
+            gap = gap or line - token.line > 1
+            if token.leads:
+                start = _head_of(following, declared) if following else None
+                is_heading = gap and following is not None and following.span.start == first
+            else:
+                before = tokens[i - 1].span
+                start = _head_of(tokens[i - 1], declared)
+                start = ends.get(before.end) if start is None else start
+                is_heading = before.start < first
+            if is_heading:
+                start = _HEADING
+            if token.text.startswith("##") and start is not None:
+                docs[start].append(token.text.lstrip("#").strip())
+        line = token.line
+    texts = {start: "\n".join(reversed(lines)) for start, lines in docs.items()}
+    items = tuple(_documented(item, texts) for item in program.items)
+    return program._replace(items=items, doc=texts.get(_HEADING, ""))
 
-    def of(self, comment: ast.Comment) -> int | None:
-        """Where the declaration begins that the comment ends or is inside of; None for a comment
-        on a line of its own between two statements."""
-        at = comment.span.start
-        before = (
-            self.tokens[bisect_left(self._starts, at) - 1].span.end if self._starts[0] < at else 0
-        )
-        ends_line = before > 0 and "\n" not in self.text[before:at]
-        if self.first is None or at < self.first:
-            return _HEADING if ends_line else None
-        last = bisect_left(self._declarations, (at,)) - 1
-        start, head, _ = self._declarations[last]
-        if at < head or (ends_line and before == head):
-            return start
-        return self._ends.get(before, _NOTHING) if ends_line else None
+
+def _head_of(token: Token, declared: Sequence[_Declaration]) -> int | None:
+    """Where the declaration begins whose head ``token`` is in; None where it is in none."""
+    last = bisect_right(declared, token.span.start, key=lambda found: found.start) - 1
+    return declared[last].start if last >= 0 and token.span.start < declared[last].head else None
 
 
 def _declarations(statements: Sequence[Any], braces: Sequence[int]) -> Iterator[_Declaration]:
@@ -85,7 +75,7 @@ def _declarations(statements: Sequence[Any], braces: Sequence[int]) -> Iterator[
     for node in statements:
         start, end = node.span.start, node.span.end
         if "doc" in node._fields:
-            brace = bisect_left(braces, start)
+            brace = bisect_right(braces, start)
             head = min(braces[brace], end) if brace < len(braces) else end
             yield _Declaration(start, head, end)
         yield from _declarations(getattr(node, "statements", ()), braces)
@@ -99,18 +89,3 @@ def _documented(node: Any, docs: dict[int, str]) -> Any:
     if "doc" in node._fields:
         changes["doc"] = docs.get(node.span.start, "")
     return node._replace(**changes) if changes else node
-
-
-def _followers(tokens: Sequence[Token]) -> dict[int, tuple[int, bool]]:
-    """For each comment, by its start: where the next code begins, and whether an empty line
-    precedes it."""
-    found: dict[int, tuple[int, bool]] = {}
-    start, line, gap = _NOTHING, 0, False
-    for token in reversed(tokens):
-        if token.type == "COMMENT":
-            gap = gap or line - token.line > 1
-            found[token.span.start] = start, gap
-        else:
-            start, gap = token.span.start, False
-        line = token.line
-    return found

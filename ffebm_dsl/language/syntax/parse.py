@@ -123,7 +123,7 @@ def _with_comments(
         Comment(w.span, w.text, w.text.startswith("##")) for w in tokens if w.type == "COMMENT"
     )
     program = node._replace(span=Span(0, len(source.text)), comments=comments)
-    return with_docs(program, source.text, tokens, code)
+    return with_docs(program, tokens, code)
 
 
 def _hidden_characters(source: SourceFile) -> tuple[Diagnostic, ...]:
