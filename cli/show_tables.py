@@ -16,8 +16,6 @@ from ffebm_dsl.language.ir.model import (
     IDEAL,
     BlockIR,
     CallIR,
-    CouplingIR,
-    DriveIR,
     FeedforwardIR,
     ModelIR,
     RelaxIR,
@@ -109,10 +107,21 @@ def _block_rows(block: BlockIR, counts: BlockCount, noises: tuple[CallIR, ...]) 
         yield f"  layer {layer.name}: {activation}", shapes[layer.name], "", "", ""
     for drive, counted in zip(block.drives, counts.drives, strict=True):
         numbers = (f"{counted.parameters:,}", _short(counted.macs)) if drive.ops else ("", "")
-        yield _drive(drive), shapes[drive.layer], *numbers, f"{counted.size:,} in"
+        yield (
+            f"  {notation.connection(drive)}",
+            shapes[drive.layer],
+            *numbers,
+            f"{counted.size:,} in",
+        )
     for coupling, share in zip(block.couplings, counts.couplings, strict=True):
         ends = f"{shapes[coupling.source]}\n<-> {shapes[coupling.target]}"
-        yield _coupling(coupling), ends, f"{share.parameters:,}", _short(share.macs), ""
+        yield (
+            f"  {notation.connection(coupling)}",
+            ends,
+            f"{share.parameters:,}",
+            _short(share.macs),
+            "",
+        )
         for found in compositions_of(coupling):
             names = " |> ".join(found.ops)
             yield f"    {names} computed as {found.form}", "", "", _short(found.macs), ""
@@ -143,18 +152,6 @@ def _map_row(keyword: str, feedforward: FeedforwardIR, cost: MapCount) -> Row:
         _short(cost.macs),
         "",
     )
-
-
-def _coupling(coupling: CouplingIR) -> str:
-    ends = f"  {coupling.source} <-> {coupling.target}"
-    chain = f" : {notation.coupling_chain(coupling.ops)}" if coupling.ops else ""
-    return ends + chain + notation.options("coupling", coupling.settings)
-
-
-def _drive(drive: DriveIR) -> str:
-    ends = f"  {drive.source} -> {drive.layer}"
-    chain = f" : {notation.coupling_chain(drive.ops)}" if drive.ops else ""
-    return ends + chain + notation.options("drive", drive.settings)
 
 
 def _phase_row(statement: str, phase: PhaseCount) -> Row:

@@ -18,6 +18,7 @@ from ffebm_dsl.language.ir.model import (
 )
 from ffebm_dsl.language.ir.tools.count import coupling_parameters, op_parameters
 from ffebm_dsl.language.ir.tools.notation import (
+    connection,
     coupling_chain,
     feedforward_chain,
     options,
@@ -222,7 +223,7 @@ def _use(name: str, port: _Port, target: str) -> DiagramEdge:
 def _drive(drive: DriveIR, port: _Port, layer: str, entering: tuple[str, ...]) -> DiagramEdge:
     edge = _use(drive.source, port, layer)
     label = _label(drive.ops, "drive", drive.settings) if drive.ops else (port.shape,)
-    tip = _statement(drive) if drive.ops else edge.tip
+    tip = connection(drive) if drive.ops else edge.tip
     parameters = _parameters(drive.ops)
     label = (*port.passed, *entering, *label)
     return edge._replace(label=label, parameters=parameters, tip=tip)
@@ -235,23 +236,15 @@ def _coupling(coupling: CouplingIR, block: str) -> DiagramEdge:
         _label(coupling.ops, "coupling", coupling.settings),
         symmetric=True,
         parameters=_stated(coupling_parameters(coupling)),
-        tip=_statement(coupling),
+        tip=connection(coupling),
     )
 
 
-def _label(ops: Sequence[OpIR], connection: str, settings: Mapping[str, Any]) -> tuple[str, ...]:
+def _label(ops: Sequence[OpIR], kind: str, settings: Mapping[str, Any]) -> tuple[str, ...]:
     """The ops of a coupling or drive and the settings that are not as by default, one a line."""
     written = [coupling_chain([op]) for op in ops]
-    stated = options(connection, settings).strip()
+    stated = options(kind, settings).strip()
     return (*written[:1], *(f"|> {op}" for op in written[1:]), *filter(None, [stated]))
-
-
-def _statement(part: CouplingIR | DriveIR) -> str:
-    if isinstance(part, CouplingIR):
-        ends, kind = f"{part.source} <-> {part.target}", "coupling"
-    else:
-        ends, kind = f"{part.source} -> {part.layer}", "drive"
-    return " : ".join(filter(None, (ends, " ".join(_label(part.ops, kind, part.settings)))))
 
 
 def _sentences(model: ModelIR) -> Iterator[str]:
@@ -263,7 +256,7 @@ def _sentences(model: ModelIR) -> Iterator[str]:
             continue
         maps = [f"map {_map(map_, '').tip}" for map_ in stage.feedforwards]
         layers = [_layer(layer, stage).tip for layer in stage.layers]
-        drives, couplings = map(_statement, stage.drives), map(_statement, stage.couplings)
+        drives, couplings = map(connection, stage.drives), map(connection, stage.couplings)
         outputs = [f"output {o.name} = {o.layer}" for o in stage.outputs]
         parts = [*maps, *layers, *drives, *couplings, *outputs]
         yield f"Block {stage.name}: {'; '.join(parts)}."

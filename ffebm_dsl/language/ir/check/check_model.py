@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ffebm_dsl.language.diagnostics import Label
+from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.ir.check.check_energy import check_energy
 from ffebm_dsl.language.ir.check.check_feedback import check_feedback
 from ffebm_dsl.language.ir.check.check_loss import check_losses
@@ -154,14 +154,12 @@ def check_nudge(model: ResolvedModel, log: Log) -> None:
                 "nudged by the loss",
                 fix=set_argument(block.gradient.call, "nudge", "cotangent", log.source),
             )
-    if not stating:
-        return
-    if model.auxiliary:
-        _report_several(stating[0], model.auxiliary[0], log)
-    elif last is None:
-        _report_no_block(stating[0], port, log)
-    elif last in stating:
-        _check_last(model, last, port, log)
+    if stating:
+        block = last if last in stating else stating[0]
+        labels = [Label(block.gradient.call.span, "nudge=loss")] if block.gradient.call else []
+        for code, message, span, help in _faults_of_nudge(model, block, last, port):
+            help = f"write `nudge=cotangent`{help}"
+            log.within(block.expansion).report(code, message, span, labels=labels, help=help)
 
 
 def _nudged_by_loss(block: ResolvedBlock) -> bool:
@@ -169,61 +167,35 @@ def _nudged_by_loss(block: ResolvedBlock) -> bool:
     return call is not None and call.arguments.get("nudge") == "loss"
 
 
-def _report_several(block: ResolvedBlock, readout: ResolvedMap, log: Log) -> None:
-    call = block.gradient.call
-    log.within(block.expansion).report(
-        "FFE4002",
-        f"nudge=loss follows the loss of one readout, and `{readout.name}` is another",
-        readout.span,
-        labels=[Label(call.span, "nudge=loss")] if call else [],
-        help="write `nudge=cotangent`, which nudges every layer that a readout reads",
-    )
-
-
-def _report_no_block(block: ResolvedBlock, port: ResolvedPort, log: Log) -> None:
-    if not block.gradient.inherited or block.gradient.call is None:
-        return
-    log.report(
-        "FFE4002",
-        f"nudge=loss needs a readout that reads a block, and it reads `{port.name}`",
-        port.span,
-        labels=[Label(block.gradient.call.span, "nudge=loss")],
-        help="move the map's ops into the readout, or write `nudge=cotangent`",
-    )
-
-
-def _check_last(model: ResolvedModel, last: ResolvedBlock, port: ResolvedPort, log: Log) -> None:
-    call = last.gradient.call
-    label = [Label(call.span, "nudge=loss")] if call else []
-    for other in _other_readers(model, last):
-        log.report(
-            "FFE4002",
-            f"nudge=loss needs block `{last.name}` to be read by the loss alone, "
-            "and something else reads it too",
-            other.span,
-            labels=label,
-            help="write `nudge=cotangent`",
-        )
-    for port in model.readout.sources[1:] if model.readout else ():
-        log.report(
-            "FFE4002",
-            f"nudge=loss follows the state of block `{last.name}` alone, and the readout reads "
-            f"`{port.name}` too",
-            port.span,
-            labels=label,
-            help="write `nudge=cotangent`",
-        )
-    for op in model.readout.chain.ops if model.readout else ():
-        if op is None or (OPS[op.name].per_sample and not OPS[op.name].random):
-            continue
-        why = "is random" if OPS[op.name].random else "mixes the samples of a batch"
-        log.report(
-            "FFE4003",
-            f"nudge=loss follows the loss of each sample, and `{op.name}` {why}",
-            op.span,
-            labels=label,
-            help="write `nudge=cotangent`, or take the op out of the readout",
-        )
+def _faults_of_nudge(
+    model: ResolvedModel, block: ResolvedBlock, last: ResolvedBlock | None, port: ResolvedPort
+) -> Iterator[tuple[str, str, Span, str]]:
+    """Why ``block`` cannot be nudged by the loss: code, message, place, and how its remedy ends."""
+    nudge = "nudge=loss follows"
+    if model.auxiliary:
+        other = model.auxiliary[0]
+        message = f"{nudge} the loss of one readout, and `{other.name}` is another"
+        yield "FFE4002", message, other.span, ", which nudges every layer that a readout reads"
+    elif last is None and block.gradient.inherited:
+        message = f"nudge=loss needs a readout that reads a block, and it reads `{port.name}`"
+        yield "FFE4002", message, port.span, ", or move the map's ops into the readout"
+    elif last is block:
+        for reader in _other_readers(model, block):
+            message = (
+                f"nudge=loss needs block `{block.name}` to be read by the loss alone, "
+                "and something else reads it too"
+            )
+            yield "FFE4002", message, reader.span, ""
+        for source in model.readout.sources[1:] if model.readout else ():
+            message = f"{nudge} the state of block `{block.name}` alone"
+            message += f", and the readout reads `{source.name}` too"
+            yield "FFE4002", message, source.span, ""
+        for op in model.readout.chain.ops if model.readout else ():
+            if op is None or (OPS[op.name].per_sample and not OPS[op.name].random):
+                continue
+            why = "is random" if OPS[op.name].random else "mixes the samples of a batch"
+            message = f"{nudge} the loss of each sample, and `{op.name}` {why}"
+            yield "FFE4003", message, op.span, ", or take the op out of the readout"
 
 
 def _other_readers(model: ResolvedModel, block: ResolvedBlock) -> Iterator[ResolvedPort]:

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ffebm_dsl.language.ir.check.check_feedback import asymmetric, layer_weights, scaled
-from ffebm_dsl.language.ir.model import BlockIR, CallIR, LossIR, ModelIR, Value
+from ffebm_dsl.language.ir.model import (
+    BlockIR,
+    CallIR,
+    CouplingIR,
+    DriveIR,
+    LossIR,
+    ModelIR,
+    Value,
+)
 from ffebm_dsl.language.ir.resolve.bind import changed
 from ffebm_dsl.language.ir.resolve.scope import show
 from ffebm_dsl.language.registry import (
@@ -87,6 +95,19 @@ def coupling_chain(ops: Sequence[CallIR]) -> str:
         written_briefly(op, "ops", inferred=counted[i] if i == last else "")
         for i, op in enumerate(ops)
     )
+
+
+def connection(part: CouplingIR | DriveIR, source: str = "") -> str:
+    """``s1 <-> s2 : linear { nonnegative = true }``, or ``u -> s1``.
+
+    ``source`` is what a text calls the port of a drive.
+    """
+    if isinstance(part, CouplingIR):
+        ends, kind = f"{part.source} <-> {part.target}", "coupling"
+    else:
+        ends, kind = f"{source or part.source} -> {part.layer}", "drive"
+    ops = f" : {coupling_chain(part.ops)}" if part.ops else ""
+    return ends + ops + options(kind, part.settings)
 
 
 def options(connection: str, settings: Mapping[str, Value]) -> str:

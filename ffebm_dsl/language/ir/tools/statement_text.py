@@ -23,9 +23,8 @@ from ffebm_dsl.language.ir.model import (
 from ffebm_dsl.language.ir.resolve.bind import changed
 from ffebm_dsl.language.ir.tools.notation import (
     assignments,
-    coupling_chain,
+    connection,
     feedforward_chain,
-    options,
     written_briefly,
     written_loss,
 )
@@ -120,13 +119,10 @@ def _block(block: BlockIR, common: BlockIR | None, init: CallIR, at: str) -> Ite
         text = f"layer {layer.name}: [{shape}] {written_briefly(layer.activation, 'activations')}"
         yield Statement(text, f"{at}/layers/{i}")
     for i, drive in enumerate(block.drives):
-        ends = f"{_port(drive.source, block.name)} -> {drive.layer}"
-        text = f"{ends}{_ops(drive.ops)}{options('drive', drive.settings)}"
+        text = connection(drive, _port(drive.source, block.name))
         yield Statement(text, f"{at}/drives/{i}")
     for i, coupling in enumerate(block.couplings):
-        ends = f"{coupling.source} <-> {coupling.target}"
-        text = f"{ends}{_ops(coupling.ops)}{options('coupling', coupling.settings)}"
-        yield Statement(text, f"{at}/couplings/{i}")
+        yield Statement(connection(coupling), f"{at}/couplings/{i}")
     for i, term in enumerate(block.terms):
         text = f"{term.layer} : {written_briefly(term.call, 'terms')}"
         yield Statement(text, f"{at}/terms/{i}")
@@ -137,10 +133,6 @@ def _block(block: BlockIR, common: BlockIR | None, init: CallIR, at: str) -> Ite
     yield from _settings(block, common, at)
     yield from _init(block.init, init, at)
     yield Statement("}", at)
-
-
-def _ops(ops: tuple[OpIR, ...]) -> str:
-    return f" : {coupling_chain(ops)}" if ops else ""
 
 
 def _settings(block: BlockIR, common: BlockIR | None, at: str) -> Iterator[Statement]:
