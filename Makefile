@@ -63,7 +63,8 @@ docs: $(VENV)/.installed-docs
 
 # Run the notebooks again, in place, outputs included.
 notebooks: $(VENV)/.installed-docs
-	$(BIN)/python -m nbconvert --to notebook --execute --inplace examples/notebooks/*.ipynb
+	$(BIN)/python -m nbconvert --to notebook --execute --inplace \
+	    --ExecutePreprocessor.record_timing=False examples/notebooks/*.ipynb
 
 # The VS Code extension, its client bundled, as dist/ffe-VERSION.vsix. It needs npm.
 EXTENSION := editors/vscode
