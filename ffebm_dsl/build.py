@@ -112,11 +112,11 @@ def build(
 def default_settings(energy: Energy) -> BlockSettings:
     """How a block with this energy relaxes and learns in a text that says nothing of it."""
     settings, layers, edges = Inherited(), len(energy.layers), list(energy.edges)
-    assert settings.gradient.call is not None
+    assert settings.gradient is not None
     return BlockSettings(
         _relaxation(settings.relax("free"), layers, edges),
         _relaxation(settings.relax("nudged"), layers, edges),
-        _estimator(settings.gradient.call.ir),
+        _estimator(settings.gradient.ir),
     )
 
 

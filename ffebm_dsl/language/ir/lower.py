@@ -137,7 +137,7 @@ def _block(block: resolved.ResolvedBlock, is_last: bool) -> BlockIR:
 
 def _gradient(block: resolved.ResolvedBlock, is_last: bool) -> CallIR:
     """The block's estimator; what the model says of nudging by the loss holds for the last."""
-    call = _known(block.gradient.call).ir
+    call = _known(block.gradient).ir
     if call.arguments.get("nudge") == "loss" and not is_last:
         return CallIR(call.name, {**call.arguments, "nudge": "cotangent"})
     return call

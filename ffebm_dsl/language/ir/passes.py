@@ -13,8 +13,8 @@ from ffebm_dsl.language.ir.check.check_calls import check_calls
 from ffebm_dsl.language.ir.check.check_hardware import check_hardware
 from ffebm_dsl.language.ir.check.check_learning import check_learning, check_weights
 from ffebm_dsl.language.ir.check.check_model import check_model
+from ffebm_dsl.language.ir.check.check_overrides import check_overrides, check_param
 from ffebm_dsl.language.ir.check.check_train import check_train
-from ffebm_dsl.language.ir.check.effects import check_effects
 from ffebm_dsl.language.ir.check.infer_shapes import infer_shapes
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.lower import lower
@@ -88,14 +88,13 @@ def compile_text(
     assert isinstance(last.result, SpecIR)
     where = places(checked.result.model)
     check_weights(last.result, where[""], log)
-    if overrides:
-        program = first.result
-        assert isinstance(program, ast.Program)
-        without = {
-            key: _meaning(program, {k: v for k, v in overrides.items() if k != key}, source)
-            for key in overrides
-        }
-        check_effects(program, overrides, checked.result.model, last.result, without, log)
+    check_overrides(checked.result.model, log)
+    program = first.result
+    assert isinstance(program, ast.Program)
+    for number, key in enumerate(overrides, start=1):
+        if key in last.result.parameters:
+            others = {k: v for k, v in overrides.items() if k != key}
+            check_param(number, key, last.result, _meaning(program, others, source), log)
     if budget is not None:
         check_budget(last.result.model, where, budget, log)
     if log.failed:

@@ -50,7 +50,7 @@ def _check_gains(init: BoundCall, ops: Iterable[BoundCall | None], log: Log) -> 
 
 def _check_holomorphic(block: ResolvedBlock, log: Log) -> None:
     """Complex phases need a function of complex states; name what is none."""
-    call = block.gradient.call
+    call = block.gradient
     if call is None or not GRADIENTS[call.name].holomorphic(call.arguments):
         return
     for what, span in _not_holomorphic(block):

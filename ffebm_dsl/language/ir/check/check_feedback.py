@@ -59,7 +59,7 @@ def check_feedback(block: ResolvedBlock, log: Log) -> None:
             )
         return
     _check_cycles(block, log)
-    call, own = block.gradient.call, asymmetric(block.couplings)
+    call, own = block.gradient, asymmetric(block.couplings)
     if own and call is not None and not GRADIENTS[call.name].any_couplings:
         log.report(
             "FFEW011",

@@ -54,7 +54,7 @@ def _check_noise(block: ResolvedBlock, of_device: Sequence[CallIR], log: Log) ->
                 block.span,
                 help="make plain sweeps, or leave the noise out",
             )
-    call = block.gradient.call
+    call = block.gradient
     if _noisy(block.nudged.noise) and call is not None and not GRADIENTS[call.name].nudges:
         log.report(
             "FFE4009",
@@ -91,7 +91,7 @@ def _check_energy(block: ResolvedBlock, hardware: dict[str, Any], log: Log) -> N
 
 
 def _check_phases(block: ResolvedBlock, log: Log) -> None:
-    call = block.gradient.call
+    call = block.gradient
     if call is not None and block.device and GRADIENTS[call.name].holomorphic(call.arguments):
         log.report(
             "FFE3023",
@@ -137,7 +137,7 @@ def _is_ideal(knob: str, hardware: Mapping[str, Any]) -> bool:
 
 def _idle(block: ResolvedBlock, is_last: bool) -> Iterator[tuple[str, str]]:
     """The knobs without effect in a block, and why."""
-    call = block.gradient.call
+    call = block.gradient
     if call is not None and not GRADIENTS[call.name].nudges:
         for knob in ("cotangents", "updates", "update_offset"):
             yield knob, f"`gradient {call.name}` measures no contrast on it"

@@ -55,7 +55,7 @@ def _check_block(block: ResolvedBlock, log: Log) -> None:
             help=f"`relax free {{ sweeps = ... }}` with more than {far}, another `order`, or "
             "`start = feedforward`",
         )
-    call = block.gradient.call
+    call = block.gradient
     if call is not None and GRADIENTS[call.name].backward(call.arguments, 0).sweeps == 0:
         _check_nudged(block, outputs, log)
 

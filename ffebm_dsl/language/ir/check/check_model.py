@@ -145,25 +145,25 @@ def check_nudge(model: ResolvedModel, log: Log) -> None:
     last = read_by_loss(model)
     stating = [block for block in blocks_of(model) if _nudged_by_loss(block)]
     for block in stating:
-        if block is not last and not block.gradient.inherited and block.gradient.call:
+        if block is not last and "gradient" in block.own and block.gradient:
             log.within(block.expansion).report(
                 "FFE4001",
                 f"block `{block.name}` is nudged by the loss, which does not read it",
-                block.gradient.call.span,
+                block.gradient.span,
                 help="write `nudge=cotangent`; only the block that the readout reads can be "
                 "nudged by the loss",
-                fix=set_argument(block.gradient.call, "nudge", "cotangent", log.source),
+                fix=set_argument(block.gradient, "nudge", "cotangent", log.source),
             )
     if stating:
         block = last if last in stating else stating[0]
-        labels = [Label(block.gradient.call.span, "nudge=loss")] if block.gradient.call else []
+        labels = [Label(block.gradient.span, "nudge=loss")] if block.gradient else []
         for code, message, span, help in _faults_of_nudge(model, block, last, port):
             help = f"write `nudge=cotangent`{help}"
             log.within(block.expansion).report(code, message, span, labels=labels, help=help)
 
 
 def _nudged_by_loss(block: ResolvedBlock) -> bool:
-    call = block.gradient.call
+    call = block.gradient
     return call is not None and call.arguments.get("nudge") == "loss"
 
 
@@ -176,7 +176,7 @@ def _faults_of_nudge(
         other = model.auxiliary[0]
         message = f"{nudge} the loss of one readout, and `{other.name}` is another"
         yield "FFE4002", message, other.span, ", which nudges every layer that a readout reads"
-    elif last is None and block.gradient.inherited:
+    elif last is None and "gradient" not in block.own:
         message = f"nudge=loss needs a readout that reads a block, and it reads `{port.name}`"
         yield "FFE4002", message, port.span, ", or move the map's ops into the readout"
     elif last is block:

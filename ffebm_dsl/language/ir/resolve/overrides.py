@@ -1,30 +1,48 @@
-"""What ``--set`` gives: the overrides, and calls with one of them in force."""
+"""What ``--set`` gives: the overrides, and statements with some of them in force."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span, SpecError
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.ir.resolve.bind import BoundCall, Values, check_agreement, value_of
-from ffebm_dsl.language.ir.resolve.resolved import ResolvedEstimator
 from ffebm_dsl.language.ir.resolve.scope import Packages, Scope
 from ffebm_dsl.language.ir.resolve.statements import Inherited
 from ffebm_dsl.language.registry import PHASES, TABLES, TRAIN, Kind, Parameter
 from ffebm_dsl.language.syntax import ast, parse_override
 from ffebm_dsl.language.syntax.ast import moved
 
-MODEL_KEYS = ("gradient", "init", "relax")
+_STATEMENTS: Mapping[str, str] = {"gradient": "gradients", "init": "initialisers", "relax": ""}
 """Statements of the model, and of a block, that an override may replace: how they relax and learn,
-not what they are."""
+not what they are; and the table of what they call."""
+
+
+class Target(NamedTuple):
+    """What an override sets: a ``param``, or ``name`` of ``train``, of the ``model`` or of a block.
+
+    ``argument`` is what of it, such as ``lr`` or ``free.sweeps``; ``""`` for all of it.
+    """
+
+    owner: str
+    name: str
+    argument: str = ""
+    block: str = ""
+
+    @property
+    def key(self) -> str:
+        """The key without the name of the block."""
+        return f"{self.name}.{self.argument}" if self.argument else self.name
 
 
 class Override(NamedTuple):
-    """One ``--set``: the value, the place of its key, and a scope without names."""
+    """One ``--set``: its target, its value, the place of ``target.key``, and a scope without
+    names."""
 
-    key: str
+    target: Target
     value: ast.Expression
     place: Span
     scope: Scope
@@ -32,91 +50,81 @@ class Override(NamedTuple):
 
 def read_overrides(
     texts: Mapping[str, str],
-    params: Mapping[str, object],
+    params: Collection[str],
     packages: Packages,
     stated: Mapping[str, Span],
     blocks: Collection[str],
     log: Log,
-) -> dict[str, Override]:
-    """Overrides by key. Unknown keys and values that do not parse are reported, and left out.
+) -> list[Override]:
+    """The overrides, a whole statement or call before its arguments.
 
-    ``stated`` are the statements of the model by keyword, for the message about one that no
-    override may replace.
-
-    A key is a ``param``, a key of the train section, one of :data:`MODEL_KEYS`, or
-    ``key.argument`` of one of the latter two; before one of :data:`MODEL_KEYS` there may be the
-    name of one of the ``blocks``.
+    Unknown keys and values that do not parse are reported, and left out. ``stated`` are the
+    statements of the model by keyword, for the message about one that no override may replace.
     """
-    overrides = {}
-    heads = (*params, *TRAIN.names, *MODEL_KEYS, *blocks)
+    overrides = []
     for key, text in texts.items():
         source = SourceFile("--set", f"{key}={text}")
         start = log.enter(source)
-        place = Span(start, start + len(key))
-        head, dot, _ = key.partition(".")
-        if head not in heads or (dot and head in params):
-            _report_unknown(key, heads, stated.get(head), place, log)
-            continue
-        if is_of_block(key, params, blocks) and key.split(".")[1:2] not in _OF_BLOCKS:
-            known = [f"{head}.{name}" for name in MODEL_KEYS]
-            _report_unknown(key, known, None, place, log)
+        end = start + len(key)
+        target = _target(key, params, blocks)
+        if target is None:
+            _report_unknown(key, Span(start, end), params, blocks, stated, log)
             continue
         try:
             value = moved(parse_override(source).value, start)
         except SpecError as fault:
             log.found.extend(fault.diagnostics)
             continue
-        overrides[key] = Override(key, value, place, Scope(packages=packages))
-    return overrides
+        place = Span(end - len(target.key), end)
+        overrides.append(Override(target, value, place, Scope(packages=packages)))
+    return sorted(overrides, key=lambda override: bool(override.target.argument))
 
 
-_OF_BLOCKS = [[key] for key in MODEL_KEYS]
-
-
-def is_of_block(key: str, params: Collection[str], blocks: Collection[str]) -> bool:
-    """Whether a key begins with the name of a block, and with nothing else of that name."""
-    head = key.partition(".")[0]
-    return head in blocks and head not in (*params, *TRAIN.names, *MODEL_KEYS)
-
-
-def of_block(overrides: Mapping[str, Override], block: str) -> dict[str, Override]:
-    """The overrides of one block, by their keys inside it."""
-    inside = {}
-    for key, override in overrides.items():
-        head, _, rest = key.partition(".")
-        if head == block and head not in MODEL_KEYS:
-            place = Span(override.place.end - len(rest), override.place.end)
-            inside[rest] = override._replace(key=rest, place=place)
-    return inside
+def _target(key: str, params: Collection[str], blocks: Collection[str]) -> Target | None:
+    head, _, rest = key.partition(".")
+    if head in params:
+        return None if rest else Target("param", head)
+    if head in TRAIN.names:
+        return Target("train", head, rest)
+    if head in _STATEMENTS:
+        return Target("model", head, rest)
+    name, _, argument = rest.partition(".")
+    return Target("block", name, argument, head) if head in blocks and name in _STATEMENTS else None
 
 
 def _report_unknown(
-    key: str, heads: Sequence[str], statement: Span | None, span: Span, log: Log
+    key: str,
+    span: Span,
+    params: Collection[str],
+    blocks: Collection[str],
+    stated: Mapping[str, Span],
+    log: Log,
 ) -> None:
-    if statement is not None:
-        line, _ = log.source.position(statement.start)
-        head = key.partition(".")[0]
-        log.report(
-            "FFE1019",
-            f"`{key}` cannot be set: the text states its `{head}`",
-            span,
-            notes=(f"stated in {log.source.name}, line {line}",),
-            help="let that statement read a `param`, and set the param",
-        )
+    head = key.partition(".")[0]
+    if head in blocks:
+        known = [f"{head}.{name}" for name in _STATEMENTS]
+    else:
+        known = [*params, *TRAIN.names, *_STATEMENTS, *blocks]
+    if head not in stated or head in (*params, *blocks):
+        message = f"the spec has nothing called `{key}` to set"
+        log.report_unknown("FFE1019", message, span, key, known)
         return
-    message = f"the spec has nothing called `{key}` to set"
-    log.report_unknown("FFE1019", message, span, key, heads)
-
-
-_TABLES: Mapping[str, str] = {"gradient": "gradients", "init": "initialisers"}
+    line, _ = log.source.position(stated[head].start)
+    log.report(
+        "FFE1019",
+        f"`{key}` cannot be set: the text states its `{head}`",
+        span,
+        notes=(f"stated in {log.source.name}, line {line}",),
+        help="let that statement read a `param`, and set the param",
+    )
 
 
 def set_argument_of(call: CallIR, table: str, override: Override, log: Log) -> CallIR | None:
-    """``call`` with the argument that ``override.key`` names after its point replaced.
+    """``call`` with the argument that the override is of replaced.
 
     None after reporting that there is no such argument, or a value that does not fit it.
     """
-    name, end = override.key.partition(".")[2], override.place.end
+    name, end = override.target.argument, override.place.end
     signature = TABLES[table][call.name]
     if name not in signature.names:
         message = f"`{call.name}` has nothing called `{name}` to set"
@@ -127,62 +135,68 @@ def set_argument_of(call: CallIR, table: str, override: Override, log: Log) -> C
     return None if value is None else CallIR(call.name, {**call.arguments, name: value})
 
 
+def agrees(call: CallIR, table: str, span: Span, log: Log) -> bool:
+    """Whether the arguments of a call go together that overrides have changed; else reported."""
+    return check_agreement(TABLES[table][call.name], call.arguments, span, log)
+
+
 def set_statements(
-    settings: Inherited, overrides: Mapping[str, Override], place: Span, log: Log
+    settings: Inherited, overrides: Sequence[Override], place: Span, log: Log
 ) -> Inherited:
     """Phases, gradient and initialiser of a model or block with what ``--set`` says of them.
 
     ``place`` is where messages about a call point that the text does not state. Blocks
     with statements of their own keep them, whatever is set for the model.
     """
-    gradient, init = settings.gradient.call, settings.init
-    inherited = settings.gradient.inherited
     phases = dict(settings.phases)
-    # A whole statement first, whatever the order on the command line: arguments refine it.
-    for key in sorted(overrides, key=lambda key: "." in key):
-        head = key.partition(".")[0]
-        if head == "relax":
-            _set_phase(phases, overrides[key], log)
+    calls = {"gradient": settings.gradient, "init": settings.init}
+    for override in overrides:
+        name = override.target.name
+        if name == "relax":
+            _set_phase(phases, override, log)
             continue
-        before = init if head == "init" else gradient
-        call = _set_call(before.ir if before else None, _TABLES[head], overrides[key], log)
-        if call is None or before is None:
-            continue
-        span = before.span if before.span.end else place
-        changed = BoundCall(call.name, call.arguments, span)
-        if head == "init":
-            init = changed
-        else:
-            gradient, inherited = changed, False
+        before = calls[name]
+        call = _set_call(before.ir if before else None, _STATEMENTS[name], override, log)
+        if call is not None and before is not None:
+            span = before.span if before.span.end else place
+            calls[name] = BoundCall(call.name, call.arguments, span)
     # Only now: one argument may be set for the sake of another.
-    if init is not settings.init:
-        init = init if agrees(init.ir, "initialisers", init.span, log) else settings.init
-    if gradient and gradient is not settings.gradient.call:
-        gradient = gradient if agrees(gradient.ir, "gradients", gradient.span, log) else None
-    return Inherited(phases, ResolvedEstimator(gradient, inherited), init)
+    for name in {override.target.name for override in overrides} & calls.keys():
+        call_ = calls[name]
+        if call_ and not agrees(call_.ir, _STATEMENTS[name], call_.span, log):
+            calls[name] = None
+    own = {o.target.key if o.target.name == "relax" else o.target.name: o.place for o in overrides}
+    found = Inherited(phases, calls["gradient"], calls["init"] or settings.init, settings.own | own)
+    told = {o.target.key: o.place for o in overrides if _of(found, o) != _of(settings, o)}
+    return replace(found, changed=told)
 
 
-def agrees(call: CallIR, table: str, span: Span, log: Log) -> bool:
-    """Whether the arguments of a call go together that overrides have changed; else reported."""
-    return check_agreement(TABLES[table][call.name], call.arguments, span, log)
+def _of(settings: Inherited, override: Override) -> object:
+    """What the settings have in the place of an override."""
+    if override.target.name == "relax":
+        phase, _, key = override.target.argument.partition(".")
+        return vars(settings.relax(phase)).get(key) if phase in PHASES else None
+    call = settings.gradient if override.target.name == "gradient" else settings.init
+    return call.ir if call else None
 
 
 def _set_phase(phases: dict[str, Values], override: Override, log: Log) -> None:
     """Set a key of a phase: ``relax.free.sweeps``."""
     keys = [f"relax.{phase}.{name}" for phase in PHASES for name in PHASES[phase].names]
-    if override.key not in keys:
-        message, help = f"`{override.key}` is no key of a phase", "for example relax.free.sweeps=20"
-        log.report_unknown("FFE1019", message, override.place, override.key, keys, help)
+    key = override.target.key
+    if key not in keys:
+        message, help = f"`{key}` is no key of a phase", "for example relax.free.sweeps=20"
+        log.report_unknown("FFE1019", message, override.place, key, keys, help)
         return
-    _, phase, name = override.key.split(".")
+    _, phase, name = key.split(".")
     value = value_of(override.value, PHASES[phase].parameter(name), override.scope, log)
     if value is not None:
         phases[phase] = {**phases.get(phase, {}), name: value}
 
 
 def _set_call(before: CallIR | None, table: str, override: Override, log: Log) -> CallIR | None:
-    if "." in override.key:
+    if override.target.argument:
         return set_argument_of(before, table, override, log) if before is not None else None
-    parameter = Parameter(override.key, Kind.CALL, "", table=table)
+    parameter = Parameter(override.target.name, Kind.CALL, "", table=table)
     value = value_of(override.value, parameter, override.scope, log)
     return value if isinstance(value, CallIR) else None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Label, Span
@@ -41,7 +40,7 @@ class BlockText(NamedTuple):
     """A block to resolve: its name, its statements, and what they can see.
 
     ``overrides`` are written where a template is used, and see ``outer``; ``set`` are those of
-    ``--set``, by their keys in the block.
+    ``--set``.
     """
 
     name: ast.Ident
@@ -52,7 +51,7 @@ class BlockText(NamedTuple):
     expansion: Label | None = None
     overrides: tuple[ast.Relax | ast.Gradient | ast.Init, ...] = ()
     outer: Scope | None = None
-    set: Mapping[str, Override] = MappingProxyType({})
+    set: Sequence[Override] = ()
 
 
 def resolve_block(text: BlockText, log: Log) -> ResolvedBlock:
@@ -96,6 +95,8 @@ def resolve_block(text: BlockText, log: Log) -> ResolvedBlock:
         nudged=settings.relax("nudged"),
         gradient=settings.gradient,
         init=settings.init,
+        own=settings.own,
+        changed=settings.changed,
         # A kind that a missing package may have is no fault of the text, and not known.
         whole=log.reports.total() == before and (energy is None or kind is not None),
     )

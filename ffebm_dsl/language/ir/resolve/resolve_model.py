@@ -15,7 +15,7 @@ from ffebm_dsl.language.ir.resolve.bind import (
     find,
     value_of,
 )
-from ffebm_dsl.language.ir.resolve.overrides import MODEL_KEYS, Override, of_block, set_statements
+from ffebm_dsl.language.ir.resolve.overrides import Override, set_statements
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
 from ffebm_dsl.language.ir.resolve.resolve_block import BlockText, resolve_block
 from ffebm_dsl.language.ir.resolve.resolved import (
@@ -52,14 +52,11 @@ class _Stages:
 def resolve_model(
     model: ast.Model,
     templates: Templates,
-    overrides: Mapping[str, Override],
+    overrides: Sequence[Override],
     scope: Scope,
     log: Log,
 ) -> ResolvedModel:
-    """Bind every name of the model; faulty parts are reported and become None.
-
-    ``overrides`` are those of the model's and its blocks' phases, gradients and initialisers.
-    """
+    """Bind every name of the model; faulty parts are reported and become None."""
     names: dict[str, Span] = {}
     input_ = at_most_one(model.statements, ast.Input, "input", log)
     target = at_most_one(model.statements, ast.Target, "target", log)
@@ -69,7 +66,7 @@ def resolve_model(
             declare(names, end.name, log)
     _report_missing(model, {"input": input_, "target": target, "loss": loss}, log)
     settings = override_settings(Inherited(), model.statements, scope, log)
-    of_model = {k: o for k, o in overrides.items() if k.partition(".")[0] in MODEL_KEYS}
+    of_model = [o for o in overrides if o.target.owner == "model"]
     settings = set_statements(settings, of_model, model.name.span, log)
     ports = Ports(hidden=_not_yet(model, target, log), silent=input_ is None)
     if input_ is not None:
@@ -93,6 +90,7 @@ def resolve_model(
         auxiliary=tuple(m for m in maps if m is not readout),
         losses=losses,
         init=settings.init,
+        changed=settings.changed,
     )
 
 
@@ -146,7 +144,7 @@ def _resolve_stage(
     templates: Templates,
     scope: Scope,
     settings: Inherited,
-    overrides: Mapping[str, Override],
+    overrides: Sequence[Override],
     log: Log,
 ) -> None:
     """Enter a map or block into ``state``; other statements are not stages."""
@@ -161,7 +159,7 @@ def _resolve_stage(
     else:
         return
     fresh = declare(state.names, statement.name, log)
-    own = of_block(overrides, statement.name.text)
+    own = [o for o in overrides if o.target.block == statement.name.text]
     block = resolve_block(text._replace(set=own), log) if text else None
     if not fresh:
         return

@@ -8,7 +8,7 @@ from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.header import stated_version, use_packages
 from ffebm_dsl.language.ir.resolve.misspelt import blame_declarations
-from ffebm_dsl.language.ir.resolve.overrides import MODEL_KEYS, is_of_block, read_overrides
+from ffebm_dsl.language.ir.resolve.overrides import read_overrides
 from ffebm_dsl.language.ir.resolve.params import resolve_params
 from ffebm_dsl.language.ir.resolve.ports import declare
 from ffebm_dsl.language.ir.resolve.resolve_hardware import check_devices, resolve_hardware
@@ -32,23 +32,18 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Res
     text = at_most_one(program.items, ast.Model, "model", log)
     stated = {type(s).__name__.lower(): s.span for s in reversed(text.statements if text else ())}
     blocks = _blocks(text)
-    named = {p.name.text: p for p in params}
+    named = [p.name.text for p in params]
     given = read_overrides(overrides, named, packages, stated, blocks, log)
-    values = resolve_params(params, given, log)
+    of_params = {o.target.name: o for o in given if o.target.owner == "param"}
+    values = resolve_params(params, of_params, log)
     scope = Scope(values, packages)
     templates = _templates(program, log)
-    keys = {key: override for key, override in given.items() if key not in values}
-    of_model = {
-        key: o
-        for key, o in keys.items()
-        if key.partition(".")[0] in MODEL_KEYS or is_of_block(key, named, blocks)
-    }
-    of_train = {key: o for key, o in keys.items() if key not in of_model}
+    of_train = [o for o in given if o.target.owner == "train"]
     devices = resolve_hardware(of_type(program.items, ast.Hardware), scope, log)
     train = resolve_train(section, of_train, scope, log)
     if text is not None and expands_to_too_much(text, templates, log):
         return ResolvedSpec(version, used, {}, devices, None, train)
-    model = resolve_model(text, templates, of_model, scope, log) if text else None
+    model = resolve_model(text, templates, given, scope, log) if text else None
     if text is None:
         log.report(
             "FFE1014",

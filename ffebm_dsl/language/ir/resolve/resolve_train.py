@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.log import Log
@@ -11,24 +11,25 @@ from ffebm_dsl.language.ir.resolve.bind import bind
 from ffebm_dsl.language.ir.resolve.overrides import Override, agrees, set_argument_of
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedTrain
 from ffebm_dsl.language.ir.resolve.scope import Scope
-from ffebm_dsl.language.registry import TRAIN, Kind
+from ffebm_dsl.language.registry import TRAIN
 from ffebm_dsl.language.syntax import ast
 
 Places = dict[str, Span]
 
 
 def resolve_train(
-    section: ast.Train | None, overrides: Mapping[str, Override], scope: Scope, log: Log
+    section: ast.Train | None, overrides: Sequence[Override], scope: Scope, log: Log
 ) -> ResolvedTrain | None:
     """The train section with all keys; None where there is none, and after a fault."""
     if section is None:
-        for override in overrides.values():
-            _report_no_section(override, log)
+        for override in overrides:
+            message = f"`{override.target.key}` belongs to a train section, and the spec has none"
+            log.report("FFE1019", message, override.place)
         return None
     whole = [
-        ast.Setting(o.place, ast.Ident(o.place, key), o.value)
-        for key, o in overrides.items()
-        if "." not in key
+        ast.Setting(o.place, ast.Ident(o.place, o.target.name), o.value)
+        for o in overrides
+        if not o.target.argument
     ]
     head = Span(section.span.start, section.span.start + len("train"))
     values = bind(TRAIN, section.settings, head, scope, log, overrides=whole)
@@ -36,45 +37,25 @@ def resolve_train(
     if values is None:
         return None
     calls = {key: value for key, value in values.items() if isinstance(value, CallIR)}
-    for key, override in overrides.items():
-        if "." in key:
-            calls = _override_argument(key, override, calls, places, log)
-    for name in {key.partition(".")[0] for key in overrides if "." in key} & calls.keys():
-        agrees(calls[name], _table(name), places[name], log)
+    of_arguments = [o for o in overrides if o.target.argument]
+    for override in of_arguments:
+        _override_argument(override, calls, places, log)
+    for name in {o.target.name for o in of_arguments} & calls.keys():
+        agrees(calls[name], TRAIN.parameter(name).table, places[name], log)
     numbers = {key: value for key, value in values.items() if not isinstance(value, CallIR)}
     data, optimizer, schedule = (calls[key] for key in ("data", "optimizer", "schedule"))
     return ResolvedTrain(data, optimizer, schedule, calls["on_bad_step"], numbers, places)
 
 
-def _report_no_section(override: Override, log: Log) -> None:
-    log.report(
-        "FFE1019",
-        f"`{override.key}` belongs to a train section, and the spec has none",
-        override.place,
-    )
-
-
 def _override_argument(
-    key: str, override: Override, calls: dict[str, CallIR], places: Places, log: Log
-) -> dict[str, CallIR]:
-    """``calls`` with the argument that ``key`` names, such as ``optimizer.lr``, replaced."""
-    head = key.partition(".")[0]
-    if head not in calls:
-        log.report(
-            "FFE1019",
-            f"`{head}` has no arguments to set",
-            override.place,
-            help=f"write `{head}=...`",
-        )
-        return calls
-    call = set_argument_of(calls[head], _table(head), override, log)
-    if call is None:
-        return calls
-    places[head] = override.value.span
-    return calls | {head: call}
-
-
-def _table(key: str) -> str:
-    parameter = TRAIN.parameter(key)
-    assert parameter.kind is Kind.CALL
-    return parameter.table
+    override: Override, calls: dict[str, CallIR], places: Places, log: Log
+) -> None:
+    """Replace an argument of one of the ``calls``, such as ``optimizer.lr``."""
+    name = override.target.name
+    if name not in calls:
+        message, help = f"`{name}` has no arguments to set", f"write `{name}=...`"
+        log.report("FFE1019", message, override.place, help=help)
+        return
+    call = set_argument_of(calls[name], TRAIN.parameter(name).table, override, log)
+    if call is not None:
+        calls[name], places[name] = call, override.value.span

@@ -94,17 +94,12 @@ class ResolvedOutput(NamedTuple):
     span: Span
 
 
-class ResolvedEstimator(NamedTuple):
-    """A block's gradient estimator; ``inherited`` where the model's statement gives it."""
-
-    call: BoundCall | None
-    inherited: bool
-
-
 class ResolvedBlock(NamedTuple):
     """``energy`` is None where there is none, or a faulty one.
 
-    ``device`` is the hardware that it is on.
+    ``device`` is the hardware that it is on. ``own`` are the places of what the block states
+    itself and does not inherit: ``gradient``, ``init``, ``relax.free.sweeps``. ``changed`` are the
+    places of the overrides that change something of it, by such names.
     ``whole`` says that no part was dropped as faulty, so that a missing drive or output
     is missing in the text too. ``expansion`` is where a template was expanded.
     """
@@ -123,8 +118,10 @@ class ResolvedBlock(NamedTuple):
     outputs: tuple[ResolvedOutput, ...]
     free: RelaxIR
     nudged: RelaxIR
-    gradient: ResolvedEstimator
+    gradient: BoundCall | None
     init: BoundCall
+    own: dict[str, Span]
+    changed: dict[str, Span]
     whole: bool
 
     @property
@@ -160,7 +157,8 @@ class ResolvedLoss(NamedTuple):
 
 class ResolvedModel(NamedTuple):
     """``readout``, of which the first of the ``losses`` is, is None where the text has none; that
-    loss then reads its ``prediction``. ``losses`` are empty where one is faulty."""
+    loss then reads its ``prediction``. ``losses`` are empty where one is faulty. ``changed`` is as
+    in a block."""
 
     name: str
     span: Span
@@ -171,6 +169,7 @@ class ResolvedModel(NamedTuple):
     auxiliary: tuple[ResolvedMap, ...]
     losses: tuple[ResolvedLoss, ...]
     init: BoundCall
+    changed: dict[str, Span]
 
 
 class ResolvedDevice(NamedTuple):

@@ -20,7 +20,6 @@ from ffebm_dsl.language.ir.resolve.bind import (
 from ffebm_dsl.language.ir.resolve.ports import Ports
 from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedChain,
-    ResolvedEstimator,
     ResolvedMap,
 )
 from ffebm_dsl.language.ir.resolve.scope import Scope
@@ -42,14 +41,15 @@ StatementT = TypeVar("StatementT", bound=ast.Node)
 class Inherited:
     """How blocks relax and learn: what a model states, a block inherits and may override.
 
-    ``phases`` holds the keys that are stated, per phase.
+    ``phases`` holds the keys that are stated, per phase; ``gradient`` is None after a fault.
+    ``own`` and ``changed`` are as in a resolved block.
     """
 
     phases: dict[str, Values] = field(default_factory=dict)
-    gradient: ResolvedEstimator = field(
-        default_factory=lambda: ResolvedEstimator(_by_default("ep", GRADIENTS), inherited=True)
-    )
+    gradient: BoundCall | None = field(default_factory=lambda: _by_default("ep", GRADIENTS))
     init: BoundCall = field(default_factory=lambda: _by_default("default", INITIALISERS))
+    own: dict[str, Span] = field(default_factory=dict)
+    changed: dict[str, Span] = field(default_factory=dict)
 
     def relax(self, phase: str) -> RelaxIR:
         """The phase with all keys, defaults filled in."""
@@ -59,7 +59,8 @@ class Inherited:
         return RelaxIR(**values)  # type: ignore[arg-type]
 
     def inherited(self) -> Inherited:
-        return replace(self, gradient=self.gradient._replace(inherited=True))
+        """What a block begins with."""
+        return replace(self, own={}, changed={})
 
 
 def _by_default(name: str, table: Table[ConstructT]) -> BoundCall:
@@ -71,7 +72,7 @@ def override_settings(
 ) -> Inherited:
     """``outer`` with what ``statements`` say: relax key by key, gradient and init whole."""
     statements = tuple(statements)
-    phases = dict(outer.phases)
+    phases, own = dict(outer.phases), dict(outer.own)
     stated: dict[str, ast.Relax] = {}
     for relax in of_type(statements, ast.Relax):
         phase = relax.phase.text
@@ -82,21 +83,19 @@ def override_settings(
             report_twice(f"relax {phase}", relax, stated[phase], log)
         else:
             stated[phase] = relax
-            phases[phase] = phases.get(phase, {}) | _relax_keys(relax, scope, log)
+            keys, _ = bind_given(PHASES[phase], relax.settings, scope, log)
+            phases[phase] = phases.get(phase, {}) | keys
+            own |= {f"relax.{phase}.{key}": relax.span for key in keys}
     gradient, init = outer.gradient, outer.init
     said = at_most_one(statements, ast.Gradient, "gradient", log)
     if said:
-        gradient = ResolvedEstimator(
-            bind_call(said.estimator, "gradients", scope, log), inherited=False
-        )
+        gradient = bind_call(said.estimator, "gradients", scope, log)
+        own["gradient"] = said.span
     drawn = at_most_one(statements, ast.Init, "init", log)
     if drawn:
         init = bind_call(drawn.initialiser, "initialisers", scope, log) or init
-    return Inherited(phases, gradient, init)
-
-
-def _relax_keys(relax: ast.Relax, scope: Scope, log: Log) -> Values:
-    return bind_given(PHASES[relax.phase.text], relax.settings, scope, log)[0]
+        own["init"] = drawn.span
+    return Inherited(phases, gradient, init, own, outer.changed)
 
 
 def resolve_settings(

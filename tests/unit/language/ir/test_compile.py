@@ -174,6 +174,9 @@ def test_an_override_that_every_block_overrules_is_refused() -> None:
     (fault,) = caught.value.diagnostics
     assert fault.code == "FFE1022" and "BLOCK.relax.free.sweeps=" in fault.help
     assert spec(**own, **{"b1.relax.free.sweeps": "9"}) == spec(**own), "the text's own value"
+    by_set = {"b1.relax.free.sweeps": "4", "b2.relax.free.sweeps": "5"}
+    with pytest.raises(SpecError, match="every block states its own"):
+        spec(**by_set, **{"relax.free.sweeps": "6"})
 
 
 @pytest.mark.parametrize(
