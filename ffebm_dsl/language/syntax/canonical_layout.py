@@ -139,34 +139,25 @@ class _Formatter(NamedTuple):
 
 
 def _body_of(node: Statement, source: CommentedText) -> _Body:
-    start = node.span.start
-    statements = node.statements if "statements" in node._fields else ()
+    """The parts of a statement with braces; before them there is at least the ``last`` node."""
+    keyword = Word(f"{type(node).__name__.lower()} ", node.span.start)
     head: Document
+    last: ast.Node | None
     match node:
-        case ast.Template():
-            last = node.formals[-1].span if node.formals else node.name.span
-            head, behind = _head_of_template(node), last.end
-        case ast.Model() | ast.Block():
-            keyword = Word(f"{type(node).__name__.lower()} ", start)
-            head, behind = (keyword, word(node.name)), node.name.span.end
-        case ast.EnergyStatement():
-            head, behind = _head_of_energy(node), (node.device or node.kind).span.end
-        case ast.Hardware():
-            keyword = Word("hardware ", start)
-            head, behind, statements = (
-                (keyword, word(node.name)),
-                node.name.span.end,
-                node.settings,
-            )
-        case ast.Train():
-            head, behind, statements = Word("train", start), start, node.settings
+        case ast.Template(formals=formals, statements=inside):
+            head, last = _head_of_template(node), formals[-1] if formals else node.name
+        case ast.Model(name=last, statements=inside) | ast.Block(name=last, statements=inside):
+            head = (keyword, word(last))
+        case ast.Hardware(name=last, settings=inside):
+            head = (keyword, word(last))
+        case ast.EnergyStatement(statements=inside):
+            head, last = _head_of_energy(node), node.device or node.kind
+        case ast.Instance(template=last, overrides=inside):
+            head = head_of_instance(node)
         case _:
-            head, behind, statements = (
-                head_of_instance(node),
-                node.template.span.end,
-                node.overrides,
-            )
-    return _Body(head, source.find("{", behind), statements, node.span.end - 1)
+            head, last, inside = Word("train", node.span.start), None, node.settings
+    behind = last.span.end if last else node.span.start
+    return _Body(head, source.find("{", behind), inside, node.span.end - 1)
 
 
 def _head_of_energy(node: ast.EnergyStatement) -> Document:

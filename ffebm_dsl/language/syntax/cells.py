@@ -158,6 +158,23 @@ def _keyword(text: str, node: ast.Node) -> Word:
     return Word(text, node.span.start)
 
 
+def _end(kind: str, node: ast.Input | ast.Target) -> AlignedRow:
+    return AlignedRow("end", (_keyword(kind, node), word(node.name, after=":"), call(node.kind)))
+
+
+def _map(kind: str, node: ast.Feedforward | ast.Readout) -> AlignedRow:
+    value = chain(reference(node.source, "= "), node.ops)
+    return AlignedRow(kind, ((_keyword(f"{kind} ", node), word(node.name)), value))
+
+
+def _called(kind: str, node: ast.Node, called: ast.Call) -> AlignedRow:
+    return AlignedRow(kind, ((_keyword(f"{kind} ", node), call(called)),))
+
+
+def _use(node: ast.Use) -> AlignedRow:
+    return AlignedRow("use", (_keyword(f"use {node.package.text} >= {node.version.text}", node),))
+
+
 def _param(node: ast.Param, source: CommentedText) -> AlignedRow:
     value = expression(node.default, "= ")
     if node.domain is not None:
@@ -170,20 +187,7 @@ def _param(node: ast.Param, source: CommentedText) -> AlignedRow:
     return AlignedRow("param", (head, word(node.type), value))
 
 
-def _use(node: ast.Use, source: CommentedText) -> AlignedRow:
-    return AlignedRow("use", (_keyword(f"use {node.package.text} >= {node.version.text}", node),))
-
-
-def _end(keyword: str, node: ast.Input | ast.Target, source: CommentedText) -> AlignedRow:
-    return AlignedRow("end", (_keyword(keyword, node), word(node.name, after=":"), call(node.kind)))
-
-
-def _map(keyword: str, node: ast.Feedforward | ast.Readout, source: CommentedText) -> AlignedRow:
-    value = chain(reference(node.source, "= "), node.ops)
-    return AlignedRow(keyword, ((_keyword(f"{keyword} ", node), word(node.name)), value))
-
-
-def _loss(node: ast.Loss, source: CommentedText) -> AlignedRow:
+def _loss(node: ast.Loss) -> AlignedRow:
     first, *others = node.terms
     later = tuple((SPACE, _weighted(term, "+ ")) for term in others)
     terms = Fitted((_weighted(first, "= "), Indent(later))) if later else _weighted(first, "= ")
@@ -222,10 +226,6 @@ def _padded(node: ast.Setting, widest: int) -> Document:
     return (word(node.name), space, expression(node.value, " = "))
 
 
-def _setting(node: ast.Setting, source: CommentedText) -> AlignedRow:
-    return AlignedRow("setting", (word(node.name), expression(node.value, "= ")))
-
-
 def _instance(node: ast.Instance, source: CommentedText) -> AlignedRow | None:
     if node.overrides or source.has_comment(Span(node.template.span.end - 1, node.span.end)):
         return None
@@ -236,15 +236,7 @@ def head_of_instance(node: ast.Instance) -> Document:
     return (_keyword("block ", node), word(node.name), call(node.template, " = "))
 
 
-def _gradient(node: ast.Gradient, source: CommentedText) -> AlignedRow:
-    return AlignedRow("gradient", ((_keyword("gradient ", node), call(node.estimator)),))
-
-
-def _init(node: ast.Init, source: CommentedText) -> AlignedRow:
-    return AlignedRow("init", ((_keyword("init ", node), call(node.initialiser)),))
-
-
-def _out(node: ast.Out, source: CommentedText) -> AlignedRow:
+def _out(node: ast.Out) -> AlignedRow:
     keyword = _keyword("out", node)
     head = (keyword, word(node.name, " ")) if node.name else keyword
     return AlignedRow("out", (head, word(node.layer, "= ")))
@@ -273,26 +265,22 @@ def _ends(
     return AlignedRow("ends", cells)
 
 
-def _term(node: ast.TermStatement, source: CommentedText) -> AlignedRow:
-    return AlignedRow("term", (reference(node.layer), call(node.call, ": ")))
-
-
 _ROWS: Mapping[type, Callable[[Any, CommentedText], AlignedRow | None]] = {
-    ast.Use: _use,
+    ast.Use: lambda node, _: _use(node),
     ast.Param: _param,
-    ast.Input: partial(_end, "input"),
-    ast.Target: partial(_end, "target"),
-    ast.Feedforward: partial(_map, "feedforward"),
-    ast.Readout: partial(_map, "readout"),
-    ast.Loss: _loss,
+    ast.Input: lambda node, _: _end("input", node),
+    ast.Target: lambda node, _: _end("target", node),
+    ast.Feedforward: lambda node, _: _map("feedforward", node),
+    ast.Readout: lambda node, _: _map("readout", node),
+    ast.Loss: lambda node, _: _loss(node),
     ast.Relax: _relax,
-    ast.Setting: _setting,
+    ast.Setting: lambda n, _: AlignedRow("setting", (word(n.name), expression(n.value, "= "))),
     ast.Instance: _instance,
-    ast.Gradient: _gradient,
-    ast.Init: _init,
-    ast.Out: _out,
+    ast.Gradient: lambda node, _: _called("gradient", node, node.estimator),
+    ast.Init: lambda node, _: _called("init", node, node.initialiser),
+    ast.Out: lambda node, _: _out(node),
     ast.LayerStatement: _layer,
     ast.DriveStatement: partial(_ends, "->"),
     ast.CouplingStatement: partial(_ends, "<->"),
-    ast.TermStatement: _term,
+    ast.TermStatement: lambda n, _: AlignedRow("term", (reference(n.layer), call(n.call, ": "))),
 }

@@ -53,30 +53,6 @@ def _in_parentheses(children: Sequence[Any]) -> _Fragment:
     return _Fragment(_extent(children), inner)
 
 
-def _start(span: Span, version: ast.Version | None, *items: Any) -> ast.Program:
-    return ast.Program(span, version, items, ())
-
-
-def _name(span: Span, token: Token) -> ast.Ident:
-    return ast.Ident(span, token.text)
-
-
-def _number(span: Span, token: Token) -> ast.Number:
-    return ast.Number(span, token.text)
-
-
-def _boolean(span: Span, token: Token) -> ast.Boolean:
-    return ast.Boolean(span, token.type == "TRUE")
-
-
-def _string(span: Span, token: Token) -> ast.String:
-    return ast.String(span, token.text[1:-1])
-
-
-def _version(span: Span, number: Token) -> ast.Version:
-    return ast.Version(span, number.text)
-
-
 def _use(span: Span, token: Token) -> ast.Use:
     """The parts of ``use package >= version``, which is one word."""
     package, version = re.finditer(r"[\w.-]+", token.text[len("use") :])
@@ -99,78 +75,36 @@ def _arithmetic(span: Span, first: Any, *rest: Any) -> ast.Arithmetic:
     return ast.Arithmetic(span, first, tuple(pairs))
 
 
-def _entry(span: Span, name: ast.Ident, given: tuple[ast.Argument, ...] | None) -> ast.Call:
-    return ast.Call(span, name, given or ())
-
-
-def _loss(span: Span, *parts: Any) -> ast.Loss:
-    return ast.Loss(span, tuple(part for part in parts if type(part) is not Token))
-
-
-def _weighted(span: Span, *parts: Any) -> ast.Weighted:
-    return ast.Weighted(span, parts[0], parts[-1])
-
-
-# An optional part of two symbols that is left out is two times None.
-
-
-def _port(span: Span, name: ast.Ident, member: ast.Ident | None, *_: None) -> ast.Reference:
-    return ast.Reference(span, name, member)
-
-
-def _energy(
-    span: Span, kind: ast.Ident, device: ast.Ident | None, *body: Any
-) -> ast.EnergyStatement:
-    return ast.EnergyStatement(span, kind, device, body[-1])
-
-
-def _argument(span: Span, name: ast.Ident | None, *value: Any) -> ast.Argument:
-    return ast.Argument(span, name, value[-1])
-
-
-def _param(span: Span, name: Any, type_: Any, default: Any, domain: Any, *_: None) -> ast.Param:
-    return ast.Param(span, name, type_, default, domain)
-
-
 _DIRECT = (
-    *(
-        ast.DriveStatement,
-        ast.CouplingStatement,
-        ast.TermStatement,
-        ast.Hardware,
-        ast.Call,
-        ast.Setting,
-        ast.Formal,
-    ),
-    *(ast.Relax, ast.Gradient, ast.Init, ast.Out, ast.LayerStatement, ast.Feedforward),
-    *(ast.Block, ast.Input, ast.Target, ast.Readout, ast.Train, ast.Instance, ast.Template),
-    ast.Model,
+    *(ast.Hardware, ast.Model, ast.Input, ast.Target, ast.Readout, ast.Train, ast.Template),
+    *(ast.Block, ast.Instance, ast.Feedforward, ast.Relax, ast.Gradient, ast.Init, ast.Out),
+    *(ast.LayerStatement, ast.DriveStatement, ast.CouplingStatement, ast.TermStatement),
+    *(ast.Call, ast.Setting, ast.Formal),
 )
 """Nodes whose fields are the children of the rule that has their name."""
 
 
-def _override(span: Span, *parts: Any) -> ast.Assignment:
-    """The names of the key come first; it is the text before the sign that counts."""
-    return ast.Assignment(span, parts[-1])
-
-
+# An optional part of two symbols that is left out is two times None.
 _MAKERS: Mapping[str, Callable[..., Any]] = {
     **{node.__name__.removesuffix("Statement").lower(): node for node in _DIRECT},
-    "override": _override,
-    "start": _start,
-    "name": _name,
-    "number": _number,
-    "boolean": _boolean,
-    "string": _string,
-    "version": _version,
+    "start": lambda span, version, *items: ast.Program(span, version, items, ()),
+    "version": lambda span, number: ast.Version(span, number.text),
     "use": _use,
-    "param": _param,
-    "entry": _entry,
-    "loss": _loss,
-    "weighted": _weighted,
-    "port": _port,
-    "argument": _argument,
-    "energy": _energy,
+    # The names of the key come first; it is the text before the sign that counts.
+    "override": lambda span, *parts: ast.Assignment(span, parts[-1]),
+    "param": lambda span, name, kind, default, domain, *_: ast.Param(
+        span, name, kind, default, domain
+    ),
+    "energy": lambda span, kind, device, *body: ast.EnergyStatement(span, kind, device, body[-1]),
+    "loss": lambda span, *parts: ast.Loss(span, tuple(p for p in parts if type(p) is not Token)),
+    "weighted": lambda span, *parts: ast.Weighted(span, parts[0], parts[-1]),
+    "entry": lambda span, name, given: ast.Call(span, name, given or ()),
+    "argument": lambda span, name, *value: ast.Argument(span, name, value[-1]),
+    "port": lambda span, name, member, *_: ast.Reference(span, name, member),
+    "name": lambda span, token: ast.Ident(span, token.text),
+    "number": lambda span, token: ast.Number(span, token.text),
+    "boolean": lambda span, token: ast.Boolean(span, token.type == "TRUE"),
+    "string": lambda span, token: ast.String(span, token.text[1:-1]),
     "list": ast.ListExpression,
     "negative": _negative,
     "arithmetic": _arithmetic,

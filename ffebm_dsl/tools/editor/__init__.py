@@ -5,10 +5,9 @@ name refers to is read off the AST of the mended text.
 :mod:`~ffebm_dsl.tools.editor.server` alone knows of the Language Server Protocol.
 """
 
-from ffebm_dsl.tools.editor.analysis import Analysis, analyse
+from ffebm_dsl.tools.editor.analysis import Analysis, Symbol, analyse, definition, symbols
 from ffebm_dsl.tools.editor.complete import Completion, complete
 from ffebm_dsl.tools.editor.hover import Hover, hover
-from ffebm_dsl.tools.editor.names import Symbol, definition, symbols
 
 __all__ = [
     "Analysis",

@@ -8,9 +8,8 @@ from functools import cached_property
 from lsprotocol import types as lsp
 
 from ffebm_dsl.language.diagnostics import Diagnostic, Fix, Severity, Span, SpecError, in_words
-from ffebm_dsl.tools.editor.analysis import Analysis
-from ffebm_dsl.tools.editor.complete import Completion, CompletionKind
-from ffebm_dsl.tools.editor.names import Symbol
+from ffebm_dsl.tools.editor.analysis import Analysis, Symbol
+from ffebm_dsl.tools.editor.complete import Completion
 from ffebm_dsl.tools.editor.positions import Place, Positions
 
 SEVERITIES = {
@@ -20,14 +19,6 @@ SEVERITIES = {
 
 UNUSED = frozenset({"FFEW002", "FFEW003", "FFEW004", "FFEW005"})
 """Codes of what nothing uses: editors fade it."""
-
-ITEM_KINDS = {
-    CompletionKind.KEYWORD: lsp.CompletionItemKind.Keyword,
-    CompletionKind.ENTRY: lsp.CompletionItemKind.Function,
-    CompletionKind.ARGUMENT: lsp.CompletionItemKind.Property,
-    CompletionKind.VALUE: lsp.CompletionItemKind.EnumMember,
-    CompletionKind.NAME: lsp.CompletionItemKind.Variable,
-}
 
 SYMBOL_KINDS = {
     "use": lsp.SymbolKind.Package,
@@ -114,7 +105,7 @@ def completion_item(item: Completion, position: int, document: OpenDocument) -> 
     """``position`` keeps the order: editors sort by it."""
     return lsp.CompletionItem(
         label=item.label,
-        kind=ITEM_KINDS[item.kind],
+        kind=lsp.CompletionItemKind[item.kind],
         detail=item.detail or None,
         documentation=lsp.MarkupContent(lsp.MarkupKind.Markdown, item.doc) if item.doc else None,
         sort_text=f"{position:04}",

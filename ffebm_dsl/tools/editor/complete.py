@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
@@ -19,12 +19,14 @@ from ffebm_dsl.tools.editor.expect import PORTS, Expected, candidates, expected
 from ffebm_dsl.tools.editor.hover import KEYWORD_DOCS
 
 
-class CompletionKind(Enum):
-    KEYWORD = "keyword"
-    ENTRY = "entry"
-    ARGUMENT = "argument"
-    VALUE = "value"
-    NAME = "name"
+class CompletionKind(StrEnum):
+    """What is offered; the values are names of the protocol's kinds."""
+
+    KEYWORD = "Keyword"
+    ENTRY = "Function"
+    ARGUMENT = "Property"
+    VALUE = "EnumMember"
+    NAME = "Variable"
 
 
 class Completion(NamedTuple):

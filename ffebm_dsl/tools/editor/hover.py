@@ -23,9 +23,8 @@ from ffebm_dsl.language.registry.card import describe, describe_parameter
 from ffebm_dsl.language.syntax import Token
 from ffebm_dsl.language.syntax.declarations import Declaration
 from ffebm_dsl.language.syntax.grammar import LATER
-from ffebm_dsl.tools.editor.analysis import Analysis
+from ffebm_dsl.tools.editor.analysis import Analysis, declaration_at
 from ffebm_dsl.tools.editor.expect import Expected, expected
-from ffebm_dsl.tools.editor.names import declaration_at
 
 
 class Hover(NamedTuple):

@@ -21,7 +21,7 @@ _STATEMENTS: Mapping[str, str] = {"gradient": "gradients", "init": "initialisers
 not what they are; and the table of what they call."""
 
 
-class Target(NamedTuple):
+class OverrideKey(NamedTuple):
     """What an override sets: a ``param``, or ``name`` of ``train``, of the ``model`` or of a block.
 
     ``argument`` is what of it, such as ``lr`` or ``free.sweeps``; ``""`` for all of it.
@@ -33,16 +33,15 @@ class Target(NamedTuple):
     block: str = ""
 
     @property
-    def key(self) -> str:
+    def inner(self) -> str:
         """The key without the name of the block."""
         return f"{self.name}.{self.argument}" if self.argument else self.name
 
 
 class Override(NamedTuple):
-    """One ``--set``: its target, its value, the place of ``target.key``, and a scope without
-    names."""
+    """One ``--set``: its key, its value, the place of ``key.inner``, and a scope without names."""
 
-    target: Target
+    key: OverrideKey
     value: ast.Expression
     place: Span
     scope: Scope
@@ -66,8 +65,8 @@ def read_overrides(
         source = SourceFile("--set", f"{key}={text}")
         start = log.enter(source)
         end = start + len(key)
-        target = _target(key, params, blocks)
-        if target is None:
+        parsed = _parse_key(key, params, blocks)
+        if parsed is None:
             _report_unknown(key, Span(start, end), params, blocks, stated, log)
             continue
         try:
@@ -75,21 +74,25 @@ def read_overrides(
         except SpecError as fault:
             log.found.extend(fault.diagnostics)
             continue
-        place = Span(end - len(target.key), end)
-        overrides.append(Override(target, value, place, Scope(packages=packages)))
-    return sorted(overrides, key=lambda override: bool(override.target.argument))
+        place = Span(end - len(parsed.inner), end)
+        overrides.append(Override(parsed, value, place, Scope(packages=packages)))
+    return sorted(overrides, key=lambda override: bool(override.key.argument))
 
 
-def _target(key: str, params: Collection[str], blocks: Collection[str]) -> Target | None:
+def _parse_key(key: str, params: Collection[str], blocks: Collection[str]) -> OverrideKey | None:
     head, _, rest = key.partition(".")
     if head in params:
-        return None if rest else Target("param", head)
+        return None if rest else OverrideKey("param", head)
     if head in TRAIN.names:
-        return Target("train", head, rest)
+        return OverrideKey("train", head, rest)
     if head in _STATEMENTS:
-        return Target("model", head, rest)
+        return OverrideKey("model", head, rest)
     name, _, argument = rest.partition(".")
-    return Target("block", name, argument, head) if head in blocks and name in _STATEMENTS else None
+    return (
+        OverrideKey("block", name, argument, head)
+        if head in blocks and name in _STATEMENTS
+        else None
+    )
 
 
 def _report_unknown(
@@ -124,7 +127,7 @@ def set_argument_of(call: CallIR, table: str, override: Override, log: Log) -> C
 
     None after reporting that there is no such argument, or a value that does not fit it.
     """
-    name, end = override.target.argument, override.place.end
+    name, end = override.key.argument, override.place.end
     signature = TABLES[table][call.name]
     if name not in signature.names:
         message = f"`{call.name}` has nothing called `{name}` to set"
@@ -151,7 +154,7 @@ def set_statements(
     phases = dict(settings.phases)
     calls = {"gradient": settings.gradient, "init": settings.init}
     for override in overrides:
-        name = override.target.name
+        name = override.key.name
         if name == "relax":
             _set_phase(phases, override, log)
             continue
@@ -161,29 +164,29 @@ def set_statements(
             span = before.span if before.span.end else place
             calls[name] = BoundCall(call.name, call.arguments, span)
     # Only now: one argument may be set for the sake of another.
-    for name in {override.target.name for override in overrides} & calls.keys():
+    for name in {override.key.name for override in overrides} & calls.keys():
         call_ = calls[name]
         if call_ and not agrees(call_.ir, _STATEMENTS[name], call_.span, log):
             calls[name] = None
-    own = {o.target.key if o.target.name == "relax" else o.target.name: o.place for o in overrides}
+    own = {o.key.inner if o.key.name == "relax" else o.key.name: o.place for o in overrides}
     found = Inherited(phases, calls["gradient"], calls["init"] or settings.init, settings.own | own)
-    told = {o.target.key: o.place for o in overrides if _of(found, o) != _of(settings, o)}
+    told = {o.key.inner: o.place for o in overrides if _of(found, o) != _of(settings, o)}
     return replace(found, changed=told)
 
 
 def _of(settings: Inherited, override: Override) -> object:
     """What the settings have in the place of an override."""
-    if override.target.name == "relax":
-        phase, _, key = override.target.argument.partition(".")
+    if override.key.name == "relax":
+        phase, _, key = override.key.argument.partition(".")
         return vars(settings.relax(phase)).get(key) if phase in PHASES else None
-    call = settings.gradient if override.target.name == "gradient" else settings.init
+    call = settings.gradient if override.key.name == "gradient" else settings.init
     return call.ir if call else None
 
 
 def _set_phase(phases: dict[str, Values], override: Override, log: Log) -> None:
     """Set a key of a phase: ``relax.free.sweeps``."""
     keys = [f"relax.{phase}.{name}" for phase in PHASES for name in PHASES[phase].names]
-    key = override.target.key
+    key = override.key.inner
     if key not in keys:
         message, help = f"`{key}` is no key of a phase", "for example relax.free.sweeps=20"
         log.report_unknown("FFE1019", message, override.place, key, keys, help)
@@ -195,8 +198,8 @@ def _set_phase(phases: dict[str, Values], override: Override, log: Log) -> None:
 
 
 def _set_call(before: CallIR | None, table: str, override: Override, log: Log) -> CallIR | None:
-    if override.target.argument:
+    if override.key.argument:
         return set_argument_of(before, table, override, log) if before is not None else None
-    parameter = Parameter(override.target.name, Kind.CALL, "", table=table)
+    parameter = Parameter(override.key.name, Kind.CALL, "", table=table)
     value = value_of(override.value, parameter, override.scope, log)
     return value if isinstance(value, CallIR) else None

@@ -66,7 +66,7 @@ def resolve_model(
             declare(names, end.name, log)
     _report_missing(model, {"input": input_, "target": target, "loss": loss}, log)
     settings = override_settings(Inherited(), model.statements, scope, log)
-    of_model = [o for o in overrides if o.target.owner == "model"]
+    of_model = [o for o in overrides if o.key.owner == "model"]
     settings = set_statements(settings, of_model, model.name.span, log)
     ports = Ports(hidden=_not_yet(model, target, log), silent=input_ is None)
     if input_ is not None:
@@ -159,7 +159,7 @@ def _resolve_stage(
     else:
         return
     fresh = declare(state.names, statement.name, log)
-    own = [o for o in overrides if o.target.block == statement.name.text]
+    own = [o for o in overrides if o.key.block == statement.name.text]
     block = resolve_block(text._replace(set=own), log) if text else None
     if not fresh:
         return

@@ -23,13 +23,13 @@ def resolve_train(
     """The train section with all keys; None where there is none, and after a fault."""
     if section is None:
         for override in overrides:
-            message = f"`{override.target.key}` belongs to a train section, and the spec has none"
+            message = f"`{override.key.inner}` belongs to a train section, and the spec has none"
             log.report("FFE1019", message, override.place)
         return None
     whole = [
-        ast.Setting(o.place, ast.Ident(o.place, o.target.name), o.value)
+        ast.Setting(o.place, ast.Ident(o.place, o.key.name), o.value)
         for o in overrides
-        if not o.target.argument
+        if not o.key.argument
     ]
     head = Span(section.span.start, section.span.start + len("train"))
     values = bind(TRAIN, section.settings, head, scope, log, overrides=whole)
@@ -37,10 +37,10 @@ def resolve_train(
     if values is None:
         return None
     calls = {key: value for key, value in values.items() if isinstance(value, CallIR)}
-    of_arguments = [o for o in overrides if o.target.argument]
+    of_arguments = [o for o in overrides if o.key.argument]
     for override in of_arguments:
         _override_argument(override, calls, places, log)
-    for name in {o.target.name for o in of_arguments} & calls.keys():
+    for name in {o.key.name for o in of_arguments} & calls.keys():
         agrees(calls[name], TRAIN.parameter(name).table, places[name], log)
     numbers = {key: value for key, value in values.items() if not isinstance(value, CallIR)}
     data, optimizer, schedule = (calls[key] for key in ("data", "optimizer", "schedule"))
@@ -51,7 +51,7 @@ def _override_argument(
     override: Override, calls: dict[str, CallIR], places: Places, log: Log
 ) -> None:
     """Replace an argument of one of the ``calls``, such as ``optimizer.lr``."""
-    name = override.target.name
+    name = override.key.name
     if name not in calls:
         message, help = f"`{name}` has no arguments to set", f"write `{name}=...`"
         log.report("FFE1019", message, override.place, help=help)

@@ -17,10 +17,9 @@ from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.language.ir.model import ModelIR
 from ffebm_dsl.tools.drawing import draw
-from ffebm_dsl.tools.drawing.columns import print_scale
 from ffebm_dsl.tools.drawing.diagram import make_diagram
 from ffebm_dsl.tools.drawing.metrics import fitted, width, wrapped
-from ffebm_dsl.tools.drawing.placing import place
+from ffebm_dsl.tools.drawing.placing import place, print_scale
 from ffebm_dsl.tools.drawing.routes import assign_lanes
 from ffebm_dsl.tools.drawing.scene import Box, Line, Scene, Text
 
