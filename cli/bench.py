@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ffebm_dsl.tools.benchmarking import Bench, BenchSettings, Spread
 
 QUIET = {"KINETO_LOG_LEVEL": "6", "TORCH_CPP_LOG_LEVEL": "ERROR"}
-"""What keeps PyTorch's profiler, which counts the memory, from writing to stderr."""
+"""Keeps PyTorch's profiler, which counts the memory, from writing to stderr."""
 
 
 def bench(
@@ -35,9 +35,9 @@ def bench(
 ) -> None:
     """Time a training step by each estimator.
 
-    Beside it are timed the convolutions that it cannot do without (the floor), and
-    backpropagation through the same layers without feedback. Weights and batch are random. A
-    step is a forward and a backward pass.
+    It is compared with its convolutions alone (the floor), and with backpropagation through the
+    same layers without feedback. Weights and batch are random. A step is a forward and a backward
+    pass.
     """
     compiled = load_spec(spec, settings)
     os.environ.update(QUIET | os.environ)

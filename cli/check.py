@@ -80,9 +80,9 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     as_sarif: Annotated[bool, typer.Option("--sarif", help="Print a SARIF 2.1.0 log.")] = False,
 ) -> None:
-    """Prove a spec's gradients right.
+    """Check that a spec's gradients are right.
 
-    First its constructs must keep what they promise; then EP is compared with other methods.
+    First the promises of its constructs are checked, then EP is compared with other methods.
     Exit code 0: right; 1: wrong, or a block does not converge; 2: invalid spec.
     """
     _refuse_mixtures(specs, static, transients, as_json, as_sarif, dtype, device)
@@ -137,9 +137,9 @@ def _read(settings: list[str] | None, allow_large: bool, aloud: bool, path: Path
 def _check_texts(
     specs: Sequence[Path], read: Callable[[Path], Compiled], write: _Write | None
 ) -> None:
-    """Check one text after the other; a faulty one does not keep the others from it.
+    """Check one text after the other; a faulty one does not stop the others.
 
-    Raises typer.Exit with the code of the gravest reason.
+    Raises typer.Exit with the highest exit code.
     """
     from ffebm_dsl.cli.main import report
 
@@ -194,7 +194,7 @@ class _Measure(NamedTuple):
 
 
 class _Measured(NamedTuple):
-    """What a check found out; without a report where constructs break promises."""
+    """The result of a check; without a report if constructs break promises."""
 
     constructs: Sequence[ConstructRow]
     report: CheckReport | None

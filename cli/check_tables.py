@@ -29,7 +29,7 @@ def print_promises(constructs: Sequence[ConstructRow], name: str) -> None:
 
 
 def _print_remarks(report: CheckReport) -> None:
-    """What was left out, set aside, or looked at twice."""
+    """Print what was left out, set aside, or measured twice."""
     for block, phases in report.noise.items():
         stated = ", ".join(
             f"{phase} {' + '.join(noise)}" for phase, noise in phases.items() if noise

@@ -1,4 +1,4 @@
-"""What a shell may complete an argument to; asked by the shell, at the press of a key."""
+"""Shell completions of arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands write: results to stdout, everything else to stderr."""
+"""Output of the commands: results to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ _SGR = {
 
 
 def coloured(stream: TextIO) -> bool:
-    """Whether results and messages have colours there: a terminal, unless told otherwise.
+    """Whether ``stream`` gets colours: if it is a terminal, unless the environment decides.
 
-    The environment tells: ``NO_COLOR``, ``FORCE_COLOR`` and ``CLICOLOR_FORCE``, in this
+    These decide: ``NO_COLOR``, ``FORCE_COLOR`` and ``CLICOLOR_FORCE``, in this
     order, then ``TERM=dumb``.
     """
     if os.environ.get("NO_COLOR"):
@@ -119,7 +119,7 @@ def drop_results() -> None:
 
 
 def say(*parts: Piece | str) -> None:
-    """A line for the user, on stderr; if that cannot be written, there is nobody to tell."""
+    """A line for the user, on stderr; if that cannot be written, it is dropped."""
     with contextlib.suppress(OSError):
         print(_painted(parts, sys.stderr), file=sys.stderr, flush=True)
 

@@ -52,12 +52,10 @@ def cost(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what a network costs in joules and seconds.
+    """Compute what a network costs in joules and seconds.
 
-    Beside it is the same network all digital.
-
-    An action without a price is an error. Of several specs it is said which costs least, by the
-    price of a conversion.
+    The same network all digital is listed beside it. An action without a price is an error. For
+    several specs, the cheapest is given for every price of a conversion.
     """
     if settle is not None and not 0 < settle < 1:
         raise InputError(f"--settle {settle:g}: not between 0 and 1", help="for example 1e-3")

@@ -53,8 +53,7 @@ def fetch(
 ) -> None:
     """Download a data set's files and unpack them.
 
-    They are held against their checksums. Stopped or broken off, the same command
-    goes on where it was.
+    Checksums are verified. The same command resumes an interrupted download.
     """
     from ffebm_dsl.running.datasets.fetch import fetch as fetch_files
 
@@ -73,10 +72,10 @@ def verify(
 ) -> None:
     """Verify all files of a data set.
 
-    Checksums are compared, images and labels read and counted.
+    Checksums are compared, images and labels are read and counted.
 
-    Exit code 0: as they should be, as far as checksums are known; 1: not as published;
-    2: missing or damaged.
+    Exit code 0: all correct, as far as checksums are known; 1: not as published; 2: missing or
+    damaged.
     """
     from ffebm_dsl.running.datasets.integrity import verify as verify_files
 

@@ -64,7 +64,7 @@ def evaluate(
         raise InputError(f"--on {on}: not a set", help="--on validation or --on test")
     from ffebm_dsl.running.run_directory import open_run
 
-    # Torch takes seconds to import: a folder that is no run is told before.
+    # Torch takes seconds to import: a folder that is not a run is reported before.
     open_run(run)
     from ffebm_dsl.running.training import Options, OtherDevice, evaluate_run
 

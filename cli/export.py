@@ -15,7 +15,7 @@ from ffebm_dsl.running.run_directory import open_run
 
 
 class Format(StrEnum):
-    """What a network is written as."""
+    """A file format of networks."""
 
     SAFETENSORS = "safetensors"
     ONNX = "onnx"
@@ -62,6 +62,6 @@ def export(
 
     shape = spec.model.input.shape
     found = write_onnx(target, network, shape, sweeps=sweeps, metadata={"spec": to_text(spec)})
-    told = ", ".join(f"{name} {count}" for name, count in found.sweeps.items())
-    say(f"sweeps: {told}; outputs differ from the network's own by {found.difference:.2g} at most")
+    made = ", ".join(f"{name} {count}" for name, count in found.sweeps.items())
+    say(f"sweeps: {made}; outputs differ from the network's own by {found.difference:.2g} at most")
     emit(f"{target}")

@@ -10,7 +10,7 @@ from ffebm_dsl.cli.console import emit_text
 from ffebm_dsl.language.diagnostics import InputError, SourceFile, form_of
 
 STREAM = Path("-")
-"""Means standard input or output in the place of a path."""
+"""Standard input or output instead of a file."""
 
 
 def read_spec(path: Path) -> SourceFile:
@@ -39,7 +39,7 @@ def read_text(path: Path) -> SourceFile:
 
 
 def standard_input() -> BinaryIO:
-    """What the process reads.
+    """The standard input of the process.
 
     Raises:
         InputError: it is closed.

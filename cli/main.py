@@ -194,7 +194,7 @@ def report(error: FfebmError, as_json: bool = False) -> int:
 
 
 def _in_pieces(error: FfebmError) -> list[Piece]:
-    """What an error says, headed by what it is."""
+    """The message of an error with its heading and help."""
     stopped = isinstance(error, Stopped)
     head = Piece("stopped", Role.WARNING) if stopped else Piece("error", Role.ERROR)
     said = [head, Piece(f": {error.message}")]

@@ -1,4 +1,4 @@
-"""``ffebm predict``: what a trained network says of samples."""
+"""``ffebm predict``: predictions of a trained network."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def predict(
     device: DeviceOption = None,
     batch: Annotated[int, typer.Option(min=1, help="Samples at once.")] = 256,
 ) -> None:
-    """Print what a trained network says of samples, one a line, as CSV.
+    """Print the predictions of a trained network as CSV.
 
-    Samples are as the data set has them: they are normalised as in training. Of classes the most
-    probable is printed with its probability, else the outputs.
+    One sample a line. Samples are as in the data set, and are normalised as in training. For
+    classes, the most probable one is printed with its probability, else the outputs.
     """
     if out is not None:
         require_target(out, ".npz")

@@ -1,8 +1,8 @@
 """A command line that a launcher such as torchrun has given to several processes.
 
-Only ``train`` divides its work among them. Of any other command each process would do all,
-print it again and write over what the others write, so that one is refused. That, and what
-is wrong with the line itself, is said once, unless the processes were given different lines.
+Only ``train`` divides its work among them. With any other command each process would do all the
+work, print the result again and overwrite the files of the others, so it is refused. That error,
+and errors in the command line, are printed once, unless the processes got different lines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UsageError = cast("type[Exception]", typer.BadParameter.__base__)
 
 
 def refusal(command: str) -> InputError | None:
-    """What is wrong with a command in as many processes as there are, if anything is."""
+    """The error of a command that runs in several processes and must not; None otherwise."""
     if one_process() or command == TOGETHER:
         return None
     size = os.environ["WORLD_SIZE"]
@@ -77,7 +77,7 @@ def _rank() -> int | None:
     """Which of several processes a launcher has started this one as; None if it is alone.
 
     Every launcher says which process of its machine it is. Without that, RANK and
-    WORLD_SIZE stand in the environment of a shell in which somebody types.
+    WORLD_SIZE are left over in the environment of an interactive shell.
     """
     texts = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")]
     if not all(text.isdecimal() for text in texts):

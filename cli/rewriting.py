@@ -30,8 +30,8 @@ DiffOption = Annotated[bool, typer.Option("--diff", help="Write nothing; print w
 
 
 class Rewriting(NamedTuple):
-    """What a command does to a text. ``done`` is said of a spec that was rewritten,
-    ``unlike`` of those that ``--check`` finds, ``command`` names the command."""
+    """A command that rewrites texts. Messages call a rewritten spec ``done``, and those that
+    ``--check`` finds ``unlike``."""
 
     rewrite: Callable[[SourceFile], str]
     done: str
@@ -40,11 +40,11 @@ class Rewriting(NamedTuple):
 
 
 def rewrite_files(files: Sequence[Path], rewriting: Rewriting, *, check: bool, diff: bool) -> None:
-    """Rewrite one after the other; a faulty one does not keep the others from it.
+    """Rewrite one after the other; a faulty one does not stop the others.
 
     Raises:
         NegativeResult: ``check``, and a spec would change.
-        typer.Exit: a spec could not be rewritten, with the code of the gravest reason.
+        typer.Exit: a spec could not be rewritten, with the highest exit code.
     """
     from ffebm_dsl.cli.main import report
 

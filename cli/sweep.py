@@ -130,7 +130,7 @@ def sweep(
 
 
 class SweepRequest(NamedTuple):
-    """What is to be trained."""
+    """The trainings that were asked for."""
 
     source: SourceFile
     settings: dict[str, str]

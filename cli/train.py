@@ -110,7 +110,7 @@ def train(
     by torchrun, several processes train together, each on its part of every batch.
     """
     wanted = _Wanted(spec, settings, seed, out, resume, allow_inexact, allow_large)
-    # Alone, a wrong spec is told before torch is imported, which takes seconds.
+    # Alone, a wrong spec is reported before torch is imported, which takes seconds.
     job = wanted.read(load_spec) if one_process() else None
     from ffebm_dsl.running.training import Options, joined, require_logs, stop_on_signals
 
@@ -130,7 +130,7 @@ def train(
 
 
 class _JobText(NamedTuple):
-    """What is to be trained: overrides, and a spec; of a run that goes on, a text or None."""
+    """The input of a training: overrides and a spec, or the text, if given, of a resumed run."""
 
     overrides: dict[str, str]
     compiled: Compiled | None
@@ -209,7 +209,7 @@ def _run(
 
 @contextlib.contextmanager
 def _one_voice(world: World) -> Iterator[None]:
-    """What all processes know, one says; the others end with the same exit code."""
+    """Print an error that all processes raise once; all end with the same exit code."""
     try:
         yield
     except PeerLost:

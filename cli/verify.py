@@ -52,9 +52,9 @@ def verify(
 ) -> None:
     """Reproduce the short training that a spec has on file.
 
-    SPEC.reference.json holds the losses, norms and sweeps of a few steps in float64, on samples
-    that are made, so that nothing need be fetched. They are computed again, and what
-    differs by more than rounding is said. Exit code 1: something does.
+    SPEC.reference.json holds the losses, norms and sweeps of a few steps in float64, on synthetic
+    samples. They are computed again, and differences larger than rounding are printed. Exit code 1:
+    there are some.
     """
     if not write and (settings or steps is not None or results):
         raise InputError(
@@ -170,7 +170,7 @@ def _tell(
 
 
 def _described(entry: Finished) -> str:
-    """Whole trainings in one line."""
+    """Finished trainings in one line."""
     from ffebm_dsl.tools.experiments.statistics import mean_of
 
     mean = mean_of([*entry.values.values()])

@@ -1,4 +1,4 @@
-"""What is said to the user: source spans, diagnostics, their rendering, and errors.
+"""Messages to the user: source spans, diagnostics, their rendering, and errors.
 
 Nothing in this package imports torch or any other package of ffebm.
 """

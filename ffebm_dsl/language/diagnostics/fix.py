@@ -1,4 +1,4 @@
-"""What would mend a fault: changes exact enough for an editor to make, and nearest names."""
+"""Fixes: changes exact enough for an editor to make, and nearest names."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
 
 
 def _letters_left_out(name: str, candidate: str) -> bool:
-    """Whether ``name`` is ``candidate`` with letters left out: the likelier slip of two."""
+    """Whether ``name`` is ``candidate`` with letters left out, which is the more likely slip."""
     letters = iter(candidate)
     return all(letter in letters for letter in name)
 

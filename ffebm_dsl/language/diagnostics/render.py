@@ -15,7 +15,7 @@ LONGEST = 160
 
 
 class Role(StrEnum):
-    """What a piece of a message is, by which a terminal may colour it."""
+    """The role of a piece of a message, by which a terminal may colour it."""
 
     PLAIN = "plain"
     ERROR = "error"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 AnyPath: TypeAlias = str | os.PathLike[str]
-"""What every public function takes where it takes a path."""
+"""The type of paths in public functions."""
 
 FORMS = {".ffe": "ffe", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 """The forms of a spec, by the endings of files' names."""

@@ -33,7 +33,7 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 @dataclass(frozen=True)
 class Document:
-    """What a text says, and the offset of each value by its JSON pointer."""
+    """The data of a text, and the offset of each value by its JSON pointer."""
 
     source: SourceFile
     data: Any

@@ -82,7 +82,7 @@ _FIELDS: Mapping[tuple[type, str], Schema] = {
     (ir.TermIR, "call"): _ref("terms"),
     (ir.OutputIR, "name"): _name("out"),
 }
-"""What a field holds where its type does not say all of it."""
+"""Schemas of fields whose type does not determine them."""
 
 _LEFT_OUT = {(ir.SpecIR, "parameters"), (ir.PackageIR, "version")}
 """Params are resolved away, and which version is installed is no part of a network."""

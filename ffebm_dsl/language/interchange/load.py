@@ -1,8 +1,7 @@
 """A document -> a compiled spec: its form by the schema, its meaning by the compiler.
 
-What the schema cannot say (that shapes fit, that names are declared) the compiler says of
-the text that states the same network. What that text compiles to must be what the document
-says, number for number.
+What a schema cannot express (that shapes fit, that names are declared) is checked by compiling
+the text of the same network. The result must equal the document, number for number.
 """
 
 from __future__ import annotations
@@ -158,7 +157,7 @@ def _is_release(version: str) -> bool:
 
 
 class _Fault(NamedTuple):
-    """What the validator found: where, ``within`` which value, and what to say of it."""
+    """A fault that the validator found at ``pointer``, ``within`` the value around it."""
 
     pointer: str
     within: str
@@ -206,7 +205,7 @@ def _explain(error: ValidationError) -> _Fault:
             return _Fault(pointer, pointer, f"`{key}` is missing", missing=True)
         case "enum" | "const":
             help = _near(value, rule if error.validator == "enum" else [rule])
-            return _Fault(pointer, pointer, f"{_shown(value)} cannot stand here", help)
+            return _Fault(pointer, pointer, f"{_shown(value)} cannot be here", help)
         case "anyOf":  # a number or a word: what is wrong with it as the one that it is
             is_word = isinstance(value, str)
             return _explain(

@@ -32,7 +32,7 @@ NO_READOUT = "readout"
 """The name, which no text can declare, of the readout of a text without one."""
 
 _LOWERED: WeakValueDictionary[int, SpecIR] = WeakValueDictionary()
-"""What was lowered and is still in use, by its identity."""
+"""Lowered specs that are still in use, by ``id``."""
 
 
 def lower(spec: resolved.ResolvedSpec) -> SpecIR:

@@ -1,4 +1,4 @@
-"""The front end's passes, in order, and what runs them."""
+"""The front end's passes, in order, and the functions that run them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("check_learning", check_learning),
     ("check_hardware", check_hardware),
 )
-"""What happens between :func:`~ffebm_dsl.language.ir.resolve.resolve_spec.resolve` and lowering.
+"""The passes between :func:`~ffebm_dsl.language.ir.resolve.resolve_spec.resolve` and lowering.
 Every pass runs on every spec, faulty ones too, and reports nothing about parts that are known to
 be faulty."""
 

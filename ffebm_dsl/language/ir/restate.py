@@ -1,4 +1,4 @@
-"""Is an IR one that a text could state? For IR that was edited, made by hand, or read from a file.
+"""Checks that a text could state an IR that was edited, made by hand, or read from a file.
 
 An IR is right if its own text compiles to it: the same names and shapes, and the same
 arguments, defaults filled in. So the compiler alone says what a network can be.
@@ -19,7 +19,7 @@ from ffebm_dsl.language.ir.tools.statement_text import statements
 
 
 class Contradiction(Exception):
-    """What is wrong, and the JSON pointer (RFC 6901) of the part of the IR that states it."""
+    """An IR that no text states; ``pointer`` (RFC 6901) is the part that is wrong."""
 
     def __init__(self, pointer: str, message: str, help: str = "") -> None:
         super().__init__(message)
@@ -64,8 +64,8 @@ def restate(spec: SpecIR, budget: Budget | None = None) -> None:
 
 
 def plain(spec: SpecIR) -> dict[str, Any]:
-    """What a spec means as plain data: without the values of params, which are resolved away,
-    and without the versions of packages that were found."""
+    """A spec as plain data, without the values of params, which are resolved away, and without
+    the versions of packages that were found."""
     data = to_json_dict(spec)
     del data["parameters"]
     for package in data.get("packages", ()):

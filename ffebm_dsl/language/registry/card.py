@@ -1,4 +1,4 @@
-"""What there is to say about a construct, as text: how it is written, what it is, its facts."""
+"""The documentation of a construct as text: its signature, its meaning, its facts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _parts(construct: Construct, table: Table[Construct]) -> Iterator[str]:
 
 
 def describe(construct: Construct) -> str:
-    """How a construct is written, what it is, its arguments, equation, source, deviations."""
+    """Signature, meaning, arguments, equation, source and deviations of a construct."""
     lines = [f"```ffe\n{written(construct)}\n```", construct.doc]
     lines.append("\n".join(f"- {describe_parameter(p)}" for p in construct.parameters))
     if construct.equation:
@@ -100,7 +100,7 @@ def example(construct: Construct, table: Table[Construct]) -> str:
 
 
 def _counts(construct: Construct) -> str:
-    """What an op or an estimator costs, with the arguments of its example."""
+    """The cost of an op or an estimator, with the arguments of its example."""
     if isinstance(construct, EstimatorConstruct):
         back = construct.backward(_arguments(construct), _SWEEPS)
         held = f"{back.states} further state{'s' * (back.states != 1)}"

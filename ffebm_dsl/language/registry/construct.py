@@ -1,4 +1,4 @@
-"""What a construct is: all that the compiler and its tools know of an op, a loss, a data set, ...
+"""Constructs: all that the compiler and its tools know of an op, a loss, a data set, ...
 
 A construct is one object in one file. What it is called, what it takes and the facts that
 checking, counting and printing need are plain data and functions without torch. What it does
@@ -174,7 +174,7 @@ class InitialiserConstruct(Construct):
 
 
 class Backward(NamedTuple):
-    """What a block does after its free phase to get its gradient.
+    """The phases of a block after the free one, from which its gradient is computed.
 
     ``runs`` times the phase ``name``, each of at most ``sweeps`` sweeps; ``states`` is how
     many states are held besides the free one. ``text`` describes this in output; for phases that
@@ -230,7 +230,7 @@ class SolverConstruct(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class RoutingConstruct(Construct):
-    """What becomes of the choices of max pooling in couplings.
+    """How long the choices of max pooling in couplings may change.
 
     ``freeze_after``: arguments -> the sweeps after which they are kept; -1: never.
     """
@@ -268,7 +268,7 @@ class LossConstruct(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class TargetConstruct(Construct):
-    """What a network is to predict.
+    """A kind of target.
 
     Attributes:
         fault: the targets of a data set, an array of numpy (n, ...), and the size -> why they are
@@ -385,7 +385,7 @@ def _none(arguments: Arguments) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyConstruct(Construct):
-    """What is done about a step whose numbers go wrong.
+    """A policy for training steps with non-finite numbers or failed relaxations.
 
     Attributes:
         retries: how often the batch is tried again, each time more damped.

@@ -13,7 +13,7 @@ from ffebm_dsl.language.registry.shapes import Arguments
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseConstruct(Construct):
-    """What is drawn anew in every sweep of a phase.
+    """Noise that is drawn anew in every sweep of a phase.
 
     ``make``: arguments -> :class:`ffebm_dsl.physics.interfaces.Noise`.
     """
@@ -23,7 +23,7 @@ class NoiseConstruct(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayConstruct(Construct):
-    """What holds the weights of an analog array.
+    """An array of analog memory that holds weights.
 
     Attributes:
         make: arguments -> :class:`ffebm_dsl.physics.interfaces.Array`; None for an ideal one.
@@ -38,7 +38,7 @@ class ArrayConstruct(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class ConverterConstruct(Construct):
-    """What numbers pass between the digital and the analog side.
+    """A converter between the digital and the analog side.
 
     Attributes:
         make: arguments -> :class:`ffebm_dsl.physics.interfaces.Converter`; None for an ideal one.

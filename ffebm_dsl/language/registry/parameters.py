@@ -8,7 +8,7 @@ from enum import Enum, StrEnum
 
 
 class Kind(StrEnum):
-    """What type of value a parameter takes."""
+    """The type of a parameter's value."""
 
     INT = "int"
     PAIR = "int or [int, int]"
@@ -86,7 +86,7 @@ FRACTION = Bounds(low=0, high=1, open_high=True)
 PROBABILITY = Bounds(low=0, high=1)
 
 ORDERS = ("synchronous", "asynchronous", "asynchronous_reversed", "forward", "backward")
-"""In which order the layers of a block move."""
+"""The orders in which the layers of a block are updated."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Shape = tuple[int, ...]
 """Shape of one sample, without the batch dimension."""
 
 Value: TypeAlias = "bool | int | float | str | tuple[Value, ...] | CallIR"
-"""What an argument can be once it is resolved."""
+"""A resolved argument."""
 
 Arguments = Mapping[str, Any]
 """Values of a construct's parameters by name; each has the type that its parameter states."""

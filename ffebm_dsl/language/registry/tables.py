@@ -116,7 +116,7 @@ class Table(Mapping[str, ConstructT], Generic[ConstructT]):
         self._read[construct.name] = construct
 
     def visible(self, packages: Collection[str] = ()) -> Mapping[str, ConstructT]:
-        """What a spec sees that names these packages (:func:`normalised`)."""
+        """The constructs that a spec can name if it uses these packages (:func:`normalised`)."""
         return _Visible(self, {OWN, PROCESS, *packages})
 
     def __getitem__(self, name: str) -> ConstructT:

@@ -1,4 +1,4 @@
-"""What a term of one layer is as a construct."""
+"""Constructs of terms of one layer."""
 
 from __future__ import annotations
 

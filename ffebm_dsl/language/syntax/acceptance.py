@@ -1,4 +1,4 @@
-"""What the parser accepts: asked of Lark's parser, without building a tree."""
+"""The terminals that Lark's parser accepts in a state, without building a tree."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def as_accepted(token: Token, choices: dict[str, Any]) -> Token:
 
 
 class Acceptance:
-    """What Lark's parser accepts from a start rule; ``start`` is the stack before any token."""
+    """Lark's parser for a start rule, without a tree; ``start`` is the stack before any token."""
 
     def __init__(self, rule: str) -> None:
         self._reading = parser().parse_interactive("", start=rule)
@@ -82,7 +82,7 @@ class Acceptance:
         return not {"_RBRACE", END}.isdisjoint(self.accepted(stack))
 
     def kind_of(self, stack: Stack, tokens: Sequence[Token], at: int) -> str:
-        """As which terminal the token ``at`` is read.
+        """The terminal that the token ``at`` is read as.
 
         A keyword is a name where the parser accepts a name and not the keyword. In a faulty
         text, a keyword at the start of a line begins a statement unless what follows fits
@@ -111,7 +111,7 @@ class Acceptance:
         return limit
 
     def situation(self, stack: Stack) -> Situation:
-        """Where ``stack`` is."""
+        """The situation that ``stack`` is in."""
         accepted: frozenset[str] = self.accepted(stack)
         states = [*stack]
         while True:
@@ -136,5 +136,5 @@ def _takes(state: ParserState[int], kind: str) -> bool:
 
 @lru_cache(maxsize=2)
 def acceptance(rule: str) -> Acceptance:
-    """What the parser accepts from a start rule of the grammar."""
+    """The acceptance of a start rule of the grammar; cached."""
     return Acceptance(rule)

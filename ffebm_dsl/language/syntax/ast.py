@@ -16,7 +16,7 @@ from ffebm_dsl.language.diagnostics import Span
 
 
 class Node(Protocol):
-    """What every class of this module is."""
+    """The protocol of every class of this module."""
 
     @property
     def span(self) -> Span: ...

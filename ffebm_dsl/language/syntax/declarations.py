@@ -1,4 +1,4 @@
-"""What a program declares."""
+"""The declarations of a program."""
 
 from __future__ import annotations
 

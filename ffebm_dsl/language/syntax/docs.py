@@ -1,4 +1,4 @@
-"""Doc comments: what each of them documents.
+"""Doc comments, and the declarations that they document.
 
 A comment on a line of its own belongs to the declaration that follows it; one at the end of a
 line, or inside a declaration, to that declaration. Of a declaration with braces, only the head
@@ -17,11 +17,11 @@ from ffebm_dsl.language.syntax import ast
 from ffebm_dsl.language.syntax.lexer import Token
 
 _HEADING = -1
-"""In the place of where a declaration starts: the whole text."""
+"""Key of the doc comments of the whole text."""
 
 
 class _Declaration(NamedTuple):
-    """Where one begins, where its head ends, and where all of it does."""
+    """Offsets of the start of a declaration, the end of its head, and its end."""
 
     start: int
     head: int

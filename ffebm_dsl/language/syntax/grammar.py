@@ -120,7 +120,7 @@ _VALUE = frozenset({"NAME", "INT", "REAL", "STRING", "TRUE", "FALSE", "MINUS", "
 
 
 def english(terminal: str) -> str:
-    """What a reader calls the terminal: a quoted word or symbol, or a class such as `a name`."""
+    """The name of a terminal in messages: a quoted word or symbol, or a class such as `a name`."""
     if terminal in CLASSES:
         return CLASSES[terminal]
     return f"`{KEYWORDS.get(terminal) or SYMBOLS[terminal]}`"

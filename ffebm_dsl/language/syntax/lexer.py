@@ -63,7 +63,7 @@ def lex(text: str) -> list[Token]:
 
 
 def code_tokens(tokens: Sequence[Token]) -> list[Token]:
-    """What the parser reads of ``tokens``, and the end of the text."""
+    """``tokens`` without comments, followed by the token that ends the text."""
     code = [token for token in tokens if token.type != "COMMENT"]
     end = code[-1].span.end if code else 0
     last_line = tokens[-1].line + 1 if tokens else 1

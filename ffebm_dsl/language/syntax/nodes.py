@@ -1,4 +1,4 @@
-"""What the parser makes of each rule of the grammar: the nodes of the AST, with their places.
+"""AST nodes, with their places, from the rules of the grammar.
 
 No checks: what the grammar lets through becomes a node.
 """

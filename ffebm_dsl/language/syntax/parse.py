@@ -27,12 +27,11 @@ _OPENING, _CLOSING = ("_LPAR", "_LSQB", "_LBRACE"), ("_RPAR", "_RSQB", "_RBRACE"
 
 
 class Recovered(NamedTuple):
-    """What was understood of a text, and every syntax error in it.
+    """The parse of a text, and every syntax error in it.
 
     ``program`` is the AST of the text without its faulty parts, with what they lack put in;
-    None where the text was given up. ``damaged`` are the places that were changed or left
-    out: what the program says there is not what the text says. Where ``names_lost``, a name
-    may have been declared there that the program does not declare.
+    None if recovery gave up. ``damaged`` are the places that recovery changed or left out.
+    If ``names_lost``, a name may have been declared there that the program does not declare.
     """
 
     program: Program | None

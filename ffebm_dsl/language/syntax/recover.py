@@ -88,7 +88,7 @@ class _Recovery:
     """One parse, up to the token ``at``.
 
     ``kept`` are the tokens that the parser has taken, ``history[i]`` its stack after ``i`` of
-    them; ``stacks[i]`` is its stack before token ``i`` of the text, empty where it never stood
+    them; ``stacks[i]`` is its stack before token ``i`` of the text, empty if it never got
     there.
     """
 

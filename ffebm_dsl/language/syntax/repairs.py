@@ -42,8 +42,8 @@ _CONFUSED = {
 """Symbols that are written for one another."""
 
 
-# What a repair costs: the lower, the likelier it is what the author meant. Half a unit weighs as
-# much as one token more that fits after it.
+# The cost of a repair: the lower it is, the more likely the author meant it. Half a unit weighs as
+# much as one more token that fits after the repair.
 RESPELT = 0.0
 """A misspelt keyword."""
 
@@ -133,7 +133,7 @@ def _reach(
 def _candidates(
     acceptance: Acceptance, stack: Stack, tokens: Sequence[Token], place: int, at: int
 ) -> Iterator[Repair]:
-    """What could be done at ``place``, where the fault was noticed at ``at``."""
+    """Possible repairs at ``place`` of a fault that was noticed at ``at``."""
     token = tokens[place]
     later = _EARLIER * (at - place)
     accepted = sorted(acceptance.accepted(stack) - {END, *LATER})

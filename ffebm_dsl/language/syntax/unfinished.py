@@ -1,4 +1,4 @@
-"""A text up to a place where something is to be written: what could be, asked of the parser."""
+"""Texts that are cut off at the cursor: which terminals the parser accepts there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENDINGS = (
     *(END, "_RPAR", "_RSQB", "_RBRACE", "_LBRACE", "_EQUAL", "_COLON"),
     *("_LSQB", "_LPAR", "NAME", "INT", "_ARROW", "STAR"),
 )
-"""What is put behind a text that is cut off to make it whole, the first that fits each time."""
+"""Tokens that complete a text that is cut off; each time the first that fits is used."""
 
 _MOST_ENDINGS = 4 * MAX_NESTING
 
@@ -31,7 +31,7 @@ class Unfinished(NamedTuple):
 
 
 def read_unfinished(tokens: Sequence[Token], place: Span) -> Unfinished:
-    """What could be written at ``place``, behind ``tokens``."""
+    """The terminals that are accepted at ``place``, after ``tokens``."""
     accept = acceptance("start")
     kept, stack = mend_beginning(code_tokens(tokens))
     accepted = accept.accepted(stack)

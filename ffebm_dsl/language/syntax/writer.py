@@ -128,7 +128,7 @@ class LineWriter:
         self._blank = Blank.NEVER
 
     def end_line(self, indent: int, blank: Blank = Blank.NEVER) -> None:
-        """What comes next begins a line, ``indent`` columns in."""
+        """Let the next word begin a line, indented by ``indent`` columns."""
         self._ended, self._blank = indent, blank
 
     def write(self, text: str, at: int = -1) -> None:

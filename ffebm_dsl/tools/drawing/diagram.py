@@ -1,4 +1,4 @@
-"""What is drawn of a network: nodes in order, and the edges between them."""
+"""The diagram of a network: nodes in order, and the edges between them."""
 
 from __future__ import annotations
 

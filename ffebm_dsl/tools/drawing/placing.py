@@ -114,7 +114,7 @@ def _filled(heights: Sequence[float], cuts: Sequence[int], room: float) -> list[
 
 
 def _legend(x: float, y: float) -> Scene:
-    """What the colours and arrows mean, from ``x`` on, the words' baseline at ``y``."""
+    """The legend of colours and arrows, from ``x`` on, with the words' baseline at ``y``."""
     boxes, lines, texts = [], [], []
     for (style, words), start in zip(ENTRIES, accumulate(_WIDTHS, initial=x), strict=False):
         if style in ("map", "layer"):

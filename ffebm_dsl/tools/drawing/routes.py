@@ -39,7 +39,7 @@ class Arc(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """What meets the sides of a node, from top to bottom; a loop takes two places."""
+    """The lines at the sides of a node, from top to bottom; a loop takes two places."""
 
     left: tuple[DiagramEdge | Trunk, ...]
     right: tuple[DiagramEdge | Arc, ...]

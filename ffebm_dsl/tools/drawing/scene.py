@@ -1,4 +1,4 @@
-"""What a picture is made of, with its coordinates in pixels, y downwards."""
+"""The parts of a picture, with coordinates in pixels, y downwards."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What an editor asks of a spec: pure functions from a text and a place to an answer.
+"""Editor support: pure functions of a text and a place in it.
 
-They work on half-written texts: what can be written at a place, the parser says, and what a
-name refers to is read off the AST of the mended text.
+They work on unfinished texts: the parser knows the terminals that a place accepts, and names are
+looked up in the AST of the mended text.
 :mod:`~ffebm_dsl.tools.editor.server` alone knows of the Language Server Protocol.
 """
 

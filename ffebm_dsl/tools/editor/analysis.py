@@ -47,7 +47,7 @@ class Analysis:
 
     @cached_property
     def declarations(self) -> list[Declaration]:
-        """What the text declares, in its order."""
+        """The declarations of the text, in order."""
         return [*declarations(self.program)] if self.program else []
 
     def token_at(self, offset: int) -> Token | None:
@@ -93,7 +93,7 @@ def definition(analysis: Analysis, offset: int) -> Span | None:
 
 
 def symbols(analysis: Analysis) -> tuple[Symbol, ...]:
-    """What the text declares, nested as it is written; a template's arguments are left out."""
+    """The declarations of the text, nested as written, without the arguments of templates."""
     return tuple(_symbols(analysis.program.items)) if analysis.program else ()
 
 

@@ -1,4 +1,4 @@
-"""What could be written at a place."""
+"""Completions at a place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ffebm_dsl.tools.editor.hover import KEYWORD_DOCS
 
 
 class CompletionKind(StrEnum):
-    """What is offered; the values are names of the protocol's kinds."""
+    """The kind of a completion; the values are names of the protocol's kinds."""
 
     KEYWORD = "Keyword"
     ENTRY = "Function"

@@ -1,4 +1,4 @@
-"""What a name can be, by its place in a program, and which declared names fit."""
+"""The constructs and declared names that fit a place in a program."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ _BY_FIELD: Mapping[tuple[type, str], Expected] = MappingProxyType(
 
 
 def expected(program: ast.Program, place: Span) -> Expected:
-    """What is expected of the name at ``place``; nothing where a name is declared."""
+    """The names that are expected at ``place``; :data:`NOTHING` where a name is declared."""
     found, section, anywhere = NOTHING, None, False
     scope: Scope = ()
     path = [*_path(program, place)]

@@ -1,4 +1,4 @@
-"""What there is to say about the token or arrow at a place."""
+"""Documentation and facts about the token or arrow at a place."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _said(analysis: Analysis, token: Token) -> Iterator[str]:
 
 
 def _documented(token: str, wanted: Expected) -> Iterator[str]:
-    """What the registry says."""
+    """The documentation of a construct, argument or word."""
     if wanted.signature is not None and token in wanted.signature.names:
         yield describe_parameter(wanted.signature.parameter(token))
     elif wanted.table and token in TABLES[wanted.table]:
@@ -138,7 +138,7 @@ def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:
 
 
 def connection_facts(analysis: Analysis, arrow: Span) -> Iterator[str]:
-    """What is known of the coupling that an arrow belongs to."""
+    """Shapes and counts of the coupling that an arrow belongs to."""
     model = analysis.spec.model if analysis.spec else None
     for block in model.stages if model else ():
         if not isinstance(block, ResolvedBlock):

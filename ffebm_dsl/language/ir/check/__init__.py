@@ -1,1 +1,1 @@
-"""Shapes inferred and compared, and what a spec cannot mean."""
+"""Shape inference and the checks of a resolved spec."""

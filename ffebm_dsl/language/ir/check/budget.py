@@ -18,8 +18,8 @@ from ffebm_dsl.language.ir.tools.count import ModelCount, count
 
 @dataclass(frozen=True)
 class Budget:
-    """What a network may have at most: ``parameters`` in all, and ``numbers`` per sample,
-    which are the states, drives and activations that a training step holds."""
+    """Limits of a network: ``parameters`` in all, and ``numbers`` per sample, which are the states,
+    drives and activations that a training step holds."""
 
     parameters: int = 1_000_000_000
     numbers: int = 100_000_000
@@ -30,7 +30,7 @@ BUDGET = Budget()
 
 
 class _Share(NamedTuple):
-    """What a block or map takes; ``place`` is the name of its place in the text."""
+    """The size of a block or map; ``place`` is the name of its place in the text."""
 
     place: str
     title: str

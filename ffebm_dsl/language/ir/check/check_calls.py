@@ -1,4 +1,4 @@
-"""Calls that cannot mean anything: complex phases of real functions, gains of weights of 0."""
+"""Checks of calls: complex phases need holomorphic functions, gains need weights."""
 
 from __future__ import annotations
 

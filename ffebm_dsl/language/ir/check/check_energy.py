@@ -1,4 +1,4 @@
-"""What a block's kind of energy can have: activations, ops of couplings, settings."""
+"""Checks of a block against its kind of energy: activations, ops of couplings, settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Devices and noise that a block cannot have as the text has it, or that would change nothing."""
+"""Checks of devices and noise: combinations that a block cannot have, and idle settings."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _noisy(noises: Sequence[CallIR]) -> bool:
 
 
 def _accelerated(relax: RelaxIR) -> str:
-    """What makes the sweeps of the phase other than plain ones; ``""`` for nothing."""
+    """The setting by which the phase makes other than plain sweeps; ``""`` if there is none."""
     if relax.over_relaxation > 1:
         return f"`over_relaxation = {relax.over_relaxation:g}`"
     return "" if SOLVERS[relax.solver.name].noisy else f"`solver = {relax.solver.name}`"

@@ -1,4 +1,4 @@
-"""What makes sense of a loss: what it reads, and the target that it compares that with."""
+"""Checks of the loss: the port that it reads, and the target that it compares it with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes sense beyond names and shapes: energies, connections, nudging."""
+"""Checks of the model beyond names and shapes: energies, connections, nudging."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ffebm_dsl.language.registry import OPS
 
 
 def check_model(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
-    """Report what the model states and cannot mean; the spec itself is passed on."""
+    """Report faults of the model; the spec itself is passed on."""
     model = spec.model
     if model is None:
         return spec

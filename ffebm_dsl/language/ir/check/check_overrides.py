@@ -22,7 +22,7 @@ from ffebm_dsl.language.registry import OPS
 
 
 def check_overrides(model: ResolvedModel, log: Log) -> None:
-    """Report what is set for the model, or for a block, and is not in force anywhere in it."""
+    """Report overrides of the model or of a block that have no effect in any part of it."""
     for key, place in model.changed.items():
         head = key.partition(".")[0]
         name = key if head == "relax" else head

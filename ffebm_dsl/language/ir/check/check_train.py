@@ -1,4 +1,4 @@
-"""What makes sense in a train section, and against the model: data, paths, optimizers."""
+"""Checks of the train section, by itself and against the model: data, paths, optimizers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ffebm_dsl.language.registry import (
 
 
 def check_train(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
-    """Report what the train section cannot mean; the spec itself is passed on."""
+    """Report faults of the train section; the spec itself is passed on."""
     train = spec.train
     if train is None:
         return spec
@@ -133,7 +133,7 @@ def _check_groups(train: ResolvedTrain, model: ResolvedModel, log: Log) -> None:
 
 
 def _parts(model: ResolvedModel) -> dict[str, bool]:
-    """What a group may name, and whether it has weights: blocks, their maps and couplings."""
+    """The parts that a group may name, and whether each has weights."""
     found: dict[str, bool] = {}
     for stage in (*model.stages, *readouts(model)):
         if isinstance(stage, ResolvedMap):

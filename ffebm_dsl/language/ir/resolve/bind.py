@@ -299,7 +299,7 @@ _WANTED = {
 
 
 _ENTRIES = {Kind.REALS: Kind.REAL, Kind.PAIR: Kind.INT}
-"""What the entries of a list are."""
+"""Kind of a list -> kind of its entries."""
 
 
 def _scalar(

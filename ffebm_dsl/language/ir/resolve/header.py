@@ -54,7 +54,7 @@ def _report_first_of_1_1(program: ast.Program, stated: ast.Version, log: Log) ->
 
 
 def _since_1_1(statements: tuple[object, ...]) -> Iterator[tuple[str, Span]]:
-    """What no text of 1.0 can have, in the order of the text."""
+    """Features that a text of version 1.0 cannot use, in the order of the text."""
     layers = {s.name.text for s in statements if isinstance(s, ast.LayerStatement)}
     for statement in statements:
         if isinstance(statement, ast.Use):

@@ -1,7 +1,7 @@
 """Unknown names whose declaration is what is misspelt: reported there, once.
 
-With ``param widht`` every use of `width` is an error. The uses are right: what has to be
-corrected is the one declaration that is never read.
+With ``param widht`` every use of `width` is an error. The uses are right: the declaration, which
+is never read, has to be corrected.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DECLARES: Mapping[str, tuple[str, ...]] = {
     "FFE1018": ("layer",),
     "FFE3022": ("hardware",),
 }
-"""What declares the kind of name that a code finds unknown."""
+"""Code of an unknown name -> the keywords that declare such names."""
 
 
 @cache
@@ -41,7 +41,7 @@ def _language() -> frozenset[str]:
 
 
 def blame_declarations(program: ast.Program, log: Log) -> None:
-    """In the place of faults of a name that one misspelt declaration explains, report that.
+    """Replace the faults of a name by one report of the misspelt declaration that explains them.
 
     A declaration is to blame if nothing reads its name, an unknown name is close to it, and that
     one is used more than once or is a word of the language; a single use may itself be misspelt.

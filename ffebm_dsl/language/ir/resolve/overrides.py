@@ -1,4 +1,4 @@
-"""What ``--set`` gives: the overrides, and statements with some of them in force."""
+"""The overrides that ``--set`` gives, and their effect on statements."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ not what they are; and the table of what they call."""
 
 
 class OverrideKey(NamedTuple):
-    """What an override sets: a ``param``, or ``name`` of ``train``, of the ``model`` or of a block.
+    """The key of an override: a ``param``, or ``name`` of ``train``, the ``model`` or a block.
 
-    ``argument`` is what of it, such as ``lr`` or ``free.sweeps``; ``""`` for all of it.
+    ``owner`` is one of these four words. ``argument`` is a part, such as ``lr`` or ``free.sweeps``,
+    and ``""`` if the whole is set.
     """
 
     owner: str
@@ -146,10 +147,10 @@ def agrees(call: CallIR, table: str, span: Span, log: Log) -> bool:
 def set_statements(
     settings: Inherited, overrides: Sequence[Override], place: Span, log: Log
 ) -> Inherited:
-    """Phases, gradient and initialiser of a model or block with what ``--set`` says of them.
+    """The settings of a model or block with overrides applied.
 
-    ``place`` is where messages about a call point that the text does not state. Blocks
-    with statements of their own keep them, whatever is set for the model.
+    Messages about a call that the text does not state point to ``place``. Blocks with statements
+    of their own keep them, whatever is set for the model.
     """
     phases = dict(settings.phases)
     calls = {"gradient": settings.gradient, "init": settings.init}
@@ -170,12 +171,12 @@ def set_statements(
             calls[name] = None
     own = {o.key.inner if o.key.name == "relax" else o.key.name: o.place for o in overrides}
     found = Inherited(phases, calls["gradient"], calls["init"] or settings.init, settings.own | own)
-    told = {o.key.inner: o.place for o in overrides if _of(found, o) != _of(settings, o)}
-    return replace(found, changed=told)
+    changed = {o.key.inner: o.place for o in overrides if _of(found, o) != _of(settings, o)}
+    return replace(found, changed=changed)
 
 
 def _of(settings: Inherited, override: Override) -> object:
-    """What the settings have in the place of an override."""
+    """The value that the settings have for the key of an override."""
     if override.key.name == "relax":
         phase, _, key = override.key.argument.partition(".")
         return vars(settings.relax(phase)).get(key) if phase in PHASES else None

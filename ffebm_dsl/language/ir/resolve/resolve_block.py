@@ -103,7 +103,7 @@ def resolve_block(text: BlockText, log: Log) -> ResolvedBlock:
 
 
 _OUTSIDE = Span(-1, -1)
-"""In the place of a name that was declared outside the block."""
+"""Place of a name that was declared outside the block."""
 
 
 def _energy_kind(energy: ast.EnergyStatement | None, scope: Scope, log: Log) -> str | None:

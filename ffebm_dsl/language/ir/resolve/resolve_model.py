@@ -118,7 +118,7 @@ def _not_yet(model: ast.Model, target: ast.Target | None, log: Log) -> dict[str,
             line, _ = log.source.position(statement.span.start)
             reasons[statement.name.text] = (
                 f"`{statement.name.text}` is declared on line {line}; "
-                "stages stand in the order of computation"
+                "stages are in the order of computation"
             )
     if target is not None:
         reasons[target.name.text] = f"`{target.name.text}` is the target: only the loss reads it"

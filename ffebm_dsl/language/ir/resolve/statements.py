@@ -59,7 +59,7 @@ class Inherited:
         return RelaxIR(**values)  # type: ignore[arg-type]
 
     def inherited(self) -> Inherited:
-        """What a block begins with."""
+        """The settings that a block starts from."""
         return replace(self, own={}, changed={})
 
 

@@ -56,7 +56,7 @@ def expand(
 
 
 def _formal_parameters(template: ast.Template, log: Log) -> Construct | None:
-    """What the template takes; None after a fault in one of its formals."""
+    """The parameters of the template; None after a fault in one of its formals."""
     names: dict[str, Span] = {}
     formals = []
     for formal in template.formals:
@@ -95,7 +95,7 @@ def _bind_formals(
     ports: Ports,
     log: Log,
 ) -> tuple[Scope, Ports]:
-    """What the template's statements see: params and formals, and its ports alone.
+    """The scope and the ports of the template's statements.
 
     A formal whose argument is faulty has the value None, as a faulty param has: what depends
     on it reports nothing.

@@ -1,1 +1,1 @@
-"""What is read off an IR: counts, plain data, notation, places in the text."""
+"""Views of an IR: counts, plain data, notation, places in the text."""

@@ -1,13 +1,13 @@
-"""What a network costs: parameters, multiply-accumulates, crossings, memory.
+"""The cost of a network: parameters, multiply-accumulates, crossings, memory.
 
 Counted per sample from the IR alone. The conventions:
 
 - A MAC is one multiplication with one addition in an op with a weight. Pooling,
   normalisation, activations and biases are not counted.
-- **Digital** is what feedforward maps and readouts do: their forward pass, once per
+- **Digital** are the feedforward maps and readouts: their forward pass, once per
   step. Their backward pass is not counted, nor, under ``nudge=loss``, the readout of
   each nudged sweep.
-- **Analog** is what a relaxation does. A sweep uses every coupling twice, forward on its
+- **Analog** is the relaxation. A sweep uses every coupling twice, forward on its
   target and adjoint on its source; the ops of a drive act once per phase. Phases that
   stop early take fewer sweeps than counted here.
 - A **crossing** is a number that passes a converter: into the analog side the drives of
@@ -154,12 +154,12 @@ class ModelCount:
 
     @property
     def free(self) -> AnalogTotal:
-        """What the free phases of all blocks do: all that inference needs."""
+        """The free phases of all blocks, which are all that inference needs."""
         return _total(block.phases[0] for block in self.blocks)
 
     @property
     def step(self) -> AnalogTotal:
-        """What all phases of a training step do."""
+        """All phases of a training step."""
         return _total(phase for block in self.blocks for phase in block.phases)
 
     @property
@@ -260,7 +260,7 @@ def _phases(
 
 
 def backward(block: BlockIR) -> Backward:
-    """What gives the block's gradient."""
+    """The phases from which the block's gradient is computed."""
     estimator = GRADIENTS[block.gradient.name]
     return estimator.backward(block.gradient.arguments, block.nudged.sweeps)
 
