@@ -152,7 +152,7 @@ STAGE = "/model/stages/1"
     [
         ("kind: image", "knd: image", "a.yaml:6: /model/input/knd: `knd` is no key of this"),
         ("knd: image", "", "did you mean `kind`?"),
-        ("name: flatten", "name: flaten", '/model/stages/0/ops/0/name: "flaten" cannot stand'),
+        ("name: flatten", "name: flaten", '/model/stages/0/ops/0/name: "flaten" cannot be'),
         ("name: tanh", "name: tan", "did you mean `tanh`?"),
         ("kind: block", "kind: blok", "did you mean `block`?"),
         ("bias: true", "bias: 1", "/bias: true or false is needed, not a whole number"),
