@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 CODES: Mapping[str, str] = MappingProxyType(
     {
@@ -125,9 +125,9 @@ _EXAMPLE = re.compile(
 
 
 class Example(NamedTuple):
-    """A spec, or a program that prints what is reported."""
+    """A spec, or a program that prints what is reported; ``form`` is ffe or python."""
 
-    form: Literal["ffe", "python"]
+    form: str
     text: str
 
 
@@ -142,11 +142,7 @@ def page(code: str) -> str:
 def examples(code: str) -> dict[str, Example]:
     """The examples of a page by heading: ``Failing`` brings the code about, ``Mended`` not."""
     found = _EXAMPLE.finditer(page(code))
-    return {match["title"]: Example(_form(match["form"]), match["text"]) for match in found}
-
-
-def _form(word: str) -> Literal["ffe", "python"]:
-    return "python" if word == "python" else "ffe"
+    return {match["title"]: Example(match["form"], match["text"]) for match in found}
 
 
 def pointer(codes: list[str]) -> str:

@@ -132,6 +132,5 @@ def _fix_record(fix: Fix, source: SourceFile) -> dict[str, Any]:
 
 
 def _place(span: Span, source: SourceFile) -> dict[str, int]:
-    line, column = source.position(span.start)
-    end_line, end_column = source.position(span.end)
-    return {"line": line, "column": column, "end_line": end_line, "end_column": end_column}
+    keys = ("line", "column", "end_line", "end_column")
+    return dict(zip(keys, source.positions(span), strict=True))

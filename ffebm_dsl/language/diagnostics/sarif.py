@@ -98,14 +98,8 @@ def _location(span: Span, source: SourceFile) -> Record:
 
 
 def _region(span: Span, source: SourceFile) -> Record:
-    line, column = source.position(span.start)
-    end_line, end_column = source.position(span.end)
-    return {
-        "startLine": line,
-        "startColumn": column,
-        "endLine": end_line,
-        "endColumn": end_column,
-    }
+    keys = ("startLine", "startColumn", "endLine", "endColumn")
+    return dict(zip(keys, source.positions(span), strict=True))
 
 
 def _artifact(name: str) -> Record:

@@ -57,6 +57,10 @@ class SourceFile:
         line = bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 
+    def positions(self, span: Span) -> tuple[int, int, int, int]:
+        """Line and column of the start of ``span``, and of the place behind its end."""
+        return *self.position(span.start), *self.position(span.end)
+
     def line(self, number: int) -> str:
         """The text of a line (counted from 1), without its end-of-line characters."""
         start = self._line_starts[number - 1]

@@ -208,14 +208,9 @@ def _shapes() -> Schema:
 
 def _relax(phase: Construct) -> Schema:
     """A phase; a nudged one starts at the free state."""
-    properties = {}
-    for name in (field.name for field in fields(ir.RelaxIR)):
-        stated = _FIELDS.get((ir.RelaxIR, name))
-        if stated is None:
-            known = name in phase.names
-            stated = _value(phase.parameter(name)) if known else {"const": "free state"}
-        properties[name] = dict(stated)
-    return _closed(properties)
+    start = {"start": {"const": "free state"}}
+    stated = start | {parameter.name: _value(parameter) for parameter in phase.parameters}
+    return _closed({field.name: stated[field.name] for field in fields(ir.RelaxIR)})
 
 
 def _called_tables(tables: Mapping[str, Mapping[str, Construct]]) -> list[str]:

@@ -61,21 +61,14 @@ HARDWARE = Construct(
             (),
             table="noises",
         ),
-        Parameter(
-            "drives", Kind.CALL, "what drives pass on their way in", "ideal", table="converters"
-        ),
-        Parameter(
-            "outputs", Kind.CALL, "what states pass on their way out", "ideal", table="converters"
-        ),
-        Parameter(
-            "cotangents", Kind.CALL, "what nudges pass on their way in", "ideal", table="converters"
-        ),
-        Parameter(
-            "updates",
-            Kind.CALL,
-            "what states pass on their way to the update of weights",
-            "ideal",
-            table="converters",
+        *(
+            Parameter(name, Kind.CALL, f"what {passing}", "ideal", table="converters")
+            for name, passing in (
+                ("drives", "drives pass on their way in"),
+                ("outputs", "states pass on their way out"),
+                ("cotangents", "nudges pass on their way in"),
+                ("updates", "states pass on their way to the update of weights"),
+            )
         ),
         Parameter(
             "update_offset",

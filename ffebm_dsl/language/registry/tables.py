@@ -218,35 +218,9 @@ GROUPS = Table(
 POLICIES = Table("policies", "policy", PolicyConstruct, "on_bad_step = {}")
 
 TABLES: Mapping[str, Table[Construct]] = MappingProxyType(
-    {
-        table.name: table
-        for table in (
-            OPS,
-            ACTIVATIONS,
-            ENERGIES,
-            TERMS,
-            INITIALISERS,
-            PHASES,
-            CONNECTIONS,
-            ROUTINGS,
-            SOLVERS,
-            NOISES,
-            ARRAYS,
-            CONVERTERS,
-            GRADIENTS,
-            LOSSES,
-            INPUTS,
-            TARGETS,
-            DATA,
-            AUGMENTATIONS,
-            OPTIMIZERS,
-            SCHEDULES,
-            GROUPS,
-            POLICIES,
-        )
-    }
+    {table.name: table for table in tuple(globals().values()) if isinstance(table, Table)}
 )
-"""Every table by name; :attr:`Parameter.table` refers to these names."""
+"""Every table above by name; :attr:`Parameter.table` refers to these names."""
 
 
 def register(construct: Construct, table: str) -> None:

@@ -96,4 +96,4 @@ def _inline(value: Any, source: SourceFile) -> str:
 def _place(span: Span, source: SourceFile) -> str:
     if not 0 <= span.start <= len(source.text):
         return "outside"
-    return "{}:{}-{}:{}".format(*source.position(span.start), *source.position(span.end))
+    return "{}:{}-{}:{}".format(*source.positions(span))
