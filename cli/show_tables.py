@@ -107,21 +107,12 @@ def _block_rows(block: BlockIR, counts: BlockCount, noises: tuple[CallIR, ...]) 
         yield f"  layer {layer.name}: {activation}", shapes[layer.name], "", "", ""
     for drive, counted in zip(block.drives, counts.drives, strict=True):
         numbers = (f"{counted.parameters:,}", _short(counted.macs)) if drive.ops else ("", "")
-        yield (
-            f"  {notation.connection(drive)}",
-            shapes[drive.layer],
-            *numbers,
-            f"{counted.size:,} in",
-        )
+        statement = f"  {notation.connection(drive)}"
+        yield statement, shapes[drive.layer], *numbers, f"{counted.size:,} in"
     for coupling, share in zip(block.couplings, counts.couplings, strict=True):
         ends = f"{shapes[coupling.source]}\n<-> {shapes[coupling.target]}"
-        yield (
-            f"  {notation.connection(coupling)}",
-            ends,
-            f"{share.parameters:,}",
-            _short(share.macs),
-            "",
-        )
+        statement = f"  {notation.connection(coupling)}"
+        yield statement, ends, f"{share.parameters:,}", _short(share.macs), ""
         for found in compositions_of(coupling):
             names = " |> ".join(found.ops)
             yield f"    {names} computed as {found.form}", "", "", _short(found.macs), ""

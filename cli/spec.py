@@ -15,7 +15,7 @@ from ffebm_dsl.cli.files import read_spec
 from ffebm_dsl.language.diagnostics import InputError, form_of, pieces
 
 if TYPE_CHECKING:
-    from ffebm_dsl.language.ir import Budget, Compiled
+    from ffebm_dsl.language.ir import Compiled
 
 SpecArgument = Annotated[
     Path,
@@ -83,25 +83,17 @@ def compile_file(
     # them is a tenth of the time of a short command.
     gc.disable()
     try:
-        from ffebm_dsl.language.ir import BUDGET
+        from ffebm_dsl.language.ir import BUDGET, compile_spec
 
-        budget = None if allow_large else BUDGET
-        return _compile(path, overrides, budget, form)
+        source, budget = read_spec(path), None if allow_large else BUDGET
+        if (form or form_of(source.name) or "ffe") == "ffe":
+            return compile_spec(source, overrides, budget)
+        # YAML and JSON take libraries that texts do not need.
+        from ffebm_dsl.language.interchange import compile_source
+
+        return compile_source(source, overrides, budget, form)
     finally:
         gc.enable()
-
-
-def _compile(
-    path: Path, overrides: dict[str, str], budget: Budget | None, form: str | None
-) -> Compiled:
-    source = read_spec(path)
-    if (form or form_of(source.name) or "ffe") == "ffe":
-        from ffebm_dsl.language.ir import compile_spec
-
-        return compile_spec(source, overrides, budget)
-    from ffebm_dsl.language.interchange import compile_source
-
-    return compile_source(source, overrides, budget, form)
 
 
 def load_spec(

@@ -1,7 +1,6 @@
 """Specs as data: text <-> YAML <-> JSON of the resolved network, validated by a JSON Schema."""
 
 from ffebm_dsl.language.interchange.document import (
-    Document,
     read_json,
     read_yaml,
     write_json,
@@ -17,7 +16,6 @@ from ffebm_dsl.language.interchange.load import (
 )
 
 __all__ = [
-    "Document",
     "compile_document",
     "compile_source",
     "make_schema_text",

@@ -5,7 +5,7 @@ The IR's classes are in :mod:`ffebm_dsl.language.ir.model`, its plain-data form 
 """
 
 from ffebm_dsl.language.ir.check.budget import BUDGET, Budget
-from ffebm_dsl.language.ir.passes import PASSES, Compiled, Stage, compile_spec
+from ffebm_dsl.language.ir.passes import PASSES, Compiled, compile_spec
 from ffebm_dsl.language.syntax import read_source
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "PASSES",
     "Budget",
     "Compiled",
-    "Stage",
     "compile_spec",
     "read_source",
 ]

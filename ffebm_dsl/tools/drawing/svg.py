@@ -57,8 +57,8 @@ def to_svg(scene: Scene, title: str, description: str) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" '
             f'viewBox="0 0 {wide} {high}" role="img" aria-labelledby="title description">',
-            f'<title id="title">{_escaped(title)}</title>',
-            f'<desc id="description">{_escaped(description)}</desc>',
+            f'<title id="title">{escape(title)}</title>',
+            f'<desc id="description">{escape(description)}</desc>',
             f"<style>\n{STYLE}\n</style>",
             *map(_box, scene.boxes),
             *(part for line in scene.lines for part in _line(line)),
@@ -69,7 +69,7 @@ def to_svg(scene: Scene, title: str, description: str) -> str:
 
 
 def _box(box: Box) -> str:
-    tip = f"<title>{_escaped(box.tip)}</title>" if box.tip else ""
+    tip = f"<title>{escape(box.tip)}</title>" if box.tip else ""
     return (
         f'<rect class="{box.style}" x="{_number(box.x)}" y="{_number(box.y)}" '
         f'width="{_number(box.width)}" height="{_number(box.height)}" '
@@ -79,7 +79,7 @@ def _box(box: Box) -> str:
 
 def _line(line: Line) -> Iterator[str]:
     points = list(line.points)
-    tip = f"<title>{_escaped(line.tip)}</title>" if line.tip else ""
+    tip = f"<title>{escape(line.tip)}</title>" if line.tip else ""
     points[-1] = _towards(line.points[-1], line.points[-2], HEAD - 1)
     if line.both:
         points[0] = _towards(line.points[0], line.points[1], HEAD - 1)
@@ -117,12 +117,8 @@ def _text(text: Text) -> str:
     anchor = f' text-anchor="{text.anchor}"' if text.anchor != "start" else ""
     return (
         f'<text class={quoteattr(text.style)} x="{_number(text.x)}" y="{_number(text.y)}"{anchor}>'
-        f"{_escaped(text.words)}</text>"
+        f"{escape(text.words)}</text>"
     )
-
-
-def _escaped(words: str) -> str:
-    return escape(words)
 
 
 def _pair(point: Point) -> str:

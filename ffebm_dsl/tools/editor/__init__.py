@@ -6,13 +6,11 @@ looked up in the AST of the mended text.
 """
 
 from ffebm_dsl.tools.editor.analysis import Analysis, Symbol, analyse, definition, symbols
-from ffebm_dsl.tools.editor.complete import Completion, complete
-from ffebm_dsl.tools.editor.hover import Hover, hover
+from ffebm_dsl.tools.editor.complete import complete
+from ffebm_dsl.tools.editor.hover import hover
 
 __all__ = [
     "Analysis",
-    "Completion",
-    "Hover",
     "Symbol",
     "analyse",
     "complete",

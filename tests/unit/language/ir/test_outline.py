@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.cli.show_stages import After
+from ffebm_dsl.cli.show import After
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.tools.outline import outline
