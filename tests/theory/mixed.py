@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 T = TypeVar("T")
 
-SMOOTH = ("tanh(0.5)", "sigmoid(0.8)", "shifted_sigmoid(1, 0.3)", "identity")
+SMOOTH = ("tanh(0.5)", "sigmoid(0.8)", "shifted_sigmoid(1, 0.3)", "holotanh(0.5, 2)", "identity")
 BENT = ("softplus(0.5)", "softmax(0.8)", "leaky_relu(0.2, 0.5)", "hard_sigmoid(0.5)", "relu(0.5)")
 OPS = {
     ("image", "image"): ("conv2d(kernel=3, padding=1)", "conv2d(kernel=1, bias=false)"),

@@ -94,6 +94,7 @@ class Energy(nn.Module, ABC):
 
         Raises:
             ValueError: there is no energy.
+            TypeError: an activation has no inverse, and so no G.
         """
         potentials = [
             layer.activation.potential(s).flatten(1).sum(1) * w

@@ -36,6 +36,11 @@ class Activation(ABC):
     elementwise: ClassVar[bool] = True
     """Whether an entry of sigma depends on the same entry of ``v`` alone."""
 
+    invertible: ClassVar[bool] = True
+    """Whether sigma has an inverse. Without one no G belongs to it, and what a block is at rest in
+    is the energy of states and pre-activations ``sum of <s, v> - integral of sigma(v)  -  phi(s)``,
+    at a stationary point of both; contrasts are the same, being derivatives of phi."""
+
     periodic: ClassVar[bool] = False
     """Whether states are angles, as an energy of oscillators takes them."""
 
@@ -73,6 +78,9 @@ class Activation(ABC):
         """``G(s)``, entry by entry, for ``s`` in the closed range of the activation.
 
         Of an activation that mixes entries the sum of these is G.
+
+        Raises:
+            TypeError: sigma has no inverse.
         """
 
     @property
@@ -87,7 +95,7 @@ class Activation(ABC):
 
     @property
     def range(self) -> tuple[float, float]:
-        """The closed range of sigma, of all units together."""
+        """A closed interval that holds all values of sigma, of all units together."""
         return self.clip
 
     def project(self, s: Tensor) -> Tensor:

@@ -128,7 +128,7 @@ def _phases(stage: nn.Module, batch: Batch, *, free: bool) -> Trouble | None:
 def _diverging(report: PhaseReport, sample: int, layers: list[str], batch: Batch) -> Trouble:
     """The layer of a sample that is not finite, or else the largest."""
     assert report.state is not None
-    sizes = [float(s[sample].double().square().mean().sqrt()) for s in report.state]
+    sizes = [float(s[sample].abs().double().square().mean().sqrt()) for s in report.state]
     bad = next((i for i, size in enumerate(sizes) if not math.isfinite(size)), None)
     worst = max(range(len(sizes)), key=sizes.__getitem__) if bad is None else bad
     kind = "diverging" if bad is None else "not finite"

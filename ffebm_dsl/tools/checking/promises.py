@@ -103,16 +103,17 @@ def activation_promises(activation: Activation, generator: Generator) -> Iterato
     v = (torch.linspace(-6, 6, 997, dtype=torch.float64) + 0.005 * shift) * reach
     v = v[:, None].expand(-1, 2)
     v = v[(activation.kink_distance(v) > 1e-4 / activation.slope).all(1)]
-    yield compared(
-        "sigma is the inverse of the potential's gradient",
-        lambda: (activation(gradient(activation.potential, s)), s),
-        CONDITIONED,
-    )
-    yield compared(
-        "G(s) - v s is least at an end of the range where sigma(v) is that end",
-        lambda: _beyond_ends(activation, v),
-        CONDITIONED,
-    )
+    if activation.invertible:
+        yield compared(
+            "sigma is the inverse of the potential's gradient",
+            lambda: (activation(gradient(activation.potential, s)), s),
+            CONDITIONED,
+        )
+        yield compared(
+            "G(s) - v s is least at an end of the range where sigma(v) is that end",
+            lambda: _beyond_ends(activation, v),
+            CONDITIONED,
+        )
     yield compared(
         "derivative() is that of sigma",
         lambda: (activation.derivative(v), gradient(activation, v)),
@@ -186,8 +187,8 @@ def _mixing_promises(activation: Activation, generator: Generator) -> Iterator[P
 
 
 def _holomorphic_promises(activation: Activation, v: Tensor, h: float) -> Iterator[Promise]:
-    """``sigma`` on complex numbers near the real line."""
-    z = torch.complex(v, 0.3 * v.sin() / activation.slope)
+    """``sigma`` on complex numbers near the real line, from which its poles keep their distance."""
+    z = torch.complex(v, 0.1 * v.sin() / activation.slope)
 
     def slope(direction: complex) -> Tensor:
         step = h * direction

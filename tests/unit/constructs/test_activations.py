@@ -14,9 +14,10 @@ from .arguments import arguments
 
 ELEMENTWISE = [n for n in ACTIVATIONS.visible() if ACTIVATIONS[n].make().elementwise]
 elementwise = pytest.mark.parametrize("name", ELEMENTWISE)
+INVERTIBLE = [n for n in ELEMENTWISE if ACTIVATIONS[n].make().invertible]
 
 
-@elementwise
+@pytest.mark.parametrize("name", INVERTIBLE)
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_sigma_is_where_the_potential_less_the_field_is_least(
@@ -79,3 +80,18 @@ def test_softplus_from_far_below_to_far_above() -> None:
     steps = torch.cumulative_trapezoid(slope, s)
     found = softplus.potential(s)
     assert torch.allclose(found[1:] - found[0], steps, atol=2e-3)
+
+
+def test_holotanh_is_the_published_one_and_has_no_potential() -> None:
+    """By the formula of its source, in the middle; and where that leaves rounding alone."""
+    a = 1.0
+    v = torch.linspace(-8, 9, 101, dtype=torch.float64)
+    published = 0.5 * v * torch.sigmoid(a * v) + (1 - 0.5 * v) * torch.sigmoid(a * (v - 2))
+    holotanh = ACTIVATIONS["holotanh"].make(slope=0.5, sharpness=2 * a)
+    assert torch.allclose(holotanh(v), published, atol=1e-14)
+    low, high = holotanh.range
+    assert low < float(published.min()) < -0.05 and 1.05 < float(published.max()) < high
+    assert float(holotanh.derivative(v).abs().max()) < holotanh.steepness
+    assert holotanh(torch.tensor([-1e8, 1e8])).tolist() == [0.0, 1.0]
+    with pytest.raises(TypeError, match="no potential"):
+        holotanh.potential(v)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+from ffebm_dsl.constructs.activations.holotanh import Holotanh
 from ffebm_dsl.constructs.activations.sigmoid import Sigmoid
 from ffebm_dsl.constructs.activations.tanh import Tanh
 from ffebm_dsl.constructs.gradients.ep import (
@@ -63,7 +64,9 @@ def smooth_block(activation: Activation) -> tuple[EnergyBlock, Tensor]:
     return block(chain_energy((6, 5, 4), activation)), normal(3, 6, seed=3)
 
 
-@pytest.mark.parametrize("activation", [Tanh(0.5), Sigmoid(3.0)], ids=["tanh", "sigmoid"])
+@pytest.mark.parametrize(
+    "activation", [Tanh(0.5), Sigmoid(3.0), Holotanh(0.5)], ids=["tanh", "sigmoid", "holotanh"]
+)
 @pytest.mark.parametrize(("make", "order", "beta"), ORDERS)
 def test_order_of_the_bias_in_beta(
     make: Make, order: int, beta: float, activation: Activation

@@ -16,11 +16,14 @@ from torch import Tensor
 
 from ffebm_dsl.language.diagnostics import NegativeResult, SpecError
 from ffebm_dsl.physics.interfaces import Status
+from ffebm_dsl.physics.network.phase_report import PhaseReport
+from ffebm_dsl.physics.network.whole_batch import Part
 from ffebm_dsl.running.records.record_schema import TROUBLE_PHASES, TROUBLES
 from ffebm_dsl.running.training import Options, Progress, Session, loop, train
 from ffebm_dsl.running.training.checkpoint import steps
 from ffebm_dsl.running.training.judge import StepJudge, unexplained
-from ffebm_dsl.running.training.measures import StepNumbers
+from ffebm_dsl.running.training.locate import _diverging
+from ffebm_dsl.running.training.measures import Batch, StepNumbers
 from ffebm_dsl.running.training.progress import Row
 from ffebm_dsl.running.training.resume import resume
 
@@ -470,6 +473,16 @@ def test_a_relaxation_that_fails_only_once_is_named_by_its_report(tmp_path: Path
     found = unexplained(StepNumbers(1.0, (1.0,), 0.0, 2.0, True, [], {}), failed)
     assert (found.kind, found.phase, found.block) == ("diverging", reports[1].phase, "b2")
     assert found.value == float(reports[1].residual.max())
+
+
+def test_of_complex_states_that_diverge_the_moduli_are_told() -> None:
+    state = (torch.tensor([[1.0 + 0j, 0]]), torch.tensor([[0, 3j]]))
+    one, status = torch.ones(1), torch.full((1,), Status.DIVERGED)
+    report = PhaseReport("b1", "nudged", one, one, status, state=state)
+    batch = Batch(0, np.array([7]), torch.zeros(1, 2), torch.zeros(1), Part(0, 1, 1))
+    found = _diverging(report, 0, ["s1", "s2"], batch)
+    assert (found.layer, found.index) == ("s2", 7)
+    assert found.value == pytest.approx(math.sqrt(4.5))
 
 
 @pytest.mark.parametrize("policy", ["stop", "skip_batch", "damp"])
