@@ -36,7 +36,7 @@ def unflat(x: Tensor, like: Tensor) -> Tensor:
 
 
 def is_channels_last(x: Tensor) -> bool:
-    """Whether the channels of images are what lies side by side in memory, and nothing else."""
+    """Whether ``x`` is a batch of images in channels-last layout only."""
     return (
         x.dim() == 4
         and not x.is_contiguous()
@@ -55,10 +55,9 @@ def conv2d(
 ) -> Tensor:
     """``torch.nn.functional.conv2d`` with ``steps`` of rows and columns, right for one channel too.
 
-    PyTorch leaves the stride of an axis of length 1 open, and its ``conv2d`` in float32 reads wrong
-    memory where that of a single channel is 1, of ``x`` or of ``weight``, the steps differ and one
-    column of outputs is left (2.13, x86). So the stride of a single channel is made that of its
-    length.
+    The stride of an axis of length 1 is arbitrary in PyTorch, but its ``conv2d`` in float32 reads
+    wrong memory if that of a single channel of ``x`` or ``weight`` is 1, the steps differ, and the
+    output has one column (2.13, x86). The stride of a single channel is therefore normalised.
     """
     if x.shape[1] == 1 and len(set(steps)) > 1:
         x, weight = (t.contiguous().flatten(1).view(t.shape) for t in (x, weight))
@@ -73,8 +72,8 @@ def per_row(flags: Tensor, like: Tensor) -> Tensor:
 def channels_last(x: Tensor) -> Tensor:
     """``x`` in the memory layout that its device convolves fastest; its values unchanged.
 
-    Images in single precision or less become channels-last. In float64, which checks use,
-    the layout and with it every rounding stays as it was.
+    Images in float32 or less become channels-last. In float64, which checks use, the layout and
+    with it all rounding stays unchanged.
     """
     if x.dim() != 4 or x.dtype == torch.float64:
         return x

@@ -1,4 +1,4 @@
-"""Modules that PyTorch has in another form: containers with any names, convolutions of images."""
+"""Containers with arbitrary names, and convolutions that replace those of PyTorch."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class NamedModules(nn.Module, Generic[M]):
 
 
 class Join(nn.Module):
-    """What makes one tensor of two, ``join(x, other)``."""
+    """A module that joins two tensors into one, ``join(x, other)``."""
 
     def __init__(self, join: Callable[[Tensor, Tensor], Tensor]) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Join(nn.Module):
 
 
 class Chain(NamedModules[nn.Module]):
-    """Modules applied one after the other; no modules are the identity.
+    """Modules applied one after the other; an empty chain is the identity.
 
     Besides its input it takes a tensor for each :class:`Join` among them, in order.
     """

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 class Slope:
-    """How far an update moves a layer's state per force on it: a symmetric linear map.
+    """The derivative of a layer's updated state by the force on it, a symmetric linear map.
 
     Args:
-        at: its diagonal, (B, *layer shape); with ``mixing`` the pre-activation.
-        mixing: the activation whose Jacobian it is, where that is not diagonal.
+        at: the diagonal, (B, *layer shape); with ``mixing`` the pre-activation.
+        mixing: the activation, if its Jacobian is not diagonal.
     """
 
     def __init__(self, at: Tensor, mixing: Activation | None = None) -> None:
@@ -40,24 +40,24 @@ class Slope:
 
     @staticmethod
     def of(activation: Activation, v: Tensor) -> Slope:
-        """That of an activation at a pre-activation."""
+        """The Jacobian of an activation at a pre-activation."""
         if activation.elementwise:
             return Slope(activation.derivative(v))
         return Slope(v, activation)
 
     def __call__(self, t: Tensor) -> Tensor:
-        """Its product with ``t``, in a tensor of its own."""
+        """The product with ``t``, as a new tensor."""
         return t * self._at if self._mixing is None else self._mixing.jvp(self._at, t)
 
     def select(self, rows: Tensor) -> Slope:
-        """At these samples alone."""
+        """The map at these samples alone."""
         part = copy.copy(self)
         part._at = take_rows(self._at, rows)
         return part
 
 
 class AutogradEnergy(BoundEnergy):
-    """An energy of which phi alone is known: every derivative by automatic differentiation."""
+    """An energy given by phi alone, with all derivatives by automatic differentiation."""
 
     def __init__(
         self, energy: Energy, drives: Sequence[Tensor], weights: Weights, *, graph: bool
@@ -127,7 +127,7 @@ class AutogradEnergy(BoundEnergy):
         """The update rule; see :meth:`BoundEnergy.dynamics`.
 
         Raises:
-            ValueError: choices of max poolings are to be kept, which phi makes anew each time.
+            ValueError: routings are to be kept, but phi chooses them anew each time.
         """
         chooses = any(isinstance(part, OpChain) and part.routed for part in self._energy.modules())
         if chooses and (freeze_after >= 0 or routings):
@@ -198,7 +198,7 @@ class AutogradDynamics:
         return self.bound.layers[layer].activation(v)
 
     def moved(self, layer: int) -> None:
-        """Nothing is kept between updates."""
+        """Nothing is cached between updates."""
 
     def change(self, state: State) -> None:
         """It never changes."""
@@ -237,7 +237,7 @@ class AutogradAdjoint:
         return self._slopes[layer](v if c is None else v + c)
 
     def moved(self, layer: int) -> None:
-        """Nothing is kept between updates."""
+        """Nothing is cached between updates."""
 
     def change(self, state: State) -> None:
         """It never changes."""

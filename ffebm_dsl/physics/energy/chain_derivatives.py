@@ -1,7 +1,7 @@
-"""Values and derivatives on their way through a chain of ops, op by op.
+"""Values and derivatives of a chain of ops, op by op.
 
-Most ops are linear. The derivative of the others is taken at a *point*: the choices of a routed
-op, the input of a nonlinear one. A chain's points are in the order of its ops.
+Most ops are linear. The derivatives of the others are taken at a *point*: the routing of a routed
+op, the input of a nonlinear one. The points of a chain are in the order of its ops.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Points = tuple[Tensor, ...]
 
 
 def forward(ops: Sequence[Bound], a: Tensor, routing: Routing | None) -> tuple[Tensor, Points]:
-    """What the ops make of ``a``, and the points; choices are those of ``routing``, if given."""
+    """The output of the ops for ``a``, and the points; under ``routing``, if given."""
     points: list[Tensor] = []
     kept = iter(routing or ())
     for op in ops:
@@ -40,7 +40,7 @@ def _value(op: BoundOp | NonlinearOp, a: Tensor) -> Tensor:
 
 
 def routing_of(ops: Sequence[Bound], points: Points) -> Routing:
-    """The choices among the points."""
+    """The routings among the points."""
     return tuple(point for k, point in _by_op(ops, points).items() if isinstance(ops[k], RoutedOp))
 
 
@@ -61,7 +61,7 @@ def adjoint(op: Bound, y: Tensor, point: Tensor | None) -> Tensor:
 
 
 def inputs(ops: Sequence[Bound], a: Tensor, routing: Routing) -> tuple[dict[int, Tensor], Points]:
-    """What enters each op that :func:`_matters`, as ``a`` enters the chain, and the points."""
+    """The inputs of the ops that need them (:func:`_matters`) for ``a``, and the points."""
     found: dict[int, Tensor] = {}
     points: list[Tensor] = []
     matters, kept = _matters(ops), iter(routing)
@@ -78,7 +78,7 @@ def inputs(ops: Sequence[Bound], a: Tensor, routing: Routing) -> tuple[dict[int,
 
 
 def tangents(ops: Sequence[Bound], da: Tensor, points: Points) -> dict[int, Tensor]:
-    """The same of a direction ``da``, by the derivatives of the ops."""
+    """The inputs of those ops for a direction ``da``, by the derivatives of the ops."""
     found: dict[int, Tensor] = {}
     matters, at = _matters(ops), _by_op(ops, points)
     for k in range(max(matters, default=-1) + 1):
@@ -90,7 +90,7 @@ def tangents(ops: Sequence[Bound], da: Tensor, points: Points) -> dict[int, Tens
 
 
 def adjoints(ops: Sequence[Bound], b: Tensor, points: Points) -> dict[int, Tensor]:
-    """The cotangent of what leaves each op that :func:`_matters`, ``b`` being the chain's."""
+    """The cotangents of the outputs of those ops for a cotangent ``b`` of the chain."""
     found: dict[int, Tensor] = {}
     matters, at = _matters(ops), _by_op(ops, points)
     for k in reversed(range(min(matters, default=len(ops)), len(ops))):
@@ -110,13 +110,13 @@ def second_order(
     """The gradient of ``<J(a) da, b>`` by ``a``, which is zero where no op is nonlinear.
 
     Args:
-        ops: the chain whose J it is.
-        entering: what enters each op for ``da``, as :func:`tangents` gives it.
-        leaving: what leaves each op for ``b``, as :func:`adjoints` gives it.
-        points: of ``a``.
+        ops: the chain with Jacobian J.
+        entering: input of each op for ``da``, from :func:`tangents`.
+        leaving: cotangent of the output of each op for ``b``, from :func:`adjoints`.
+        points: the points of ``a``.
 
     Returns:
-        The cotangent of what leaves each op, and of ``a``; None and no entry for zero.
+        The cotangents of the outputs of the ops, and that of ``a``; zeros are left out, or None.
     """
     found: dict[int, Tensor] = {}
     total: Tensor | None = None
@@ -133,7 +133,7 @@ def second_order(
 
 
 def _matters(ops: Sequence[Bound]) -> list[int]:
-    """The ops of which a gradient needs to know what passes: with weights, and nonlinear ones."""
+    """The ops whose inputs gradients need: those with weights, and nonlinear ones."""
     return [
         k
         for k, op in enumerate(ops)

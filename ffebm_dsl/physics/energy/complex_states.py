@@ -1,9 +1,9 @@
-"""Phases of complex states: real ops on complex tensors, and their sweeps by any solver.
+"""Phases with complex states: real ops on complex tensors, and their sweeps by any solver.
 
-A linear op with real weights acts on the real and on the imaginary part of a tensor, so
-every such op serves complex states as it is. Only what is not linear, activations and nonlinear
-ops, computes in complex arithmetic. Nothing here conjugates: transposes and products are those of
-the holomorphic function that phi is.
+A linear op with real weights is applied to the real and to the imaginary part of a tensor, so
+every such op works for complex states unchanged. Only activations and nonlinear ops compute in
+complex arithmetic. Nothing is conjugated: transposes and products are those of the holomorphic
+function phi.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ffebm_dsl.physics.layout import channels_last
 
 
 def parts(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Real and imaginary part of ``z``, each in memory of its own, laid out to be convolved."""
+    """The real and the imaginary part of ``z``, as new tensors in channels-last layout."""
     return channels_last(z.real.contiguous()), channels_last(z.imag.contiguous())
 
 
@@ -57,7 +57,7 @@ def complex_op(op: Bound) -> Bound:
     """The op on complex tensors.
 
     Raises:
-        ValueError: it is not holomorphic.
+        ValueError: the op is not holomorphic.
     """
     if isinstance(op, BoundOp):
         return ComplexOp(op)
@@ -81,8 +81,8 @@ def unpaired(x: Tensor) -> Tensor:
 class PairedDynamics(WrappedDynamics):
     """Dynamics of complex states as a map of real states of twice the size (:func:`paired`).
 
-    So solvers, tolerances and statuses need know nothing of complex numbers: a norm of the
-    pair is that of the moduli.
+    Solvers, tolerances and statuses then need no complex numbers: the norm of a pair is that of
+    the moduli.
     """
 
     _seen: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False)
@@ -94,7 +94,7 @@ class PairedDynamics(WrappedDynamics):
         self.inner.change(self._complex(state))
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
-        """``s``: a holomorphic activation reaches all of the plane but single points."""
+        """``s``, unchanged: a holomorphic activation reaches all of the plane but single points."""
         return s
 
     def routings(self, state: Sequence[Tensor]) -> Routings:

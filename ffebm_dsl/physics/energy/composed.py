@@ -1,6 +1,6 @@
-"""Chains of linear ops made shorter, where that takes less work, and packed for a phase.
+"""Chains of linear ops, composed where that takes less work, and packed for a phase.
 
-The gradients of weights are taken of the ops as they are: once a phase, that costs little.
+Weight gradients are computed from the original ops: once per phase, that costs little.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ffebm_dsl.physics.interfaces import (
 
 
 def composed(ops: Sequence[Bound], batch: int) -> list[Bound]:
-    """The ops of a chain packed for ``batch`` samples, composed where that takes less work."""
+    """The ops of a chain, packed for ``batch`` samples and composed where that takes less work."""
     short: list[Bound] = []
     for group in compositions([op.op if isinstance(op, BoundOp) else op for op in ops]):
         members = [op for k in group if isinstance(op := ops[k], BoundOp)]
@@ -38,7 +38,7 @@ def composed(ops: Sequence[Bound], batch: int) -> list[Bound]:
 
 
 def _one(members: Sequence[BoundOp], batch: int) -> BoundOp:
-    """Ops that are to be composed, as one."""
+    """The composition of ops."""
     op, last = Composed([member.op for member in members]), members[-1]
     if members[0].op.reshapes:
         matrix = last.op.matrix(last.weights)
@@ -63,7 +63,7 @@ def _own(member: BoundOp) -> dict[str, Tensor]:
 def _behind(
     weights: Weights, stencil: Stencil, member: BoundOp, after: Stencil
 ) -> dict[str, Tensor]:
-    """Kernel and bias of ``member`` behind a convolution with these."""
+    """Kernel and bias of a convolution followed by ``member``."""
     first, bias = weights["weight"], weights.get("bias")
     second = member.op.kernel(member.weights).to(first)
     constant = member.weights.get("bias")

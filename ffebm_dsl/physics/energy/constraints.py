@@ -1,4 +1,4 @@
-"""Constraints on weights, kept whatever optimiser moves them."""
+"""Constraints on weights that hold under any optimiser."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ def keep_nonnegative(
 ) -> nn.Module:
     """Keep a weight at or above 0, as the conductances of an analog array are.
 
-    Negative entries are set to 0 when the module is next used, or by :func:`project`, so every
-    optimiser step is followed by the projection before anything sees the weight (projected
+    Negative entries are set to 0 when the module is next used, or by :func:`project`, so that
+    every optimiser step is followed by the projection before the weight is used (projected
     gradient descent). The gradient is that of the weight, two-sided where an entry is 0.
 
     Args:
-        module: holds the parameter itself: an :class:`~ffebm_dsl.physics.energy.OpWeights` of
-            a coupling or drive, or a layer of torch's.
-        name: of the parameter.
-        absolute: entries first take their absolute values, which keeps the scale of what an
-            initialiser drew; else negative ones become 0 from the start.
+        module: the module that holds the parameter: an
+            :class:`~ffebm_dsl.physics.energy.OpWeights` of a coupling or drive, or a torch layer.
+        name: name of the parameter.
+        absolute: whether entries are first replaced by their absolute values, which keeps the
+            scale of the initial weights; else negative ones become 0 at once.
 
     Returns:
         The module.
@@ -45,8 +45,8 @@ def keep_zero_diagonal(module: nn.Module, name: str = "weight") -> nn.Module:
     combined with; the gradient is that of the whole weight.
 
     Args:
-        module: holds the parameter itself.
-        name: of the parameter, (n, n).
+        module: the module that holds the parameter.
+        name: name of the parameter, (n, n).
 
     Returns:
         The module.
@@ -69,7 +69,7 @@ def _parameter(module: nn.Module, name: str) -> nn.Parameter:
 
 
 def project(network: nn.Module) -> None:
-    """Bring every weight that is constrained back to where it may be."""
+    """Project every constrained weight back into its range."""
     for module in network.modules():
         if module._forward_pre_hooks:
             for hook in _constraints(module).values():
@@ -89,9 +89,9 @@ def project_after(optimizer: torch.optim.Optimizer, network: nn.Module) -> None:
 
 
 def release(network: nn.Module) -> None:
-    """Project once more, and from then on constrain nothing.
+    """Project once more and remove the constraints.
 
-    For derivatives by differences, which are two-sided at the end of a range.
+    Finite differences need this, as they are two-sided at the end of a range.
     """
     project(network)
     for module in network.modules():

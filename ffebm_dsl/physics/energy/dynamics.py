@@ -1,4 +1,4 @@
-"""The update rules that a relaxation of a Hopfield block iterates: states, and what is transposed.
+"""Update rules of Hopfield blocks: for states, for adjoints, and for displacements of AEP.
 
 All are maps layer by layer (``ffebm_dsl.physics.relaxation.Dynamics``): given the current
 states, ``update(state, i)`` is the new state of layer ``i``.
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 class HopfieldDynamics:
     """``s_i <- sigma_i(d phi / d s_i + force_i)``, drives held fixed.
 
-    Each coupling costs one forward and one adjoint per sweep: a forward's result and
-    points are kept until its source layer moves.
+    Each coupling costs one forward and one adjoint per sweep: the output of the forward and its
+    points are cached until its source layer is updated.
 
     Args:
-        bound: the energy at its drives and weights; with a graph, what is computed is
-            recorded for autograd, without one no gradient is enabled.
-        force: acts on the pre-activations.
-        routings: choices of the routed ops to keep from the start.
-        freeze_after: the sweeps after which the choices are kept; -1: never.
-        from_zero: the relaxation starts at the zero state, of which no term need be computed.
+        bound: the energy at its drives and weights; with ``graph`` autograd records the updates,
+            else gradients are disabled.
+        force: a force on the pre-activations.
+        routings: routings that are kept from the start.
+        freeze_after: number of sweeps after which routings are kept; -1: never.
+        from_zero: whether the relaxation starts at the zero state, whose terms are skipped.
     """
 
     periodic = False
@@ -63,11 +63,11 @@ class HopfieldDynamics:
 
     @property
     def changes_after(self) -> int:
-        """The sweeps after which routings are kept; -1 where no routing is still chosen."""
+        """Number of sweeps after which routings are kept; -1 if they are already kept."""
         return self._freeze_after if self.live else -1
 
     def change(self, state: State) -> None:
-        """From now on keep the choices of routed ops at ``state``."""
+        """Keep the routings at ``state`` from now on."""
         self._held = self.routings(state)
         self._forwards.clear()
 
@@ -84,18 +84,18 @@ class HopfieldDynamics:
             return self._pre_activation(state, layer)[0]
 
     def moved(self, layer: int) -> None:
-        """Forget what was computed from the old state of ``layer``."""
+        """Discard what was computed from the old state of ``layer``."""
         self._at_zero.discard(layer)
         for k, (source, _) in enumerate(self._ends):
             if source == layer:
                 self._forwards.pop(k, None)
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
-        """``s``, overwritten by the nearest state that the layer can take."""
+        """Project ``s`` in place onto the states that the layer can take."""
         return self.layers[layer].activation.project(s)
 
     def routings(self, state: State) -> Routings:
-        """The choices of the routed ops at ``state``, or the ones that are kept."""
+        """The routings that are kept, or else those at ``state``."""
         if self._held is not None:
             return self._held
         with self._grad_mode():
@@ -106,7 +106,7 @@ class HopfieldDynamics:
             }
 
     def select(self, rows: Tensor) -> HopfieldDynamics:
-        """The dynamics of these samples alone, as it is now."""
+        """The dynamics of these samples alone, with their cached values."""
         part = copy.copy(self)
         part.force = None if self.force is None else self.force.select(rows)
         part._held = None if self._held is None else rows_of(self._held, rows)
@@ -123,7 +123,7 @@ class HopfieldDynamics:
         return torch.set_grad_enabled(self._graph and torch.is_grad_enabled())
 
     def _pre_activation(self, state: State, layer: int) -> tuple[Tensor, bool]:
-        """The pre-activation, and whether nothing else uses its memory."""
+        """The pre-activation, and whether it may be overwritten."""
         total = _Sum(in_place=not self._graph)
         if layer in self._fields:
             total.add(self._fields[layer])
@@ -158,10 +158,9 @@ class HopfieldDynamics:
 class _Transposed:
     """A map of displacements ``w`` of the state by the transpose of ``J = dv/ds``.
 
-    What a coupling does to its target by one chain, the transpose does to its source by the
-    adjoint of that chain, and the other way round; a source of nonlinear ops feels its own
-    displacement too. ``J^T`` is never formed. Each layer's displacement is zero until the layer
-    has moved.
+    Where a coupling acts on its target by a chain, the transpose acts on its source by the adjoint
+    of that chain, and vice versa; the source of nonlinear ops also feels its own displacement.
+    ``J^T`` is never formed. The displacement of a layer is zero until it is updated.
     """
 
     changes_after = -1
@@ -182,11 +181,11 @@ class _Transposed:
         self._at_zero = set(range(len(bound.layers)))
 
     def moved(self, layer: int) -> None:
-        """``layer`` is no longer where it was; nothing else is kept between updates."""
+        """``layer`` is no longer at its initial state; nothing else is cached."""
         self._at_zero.discard(layer)
 
     def change(self, state: State) -> None:
-        """It never changes: the routings are those of the equilibrium."""
+        """The map never changes: routings are those of the equilibrium."""
 
     def _add(self, total: _Sum, layer: int, displaced: Callable[[int], Tensor]) -> None:
         """Add ``(J^T w)_layer``; ``displaced`` gives ``w`` of a layer."""
@@ -213,7 +212,7 @@ class _Transposed:
         }
 
     def _stepped(self, old: Tensor, new: Tensor, layer: int) -> Tensor:
-        """The part of the way from ``old`` to ``new`` that a layer goes."""
+        """A step of a layer from ``old`` towards ``new``."""
         return old.lerp(new, self._steps[layer]) if layer in self._steps else new
 
     def _selected(self, rows: Tensor) -> Self:
@@ -231,8 +230,8 @@ class AdjointDynamics(_Transposed):
     """``w_i <- D_i (c_i + (J^T w)_i)``: the dynamics linearised at an equilibrium.
 
     ``D`` is sigma' at the equilibrium's pre-activations, ``J`` their derivative by the state
-    there (the Hessian of phi where there is an energy) and ``c`` the cotangent. It is to be
-    started at zero, and without gradients enabled.
+    there (the Hessian of phi where there is an energy) and ``c`` the cotangent. It must
+    start at zero, with gradients disabled.
     """
 
     def __init__(
@@ -271,7 +270,7 @@ class DisplacedDynamics(_Transposed):
     """``s_i <- sigma_i(v_i + (J^T (s - s_free))_i + force_i)``: the nudged phases of AEP.
 
     ``v`` are the pre-activations at the free state and ``J`` their derivative there, which is
-    constant for linear ops. It is to be started at the free state, without gradients enabled.
+    constant for linear ops. It must start at the free state, with gradients disabled.
     """
 
     def __init__(
@@ -291,11 +290,11 @@ class DisplacedDynamics(_Transposed):
         return self._stepped(state[layer], new, layer)
 
     def routings(self, state: State) -> Routings:
-        """Those of the free state."""
+        """The routings of the free state."""
         return self._routings
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
-        """``s``, overwritten by the nearest state that the layer can take."""
+        """Project ``s`` in place onto the states that the layer can take."""
         return self._layers[layer].activation.project(s)
 
     def select(self, rows: Tensor) -> DisplacedDynamics:
@@ -307,7 +306,7 @@ class DisplacedDynamics(_Transposed):
 
 
 class _Sum:
-    """A sum of terms, from left to right, that overwrites none of them."""
+    """A sum of terms, in order, that overwrites none of them."""
 
     def __init__(self, *, in_place: bool) -> None:
         self._in_place = in_place
@@ -335,7 +334,7 @@ class _Sum:
         return felt, own or felt is not value
 
     def value(self, like: Tensor) -> tuple[Tensor, bool]:
-        """The sum, and whether its memory is its own; zeros of ``like`` without a term."""
+        """The sum, and whether it may be overwritten; zeros like ``like`` without a term."""
         if self._total is None:
             return torch.zeros_like(like), True
         return self._total, self._own

@@ -1,4 +1,4 @@
-"""Kinds of energy, and what follows of them from phi alone.
+"""The base class of energies, which are defined by their primitive function phi.
 
 Per sample, with states ``s_i`` of the layers and drives ``u_k`` from feedforward maps::
 
@@ -6,9 +6,8 @@ Per sample, with states ``s_i`` of the layers and drives ``u_k`` from feedforwar
 
 An equilibrium satisfies ``s_i = sigma_i(v_i)``, ``v_i = (d phi / d s_i) / w_i``, with
 ``sigma_i = (grad G_i)^-1``. The layer weights w are 1 in all but blocks with scaled feedback. A
-kind of energy is a module that says what phi is. Bound by automatic differentiation of phi
-it is right and slow; :class:`~ffebm_dsl.physics.energy.hopfield.HopfieldEnergy` has closed
-forms.
+kind of energy is a module that defines phi. Its derivatives by automatic differentiation are
+correct but slow; :class:`~ffebm_dsl.physics.energy.hopfield.HopfieldEnergy` has closed forms.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from ffebm_dsl.physics.interfaces import BoundEnergy, Layer, State, Transposed, 
 
 
 class Energy(nn.Module, ABC):
-    """A kind of energy. A subclass gives :meth:`phi`; all else follows from it."""
+    """A kind of energy. A subclass defines :meth:`phi`; everything else follows from it."""
 
     def __init__(self, layers: Iterable[Layer]) -> None:
         super().__init__()
         self.layers = tuple(layers)
 
     def __init_subclass__(cls, **arguments: Any) -> None:
-        """A subclass of a kind with closed forms may not change phi under them.
+        """Refuse subclasses that override phi but inherit closed forms of its derivatives.
 
         Raises:
             TypeError: ``phi`` or ``energy`` is overridden where ``bind`` is inherited from a
@@ -48,37 +47,36 @@ class Energy(nn.Module, ABC):
             )
 
     def step(self, layer: int, s: Tensor, v: Tensor) -> Tensor:
-        """Where an update brings a layer that is at ``s`` under the pre-activation ``v``.
+        """The new state of a layer that is at ``s`` under the pre-activation ``v``.
 
-        At rest it must be where ``s = sigma(v)``, and only there. An energy whose dynamics do
-        not move a layer to ``sigma(v)`` says here where they do; nothing but ``ffebm check``,
-        which compares both, reads it.
+        It must equal ``s`` exactly where ``s = sigma(v)``. An energy whose dynamics do not update
+        a layer to ``sigma(v)`` overrides this; only ``ffebm check``, which compares both, uses it.
         """
         return self.layers[layer].activation(v)
 
     @property
     def layer_weights(self) -> tuple[float, ...] | None:
-        """w of each layer; None where the block's pre-activations derive from no energy."""
+        """The weight w of each layer; None if no energy exists."""
         return (1.0,) * len(self.layers)
 
     @property
     def routed(self) -> bool:
-        """Whether a coupling chooses among its inputs, as max pooling does."""
+        """Whether a coupling contains a routed op, such as max pooling."""
         return False
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
-        """The pairs of layers whose states phi couples; all of them where nothing else is said."""
+        """The pairs of layers that phi couples; by default all of them."""
         return tuple((a, b) for a in range(len(self.layers)) for b in range(a + 1))
 
     @property
     def drive_shapes(self) -> tuple[tuple[int, ...], ...] | None:
-        """The shape of one sample of each drive; None where any will do."""
+        """The shape of one sample of each drive; None if it is not checked."""
         return None
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """The names of what the bound energy measures of an equilibrium."""
+        """The names of :meth:`BoundEnergy.quantities`."""
         return ()
 
     @abstractmethod
@@ -93,7 +91,7 @@ class Energy(nn.Module, ABC):
         """``sum w G(s) - phi(s, u)``, (B,).
 
         Raises:
-            ValueError: there is no energy.
+            ValueError: the block has no energy.
             TypeError: an activation has no inverse, and so no G.
         """
         potentials = [
@@ -105,8 +103,7 @@ class Energy(nn.Module, ABC):
     def field(self, state: State, drives: Sequence[Tensor]) -> list[Tensor]:
         """The pre-activations v, (B, *layer shape) each, with a graph.
 
-        All that relaxations and estimators compute is derived from them. ``state`` is part of
-        a graph.
+        Relaxations and estimators are derived from them. ``state`` must require a gradient.
         """
         total = self.phi(state, drives).sum()
         found = torch.autograd.grad(total, list(state), create_graph=True, materialize_grads=True)
@@ -116,7 +113,7 @@ class Energy(nn.Module, ABC):
         """The layer weights.
 
         Raises:
-            ValueError: there is no energy.
+            ValueError: the block has no energy.
         """
         if self.layer_weights is None:
             raise ValueError(
@@ -125,7 +122,7 @@ class Energy(nn.Module, ABC):
         return self.layer_weights
 
     def weights(self) -> dict[str, Tensor]:
-        """The tensors that gradients are taken for, by name, as they are now."""
+        """The current weight tensors by name, for which gradients are computed."""
         return dict(self.named_parameters())
 
     def bind(
@@ -136,10 +133,10 @@ class Energy(nn.Module, ABC):
         graph: bool = False,
         transposed: Transposed | None = None,
     ) -> BoundEnergy:
-        """The energy at these drives and weights, the latter named as by :meth:`weights`.
+        """The energy at these drives and weights, with names as in :meth:`weights`.
 
-        With ``graph`` what its dynamics compute is recorded for autograd. ``transposed`` gives, for
-        a weight's name and value, what acts on the way back; ValueError where there is but one way.
+        With ``graph`` autograd records its dynamics. ``transposed`` maps a weight's name and value
+        to the weight of the way back; ValueError if the energy has only one weight for both.
         """
         if transposed is not None:
             raise ValueError(f"{type(self).__name__} has one weight for both ways of a coupling")

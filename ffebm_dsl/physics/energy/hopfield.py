@@ -9,8 +9,8 @@ Per sample, with states ``s_i`` and drives ``u_k`` (the outputs of feedforward m
 (Scellier & Bengio 2017 in the form of Ernoult et al. 2019; with drives: Nest & Ernoult,
 arXiv 2409.03306, section 3). The biases of the ops are part of ``op``; most drives have no
 ops. The layer weights w are 1 where couplings are symmetric; with feedback k from b to a,
-``w_b = k w_a``. Where a coupling's way back has weights of its own there is no phi and no E,
-only the pre-activations, whose fixed point a relaxation finds all the same.
+``w_b = k w_a``. If the way back of a coupling has weights of its own, there is no phi and no E,
+only pre-activations, whose fixed point a relaxation finds as well.
 
 Shapes: a state is a sequence with one tensor per layer, (B, *layer shape).
 """
@@ -55,7 +55,7 @@ from ffebm_dsl.physics.modules import NamedModules
 
 
 class HopfieldEnergy(Energy):
-    """phi of couplings, drives and terms, and closed forms of its derivatives.
+    """An energy of couplings, drives and terms, with closed forms of its derivatives.
 
     Args:
         layers: in the order of their indices.
@@ -64,7 +64,7 @@ class HopfieldEnergy(Energy):
         terms: by name, of one layer each.
 
     Raises:
-        ValueError: feedback factors that no energy has, which tells the cycle.
+        ValueError: the feedback factors rule out an energy; the message names the cycle.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class HopfieldEnergy(Energy):
         )
 
     def weights(self) -> dict[str, Tensor]:
-        """``s1_s2.conv2d.weight`` and so on: parametrised and pruned ones as they act."""
+        """Weights by name (``s1_s2.conv2d.weight``); parametrised and pruned ones as applied."""
         return {
             f"{name}.{key}": weight
             for group in (self.couplings, self.drives)
@@ -117,7 +117,7 @@ class HopfieldEnergy(Energy):
         }
 
     def steps(self) -> dict[int, float]:
-        """The part of the way to ``sigma(v)`` that an update goes, of each layer that has terms."""
+        """The step of an update towards ``sigma(v)``, for each layer with terms."""
         bound = [
             BoundTerm(name, term, term())
             for name, term in zip(self.terms.names(), self.terms, strict=True)
@@ -166,8 +166,8 @@ class HopfieldEnergy(Energy):
 class BoundHopfield(BoundEnergy):
     """A Hopfield energy at fixed weights and drives.
 
-    Without a graph the couplings' weights are packed once for all phases, and what the
-    drives exert on each layer is computed once.
+    Without a graph the weights of couplings are packed, and the contributions of drives computed,
+    once for all phases.
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class BoundHopfield(BoundEnergy):
         self.steps = step_sizes(self.layers, self.terms)
 
     def _fields(self) -> dict[int, Tensor]:
-        """What the drives exert on each driven layer, (B, *layer shape)."""
+        """The sum of the drives' contributions to each driven layer, (B, *layer shape)."""
         fields: dict[int, Tensor] = {}
         for chain, i, u in zip(self.drive_chains, self.driven, self.drives, strict=True):
             v = chain.forward(u)[0]
@@ -269,7 +269,7 @@ class BoundHopfield(BoundEnergy):
         return self.dynamics(routings=routings).pre_activation(state, layer)
 
     def slope(self, state: State, layer: int, routings: Routings) -> Slope:
-        """How far an update moves a layer's state per force on it."""
+        """The derivative of a layer's updated state by the force on it."""
         v = self.pre_activation(state, layer, routings)
         return Slope.of(self.layers[layer].activation, v)
 
@@ -335,7 +335,7 @@ class BoundHopfield(BoundEnergy):
     def _with_drives(
         self, gradients: dict[str, Tensor], moved: Mapping[int, Tensor]
     ) -> EnergyGradient:
-        """The gradient with the drives' part; ``moved`` is what each drive's field meets."""
+        """The gradient including the drives; ``moved`` is the factor of each drive's field."""
         names, drives = self.energy.drives.names(), []
         parts = zip(self.drive_chains, self.driven, self.drives, strict=True)
         for k, (chain, i, u) in enumerate(parts):
@@ -389,6 +389,6 @@ def _layer_weights(
 
 
 def _of(weights: Weights, name: str) -> dict[str, Tensor]:
-    """The weights of one chain, named without it."""
+    """The weights of one chain, by their names in it."""
     prefix = f"{name}."
     return {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}

@@ -1,14 +1,13 @@
-"""Convolutions made ready for a phase: fixed weights, packed once and used every sweep.
+"""Convolutions prepared for a phase: weights are packed once and used in every sweep.
 
-A relaxation applies the same weights hundreds of times, forward and adjoint, and never
-asks for a graph. On a CPU a convolution's weights are therefore packed for oneDNN once per
-phase, which a small batch gains most from (512 channels on 2 x 2 pixels, batch 8: three
-times); its adjoint runs as a convolution with flipped weights, and what the adjoint is
-added to is summed inside the convolution. Elsewhere PyTorch's own convolutions run, on
-channels-last tensors.
+A relaxation applies the same weights hundreds of times, forward and adjoint, without an
+autograd graph. On a CPU a convolution's weights are therefore packed for oneDNN once per
+phase, which pays most for small batches (512 channels on 2 x 2 pixels, batch 8: three times
+faster); the adjoint is a convolution with flipped weights, which also adds its base tensor.
+Elsewhere PyTorch's convolutions are used, on channels-last tensors.
 
-The packed form calls operators that PyTorch's compiler emits (``torch.ops.mkldnn``); where
-an installation lacks them, PyTorch's own convolutions serve.
+The packed form calls operators of PyTorch's compiler (``torch.ops.mkldnn``); where an
+installation lacks them, PyTorch's convolutions are used.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class Convolution(BoundOp):
 
     @cached_property
     def weight(self) -> Tensor:
-        """In the layout of what it meets."""
+        """The weight in the layout of its input."""
         return channels_last(self.weights["weight"])
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -59,7 +58,7 @@ class Convolution(BoundOp):
         )
 
     def adjoint_onto(self, y: Tensor, base: Tensor) -> Tensor:
-        """``base`` plus the adjoint of ``y``, in a tensor of its own."""
+        """``base`` plus the adjoint of ``y``, as a new tensor."""
         return self.adjoint(y).add_(base)
 
     def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
@@ -68,7 +67,7 @@ class Convolution(BoundOp):
 
 
 class PackedConvolution(Convolution):
-    """The same with weights packed for oneDNN, for ``batch`` inputs."""
+    """A convolution with weights packed for oneDNN, for ``batch`` inputs."""
 
     def __init__(self, op: LinearOp, weights: Weights, stencil: Stencil, batch: int) -> None:
         super().__init__(op, weights, stencil)
@@ -119,8 +118,8 @@ class _Packed:
 class _Interleaved:
     """The adjoint of a strided convolution by one convolution that is not strided.
 
-    With a stride of s, output rows ``q = s a + r`` of one remainder r see every s-th row of the
-    kernel alone: ``z[q] = sum over t of y[a - t] w[s t + r]``. Columns likewise. One convolution
+    With stride s, output rows ``q = s a + r`` of one remainder r use only every s-th row of the
+    kernel: ``z[q] = sum over t of y[a - t] w[s t + r]``. Columns likewise. One convolution
     with the parts of the kernel gives the images of all remainders, which are then interleaved
     and cut to size (Shi et al. 2016, sub-pixel convolution). It multiplies no zeros.
     """
@@ -141,7 +140,7 @@ class _Interleaved:
 
     @staticmethod
     def fits(stencil: Stencil, unread: list[int]) -> bool:
-        """Whether this form gives every row of the input, those never read included."""
+        """Whether this form gives all rows of the input, including those that are never read."""
         room = _parts(stencil)[1]
         whole = all(
             rest <= more + padding
@@ -164,8 +163,7 @@ class _Interleaved:
 
 
 def _parts(stencil: Stencil) -> tuple[list[int], list[int]]:
-    """Along each axis the taps of a part of the kernel, and what the kernel lacks to be so many
-    whole parts."""
+    """Taps of a part of the kernel along each axis, and the padding that completes the parts."""
     sides = list(zip(stencil.kernel, stencil.stride, strict=True))
     taps = [-(-kernel // stride) for kernel, stride in sides]
     return taps, [n * stride - kernel for n, (kernel, stride) in zip(taps, sides, strict=True)]
@@ -180,7 +178,7 @@ def convolution(op: LinearOp, weights: Weights, stencil: Stencil, batch: int) ->
 
 
 class DenseOnImages(BoundOp):
-    """A matrix that takes images in the order in which they lie in memory."""
+    """A matrix applied to images in the order in which they are stored."""
 
     def __init__(self, op: LinearOp, weights: Weights) -> None:
         super().__init__(op, {name: weight.detach() for name, weight in weights.items()})
@@ -213,7 +211,7 @@ class DenseOnImages(BoundOp):
 
 
 def packs(weight: Tensor) -> bool:
-    """Whether oneDNN's packed convolutions are to be had for ``weight``."""
+    """Whether oneDNN's packed convolutions are available for ``weight``."""
     return (
         weight.device.type == "cpu"
         and weight.dtype in PACKED_DTYPES
@@ -224,7 +222,7 @@ def packs(weight: Tensor) -> bool:
 
 
 class _Probe(LinearOp):
-    """A convolution of 3 channels of 4 x 4 to 2, for its shapes alone."""
+    """A convolution from 3 to 2 channels on 4 x 4 pixels, to test the packed operators."""
 
     in_shape, out_shape = (3, 4, 4), (2, 4, 4)
 

@@ -1,9 +1,9 @@
-"""Chains of ops: what joins two layers of a block, and what a drive passes on its way in.
+"""Chains of ops: couplings between two layers, and drives of one layer.
 
-A coupling adds ``<op(a), b>`` to phi, ``op`` being a chain of ops with derivative J. So the field
-that the coupling exerts is ``op(a)`` on ``b``, and the adjoint ``J^T b``, J taken at ``a``, on
-``a``. Both are computed directly, without an autograd graph, and are differentiable where a graph
-is asked for. Most ops are linear; J of the others depends on their choices or inputs, which
+A coupling adds ``<op(a), b>`` to phi, where ``op`` is a chain of ops with Jacobian J. The coupling
+therefore contributes ``op(a)`` to the pre-activation of ``b``, and ``J^T b``, with J at ``a``, to
+that of ``a``. Both are computed directly, without an autograd graph, and are differentiable if a
+graph is requested. Most ops are linear; J of the others depends on their choices or inputs, which
 ``forward`` gives as the chain's *points* (:mod:`~ffebm_dsl.physics.energy.chain_derivatives`).
 
 Shapes: ``a`` is (B, *shape of the chain's input), ``b`` is (B, *shape of its output).
@@ -50,7 +50,7 @@ OWN = "own"
 
 
 class OpChain(nn.Module):
-    """Ops by name, in order; no ops are the identity.
+    """Ops by name, in order; an empty chain is the identity.
 
     ``ops`` maps a name to an op, or to an :class:`OpWeights` that other chains use too.
     ``backward`` gives the ops weights of the way back.
@@ -67,7 +67,7 @@ class OpChain(nn.Module):
         self.ops = NamedModules(held)
 
     def weights(self) -> dict[str, Tensor]:
-        """The present weights of all ops: ``conv2d.weight``, ``conv2d.bias``."""
+        """The current weights of all ops: ``conv2d.weight``, ``conv2d.bias``."""
         return {
             f"{name}.{key}": weight
             for name, held in zip(self.ops.names(), self.ops, strict=True)
@@ -75,7 +75,7 @@ class OpChain(nn.Module):
         }
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the ops make of ``x``, (B, *shape of the chain's input), for autograd."""
+        """The output of the ops for ``x``, (B, *shape of the input), recorded by autograd."""
         return self.bound(self.weights()).forward(x)[0]
 
     @property
@@ -85,16 +85,16 @@ class OpChain(nn.Module):
 
     @property
     def nonlinear(self) -> bool:
-        """Whether an op of the chain is nonlinear: then its source feels its own state."""
+        """Whether an op of the chain is nonlinear, so that the source feels its own state."""
         return any(isinstance(held.op, NonlinearOp) for held in self.ops)
 
     def bound(
         self, weights: Weights, batch: int | None = None, *, backward: bool = False
     ) -> BoundChain:
-        """The chain with these weights, named as by :meth:`weights`.
+        """The chain with these weights, with names as in :meth:`weights`.
 
-        With ``batch`` they are packed for the sweeps of so many samples, without a graph.
-        ``backward`` takes those of the way back.
+        With ``batch`` they are packed for sweeps of that many samples, without a graph.
+        ``backward`` selects the weights of the way back.
         """
         ops: list[Bound] = []
         for name, held in zip(self.ops.names(), self.ops, strict=True):
@@ -108,17 +108,17 @@ class OpChain(nn.Module):
 
 
 class Coupling(OpChain):
-    """What two layers, given by their indices, exert on each other.
+    """A coupling of two layers, given by their indices.
 
-    The target feels ``op(s_source)``, and the source ``feedback`` times the transpose,
-    ``J^T s_target``. With a feedback of 1 both derive from ``<op(s_source), s_target>``; with
-    another one they may still derive from an energy
-    (:mod:`~ffebm_dsl.physics.interfaces.reciprocity`). With ``feedback="own"`` the source feels
-    the transpose of the same ops with weights of their own, and no energy is left.
+    It adds ``op(s_source)`` to the pre-activation of the target, and ``feedback`` times
+    ``J^T s_target`` to that of the source. With a feedback of 1 both derive from
+    ``<op(s_source), s_target>``; with another one they may still derive from an energy
+    (:mod:`~ffebm_dsl.physics.interfaces.reciprocity`). With ``feedback="own"`` the way back uses
+    the transpose of the same ops with weights of their own, and there is no energy.
     ``source == target`` is a lateral coupling.
 
     Raises:
-        ValueError: a feedback that is not positive, or ``"own"`` where the ops have no weights.
+        ValueError: the feedback is not positive, or is ``"own"`` but the ops have no weights.
     """
 
     def __init__(
@@ -145,23 +145,23 @@ class Coupling(OpChain):
     def bound_back(
         self, weights: Weights, forward: BoundChain, batch: int | None = None
     ) -> BoundChain:
-        """The chain whose adjoint acts on the source; ``forward`` is the coupling bound so."""
+        """The chain whose adjoint acts on the source; ``forward`` is the chain to the target."""
         if self.own:
             return self.bound(weights, batch, backward=True)
         return forward if self.feedback == 1 else forward.scaled(float(self.feedback))
 
     def back(self, a: Tensor, b: Tensor) -> Tensor:
-        """What the source at ``a`` feels of the target at ``b``, for autograd."""
+        """The contribution of the target at ``b`` to the source at ``a``, recorded by autograd."""
         weights = self.weights()
         forward = self.bound(weights)
         return self.bound_back(weights, forward).adjoint(b, forward.forward(a)[1])
 
 
 class Drive(OpChain):
-    """``<op(u), s_layer>``: what a map's output passes on its way into a layer, one way.
+    """``<op(u), s_layer>``: a one-way connection from the output of a map to a layer.
 
     Raises:
-        ValueError: an op that is not linear; it belongs in the feedforward map.
+        ValueError: an op is not linear; it belongs in the feedforward map.
     """
 
     def __init__(self, layer: int, ops: Mapping[str, CouplingOp | OpWeights] | None = None) -> None:
@@ -174,8 +174,8 @@ class Drive(OpChain):
 class BoundChain:
     """A chain of ops with its weights.
 
-    Packed, what an adjoint spreads out behind another op is kept in a buffer that the next
-    adjoint overwrites.
+    If packed, intermediate results of adjoints are kept in buffers that the next adjoint
+    overwrites.
     """
 
     def __init__(self, names: Sequence[str], ops: Sequence[Bound], batch: int | None) -> None:
@@ -193,16 +193,16 @@ class BoundChain:
         return not (self.routed or self.nonlinear)
 
     def scaled(self, factor: float) -> BoundChain:
-        """The same map times ``factor``: in :meth:`tangent` and :meth:`adjoint`."""
+        """The chain with :meth:`tangent` and :meth:`adjoint` multiplied by ``factor``."""
         other = self.reused()
         other._factor = factor * self._factor
         return other
 
     def complex(self) -> BoundChain:
-        """The same on complex tensors.
+        """The chain for complex tensors.
 
         Raises:
-            ValueError: an op that is not holomorphic, such as max pooling.
+            ValueError: an op is not holomorphic, such as max pooling.
         """
         other = self.reused()
         other.plain = [complex_op(op) for op in self.plain]
@@ -210,13 +210,13 @@ class BoundChain:
         return other
 
     def reused(self) -> BoundChain:
-        """The same, packed weights and all, with buffers of its own."""
+        """The chain with the same packed weights and buffers of its own."""
         other = copy.copy(self)
         other._buffers = {}
         return other
 
     def forward(self, a: Tensor, routing: Routing | None = None) -> tuple[Tensor, Points]:
-        """``op(a)``, by the choices of ``routing`` if it is given, and the points."""
+        """``op(a)``, under ``routing`` if it is given, and the points."""
         return forward(self._ops, a, routing)
 
     def routing(self, points: Points) -> Routing:
@@ -231,7 +231,7 @@ class BoundChain:
         return a
 
     def offset(self) -> Tensor | None:
-        """What a chain of linear ops makes of zero, (1, *shape of its output); None: zero."""
+        """The output of a chain of linear ops for zero, (1, *shape of its output); None: zero."""
         value: Tensor | None = None
         for op in self._ops:
             assert isinstance(op, BoundOp), "only a linear op is the same at all inputs"
@@ -244,7 +244,7 @@ class BoundChain:
         return value
 
     def adjoint(self, b: Tensor, points: Points, onto: Tensor | None = None) -> Tensor:
-        """``J^T b`` at the points; with ``onto`` the sum of both, in a tensor of its own."""
+        """``J^T b`` at the points; with ``onto`` the sum of both, as a new tensor."""
         at, b = iter(reversed(points)), self._times(b)
         for k in reversed(range(len(self._ops))):
             op = self._ops[k]
@@ -259,10 +259,10 @@ class BoundChain:
         return b if onto is None else onto + b
 
     def hvp(self, da: Tensor, b: Tensor, points: Points, back: BoundChain) -> Tensor:
-        """The gradient by ``a`` of ``<da, J^T b>``, J that of ``back`` at this chain's points.
+        """The gradient by ``a`` of ``<da, J^T b>``, with J of ``back`` at this chain's points.
 
-        Where ``back`` is this chain, it is the Hessian of ``<op(a), b>`` times ``da``. An op of
-        the chain is nonlinear: otherwise there would be nothing to compute.
+        If ``back`` is this chain, it is the Hessian of ``<op(a), b>`` times ``da``. At least one
+        op of the chain must be nonlinear.
         """
         entering = tangents(back._ops, da, points)
         leaving = adjoints(back._ops, back._times(b), points)
@@ -305,7 +305,7 @@ class BoundChain:
         return x if self._factor == 1 else x * self._factor
 
     def _buffer(self, k: int, op: RoutedOp, like: Tensor) -> Tensor | None:
-        """Where op ``k`` puts its adjoint; None where no weighted op in front uses it up."""
+        """The buffer for the adjoint of op ``k``; None if no weighted op before it consumes it."""
         if not (self._packed and any(isinstance(o, BoundOp) and o.weights for o in self._ops[:k])):
             return None
         kept = self._buffers.get(k)
@@ -315,22 +315,22 @@ class BoundChain:
 
 
 class Pair(NamedTuple):
-    """The two ways through a coupling: ``there`` from source to target, and the chain whose
-    adjoint acts ``back``, which is the same one where the coupling is symmetric."""
+    """The two directions of a coupling: ``there`` from source to target, and ``back``, the chain
+    whose adjoint acts on the source; it is the same chain if the coupling is symmetric."""
 
     there: BoundChain
     back: BoundChain
 
     def reused(self) -> Pair:
-        """The same, packed weights and all, with buffers of its own."""
+        """The chain with the same packed weights and buffers of its own."""
         there = self.there.reused()
         return Pair(there, there if self.back is self.there else self.back.reused())
 
     def complex(self) -> Pair:
-        """The same on complex tensors.
+        """The chain for complex tensors.
 
         Raises:
-            ValueError: an op that is not holomorphic, such as max pooling.
+            ValueError: an op is not holomorphic, such as max pooling.
         """
         there = self.there.complex()
         return Pair(there, there if self.back is self.there else self.back.complex())
@@ -340,8 +340,8 @@ class Pair(NamedTuple):
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """``d (<op(a), db> + <da, J^T b>) / d weight``, ``ends = (a, b)``, ``moved = (da, db)``.
 
-        J is that of ``back`` where this is another chain with weights of its own. By the names
-        of the weights of ``there``, and of those of ``back`` beside them.
+        J is that of ``back``, if it has weights of its own. Keys are the names of the weights of
+        ``there`` and of ``back``.
         """
         (a, b), (da, db) = ends, moved
         there, back = self

@@ -7,11 +7,11 @@ Per sample, with angles ``s`` of the layers and drives ``u``::
               - 1/2 sum over layers of K sum_j cos(2 s_j)
 
 (oscillator Ising machines: Wang and Roychowdhury 2019, arXiv 1903.07163; trained by EP: Gower
-2025, arXiv 2505.02103). An op is linear, and acts on cosines and on sines alike.
+2025, arXiv 2505.02103). Ops are linear and act on cosines and on sines alike.
 
 phi is ``-E`` plus half the square of every angle, which is the potential of a layer of angles.
-So a sweep is a step down the energy, ``s <- s - dE/ds``, and a damped one ``s <- s - dt dE/ds``
-with ``dt = 1 - damping``.
+A sweep is therefore a step down the energy, ``s <- s - dE/ds``, and a damped one
+``s <- s - dt dE/ds`` with ``dt = 1 - damping``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ C = TypeVar("C", bound=OpChain)
 
 
 class OscillatorEnergy(Energy):
-    """phi of coupled oscillators.
+    """The energy of coupled oscillators.
 
     Args:
         layers: of angles; the attribute ``harmonic`` of their activations is K.
@@ -53,7 +53,7 @@ class OscillatorEnergy(Energy):
         self.drives = NamedModules(drives)
 
     def weights(self) -> dict[str, Tensor]:
-        """By the names of parameters; tied ones under each name that they act by."""
+        """Weights by name; tied ones under every name."""
         return {
             f"{group}.{name}.ops.{key}": weight
             for group, chains in (("couplings", self.couplings), ("drives", self.drives))
@@ -122,7 +122,7 @@ class BoundOscillator(AutogradEnergy):
 
     @cached_property
     def _fields(self) -> dict[int, Tensor]:
-        """What the drives exert on each driven layer."""
+        """The sum of the drives' contributions to each driven layer."""
         fields: dict[int, Tensor] = {}
         chains = self._bound("drives", self._energy.drives)
         for chain, drive, u in zip(chains, self._energy.drives, self.drives, strict=True):

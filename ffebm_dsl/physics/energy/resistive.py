@@ -19,7 +19,8 @@ lateral couplings is minimised exactly, with all other voltages held::
     s_j  <-  clip( (sum_i g_ij n_i + b_j [+ force_j]) / sum_i g_ij ),    n its neighbours
 
 A chain of ops is a matrix of conductances, whose sums over rows and columns are what the
-chain and its transpose make of ones; so all linear ops with entries of at least 0 will do.
+chain and its transpose give for ones. All linear ops without negative entries are therefore
+allowed.
 """
 
 from __future__ import annotations
@@ -54,15 +55,14 @@ class ResistiveEnergy(HopfieldEnergy):
     """A circuit of layers of nodes; its conductances are kept at or above 0.
 
     Args:
-        layers: in the order of their indices. Their activations say what voltages diodes
-            leave to the nodes.
+        layers: in the order of their indices. The ranges of their activations are those to
+            which diodes limit the voltages.
         couplings: by name; their weights are conductances between two layers.
         drives: by name; their weights are conductances to voltage sources. One without ops
             joins source and node by a conductance of 1.
 
     Raises:
-        ValueError: an activation that does more than to cut voltages off, or an op that is
-            not linear.
+        ValueError: an activation does more than clip voltages, or an op is not linear.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ResistiveEnergy(HopfieldEnergy):
 
     @property
     def chains(self) -> list[OpChain]:
-        """Of couplings, then of drives."""
+        """The chains of couplings, then of drives."""
         return [*self.couplings, *self.drives]
 
     @property
@@ -139,11 +139,11 @@ class BoundResistive(BoundHopfield):
     """A resistive energy at fixed conductances and source voltages.
 
     ``stiffness`` is the sum of the conductances on each node of each layer, (1, *layer shape).
-    A node that there are none on stays at 0 volt while there is no current into it.
+    A node without conductances stays at 0 volt as long as no current flows into it.
     """
 
     def _fields(self) -> dict[int, Tensor]:
-        """What sources make flow into the nodes of each driven layer at 0 volt; biases too."""
+        """The currents from sources and biases into the nodes of each driven layer at 0 volt."""
         fields: dict[int, Tensor] = {}
         like = self.drives[0]
         total = {i: like.new_zeros(1, *layer.shape) for i, layer in enumerate(self.layers)}
@@ -185,7 +185,7 @@ class BoundResistive(BoundHopfield):
         return self.current(state, layer) - self.stiffness[layer] * s + s
 
     def current(self, state: State, layer: int) -> Tensor:
-        """What would flow into the nodes of a layer if they were at 0 volt."""
+        """The currents into the nodes of a layer if they were at 0 volt."""
         return self.dynamics().pre_activation(state, layer)
 
     def net_current(self, state: State, layer: int) -> Tensor:
@@ -195,8 +195,8 @@ class BoundResistive(BoundHopfield):
     def kirchhoff_residual(self, state: State) -> Tensor:
         """The largest current into a node that its diode does not carry, (B,); 0 at rest.
 
-        A node off the ends of its range counts with the whole current into it, but with no
-        more than would bring it there.
+        Inside its range a node counts with the whole current into it, but with no more than would
+        bring it to the end of the range.
         """
         largest = []
         for i, (layer, s) in enumerate(zip(self.layers, state, strict=True)):

@@ -14,7 +14,7 @@ from ffebm_dsl.physics.interfaces import Layer, Term, Weights
 class LayerTerm(nn.Module):
     """A term with its parameters, of the layer with the index ``layer``.
 
-    Calling the module gives its present weights, as that of an op of a coupling does.
+    Calling the module returns its current weights, as for an op of a coupling.
     """
 
     def __init__(self, layer: int, term: Term) -> None:
@@ -62,7 +62,7 @@ class BoundTerm:
 def step_sizes(layers: tuple[Layer, ...], terms: list[BoundTerm]) -> dict[int, float]:
     """The step of each layer that has terms, by the bound of ``physics.interfaces.term``.
 
-    It is a constant where gradients are recorded: no fixed point depends on it.
+    Autograd treats it as a constant, as no fixed point depends on it.
     """
     curvature: dict[int, float] = {}
     with torch.no_grad():

@@ -26,16 +26,16 @@ def reset(module: nn.Module) -> None:
 class OpWeights(nn.Module):
     """The parameters of one op of a coupling, under the names that the op gives them.
 
-    Calling the module gives its present weights. That runs what ``torch.nn.utils`` hangs on
-    a module: a parametrisation computes the weight, a pruning hook masks it.
+    Calling the module returns its current weights, and runs the hooks of ``torch.nn.utils``: a
+    parametrisation computes the weight, a pruning hook masks it.
 
     With ``backward`` the op has further weights, ``backward_weight`` beside ``weight``, in its
     shape: those whose transpose acts on the way back through a coupling. A bias has none.
 
-    With ``tied_to`` it has no parameters, and gives the weights of that other module.
+    With ``tied_to`` it has no parameters and returns the weights of that other module.
 
     Raises:
-        ValueError: the other module has not the weights of this op, in these shapes.
+        ValueError: the other module lacks the weights of this op, or their shapes differ.
     """
 
     def __init__(

@@ -1,12 +1,11 @@
-"""The nudging strength at which EP's estimate is nearest to the gradient.
+"""Choice of the nudging strength at which EP's estimate has the least error.
 
 An estimate at strength b is off by a bias, which grows with b, and by a random error of size
-``n / b``. Both are measured on a batch: estimates at a row of strengths, each half as strong as
-the one before and each made twice with other noise. What differs between the two is noise. What
-both say of the difference between a strength and weaker ones is bias, whether it has an order or
-comes in jumps, as where units cross kinks (the comparison is that of Lepski 1990, Theory Probab.
-Appl. 35). Where a phase has no noise of its own, the rounding of its numbers is the noise, and what
-the tolerance leaves of the way counts with it.
+``n / b``. Both are measured on a batch, by estimates at a sequence of strengths, each half the one
+before, each made twice with different noise. The difference between the two is noise. The
+difference between a strength and weaker ones, as far as both agree on it, is bias, whether it has
+an order or comes in jumps where units cross kinks (the comparison is that of Lepski 1990, Theory
+Probab. Appl. 35). In a phase without noise, the noise is that of rounding and of the tolerance.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ def choose_beta(
     cost: Cost,
     weights: Tensor,
 ) -> float:
-    """The strongest nudge of ``contrast``, whose bias is of ``order``, with the least error.
+    """The strength of the strongest nudge of ``contrast`` that gives the least error.
 
-    Returns the reach: of a stencil the outermost nudge.
+    ``order`` is that of its bias.
     """
     size = max(float(c.abs().max()) for c in cost.gradient(equilibrium.state).values())
     if not 0 < size < math.inf:
@@ -73,9 +72,9 @@ def choose_beta(
 def _squared_bias(known: dict[int, tuple[Tensor, Tensor]], k: int, order: int) -> float:
     """The squared bias of the k-th strength, by its differences from weaker ones.
 
-    Of a bias of ``order`` a strength that is weaker by m halvings has the part ``2^(-order m)``,
-    and the difference is the rest of it. The noise of the two draws is independent, so that the
-    product of their differences has none in the mean.
+    A strength weaker by m halvings has ``2^(-order m)`` of a bias of ``order``, and the difference
+    is the rest of it. As the noise of the two estimates is independent, the product of their
+    differences is unbiased.
     """
     found = [0.0]
     for m in range(1, WEAKER + 1):
@@ -87,7 +86,7 @@ def _squared_bias(known: dict[int, tuple[Tensor, Tensor]], k: int, order: int) -
 
 
 def _vertex(squared: list[float | None]) -> float:
-    """Where between its neighbours, from -1/2 to 1/2, a least value is: by a parabola of logs."""
+    """The place of a minimum between its neighbours, -1/2 to 1/2, by a parabola of logs."""
     if any(value is None or value <= 0 for value in squared):
         return 0.0
     left, middle, right = (math.log(value) for value in squared if value is not None)
@@ -96,7 +95,7 @@ def _vertex(squared: list[float | None]) -> float:
 
 
 class _Estimates:
-    """Estimates of one gradient, at any strength and with any noise."""
+    """Estimates of one gradient at any strength, each with noise of its own."""
 
     def __init__(
         self,
@@ -113,7 +112,7 @@ class _Estimates:
         self._equilibrium = replace(equilibrium, nudged=_noisy(nudged, equilibrium))
 
     def __call__(self, reach: float, number: int) -> Tensor | None:
-        """The gradient by weights and drives, all in one; None where a phase has diverged."""
+        """The gradient by all weights and drives, flattened; None where a phase has diverged."""
         draws = replace(self._draws, seed=(self._draws.seed + number) % 2**62)
         equilibrium = replace(self._equilibrium, draws=draws)
         found = self._contrast.reaching(reach).estimate(equilibrium, self._cost, self._weights)

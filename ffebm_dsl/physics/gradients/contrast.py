@@ -1,4 +1,4 @@
-"""Equilibrium propagation's phases: nudged relaxations, and what they contrast to.
+"""The phases of equilibrium propagation and their contrast.
 
 (Scellier & Bengio 2017; centered: Laborieux et al. 2021.) See
 :class:`~ffebm_dsl.physics.interfaces.estimator.ContrastiveEstimator`.
@@ -44,7 +44,7 @@ class PhaseEnd(NamedTuple):
 def estimate(
     estimator: ContrastiveEstimator, equilibrium: Equilibrium, cost: Cost, weights: Tensor
 ) -> GradientEstimate:
-    """Relax the nudged phases, and contrast all."""
+    """Relax the nudged phases and contrast them."""
     batch, ends, solutions = len(weights), list[PhaseEnd](), list[Solution]()
     with torch.no_grad():
         # Complex numbers cost twice as much: phases that need none are relaxed without.
@@ -96,7 +96,7 @@ def contrast(
 def _read(
     ends: Sequence[PhaseEnd], read: Callable[[int, Tensor], Tensor], batch: int
 ) -> list[PhaseEnd]:
-    """The ends as they are read for the update of weights; all together, so that whatever reads
+    """The ends as weight updates read them; all together, so that whatever reads
     them is the same for each."""
     layers = zip(*(end.state for end in ends), strict=True)
     seen = [read(i, torch.cat(layer)).split(batch) for i, layer in enumerate(layers)]
@@ -111,7 +111,7 @@ def _from_response(
     weights: Tensor,
     states: Sequence[Sequence[Tensor]],
 ) -> GradientEstimate:
-    """``<response, dv/dtheta>`` at the free state, the response being what phases contrast to."""
+    """``<response, dv/dtheta>`` at the free state; the response is the contrast of states."""
     bound, free = equilibrium.bound, equilibrium.state
     scales = [torch.ones_like(weights) * -phase.weight for phase in phases]
     response = [difference(layer, scales) for layer in zip(*states, strict=True)]
@@ -135,7 +135,7 @@ def nudged_phases(
 
 
 def phase_ends(dynamics: EnergyDynamics, states: Sequence[Tensor], batch: int) -> list[PhaseEnd]:
-    """The ends of the phases that are in one batch of ``states``, relaxed by ``dynamics``."""
+    """The ends of phases that were relaxed by ``dynamics`` in one batch of ``states``."""
     routings = _routings(dynamics, states, batch)
     if isinstance(dynamics, PairedDynamics):
         states = [unpaired(s) for s in states]
@@ -154,12 +154,12 @@ def _part(solution: Solution, index: int, batch: int) -> Solution:
 
 
 def _parts(states: Sequence[Tensor], batch: int) -> list[list[Tensor]]:
-    """The states of each phase, of a batch of all."""
+    """The states of each phase in a batch of all phases."""
     return [list(part) for part in zip(*(s.split(batch) for s in states), strict=True)]
 
 
 def _routings(dynamics: EnergyDynamics, nudged: Sequence[Tensor], batch: int) -> list[Routings]:
-    """The max poolings' choices at the end of each nudged phase."""
+    """The routings at the end of each nudged phase."""
     together = dynamics.routings(nudged)
     return [
         {k: tuple(c[n * batch : (n + 1) * batch] for c in r) for k, r in together.items()}

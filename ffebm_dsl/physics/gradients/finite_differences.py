@@ -1,15 +1,14 @@
-"""Central finite differences along random directions: the judge of every estimator.
+"""Central finite differences along random directions, the reference for all estimators.
 
 A tensor of n entries is probed along ``min(n, count)`` directions: the coordinate axes
-where n is small enough, so that nothing escapes; otherwise random vectors of entries
-+-1, each of which every entry takes part in.
+where n is small enough, so that no entry is missed; otherwise random vectors of entries
++-1, so that every entry takes part in each.
 
-A central difference across a kink of the loss is no derivative. Whether one lies within a
-step is told from the loss alone, never from the gradient that is to be judged: the slopes
-ahead of the point and behind it then differ, and half their difference is the error that
-one kink makes. Such a probe is taken again with finer steps and the smoothest is kept; if no
-step is smooth enough, the probe is set aside. Where every probe has to be, there is no
-judgement.
+A central difference across a kink of the loss is not a derivative. A kink within a step is
+detected from the loss alone, never from the gradient under test: the one-sided slopes then
+differ, and half their difference is the error that one kink causes. Such a probe is repeated with
+finer steps and the smoothest is kept; if no step is smooth enough, the probe is set aside. If all
+probes are, nothing can be said.
 """
 
 from __future__ import annotations
@@ -40,14 +39,14 @@ SHRINKINGS = 3
 
 @dataclass(frozen=True)
 class Differences:
-    """The slopes of a function along those directions in which it is smooth.
+    """The slopes of a function along the directions in which it is smooth.
 
     Attributes:
-        rows: (m, *shape) the directions, m of at most ``wanted``.
+        rows: the directions, (m, *shape) with m at most ``wanted``.
         slopes: (m,) central differences along them.
         wanted: directions asked for.
-        set_aside: directions tried across which the function has a kink at every step.
-        noise: 2-norm of what rounding may have done to ``slopes``.
+        set_aside: number of directions with a kink within every step.
+        noise: bound of the 2-norm of the error of ``slopes`` by rounding.
     """
 
     rows: Tensor
@@ -58,7 +57,7 @@ class Differences:
 
     @property
     def enough(self) -> bool:
-        """Whether at least half of what was wanted is there to judge by."""
+        """Whether at least half of the wanted directions were measured."""
         return 2 * len(self.slopes) >= self.wanted
 
 
@@ -87,9 +86,9 @@ def smooth_differences(
     Args:
         start: ``value`` at 0.
         rows: (m, *shape), at least one direction.
-        spare: further directions, asked for only where some of ``rows`` are set aside.
+        spare: further directions, used only if some of ``rows`` are set aside.
         step: the first step tried.
-        floor: where all slopes are below this, they may differ by as much.
+        floor: one-sided slopes that are below this may differ by as much.
     """
     first = [_sides(value, start, row, step) for row in rows]
     scale = max(abs(ahead + behind) / 2 for ahead, behind in first)

@@ -1,4 +1,4 @@
-"""Two gradients of one tensor, compared."""
+"""Comparison of two gradients of one tensor."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Comparison:
-    """An estimate against a reference.
+    """An estimate compared with a reference.
 
     Attributes:
-        cosine: of the angle between them; 1 where both vanish, for then they are equal.
+        cosine: cosine of the angle between them; 1 if both vanish, as they are then equal.
         relative_error: ``|estimate - reference| / |reference|``; 0 where both vanish.
         norm: 2-norm of the estimate.
         reference_norm: 2-norm of the reference.
-        vanishes: whether both vanish, so that they have no direction to compare.
+        vanishes: whether both vanish, so that they have no direction.
     """
 
     cosine: float
@@ -32,7 +32,7 @@ class Comparison:
 
 
 def compare(estimate: Tensor, reference: Tensor, *, floor: float = 0.0) -> Comparison:
-    """Compare two tensors of one shape; below ``floor`` a 2-norm counts as vanishing.
+    """Compare two tensors of one shape; a 2-norm below ``floor`` counts as zero.
 
     If only one of the two vanishes, they disagree: the cosine is 0. If an entry of
     either is not finite, the cosine is 0 and the error infinite.

@@ -35,9 +35,9 @@ def phase_dynamics(
     cost: Cost,
     betas: Sequence[complex],
 ) -> tuple[EnergyDynamics, list[Tensor]]:
-    """The dynamics of an estimator's phases at ``betas``, and the states where they start.
+    """The dynamics of an estimator's phases at ``betas``, and their initial states.
 
-    All are in one batch, as of :func:`nudged_dynamics`.
+    All are in one batch, as in :func:`nudged_dynamics`.
     """
     if estimator.clamped:
         return clamped_dynamics(equilibrium, cost, betas)
@@ -54,8 +54,7 @@ def nudged_dynamics(
     ``transposed`` as in :class:`~ffebm_dsl.physics.interfaces.estimator.ContrastiveEstimator`.
 
     Raises:
-        ValueError: a complex beta in an energy that is not holomorphic, or with the loss itself
-            as cost.
+        ValueError: a complex beta and an energy that is not holomorphic, or the loss as cost.
     """
     copies, batch = len(betas), len(equilibrium.state[0])
     like, bound = equilibrium.state[0], equilibrium.bound
@@ -95,8 +94,8 @@ def clamped_dynamics(
 ) -> tuple[EnergyDynamics, list[Tensor]]:
     """The free dynamics with the cost's layers held at ``s - beta dC/ds``, for each of ``betas``.
 
-    All are in one batch, as of :func:`nudged_dynamics`; a layer is moved by as much as it would
-    feel there.
+    All are in one batch, as in :func:`nudged_dynamics`; a layer is displaced by the nudge that it
+    would feel there.
     """
     copies, bound, nudged = len(betas), equilibrium.bound, equilibrium.nudged
     start = [torch.cat([s] * copies) for s in equilibrium.state]
@@ -125,18 +124,18 @@ class _Clamped(WrappedDynamics):
         return state[layer] if layer in self.held else self.inner.update(state, layer)
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
-        """``s``, within the range of a layer that moves: what is held may be beyond its own."""
+        """Project ``s``, unless the layer is held, where it may be out of range."""
         return s if layer in self.held else self.inner.admissible(layer, s)
 
 
 def unit(bound: BoundEnergy, cost: Cost) -> float:
-    """The strength of the cost in the energy for a beta of 1: the least weight of its layers."""
+    """The strength of the cost in the energy at beta = 1: the least weight of its layers."""
     layer_weights = bound.layer_weights
     return 1.0 if layer_weights is None else min(layer_weights[i] for i in cost.layers())
 
 
 def shares(bound: BoundEnergy, cost: Cost) -> dict[int, float]:
-    """What a layer of the cost feels of a nudge, where that is not all of it."""
+    """The part of a nudge that a layer of the cost feels, where it is not all of it."""
     layer_weights, least = bound.layer_weights, unit(bound, cost)
     if layer_weights is None:
         return {}
@@ -144,7 +143,7 @@ def shares(bound: BoundEnergy, cost: Cost) -> dict[int, float]:
 
 
 def _given(equilibrium: Equilibrium, copies: int) -> Force | None:
-    """What acts in every phase, on ``copies`` of the batch."""
+    """The force that acts in every phase, on ``copies`` of the batch."""
     if equilibrium.force is None:
         return None
     rows = torch.arange(len(equilibrium.state[0]), device=equilibrium.state[0].device)

@@ -1,13 +1,13 @@
-"""Gradients sweep by sweep: EP after t nudged sweeps, autodiff through the last t free sweeps.
+"""Gradients sweep by sweep: EP after t nudged sweeps, autodiff through the last t sweeps.
 
 At a fixed point the two are equal for every t, in the limit of a small beta, where the
 nudged phase updates the groups of layers in the reverse order of the free phase (the
 gradient-descending-dynamics property: Ernoult et al. 2019; for chains of blocks
-arXiv 2409.03306). Both are computed for all t in one go: EP by one nudged relaxation that
-is looked at after every sweep, autodiff by one accumulation backward in time.
+arXiv 2409.03306). Both are computed for all t at once: EP by one nudged relaxation, read after
+every sweep, autodiff by one accumulation backward in time.
 
-Every generator yields ``sweeps + 1`` estimates, t = 0 first. The tensors of one may be
-changed by the next step: use them before.
+Every generator yields ``sweeps + 1`` estimates, t = 0 first. The next step may overwrite the
+tensors of an estimate.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ffebm_dsl.physics.relaxation import relax
 
 
 class Nudged(NamedTuple):
-    """The EP gradient after some nudged sweeps, and the states that it is taken from.
+    """The EP gradient after some nudged sweeps, and the states from which it is computed.
 
     ``states`` holds the nudged phases one after the other along the batch, in the order of
     the estimator's betas, without one that is 0.
@@ -72,7 +72,7 @@ def unrolled_transients(
 
     The sweeps start at the free state, and the cost is taken where they end; with t =
     ``sweeps`` this is the estimator ``Unrolled(sweeps)``. Of the forward pass only the states
-    between sweeps are kept; each sweep is computed once more when its turn backward comes.
+    between sweeps are kept; each sweep is computed again in the backward pass.
     """
     step = _one_sweep(equilibrium.free)
     trajectory = _trajectory(equilibrium, step, sweeps)

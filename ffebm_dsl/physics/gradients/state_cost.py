@@ -1,4 +1,4 @@
-"""Costs of a block's state: a cotangent, or the loss itself."""
+"""Costs of a block's state: a cotangent or the loss itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Devices: programmed weights, converters, and the draws that make one device of its kind."""
+"""Devices: programmed weights and converters, with their random imperfections."""
 
 from ffebm_dsl.physics.hardware.device import Device
 from ffebm_dsl.physics.hardware.quantise import quantise

@@ -1,9 +1,9 @@
-"""One device that one block is on: the same in all of its phases.
+"""The device of one block, the same in all of its phases.
 
 A call of the block programs the array once, for free and nudged phases alike, so that at
-beta = 0 every static error contrasts to exactly zero. Weight gradients are those of what the
-array holds and are applied to the numbers that it was told to hold. A device is a function of
-its seed and of the block's name: nothing of it is stored but the ranges that converters found.
+beta = 0 every static error contrasts to exactly zero. Weight gradients are taken at the weights
+that the array holds and applied to those that it was programmed with. A device is a function of
+its seed and of the block's name; only the ranges that converters find are stored.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Device(nn.Module):
     """A device and its converters.
 
     Args:
-        block: the name of the block that is on it.
-        settings: what it is.
-        layers: of the block's energy.
-        outputs: indices of the layers that the block hands on.
-        drives: how many drives the block has.
-        nonnegative: what it holds is conductances, none of which an error makes negative.
+        block: name of the block.
+        settings: settings of the device.
+        layers: layers of the block's energy.
+        outputs: indices of the block's output layers.
+        drives: number of drives of the block.
+        nonnegative: whether weights are conductances, which errors cannot make negative.
     """
 
     def __init__(
@@ -62,35 +62,35 @@ class Device(nn.Module):
 
     @property
     def reprogrammed(self) -> bool:
-        """Whether programming draws fresh numbers."""
+        """Whether programming weights draws fresh random numbers."""
         return self.settings.array is not None and self.settings.array.reprogrammed
 
     def enter(self, drives: Sequence[Tensor]) -> list[Tensor]:
-        """The drives as their converters let them in."""
+        """The drives after their converters."""
         if not self.drives:
             return [*drives]
         # Laid out as the block lays them out, and so their gradients.
         return [self.drives[str(k)](channels_last(u)) for k, u in enumerate(drives)]
 
     def leave(self, states: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """The outputs as their converters let them out."""
+        """The outputs after their converters."""
         if not self.outputs:
             return tuple(states)
         return tuple(self.outputs[str(k)](s) for k, s in enumerate(states))
 
     def let_in(self, cost: LinearCost) -> LinearCost:
-        """Cotangents per sample as their converters let them in."""
+        """The cost with its cotangents after their converters."""
         if not self.cotangents:
             return cost
         return LinearCost({i: self.cotangents[str(i)](c) for i, c in cost.cotangents.items()})
 
     def read(self, layer: int, s: Tensor) -> Tensor:
-        """A state as the update of weights sees it."""
+        """The state of a layer as weight updates see it."""
         found: Tensor = self.updates[str(layer)](s) if self.updates else s
         return found
 
     def programmed(self, weights: Mapping[str, Tensor], call: int = FIXED) -> dict[str, Tensor]:
-        """What the array holds for each weight; biases are set as they are."""
+        """The weights that the array holds; biases are exact."""
         array = self.settings.array
         if array is None:
             return dict(weights)
@@ -103,7 +103,7 @@ class Device(nn.Module):
         return {name: w if _is_bias(name) else w.clamp_min(0) for name, w in held.items()}
 
     def transposed(self, name: str, held: Tensor) -> Tensor:
-        """What of a weight acts on the way back through its coupling."""
+        """The weight that acts on the way back through its coupling."""
         array = self.settings.array
         if array is None or _is_bias(name):
             return held
@@ -117,10 +117,10 @@ class Device(nn.Module):
     def measured(
         self, gradients: dict[str, Tensor], estimator: Estimator, weights: Tensor
     ) -> dict[str, Tensor]:
-        """Gradients with the fixed error that each measured contrast has.
+        """Gradients with the fixed error of every measured contrast.
 
-        A contrast of two phases is off by the same, whatever beta is; ``weights``, (B,), are those
-        of the samples.
+        The error of a contrast of two phases does not depend on beta; ``weights``, (B,), are
+        those of the samples.
         """
         if self.settings.offset == 0 or not isinstance(estimator, ContrastiveEstimator):
             return gradients
@@ -138,7 +138,7 @@ class Device(nn.Module):
         return Numbers(numbers(FIXED), numbers(call))
 
     def _normal(self, name: str, like: Tensor, imperfection: str, call: int) -> Tensor:
-        """Standard normal numbers; drawn on the CPU in single precision, wherever they are used."""
+        """Standard normal numbers, drawn on the CPU in float32 for all devices and dtypes."""
         key = (name, imperfection, tuple(like.shape), like.dtype, like.device)
         if call == FIXED and key in self._kept:
             return self._kept[key]

@@ -1,4 +1,4 @@
-"""A converter at one place of a block's border, with the range that it has found."""
+"""A converter at the border of a block, with its calibrated range."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ffebm_dsl.physics.layout import squared_norm
 from ffebm_dsl.physics.network.whole_batch import WholeBatch
 
 CALIBRATION = 100
-"""The batches of a training after which a range stays as it is."""
+"""Number of training batches over which a range is calibrated."""
 
 SPREAD = 3.0
-"""A range is so many root mean squares: normal numbers are cut 3 times in a thousand. Both as in
-IBM's aihwkit-lightning, which starts its input ranges so."""
+"""A range in units of the root mean square: 0.3 % of normal numbers are clipped. Both values are
+those with which IBM's aihwkit-lightning initialises input ranges."""
 
 
 class Port(WholeBatch, nn.Module):
-    """Quantises tensors (B, ...); ``unipolar`` where none of what it sees is negative."""
+    """Quantises tensors (B, ...); ``unipolar`` if its inputs are never negative."""
 
     mean_square: Tensor
     batches: Tensor
@@ -39,7 +39,7 @@ class Port(WholeBatch, nn.Module):
         return straight_through(x, low, high, self.converter.levels(unipolar=self.unipolar))
 
     def limit(self, x: Tensor) -> float:
-        """The largest magnitude that is told apart: stated, or found, ``x`` being next."""
+        """The range: given, or calibrated with ``x`` as the next input."""
         if self.converter.range is not None:
             return self.converter.range
         if self.training and int(self.batches) < CALIBRATION:
@@ -49,7 +49,7 @@ class Port(WholeBatch, nn.Module):
         return max(SPREAD * math.sqrt(square), torch.finfo(x.dtype).tiny)
 
     def _learn(self, x: Tensor) -> None:
-        """Take a batch into the mean, over all processes."""
+        """Include a batch, over all processes, in the mean."""
         part, own = self.part, x
         if part is not None and part.reduce is not None:
             # Of phases one after the other; a process without a sample has one that counts not.
@@ -70,5 +70,5 @@ class Port(WholeBatch, nn.Module):
 
 
 def _sum_of_squares(x: Tensor) -> Tensor:
-    """In double precision over samples, so that how they are shared decides no digit."""
+    """The sum of squares, in float64 so that it does not depend on how samples are shared."""
     return squared_norm([x.detach()]).double().sum()

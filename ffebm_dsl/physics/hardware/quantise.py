@@ -1,4 +1,4 @@
-"""Uniform quantisers, straight through for gradients."""
+"""Uniform quantisers with straight-through gradients."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 def quantise(x: Tensor, low: float, high: float, levels: int) -> Tensor:
-    """``x`` at the nearest of so many levels from ``low`` to ``high``, both included.
+    """Round ``x`` to the nearest of ``levels`` levels from ``low`` to ``high``, inclusive.
 
-    Halfway between two levels it goes to the even one, outside the range to the end. An odd number
-    of levels has one in the middle, which comes out exactly.
+    Halfway between two levels it is rounded to the even one; outside the range it is clipped. The
+    middle level of an odd number of levels is represented exactly.
     """
     step = (high - low) / (levels - 1)
     # Counted from the middle where that is a level, so that a 0 there stays 0.

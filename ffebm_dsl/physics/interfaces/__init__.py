@@ -1,7 +1,7 @@
-"""What the physics asks of its parts: activations, ops, energies, solvers, estimators.
+"""Interfaces of the physics: activations, ops, energies, solvers, estimators.
 
-Abstract classes and the values that they exchange. Importing them does not import torch, so
-that a construct's file can derive from them.
+Abstract classes and the values they exchange. Importing this package does not import torch, so
+the file of a construct can derive from its classes at no cost.
 """
 
 from ffebm_dsl.physics.interfaces.activation import Activation

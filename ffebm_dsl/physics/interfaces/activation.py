@@ -1,14 +1,14 @@
 """Activations and the potentials they come from.
 
-A layer's potential ``G`` and its activation ``sigma`` are one thing seen twice:
+A layer's potential ``G`` and its activation ``sigma`` determine each other:
 ``sigma = (grad G)^-1``. The fixed point ``s = sigma(d phi / d s)`` is therefore where
 the energy ``G(s) - phi(s)`` is stationary, and for a clipped activation where it is
 minimal subject to the clip. With a slope ``a``, ``sigma_a(v) = sigma(a v)`` and
 ``G_a = G / a``.
 
 Methods work on states (B, *layer shape), element by element; an activation that mixes the
-entries of a sample, as softmax does, says so. What an activation does may depend on the unit or
-channel, the second dimension.
+entries of a sample, as softmax does, says so. An activation may differ between units or
+channels, the second dimension.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Activation(ABC):
         """``sigma(v)``: the state at which the layer rests under the pre-activation ``v``."""
 
     def overwrite(self, v: Tensor) -> Tensor:
-        """``sigma(v)``, in the memory of ``v`` where that saves time; no graph may need ``v``."""
+        """``sigma(v)``, in place where that saves time; no autograd graph may need ``v``."""
         return self(v)
 
     @abstractmethod
@@ -66,7 +66,7 @@ class Activation(ABC):
         """``d sigma / d v``; at a kink the value that PyTorch's autograd takes.
 
         Raises:
-            TypeError: sigma mixes entries, so that this would be no tensor of the shape of ``v``.
+            TypeError: sigma mixes entries, so its derivative is not a tensor of the shape of ``v``.
         """
 
     def jvp(self, v: Tensor, t: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Activation(ABC):
     def potential(self, s: Tensor) -> Tensor:
         """``G(s)``, entry by entry, for ``s`` in the closed range of the activation.
 
-        Of an activation that mixes entries the sum of these is G.
+        If the activation mixes entries, only the sum over entries is defined as G.
 
         Raises:
             TypeError: sigma has no inverse.
@@ -85,26 +85,26 @@ class Activation(ABC):
 
     @property
     def steepness(self) -> float:
-        """A bound of the derivative; the slope, where a kind of activation says nothing else."""
+        """An upper bound of the derivative; by default the slope."""
         return self.slope
 
     @property
     def clip(self) -> tuple[float, float]:
-        """The states at which sigma is cut off, and where it therefore has its kinks."""
+        """The lower and upper states at which sigma is clipped, where it has its kinks."""
         return -math.inf, math.inf
 
     @property
     def range(self) -> tuple[float, float]:
-        """A closed interval that holds all values of sigma, of all units together."""
+        """A closed interval that contains all values of sigma, over all units."""
         return self.clip
 
     def project(self, s: Tensor) -> Tensor:
-        """``s``, overwritten by the nearest states that the layer can take."""
+        """Project ``s`` in place onto the states that the layer can take."""
         low, high = self.range
         return s if low == -math.inf and high == math.inf else s.clamp_(low, high)
 
     def cut_off(self, s: Tensor) -> tuple[Tensor, Tensor]:
-        """Which of the states ``s`` are at a lower, and which at an upper end of ``clip``."""
+        """Masks of the states ``s`` that are at the lower and at the upper end of ``clip``."""
         low, high = self.clip
         return s <= low, s >= high
 
@@ -114,6 +114,6 @@ class Activation(ABC):
         return (v - low / self.slope).abs().minimum((v - high / self.slope).abs())
 
     def crossed(self, s: Tensor, other: Tensor) -> Tensor:
-        """Where exactly one of two states is cut off: a kink lies between them."""
+        """Mask of entries where one of two states is clipped: a kink lies between them."""
         (low, high), (other_low, other_high) = self.cut_off(s), self.cut_off(other)
         return (low != other_low) | (high != other_high)

@@ -1,4 +1,4 @@
-"""An energy at fixed weights and drives: what relaxations and estimators work with.
+"""An energy at fixed weights and drives, as relaxations and estimators use it.
 
 Shapes: a state is a sequence with one tensor per layer, (B, *layer shape).
 """
@@ -35,12 +35,12 @@ class Layer:
 
 
 class Force(Protocol):
-    """What is added to the pre-activation of some layers: a nudge, noise, an offset."""
+    """A term added to the pre-activations of some layers: a nudge, noise or an offset."""
 
     def onto(self, v: Tensor, layer: int, state: State, *, overwrite: bool) -> Tensor:
         """``v``, (B, *layer shape), plus the force on that layer at ``state``.
 
-        With ``overwrite`` in the memory of ``v``; ``v`` itself where there is no force.
+        Computed in place if ``overwrite``; ``v`` itself where no force acts.
         """
 
     def select(self, rows: Tensor) -> Force:
@@ -49,19 +49,19 @@ class Force(Protocol):
 
 @runtime_checkable
 class Restoring(Protocol):
-    """A force on layers that falls in proportion to the layer's own state."""
+    """A force that decreases linearly with the state of the layer on which it acts."""
 
     def curvature(self, layer: int) -> Tensor | None:
-        """By how much the force falls per unit of every entry of the layer's state, (B,).
+        """Minus the derivative of the force with respect to the layer's state, (B,).
 
-        None where it does not, or not by the same at every state. An energy with minima in
-        closed form so finds the one under the force in one update.
+        None where it is not one constant for all entries. An energy whose minima are known in
+        closed form uses it to find the minimum under the force in one update.
         """
 
 
 @dataclass(frozen=True)
 class Forces:
-    """The sum of several forces, in their order."""
+    """The sum of several forces, added in order."""
 
     parts: tuple[Force, ...]
 
@@ -76,14 +76,14 @@ class Forces:
 
 
 def summands(force: Force | None) -> tuple[Force, ...]:
-    """The forces whose sum ``force`` is, in their order."""
+    """The forces that add up to ``force``, in order."""
     if force is None:
         return ()
     return force.parts if isinstance(force, Forces) else (force,)
 
 
 def curvature(force: Force | None, layer: int) -> Tensor | None:
-    """By how much a force, or the sum of its parts, falls per unit of the layer's state, (B,)."""
+    """The sum of :meth:`Restoring.curvature` over the parts of a force, (B,)."""
     acting: tuple[object, ...] = summands(force)
     known = [part.curvature(layer) for part in acting if isinstance(part, Restoring)]
     found = [each for each in known if each is not None]
@@ -91,16 +91,16 @@ def curvature(force: Force | None, layer: int) -> Tensor | None:
 
 
 def together(*forces: Force | None) -> Force | None:
-    """What acts when all of these do."""
+    """The sum of these forces; None without any."""
     given = tuple(force for force in forces if force is not None)
     return Forces(given) if len(given) > 1 else next(iter(given), None)
 
 
 class EnergyDynamics(Dynamics, Protocol):
-    """An update rule of a block's state."""
+    """The update rule of the state of a block."""
 
     def routings(self, state: State) -> Routings:
-        """The choices of routed ops at ``state``, or the ones that are kept; none without such."""
+        """Routings of the routed ops: those that are kept, or else those chosen at ``state``."""
 
     def select(self, rows: Tensor) -> EnergyDynamics:
         """The dynamics of the samples ``rows`` (indices into the batch) alone."""
@@ -108,7 +108,7 @@ class EnergyDynamics(Dynamics, Protocol):
 
 @dataclass(frozen=True)
 class WrappedDynamics:
-    """The dynamics ``inner``; a subclass changes some of what they do."""
+    """Dynamics that delegate to ``inner``; a subclass overrides some of the methods."""
 
     inner: EnergyDynamics
 
@@ -144,7 +144,7 @@ class WrappedDynamics:
 
 
 class EnergyGradient(NamedTuple):
-    """Derivatives by weights, under their names, and by drives, (B, *drive shape) each."""
+    """Derivatives with respect to weights, by name, and to drives, (B, *drive shape) each."""
 
     weights: dict[str, Tensor]
     drives: list[Tensor]
@@ -161,7 +161,7 @@ def per_sample(weights: Tensor, like: Tensor) -> Tensor:
 
 
 def difference(states: Sequence[Tensor], scales: Sequence[Tensor]) -> Tensor:
-    """``sum of scales[k] * states[k]`` by differences: the scales, (B,) each, add up to zero.
+    """``sum of scales[k] * states[k]``, by differences; the scales, (B,) each, sum to zero.
 
     Raises:
         ValueError: fewer than two states.
@@ -180,8 +180,8 @@ class BoundEnergy(ABC):
     """One energy at fixed weights and drives.
 
     Attributes:
-        layers: of the energy.
-        drives: (B, *drive shape) each, at least one.
+        layers: the layers of the energy.
+        drives: (B, *drive shape) each; there is at least one.
         weights: by name.
     """
 
@@ -191,28 +191,28 @@ class BoundEnergy(ABC):
 
     @property
     def layer_weights(self) -> tuple[float, ...] | None:
-        """w of ``E = sum w_i G_i - phi``; None where the pre-activations derive from no energy."""
+        """The w of ``E = sum w_i G_i - phi``; None where no energy exists."""
         return (1.0,) * len(self.layers)
 
     @abstractmethod
     def repeated(self, copies: int) -> BoundEnergy:
-        """The same for a batch of ``copies`` times the samples, one copy after the other."""
+        """The same energy for a batch with every sample ``copies`` times, copy after copy."""
 
     def complex(self) -> BoundEnergy:
-        """The same as a holomorphic function of complex states, at the same real drives.
+        """The same energy as a holomorphic function of complex states, at the same real drives.
 
         Its dynamics take complex states, and its :meth:`contrast` gives the real part.
 
         Raises:
-            ValueError: it is none, or is not known to be one.
+            ValueError: the energy is not holomorphic, or not known to be.
         """
         raise ValueError(f"{type(self).__name__} is not known to be holomorphic")
 
     @abstractmethod
     def differentiable(self) -> BoundEnergy:
-        """The same at drives and weights that are leaves requiring a gradient.
+        """The same energy at drives and weights that are leaves requiring a gradient.
 
-        What its dynamics compute is recorded for autograd.
+        Autograd records what its dynamics compute.
         """
 
     @abstractmethod
@@ -228,8 +228,8 @@ class BoundEnergy(ABC):
 
         Args:
             force: acts on the pre-activations.
-            routings: choices of routed ops, kept from the start.
-            freeze_after: keep the choices made after so many sweeps; -1: never.
+            routings: routings that are kept from the start.
+            freeze_after: number of sweeps after which routings are kept; -1: never.
             from_zero: the relaxation starts at the zero state.
         """
 
@@ -253,7 +253,7 @@ class BoundEnergy(ABC):
         start at ``state``, without gradients enabled.
 
         Raises:
-            NotImplementedError: this kind of energy has none.
+            NotImplementedError: this kind of energy has no such dynamics.
         """
         raise NotImplementedError(f"{type(self).__name__} cannot relax displacements transposed")
 
@@ -263,10 +263,10 @@ class BoundEnergy(ABC):
     ) -> EnergyGradient:
         """``sum over k and samples of scales[k] * d phi(states[k]) / d(weights, drives)``.
 
-        There must be a phi.
+        The block must have an energy.
         ``scales`` are (B,) each and add up to zero, as a finite difference's do; of complex
         ones the real parts do, and the last state is real. The drives' gradients are per
-        sample. ``routings`` gives the choices of routed ops by state.
+        sample. ``routings`` holds the routings at each of the states.
         """
 
     @abstractmethod
@@ -280,11 +280,11 @@ class BoundEnergy(ABC):
         """``v = (d phi / d s_layer) / w_layer``, (B, *layer shape)."""
 
     def routings(self, state: State) -> Routings:
-        """The choices of routed ops at ``state``; none without such ops."""
+        """The routings of the routed ops at ``state``."""
         return {}
 
     def quantities(self, state: State) -> dict[str, Tensor]:
-        """What a record holds of equilibria beside the relaxation: (B,) in SI units, by name."""
+        """Physical quantities at an equilibrium for the record, (B,) in SI units, by name."""
         return {}
 
     def zero_state(self) -> list[Tensor]:

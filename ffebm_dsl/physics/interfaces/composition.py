@@ -1,11 +1,10 @@
-"""Which ops of a chain are computed as one, because that takes fewer products.
+"""Composition of linear ops in a chain, where it takes fewer multiplications.
 
-A convolution behind another is one convolution with a larger kernel and the product of both
-strides: of ``conv2d(kernel=3) |> avg_pool2d(2)`` each output then takes 16 products for each
-input channel instead of 4 times 9. Ops that only reshape join the matrix behind them, which
-then takes images as they lie in memory. A composition is equal to its ops in exact arithmetic.
-
-``LinearOp.stencil`` and ``LinearOp.matrix`` are all that is asked of an op.
+Two convolutions in a row are one convolution with a larger kernel and the product of both
+strides: in ``conv2d(kernel=3) |> avg_pool2d(2)`` each output then takes 16 multiplications for
+each input channel instead of 4 times 9. Ops that only reshape are merged into the matrix that
+follows, which then takes images in the order in which they are stored. A composition equals its
+ops in exact arithmetic. Of an op it uses ``LinearOp.stencil`` and ``LinearOp.matrix`` alone.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def compositions(ops: Sequence[CouplingOp]) -> list[tuple[int, ...]]:
-    """The indices of a chain's ops, those that are composed together."""
+    """Groups of indices of the ops of a chain; each group is composed into one op."""
     groups: list[tuple[int, ...]] = []
     for k, op in enumerate(ops):
         if groups and _composes([ops[i] for i in groups[-1]], op):
@@ -32,7 +31,7 @@ def compositions(ops: Sequence[CouplingOp]) -> list[tuple[int, ...]]:
 
 
 class Composed(LinearOp):
-    """Linear ops one after the other, with the weights of the whole."""
+    """Several linear ops as one, with the weights of all of them."""
 
     def __init__(self, ops: Sequence[LinearOp]) -> None:
         self.in_shape, self.out_shape = ops[0].in_shape, ops[-1].out_shape
@@ -47,7 +46,7 @@ class Composed(LinearOp):
 
     @property
     def form(self) -> str:
-        """What it is, in words."""
+        """A description in words."""
         s = self.stencil()
         if s is None:
             return "a matrix that takes images as they lie in memory"
@@ -58,7 +57,7 @@ class Composed(LinearOp):
 
     @property
     def macs(self) -> int:
-        """Products for one sample."""
+        """Multiplications for one sample."""
         stencil = self.stencil()
         if stencil is None:
             return prod(self.out_shape) * prod(self.in_shape)
@@ -85,7 +84,7 @@ def _composes(group: Sequence[CouplingOp], op: CouplingOp) -> bool:
 
 
 def _saves(group: Sequence[LinearOp], op: LinearOp) -> bool:
-    """Whether one convolution does what ``group`` and ``op`` do with fewer products."""
+    """Whether one convolution replaces ``group`` and ``op`` with fewer multiplications."""
     before, after = Composed(group).stencil(), op.stencil()
     if before is None or after is None or not {"weight"} & set(group[0].weight_shapes()):
         return False
@@ -100,14 +99,14 @@ def _saves(group: Sequence[LinearOp], op: LinearOp) -> bool:
 
 
 def products(op: LinearOp, channels: int) -> int:
-    """Products of a convolution for one sample of so many channels."""
+    """Multiplications of a convolution for one sample with this many channels."""
     stencil = op.stencil()
     assert stencil is not None
     return prod(op.out_shape) * channels // stencil.groups * stencil.taps
 
 
 def joined(first: Stencil, after: Stencil) -> Stencil:
-    """The convolution ``after`` behind ``first``; it has no padding."""
+    """The composition of ``first`` and then ``after``, which has no padding."""
     axes = list(zip(first.stride, first.span, after.stride, after.span, strict=True))
     kernel = [stride * (reach - 1) + span for stride, span, _, reach in axes]
     strides = [one * other for one, _, other, _ in axes]

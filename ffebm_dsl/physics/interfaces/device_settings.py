@@ -1,8 +1,8 @@
-"""What a device is made of: arrays that hold weights, converters at its border.
+"""Settings of a device: arrays that hold weights, converters at its border.
 
-Both are values. What is random in them is drawn for them: *fixed* numbers are a property of the
-device, the same in every phase and for as long as it exists; *fresh* ones are drawn anew each
-time that weights are programmed.
+Both are values without state. Their random numbers are passed in: *fixed* numbers are a property
+of the device and stay the same for as long as it exists; *fresh* ones are drawn anew each time
+weights are programmed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Transposed: TypeAlias = "Callable[[str, Tensor], Tensor]"
 
 
 class Numbers(NamedTuple):
-    """Where the random numbers for one tensor of weights come from."""
+    """Sources of the random numbers for one weight tensor."""
 
     fixed: Normal
     fresh: Normal
@@ -38,10 +38,10 @@ class Array(ABC):
 
     @abstractmethod
     def programmed(self, weight: Tensor, numbers: Numbers) -> Tensor:
-        """What the array holds when it was told to hold ``weight``."""
+        """The weights that the array holds after it was programmed with ``weight``."""
 
     def transposed(self, held: Tensor, numbers: Numbers) -> Tensor:
-        """What acts on the way back through a coupling, where ``held`` acts on the way there."""
+        """The weights of the way back through a coupling whose forward weights are ``held``."""
         return held
 
     @property
@@ -60,12 +60,12 @@ class Converter:
     """A uniform quantiser.
 
     Attributes:
-        bits: its resolution, 1 or more.
-        range: the largest magnitude that it represents; None: 3 root mean squares of what it
-            sees in the first batches of a training.
+        bits: resolution, 1 or more.
+        range: the largest magnitude that it represents; None: three times the root mean square
+            of its input over the first batches of training.
 
     Raises:
-        ValueError: bits or range that no converter has.
+        ValueError: ``bits`` below 1, or a ``range`` that is not positive.
     """
 
     bits: int
@@ -76,21 +76,21 @@ class Converter:
             raise ValueError(f"no converter has {self.bits} bits on a range of {self.range}")
 
     def levels(self, *, unipolar: bool) -> int:
-        """2^bits from 0 on; one less on a range symmetric about 0, which so has 0 as a level."""
+        """Number of levels: 2^bits; one less on a range symmetric about 0, so that 0 is a level."""
         levels: int = 2**self.bits
         return levels if unipolar else max(levels - 1, 2)
 
 
 @dataclass(frozen=True)
 class DeviceSettings:
-    """What a device is; None: ideal there.
+    """The settings of a device; None means ideal.
 
     Attributes:
         array: what holds the weights.
         drives, cotangents: converters into the analog side.
         outputs, updates: converters out of it.
         offset: standard deviation, over weights, of a fixed error of every measured contrast.
-        seed: which device of its kind it is.
+        seed: distinguishes devices with the same settings.
     """
 
     array: Array | None = None

@@ -1,4 +1,4 @@
-"""What a gradient estimator of an energy block takes and gives.
+"""Interface of the gradient estimators of energy blocks.
 
 A block's equilibrium ``s*`` feeds a cost ``C`` per sample: either ``<cotangent, s_out>``,
 with the cotangent handed down by the digital maps behind the block (Nest & Ernoult,
@@ -26,17 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Equilibrium:
-    """A block after its free phase: where estimators start.
+    """A block after its free phase, from which estimators start.
 
     Attributes:
         bound: the block's energy at the weights and drives of the forward pass.
         state: the free state, one tensor per layer.
         free: settings of the free phase.
         nudged: settings of the nudged phases.
-        routings: the max poolings' choices, where the free phase froze them.
-        force: what acts on the pre-activations in every phase, if anything does.
-        draws: where the noise of this call comes from, if its settings have any.
-        read: how the state of a layer is read for the update of weights; None: as it is.
+        routings: routings of the max poolings, where the free phase froze them.
+        force: a force that acts in every phase, or None.
+        draws: source of the noise of this call; None: no noise.
+        read: maps a layer's index and state to the state that weight updates see; None: the
+            state itself.
     """
 
     bound: BoundEnergy
@@ -50,10 +51,10 @@ class Equilibrium:
 
 
 class Cost(ABC):
-    """A cost per sample of the block's state, with the parameters that it holds itself."""
+    """A cost per sample as a function of the block's state, with parameters of its own."""
 
     def parameters(self) -> list[nn.Parameter]:
-        """Trainable parameters inside the cost (a readout's); none for a cotangent."""
+        """Trainable parameters of the cost, such as those of a readout."""
         return []
 
     @abstractmethod
@@ -65,8 +66,7 @@ class Cost(ABC):
         """``dC/ds`` per sample at ``state``, for the layers that C depends on."""
 
     def curvature(self, layer: int) -> float:
-        """The second derivative of C by every entry of the layer's state, where that is one
-        number and there are no mixed ones; else 0."""
+        """The c for which the Hessian of C by the layer's state is c times the identity; else 0."""
         return 0.0
 
     @abstractmethod
@@ -82,7 +82,7 @@ class GradientEstimate(NamedTuple):
     """Gradients of ``sum weight * C`` and the solves behind them.
 
     Attributes:
-        weights: by name, as the energy's; one that is missing is zero.
+        weights: gradients by name of the weight; a missing one is zero.
         drives: aligned with the drives, (B, *drive shape) each.
         cost_parameters: aligned with ``cost.parameters()``.
         solutions: each solve under its phase's name: ``nudged`` or ``adjoint``.
@@ -95,7 +95,7 @@ class GradientEstimate(NamedTuple):
 
 
 class Estimator(ABC):
-    """A way to differentiate a cost through a block's equilibrium."""
+    """A method of differentiating a cost through the equilibrium of a block."""
 
     random: bool = False
     """Whether an estimate depends on the seed of its call beyond the noise of its phases."""
@@ -105,14 +105,14 @@ class Estimator(ABC):
         """The gradient of ``sum over samples weights * C(s*)``; ``weights`` is (B,)."""
 
     def drawn(self, seed: int) -> Estimator:
-        """The estimator of the call with that seed."""
+        """The estimator to use in the call with this seed."""
         return self
 
 
 class Phase(NamedTuple):
-    """A phase of EP: its nudging strength, and the weight of ``dF/dtheta`` at its end.
+    """A phase of EP: its nudging strength and the weight of ``dF/dtheta`` at its end.
 
-    A complex strength makes a phase of complex states, in an energy that is holomorphic.
+    A complex strength requires a holomorphic energy; the states are then complex.
     """
 
     beta: complex
@@ -120,7 +120,7 @@ class Phase(NamedTuple):
 
 
 class ContrastiveEstimator(Estimator):
-    """Equilibrium propagation in a number of phases.
+    """Equilibrium propagation with any number of phases.
 
     With the total energy ``F = E + beta C``, relaxed to ``s(beta)`` from the free state, the
     gradient of ``C(s*)`` for a weight or a drive is the derivative of ``dF/dtheta`` by beta
@@ -152,16 +152,16 @@ class ContrastiveEstimator(Estimator):
     """-1 where the signs of all nudges have been turned round."""
 
     def drawn(self, seed: int) -> ContrastiveEstimator:
-        """The contrast with the sign that the seed gives all of its nudges."""
+        """The estimator with the sign of its nudges drawn from the seed, if it is random."""
         # The lowest bit: a seed of torch's generator is uniform.
         return _Scaled(self, -1.0) if self.random and seed % 2 else self
 
     @property
     @abstractmethod
     def phases(self) -> tuple[Phase, ...]:
-        """The phases, at most one of them free (beta 0); their weights add up to 0.
+        """The phases, at most one of them free (beta 0); the real parts of their weights sum to 0.
 
-        Of complex ones the real parts do, and they come before the real phases.
+        Complex phases come before the real ones.
         """
 
     @property
@@ -180,7 +180,7 @@ class ContrastiveEstimator(Estimator):
         return max(abs(beta) for beta in self.nudges)
 
     def reaching(self, beta: float) -> ContrastiveEstimator:
-        """The same contrast with phases scaled so that the strongest nudge is ``beta``."""
+        """The same estimator with phases scaled so that the strongest nudge is ``beta``."""
         return _Scaled(self, beta / self.reach)
 
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
@@ -191,21 +191,21 @@ class ContrastiveEstimator(Estimator):
 
 @dataclass(frozen=True)
 class AutomaticEstimator(Estimator):
-    """A contrast whose strength is measured: where bias and noise together are least.
+    """A contrastive estimator that measures the strength with the least squared error.
 
-    A block measures once and keeps what was found, until it is told to measure anew; asked by
-    itself, the estimator measures for every estimate.
+    A block measures once and keeps the result until it is told to measure again; used without a
+    block, the estimator measures for every estimate.
 
     Attributes:
-        contrast: the phases, at any strength.
-        order: of their bias in the strength.
+        contrast: the estimator, at any strength.
+        order: order of its bias in the strength.
     """
 
     contrast: ContrastiveEstimator
     order: int
 
     def choose(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> float:
-        """The strength of the strongest nudge with the least error, for this equilibrium."""
+        """The strength of the strongest nudge that gives the least error at this equilibrium."""
         from ffebm_dsl.physics.gradients.automatic import choose_beta
 
         return choose_beta(self.contrast, self.order, equilibrium, cost, weights)

@@ -1,16 +1,17 @@
-"""Noise in relaxations, keyed so that it is a function of its place alone.
+"""Noise in relaxations, reproducible sample by sample.
 
-What a unit meets is drawn from ``(seed of the call, phase, place of the noise among those of the
-phase, layer, move of the layer, sample)``: it does not depend on which other samples have come
-to rest, nor on how processes share a batch.
+The noise on a unit is a function of ``(seed of the call, phase, index of the noise among those of
+the phase, layer, update of the layer, sample)``. It depends neither on which other samples have
+converged nor on how processes share a batch.
 
-A call draws ``PLACES`` more normal numbers than a batch of its largest layer takes, once for all
-of its phases: numbers of its own for every move would take longer than the sweep that they disturb.
-Every move takes a window at a random place of them, with a random sign; where a batch holds every
-sample several times, so does every copy. So numbers are independent in one move of one copy and
-between calls. Between moves, copies and phases a number, or its negative, occurs again at other
-units and samples; as either sign is as likely, they are uncorrelated. The variance of a gradient
-was 0.81 to 1.10 times that by numbers of its own for every move (docs/numerics.md).
+A call draws one table of normal numbers for all of its phases, ``PLACES - 1`` more than a batch of
+its largest layer needs: drawing new numbers for every update would take longer than the sweep
+itself. Each update adds a window of the table, at a random offset and with a random sign; in a
+batch that contains every sample several times, each copy has a window of its own. Numbers are
+therefore independent within one window and between calls. Two windows may contain the same number
+at different units or samples, with equal or opposite sign; as both are equally likely, windows are
+uncorrelated. The variance of a gradient was 0.81 to 1.10 times that with new numbers in every
+update (docs/numerics.md).
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Noise(ABC):
-    """One kind of noise of a phase, drawn anew whenever a layer moves.
+    """One kind of noise of a phase, drawn anew for every update of a layer.
 
-    A kind acts on pre-activations by a force, or it changes the dynamics.
+    It either adds a force to the pre-activations or wraps the dynamics.
 
     Attributes:
-        deviation: its strength, usually a standard deviation; 0 is no noise, bit for bit.
+        deviation: strength, usually a standard deviation; at 0 results are bit-identical to those
+            without noise.
 
     Raises:
         ValueError: a negative deviation.
@@ -50,19 +52,19 @@ class Noise(ABC):
             raise ValueError(f"noise must be at least 0, not {self.deviation}")
 
     def force(self, stream: Stream) -> Force | None:
-        """What is added to pre-activations; None where it acts elsewhere."""
+        """The force on pre-activations; None where the noise acts elsewhere."""
         return None
 
     def disturbed(self, dynamics: EnergyDynamics, stream: Stream) -> EnergyDynamics:
-        """The dynamics with the noise in it that is no force."""
+        """The dynamics with the noise that is not a force."""
         return dynamics
 
 
 class PreActivationNoise(Noise):
-    """Noise on ``v = d phi / d s``, with that standard deviation in its units.
+    """Normal noise on ``v = d phi / d s``, with standard deviation ``deviation`` in units of v.
 
-    It acts where the reference code of Laborieux and Zenke (NeurIPS 2022) adds it: before the
-    activation, anew in every sweep and with all strengths of the nudge.
+    It is added as in the reference code of Laborieux and Zenke (NeurIPS 2022): before the
+    activation, anew in every sweep, in free and nudged phases.
     """
 
     def force(self, stream: Stream) -> Force:
@@ -82,20 +84,20 @@ class _NoiseForce:
 
 
 PLACES = 1 << 14
-"""The least number of places at which a window may be."""
+"""The least number of offsets of a window."""
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Where the noise of one call of a block comes from.
+    """The source of the noise of one call of a block.
 
     Attributes:
-        seed: of the call.
-        total: samples of the whole batch, of which this process may have a part.
-        first: the place of this process's first sample in it.
-        count: how many samples this process has.
-        units: of the largest layer.
-        device: of the states.
+        seed: seed of the call.
+        total: number of samples of the whole batch, which processes may share.
+        first: index in it of the first sample of this process.
+        count: number of samples of this process.
+        units: number of units of the largest layer.
+        device: device of the states.
     """
 
     seed: int
@@ -107,7 +109,7 @@ class Draws:
 
     @cached_property
     def numbers(self) -> Tensor:
-        """Standard normal numbers and their negatives, (2, n), in float32 for all states."""
+        """Standard normal numbers and their negatives, (2, n) float32."""
         import torch
 
         generator = torch.Generator(self.device).manual_seed(self.number("numbers"))
@@ -116,7 +118,7 @@ class Draws:
         return numbers
 
     def number(self, *place: object) -> int:
-        """A number of 63 bits that is a function of the seed and the place."""
+        """A hash of the seed and ``place``, in 63 bits."""
         key = repr((self.seed, *place)).encode()
         return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") >> 1
 
@@ -125,22 +127,22 @@ class Stream:
     """The normal numbers of one noise in one phase.
 
     Args:
-        draws: of the call.
-        key: names the phase and the noise in it.
-        copies: how often every sample occurs, one copy of the batch after the other; each copy
-            has numbers of its own.
+        draws: the source of noise of the call.
+        key: identifies the phase and the noise in it.
+        copies: how many times the batch contains every sample, copy after copy; each copy has
+            numbers of its own.
     """
 
     def __init__(self, draws: Draws, key: str, copies: int = 1) -> None:
         self._draws, self._key, self._copies = draws, key, copies
-        self._moves: dict[int, int] = {}
+        self._updates: dict[int, int] = {}
         self._windows: dict[int, Tensor] = {}
         self._rows: Tensor | None = None
 
     def onto(self, v: Tensor, layer: int, deviation: float, *, overwrite: bool) -> Tensor:
-        """``v``, (B, *layer shape), plus ``deviation`` times the numbers of the layer's next move.
+        """``v``, (B, *layer shape), plus ``deviation`` times the numbers of the next update.
 
-        With ``overwrite`` in the memory of ``v``. The noise of complex numbers is real.
+        Computed in place if ``overwrite``. The noise on complex numbers is real.
         """
         import torch
 
@@ -157,19 +159,19 @@ class Stream:
         return sum_
 
     def _drawn(self, layer: int, shape: torch.Size) -> list[Tensor]:
-        """The numbers of each copy, (own samples, *layer shape), not to be changed."""
-        move = self._moves[layer] = self._moves.get(layer, -1) + 1
+        """The numbers of each copy, (count, *layer shape); views that must not be changed."""
+        update = self._updates[layer] = self._updates.get(layer, -1) + 1
         if layer not in self._windows:
             self._windows[layer] = self._all_windows(shape)
         windows = self._windows[layer]
         found = []
         for k in range(self._copies):
-            place, sign = divmod(self._draws.number(self._key, layer, move, k), 2)
+            place, sign = divmod(self._draws.number(self._key, layer, update, k), 2)
             found.append(windows[sign, place % windows.shape[1]])
         return found
 
     def _all_windows(self, shape: torch.Size) -> Tensor:
-        """Views of the same numbers, (2, places, own samples, *layer shape)."""
+        """All windows as views of one table, (2, offsets, count, *layer shape)."""
         draws, image = self._draws, len(shape) == 3
         # Channels last in memory, as states are.
         laid = (*shape[1:], shape[0]) if image else tuple(shape)
@@ -178,9 +180,9 @@ class Stream:
         return windows.movedim(-1, 3) if image else windows
 
     def select(self, rows: Tensor) -> Stream:
-        """The numbers of these samples alone, from the next move on."""
+        """The numbers of these samples alone, from the next update on."""
         part = copy.copy(self)
-        part._moves = dict(self._moves)
+        part._updates = dict(self._updates)
         part._rows = rows if self._rows is None else self._rows[rows]
         return part
 
@@ -196,15 +198,15 @@ def noisy_dynamics(
     phase: str,
     copies: int = 1,
 ) -> EnergyDynamics:
-    """The dynamics of a phase with these noises.
+    """The dynamics of a phase with noise.
 
     Args:
-        make: the dynamics under a force.
-        force: acts besides.
-        noises: of the phase.
-        draws: of the call; None: the phase is without noise.
-        phase: its name, part of the key.
-        copies: how often every sample of the call occurs in the phase.
+        make: returns the dynamics under a force.
+        force: a further force.
+        noises: the noises of the phase.
+        draws: the source of noise of the call; None: no noise.
+        phase: name of the phase, part of the key.
+        copies: how many times the batch contains every sample of the call.
     """
     streams = [
         (noise, Stream(draws, f"{phase} {place}", copies))

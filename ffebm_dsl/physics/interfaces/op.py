@@ -1,10 +1,10 @@
-"""What an op of a coupling offers: a map, its transpose, and nothing that it holds.
+"""Ops of couplings: maps with their transposes, without weights of their own.
 
-An op is a value: it knows its shapes and its arguments, and takes its weights as an
-argument. So the same op serves a parameter, the output of a parametrisation, a weight with
-a graph and one without. Most ops are linear. A *routed* op is linear once its choice of inputs,
-its routing, is fixed; max pooling is one. A *nonlinear* op has a Jacobian at every input;
-softmax pooling is one.
+An op is a value that knows its shapes and its arguments and takes its weights as an
+argument. The same op therefore serves a parameter, the output of a parametrisation, a weight
+with an autograd graph and one without. Most ops are linear. A *routed* op is linear once its
+choice of inputs, its routing, is fixed; max pooling is one. A *nonlinear* op has a Jacobian at
+every input; softmax pooling is one.
 
 Shapes: ``x`` is (B, *in_shape), ``y`` is (B, *out_shape); ``weights`` maps a weight's name
 to its tensor.
@@ -24,7 +24,7 @@ Weights: TypeAlias = "Mapping[str, Tensor]"
 
 
 class Stencil(NamedTuple):
-    """A window that moves over the rows and columns of an image or along a sequence, zeros padded.
+    """A window that moves over an image or along a sequence, with zero padding.
 
     All but ``groups`` have an entry for each axis.
     """
@@ -45,7 +45,7 @@ class Stencil(NamedTuple):
         dilation: int | Sequence[int] = 1,
         groups: int = 1,
     ) -> Stencil:
-        """One of so many axes; an int is the entry of every axis."""
+        """A stencil of ``axes`` axes; an int is the entry of every axis."""
 
         def each(value: int | Sequence[int]) -> tuple[int, ...]:
             return (value,) * axes if isinstance(value, int) else tuple(value)
@@ -54,22 +54,24 @@ class Stencil(NamedTuple):
 
     @property
     def taps(self) -> int:
-        """Entries of the window."""
+        """The number of entries of the window."""
         return prod(self.kernel)
 
     @property
     def span(self) -> tuple[int, ...]:
-        """Rows and columns that the window reaches over."""
+        """The extent of the window along each axis."""
         return tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True))
 
     def places(self, sizes: Sequence[int]) -> tuple[int, ...]:
-        """Places of the window along each axis; 0 or less where it does not fit."""
+        """Number of positions of the window along each axis; 0 or less if it does not fit."""
         rooms = zip(self._rooms(sizes), self.stride, strict=True)
         return tuple(room // stride + 1 for room, stride in rooms)
 
     def unread(self, sizes: Sequence[int]) -> list[int]:
-        """Entries at the end of each axis that a stride never reads: the transpose must restore
-        them."""
+        """Number of entries at the end of each axis that a stride never reads.
+
+        The transpose must restore them.
+        """
         rooms = zip(self._rooms(sizes), self.stride, strict=True)
         return [room % stride for room, stride in rooms]
 
@@ -79,16 +81,16 @@ class Stencil(NamedTuple):
 
 
 def show_sizes(sizes: Sequence[int]) -> str:
-    """An entry for each axis as a text gives it: one number where it is that of every axis."""
+    """Sizes as a spec writes them: one number if it is the same for every axis."""
     return str(sizes[0] if len({*sizes}) == 1 else [*sizes])
 
 
 class LinearOp(ABC):
-    """One linear op between known shapes; a weight called ``bias`` makes it affine.
+    """A linear op between known shapes; a weight called ``bias`` makes it affine.
 
     A subclass gives :meth:`tangent`. The transpose and the gradient of the weights follow
-    from it by automatic differentiation; a subclass overrides them where it has something
-    faster, and ``ffebm check`` compares them with what ``tangent`` says.
+    from it by automatic differentiation; a subclass may override them by faster ones, which
+    ``ffebm check`` compares with those of ``tangent``.
     """
 
     in_shape: tuple[int, ...]
@@ -134,27 +136,27 @@ class LinearOp(ABC):
         return y.sum([0, *range(2, y.dim())])
 
     def stencil(self) -> Stencil | None:
-        """The convolution that the op is, if it is one, so that it can be composed with others."""
+        """The op as a convolution, if it is one, so that it can be composed with others."""
         return None
 
     def kernel(self, weights: Weights) -> Tensor:
         """The kernel of :meth:`stencil`, (out channels, in channels / groups, *kernel).
 
-        Of what dtype and device it is does not matter where the op has no weights.
+        Its dtype and device do not matter if the op has no weights.
         """
         raise NotImplementedError(f"{type(self).__name__} is no convolution")
 
     @property
     def reshapes(self) -> bool:
-        """Whether all that the op does is to give its input another shape, in row-major order."""
+        """Whether the op only reshapes its input, in row-major order."""
         return False
 
     def matrix(self, weights: Weights) -> Tensor | None:
-        """The matrix of a map between vectors, (out, in), where the op holds it as one."""
+        """The weight as a matrix (out, in), if the op multiplies vectors by one."""
         return None
 
     def packed(self, weights: Weights, batch: int) -> BoundOp:
-        """The op with these weights made ready for the sweeps of ``batch`` samples, no graph."""
+        """The op with these weights prepared for sweeps of ``batch`` samples, without autograd."""
         return BoundOp(self, weights)
 
 
@@ -166,27 +168,27 @@ class RoutedOp(ABC):
 
     @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The result and the routing that was taken, (B, *out_shape) int64."""
+        """The result and the routing, (B, *out_shape) int64."""
 
     @abstractmethod
     def tangent(self, x: Tensor, routing: Tensor) -> Tensor:
-        """The result by a given routing instead of the one that ``x`` would take."""
+        """The result under a given routing."""
 
     @abstractmethod
     def adjoint(self, y: Tensor, routing: Tensor, out: Tensor | None = None) -> Tensor:
-        """``y`` put where ``routing`` says; into ``out``, (B, *in_shape), if given."""
+        """``y`` scattered by ``routing``; into ``out``, (B, *in_shape), if given."""
 
 
 class NonlinearOp(ABC):
     """A smooth op without weights, with Jacobian ``J(x)``.
 
     A subclass gives :meth:`forward`, in operations of PyTorch that have second derivatives. The
-    other methods follow from it by automatic differentiation; a subclass overrides them where it
-    has something faster, differentiable too, and ``ffebm check`` compares both.
+    other methods follow from it by automatic differentiation; a subclass may override them by
+    faster ones that are differentiable too, and ``ffebm check`` compares both.
 
     Attributes:
-        holomorphic: whether it takes complex tensors too, as the holomorphic function that it
-            is. Its derivatives then conjugate nothing.
+        holomorphic: whether it also takes complex tensors, as a holomorphic function. Its
+            derivatives then do not conjugate.
     """
 
     holomorphic: ClassVar[bool] = False
@@ -215,7 +217,7 @@ class NonlinearOp(ABC):
 
 
 def _recorded(*tensors: Tensor) -> bool:
-    """Whether autograd records what becomes of these."""
+    """Whether autograd records operations on these tensors."""
     import torch
 
     return torch.is_grad_enabled() and any(x.requires_grad for x in tensors)

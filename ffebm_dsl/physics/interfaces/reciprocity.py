@@ -1,4 +1,4 @@
-"""Which feedback factors leave a block an energy, and which energy that is.
+"""Conditions under which a block with feedback factors has an energy, and that energy.
 
 A coupling from layer a to layer b with feedback k adds ``W s_a`` to the pre-activation of b and
 ``k W^T s_b`` to that of a. Both are derivatives of one function if every layer has a weight w
@@ -35,9 +35,9 @@ class Cycle:
 
 
 def layer_weights(layers: int, edges: Sequence[Edge]) -> tuple[float, ...] | Cycle:
-    """The weight of each layer in the energy, or the first cycle that no energy allows.
+    """The weight of each layer in the energy, or the first cycle that rules an energy out.
 
-    The first layer of every connected part has the weight 1.
+    The first layer of every connected component has the weight 1.
     """
     weights, part = [1.0] * layers, list(range(layers))
     tree: list[int] = []
@@ -57,7 +57,7 @@ def layer_weights(layers: int, edges: Sequence[Edge]) -> tuple[float, ...] | Cyc
 
 
 def _cycle(closing: int, edges: Sequence[Edge], tree: Sequence[int]) -> Cycle:
-    """The cycle that the coupling ``closing`` makes with the tree of couplings before it."""
+    """The cycle that the coupling ``closing`` forms with the tree of the couplings before it."""
     source, target, _ = edges[closing]
     steps = [(source, target, closing), *_path(target, source, edges, tree)]
     product = math.prod(

@@ -1,4 +1,4 @@
-"""What a relaxation is told, and what it tells of every sample."""
+"""Settings and results of relaxations."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Relaxation:
-    """How to relax.
+    """Settings of a relaxation.
 
     Attributes:
-        sweeps: at most this many sweeps (exactly this many where ``tolerance`` is 0).
+        sweeps: the largest number of sweeps; with tolerance 0 the exact number.
         tolerance: relative change per sample, ``|s' - s| / |s'|`` over the whole state of
             the block, below which a sample has converged.
-        solver: what makes the sweeps; the change is that of its plain sweeps.
+        solver: the solver that makes the sweeps; the change is that of its plain sweeps.
     """
 
     sweeps: int
@@ -50,27 +50,27 @@ class Relaxation:
 
     @property
     def noisy(self) -> bool:
-        """Whether sweeps differ by noise."""
+        """Whether there is noise in the sweeps."""
         return False
 
     def damped(self, damping: float) -> Self:
-        """The same by plain sweeps that keep this part of the old state."""
+        """The same settings with plain sweeps that keep this fraction of the old state."""
         return replace(self, solver=Sweeps(self.schedule, damping))
 
 
 @dataclass(frozen=True)
 class PhaseSettings(Relaxation):
-    """How a block relaxes in one phase.
+    """Settings of one phase of a block.
 
     Attributes:
-        freeze_after: keep the choices of max poolings after this many sweeps; -1: never.
-        feedforward: a free phase from zero begins with one forward pass through the layers,
-            which is not counted as a sweep.
-        noise: what is drawn anew in every sweep.
+        freeze_after: number of sweeps after which routings are kept; -1: never.
+        feedforward: whether a free phase from zero begins with a forward pass through the layers,
+            which does not count as a sweep.
+        noise: the noises, drawn anew in every sweep.
 
     Raises:
-        ValueError: noise in sweeps other than plain ones: what accelerates them takes noise for
-            a change of the state.
+        ValueError: noise with sweeps that are not plain; an accelerating solver would take noise
+            for a change of the state.
     """
 
     freeze_after: int = -1
@@ -93,12 +93,11 @@ class Solution:
 
     Attributes:
         state: one tensor per layer, (B, *layer shape).
-        residual: relative change in the last sweep that the sample took part in, (B,);
-            NaN where no sweep was made.
-        sweeps: sweeps used, (B,), int64.
+        residual: relative change in the last sweep of the sample, (B,); NaN without a sweep.
+        sweeps: number of sweeps made, (B,) int64.
         status: a :class:`Status` per sample, (B,), int8.
-        paces: what a solver that chooses made of each sample, (B,): above 1 where it was
-            accelerated, 1 where it was not; None: none was, or the solver does not choose.
+        paces: acceleration that an adaptive solver chose for each sample, (B,): above 1 where it
+            accelerated, else 1; None: it accelerated none, or the solver is not adaptive.
     """
 
     state: list[Tensor]

@@ -1,4 +1,4 @@
-"""What a solver of relaxations offers, and the plain sweep that all of them are built on."""
+"""The interface of solvers of relaxations, and the plain sweep on which all of them build."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ state, and the groups one after the other."""
 
 
 class Dynamics(Protocol):
-    """What can be relaxed: a map of the whole state, layer by layer."""
+    """A map of the whole state, applied layer by layer, that a relaxation iterates."""
 
     @property
     def changes_after(self) -> int:
-        """The sweeps after which the map is changed, once, by :meth:`change`; -1: never."""
+        """Number of sweeps after which :meth:`change` is called, once; -1: never."""
 
     @property
     def live(self) -> bool:
-        """Whether choices, such as those of max poolings, still follow the state."""
+        """Whether routings, such as those of max poolings, still follow the state."""
 
     @property
     def periodic(self) -> bool:
-        """Whether states are angles, whose growth is no divergence."""
+        """Whether states are angles, whose growth is not divergence."""
 
     def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
         """The new state of ``layer``, (B, *layer shape)."""
 
     def moved(self, layer: int) -> None:
-        """``layer`` has changed: what was kept from its old state is stale."""
+        """Discard what was cached from the old state of ``layer``, which has changed."""
 
     def change(self, state: Sequence[Tensor]) -> None:
-        """Become the map that it is from here on, at ``state``."""
+        """Change the map, once, at ``state``."""
 
     def admissible(self, layer: int, s: Tensor) -> Tensor:
-        """``s``, which may be overwritten, brought into the range of the layer's states."""
+        """Project ``s``, possibly in place, into the range of the layer's states."""
 
     def select(self, rows: Tensor) -> Dynamics:
         """The dynamics of the samples ``rows`` (indices into the batch) alone."""
 
 
 class Sweep(NamedTuple):
-    """One sweep of a relaxation, as its solver sees it.
+    """One sweep of a relaxation, as described to its solver.
 
     Attributes:
-        number: counted from 0.
-        last: whether no other sweep follows in any case.
-        settled: whether the map is already the one that the relaxation ends with.
-        measured: whether the loop asks for the change that the sweep makes.
+        number: index of the sweep, from 0.
+        last: whether it is certain that no other sweep follows.
+        settled: whether the map no longer changes.
+        measured: whether the loop needs the change that the sweep makes.
     """
 
     number: int
@@ -65,9 +65,9 @@ class Sweep(NamedTuple):
 
 
 class Solver(ABC):
-    """A way to get from one state to the next; a value, without memory of its own.
+    """A method of relaxation; a value without state of its own.
 
-    What a solver remembers of a relaxation is its *carry*: made by :meth:`init`, handed to
+    What a solver remembers during a relaxation is its *carry*: created by :meth:`init`, passed to
     every :meth:`step`, reduced by :meth:`select` when samples have ended. A state at rest
     under plain sweeps must be at rest under the solver, and only there.
     """
@@ -80,7 +80,7 @@ class Solver(ABC):
     def step(
         self, carry: Any, dynamics: Dynamics, states: list[Tensor], sweep: Sweep
     ) -> Tensor | None:
-        """Sweep once, replacing the entries of ``states``.
+        """Make one sweep, replacing the entries of ``states``.
 
         Returns the squared change per sample of the plain sweep inside it, (B,), where it is
         known or ``sweep.measured`` asks for it.
@@ -88,23 +88,23 @@ class Solver(ABC):
 
     @abstractmethod
     def select(self, carry: Any, rows: Tensor) -> None:
-        """Go on with these rows alone."""
+        """Continue with these rows alone."""
 
     @property
     @abstractmethod
     def plain(self) -> Sweeps:
-        """The sweeps that the solver is built on, without what accelerates them."""
+        """The plain sweeps on which the solver builds."""
 
     def fitted(self, settings: Relaxation) -> Solver:
-        """The solver for phases of these settings; most are one for all."""
+        """The solver to use with these settings; by default itself."""
         return self
 
     def after(self, free: Solution) -> Solver:
-        """The solver for what follows a free phase: nudged phases, or an adjoint solve."""
+        """The solver for the nudged phases, or the adjoint solve, that follow a free phase."""
         return self
 
     def paces(self, carry: Any) -> Tensor | None:
-        """What the solver made of each sample, as ``Solution.paces``; None for nothing."""
+        """The acceleration of each sample, as ``Solution.paces``."""
         return None
 
 
@@ -114,8 +114,8 @@ class Sweeps(Solver):
 
     Attributes:
         schedule: the groups of layers that a sweep updates (``order.schedule``).
-        damping: part of the old state that is kept, ``s <- damping s + (1 - damping) s'``.
-        separate: whether no two layers of a group are coupled, nor one to itself.
+        damping: fraction of the old state that is kept, ``s <- damping s + (1 - damping) s'``.
+        separate: whether no two layers of a group are coupled, and no layer to itself.
     """
 
     schedule: Schedule
@@ -123,7 +123,7 @@ class Sweeps(Solver):
     separate: bool = False
 
     def init(self, states: Sequence[Tensor]) -> None:
-        """Nothing is remembered."""
+        """Plain sweeps have no carry."""
 
     def step(
         self, carry: None, dynamics: Dynamics, states: list[Tensor], sweep: Sweep
@@ -131,7 +131,7 @@ class Sweeps(Solver):
         return self.run(dynamics, states, measured=sweep.measured)
 
     def select(self, carry: None, rows: Tensor) -> None:
-        """Nothing is remembered."""
+        """Plain sweeps have no carry."""
 
     @property
     def plain(self) -> Sweeps:
@@ -146,10 +146,10 @@ class Sweeps(Solver):
         factors: Tensor | None = None,
         steps: dict[int, Tensor] | None = None,
     ) -> Tensor | None:
-        """Update every layer once, in place of the list; the squared change, if asked.
+        """Update every layer once, replacing the entries of the list.
 
-        ``factors``, (B,), stretch the steps. The change is that of the steps as they were
-        before; ``steps``, by layer, receives them, if given.
+        Returns the squared change, if asked for. ``factors``, (B,), multiply the steps; the change
+        is that of the steps before. ``steps``, by layer, receives them, if given.
         """
         from ffebm_dsl.physics.layout import per_row, squared_norm
 

@@ -1,4 +1,4 @@
-"""What a term of one layer of an energy offers.
+"""Terms of one layer in an energy.
 
 It adds ``phi(s)`` of one layer's state to the primitive function of its block. An update moves
 the layer from s by ``eps (sigma(v) - s)``, v being the whole pre-activation at s: for the
@@ -24,14 +24,14 @@ class Term(ABC):
     """A function of one layer's state, with its derivatives; ``s`` is (B, *shape).
 
     Attributes:
-        shape: of one sample of the layer's state.
+        shape: shape of the layer's state for one sample.
     """
 
     shape: tuple[int, ...]
 
     @abstractmethod
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The parameters by name: matrices (outputs, inputs), and one called ``bias``."""
+        """Shapes of the parameters by name: matrices (outputs, inputs) and one called ``bias``."""
 
     @abstractmethod
     def phi(self, s: Tensor, weights: Weights) -> Tensor:
@@ -47,7 +47,7 @@ class Term(ABC):
 
     @abstractmethod
     def curvature(self, weights: Weights) -> Tensor:
-        """An L >= 0, 0-dim: no eigenvalue of the Hessian is below -L, whatever s is."""
+        """An L >= 0, 0-dim, such that no eigenvalue of the Hessian is below -L at any state."""
 
     def gradient(self, s: Tensor, scale: Tensor, weights: Weights) -> dict[str, Tensor]:
         """``d / d weights`` of the sum over samples of ``scale * phi(s)``, scale being (B,)."""

@@ -4,9 +4,8 @@
 output layers. In the backward pass the block's estimator turns the cotangents of those
 outputs into gradients for its weights and its drives, by further relaxation.
 
-All that a call needs is captured when ``forward`` runs: the settings, the weights, the
-drives. So a block may be called many times before a backward pass, from several threads,
-and with other settings each time.
+A call captures the settings, weights and drives when ``forward`` runs. A block may therefore be
+called many times before a backward pass, from several threads, and with different settings.
 """
 
 from __future__ import annotations
@@ -56,12 +55,12 @@ class BlockSettings:
     Attributes:
         free: settings of the free phase.
         nudged: settings of the nudged phases.
-        estimator: how gradients are taken.
-        force: acts on the pre-activations in every phase.
-        routings: choices of the max poolings to use throughout, instead of the state's own.
-        start: where free phases start, instead of at zero; (B, *layer shape) each.
-        keep_states: whether reports keep the states that phases ended with.
-        measure: whether the report of a free phase has the energy's quantities.
+        estimator: the gradient estimator.
+        force: a force on the pre-activations in every phase.
+        routings: fixed routings of the max poolings, instead of those of the state.
+        start: initial states of free phases, instead of zero; (B, *layer shape) each.
+        keep_states: whether reports keep the final states of phases.
+        measure: whether reports of free phases include the energy's quantities.
     """
 
     free: PhaseSettings
@@ -90,11 +89,10 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
     Args:
         energy: layers, couplings and drives; the drives are the arguments of ``forward``.
         outputs: indices of the layers whose states the block returns.
-        settings: how the block relaxes and learns; None: as a block of a text that says
-            nothing of it. To change them, assign other settings; calls that were made keep theirs.
-        device: what the block is on; None: ideal hardware.
-        name: what reports and messages call the block; ``""`` for the next of ``block1``,
-            ``block2``, ....
+        settings: how the block relaxes and learns; None: the defaults of the language. They may
+            be replaced; earlier calls keep theirs.
+        device: the device that the block is on; None: ideal hardware.
+        name: name of the block in reports and messages; by default ``block1``, ``block2``, ....
     """
 
     def __init__(
@@ -115,10 +113,10 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
         self.register_buffer("reach", None)
         self.reserve_reach(self.settings)
         self.reports: Sequence[PhaseReport] = []
-        """How the relaxations of the last call went, its backward pass included."""
+        """Reports of the relaxations of the last call, including its backward pass."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse what would be ignored: a setting as an attribute of the block.
+        """Refuse to set a setting as an attribute, which would have no effect.
 
         Raises:
             AttributeError: ``name`` is a field of the settings.
@@ -130,7 +128,7 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
         super().__setattr__(name, value)
 
     def configure(self, **changes: Any) -> None:
-        """Change some fields of the settings, for the calls to come."""
+        """Change some fields of the settings for later calls."""
         self.settings = replace(self.settings, **changes)
 
     def forward(
@@ -138,8 +136,8 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
     ) -> Tensor | tuple[Tensor, ...]:
         """The equilibrium state of the output layers, (B, *layer shape) each.
 
-        One output is returned bare, several as a tuple. ``drives`` are in the order of the
-        energy's drives. ``settings`` replace the block's own for this call.
+        A single output is returned as a tensor, several as a tuple. ``drives`` are in the order of
+        the energy's drives. ``settings`` replace the block's own for this call.
 
         Raises:
             ValueError: a drive does not fit the layer that it drives, or batches differ.
@@ -160,8 +158,8 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
         This is ``nudge=loss``: nudged phases feel the gradient of ``loss`` at the current
         state instead of a cotangent. ``loss(s, copies)`` gives (N,) losses for a state of N
         samples, N being ``copies`` times the batch; its parameters are those of ``readout``.
-        ``curvature`` is its second derivative by every entry of the state, where that is one
-        number and there are no mixed ones.
+        ``curvature`` is the c for which the Hessian of the loss by the state is c times the
+        identity, if there is one.
         """
         cost = LossCost(self.outputs[0], loss, readout, second=curvature)
         per_sample, state = self._call(drives, settings or self.settings, cost)
@@ -213,7 +211,7 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
         return call
 
     def _draws(self, settings: BlockSettings, drives: Sequence[Tensor]) -> Draws | None:
-        """Where the noise of a call comes from: a seed from torch's generator, as for dropout."""
+        """The source of the noise of a call: a seed from torch's generator, as for dropout."""
         noisy = settings.free.noisy or settings.nudged.noisy
         reprogrammed = self.training and self.device is not None and self.device.reprogrammed
         if not noisy and not reprogrammed and not settings.estimator.random:
@@ -256,7 +254,7 @@ def _of_the_language(energy: Energy) -> BlockSettings:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A call with the names of the tensors that autograd passes through."""
+    """A call with the names of the tensors passed to autograd."""
 
     call: BlockCall
     energy: Energy
@@ -344,7 +342,7 @@ def _gradients(
 def _by_layer(
     outputs: Sequence[int], cotangents: Sequence[Tensor], batch: float, dtype: torch.dtype
 ) -> dict[int, Tensor]:
-    """Cotangents of the loss per sample by layer; a layer that is two outputs receives both."""
+    """Cotangents of the loss per sample by layer; those of a layer with two outputs add up."""
     by_layer: dict[int, Tensor] = {}
     for i, cotangent in zip(outputs, cotangents, strict=True):
         c = cotangent.to(dtype) / (1.0 / batch)
@@ -353,6 +351,6 @@ def _by_layer(
 
 
 def _without_autocast(like: Tensor) -> AbstractContextManager[object]:
-    """A block relaxes in its own precision; devices that know no autocast need no switch."""
+    """Disable autocast: a block relaxes in its own precision."""
     kind = like.device.type
     return torch.autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext()

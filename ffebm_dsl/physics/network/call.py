@@ -1,4 +1,4 @@
-"""One call of an energy block: its free phase, its gradient, and how its relaxations went."""
+"""One call of an energy block: its free phase, its gradient, its reports."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BlockCall:
-    """One call of a block: what it was made with, and how its relaxations went.
+    """One call of a block, with the reports of its relaxations.
 
-    ``batch`` is the number of samples over which the loss is a mean, by its factor; ``counts``
-    whether this process has any of them, or computes with a row that counts nowhere;
-    ``programming`` the key of what is drawn as weights are programmed. ``reach`` is where the
-    block keeps a strength that is measured.
+    ``batch`` is the number of samples over which the loss is a mean; ``counts`` whether this
+    process has any of them, or only a placeholder row without weight; ``programming`` the key of
+    the random numbers drawn when weights are programmed; ``reach`` the buffer in which the block
+    keeps a measured nudging strength.
     """
 
     block: str
@@ -66,7 +66,7 @@ class BlockCall:
         return energy.bind(drives, held, transposed=device.transposed)
 
     def free_phase(self, bound: BoundEnergy) -> tuple[Solution, Routings | None]:
-        """The free phase, and the routings that were frozen in it or given."""
+        """The free phase, and the routings that it froze or was given."""
         s = self.settings
         at_zero = s.start is None
         make = partial(
@@ -89,12 +89,12 @@ class BlockCall:
 
     @property
     def reader(self) -> Callable[[int, Tensor], Tensor] | None:
-        """How the device reads states for the update of weights; None: as they are."""
+        """How the device reads states for weight updates; None: unchanged."""
         device = self.device
         return device.read if device is not None and device.updates else None
 
     def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
-        """The estimator's answer; its solves are reported."""
+        """The estimate of the gradient; its solves are reported."""
         s = self.settings
         estimator = at_its_strength(s.estimator, self.reach, equilibrium, cost, weights)
         if self.draws is not None:
@@ -118,6 +118,6 @@ class BlockCall:
 
 
 def _kept(dynamics: EnergyDynamics, solution: Solution, settings: BlockSettings) -> Routings | None:
-    """The routings that hold from the free phase on; None where they follow the state."""
+    """The routings kept after the free phase; None where they follow the state."""
     frozen = settings.routings is not None or settings.free.freeze_after >= 0
     return dynamics.routings(solution.state) or None if frozen else None

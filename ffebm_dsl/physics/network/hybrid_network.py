@@ -28,13 +28,13 @@ Probe = Callable[[str, Tensor], Tensor]
 
 
 class Outcome(NamedTuple):
-    """A forward pass against targets.
+    """The result of a forward pass with targets.
 
     Attributes:
         loss: mean over the batch, 0-dim.
         per_sample: loss of each sample, (B,), without a graph.
-        logits: what the readout gives, (B, K).
-        terms: means of the terms of the loss, without their weights, (terms,), without a graph.
+        logits: the output of the readout, (B, K).
+        terms: unweighted means of the terms of the loss, (terms,), without a graph.
     """
 
     loss: Tensor
@@ -47,9 +47,8 @@ class Outcome(NamedTuple):
 class LossTerm:
     """A term of the loss: ``weight * per_sample(prediction, target)``, (B,).
 
-    The prediction is that of the auxiliary readout of the name ``readout``; ``""``: the logits.
-    ``curvature`` is the second derivative by every entry of the prediction, where that is one
-    number and there are no mixed ones; else 0.
+    The prediction is that of the auxiliary readout ``readout``; ``""`` means the logits.
+    ``curvature`` is the c for which the Hessian by the prediction is c times the identity, or 0.
     """
 
     per_sample: Callable[[Tensor, Tensor], Tensor]
@@ -60,7 +59,7 @@ class LossTerm:
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """Readouts beside the one that gives the logits, and the ports that each reads."""
+    """Readouts other than the one that gives the logits, and the ports that each reads."""
 
     modules: NamedModules[nn.Module]
     ports: Mapping[str, Sequence[str]]
@@ -68,11 +67,10 @@ class Auxiliary:
 
 @dataclass(frozen=True)
 class Wiring:
-    """From which ports a block's maps and drives read, and which ports it offers.
+    """The ports that a block's maps and drives read, and those that it writes.
 
     Attributes:
-        maps: for each feedforward map of the block the ports that it reads, as its chain takes
-            them.
+        maps: for each feedforward map of the block, the ports that it reads, in order.
         drives: the port behind each drive, in the energy's order.
         outputs: the port of each output, in the energy block's order.
     """
@@ -92,7 +90,7 @@ class HybridBlock(nn.Module):
         self.name, self.maps, self.core, self.wiring = name, maps, energy, wiring
 
     def drives(self, ports: Mapping[str, Tensor], probe: Probe | None = None) -> list[Tensor]:
-        """What drives the block: its maps, run once, on what enters the block."""
+        """The drives of the block: its maps, run once on the block's inputs."""
         local: dict[str, Tensor] = {}
 
         def read(port: str) -> Tensor:
@@ -106,7 +104,7 @@ class HybridBlock(nn.Module):
         return [read(port) for port in self.wiring.drives]
 
     def input_ports(self) -> list[str]:
-        """The ports outside the block that it reads, in order, each once."""
+        """The ports outside the block that it reads, in order, without repetition."""
         own = {f"{self.name}.{name}" for name in self.maps.names()}
         sources = [*chain.from_iterable(self.wiring.maps.values()), *self.wiring.drives]
         return [port for port in dict.fromkeys(sources) if port not in own]
@@ -118,7 +116,7 @@ class HybridBlock(nn.Module):
 
 @dataclass(frozen=True)
 class MapWiring:
-    """From which ports a model-level map reads, and which port it offers."""
+    """The ports that a model-level map reads, and the one that it writes."""
 
     sources: Sequence[str]
     port: str
@@ -128,14 +126,14 @@ class HybridNetwork(nn.Module):
     """The whole network of a spec.
 
     ``network(x)`` gives the logits (B, K) of a batch (B, *input shape);
-    ``network(x, y)`` an :class:`Outcome`. A loss of one's own on the logits is to be a mean
-    over the batch; factors on it change the nudges and hardly the gradient's direction
+    ``network(x, y)`` an :class:`Outcome`. A custom loss on the logits should be a mean
+    over the batch; a factor on it changes the nudges and hardly the gradient's direction
     (:mod:`~ffebm_dsl.physics.network.proportion`).
 
     Args:
         stages: model-level maps and blocks by name, in order of computation.
         wiring: the ports of each model-level map, by name.
-        readout: from the ports that it reads to the logits.
+        readout: maps the ports that it reads to the logits.
         losses: the terms of the loss, which is their weighted sum.
         ports: (name of the input's port, ports that the readout reads); with a ``loss_block``
             the latter are its output alone.
@@ -181,7 +179,7 @@ class HybridNetwork(nn.Module):
     ) -> Tensor | Outcome:
         """Logits of ``x``, or with a target (labels (B,) or vectors (B, K)) the outcome.
 
-        ``settings`` replace those of the blocks that they name, for this call.
+        ``settings`` replace those of the blocks they name, for this call.
 
         Raises:
             ValueError: the input or the target has a shape or type that does not fit.
@@ -214,7 +212,7 @@ class HybridNetwork(nn.Module):
         return self._outcome(self._weighted(terms), terms, logits)
 
     def _weighted(self, terms: Sequence[Tensor]) -> Tensor:
-        """The loss of each sample, (B,), of its ``terms``, (B,) each."""
+        """The weighted sum of ``terms``, (B,) each."""
         pairs = zip(self._losses, terms, strict=True)
         first, *others = (values * term.weight for term, values in pairs)
         return sum(others, start=first)
@@ -254,11 +252,11 @@ class HybridNetwork(nn.Module):
         return tuple(stage for stage in self.stages if isinstance(stage, HybridBlock))
 
     def readouts(self) -> tuple[nn.Module, ...]:
-        """What gives the logits, and the auxiliary readouts."""
+        """The readout that gives the logits, and the auxiliary readouts."""
         return (self.readout, *self.auxiliary)
 
     def phases(self) -> list[PhaseReport]:
-        """How the relaxations since the last forward pass went, block by block."""
+        """Reports of the relaxations since the last forward pass, block by block."""
         return [report for block in self.blocks for report in block.core.reports]
 
     def settings(self, **changes: Any) -> dict[str, BlockSettings]:
@@ -266,20 +264,20 @@ class HybridNetwork(nn.Module):
         return {b.name: replace(b.core.settings, **changes) for b in self.blocks}
 
     def project(self) -> None:
-        """Bring weights that are kept in a range, conductances, back into it."""
+        """Project constrained weights, such as conductances, back into their range."""
         project(self)
 
     def project_after(self, optimizer: torch.optim.Optimizer) -> None:
-        """Do so after every step of ``optimizer``, with the weights that are constrained now."""
+        """Project the weights that are constrained now after every step of ``optimizer``."""
         project_after(optimizer, self)
 
     def labels(self) -> dict[str, str]:
-        """What reports call each parameter: ``b1.u.conv2d.weight``, ``b1.s1_s2.conv2d.weight``."""
+        """Names of parameters in reports: ``b1.u.conv2d.weight``, ``b1.s1_s2.conv2d.weight``."""
         return {name: label(name) for name, _ in self.named_parameters()}
 
 
 def label(parameter: str) -> str:
-    """A parameter's name without the containers that a spec does not know."""
+    """The name of a parameter without containers that a spec does not name."""
     parts = parameter.removeprefix("auxiliary.").split(".")
     if parts[0] == "stages":
         parts = parts[1:]

@@ -27,10 +27,10 @@ def initialise(
 ) -> None:
     """Set the weights of ``module`` by ``draw`` and its biases by default.
 
-    ``own`` are parts of it that are drawn otherwise, with all that is in them.
+    ``own`` are submodules that are drawn in another way, with all that they contain.
 
-    Weights are the matrices and kernels of a digital map's layers, and all of ops of couplings
-    and of terms but the biases. Drawn on the CPU in float64, so that a seed means the same
+    Weights are the matrices and kernels of digital maps, and all parameters of couplings and
+    terms but the biases. They are drawn on the CPU in float64, so that a seed gives the same
     network in every precision and on every device.
     """
     draws = {part: how for whole, how in own.items() for part in whole.modules()}
@@ -53,7 +53,7 @@ def initialise(
 
 
 def _weights(module: nn.Module) -> Iterator[tuple[nn.Module, list[Tensor], Tensor | None]]:
-    """Every part that has weights, these, and the bias of its outputs."""
+    """Every submodule with weights, its weights, and its bias."""
     for part in module.modules():
         own = dict(part.named_parameters(recurse=False))
         bias = own.pop("bias", None)

@@ -1,4 +1,4 @@
-"""Digital ops that PyTorch has no module for, in the form the language gives them."""
+"""Digital ops for which PyTorch has no module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a relaxation of a block went."""
+"""Reports of relaxations."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ffebm_dsl.physics.interfaces import Routings
 
 @dataclass(frozen=True)
 class PhaseReport:
-    """How one relaxation of one block went, sample by sample.
+    """The result of one relaxation of one block, per sample.
 
     ``phase`` is ``free``, ``nudged`` (one report for each nudged phase) or ``adjoint``;
     ``residual``, ``sweeps``, ``status`` and ``paces`` are those of the ``Solution``, (B,).
-    ``state`` and the ``routings`` that were frozen are kept only where the settings say
-    ``keep_states``, the ``quantities`` of the free state, (B,) each, where they say ``measure``.
+    ``state`` and frozen ``routings`` are kept only with the setting ``keep_states``, the
+    ``quantities`` of the free state, (B,) each, only with ``measure``.
     """
 
     block: str
@@ -33,6 +33,6 @@ class PhaseReport:
 
     @property
     def accelerated(self) -> Tensor:
-        """Whether the solver chose to accelerate a sample, (B,)."""
+        """Mask of the samples that the solver accelerated, (B,)."""
         none = torch.zeros_like(self.status, dtype=torch.bool)
         return none if self.paces is None else self.paces > 1

@@ -1,12 +1,12 @@
-"""Nudges in proportion to what they nudge.
+"""Scaling of nudges to the range of the states that they nudge.
 
 EP's estimate is homogeneous in the cotangent up to its bias: twice the cotangent gives
 twice the gradient. But a nudge far larger than the states it moves saturates them, and one
-near the rounding of the dtype drowns in it. A factor on the loss (a gradient scaler, a sum
-instead of a mean, a tiny auxiliary weight) does either without anybody's intention. So each
-sample's cotangent is measured against the narrowest range of its block's activations. One
-that is out of proportion is brought to a quarter of that range, and the sample's estimate
-multiplied by the inverse. Within proportion nothing changes.
+near the rounding of the dtype is lost in it. A factor on the loss (a gradient scaler, a sum
+instead of a mean, a tiny auxiliary weight) can cause either unintentionally. Each sample's
+cotangent is therefore compared with the narrowest range of its block's activations. If it is
+out of proportion, it is scaled to a quarter of that range and the sample's estimate by the
+inverse; otherwise nothing changes.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ saturation as from the rounding of float32 and the tolerance of a loose free pha
 def proportioned(
     cotangents: Mapping[int, Tensor], activations: Sequence[Activation], weights: Tensor
 ) -> tuple[LinearCost, Tensor]:
-    """The cost with its nudges in proportion, and the weight of each sample to match.
+    """The cost with scaled nudges, and the sample weights that undo the scaling.
 
     Args:
-        cotangents: of the loss per sample by layer, (B, *layer shape).
-        activations: of all layers of the block.
-        weights: (B,), of the samples.
+        cotangents: cotangents of the loss per sample by layer, (B, *layer shape).
+        activations: the activations of all layers of the block.
+        weights: weights of the samples, (B,).
     """
     sizes = torch.stack([c.flatten(1).abs().amax(1) for c in cotangents.values()]).amax(0)
     relative = sizes / _narrowest(activations)
@@ -62,6 +62,6 @@ def _narrowest(activations: Sequence[Activation]) -> float:
 
 
 def _exponents(dtype: torch.dtype) -> tuple[float, float]:
-    """The powers of two of which ``dtype`` has the inverse, too."""
+    """The range of exponents of two whose inverse ``dtype`` represents too."""
     limit = math.floor(-math.log2(torch.finfo(dtype).tiny)) - 1
     return -float(limit), float(limit)

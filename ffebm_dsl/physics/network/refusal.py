@@ -1,4 +1,4 @@
-"""Nodes of a graph that refuse to be differentiated, with a reason and a remedy."""
+"""Autograd nodes that raise an error when they are differentiated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class _Refuse(torch.autograd.Function):
-    """Passes a tensor on; asked for a gradient, raises RuntimeError with the message."""
+    """The identity, whose backward pass raises RuntimeError with a message."""
 
     @staticmethod
     def forward(ctx: Any, message: str, x: Tensor, *anchors: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ def refuse_second_order(
 ) -> list[Tensor | None]:
     """A block's gradients tied to what they depend on, so that differentiating them again fails.
 
-    Without this they would pass for constants, and second derivatives for zero.
+    Otherwise autograd would take them for constants, and second derivatives for zero.
     """
     message = (
         f"block {block}: its gradient cannot be differentiated a second time, for an estimator "

@@ -1,7 +1,7 @@
-"""What fits together: the rule for tensors that a network, a block or a loss is given.
+"""Checks of the tensors passed to a network, a block or a loss.
 
-PyTorch would broadcast what does not fit, and a mean over (16, 16) differences looks like a
-loss. Everything here raises ValueError with both shapes.
+PyTorch would broadcast tensors that do not fit, and a mean over (16, 16) differences looks like
+a loss. All checks raise ValueError with both shapes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a block keeps of a nudging strength that is measured (``beta = auto``)."""
+"""Measured nudging strengths of blocks (``beta = auto``)."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 
 
 class MeasuredStrength(nn.Module):
-    """A block whose estimator may measure its strength; it keeps what was found.
+    """A block that keeps the nudging strength that its estimator measured.
 
     Attributes:
-        reach: the strongest nudge, 0-dim, 0 until it is measured; saved with the weights. None
-            where the estimator states its strength.
+        reach: strength of the strongest nudge, 0-dim, 0 until it is measured; saved with the
+            weights. None if the strength of the estimator is given.
     """
 
     reach: Tensor | None
     settings: BlockSettings
 
     def reserve_reach(self, settings: BlockSettings) -> None:
-        """Make a place for what these settings may measure."""
+        """Register the buffer ``reach`` if these settings measure a strength."""
         if isinstance(settings.estimator, AutomaticEstimator) and self.reach is None:
             self.reach = torch.zeros((), dtype=torch.float64)
 
     def measure_anew(self) -> None:
-        """Where the strength is measured, let the next backward pass measure it."""
+        """Measure the strength again in the next backward pass, if it is a measured one."""
         if self.reach is not None:
             self.reach.zero_()
 
     @property
     def estimator(self) -> Estimator:
-        """How gradients are taken; of a strength that is measured, with the one that was found."""
+        """The gradient estimator, at the measured strength if there is one."""
         own = self.settings.estimator
         if isinstance(own, AutomaticEstimator) and self.reach is not None and float(self.reach):
             return own.contrast.reaching(float(self.reach))
@@ -50,7 +50,7 @@ def at_its_strength(
     cost: Cost,
     weights: Tensor,
 ) -> Estimator:
-    """The estimator with its strength, which is measured and put into ``reach`` where it is 0."""
+    """The estimator at the strength ``reach``, which is measured first if it is 0."""
     if not isinstance(estimator, AutomaticEstimator) or reach is None:
         return estimator
     if float(reach) == 0:

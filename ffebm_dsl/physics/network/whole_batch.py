@@ -1,7 +1,7 @@
-"""Digital ops that look at a whole batch, also where processes share the batch.
+"""Digital ops that depend on the whole batch, also where processes share it.
 
-Alone they are torch's. Where a :class:`Part` says that this process has a part of a global
-batch, they compute what one process with all of it would.
+In a single process they are those of PyTorch. Where a :class:`Part` gives this process part of a
+global batch, they compute the same as one process with the whole batch.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Reduction = Callable[[Tensor], None]
 class Part:
     """The rows ``first`` to ``first + count`` of a batch of ``total``.
 
-    A process without a row (``count`` 0) computes with a row that counts nowhere, for it
-    must take part in what all do together. ``reduce`` is None where the part is the whole.
-    ``processes`` are those whose gradients are averaged: each multiplies its loss by their
-    number, so that the average is the gradient of the mean over all samples.
+    A process without a row (``count`` 0) computes with a placeholder row without weight, as it
+    must take part in collective operations. ``reduce`` is None if the part is the whole batch.
+    ``processes`` is the number of processes whose gradients are averaged: each multiplies its
+    loss by it, so that the average is the gradient of the mean over all samples.
     """
 
     first: int
@@ -35,15 +35,15 @@ class Part:
 
 
 class WholeBatch:
-    """A module for which it matters what part of a batch it is given; None: all of it."""
+    """A module that depends on which part of a batch it is given; None: the whole batch."""
 
     part: Part | None = None
 
 
 def share(network: nn.Module, part: Part | None) -> None:
-    """Tell every module of ``network`` that looks at a whole batch what part of it will come.
+    """Set the part of the batch for every module of ``network`` that depends on it.
 
-    None: all of it.
+    None means the whole batch.
     """
     for module in network.modules():
         if isinstance(module, WholeBatch):
@@ -51,7 +51,7 @@ def share(network: nn.Module, part: Part | None) -> None:
 
 
 class Dropout(WholeBatch, nn.Dropout):
-    """Zeroes that do not depend on how the batch is split: all are drawn, one's own used."""
+    """Dropout that does not depend on how processes share the batch."""
 
     def forward(self, x: Tensor) -> Tensor:
         part = self.part
@@ -110,7 +110,7 @@ class BatchNorm2d(BatchNorm, nn.BatchNorm2d):
 
 
 def _moments(x: Tensor, part: Part, reduce: Reduction) -> tuple[Tensor, Tensor, int]:
-    """Mean and (biased) variance by channel over the global batch, and of how many values.
+    """Mean and (biased) variance by channel over the global batch, and the number of values.
 
     Two passes: the square of the mean, subtracted from the mean square, would lose digits.
     """

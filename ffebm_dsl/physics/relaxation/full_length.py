@@ -1,7 +1,7 @@
-"""How the samples of a phase of fixed length ended: measured once, at its end.
+"""Samples of relaxations of fixed length, measured once, at the end.
 
-No sample ends before the last sweep. What comes before it is kept as it is, and measured only
-where the last step is large enough that a state may still grow, or swing to and fro.
+All samples make all sweeps. A few states from before the end are kept, and measured only if the
+last step is large enough that a state may still grow or oscillate.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class FullLength(Samples):
         return sweep == self._sweeps
 
     def passed(self, sweep: int, states: list[Tensor]) -> None:
-        """Keep the states around the middle, and the one that a swing comes back to."""
+        """Keep the states around the middle and the one to which an oscillation would return."""
         if self.middle and sweep in (self.middle - 1, self.middle, self._sweeps - 2):
             self._kept[sweep] = [s.detach() for s in states]
 
@@ -64,10 +64,10 @@ class FullLength(Samples):
         return Solution(states, residual, sweeps, status)
 
     def _swings(self, states: list[Tensor], change: Tensor) -> Tensor:
-        """A swing between two states that does not die out, (rows,).
+        """Mask of the rows that oscillate between two states without decay, (rows,).
 
-        The last step goes back where the one before came from, and is about as large as
-        the one midway.
+        The last step returns to where the step before it began, and is about as large as
+        the step midway.
         """
         before = self._kept[self._sweeps - 2]
         # The smallest layer tells of noise already that it comes back to nothing.

@@ -1,7 +1,7 @@
-"""In which order a sweep updates the layers of a block.
+"""The order in which a sweep updates the layers of a block.
 
-A schedule is a tuple of groups of layer indices. The layers of a group move together,
-from the same state; groups move one after the other.
+A schedule is a tuple of groups of layer indices. The layers of a group are updated together,
+from the same state, and the groups one after the other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def schedule(order: str, layers: int, edges: Iterable[tuple[int, int]]) -> Sched
     layer after the other. A layer coupled to itself moves from its own old state.
 
     Raises:
-        ValueError: an order that is none of ``ORDERS``.
+        ValueError: the order is not one of ``ORDERS``.
     """
     if order == "synchronous":
         return (tuple(range(layers)),)
@@ -40,7 +40,7 @@ def schedule(order: str, layers: int, edges: Iterable[tuple[int, int]]) -> Sched
 
 
 def carried(groups: Schedule, edges: Iterable[tuple[int, int]]) -> tuple[int, ...]:
-    """The layers whose old state a sweep reads: those that a neighbour, moving no later, sees.
+    """The layers whose old state a sweep reads: those with a neighbour that is updated no later.
 
     A sweep is a function of these alone. Under a two-coloured order they are the second colour.
     """

@@ -7,28 +7,28 @@ its activation's range::
 
 A state is at rest under it exactly where it is at rest under plain sweeps. Where no two
 layers of a group are coupled and ``G`` is quadratic on its range (identity, relu,
-hard_sigmoid), one group after the other lowers the energy for every omega below 2: of
-``s^2 / 2a - v s`` each step is towards the minimum and, at its far side, never as high as
-where it began. That holds under live max poolings too while what they meet is not negative,
-since phi is convex in their source then. For other activations it is a heuristic, and the
-safeguard below is what it rests on.
+hard_sigmoid), every update of a group lowers the energy for any omega below 2: each step goes
+towards the minimum of ``s^2 / 2a - v s`` and ends on its far side, lower than it began. This
+also holds under live max poolings if the states they meet are not negative, since phi is then
+convex in their source. For other activations over-relaxation is a heuristic that relies on the
+safeguard below.
 
-A phase whose max poolings are still to be frozen sweeps plainly until they are: the sweeps
-until then decide which equilibrium a sample comes to. Residuals are those of the steps
-``sigma(v) - s`` before they are stretched, each layer's as its turn comes. So they and the
-tolerance mean what they mean in plain sweeps, and an over-relaxed sweep can end a sample. The
+Sweeps are plain until the max poolings of a phase are frozen, as these sweeps decide which
+equilibrium a sample reaches. Residuals are those of the steps ``sigma(v) - s`` before they are
+multiplied by omega. They and the tolerance therefore mean the same as in plain sweeps, and a
+sample may end with an over-relaxed sweep. The
 last sweep of a phase is a plain one.
 
 Slow samples: the rate at which a sample's steps shrink is ``l = <f_k, f_{k-1}> / |f_{k-1}|^2``.
-For two groups of layers Young's theory tells from it which omega would have been the best::
+For two groups of layers Young's theory gives the best omega::
 
     omega_best = 2 / (1 + sqrt(1 - mu^2)),    mu^2 = (l + omega - 1)^2 / (l omega^2)
 
-Where ``l`` is above ``SLOW``, a sample's next sweep takes that, up to ``FURTHEST``: so it
-passes saddles of the energy, where its steps grow in one direction, sooner.
+If ``l`` is above ``SLOW``, the next sweep of the sample uses it, up to ``FURTHEST``. This also
+passes saddles of the energy sooner, where steps grow in one direction.
 
-Safeguard: where an over-relaxed sweep has a larger residual for a sample than the one before
-had, and no such rate, plain sweeps follow, one at first and twice as many each time.
+Safeguard: if an over-relaxed sweep increases the residual of a sample and ``l`` is not above
+``SLOW``, plain sweeps follow: one at first, then twice as many each time.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ FURTHEST = 1.8
 
 @dataclass(frozen=True)
 class OverRelaxation(Solver):
-    """Sweeps that overstep by ``omega``, above 1 and below 2.
+    """Over-relaxed sweeps with a factor ``omega`` above 1 and below 2.
 
     Attributes:
-        omega: the factor of every step, before samples are treated by their rate.
-        inner: the sweeps.
+        omega: initial factor of every step, before it is adapted to each sample.
+        inner: the plain sweeps.
     """
 
     omega: float
@@ -98,7 +98,7 @@ class Omegas:
         self._steps: list[Tensor] = []
 
     def observe(self, residual: Tensor, steps: list[Tensor], *, stretching: bool) -> None:
-        """Take note of a sweep: its residual per sample, and its steps before the stretching."""
+        """Adapt the factors to a sweep, given its residual per sample and its plain steps."""
         rate, self._steps = contraction(self._steps, steps), steps
         if not stretching:
             return
@@ -112,26 +112,26 @@ class Omegas:
         self.factors = torch.where(self._wait > 0, torch.ones_like(residual), omega)
 
     def select(self, rows: Tensor) -> None:
-        """Go on with these rows alone."""
+        """Continue with these rows alone."""
         self.factors, self._residual = self.factors[rows], self._residual[rows]
         self._wait, self._penalty = self._wait[rows], self._penalty[rows]
         self._steps = [take_rows(step, rows) for step in self._steps]
 
     def _best(self, rate: Tensor) -> Tensor:
-        """The omega under which a sample of this rate would have come to rest soonest."""
+        """The omega under which samples of this rate converge fastest."""
         rate = rate.clamp(SLOW, 1.0)
         best = best_factor(rate, torch.full_like(rate, self._omega))
         return best.clamp(self._omega, max(FURTHEST, self._omega))
 
 
 def best_factor(rate: Tensor, omega: Tensor) -> Tensor:
-    """Young's best factor, up to ``FURTHEST``, where steps over-relaxed by ``omega`` shrink so."""
+    """Young's best factor, up to ``FURTHEST``, for steps that shrink at this rate."""
     squared = (rate + omega - 1).square() / (rate * omega.square())
     return (2 / (1 + (1 - squared).clamp_min(0.0).sqrt())).clamp_max(FURTHEST)
 
 
 def contraction(before: Sequence[Tensor], steps: Sequence[Tensor]) -> Tensor:
-    """Which part of the steps before is still in these, (rows,); 0 where there were none."""
+    """The rate ``l`` at which steps shrink, (rows,); 0 where the steps before were zero."""
     if not before:
         return torch.zeros_like(steps[0].flatten(1)[:, 0])
     pairs = zip(before, steps, strict=True)

@@ -1,8 +1,7 @@
-"""One loop that relaxes any dynamics to its fixed point by any solver, sample by sample.
+"""The loop that relaxes any dynamics to a fixed point by any solver, sample by sample.
 
-A sample that has converged or diverged is left where it is, so its result does not
-depend on the other samples of its batch. Nothing returns a bare state: a
-:class:`Solution` says how far each sample got.
+The state of a sample that has converged or diverged no longer changes, so its result does not
+depend on the other samples of the batch. The :class:`Solution` reports how each sample ended.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from ffebm_dsl.physics.relaxation.to_tolerance import ToTolerance
 def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> Solution:
     """Sweep until every sample has converged or the sweeps are used up.
 
-    ``state`` is where to start, one tensor (B, *layer shape) per layer; it is not changed.
-    With tolerance 0 the last sweep alone is measured. With a graph enabled the sweeps are
-    recorded by autograd.
+    ``state`` is the initial state, one tensor (B, *layer shape) per layer; it is not modified.
+    With tolerance 0 only the last sweep is measured. Where gradients are enabled, autograd
+    records the sweeps.
     """
     if settings.sweeps == 0:
         return _unswept(state)
@@ -61,9 +60,9 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
 
 
 def forward_pass(dynamics: Dynamics, state: Sequence[Tensor]) -> list[Tensor]:
-    """One layer after the other from a start at zero, each from those before it alone.
+    """One update of each layer in turn, from zero, using only the layers before it.
 
-    ``dynamics`` must have been told that it starts there: it leaves out the layers to come.
+    ``dynamics`` must have been created with ``from_zero``: it leaves out the layers that follow.
     """
     states = list(state)
     for layer in range(len(states)):
@@ -78,7 +77,7 @@ def _forget(dynamics: Dynamics, states: Sequence[Tensor]) -> None:
 
 
 def _unswept(state: Sequence[Tensor]) -> Solution:
-    """What no sweeps lead to."""
+    """The solution after no sweeps."""
     residual = torch.full_like(state[0].flatten(1)[:, 0], torch.nan)
     status = torch.full_like(residual, Status.EXHAUSTED, dtype=torch.int8)
     return Solution(list(state), residual, torch.zeros_like(status, dtype=torch.int64), status)

@@ -1,7 +1,7 @@
-"""What a relaxation knows of its samples: how each ended, and how far it got.
+"""The samples of a relaxation: which are under way, and how the others ended.
 
-There are two kinds: relaxations to a tolerance (``to_tolerance``), which samples leave when
-they have converged, and those that make all their sweeps (``full_length``).
+In relaxations to a tolerance (``to_tolerance``) samples end when they have converged; in those
+of fixed length (``full_length``) they make all sweeps.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ rest, a sweep that contracts no more than doubles it there, and one that does no
 ``rate ** (sweeps / 2) + 1``."""
 
 RECURRENCE = 0.1
-"""A state nearer to an earlier one than this fraction of its last step is back there."""
+"""A state closer to an earlier one than this fraction of its last step has returned to it."""
 
 
 class Samples(ABC):
-    """The samples of one relaxation; its *rows* are those that are still swept."""
+    """The samples of one relaxation; its *rows* are the samples that are still swept."""
 
     def __init__(
         self, state: Sequence[Tensor], settings: Relaxation, *, periodic: bool = False
@@ -38,44 +38,44 @@ class Samples(ABC):
         # Angles may go round; and early on a state only fills, layer after layer.
         self.may_grow = periodic or len(state) > self.middle
         self.left = len(state[0])
-        """How many samples are under way."""
+        """The number of samples under way."""
 
     @abstractmethod
     def due(self, sweep: int) -> bool:
-        """Whether the change that ``sweep`` makes is asked for; counted from 1."""
+        """Whether the change made by ``sweep``, counted from 1, must be measured."""
 
     @abstractmethod
     def passed(self, sweep: int, states: list[Tensor]) -> None:
-        """``states`` are those after ``sweep``."""
+        """Take note of the states after ``sweep``."""
 
     @abstractmethod
     def observe(self, sweep: int, states: list[Tensor], change: Tensor) -> None:
-        """Take note of a sweep that was due; ``change`` is the squared change per row."""
+        """Take note of a sweep that was measured; ``change`` is the squared change per row."""
 
     @abstractmethod
     def solution(self, states: list[Tensor]) -> Solution:
-        """How all samples ended."""
+        """The result for all samples."""
 
     @property
     def any_apart(self) -> bool:
-        """Whether a sample ended before the others did."""
+        """Whether some samples ended before others."""
         return False
 
     @property
     def gathers(self) -> bool:
-        """Whether so few rows are under way that they are worth gathering."""
+        """Whether so few rows are under way that gathering them pays."""
         return False
 
     def gather(self) -> Tensor:
-        """Drop the rows that ended; the indices of those kept, among the rows until now."""
+        """Drop the rows that ended; returns the indices of those kept among the previous rows."""
         raise NotImplementedError("no row has ended")
 
     def merged(self, states: list[Tensor]) -> list[Tensor]:
-        """The states of all rows, those that ended as they were then."""
+        """The states of all samples, with those that ended as they were then."""
         return states
 
     def fine(self, residual: Tensor, size: Tensor) -> Tensor:
-        """Which rows, (rows,), are finite and not beyond ``DIVERGED_RMS``."""
+        """Mask of the rows that are finite and within ``DIVERGED_RMS``, (rows,)."""
         return (residual < torch.inf) & (size < self.bound)
 
 

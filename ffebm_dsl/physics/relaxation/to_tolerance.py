@@ -1,14 +1,14 @@
-"""Relaxations to a tolerance: which samples are under way, and how the others ended.
+"""Samples of relaxations to a tolerance.
 
-The samples under way are *rows* of a batch that may shrink. A sample that comes to its end
-is set aside with its state; its row goes on being swept, to no effect, until the rows are
-gathered. While a sample runs, nothing is kept of it but that it does; how it ended is worked
-out when it is let go.
+The samples under way are *rows* of a batch that may shrink. When a sample ends, its state is set
+aside; its row is still swept, without effect, until the rows are gathered. How a sample ended is
+determined only then.
 
-Sweeps are tested from the second on where a test is due: half-way to where the fastest sample
-would meet the tolerance if it went on contracting as it did, no more than an eighth of the
-sweeps made later, and after each of the last ``WATCHED``. So a sample ends with the first sweep
-that meets the tolerance, unless it takes more than ten sweeps, the last of them in a sudden fall.
+The residual is not measured after every sweep: the next test is half-way to where the fastest
+sample would meet the tolerance if it kept contracting at the same rate, at most an eighth of the
+sweeps made so far later, and every one of the last ``WATCHED`` sweeps is tested. A sample thus ends
+with the first sweep that meets the tolerance, unless that is beyond the tenth and its residual
+dropped suddenly.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GATHER_BELOW = 0.5
 
 
 class _Part(NamedTuple):
-    """Samples that ended together: which of the batch, after how many sweeps, and how."""
+    """Samples that ended together: their indices in the batch, sweeps, and results."""
 
     samples: Tensor
     sweeps: int
@@ -66,7 +66,7 @@ class ToTolerance(Samples):
         return sweep >= first or sweep == self.middle
 
     def passed(self, sweep: int, states: list[Tensor]) -> None:
-        """Nothing is kept of a sweep that was not due."""
+        """Sweeps that are not measured are not kept."""
 
     def observe(self, sweep: int, states: list[Tensor], change: Tensor) -> None:
         size = squared_norm(states)
@@ -141,7 +141,7 @@ class ToTolerance(Samples):
         )
 
     def _plan(self, sweep: int, least: float) -> None:
-        """When to test next: half-way to where contraction leads the fastest sample."""
+        """Choose the next test: half-way to the predicted convergence of the fastest sample."""
         before, then = self._last
         self._next, self._last = sweep + 1, (sweep, least)
         if then > least:
@@ -151,7 +151,7 @@ class ToTolerance(Samples):
     def _let_go(
         self, which: Tensor, sweep: int, states: list[Tensor], residual: Tensor, size: Tensor
     ) -> None:
-        """Let the rows ``which`` (rows,) end."""
+        """End the rows of the mask ``which``, (rows,)."""
         rows = which.nonzero().squeeze(1)
         self.left -= len(rows)
         self._ended = which if self._ended is None else self._ended | which
@@ -161,7 +161,7 @@ class ToTolerance(Samples):
         self._parts.append(part)
 
     def _status(self, residual: Tensor, size: Tensor, cycling: Tensor | None) -> Tensor:
-        """How samples ended, (samples,) int8."""
+        """The statuses of samples, (samples,) int8."""
         status = torch.full_like(residual, Status.EXHAUSTED, dtype=torch.int8)
         if cycling is not None:
             status.masked_fill_(cycling, int(Status.CYCLING))
@@ -171,7 +171,7 @@ class ToTolerance(Samples):
     def _watch_for_cycles(
         self, late: int, states: list[Tensor], residual: Tensor, size: Tensor
     ) -> None:
-        """Brent's method over the last sweeps: a cycle at the end is one there.
+        """Find cycles by Brent's method over the last sweeps.
 
         The state is compared with a snapshot that is replaced after 1, 2, 4, ... of them.
         """
