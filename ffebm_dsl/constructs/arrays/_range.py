@@ -1,4 +1,4 @@
-"""What arrays share."""
+"""Shared parts of arrays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TRANSPOSE = Parameter(
 
 
 def number_or_none(value: float | str, word: str) -> float | None:
-    """The number of an argument that a word may be in the place of."""
+    """The value of an argument that may be a word instead; then None."""
     return None if value == word else float(value)
 
 
@@ -44,5 +44,5 @@ def limit(weight: Tensor, stated: float | None) -> Tensor:
 
 
 def rescaled(held: Tensor, deviation: float, numbers: Numbers) -> Tensor:
-    """What acts on the way back."""
+    """The weights of the way back."""
     return held * (1 + deviation * numbers.fixed("transpose")) if deviation > 0 else held

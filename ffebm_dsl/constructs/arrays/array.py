@@ -1,4 +1,4 @@
-"""``weights = array(...)``: the usual imperfections, each by a number of its own."""
+"""``weights = array(...)``: the usual imperfections, each with a parameter of its own."""
 
 from __future__ import annotations
 

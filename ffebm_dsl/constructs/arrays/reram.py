@@ -1,4 +1,4 @@
-"""``weights = reram``: resistive memory, by the spread that was measured on a chip."""
+"""``weights = reram``: resistive memory, by the spread measured on a chip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What converters of both directions share."""
+"""Shared parts of converters."""
 
 from __future__ import annotations
 

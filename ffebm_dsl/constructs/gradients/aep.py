@@ -1,15 +1,15 @@
 """``gradient aep``: equilibrium propagation for couplings whose way back has its own weights.
 
-Where the pre-activations v derive from no energy, what moves the states back to rest after a
-nudge is the wrong matrix: ``J = dv/ds`` where the gradient needs its transpose. In its nudged
-phases AEP exchanges them for the displacement from the free state, which then is the response
-that implicit differentiation solves for, to first order in beta::
+If the pre-activations v do not derive from an energy, the response of the states to a nudge
+involves ``J = dv/ds`` where the gradient needs its transpose. In its nudged phases AEP applies the
+transpose to the displacement from the free state, which is then, to first order in beta, the
+response for which implicit differentiation solves::
 
     s <- sigma(v(s_free) + J^T (s - s_free) - beta c)
     dC/dtheta ~ -(1/beta) <s - s_free, dv/dtheta at the free state>
 
 For linear ops this is the published dynamics, which adds ``(J^T - J) (s - s_free)`` to v(s).
-``J^T`` is never formed: on the displacement each coupling acts by the transpose of its other way.
+``J^T`` is never formed: each coupling applies the transpose of its opposite direction.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ffebm_dsl.physics.interfaces import (
 
 @dataclass(frozen=True)
 class AsymmetricPropagation(ContrastiveEstimator):
-    """AEP with the phases of ``plain``, an estimator by EP."""
+    """AEP with the phases of ``plain``, an EP estimator."""
 
     plain: ContrastiveEstimator = field(default_factory=ep.EquilibriumPropagation)
     transposed: ClassVar[bool] = True

@@ -1,10 +1,10 @@
 """``gradient coupled_learning``.
 
-A clamped phase is one more equilibrium, that of a network whose outputs are held. So the rule is
-the exact gradient, for outputs held where they are, of the energy that holding them costs,
-``(E(clamped) - E(free)) / eta``. The loss falls along it, but it is not the loss's gradient: to
-first order in eta it is that of a cost whose derivative is ``H dC/do``, H being the Hessian by the
-outputs of the energy that all other layers have relaxed.
+A clamped phase is the equilibrium of a network whose outputs are held. The rule is therefore the
+exact gradient, at fixed clamped outputs, of the energy that clamping costs,
+``(E(clamped) - E(free)) / eta``. The loss decreases along it, but it is not the gradient of the
+loss: to first order in eta it is that of a cost with derivative ``H dC/do``, where H is the Hessian
+by the outputs of the energy minimised over all other layers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class CoupledLearning(ContrastiveEstimator):
     """Coupled learning with a clamping strength of ``eta`` > 0, in one of the variants of EP.
 
     Raises:
-        ValueError: eta not positive, or an unknown variant.
+        ValueError: eta is not positive, or the variant is unknown.
     """
 
     eta: float = 0.1

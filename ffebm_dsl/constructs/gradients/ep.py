@@ -38,10 +38,10 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class EquilibriumPropagation(ContrastiveEstimator):
-    """EP with nudging strength ``beta`` > 0 in one of ``VARIANTS``, or of a random sign.
+    """EP with nudging strength ``beta`` > 0 in one of ``VARIANTS``, or with a random sign.
 
     Raises:
-        ValueError: beta not positive, or an unknown variant.
+        ValueError: beta is not positive, or the variant is unknown.
     """
 
     beta: float = 0.2
@@ -67,14 +67,14 @@ class EquilibriumPropagation(ContrastiveEstimator):
 class HolomorphicPropagation(ContrastiveEstimator):
     """EP with ``points`` nudges on the circle of radius ``beta`` > 0 in the complex plane.
 
-    Of an energy that is holomorphic, the mean over the circle of ``(dF/dtheta) / beta_k``,
-    ``beta_k = beta exp(2 pi i k / points)``: its bias is of order ``beta ** points``, for
-    beta below the radius of convergence of the states' series in beta. States at conjugate
-    nudges are conjugate, so one of each pair is relaxed and counts twice. Two points are
-    the centered variant, one the positive one.
+    For a holomorphic energy, the mean over the circle of ``(dF/dtheta) / beta_k`` with
+    ``beta_k = beta exp(2 pi i k / points)``. Its bias is of order ``beta ** points`` if beta is
+    below the radius of convergence of the states' series in beta. States at conjugate nudges
+    are conjugate, so only one of each pair is relaxed and counts twice. Two points are the
+    centered variant, one point the positive one.
 
     Raises:
-        ValueError: beta not positive, or no points.
+        ValueError: beta is not positive, or there are no points.
     """
 
     beta: float = 0.2
@@ -98,7 +98,7 @@ class StencilPropagation(ContrastiveEstimator):
     nudged states.
 
     Raises:
-        ValueError: beta not positive, or an order that is not even and positive.
+        ValueError: beta is not positive, or the order is not even and positive.
     """
 
     beta: float = 0.2
@@ -150,7 +150,7 @@ def _make(arguments: Arguments) -> Estimator:
 
 
 def _order(arguments: Arguments) -> int:
-    """Of the bias in beta."""
+    """The order of the bias in beta."""
     order: int = arguments["points"] or arguments["stencil"]
     return order or (2 if arguments["estimator"] == "centered" else 1)
 

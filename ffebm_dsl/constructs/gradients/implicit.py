@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Implicit(Estimator):
-    """The adjoint fixed point, by sweeps in the nudged phase's order.
+    """The adjoint fixed point, by sweeps in the order of the nudged phase.
 
-    ``tolerance`` is the relative change per sample at which the adjoint has converged,
-    ``sweeps`` the most sweeps spent on it.
+    ``tolerance`` is the relative change per sample at which the adjoint has converged, and
+    ``sweeps`` the largest number of sweeps.
 
     Raises:
-        ValueError: a tolerance that is not positive, or no sweeps.
+        ValueError: the tolerance is not positive, or there are no sweeps.
     """
 
     tolerance: float = 1e-8

@@ -1,8 +1,7 @@
 """``gradient unrolled``: autodiff through further sweeps from the free state.
 
-As the number of sweeps grows this tends to the implicit gradient, at a memory cost that
-grows with the sweeps. It is what the literature compares EP's nudged phase with, sweep by
-sweep (Ernoult et al. 2019).
+With more sweeps it converges to the implicit gradient; memory grows with the number of sweeps.
+The literature compares the nudged phase of EP with it, sweep by sweep (Ernoult et al. 2019).
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Unrolled(Estimator):
     """Differentiate ``sweeps`` plain sweeps in the free phase's order, from the free state.
 
     Raises:
-        ValueError: a negative number of sweeps.
+        ValueError: the number of sweeps is negative.
     """
 
     sweeps: int = 20

@@ -1,1 +1,1 @@
-"""How weights are drawn."""
+"""Initialisers of weights."""

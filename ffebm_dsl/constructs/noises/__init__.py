@@ -1,1 +1,1 @@
-"""What accelerates the sweeps of a relaxation."""
+"""Solvers of relaxations."""

@@ -1,4 +1,4 @@
-"""Noise on what the units of a layer feel."""
+"""Noise on pre-activations."""
 
 from ffebm_dsl.language.registry import Arguments, Kind, NoiseConstruct, Parameter
 from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE

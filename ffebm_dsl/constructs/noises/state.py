@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class StateNoise(Noise):
-    """Noise on what an update leaves, with that standard deviation in units of the state.
+    """Normal noise on updated states, with standard deviation ``deviation`` in units of the state.
 
-    States may so leave the range of their activation; a layer's neighbours, outputs and the
-    update of weights meet them as they are.
+    States may leave the range of their activation; neighbours, outputs and weight updates see them
+    as they are.
     """
 
     def disturbed(self, dynamics: EnergyDynamics, stream: Stream) -> EnergyDynamics:

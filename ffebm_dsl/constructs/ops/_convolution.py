@@ -1,4 +1,4 @@
-"""What convolutions of one and of two dimensions share."""
+"""Shared parts of convolutions in one and two dimensions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLIDING = ("kernel", "stride", "padding", "dilation")
 
 
 def parameters(kernel: Parameter, padding: Parameter) -> tuple[Parameter, ...]:
-    """All of them, with these two, whose words and kind depend on the dimension."""
+    """All parameters, with the two whose description and kind depend on the dimension."""
     return (
         Parameter("out_channels", Kind.INT, "number of output channels", bounds=AT_LEAST_ONE),
         kernel,
@@ -28,12 +28,12 @@ def parameters(kernel: Parameter, padding: Parameter) -> tuple[Parameter, ...]:
 
 
 def stencil(arguments: Arguments, shape: Shape) -> Stencil:
-    """How the window moves over inputs of this ``shape``."""
+    """The stencil for inputs of this ``shape``."""
     return Stencil.of(len(shape) - 1, *(arguments[name] for name in (*SLIDING, "groups")))
 
 
 def undivided(arguments: Arguments, shape: Shape) -> Misfit | None:
-    """What is wrong where the groups do not divide the channels of an input or of the output."""
+    """The error if the groups do not divide the channels of input or output; otherwise None."""
     groups, out = arguments["groups"], arguments["out_channels"]
     for count, role in ((shape[0], "input"), (out, "output")):
         if count % groups:
@@ -42,16 +42,16 @@ def undivided(arguments: Arguments, shape: Shape) -> Misfit | None:
 
 
 def count_parameters(op: OpIR) -> int:
-    """Weights and biases."""
+    """The number of weights and biases."""
     return op.out_shape[0] * (_fan_in(op) + op.arguments["bias"])
 
 
 def count_macs(op: OpIR) -> int:
-    """Multiply-accumulates of a sample."""
+    """Multiply-accumulates for one sample."""
     return prod(op.out_shape) * _fan_in(op)
 
 
 def _fan_in(op: OpIR) -> int:
-    """Numbers that each output reads."""
+    """Number of inputs of each output."""
     window = stencil(op.arguments, op.in_shape)
     return op.in_shape[0] // window.groups * window.taps

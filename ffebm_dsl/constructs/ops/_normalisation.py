@@ -1,4 +1,4 @@
-"""What normalisation ops share."""
+"""Shared parts of normalisation ops."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NORMALISED = "y = gamma (x - mean) / sqrt(variance + eps) + beta"
 
 
 def scale_and_shift(op: OpIR) -> int:
-    """Trainable numbers of a normalisation by channel."""
+    """The number of trainable parameters of a normalisation by channel."""
     return 2 * op.in_shape[0] if op.arguments["affine"] else 0
 
 

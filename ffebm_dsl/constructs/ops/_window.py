@@ -1,4 +1,4 @@
-"""What convolution and pooling share: a window that moves over rows and columns."""
+"""Shared parts of convolution and pooling: a window that moves over rows and columns."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pooling(arguments: Arguments, axes: int) -> Stencil:
 
 
 def slide(name: str, window: Stencil, shape: Shape) -> tuple[int, ...] | Misfit:
-    """Places of the window along each axis of ``shape``, for the op ``name``."""
+    """Number of positions of the window along each axis of ``shape``, for the op ``name``."""
     places = window.places(shape[1:])
     if min(places) >= 1:
         return places
@@ -58,7 +58,7 @@ def note(name: str, window: Stencil, shape: Shape) -> str:
 
 
 def padded_beyond_half(name: str, window: Stencil) -> Misfit | None:
-    """What is wrong where windows of the pooling op ``name`` may hold nothing but padding."""
+    """The error if windows of the pooling op ``name`` can contain only padding; otherwise None."""
     if all(2 * p <= k for p, k in zip(window.padding, window.kernel, strict=True)):
         return None
     return Misfit(

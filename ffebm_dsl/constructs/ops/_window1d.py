@@ -1,4 +1,4 @@
-"""What convolution and pooling of sequences share: a window that moves along [channels, length]."""
+"""Shared parts of convolution and pooling of sequences: a window along [channels, length]."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POOLING = (
 
 
 def not_a_sequence(name: str, shape: Shape) -> Misfit | None:
-    """Why op ``name`` cannot take ``shape``, where it takes sequences alone."""
+    """The error if op ``name`` cannot take ``shape`` as a sequence; otherwise None."""
     if len(shape) == 2:
         return None
     message = f"`{name}` takes [channels, length], and gets {show_shape(shape)}"

@@ -58,7 +58,7 @@ class AvgPool2d(LinearOp):
 
 
 class _WindowsApart(BoundOp):
-    """Average pooling where no two windows meet."""
+    """Average pooling with disjoint windows."""
 
     def __init__(self, op: AvgPool2d, window: Stencil) -> None:
         super().__init__(op, {})

@@ -68,7 +68,7 @@ class SoftmaxPool2d(NonlinearOp):
         return weights / weights.sum(0)
 
     def _inside(self, like: Tensor) -> Tensor:
-        """Which entries of the windows are no padding."""
+        """Mask of the entries of the windows that are not padding."""
         import torch
 
         ones = torch.ones(1, 1, *self.in_shape[1:], device=like.device)
@@ -83,7 +83,7 @@ class SoftmaxPool2d(NonlinearOp):
         return torch.stack([padded[:, :, here, there] for here, there in self._places()])
 
     def _places(self) -> list[tuple[slice, slice]]:
-        """Where the entries of all windows lie, one entry of each at a time."""
+        """Slices of the padded input, one for each entry of the window."""
         rows, columns = (
             [slice(i, i + stride * (places - 1) + 1, stride) for i in range(kernel)]
             for kernel, stride, places in zip(

@@ -26,14 +26,14 @@ def weight_decay(default: float) -> Parameter:
 
 
 def nothing_decays(arguments: Arguments) -> tuple[str, str] | None:
-    """``decayed`` would have no effect."""
+    """The error if ``decayed`` would have no effect; otherwise None."""
     if arguments["decayed"] == "all" or arguments["weight_decay"] > 0:
         return None
     return "`decayed` needs a `weight_decay` above 0", "add `weight_decay=0.01`"
 
 
 def adam(decay: float) -> tuple[Parameter, ...]:
-    """The parameters of Adam and its kin."""
+    """The parameters of Adam and AdamW."""
     return (
         learning_rate(1e-3),
         Parameter("beta1", Kind.REAL, "decay of the mean gradient", 0.9, FRACTION),
@@ -46,7 +46,7 @@ def adam(decay: float) -> tuple[Parameter, ...]:
 
 
 def adam_arguments(arguments: Arguments) -> dict[str, Any]:
-    """The same as torch takes them."""
+    """The arguments of Adam and AdamW in torch."""
     return {
         "lr": arguments["lr"],
         "betas": (arguments["beta1"], arguments["beta2"]),

@@ -1,4 +1,4 @@
-"""What the cosine schedules share."""
+"""Shared parts of the cosine schedules."""
 
 from __future__ import annotations
 

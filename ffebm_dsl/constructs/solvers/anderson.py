@@ -6,19 +6,18 @@ starts at::
     x_{k+1} = g_k - sum_j gamma_j (g_{j+1} - g_j)
     gamma   = argmin |f_k - sum_j gamma_j (f_{j+1} - f_j)|
 
-over the last ``memory`` differences. It moves where sweeps start, and nothing else: the
-residual is that of a plain sweep, and the state that a relaxation returns is what a plain
-sweep gave. Only the layers whose old state a sweep reads take part: under a two-coloured
-order that is one colour.
+over the last ``memory`` differences. It only changes where sweeps start: the residual is that of a
+plain sweep, and a relaxation returns the result of a plain sweep. Only the layers whose old state
+a sweep reads take part; under a two-coloured order that is one colour.
 
-Safeguards, each per sample: acceleration waits until a sweep changes little and, where the
-routing of max poolings is going to be frozen, until it is; the start is brought into the range
-of the activations. Where ``f`` does not fall along the way that the state went, near a saddle
-of the energy, the history is dropped and the next sweep is a plain one: the mixture would be
-drawn to the saddle, which sweeps leave. Where ``|f|`` grows, the history is dropped and plain
-sweeps follow: one at first, twice as many each time. So acceleration cannot keep a sample
-from coming to rest where plain sweeps would. Where the differences give no finite answer, the
-next sweep is a plain one too.
+Safeguards, each per sample: acceleration waits until a sweep changes little and, if the routing of
+max poolings is to be frozen, until it is; the start is projected into the range of the
+activations. If ``f`` does not decrease along the last step of the state, as near a saddle of the
+energy, the history is dropped and the next sweep is plain, since the mixture would be attracted to
+the saddle, which plain sweeps leave. If ``|f|`` grows, the history is dropped and plain sweeps
+follow: one at first, then twice as many each time. Acceleration therefore cannot prevent a sample
+from converging where plain sweeps would. If the least-squares problem has no finite solution, the
+next sweep is plain too.
 """
 
 from __future__ import annotations
@@ -47,9 +46,9 @@ class Anderson(Solver):
     """Anderson acceleration of another solver's sweeps.
 
     Attributes:
-        memory: how many differences of earlier sweeps are kept, 1 or more.
+        memory: number of differences of earlier sweeps that are kept, 1 or more.
         layers: the layers whose old state a sweep reads (``order.carried``).
-        inner: what makes the sweeps.
+        inner: the solver that makes the sweeps.
     """
 
     memory: int
@@ -85,7 +84,7 @@ class Anderson(Solver):
 
 @dataclass
 class _Mixing:
-    """What is remembered: the inner solver's carry, the history, and the last sweep's start."""
+    """The carry: that of the inner solver, the history, and the start of the last sweep."""
 
     inner: Any
     mixer: Mixer
@@ -102,7 +101,7 @@ class Mixer:
         self._backoff: _Backoff | None = None
 
     def next(self, before: Sequence[Tensor], after: Sequence[Tensor]) -> list[Tensor]:
-        """Where the next sweep starts: the carried layers, in their order.
+        """The start of the next sweep: the carried layers, in order.
 
         ``before`` and ``after`` are the carried layers at the start and end of a sweep.
         """
@@ -118,7 +117,7 @@ class Mixer:
         return [unflat(part, s) for part, s in zip(parts, after, strict=True)]
 
     def select(self, rows: Tensor) -> None:
-        """Go on with these rows alone."""
+        """Continue with these rows alone."""
         if self._last is not None:
             self._last = self._last[0][rows], self._last[1][rows]
         for part in (self._history, self._backoff):
@@ -159,7 +158,7 @@ class _History:
         self._gram[:, slot], self._gram[:, :, slot] = products, products
 
     def drop(self, rows: Tensor) -> None:
-        """Forget all of these samples, (rows,) bool: an empty history changes nothing."""
+        """Drop the history of these samples, (rows,) bool; an empty history changes nothing."""
         for part in (self._steps, self._states, self._gram):
             part.masked_fill_(rows.view(-1, 1, 1), 0.0)
 
@@ -174,7 +173,7 @@ class _History:
 
 
 class _Backoff:
-    """Samples that acceleration failed take plain sweeps, twice as many each time."""
+    """After a failure of acceleration a sample takes plain sweeps, twice as many each time."""
 
     def __init__(self, size: Tensor) -> None:
         self._last_size = size

@@ -1,25 +1,24 @@
-"""``solver = auto``: plain sweeps, and faster ones for the samples that are slow.
+"""``solver = auto``: plain sweeps, over-relaxed for samples that converge slowly.
 
-A free phase begins with plain sweeps. After ``FIRST`` of them, and each time after as many again,
-the last two steps ``f`` of a sample tell the rate at which they shrink, and how many plain sweeps
-it has still to go::
+A free phase begins with plain sweeps. Every ``FIRST`` sweeps, the last two steps ``f`` of a sample
+give the rate at which they shrink, and the number of plain sweeps left::
 
     l = <f_k, f_{k-1}> / |f_{k-1}|^2,    left = log(residual / tolerance) / log(1 / l)
 
 A sample is slow where ``l`` is above ``SLOW``, no less than ``ALIGNED`` of ``|f_k| / |f_{k-1}|``,
-and ``left`` is at least ``LONG``. It is over-relaxed by what Young's theory calls the best factor
-at that rate (``over_relaxation.best_factor``), which is worked out anew each time, and given up for
-good where steps shrink no faster than before for the second time. Steps that swing (``l`` below
-0), turn or grow are left to plain sweeps.
+and ``left`` is at least ``LONG``. It is then over-relaxed by the best factor for that rate
+(``over_relaxation.best_factor``), which is updated each time. The second time that its steps do not
+shrink faster than before, it returns to plain sweeps for good. Samples whose steps oscillate (``l``
+below 0), turn or grow keep plain sweeps.
 
-What follows a free phase, nudged phases or an adjoint solve, takes what was found for the sample,
-the same in all phases that are contrasted. What is decided of a sample depends on its own steps
-in this phase alone. Sweeps stay plain where the tolerance is 0, where there is noise, while max
-poolings still choose, where two layers that are coupled move together, where a layer has a term or
-is coupled to itself, and where damping or over-relaxation are stated.
+Nudged phases and adjoint solves use the factors found in the free phase, the same in all phases
+that are contrasted. The factor of a sample depends on its own steps only. Sweeps stay plain if the
+tolerance is 0, with noise, while routings follow the state, if two coupled layers are updated
+together, if a layer has a term or is coupled to itself, and if damping or over-relaxation is
+given.
 
-Anderson acceleration is not chosen: a sweep with it costs up to twice a plain one in a small
-network, and all samples pay for it while one goes on.
+Anderson acceleration is not used: in a small network a sweep with it takes up to twice as long as a
+plain one, for all samples as long as one is under way.
 """
 
 from __future__ import annotations
@@ -53,9 +52,8 @@ class Auto(Solver):
 
     Attributes:
         inner: the plain sweeps.
-        tolerance: of the phase.
-        given: what another phase found for each sample, (B,), as ``Solution.paces``; None:
-            to be found.
+        tolerance: tolerance of the phase.
+        given: factors found in another phase, (B,), as ``Solution.paces``; None: none yet.
     """
 
     inner: Sweeps
@@ -108,7 +106,7 @@ class Auto(Solver):
 
 
 class _Paces:
-    """What is known of the samples of one relaxation: the factor of each, 1 for a plain one."""
+    """The carry: the factor of each sample, 1 for plain sweeps."""
 
     def __init__(self, batch: int) -> None:
         self.made, self.next = 0, FIRST
@@ -133,7 +131,7 @@ class _Paces:
     def _judged(
         self, before: list[Tensor], steps: list[Tensor], states: Sequence[Tensor], tolerance: float
     ) -> Tensor | None:
-        """The factor of every row from here on, (rows,); None where nothing changes."""
+        """The new factor of every row, (rows,); None if none changes."""
         import torch
 
         from ffebm_dsl.physics.layout import squared_norm
@@ -163,7 +161,7 @@ class _Paces:
         return torch.where(slow, best, factors).masked_fill(lost, 1.0)
 
     def take(self, factors: Tensor) -> None:
-        """Go on with these, (rows,)."""
+        """Continue with these factors, (rows,)."""
         self.factors = factors
         if self._rows is None:
             self.found = factors

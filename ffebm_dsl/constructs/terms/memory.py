@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Memory(Term):
-    """Rectified memories of a layer's vectors; weight (memories, width)."""
+    """Rectified memories for the vectors of a layer; weight (memories, width)."""
 
     def __init__(self, shape: tuple[int, ...], memories: int) -> None:
         self.shape, self.memories = shape, memories
