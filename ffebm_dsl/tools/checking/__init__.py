@@ -1,4 +1,4 @@
-"""What ``ffebm check`` computes: the gradient check, and the static gradient analysis."""
+"""The gradient check and the static gradient analysis of ``ffebm check``."""
 
 from ffebm_dsl.tools.checking.beta_sweep import BetaSweep, observed_order
 from ffebm_dsl.tools.checking.check_report import CheckReport, GradientRow, RelaxationRow

@@ -1,8 +1,8 @@
-"""How far rounding carries: what moves, and how far, when every weight moves in its last digits.
+"""Amplification of rounding: the change of states and gradients when weights change by rounding.
 
-The relaxation of a block repeats one map many times. Where that map chooses, as max pooling inside
-a coupling does, a change in the last digits can decide a choice, and the states part. Two machines
-whose sums round differently then train two networks from one seed.
+The relaxation of a block iterates one map many times. If that map makes choices, as max pooling
+inside a coupling does, a change in the last digits can change a choice, and the states diverge.
+Two machines that round differently then train two networks from one seed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Amplification:
     """Relative change of a block over the relative change of all weights.
 
     Attributes:
-        block: its name.
-        outputs: of its free state, as training relaxes it.
-        gradients: of its weights' gradients, as training estimates them.
+        block: name of the block.
+        outputs: change of its free state, as training relaxes it.
+        gradients: change of its weight gradients, as training estimates them.
     """
 
     block: str
@@ -41,14 +41,14 @@ class Amplification:
 
     @property
     def large(self) -> bool:
-        """Whether a run with this block is not repeated on another machine."""
+        """Whether a run with this block would not be reproduced on another machine."""
         return max(self.outputs, self.gradients) > LARGE
 
 
 def amplification(problem: Problem, seed: int) -> list[Amplification]:
     """Every block's factors, in float64, with the spec's own sweeps, beta and estimator.
 
-    Noise is left out. The weights are as before when this returns.
+    Noise is disabled. The weights are restored.
     """
     generator = torch.Generator().manual_seed(seed)
     base = _measured(problem)

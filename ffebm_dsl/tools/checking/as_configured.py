@@ -22,9 +22,9 @@ LOST = 0.01
 
 
 def matched(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Give a network on a device what the same one on ideal hardware has.
+    """Copy the weights and buffers of a network on ideal hardware to the same network on a device.
 
-    Its device keeps what it alone has: the ranges of its converters.
+    The ranges of converters, which only the latter has, are kept.
     """
     own = {name: tensor for name, tensor in network.state_dict().items() if name not in state}
     network.load_state_dict({**state, **own})

@@ -1,4 +1,4 @@
-"""The order of an estimator's bias: how its error falls with the strength of the nudge."""
+"""The order of an estimator's bias in the strength of the nudge."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Contrasts = dict[str, ContrastiveEstimator]
 
 @dataclass(frozen=True)
 class BetaSweep:
-    """How EP's error against the implicit gradient falls with beta.
+    """The error of EP relative to the implicit gradient, as a function of beta.
 
     ``observed_order`` is the slope of log error over log beta: 2 centered, 1 one-sided on
     smooth activations; None where the error is at rounding level for every beta (an
@@ -40,7 +40,7 @@ def contrasts(
     estimators: Mapping[str, Estimator],
     judged: Callable[[str], ContrastiveEstimator],
 ) -> dict[str, Contrasts]:
-    """By name, the estimators whose bias over beta is measured: EP's, and the spec's own.
+    """The estimators whose bias is measured, by name: variants of EP, and the spec's own.
 
     ``judged`` says which contrast must be right in a block.
     """

@@ -18,7 +18,7 @@ from ffebm_dsl.tools.checking.series import SeriesReport
 
 @dataclass(frozen=True)
 class GradientRow:
-    """One tensor's gradient by one estimator, against one reference.
+    """The gradient of one tensor by one estimator, compared with one reference.
 
     ``tensor`` is a parameter's label or ``block.input(port)``; ``block`` the block it
     belongs to, empty for a readout or a model-level map. ``agrees`` is the verdict.
@@ -48,11 +48,11 @@ class GradientRow:
 
 @dataclass(frozen=True)
 class DifferenceRow:
-    """How well finite differences could judge one tensor.
+    """How well finite differences cover one tensor.
 
     ``wanted`` directions were asked for, ``judged`` of them taken; ``set_aside`` counts those
-    across which the loss has a kink at every step. ``enough`` is whether at least half of
-    what was wanted is there: with less there is no judgement, and the check does not pass.
+    across which the loss has a kink at every step. ``enough`` is whether at least half of the
+    wanted directions were judged; otherwise the check does not pass.
     """
 
     tensor: str
@@ -64,7 +64,7 @@ class DifferenceRow:
 
 @dataclass(frozen=True)
 class RelaxationRow:
-    """How one phase of one block relaxed.
+    """Convergence of one phase of one block.
 
     ``settings`` is ``spec`` for the relaxation as configured and ``check`` for the one to
     convergence, on which gradients are compared. ``statuses`` counts samples.
@@ -83,25 +83,25 @@ class RelaxationRow:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Everything that ``ffebm check`` found out about a valid spec's gradients.
+    """The results of ``ffebm check`` on the gradients of a valid spec.
 
     Attributes:
-        gradients: every estimator against its references, at convergence; judged.
-        differences: what finite differences had to go by, for each tensor.
-        dtype, device: of the training that is meant by "as configured".
+        gradients: every estimator compared with its references, at convergence.
+        differences: coverage by finite differences of each tensor.
+        dtype, device: those of training, for "as configured".
         as_configured: the gradients that training has at these weights, with the spec's own
             estimators, beta and sweeps in that dtype, against the implicit gradient at
             convergence; poor ones are a warning.
-        as_configured_in_float64: the same but for rounding.
+        as_configured_in_float64: the same without rounding.
         beta_sweep: one entry for each variant of EP.
         relaxation: convergence of every block.
-        kinks: where states sit relative to kinks, and the beta chosen for each block.
+        kinks: states near kinks, and the beta chosen for each block.
         steps: of each block with terms of layers, by layer: how much of the way to ``sigma(v)`` an
             update goes, so that the energy falls.
         noise: of each block that has some, by phase and as calls: left out of everything but
             ``as_configured`` and ``as_configured_in_float64``.
         series: how far the states of blocks with complex phases are a series in beta.
-        amplification: how far rounding carries in every block, as training relaxes it.
+        amplification: amplification of rounding in every block, as training relaxes it.
         finer: tensors whose gradient by EP was judged with nudges a sixteenth as strong, as its
             bias showed at the beta of the check.
         biased: of each block that is trained by EP and has no energy, or by clamping its outputs,
@@ -142,11 +142,11 @@ class CheckReport:
 
     @property
     def unjudged(self) -> set[str]:
-        """Tensors for which finite differences had too little to go by."""
+        """Tensors that finite differences do not cover sufficiently."""
         return {row.tensor for row in self.differences if not row.enough}
 
     def not_relaxed(self, row: GradientRow) -> bool:
-        """Whether a row means nothing, right or wrong, because a block has no fixed point."""
+        """Whether a row is meaningless because a block has no fixed point."""
         return bool(self.unconverged) and (row.block in self.unconverged or not row.agrees)
 
     def to_dict(self) -> dict[str, object]:
@@ -176,7 +176,7 @@ class CheckReport:
 
 
 def relaxation_rows(reports: Iterable[PhaseReport], settings: str) -> list[RelaxationRow]:
-    """One row per block and phase; both signs of a centered nudged phase are one row."""
+    """One row per block and phase; both signs of a centered nudged phase share a row."""
     grouped: dict[tuple[str, str], list[PhaseReport]] = {}
     for report in reports:
         grouped.setdefault((report.block, report.phase), []).append(report)

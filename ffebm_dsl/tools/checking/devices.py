@@ -1,15 +1,15 @@
-"""What a device does to the gradients that training has: each knob alone, and all together.
+"""Effects of a device on the gradients of training: each knob alone, and all together.
 
-Of every tensor the device's gradient, by the spec's own estimators, strengths and sweeps, is
-compared with the converged gradient on ideal hardware, over draws of the device and of its noise:
+For every tensor, the gradient on the device, by the spec's own estimators, strengths and sweeps,
+is compared with the converged gradient on ideal hardware, over draws of device and noise:
 
 - the cosine of the two, on average over the draws;
-- the bias: how far the mean over the draws is off, relative to the ideal gradient;
-- the spread: the root mean square of how far draws are off their mean, relative to it too.
+- the bias: the error of the mean over the draws, relative to the ideal gradient;
+- the spread: the root mean square deviation of draws from their mean, relative to it too.
 
-The row of ideal hardware shows what of that is beta's and the sweeps' share. Where the two ways
-through a coupling differ, EP is biased and AEP is not, to first order in beta: whichever of the
-two the spec has, the other is beside it.
+The row of ideal hardware shows the part due to beta and to the number of sweeps. If the two
+directions of a coupling differ, EP is biased and AEP, to first order in beta, is not: both are
+shown, whichever the spec uses.
 """
 
 from __future__ import annotations

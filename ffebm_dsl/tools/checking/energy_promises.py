@@ -1,8 +1,8 @@
-"""What an energy promises: all that is computed of it is derived from its phi.
+"""Promises of energies: everything computed from them agrees with their phi.
 
 The reference is phi itself, differentiated by autograd with respect to states, drives and
-parameters; where couplings derive from no energy, the pre-activations are. The parameters may
-be parametrised: what a bound energy says of its weights is taken back to them.
+parameters; without an energy it is the pre-activations. Parameters may be parametrised: gradients
+by the weights of a bound energy are propagated back to them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a check found wrong or noteworthy, as diagnostics with a place in the spec."""
+"""Findings of a check as diagnostics with a place in the spec."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ def findings(
 ) -> list[Diagnostic]:
     """One diagnostic per wrong or unjudged tensor, unconverged block, frozen pooling and kink.
 
-    Of a tensor that disagrees in several comparisons the worst is told; of one that cannot
-    be judged, that. Where a block has no fixed point, its gradients are not told: they mean
-    nothing, wrong or right.
+    Of several comparisons in which a tensor disagrees, the worst is reported. Gradients of a block
+    without a fixed point are not reported, as they are meaningless.
     """
     return [
         *([] if report.unconverged else _wrong_gradients(report, source, places)),
@@ -104,7 +103,7 @@ def _convergence(
 def _biased(
     report: CheckReport, source: SourceFile, places: Mapping[str, Span]
 ) -> Iterator[Diagnostic]:
-    """How far off EP is in blocks without an energy, and learning by clamped outputs in all."""
+    """The error of EP in blocks without an energy, and of clamped outputs in all blocks."""
     for block, cosine in report.biased.items():
         if block in report.clamped:
             yield _clamped(block, cosine, source, places[block])

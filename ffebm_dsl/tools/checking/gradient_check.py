@@ -1,10 +1,9 @@
-"""The proof that a spec's gradients are right: every estimator, by two routes.
+"""The check that a spec's gradients are correct: every estimator, by two routes.
 
 EP, implicit and unrolled gradients of the mean loss are compared with one another and
 with finite differences of the loss at equilibrium, for every parameter and for what
-enters every block. The routes share the free phase and nothing else: finite differences
-know no estimator, implicit differentiation relaxes the linearised dynamics, unrolling
-uses autograd.
+enters every block. The routes share only the free phase: finite differences use no estimator,
+implicit differentiation relaxes the linearised dynamics, unrolling uses autograd.
 """
 
 from __future__ import annotations
@@ -63,16 +62,16 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """How thorough to be.
+    """Settings of a check.
 
     Attributes:
         samples: batch size.
-        seed: of weights, inputs, targets and directions.
+        seed: seed of weights, inputs, targets and directions.
         directions: finite-difference directions per tensor.
         cosine: the least cosine that counts as agreement.
         relative_error: the largest relative error that counts as agreement.
-        sweeps: the most sweeps for a solve.
-        dtype, device: of the training whose gradients are shown as configured.
+        sweeps: the largest number of sweeps of a solve.
+        dtype, device: those of training, for the gradients "as configured".
     """
 
     samples: int = 4
@@ -228,9 +227,9 @@ class _Checker:
     def _judge(self, estimates: dict[str, Gradients], kinks: list[KinkReport]) -> list[GradientRow]:
         """Every estimate against its references.
 
-        Next to a bifurcation EP's bias is large at any beta that is well above rounding. It falls
-        with beta, at least in proportion, and a fault of the gradient does not: of a tensor that
-        disagrees, weaker nudges count where its error has fallen so.
+        Near a bifurcation the bias of EP is large at any beta well above rounding. It falls at
+        least in proportion to beta, which an error of the gradient does not. If a tensor
+        disagrees and its error falls so, the weaker nudges count.
         """
         rows = self._against_implicit(estimates) + self._against_differences(estimates)
         wrong = {row.tensor for row in rows if row.estimator == "ep" and not row.agrees}
@@ -243,7 +242,7 @@ class _Checker:
         return self._against_implicit(changed) + self._against_differences(changed)
 
     def _falls(self, tensor: str, *gradients: Gradients) -> bool:
-        """Whether the error of the second gradient is the smaller one as weaker nudges make it."""
+        """Whether the error of the second gradient is smaller as with weaker nudges."""
         before, after = (
             self._row(tensor, "ep", "implicit", g[tensor], self.reference[tensor]).comparison
             for g in gradients

@@ -1,9 +1,9 @@
-"""Guards against states on or near a kink, where EP and finite differences mislead.
+"""Detection of states near a kink, where EP and finite differences are misleading.
 
 At a kink of an activation (or a change of a max pooling's choice) the equilibrium is not
 differentiable. If a nudge carries units across one, the EP gradient has an error that no
 order in beta describes: with weights of ordinary size beta = 1e-3 alone can give 15 %.
-So the check nudges each block only as far as nothing crosses, and says so.
+The check therefore nudges each block only so far that nothing crosses, and reports it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ the rounding of float64 states."""
 
 @dataclass(frozen=True)
 class KinkReport:
-    """Where a block's states sit relative to the kinks.
+    """The states of a block relative to the kinks of its activations.
 
     Attributes:
         block: its name.

@@ -1,8 +1,8 @@
-"""What constructs promise, compared with what they do: activations.
+"""Promises of activations, compared with their behaviour.
 
 Each function draws one random problem in float64 from a generator and yields one
 :class:`Promise` per comparison. References are definitions (inner products, linearity) and
-automatic differentiation; nothing that a construct says of itself is taken for granted.
+automatic differentiation; no statement of a construct about itself is trusted.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ CONDITIONED = 1e-8
 
 @dataclass(frozen=True)
 class Promise:
-    """One promise and how it was kept.
+    """One promise and the size of its violation.
 
     Attributes:
-        text: what is promised.
+        text: description of the promise.
         error: the size of the violation, relative unless the text says otherwise.
         limit: the largest error that rounding explains.
-        detail: what else there is to say: two shapes, an exception.
+        detail: further information: two shapes, or an exception.
     """
 
     text: str
@@ -52,7 +52,7 @@ def compared(
 ) -> Promise:
     """The largest difference of two tensors, relative to ``scale`` or to their largest entry.
 
-    A construct that raises breaks the promise: it may be anybody's code.
+    A construct that raises an exception breaks the promise; constructs may be user code.
     """
     try:
         found, expected = (x.detach() for x in compute())

@@ -1,9 +1,9 @@
-"""How far a block's states are a power series in the nudging strength.
+"""The radius of convergence of a block's states as a power series in the nudging strength.
 
 Complex phases give the gradient because states are holomorphic in beta inside a circle, up to
 the first beta at which two equilibria meet. Beyond it a phase may settle on another branch, or
-not at all, and the mean over the circle means nothing. The radius is seen from the Taylor
-coefficients of the states, which phases on a circle give: ``a[m] r^m`` falls as ``(r / R)^m``.
+not at all, and the mean over the circle is meaningless. The radius R is estimated from the Taylor
+coefficients of the states, given by phases on a circle: ``a[m] r^m`` falls as ``(r / R)^m``.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class SeriesReport:
     Attributes:
         block: its name.
         beta: the spec's strongest nudge.
-        radius: of convergence, of the sample where it is smallest; infinity where no
-            coefficient but the first shows, 0 where no circle tried lies inside.
-        settled: whether all phases on the circle of the spec's beta came to rest.
+        radius: the radius of convergence, smallest over samples; infinity if only the first
+            coefficient is significant, 0 if no circle that was tried lies inside.
+        settled: whether all phases on the circle of the spec's beta converged.
     """
 
     block: str
@@ -63,7 +63,7 @@ class SeriesReport:
 
 
 def series(block: str, captured: Captured, beta: float) -> SeriesReport:
-    """The radius of convergence, from circles that grow up to ``beta`` while they are inside."""
+    """The radius of convergence, from circles that grow up to ``beta`` while they lie inside."""
     radius = 0.0
     for halving in reversed(range(HALVINGS + 1)):
         circle = beta / 2**halving
@@ -102,7 +102,7 @@ def _coefficients(captured: Captured, circle: float) -> Tensor | None:
 
 
 def _ratio(sizes: Tensor) -> float:
-    """By how much a coefficient times its power of r is smaller than the one before, at least.
+    """The ratio by which ``a[m] r^m`` decreases from one m to the next, at least.
 
     From a line through the logarithms of the upper half of the orders that show: the lower
     ones say more of the states than of the radius. Next to a branch point coefficients fall

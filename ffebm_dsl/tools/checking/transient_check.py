@@ -2,9 +2,9 @@
 
 Of every block the EP gradient after t nudged sweeps is compared with the unrolled one,
 truncated to the last t sweeps. Each block is truncated alone: the cotangent that reaches it
-is that of all sweeps of the blocks behind it, by EP on the one side, by autodiff on the
-other. So the two sides are two backward passes through one forward pass, and the blocks'
-differences add up from the last block to the first as they do in training. Noise is left out.
+is that of all sweeps of the blocks behind it, by EP on one side and by autodiff on the other. The
+two sides are two backward passes through one forward pass, and the blocks' differences add up
+from the last block to the first as in training. Noise is disabled.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class TransientSettings:
-    """What to analyse.
+    """Settings of an analysis.
 
     Attributes:
         sweeps: nudged sweeps for every block; None: the sweeps of its own nudged phase.
         beta: nudging strength for every block; None: its own where it trains by EP.
         entries: how many entries of each parameter are followed.
-        seed: of the choice of entries.
+        seed: seed of the choice of entries.
     """
 
     sweeps: int | None = None

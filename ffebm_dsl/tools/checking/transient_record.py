@@ -40,7 +40,7 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class DrawnBatch:
-    """The samples that are analysed, and where they came from.
+    """The samples that are analysed, and their origin.
 
     ``x`` is (B, *input shape), ``target`` labels (B,) or vectors (B, K); ``sha256`` and
     ``samples`` are those of the training set, empty and 0 for random inputs.
@@ -56,7 +56,7 @@ class DrawnBatch:
 
 @dataclass(frozen=True)
 class TransientAnalysis:
-    """An analysis of a spec: what was asked for, what it was made on, what came out."""
+    """An analysis of a spec: its settings, its batch, its results."""
 
     compiled: Compiled
     overrides: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What the static gradient analysis found, as arrays over sweeps and parameters."""
+"""Results of the static gradient analysis, as arrays over sweeps and parameters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEASURES = ("norm", "norm_unrolled", "cosine", "relative_error")
 
 @dataclass(frozen=True)
 class BlockFacts:
-    """What decides how well a block's two gradients can agree.
+    """Properties of a block that limit how well its two gradients agree.
 
     Attributes:
         name: of the block.

@@ -1,4 +1,4 @@
-"""The constructs that a spec's energy blocks use, each asked to keep its promises."""
+"""Checks of the constructs that a spec's energy blocks use."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ffebm_dsl.tools.checking.promises import Promise, activation_promises
 
 @dataclass(frozen=True)
 class ConstructRow:
-    """One construct with its arguments, and how it kept its promises.
+    """One construct with its arguments, and its promises.
 
     Attributes:
         name: of the construct.
         noun: what kind of construct it is: ``op``, ``activation``, ``energy``.
-        package: that brings it; ``""`` for ffebm's own, ``this process`` for a registered one.
+        package: package that provides it; ``""`` for ffebm, ``this process`` if registered.
         place: the label of the part of the model that uses it first.
         promises: every comparison that was made.
     """
@@ -59,11 +59,11 @@ class ConstructRow:
 
 
 def check_promises(spec: SpecIR, *, seed: int = 0) -> list[ConstructRow]:
-    """Ask every activation, op of a coupling or drive, and energy of a spec, in float64.
+    """Check the promises of every activation, op and energy of a spec, in float64.
 
-    A construct is asked once for each set of arguments and shapes, energies only if all else
-    is well: they would pass on what their parts do. ``seed`` is that of the weights, states
-    and directions.
+    A construct is checked once for each set of arguments and shapes, energies only if everything
+    else passes, as faults of their parts would show in them. ``seed`` is the seed of weights,
+    states and directions.
     """
     generator = Generator().manual_seed(seed)
     network = build(spec, seed=seed, dtype=torch.float64)
@@ -84,7 +84,7 @@ def check_promises(spec: SpecIR, *, seed: int = 0) -> list[ConstructRow]:
 
 
 class _Used(NamedTuple):
-    """A construct that a block's energy is made of; its promises are computed when asked for."""
+    """A construct of a block's energy; its promises are computed on demand."""
 
     table: Table[Construct]
     call: CallIR
@@ -113,7 +113,7 @@ def _row(
 
 
 def _tried(promises: Iterator[Promise]) -> Iterator[Promise]:
-    """The promises; that an exception outside of all comparisons is raised is one too."""
+    """The promises; an exception outside of all comparisons counts as a broken one."""
     try:
         yield from promises
     except Exception as error:
@@ -140,7 +140,7 @@ def _drive_shapes(block: BlockIR) -> list[Shape]:
 
 
 def _move(module: nn.Module, generator: Generator) -> None:
-    """Biases of zero would hide what is done with them; conductances stay positive."""
+    """Make biases nonzero, so that their use is tested; conductances stay positive."""
     with torch.no_grad():
         for parameter in module.parameters():
             noise = torch.rand(parameter.shape, dtype=torch.float64, generator=generator)

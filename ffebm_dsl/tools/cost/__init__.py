@@ -1,4 +1,4 @@
-"""What a network costs in joules and seconds, by published prices."""
+"""Cost of a network in joules and seconds, at published prices."""
 
 from ffebm_dsl.tools.cost.account import Assumptions, BlockAccount, Entry, SpecCost, cost
 from ffebm_dsl.tools.cost.crossover import QUANTITIES, Cheapest, crossovers

@@ -42,7 +42,7 @@ _OF_ACTION: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Entry:
-    """So many actions of one sort, what they cost, and what that is by."""
+    """A number of actions of one kind, their cost, and the price that was applied."""
 
     action: str
     count: float
@@ -67,7 +67,7 @@ class BlockAccount:
 
 @dataclass(frozen=True)
 class SpecCost:
-    """What a network costs: per sample in inference, per batch in a step of training.
+    """Cost of a network: per sample in inference, per batch in a training step.
 
     ``sweeps`` are those of each block's free phase.
     """
@@ -89,12 +89,12 @@ class SpecCost:
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What a text leaves open.
+    """Assumptions where a spec leaves something open.
 
     Attributes:
-        bits: of converters where the text has ideal ones; None: that is an error.
-        batch: samples of a training step.
-        sweeps: of each phase of a block, in the place of all that it may take.
+        bits: resolution of converters that are ideal in the spec; None: an error.
+        batch: number of samples of a training step.
+        sweeps: number of sweeps of each phase of a block, instead of the largest allowed.
     """
 
     bits: int | None = None
@@ -106,7 +106,7 @@ def cost(spec: SpecIR, prices: PriceList, assumed: Assumptions, name: str = "") 
     """The account of a spec.
 
     Raises:
-        InputError: an action without a price, or a converter without a resolution.
+        InputError: an action has no price, or a converter has no resolution.
     """
     counts = count(spec.model)
     books = _Books(prices, assumed)
@@ -151,13 +151,13 @@ def _all_digital(
 
 
 def _contrast_macs(counted: BlockCount) -> int:
-    """Of the gradients of a block's weights: one product of states per use and nudged phase."""
+    """Operations of a block's weight gradients: one product of states per use and nudged phase."""
     uses = sum(c.macs for c in counted.couplings) + sum(d.macs for d in counted.drives)
     return uses * max(counted.phases[1].runs, 1)
 
 
 def _macs(block: BlockIR, phase: PhaseCount, assumed: Assumptions) -> float:
-    """Of all runs of a phase, done digitally."""
+    """Operations of all runs of a phase, done digitally."""
     sweeps = _sweeps(block, phase, assumed)
     return phase.runs * (phase.macs_per_run + sweeps * phase.macs_per_sweep)
 
@@ -172,7 +172,7 @@ class _Books:
     assumed: Assumptions
 
     def entry(self, action: str, count: float, bits: int = 0, times: float | None = None) -> Entry:
-        """So many actions; ``times`` is how often they are done one after the other."""
+        """An entry for ``count`` actions, done ``times`` times one after the other."""
         if count == 0:
             return Entry(action, 0.0, 0.0, 0.0, bits)
         price = self.prices.price(action, bits)
@@ -249,7 +249,7 @@ class _Books:
     def _updates(
         self, block: BlockIR, counted: BlockCount, hardware: Mapping[str, CallIR]
     ) -> list[Entry]:
-        """What leaves in nudged phases."""
+        """Conversions out of the analog side in nudged phases."""
         phase = counted.phases[1]
         if self._stated(hardware, "updates") is None:
             # The maps need what leaves at the driven layers all the same.
@@ -290,7 +290,7 @@ class _Books:
 
 
 def _nonzero(*entries: Entry) -> tuple[Entry, ...]:
-    """The entries that count something, those of one price together."""
+    """The nonzero entries, with those of the same price merged."""
     found: dict[tuple[str, int], Entry] = {}
     for e in entries:
         if e.count == 0:

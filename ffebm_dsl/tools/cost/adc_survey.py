@@ -16,7 +16,7 @@ def adc_survey(bits: int, node: float, rate: float) -> float:
     figure of merit begins to fall with it.
 
     Raises:
-        ValueError: fewer bits than the survey has.
+        ValueError: fewer bits than the survey covers.
     """
     if bits < FEWEST:
         raise ValueError(f"the survey has no converter of {bits} bits: {FEWEST} or more")

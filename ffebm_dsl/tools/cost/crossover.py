@@ -1,7 +1,7 @@
-"""Which of several networks costs least, by what a conversion costs.
+"""The cheapest of several networks as a function of the price of a conversion.
 
-Of one network split into blocks of several sizes, smaller blocks convert more and sweep less:
-as conversions become dearer, larger blocks overtake them, one after the other.
+Of one network split into blocks of several sizes, smaller blocks convert more and sweep less: as
+conversions become more expensive, larger blocks become cheaper, one after the other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ QUANTITIES = ("joules", "seconds")
 class Cheapest:
     """The network that costs least while a conversion costs less than ``until`` times its price.
 
-    None: however dear conversions become. The first of several begins at a price of 0.
+    None: at any higher price. The first of several begins at a price of 0.
     """
 
     name: str
@@ -48,7 +48,7 @@ def crossovers(costs: Sequence[SpecCost], task: str, quantity: str) -> list[Chea
 
 
 def _line(cost: SpecCost, task: str, quantity: str) -> tuple[float, float]:
-    """What all but conversions costs, and what they do."""
+    """The cost without conversions, and the cost of conversions."""
     parts = [0.0, 0.0]
     for entry in cost.entries(task):
         parts[entry.kind == "converters"] += getattr(entry, quantity)
