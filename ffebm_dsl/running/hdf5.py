@@ -62,8 +62,23 @@ class Refused(Exception):
         self.help = help
 
 
-def plain_dataset(file: h5py.File, name: str) -> h5py.Dataset | None:
-    """The dataset at a path such as ``/run/train/loss``, None where there is none; nothing is read.
+def own_member(group: h5py.Group, name: str) -> Any:
+    """What a group holds by a name, None where it holds nothing.
+
+    Raises:
+        Refused: it is a link to somewhere else.
+        one of FAULTS: the file is damaged.
+    """
+    link = group.get(name, getlink=True)
+    if link is not None and not isinstance(link, h5py.HardLink):
+        raise Refused(f"{group.name.rstrip('/')}/{name} is a link to another place")
+    return None if link is None else group[name]
+
+
+def plain_dataset(group: h5py.Group, name: str, place: str) -> h5py.Dataset | None:
+    """The dataset of that name, None where there is none; nothing is read.
+
+    ``place`` is what messages call it.
 
     Raises:
         Refused: it is not an array of numbers or texts that lies in the file itself, declares
@@ -71,19 +86,10 @@ def plain_dataset(file: h5py.File, name: str) -> h5py.Dataset | None:
             fletcher32.
         one of FAULTS: the file is damaged.
     """
-    node: Any = file
-    parts = name.strip("/").split("/")
-    for depth, part in enumerate(parts):
-        if not isinstance(node, h5py.Group):
-            raise Refused(f"/{'/'.join(parts[:depth])} is not a group")
-        link = node.get(part, getlink=True)
-        if link is None:
-            return None
-        if not isinstance(link, h5py.HardLink):
-            raise Refused(f"/{'/'.join(parts[: depth + 1])} is a link to another place")
-        node = node[part]
-    _check(name, node)
-    return node
+    dataset = own_member(group, name)
+    if dataset is not None:
+        _check(place, dataset)
+    return dataset
 
 
 def _check(name: str, dataset: Any) -> None:
@@ -104,13 +110,9 @@ def _check(name: str, dataset: Any) -> None:
             called = title.decode("ascii", "replace") or f"filter {code}"
             raise Refused(f"{name} is packed with {called}, which is not read", REPACK)
     stored = dataset.id.get_storage_size()
-    if _size(dataset) > FREE_BYTES and _size(dataset) > MAX_RATIO * stored:
-        raise Refused(f"{name} declares {_size(dataset)} bytes and stores {stored}")
-
-
-def _size(dataset: h5py.Dataset) -> int:
-    size: int = math.prod(dataset.shape) * dataset.dtype.itemsize
-    return size
+    declared = math.prod(dataset.shape) * dtype.itemsize
+    if declared > FREE_BYTES and declared > MAX_RATIO * stored:
+        raise Refused(f"{name} declares {declared} bytes and stores {stored}")
 
 
 def read_foreign(
@@ -205,7 +207,7 @@ def main(arguments: Sequence[str], content: BinaryIO, out: BinaryIO) -> int:
         file = h5py.File(content, "r")
         names = [*names, *(optional if {*optional} & {*file} else ())]
         datasets = {name: _numbers(file, name, names) for name in names}
-        sizes = [_size(dataset) for dataset in datasets.values()]
+        sizes = [dataset.nbytes for dataset in datasets.values()]
         most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         if sum(sizes) > most:
             raise Refused(f"declares {sum(sizes)} bytes; at most {most} are read")
@@ -227,7 +229,7 @@ def main(arguments: Sequence[str], content: BinaryIO, out: BinaryIO) -> int:
 
 
 def _numbers(file: h5py.File, name: str, names: Sequence[str]) -> h5py.Dataset:
-    dataset = plain_dataset(file, name)
+    dataset = plain_dataset(file, name, name)
     if dataset is None:
         raise Refused(
             f"has no array `{name}`; it has: {brief_list(sorted(file))}",

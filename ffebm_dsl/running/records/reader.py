@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.diagnostics.brief import brief
 from ffebm_dsl.running import seal
-from ffebm_dsl.running.hdf5 import FAULTS, Refused, plain_dataset
+from ffebm_dsl.running.hdf5 import FAULTS, Refused, own_member, plain_dataset
 from ffebm_dsl.running.records.record import STEP_GROUPS, Record, RecordTable, numpy_dtype
 from ffebm_dsl.running.records.record_schema import (
     FORMAT,
@@ -79,15 +79,15 @@ def _record(file: h5py.File) -> Record:
     version = _text(file, "format_version")
     if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
         raise Refused(f"has format version {brief(version)!r}, this program reads {FORMAT_VERSION}")
-    run = file.get("run", getlink=True)
-    if not isinstance(run, h5py.HardLink) or not isinstance(file["run"], h5py.Group):
+    run = own_member(file, "run")
+    if not isinstance(run, h5py.Group):
         raise Refused("/run is missing")
-    attributes = {name: _text(file["run"], name) for name in RUN_ATTRIBUTES}
+    attributes = {name: _text(run, name) for name in RUN_ATTRIBUTES}
     if attributes["status"] not in RUN_STATES:
         raise Refused(f"/run has the unknown status {brief(attributes['status'])!r}")
     record = Record(attributes)
     for group in GROUPS:
-        arrays = _arrays(file, group)
+        arrays = _arrays(run, group)
         if arrays or group.name not in OPTIONAL:
             record.tables[group.name] = _table(group, arrays)
     _check_content(record)
@@ -104,16 +104,21 @@ def _place(group: Group, field: Field) -> str:
     return f"/run/{group.name}/{field.name}"
 
 
-def _arrays(file: h5py.File, group: Group) -> dict[str, NDArray[Any]]:
+def _arrays(run: h5py.Group, group: Group) -> dict[str, NDArray[Any]]:
     """Those fields of a group that are there, texts as arrays of Python strings."""
+    node = own_member(run, group.name)
+    if node is None:
+        return {}
+    if not isinstance(node, h5py.Group):
+        raise Refused(f"/run/{group.name} is not a group")
     arrays = {}
     for field in group.fields:
-        dataset = plain_dataset(file, _place(group, field))
+        dataset = plain_dataset(node, field.name, _place(group, field))
         if dataset is None:
             continue
         is_text = h5py.check_string_dtype(dataset.dtype) is not None
         values = dataset.asstr("utf-8")[()] if is_text else dataset[()]
-        arrays[field.name] = np.asarray(values, object if is_text else dataset.dtype)
+        arrays[field.name] = np.asarray(values, object if is_text else None)
     return arrays
 
 
