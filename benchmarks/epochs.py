@@ -88,7 +88,7 @@ def parts_timed(session: Session, shares: Shares) -> Iterator[None]:
         (judged, "estimate_statistics", "evaluation"),
         (measures, "gradient_row", "diagnostics"),
         (measures, "read_step", "judgement"),
-        *((StepJudge, name, "judgement") for name in ("keep_buffers", "flags", "trouble")),
+        *((StepJudge, name, "judgement") for name in ("keep_buffers", "trouble")),
     ]
     with ExitStack() as stack:
         for owner, name, part in places:

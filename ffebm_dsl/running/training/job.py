@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
@@ -23,7 +23,7 @@ from ffebm_dsl.running.training.checkpoint import RunIdentity, Settings
 from ffebm_dsl.running.training.data import Data, load
 from ffebm_dsl.running.training.environment import choose_device, choose_dtype
 from ffebm_dsl.running.training.judge import initial_sizes
-from ffebm_dsl.running.training.measures import trainable
+from ffebm_dsl.running.training.measures import Norms, trainable
 from ffebm_dsl.running.training.optimizers import build_optimizer
 from ffebm_dsl.running.training.world import ALONE, World
 
@@ -68,7 +68,7 @@ class Job:
     spec: SpecIR
     plan: TrainIR
     network: HybridNetwork
-    initial_sizes: Tensor
+    initial_sizes: Norms
     optimizer: torch.optim.Optimizer
     data: Data
     identity: RunIdentity

@@ -1,6 +1,6 @@
 """Judges steps before the optimiser moves, by the policy of the spec.
 
-All that is looked at is left on the device as flags, and read with the step's other numbers.
+All that is looked at is read with the step's other numbers (``measures.read_step``).
 Where and why a step is bad is asked only of a bad one (``locate``).
 """
 
@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.registry import POLICIES
 from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import HybridNetwork, PhaseReport
 from ffebm_dsl.running.training.locate import locate
-from ffebm_dsl.running.training.measures import Batch, StepNumbers, trainable
+from ffebm_dsl.running.training.measures import Batch, Norms, StepNumbers, norms_of, trainable
 from ffebm_dsl.running.training.trouble import Trouble
 from ffebm_dsl.running.training.world import ALONE, World
 
@@ -28,17 +29,11 @@ FROM_ZERO = 1.0
 """The same for tensors that start at zero, biases: where they go is not known beforehand."""
 
 
-def norms_of(weights: Sequence[Tensor]) -> Tensor:
-    """The Euclidean norm of every tensor, (tensors,)."""
-    return torch.stack(torch._foreach_norm([w.detach() for w in weights]))
-
-
-def initial_sizes(network: nn.Module) -> Tensor:
+def initial_sizes(network: nn.Module) -> Norms:
     """What the norm of every weight tensor of a new network counts as, (tensors,)."""
     weights = [*trainable(network).values()]
-    norms = norms_of(weights)
-    roots = norms.new_tensor([w.numel() ** 0.5 for w in weights])
-    return torch.where(norms > 0, norms.maximum(LEAST_RMS * roots), FROM_ZERO * roots)
+    norms, roots = norms_of(weights), np.array([w.numel() ** 0.5 for w in weights])
+    return np.where(norms > 0, np.maximum(norms, LEAST_RMS * roots), FROM_ZERO * roots)
 
 
 class StepJudge:
@@ -52,7 +47,7 @@ class StepJudge:
     """
 
     def __init__(
-        self, network: HybridNetwork, policy: CallIR, start: Tensor, world: World = ALONE
+        self, network: HybridNetwork, policy: CallIR, start: Norms, world: World = ALONE
     ) -> None:
         self._network, self._policy, self._start, self._world = network, policy, start, world
         self._growth = float(policy.arguments["growth"])
@@ -62,7 +57,8 @@ class StepJudge:
         self._now = self._before
         self._buffers = list(network.buffers())
         self._kept = [buffer.clone() for buffer in self._buffers]
-        self._statistics = [buffer for buffer in self._buffers if buffer.is_floating_point()]
+        statistics = [buffer for buffer in self._buffers if buffer.is_floating_point()]
+        self.watched = [*self.weights, *statistics]
 
     @property
     def tries(self) -> int:
@@ -93,24 +89,13 @@ class StepJudge:
         if self._buffers:
             torch._foreach_copy_(self._buffers, self._kept)
 
-    @torch.no_grad()
-    def flags(self, batch: Batch) -> Tensor:
-        """What is wrong after a backward pass: 0-dim, bool, unread.
+    def is_wrong(self, norms: Norms) -> bool:
+        """Whether weights or statistics are wrong after a backward pass, by those of ``watched``.
 
-        Loss, gradient and relaxations are looked at as they are read (``measures.read_step``).
+        Loss, gradient, samples and relaxations are looked at as they are read.
         """
-        norms = norms_of([*self.weights, *self._statistics])
-        self._now, statistics = norms.split([len(self.weights), len(self._statistics)])
-        count = batch.part.count
-        wrong = [
-            ~batch.x[:count].isfinite().all(),
-            ~self._grown().le(self._growth).all(),
-        ]
-        if self._statistics:
-            wrong.append(~statistics.isfinite().all())
-        if batch.y.is_floating_point():
-            wrong.append(~batch.y[:count].isfinite().all())
-        return torch.stack(wrong).any()
+        self._now = norms[: len(self.weights)]
+        return not np.isfinite(norms).all() or not self._grown().max() <= self._growth
 
     def trouble(self, batch: Batch, numbers: StepNumbers) -> Trouble | None:
         """What is wrong with a step after its backward pass; None: the optimiser may move.
@@ -127,26 +112,25 @@ class StepJudge:
         self.restore_buffers()
         return found or unexplained(numbers, reports)
 
-    @torch.no_grad()
     def weights_trouble(self) -> Trouble | None:
         """What is wrong with the weights that the last step left, so that none such is saved."""
         self._now = norms_of(self.weights)
-        if not self._world.any(not bool(self._grown().le(self._growth).all())):
+        if not self._world.any(not self._grown().max() <= self._growth):
             return None
         return self._exploded() or Trouble("exploding", "weights")
 
-    def _grown(self) -> Tensor:
+    def _grown(self) -> Norms:
         """The growth of every weight tensor: in the last step, or the cube root of that in all."""
-        in_step = self._now / torch.maximum(self._before, self._start)
-        return torch.maximum(in_step, (self._now / self._start) ** (1 / 3))
+        with np.errstate(invalid="ignore"):  # weights that were infinite before
+            in_step = self._now / np.maximum(self._before, self._start)
+        return np.maximum(in_step, np.cbrt(self._now / self._start))
 
     def _exploded(self) -> Trouble | None:
         """The weight tensor that grew most, if one grew too much."""
         grown = self._grown()
-        bad = ~grown.le(self._growth)
-        if not bool(bad.any()):
+        if grown.max() <= self._growth:
             return None
-        worst = int(torch.where(bad, grown.nan_to_num(torch.inf), 0.0).argmax())
+        worst = int(np.where(np.isnan(grown), np.inf, grown).argmax())
         label = self._network.labels()[list(self._weights)[worst]]
         block, _, tensor = label.partition(".")
         return Trouble("exploding", "weights", block, tensor, value=float(grown[worst]))

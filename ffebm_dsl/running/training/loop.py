@@ -157,8 +157,10 @@ def _train_step(
         outcome = session.parallel(batch.x, batch.y, settings=settings)
         # The mean over processes of these losses is the mean over samples.
         torch.autograd.backward(outcome.loss * (batch.weight * world.size))
-        phases, flag = network.phases(), judge.flags(batch)
-        numbers = measures.read_step(phases, judge.weights, outcome, batch, flag, world)
+        gradients = [weight.grad for weight in judge.weights if weight.grad is not None]
+        numbers = measures.read_step(
+            network.phases(), outcome, batch, gradients, judge.watched, judge.is_wrong, world
+        )
         trouble = judge.trouble(batch, numbers)
         first = first or trouble
         if trouble is None or trouble.lasting:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.physics.network import HybridNetwork, Outcome, PhaseReport
@@ -23,6 +24,8 @@ IMPLICIT_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 """Relative change at which the adjoint of a diagnostic counts as converged, by precision."""
 
 IMPLICIT_SWEEPS = 500
+
+Norms = NDArray[np.float64]
 
 Solves = dict[tuple[str, str], list[PhaseReport]]
 
@@ -85,32 +88,53 @@ class StepNumbers:
         return float(self.relaxations["sweeps_mean"][free].mean()) if free else math.nan
 
 
+@torch.no_grad()
 def read_step(
     phases: Sequence[PhaseReport],
-    parameters: Iterable[nn.Parameter],
     outcome: Outcome,
     batch: Batch,
-    flag: Tensor,
+    gradients: Sequence[Tensor],
+    watched: Sequence[Tensor],
+    is_wrong: Callable[[Norms], bool],
     world: World = ALONE,
 ) -> StepNumbers:
     """The numbers of a step after its backward pass, read from the device in one transfer.
 
-    ``phases`` and ``parameters`` are those of the network, ``parameters`` the trainable ones.
-    ``flag`` (0-dim) says whether this process has found something else that is wrong.
+    Args:
+        phases: those of the network.
+        outcome: that of the forward pass.
+        batch: the own part of the samples.
+        gradients: of all parameters.
+        watched: what has a norm that is finite unless something is wrong.
+        is_wrong: judges these norms, which the largest entries of the samples follow.
+        world: the processes that share the batch.
     """
     count = batch.part.count
     solves = by_solve(gathered(phases, world, count))
     found = hits(outcome.logits[:count], batch.y[:count])
-    means = outcome.loss.detach()[None], outcome.terms
-    values = torch.cat([found[None], flag[None], *means]).double()
-    head = torch.cat([values, gradient_norm(parameters)[None]])
-    read = torch.cat([head, *_per_sample(solves)]).cpu().numpy()
-    *own, norm = read[: len(head)].tolist()
-    own[2:] = [mean * batch.weight if count else 0.0 for mean in own[2:]]
-    right, flags, loss, *terms = world.all_reduce_values(own)
-    relaxations = relaxation_columns(solves, read[len(head) :])
+    # A sample that is good may yet be too large to be squared.
+    entries = [vector_norm(t, torch.inf) for t in (batch.x, batch.y) if t.is_floating_point()]
+    norms = torch._foreach_norm([*gradients, *watched])
+    means = outcome.loss[None], outcome.terms
+    values = [found[None], *means, torch.stack([*norms, *entries]), *_per_sample(solves)]
+    read = torch.cat(values).cpu().numpy().astype(np.float64)
+    first = 2 + len(outcome.terms)
+    second = first + len(gradients)
+    third = first + len(norms) + len(entries)
+    own = read[:first]
+    own[1:] = own[1:] * batch.weight if count else 0.0
+    wrong = is_wrong(read[second:third])
+    right, loss, *terms, flags = world.all_reduce_values([*own, wrong])
+    relaxations = relaxation_columns(solves, read[third:])
     flagged = flags > 0 or bool(relaxations["diverged"].any())
+    norm = math.hypot(*read[first:second])
     return StepNumbers(loss, tuple(terms), right, norm, flagged, list(solves), relaxations)
+
+
+def norms_of(tensors: Sequence[Tensor]) -> Norms:
+    """The Euclidean norm of every tensor, (tensors,)."""
+    norms = torch._foreach_norm([t.detach() for t in tensors])
+    return torch.stack(norms).cpu().numpy().astype(np.float64)
 
 
 def gathered(phases: Sequence[PhaseReport], world: World, count: int) -> list[PhaseReport]:
@@ -188,13 +212,6 @@ def _lower_median(values: NDArray[np.floating[Any]]) -> float:
 def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that training moves, by name."""
     return {name: p for name, p in network.named_parameters() if p.requires_grad}
-
-
-def gradient_norm(parameters: Iterable[nn.Parameter]) -> Tensor:
-    """Euclidean norm over the gradients of all ``parameters``, 0-dim, float64."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    # To convert every entry to float64 would take longer than the step of the optimiser.
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)).double())
 
 
 def sweeps(phases: Sequence[PhaseReport]) -> float:
