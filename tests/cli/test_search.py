@@ -13,7 +13,7 @@ import pytest
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.tools.experiments import search as searching
 from ffebm_dsl.tools.experiments.results import read_result
-from tests.cli.test_sweep import SPEC
+from tests.cli.test_sweep import SPEC, in_this_process  # noqa: F401
 from tests.unit.running.training.runs import write_data
 
 SPACE = ["--set", "optimizer.lr=loguniform(1e-4, 1e-1)", "--set", "data.batch=[5, 8]"]
@@ -78,6 +78,7 @@ def test_a_search_is_judged_by_validation_and_shared(
     assert len(study(storage).get_trials()) == 4
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_trials_are_told_apart_and_kept_in_the_folder(
     spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

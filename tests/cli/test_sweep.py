@@ -10,12 +10,15 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import IO, Any
 
 import pytest
 
 from ffebm_dsl.cli.main import main
+from ffebm_dsl.tools.experiments import running
 from ffebm_dsl.tools.experiments.running import SweepPlan
 from ffebm_dsl.tools.experiments.trials import Trial
 from tests.unit.running.training.runs import write_data
@@ -53,6 +56,27 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "m.ffe"
     path.write_text(SPEC, encoding="utf-8")
     return path
+
+
+class InThisProcess:
+    """A process of a trial that is none: what one imports takes longer than what it does."""
+
+    def __init__(self, command: list[str], *, stdout: IO[bytes], **options: object) -> None:
+        with (
+            os.fdopen(os.dup(stdout.fileno()), "a", encoding="utf-8") as log,
+            redirect_stdout(log),
+            redirect_stderr(log),
+        ):
+            self.returncode = main(command[command.index("ffebm_dsl") + 1 :])
+
+    def poll(self) -> int:
+        return self.returncode
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = SimpleNamespace(Popen=InThisProcess, DEVNULL=subprocess.DEVNULL)
+    monkeypatch.setattr(running, "subprocess", processes)
 
 
 def called(*arguments: object) -> dict[str, Any]:
@@ -106,6 +130,7 @@ def test_a_sweep_trains_what_is_missing_and_compares(
     assert "count twice" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_trials_write_logs(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "sweep"
     arguments = ["sweep", str(spec), "--seeds", "1", "--out", str(folder), "--quiet"]
@@ -155,6 +180,7 @@ def test_a_wrong_alternative_is_told_before_anything_is_made(
     assert "FFE1010" in capsys.readouterr().err and not folder.exists()
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_trial_that_cannot_start_ends_the_sweep_and_names_its_log(
     spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

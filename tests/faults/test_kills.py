@@ -19,7 +19,7 @@ from tests.faults import damage
 from tests.faults.harness import AGAIN, EXIT_STORAGE, NEW, Workers
 from tests.faults.kills import Job, kill_at_random
 
-TINY = Job("tiny", ["tiny.ffe", "--data-dir=.", "--set=epochs=40", "--max-steps=60"])
+TINY = Job("tiny", ["tiny.ffe", "--data-dir=.", "--set=epochs=40", "--max-steps=30"])
 
 
 def test_random_kills_leave_no_trace(workers: Workers) -> None:
@@ -54,7 +54,7 @@ def test_kills_leave_no_trace_in_a_training_on_noisy_hardware(workers: Workers) 
         assert old in text
         text = text.replace(old, new)
     (workers.folder / "noisy.ffe").write_text(text)
-    job = Job("noisy", ["noisy.ffe", "--data-dir=.", "--set=epochs=40", "--max-steps=60"])
+    job = Job("noisy", ["noisy.ffe", "--data-dir=.", "--set=epochs=40", "--max-steps=30"])
     tally = kill_at_random(workers, job, 4, np.random.default_rng(1), ["0", "600"])
     assert tally.faults == [] and tally.kills >= 4 and tally.resumes > 0
     assert tally.identical == tally.runs > 0

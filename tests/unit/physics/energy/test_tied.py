@@ -114,7 +114,7 @@ each = pytest.mark.parametrize("name", BLOCKS)
 
 @each
 def test_gradients_agree_with_finite_differences_and_unrolled_sweeps(name: str) -> None:
-    report = check(spec_of(name), CheckSettings(samples=2, directions=3, sweeps=2000))
+    report = check(spec_of(name), CheckSettings(samples=2, directions=1, sweeps=2000))
     assert report.ok
     tensors = {row.tensor for row in report.gradients}
     assert "b.s1_s2." in str(tensors) and "b.s2_s3." not in str(tensors)
