@@ -27,7 +27,6 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "auto": ("training", "a device, or a cadence of diagnostics, that the program chooses"),
     "array": ("interchange", "a type of JSON Schema"),
     "cosine": ("checking report cli", "the cosine of two gradients, a key of results"),
-    "default": ("records", "an attribute of NeXus files"),
     "frozen": ("checking", "blocks whose pooling was frozen, a key of results"),
     "identity": ("training", "what a run is, a key of checkpoints"),
     "label": ("cli", "what a configuration of runs is called, a key of results"),
