@@ -47,7 +47,7 @@ def choose_beta(
 
     ``order`` is that of its bias.
     """
-    size = max(float(c.abs().max()) for c in cost.gradient(equilibrium.state).values())
+    size = largest_cotangent(cost, equilibrium)
     if not 0 < size < math.inf:
         return contrast.reach
     at = _Estimates(contrast, equilibrium, cost, weights)
@@ -67,6 +67,11 @@ def choose_beta(
     }
     least = min(squared, key=squared.__getitem__)
     return betas[least] * 2.0 ** -_vertex([squared.get(least + i) for i in (-1, 0, 1)])
+
+
+def largest_cotangent(cost: Cost, equilibrium: Equilibrium) -> float:
+    """The largest entry, by modulus, of what the loss asks of a free state."""
+    return max(float(c.abs().max()) for c in cost.gradient(equilibrium.state).values())
 
 
 def _squared_bias(known: dict[int, tuple[Tensor, Tensor]], k: int, order: int) -> float:

@@ -111,6 +111,7 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
         self.device = device
         self.name = name or f"block{next(_NUMBERS)}"
         self.register_buffer("reach", None)
+        self.register_buffer("strength", None, persistent=False)
         self.reserve_reach(self.settings)
         self.reports: Sequence[PhaseReport] = []
         """Reports of the relaxations of the last call, including its backward pass."""
@@ -204,6 +205,7 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
             cost,
             draws,
             self.reach,
+            self.strength,
             self.device,
             programming,
         )

@@ -37,8 +37,8 @@ class BlockCall:
 
     ``batch`` is the number of samples over which the loss is a mean; ``counts`` whether this
     process has any of them, or only a placeholder row without weight; ``programming`` the key of
-    the random numbers drawn when weights are programmed; ``reach`` the buffer in which the block
-    keeps a measured nudging strength.
+    the random numbers drawn when weights are programmed; ``reach`` and ``strength`` the buffers in
+    which the block keeps the measured force of its nudges, and their last strength.
     """
 
     block: str
@@ -49,6 +49,7 @@ class BlockCall:
     cost: LossCost | None
     draws: Draws | None
     reach: Tensor | None
+    strength: Tensor | None
     device: Device | None
     programming: int
     reports: list[PhaseReport] = field(default_factory=list)
@@ -96,7 +97,9 @@ class BlockCall:
     def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         """The estimate of the gradient; its solves are reported."""
         s = self.settings
-        estimator = at_its_strength(s.estimator, self.reach, equilibrium, cost, weights)
+        estimator = at_its_strength(
+            s.estimator, self.reach, self.strength, equilibrium, cost, weights
+        )
         if self.draws is not None:
             estimator = estimator.drawn(self.draws.seed)
         estimate = estimator.estimate(equilibrium, cost, weights)

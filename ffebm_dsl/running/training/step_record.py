@@ -103,10 +103,10 @@ def diagnose(session: Session, step: int, batch: Batch) -> int:
 
 
 def tell_strengths(session: Session, cores: Sequence[EnergyBlock], progress: Progress) -> None:
-    """What the first step of an epoch found for ``beta = auto``; the lead's holds for all."""
+    """What the first step of an epoch found for ``beta = auto``; the lead's force holds for all."""
     session.world.broadcast_buffers(session.job.network)
     for core in cores:
         if core.reach is not None:
-            message = f"block {core.name}: nudged by up to {float(core.reach):.3g}, as measured"
+            message = f"block {core.name}: nudged with a force of up to {float(core.reach):.3g}"
             session.event("note", message)
             progress.say(message)

@@ -133,22 +133,38 @@ def test_a_cost_without_a_cotangent_leaves_the_strength_as_it_is() -> None:
     assert choose_beta(CENTERED, 2, at, nothing, weights) == CENTERED.reach
 
 
-def test_a_block_measures_once_and_anew_when_told() -> None:
+def test_a_block_measures_a_force_once_and_anew_when_told() -> None:
+    """Of cotangents three times as large the strength is a third, until it is told."""
     energy = chain_energy((6, 5, 4), Tanh(0.5))
     core = block(energy, AutomaticEstimator(CENTERED, 2))
     assert float(core.state_dict()["reach"]) == 0
     drive = normal(3, 6, seed=3)
 
-    def step() -> float:
-        core(drive).square().sum().backward()
-        assert core.reach is not None
-        return float(core.reach)
+    def step(factor: float = 1.0) -> tuple[float, float]:
+        out = core(drive)
+        (factor * out.square().mean(0).sum()).backward()
+        assert core.reach is not None and core.strength is not None
+        force, strength = float(core.reach), float(core.strength)
+        assert core.estimator == CENTERED.reaching(strength)
+        largest = float((2 * factor * out.detach()).abs().max())
+        assert strength * largest == pytest.approx(force)
+        return force, strength
 
-    first = step()
-    assert first > 0 and core.estimator == CENTERED.reaching(first)
+    force, strength = step()
+    assert force > 0
     with torch.no_grad():
         for parameter in energy.parameters():
             parameter.mul_(1.5)
-    assert step() == first
+    assert step()[0] == force != strength
+    again, weaker = step(3.0)
+    assert again == force and weaker == pytest.approx(step()[1] / 3)
     core.measure_anew()
-    assert step() not in (0.0, first)
+    assert core.reach is not None and float(core.reach) == 0
+    assert step()[0] > 0
+
+
+def test_without_a_cotangent_a_block_measures_nothing() -> None:
+    core = block(chain_energy((6, 5, 4), Tanh(0.5)), AutomaticEstimator(CENTERED, 2))
+    (0 * core(normal(3, 6, seed=3))).sum().backward()
+    assert core.reach is not None and float(core.reach) == 0
+    assert core.estimator == core.settings.estimator

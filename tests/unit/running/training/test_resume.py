@@ -88,10 +88,10 @@ def test_a_measured_strength_is_saved_noted_and_measured_anew(tmp_path: Path) ->
     events = read(tmp_path / "whole" / "run" / "run.h5")["events"]
     kinds = zip(events["kind"], events["message"], strict=True)
     notes = [str(message) for kind, message in kinds if kind == "note"]
-    measured = [note for note in notes if "as measured" in note]
+    measured = [note for note in notes if "with a force" in note]
     assert len(measured) == 2 * 3, "two blocks, three epochs"
     assert len(set(measured)) > 2
-    assert measured[-1] == f"block b2: nudged by up to {reaches[1]:.3g}, as measured"
+    assert measured[-1] == f"block b2: nudged with a force of up to {reaches[1]:.3g}"
 
 
 def test_noise_of_strength_zero_trains_as_none(tmp_path: Path, whole: Whole) -> None:
