@@ -23,12 +23,6 @@ from ffebm_dsl.language.registry.construct import (
     SolverConstruct,
     TargetConstruct,
 )
-from ffebm_dsl.language.registry.device_constructs import (
-    HARDWARE,
-    ArrayConstruct,
-    ConverterConstruct,
-    NoiseConstruct,
-)
 from ffebm_dsl.language.registry.parameters import (
     ORDERS,
     REQUIRED,
@@ -37,6 +31,13 @@ from ffebm_dsl.language.registry.parameters import (
     Parameter,
     SameAs,
     describe_default,
+)
+from ffebm_dsl.language.registry.physical_constructs import (
+    HARDWARE,
+    ArrayConstruct,
+    ConverterConstruct,
+    NoiseConstruct,
+    TermConstruct,
 )
 from ffebm_dsl.language.registry.shapes import (
     Arguments,
@@ -76,7 +77,6 @@ from ffebm_dsl.language.registry.tables import (
     Table,
     register,
 )
-from ffebm_dsl.language.registry.term_construct import TermConstruct
 
 __all__ = [
     "ACTIVATIONS",

@@ -34,13 +34,13 @@ from ffebm_dsl.language.registry.construct import (
     SolverConstruct,
     TargetConstruct,
 )
-from ffebm_dsl.language.registry.device_constructs import (
+from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, NOT_NEGATIVE, Kind, Parameter
+from ffebm_dsl.language.registry.physical_constructs import (
     ArrayConstruct,
     ConverterConstruct,
     NoiseConstruct,
+    TermConstruct,
 )
-from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, NOT_NEGATIVE, Kind, Parameter
-from ffebm_dsl.language.registry.term_construct import TermConstruct
 
 ConstructT = TypeVar("ConstructT", bound=Construct, covariant=True)
 

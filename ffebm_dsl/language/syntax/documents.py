@@ -87,18 +87,3 @@ def flat(document: Document) -> str:
     if isinstance(document, Indent | Fitted):
         return flat(document.inside)
     return "".join(map(flat, document))
-
-
-def exceeds(document: Document, room: int) -> bool:
-    """Whether the document on one line takes more than ``room`` columns; stops as soon as it
-    does."""
-    waiting = [document]
-    while waiting and room >= 0:
-        item = waiting.pop()
-        if isinstance(item, str | Word | LineEnd):
-            room -= len(flat(item))
-        elif isinstance(item, Indent | Fitted):
-            waiting.append(item.inside)
-        elif not isinstance(item, IfBroken):
-            waiting.extend(reversed(item))
-    return room < 0

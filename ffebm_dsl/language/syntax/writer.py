@@ -23,7 +23,6 @@ from ffebm_dsl.language.syntax.documents import (
     Indent,
     LineEnd,
     Word,
-    exceeds,
     first_at,
     flat,
     last_at,
@@ -176,9 +175,11 @@ class LineWriter:
 
     def render(self, document: Document, indent: int) -> None:
         """Write a document whose lines begin ``indent`` columns in."""
-        if not exceeds(document, WIDTH - indent) and not self._source.interrupts(document):
-            self.write(flat(document), first_at(document))
-            return
+        if not self._source.interrupts(document):
+            line = flat(document)
+            if len(line) <= WIDTH - indent:
+                self.write(line, first_at(document))
+                return
         stack = [_Unwritten(indent, Mode.BROKEN, document)]
         while stack:
             indent, mode, item = stack.pop()
@@ -203,7 +204,7 @@ class LineWriter:
     def _mode(self, group: Fitted, rest: list[_Unwritten]) -> Mode:
         if self._source.interrupts(group):
             return Mode.BROKEN
-        if not exceeds(group, WIDTH) and self._fits(_Unwritten(0, Mode.FLAT, group.inside), rest):
+        if self._fits(_Unwritten(0, Mode.FLAT, group.inside), rest):
             return Mode.FLAT
         return Mode.FILLED if group.filled else Mode.BROKEN
 

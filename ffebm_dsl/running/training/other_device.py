@@ -12,7 +12,7 @@ from ffebm_dsl.language.diagnostics.fix import did_you_mean
 from ffebm_dsl.language.interchange import to_text
 from ffebm_dsl.language.ir import Compiled, compile_spec
 from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
-from ffebm_dsl.language.ir.resolve.resolve_hardware import drawn
+from ffebm_dsl.language.ir.resolve.resolve_sections import drawn
 from ffebm_dsl.language.registry import ARRAYS, HARDWARE
 
 OWN = ".core.device."

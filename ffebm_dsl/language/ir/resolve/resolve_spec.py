@@ -11,9 +11,12 @@ from ffebm_dsl.language.ir.resolve.misspelt import blame_declarations
 from ffebm_dsl.language.ir.resolve.overrides import read_overrides
 from ffebm_dsl.language.ir.resolve.params import resolve_params
 from ffebm_dsl.language.ir.resolve.ports import declare
-from ffebm_dsl.language.ir.resolve.resolve_hardware import check_devices, resolve_hardware
 from ffebm_dsl.language.ir.resolve.resolve_model import resolve_model
-from ffebm_dsl.language.ir.resolve.resolve_train import resolve_train
+from ffebm_dsl.language.ir.resolve.resolve_sections import (
+    check_devices,
+    resolve_hardware,
+    resolve_train,
+)
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedSpec
 from ffebm_dsl.language.ir.resolve.scope import Bound, Packages, Scope
 from ffebm_dsl.language.ir.resolve.statements import at_most_one, of_type
