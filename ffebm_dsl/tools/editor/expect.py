@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -201,76 +201,46 @@ def _of_value(signature: Construct, name: str) -> Expected:
     return Expected(parameter=parameter, names=names)
 
 
-def candidates(wanted: Expected, all_: list[Declaration]) -> Iterator[Declaration]:
-    """The declared names that fit ``wanted``."""
-    for kind in wanted.names:
-        if kind == "outputs":
-            yield from outputs(wanted.of, wanted.scope, all_)
-        elif kind == "members":
-            yield from members(wanted.of, all_)
-        elif kind == "formals":
-            yield from formals(wanted.of, all_)
-        elif kind == "ports" and wanted.parameter and wanted.parameter.name == "target":
-            yield from visible("targets", wanted.scope, all_)
-        else:
-            yield from visible(kind, wanted.scope, all_)
-
-
 PORTS = frozenset({"input", "feedforward", "block", "readout"})
 PARTS = PORTS - {"input"}
 
 
-def visible(kind: str, scope: Scope, all_: Iterable[Declaration]) -> Iterator[Declaration]:
-    """The declarations of a kind of name that a place in ``scope`` sees.
+def candidates(wanted: Expected, declared: Sequence[Declaration]) -> Iterator[Declaration]:
+    """The declared names that fit ``wanted``, kind by kind.
 
     A template sees its own names and the params alone, a block the model's ports too.
     """
-    return (found for found in all_ if _SEEN[kind](found, scope))
+    # A block that is made from a template has the template's outputs.
+    owners = [
+        (block.template,) if block.template else (*block.scope, block.name)
+        for block in declared
+        if (block.keyword, block.name, block.scope) == ("block", wanted.of, wanted.scope[:1])
+    ]
+    for kind in wanted.names:
+        if kind == "ports" and wanted.parameter and wanted.parameter.name == "target":
+            kind = "target"
+        yield from (found for found in declared if _fits(kind, found, wanted, owners))
 
 
-def _is_port(found: Declaration, scope: Scope) -> bool:
-    itself = found.keyword == "block" and (*found.scope, found.name) == scope
-    port = found.keyword in PORTS or found.keyword == "formal"
-    return port and _is_around(found, scope) and not itself
-
-
-def _is_around(found: Declaration, scope: Scope) -> bool:
-    return found.scope == scope[: len(found.scope)]
-
-
-def _is_value(found: Declaration, scope: Scope) -> bool:
-    formal = found.keyword == "formal" and _is_around(found, scope)
-    return found.keyword == "param" or formal
-
-
-_SEEN: Mapping[str, Callable[[Declaration, Scope], bool]] = MappingProxyType(
-    {
-        "values": _is_value,
-        "ports": _is_port,
-        "devices": lambda found, scope: found.keyword == "hardware",
-        "templates": lambda found, scope: found.keyword == "template",
-        "layers": lambda found, scope: found.keyword == "layer" and found.scope == scope,
-        "targets": lambda found, scope: found.keyword == "target" and _is_around(found, scope),
-        "parts": lambda found, scope: found.keyword in PARTS and len(found.scope) == 1,
-    }
-)
-"""Kind of name -> whether a declaration is one that can be seen from a scope."""
-
-
-def outputs(block: str, scope: Scope, all_: Iterable[Declaration]) -> Iterator[Declaration]:
-    """The named outputs of a block, also of one that is made from a template."""
-    declared = list(all_)
-    for owner in declared:
-        if owner.keyword != "block" or owner.name != block or owner.scope != scope[:1]:
-            continue
-        place = (owner.template,) if owner.template else (*owner.scope, block)
-        yield from (d for d in declared if d.keyword == "out" and d.scope == place)
-
-
-def members(block: str, all_: Iterable[Declaration]) -> Iterator[Declaration]:
-    """The maps of a block, which a setting of its own can name."""
-    return (d for d in all_ if d.keyword == "feedforward" and d.scope[1:] == (block,))
-
-
-def formals(template: str, all_: Iterable[Declaration]) -> Iterator[Declaration]:
-    return (d for d in all_ if d.keyword == "formal" and d.scope[-1:] == (template,))
+def _fits(kind: str, found: Declaration, wanted: Expected, owners: Sequence[Scope]) -> bool:
+    """Whether ``found`` is a name of a kind that can be seen from the place."""
+    around = found.scope == wanted.scope[: len(found.scope)]
+    match kind, found.keyword:
+        case ("values", "param") | ("devices", "hardware") | ("templates", "template"):
+            return True
+        case ("values" | "ports", "formal") | ("target", "target"):
+            return around
+        case "ports", keyword if keyword in PORTS:
+            itself = keyword == "block" and (*found.scope, found.name) == wanted.scope
+            return around and not itself
+        case "layers", "layer":
+            return found.scope == wanted.scope
+        case "parts", keyword:
+            return keyword in PARTS and len(found.scope) == 1
+        case "outputs", "out":
+            return found.scope in owners
+        case "members", "feedforward":
+            return found.scope[1:] == (wanted.of,)
+        case "formals", "formal":
+            return found.scope[-1:] == (wanted.of,)
+    return False
