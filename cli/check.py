@@ -250,7 +250,7 @@ def _emit_sarif(
 def _measure(compiled: Compiled, measure: _Measure) -> _Measured:
     """Promises, then gradients under a progress bar, and what they showed, wrong things first.
 
-    Of constructs that break promises no gradient is worth its time.
+    If constructs break promises, no gradient is measured.
     """
     import torch
 

@@ -138,7 +138,7 @@ class _JobText(NamedTuple):
 
 
 class _Wanted(NamedTuple):
-    """The options that say what is to be trained, as they were given."""
+    """The options that choose the training, as given."""
 
     spec: Path | None
     settings: list[str] | None

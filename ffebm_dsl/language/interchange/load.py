@@ -124,7 +124,7 @@ def compile_document(
 def check_form(document: Document) -> None:
     """Raise InputError with the first place where the document is not as the schema says.
 
-    Of more than :data:`MAX_FAULTS` it is the first of those that the validator finds first.
+    Only the :data:`MAX_FAULTS` faults that the validator finds first are compared.
     """
     from jsonschema import Draft202012Validator
 

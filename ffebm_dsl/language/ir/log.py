@@ -1,4 +1,4 @@
-"""Where a pass writes what it finds."""
+"""The log of a compilation, to which passes report."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ffebm_dsl.language.diagnostics import (
 from ffebm_dsl.language.diagnostics.fix import did_you_mean, respell
 
 FAR = 1 << 32
-"""No text is as long: the places of override ``n``, from 1, begin at ``n`` times this."""
+"""Longer than any text: the places of override ``n``, from 1, begin at ``n`` times this."""
 
 MOST_FAULTS = 100
-"""Faults after which the compilation ends: each costs time, and more are not read in one run."""
+"""Faults after which the compilation ends: more are not read in one run."""
 
 
 @dataclass(frozen=True)

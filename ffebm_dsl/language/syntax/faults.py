@@ -1,6 +1,6 @@
-"""Faults of a text -> diagnostics in words.
+"""Diagnostics of syntax errors.
 
-Many messages are in ``grammar/messages/*.ffe``, each above a snippet that brings it about::
+Many messages are in ``grammar/messages/*.ffe``, each above a snippet that causes it::
 
     #! message: a layer needs `:` and its shape after its name: `layer s1: [16] tanh`
     model m { block b { energy hopfield { layer s1 [16] tanh } } }
@@ -63,7 +63,7 @@ def describe(fault: Fault, tokens: Sequence[Token], source: SourceFile) -> Diagn
 
 
 def _place(fault: Fault, tokens: Sequence[Token], source: SourceFile) -> Span:
-    """The token that is wrong; for one that a line lacks at its end, that end."""
+    """The place of the wrong token; the end of a line where a token is missing there."""
     token, repair = fault.token, fault.repair
     at = tokens.index(token) if repair is None else repair.at
     here, before = tokens[at], tokens[at - 1] if at else None
@@ -88,7 +88,7 @@ def _place_of_brace(opening: Token | None, before: Token, source: SourceFile) ->
 
 
 def _lexical(fault: Fault, source: SourceFile) -> Diagnostic | None:
-    """A token that the language has not."""
+    """The diagnostic of a token that the language does not have."""
     token = fault.token
     match token.type:
         case "OPEN_STRING":
@@ -174,7 +174,7 @@ def _remedy(token: Token, accepted: frozenset[str]) -> str:
 
 
 def _help(repair: Repair | None, token: Token) -> str:
-    """The repair as an advice."""
+    """The repair as a suggestion."""
     if repair is None or repair.cost >= LIKELY:
         return ""
     if not repair.insert:
@@ -186,11 +186,11 @@ def _help(repair: Repair | None, token: Token) -> str:
 
 
 _GUESSES = frozenset({"_ARROW", "_BOTH", "TRUE", "FALSE"})
-"""Words that the parser may put in to go on, where the author alone knows which one is meant."""
+"""Words that recovery may insert although only the author knows which one is meant."""
 
 
 def _fix(code: str, fault: Fault, tokens: Sequence[Token], span: Span) -> Fix | None:
-    """The repair as an edit, where nothing else can be meant."""
+    """The repair as an edit, if it is the only possible one."""
     repair = fault.repair
     if repair is None or repair.reach < LOOK_AHEAD or repair.cost >= LIKELY:
         return None
@@ -217,7 +217,7 @@ _FIELD = re.compile(r"^#! (?P<key>note|only): (?P<value>.+)\n", re.M)
 
 
 class Message(NamedTuple):
-    """A message and the snippet that brings it about; ``place`` is ``file.ffe:line``."""
+    """A message and the snippet that causes it; ``place`` is ``file.ffe:line``."""
 
     text: str
     note: str

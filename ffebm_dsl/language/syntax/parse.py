@@ -1,4 +1,4 @@
-"""Text -> AST. What mends faulty texts is imported when the first one is met."""
+"""Text -> AST. Error recovery is imported at the first faulty text."""
 
 from __future__ import annotations
 
@@ -126,8 +126,8 @@ def _with_comments(
 
 
 def _hidden_characters(source: SourceFile) -> tuple[Diagnostic, ...]:
-    """Characters that are not seen, or turn the direction of writing: a reader of the text, in
-    comments too, would see another one than the compiler."""
+    """Report characters that are invisible or change the direction of writing, in comments too:
+    a reader would see another text than the compiler."""
     found = islice(_HIDDEN.finditer(source.text), MAX_HIDDEN)
     return tuple(
         Diagnostic(

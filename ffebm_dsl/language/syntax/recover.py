@@ -1,9 +1,9 @@
-"""Parsing on after a fault, so that one run finds every fault.
+"""Error recovery of the parser, so that one run finds every fault.
 
-At a token that is not accepted, the parser takes the smallest repair after which
-the next tokens fit: a token put in, respelt or left out. Where no such repair is, it skips to
-the next statement and says nothing about the six tokens after that. The tokens as repaired
-make a legal text, and its tree is what was understood of the faulty one.
+At a token that is not accepted, the parser makes the smallest repair after which the next
+tokens fit: a token inserted, respelt or left out. If there is none, it skips to the next
+statement and reports nothing about the six tokens after that. The repaired tokens are a legal
+text, whose tree is used for the faulty one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ QUIET = 6
 """Words after a skip in which a further fault is not reported."""
 
 MAX_FAULTS = 50
-"""Faults after which a text is given up: after repairing these, the check is run again anyway."""
+"""Faults after which a text is given up: these have to be repaired first."""
 
 
 MAX_MENDED = 400
@@ -163,7 +163,7 @@ class _Recovery:
         return None
 
     def _mend(self) -> None:
-        """Get past the token that does not fit, by a repair or by a skip."""
+        """Go past the token that does not fit, by a repair or a skip."""
         self.mended += 1
         token = self.tokens[self.at]
         repair = find_repair(self.acceptance, self._recent_stacks(), self.tokens, self.at)
@@ -202,7 +202,7 @@ class _Recovery:
             self._put_in(repair.insert, changed)
 
     def _skip(self) -> None:
-        """Go on at the next statement, or at the end of the statement around the fault."""
+        """Continue at the next statement, or at the end of the statement around the fault."""
         self.names_lost = True
         boundary = len(self.kept)
         while boundary and not self.acceptance.may_end(self.history[boundary]):
@@ -239,7 +239,7 @@ class _Recovery:
         return True
 
     def _put_in(self, kind: str, at: Token) -> None:
-        """Give the parser a token that the text has not, in front of ``at``."""
+        """Insert a token in front of ``at``."""
         spelling = KEYWORDS.get(kind) or SYMBOLS.get(kind)
         text = spelling or {"NAME": "_", "STRING": '""', "REAL": "1.0"}.get(kind, "1")
         line = self.kept[-1].line if at.leads and self.kept else at.line

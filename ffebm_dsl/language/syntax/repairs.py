@@ -1,4 +1,4 @@
-"""The smallest change of a text that lets the parser go on from a fault."""
+"""Repairs: the smallest change of a text after which the parser can continue."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ _MIX_UP = 0.5
 """A symbol written for another, a token too many, a closing symbol missing at the end of a line."""
 
 _UNREADABLE = 0.75
-"""A token that the language has not, taken for another."""
+"""A token that the language does not have, read as another."""
 
 _SYMBOL = 1.0
-"""A symbol put in."""
+"""A symbol inserted."""
 
 _ORDINARY = 1.25
-"""A name or value put in, or any token left out."""
+"""A name or value inserted, or any token left out."""
 
 _STATEMENT = 1.5
-"""The keyword of a statement put in."""
+"""The keyword of a statement inserted."""
 
 LIKELY = 1.75
-"""A repair that costs as much or more helps the parser, and is no advice."""
+"""A repair that costs this much or more helps the parser, but is not suggested to the user."""
 
 _LAST_RESORT = 2.0
 """Any token for any other; a token left out at the start of a line."""
@@ -73,8 +73,8 @@ _EARLIER = 0.25
 
 
 class Repair(NamedTuple):
-    """Leave out ``skip`` tokens of the text from token ``at`` on, and put one of the kind
-    ``insert`` there (none where it is empty).
+    """Leave out ``skip`` tokens of the text from token ``at`` on, and insert one of the kind
+    ``insert`` there (none if it is empty).
 
     ``reach`` is how many tokens fit after it, at most :data:`LOOK_AHEAD`.
     """

@@ -29,7 +29,7 @@ def apply_op(name: str, arguments: Arguments, *shapes: Shape) -> Fit | Misfit:
 class Traced(NamedTuple):
     """A chain applied to a shape: its ops, the shape behind them, the arithmetic in words.
 
-    Where an op does not take its input, ``misfit`` says why, and the op is ``at``.
+    If the op ``at`` does not take its input, ``misfit`` says why.
     """
 
     ops: tuple[OpIR, ...]

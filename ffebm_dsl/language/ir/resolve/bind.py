@@ -52,7 +52,7 @@ ConstructT = TypeVar("ConstructT", bound=Construct)
 def find(table: Table[ConstructT], name: ast.Ident, scope: Scope, log: Log) -> ConstructT | None:
     """The construct of ``table`` that is called ``name``; None after reporting that none is.
 
-    Nothing is reported where a package that was reported may have it.
+    Nothing is reported if a package that could not be loaded may have it.
     """
     visible = table.visible(scope.packages.names)
     if name.text in visible:
@@ -114,7 +114,7 @@ def bind_arguments(
 def check_agreement(signature: Construct, values: Values, span: Span, log: Log) -> bool:
     """Report arguments that contradict each other; whether they go together.
 
-    Of a coupling's op whose output count is left out nothing is known yet: its shape rule judges.
+    An op of a coupling without its output count is left to its shape rule.
     """
     conflict = None if set(signature.names) - values.keys() else signature.conflict(values)
     if conflict is not None:

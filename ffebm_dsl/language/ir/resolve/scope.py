@@ -1,4 +1,4 @@
-"""The values of names at a place of the text."""
+"""Scopes: the values of names at a place of the text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Bound(NamedTuple):
 class Packages(NamedTuple):
     """The packages that a text names, and whether all of them can be used.
 
-    Where one cannot, a name that nothing is called may be its.
+    If one cannot, an unknown name may be one of its constructs.
     """
 
     names: frozenset[str] = frozenset()
@@ -42,7 +42,7 @@ class Scope:
     packages: Packages = field(default_factory=Packages)
 
     def without_values(self) -> Scope:
-        """The scope of an override, which no name has a value in."""
+        """The scope of an override, in which no name has a value."""
         return Scope(packages=self.packages)
 
 
