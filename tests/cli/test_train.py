@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -164,28 +159,6 @@ def test_divergence_ends_with_1(folder: Path, capsys: pytest.CaptureFixture[str]
     assert train("small.ffe", "--data-dir", ".", *options) == 1
     assert "explodes" in capsys.readouterr().err
     assert read(folder / "here" / "run.h5").attributes["status"] == "diverged"
-
-
-def test_ctrl_c_leaves_a_run_that_resumes(folder: Path) -> None:
-    """The real process: the signal comes while it trains, from outside."""
-    command = [sys.executable, "-m", "ffebm_dsl", "train", "small.ffe", "--data-dir", "."]
-    command += ["--out", "here", "--device", "cpu", "--threads", "1", "--set", "epochs=100000"]
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-    )
-    # A second checkpoint shows that training is under way.
-    while process.poll() is None and len(list(folder.glob("here/ckpt/*.safetensors"))) < 2:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, shown = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "stopped by SIGINT after step" in shown and "--resume here" in shown
-    assert "Traceback" not in shown
-    record = read(folder / "here" / "run.h5")
-    assert record.attributes["status"] == "stopped"
-    done = int(record["train"]["step"][-1])
-    assert main(["train", "--resume", "here", "--max-steps", str(done + 1)]) == 0
-    assert read(folder / "here" / "run.h5")["train"]["step"][-1] == done + 1
 
 
 @pytest.mark.parametrize(

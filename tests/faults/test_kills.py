@@ -96,6 +96,7 @@ def test_a_signal_ends_with_its_own_code(workers: Workers, number: signal.Signal
     ended = workers.end()
     assert ended.code == 128 + number
     assert f"stopped by {number.name} after step" in ended.said
+    assert "--resume run" in ended.said and "Traceback" not in ended.said
     found = workers.inspect("run")
     assert found["faults"] == [] and found["recorded"] == found["checkpoints"][0]
     assert workers.command(*AGAIN, f"--max-steps={found['recorded'] + 1}").code == 0

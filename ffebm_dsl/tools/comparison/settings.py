@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from ffebm_dsl.language.ir.model import (
@@ -21,6 +21,9 @@ from ffebm_dsl.language.registry import HARDWARE
 
 BlockPair = tuple[BlockIR, BlockIR]
 
+Texts = tuple[str, str, str]
+"""A key, and its values in the two specs."""
+
 
 @dataclass(frozen=True)
 class SettingChange:
@@ -34,17 +37,24 @@ class SettingChange:
 
 def compare_blocks(pairs: Sequence[BlockPair]) -> list[SettingChange]:
     """Relaxation, gradient and initialiser of blocks that share a layer."""
-    found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    return _by_texts(pairs, _block_keys)
+
+
+def _by_texts(
+    pairs: Sequence[BlockPair], keys: Callable[[BlockIR, BlockIR], Iterator[Texts]]
+) -> list[SettingChange]:
+    """What differs in the pairs, each difference once."""
+    found: dict[Texts, list[tuple[str, str]]] = {}
     for a, b in pairs:
-        for key, value_a, value_b in _block_keys(a, b):
-            found.setdefault((key, value_a, value_b), []).append((a.name, b.name))
+        for texts in keys(a, b):
+            found.setdefault(texts, []).append((a.name, b.name))
     return [
         SettingChange(*texts, () if len(blocks) == len(pairs) else tuple(blocks))
         for texts, blocks in found.items()
     ]
 
 
-def _block_keys(a: BlockIR, b: BlockIR) -> Iterator[tuple[str, str, str]]:
+def _block_keys(a: BlockIR, b: BlockIR) -> Iterator[Texts]:
     yield from _relax_keys("relax free", a.free, b.free)
     yield from _relax_keys("relax nudged", a.nudged, b.nudged)
     # Only the block that the loss reads can be nudged by it: that is compared apart.
@@ -56,7 +66,7 @@ def _block_keys(a: BlockIR, b: BlockIR) -> Iterator[tuple[str, str, str]]:
 
 def _options(
     kind: str, a: Sequence[CouplingIR | DriveIR], b: Sequence[CouplingIR | DriveIR]
-) -> Iterator[tuple[str, str, str]]:
+) -> Iterator[Texts]:
     """Settings of the connections that both blocks have under one name."""
     others = {connection.name: connection.settings for connection in b}
     for connection in a:
@@ -68,21 +78,18 @@ def _options(
 
 def compare_hardware(pairs: Sequence[BlockPair], a: SpecIR, b: SpecIR) -> list[SettingChange]:
     """What blocks that share a layer are on, key by key, whatever the devices are called."""
-    of = [{device.name: device.arguments for device in spec.hardware} for spec in (a, b)]
+    of_a, of_b = ({device.name: device.arguments for device in s.hardware} for s in (a, b))
     ideal = fill_defaults(HARDWARE, {})
-    found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
-    for block_a, block_b in pairs:
-        devices = (of[0].get(block_a.hardware, ideal), of[1].get(block_b.hardware, ideal))
+
+    def keys(block_a: BlockIR, block_b: BlockIR) -> Iterator[Texts]:
+        device_a, device_b = of_a.get(block_a.hardware, ideal), of_b.get(block_b.hardware, ideal)
         for key in HARDWARE.names:
-            values = [device[key] for device in devices]
-            if values[0] != values[1]:
-                texts = [written(value, HARDWARE.parameter(key)) for value in values]
-                pair = (block_a.name, block_b.name)
-                found.setdefault((f"hardware {key}", texts[0], texts[1]), []).append(pair)
-    return [
-        SettingChange(*texts, () if len(blocks) == len(pairs) else tuple(blocks))
-        for texts, blocks in found.items()
-    ]
+            if device_a[key] != device_b[key]:
+                parameter = HARDWARE.parameter(key)
+                left, right = (written(device[key], parameter) for device in (device_a, device_b))
+                yield f"hardware {key}", left, right
+
+    return _by_texts(pairs, keys)
 
 
 def without(call: CallIR, argument: str) -> CallIR:
@@ -90,14 +97,14 @@ def without(call: CallIR, argument: str) -> CallIR:
     return CallIR(call.name, kept)
 
 
-def _relax_keys(head: str, a: RelaxIR, b: RelaxIR) -> Iterator[tuple[str, str, str]]:
+def _relax_keys(head: str, a: RelaxIR, b: RelaxIR) -> Iterator[Texts]:
     for field in fields(RelaxIR):
         value_a, value_b = getattr(a, field.name), getattr(b, field.name)
         if value_a != value_b:
             yield f"{head} {field.name}", written(value_a), written(value_b)
 
 
-def compare_calls(head: str, a: CallIR, b: CallIR) -> Iterator[tuple[str, str, str]]:
+def compare_calls(head: str, a: CallIR, b: CallIR) -> Iterator[Texts]:
     """Argument by argument where both call the same, else as one."""
     if a.name != b.name:
         yield head, written_in_full(a), written_in_full(b)
