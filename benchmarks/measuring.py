@@ -27,6 +27,9 @@ CLOCKS: dict[str, Clock] = {"wall": perf_counter, "cpu": process_time}
 """Seconds passed, or seconds that all threads of this process computed."""
 
 Times = dict[str, list[float]]
+Batch = tuple[torch.Tensor, ...]
+"""The inputs of a network in their order, and the labels."""
+
 Contenders = Mapping[str, Callable[[], object]]
 
 
@@ -35,32 +38,30 @@ def compiled(path: Path, overrides: Mapping[str, str]) -> SpecIR:
     return compile_spec(read_source(path), overrides).spec
 
 
-def batch_of(spec: SpecIR, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+def batch_of(spec: SpecIR, size: int) -> Batch:
     """Random inputs and labels for ``spec``."""
     generator = torch.Generator().manual_seed(1)
-    x = torch.randn(size, *spec.model.input.shape, generator=generator)
-    return x, torch.randint(0, spec.model.target.size, (size,), generator=generator)
+    inputs = [torch.randn(size, *end.shape, generator=generator) for end in spec.model.inputs]
+    labels = torch.randint(0, spec.model.target.size, (size,), generator=generator)
+    return (*inputs, labels)
 
 
 def step(
     network: HybridNetwork,
-    x: torch.Tensor,
-    y: torch.Tensor,
+    batch: Batch,
     settings: Mapping[str, BlockSettings] | None = None,
 ) -> None:
     """One training step without the optimiser, by other ``settings`` than the blocks' if given."""
     network.zero_grad()
-    outcome = network(x, y, settings=settings)
+    outcome = network(*batch, settings=settings)
     outcome.loss.backward()
 
 
-def step_with(
-    estimator: Estimator, network: HybridNetwork, x: torch.Tensor, y: torch.Tensor
-) -> Callable[[], None]:
+def step_with(estimator: Estimator, network: HybridNetwork, batch: Batch) -> Callable[[], None]:
     """A step whose blocks all use ``estimator``."""
 
     def run() -> None:
-        step(network, x, y, network.settings(estimator=estimator))
+        step(network, batch, network.settings(estimator=estimator))
 
     return run
 
@@ -80,17 +81,17 @@ def in_turn(contenders: Contenders, repeats: int, clock: Clock) -> Times:
 
 def measure(spec: SpecIR, size: int, repeats: int, estimators: bool, clock: Clock) -> Times:
     """Seconds of an EP step, its floors and, if asked, steps of the other ``estimators``."""
-    network, (x, y) = build(spec).train(), batch_of(spec, size)
+    network, batch = build(spec).train(), batch_of(spec, size)
     sweeps = max(block.core.settings.nudged.sweeps for block in network.blocks)
-    contenders: dict[str, Callable[[], object]] = {"ep": lambda: step(network, x, y)}
+    contenders: dict[str, Callable[[], object]] = {"ep": lambda: step(network, batch)}
     for name, plain in (("floor", False), ("plain floor", True)):
-        step(network, x, y)  # a floor is that of the step before it
-        contenders[name] = floor(network, x, plain=plain)
+        step(network, batch)  # a floor is that of the step before it
+        contenders[name] = floor(network, batch[:-1], plain=plain)
     if estimators:
         one_sided = EquilibriumPropagation(beta=0.2, variant="positive")
-        contenders["ep positive"] = step_with(one_sided, network, x, y)
-        contenders["implicit"] = step_with(Implicit(1e-30, sweeps), network, x, y)
-        contenders["unrolled"] = step_with(Unrolled(sweeps), network, x, y)
+        contenders["ep positive"] = step_with(one_sided, network, batch)
+        contenders["implicit"] = step_with(Implicit(1e-30, sweeps), network, batch)
+        contenders["unrolled"] = step_with(Unrolled(sweeps), network, batch)
     return in_turn(contenders, repeats, clock)
 
 

@@ -52,10 +52,10 @@ def peak_of_one_step(
 ) -> float:
     """MiB of resident memory that a step takes above what stood before it; in this process."""
     ir = compiled(spec, overrides)
-    network, (x, y) = build(ir).train(), batch_of(ir, size)
+    network, batch = build(ir).train(), batch_of(ir, size)
     set_sweeps(network, sweeps)
     before = highest()
-    step(network, x, y, network.settings(estimator=estimator(name, sweeps)))
+    step(network, batch, network.settings(estimator=estimator(name, sweeps)))
     return highest() - before
 
 

@@ -72,12 +72,12 @@ def row(
     name: str, spec: SpecIR, weights: dict[str, Tensor], options: argparse.Namespace
 ) -> dict[str, Any]:
     """All choices on one spec with these weights."""
-    x, y = batch_of(spec, options.samples)
+    batch = batch_of(spec, options.samples)
     networks: dict[str, HybridNetwork] = {}
     for way, keys in {**FIXED, AUTO: {}}.items():
         networks[way] = build(chosen(spec, keys)).train()
         networks[way].load_state_dict(weights)
-    steps = {way: partial(step, network, x, y) for way, network in networks.items()}
+    steps = {way: partial(step, network, batch) for way, network in networks.items()}
     times = in_turn(steps, options.repeats, CLOCKS[options.clock])
     best = min(FIXED, key=lambda way: median(times[way]))
 
@@ -105,11 +105,11 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         spec = compiled(path, asked)
         if not any(block.free.tolerance > 0 for block in spec.model.blocks):
             continue
-        network, (x, y) = build(spec).train(), batch_of(spec, options.samples)
+        network, batch = build(spec).train(), batch_of(spec, options.samples)
         yield row(f"{path.stem}, new", spec, network.state_dict(), options)
         optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
         for _ in range(options.steps):
-            step(network, x, y)
+            step(network, batch)
             optimizer.step()
             network.project()
         yield row(f"{path.stem}, trained", spec, network.state_dict(), options)

@@ -23,7 +23,16 @@ from statistics import median
 
 import torch
 
-from benchmarks.measuring import CLOCKS, add_options, batch_of, compiled, in_turn, step, where
+from benchmarks.measuring import (
+    CLOCKS,
+    Batch,
+    add_options,
+    batch_of,
+    compiled,
+    in_turn,
+    step,
+    where,
+)
 from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
@@ -79,9 +88,9 @@ def at_full_length(spec: SpecIR) -> SpecIR:
     return replace(spec, model=replace(spec.model, stages=stages))
 
 
-def calibrated(network: HybridNetwork, x: torch.Tensor, y: torch.Tensor) -> HybridNetwork:
+def calibrated(network: HybridNetwork, batch: Batch) -> HybridNetwork:
     """The network after a step, with the ranges of its converters found."""
-    step(network, x, y)
+    step(network, batch)
     for module in network.modules():
         if isinstance(module, Port):
             module.batches.fill_(CALIBRATION)
@@ -93,9 +102,9 @@ def measure(spec: SpecIR, options: argparse.Namespace) -> dict[str, object]:
     specs = {IDEAL: spec.ideal()} | {name: on(spec, keys) for name, keys in DEVICES.items()}
     if not options.tolerance:
         specs = {name: at_full_length(one) for name, one in specs.items()}
-    x, y = batch_of(spec, options.batch)
-    networks = {name: calibrated(build(one).train(), x, y) for name, one in specs.items()}
-    contenders = {name: partial(step, network, x, y) for name, network in networks.items()}
+    batch = batch_of(spec, options.batch)
+    networks = {name: calibrated(build(one).train(), batch) for name, one in specs.items()}
+    contenders = {name: partial(step, network, batch) for name, network in networks.items()}
     times = in_turn(contenders, options.repeats, CLOCKS[options.clock])
     ratios = {
         name: [a / b for a, b in zip(times[name], times[IDEAL], strict=True)] for name in DEVICES

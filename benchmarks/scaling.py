@@ -91,11 +91,11 @@ def sweeps(effort: Effort) -> Iterator[Row]:
     """Time and peak memory of each estimator from 5 to 200 nudged sweeps."""
     path, width, size = PAPER / "split_l12_bs2.ffe", "2" if effort.quick else "32", 16
     spec = compiled(path, {"width": width})
-    network, (x, y) = build(spec).train(), batch_of(spec, size)
+    network, batch = build(spec).train(), batch_of(spec, size)
     for count in (1, 2) if effort.quick else (5, 10, 20, 50, 100, 200):
         set_sweeps(network, count)
         names = ("ep", "implicit", "unrolled")
-        steps = {name: step_with(estimator(name, count), network, x, y) for name in names}
+        steps = {name: step_with(estimator(name, count), network, batch) for name in names}
         times = in_turn(steps, effort.repeats, effort.clock)
         # A process starts in seconds; a quick series takes one memory to show that it works.
         weighed = () if effort.quick and count > 1 else names[: 1 if effort.quick else None]

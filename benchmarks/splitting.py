@@ -160,9 +160,9 @@ def write_wide_mnist(data_dir: Path, path: Path) -> None:
     assert raw.test is not None
     np.savez(
         path,
-        x_train=wide(raw.train.x),
+        x_train=wide(raw.train.inputs[0]),
         y_train=raw.train.y,
-        x_test=wide(raw.test.x),
+        x_test=wide(raw.test.inputs[0]),
         y_test=raw.test.y,
     )
 

@@ -39,7 +39,7 @@ from benchmarks import figures
 from benchmarks.measuring import where
 from benchmarks.ways import FINE, StepSetting, Way, cores, trained
 from ffebm_dsl.physics.interfaces import Status
-from ffebm_dsl.physics.network import HybridNetwork, PhaseReport
+from ffebm_dsl.physics.network import HybridNetwork, Inputs, PhaseReport
 
 EXACT = 1e-10
 """Tolerance of exact phases, in float64."""
@@ -83,8 +83,8 @@ WAYS = (
 class Judge:
     """What ways to relax are measured with: a network, a batch, and its exact gradients."""
 
-    def __init__(self, network: HybridNetwork, x: Tensor, y: Tensor) -> None:
-        self._network, self._x, self._y = network, x, y
+    def __init__(self, network: HybridNetwork, inputs: Inputs, y: Tensor) -> None:
+        self._network, self._inputs, self._y = network, inputs, y
         self._exact: dict[Way, Gradients] = {}
 
     def row(self, way: Way, tolerance: float) -> dict[str, object]:
@@ -124,7 +124,7 @@ class Judge:
         taken = []
         for _ in range(REPEATS + 1):
             start = process_time()
-            _gradients(self._network, self._x, self._y)
+            _gradients(self._network, self._inputs, self._y)
             taken.append(process_time() - start)
         return median(taken[1:])
 
@@ -132,7 +132,7 @@ class Judge:
         """The error of a step's gradients, and how its free phases went."""
         exact = self._exactly(setting.free.plainly())
         setting.apply(self._network)
-        gradients = _gradients(self._network, self._x, self._y)
+        gradients = _gradients(self._network, self._inputs, self._y)
         free = [r for r in self._network.phases() if r.phase == "free"]
         return difference(gradients, exact), free
 
@@ -155,7 +155,7 @@ class Judge:
         if plain not in self._exact:
             StepSetting(plain, FINE).apply(self._network)
             with torch.no_grad(), _keeping_states(self._network):
-                self._network(self._x, self._y)
+                self._network(*self._inputs, self._y)
             exact = copy.deepcopy(self._network).double()
             for core in cores(exact):
                 s = core.settings
@@ -164,7 +164,8 @@ class Judge:
                     free=plain.of(core, s.free, EXACT),
                     nudged=plain.of(core, s.nudged, EXACT),
                 )
-            self._exact[plain] = _gradients(exact, self._x.double(), self._y)
+            doubles = tuple(x.double() for x in self._inputs)
+            self._exact[plain] = _gradients(exact, doubles, self._y)
         return self._exact[plain]
 
 
@@ -177,9 +178,9 @@ def _keeping_states(network: HybridNetwork) -> Iterator[None]:
         core.configure(keep_states=False)
 
 
-def _gradients(network: HybridNetwork, x: Tensor, y: Tensor) -> Gradients:
+def _gradients(network: HybridNetwork, inputs: Inputs, y: Tensor) -> Gradients:
     network.zero_grad()
-    network(x, y).loss.backward()
+    network(*inputs, y).loss.backward()
     return [p.grad.clone() for p in network.parameters() if p.grad is not None]
 
 

@@ -15,7 +15,7 @@ from ffebm_dsl.constructs.solvers.auto import Auto
 from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.physics.energy import HopfieldEnergy
 from ffebm_dsl.physics.interfaces import PhaseSettings, Solver, Sweeps
-from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.physics.network import HybridNetwork, Inputs
 from ffebm_dsl.physics.network.block import EnergyBlock
 from ffebm_dsl.physics.relaxation import OverRelaxation, carried
 from ffebm_dsl.running.run_directory import open_run
@@ -105,7 +105,7 @@ def cores(network: HybridNetwork) -> Iterator[EnergyBlock]:
     return (block.core for block in network.blocks)
 
 
-def trained(run: Path, data_dir: Path | None, samples: int) -> tuple[HybridNetwork, Tensor, Tensor]:
+def trained(run: Path, data_dir: Path | None, samples: int) -> tuple[HybridNetwork, Inputs, Tensor]:
     """The network of a run's newest checkpoint in evaluation mode, and its first test samples."""
 
     def warn(text: str) -> None:

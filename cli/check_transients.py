@@ -148,7 +148,7 @@ def _print(analysis: TransientAnalysis, out: Path | None) -> None:
     found, batch = analysis.found, analysis.batch
     emit(
         f"{analysis.compiled.source.name}: EP against autodiff after each nudged sweep, "
-        f"{analysis.dtype}, {len(batch.x)} samples of {batch.name}, seed {analysis.seed}\n"
+        f"{analysis.dtype}, {len(batch.target)} samples of {batch.name}, seed {analysis.seed}\n"
     )
     emit(table(["block", "beta", "sweeps", "free residual", "kinks crossed"], _blocks(found)))
     emit("\nAfter the last sweep; the worst cosine is over all sweeps\n")

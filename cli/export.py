@@ -60,8 +60,7 @@ def export(
     from ffebm_dsl.language.interchange import to_text
     from ffebm_dsl.tools.exporting.onnx_file import write_onnx
 
-    shape = spec.model.input.shape
-    found = write_onnx(target, network, shape, sweeps=sweeps, metadata={"spec": to_text(spec)})
+    found = write_onnx(target, network, sweeps=sweeps, metadata={"spec": to_text(spec)})
     made = ", ".join(f"{name} {count}" for name, count in found.sweeps.items())
     say(f"sweeps: {made}; outputs differ from the network's own by {found.difference:.2g} at most")
     emit(f"{target}")

@@ -23,7 +23,10 @@ def predict(
     run: Annotated[Path, typer.Argument(help="A run directory, or a file of `ffebm export`.")],
     data: Annotated[
         Path,
-        typer.Argument(help="Samples: a .npy file, or an .npz archive with an array `x`."),
+        typer.Argument(
+            help="Samples: a .npy file, or an .npz archive with an array `x`; of a network with "
+            "several inputs, an .npz archive with an array for each, called like it."
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -50,12 +53,12 @@ def predict(
     from ffebm_dsl.running.training.prediction import predict, read_samples
     from ffebm_dsl.tools.exporting.network_file import read_network
 
-    x = read_samples(data)
     place = choose_device(device or "auto")
     network, spec = (
         network_of_run(run, checkpoint, place, say) if run.is_dir() else read_network(run, place)
     )
-    found = predict(network, spec, x, batch=batch, name=str(data))
+    samples = read_samples(data, [end.name for end in spec.model.inputs])
+    found = predict(network, spec, samples, batch=batch, name=str(data))
     if out is None:
         _print(found, spec)
     else:

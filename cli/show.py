@@ -112,8 +112,8 @@ def _netlist(spec: SpecIR) -> str:
 
     seed = spec.train.seed if spec.train else 0
     network = build(spec, seed=seed, dtype=torch.float64)
-    x, _ = random_batch(spec, 1, seed)
-    return netlist(network, x, f"model {spec.model.name}")
+    inputs, _ = random_batch(spec, 1, seed)
+    return netlist(network, inputs, f"model {spec.model.name}")
 
 
 def to_record(spec: SpecIR, counts: ModelCount) -> dict[str, Any]:

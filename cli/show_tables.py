@@ -50,7 +50,7 @@ def _header(spec: SpecIR) -> str:
     model = spec.model
     lines = [
         f"model {model.name}",
-        f"input {model.input.name}: {model.input.kind} {show_shape(model.input.shape)}",
+        *(f"input {end.name}: {end.kind} {show_shape(end.shape)}" for end in model.inputs),
         f"target {model.target.name}: {model.target.kind}({model.target.size})",
     ]
     lines += [f"use {p.name} {p.version}" for p in spec.packages]

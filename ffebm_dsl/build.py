@@ -141,8 +141,8 @@ def _network(model: ModelIR, hardware: Mapping[str, CallIR], generator: Generato
         wiring,
         readout,
         [_loss(term, model.readout.name) for term in model.losses],
-        (model.input.name, model.readout.sources),
-        model.input.shape,
+        {end.name: end.shape for end in model.inputs},
+        model.readout.sources,
         loss_block,
         Auxiliary(NamedModules(heads), {head.name: head.sources for head in model.auxiliary}),
     )

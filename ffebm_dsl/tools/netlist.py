@@ -17,7 +17,7 @@ from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.physics.energy import OpChain, ResistiveEnergy
 from ffebm_dsl.physics.energy.op_chain import BoundChain
 from ffebm_dsl.physics.interfaces import Layer
-from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork
+from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, Inputs
 
 LARGEST = 50_000
 """Resistors of a netlist, which is a text for a general solver of circuits."""
@@ -28,8 +28,8 @@ HEAD = """* ffebm: the resistive blocks of {name}, one sample; solve by: ngspice
 .model ideal d(is=1e-6 n=1e-4)"""
 
 
-def netlist(network: HybridNetwork, x: Tensor, name: str = "the network") -> str:
-    """The circuits of all resistive blocks of ``network`` at the input ``x``, (1, *input shape).
+def netlist(network: HybridNetwork, inputs: Inputs, name: str = "the network") -> str:
+    """The circuits of all resistive blocks of ``network`` at its inputs, (1, *shape) each.
 
     Raises:
         InputError: there is none, or they have more than ``LARGEST`` resistors.
@@ -42,13 +42,13 @@ def netlist(network: HybridNetwork, x: Tensor, name: str = "the network") -> str
         )
     lines = [HEAD.format(name=name)]
     names = _Names()
-    for core, drives in zip(blocks, _drives(network, blocks, x), strict=True):
+    for core, drives in zip(blocks, _drives(network, blocks, inputs), strict=True):
         lines += _circuit(core, drives, names)
     return "\n".join([*lines, ".op", ".end", ""])
 
 
 def _drives(
-    network: HybridNetwork, blocks: Sequence[EnergyBlock], x: Tensor
+    network: HybridNetwork, blocks: Sequence[EnergyBlock], inputs: Inputs
 ) -> list[tuple[Tensor, ...]]:
     """What drives each of the blocks."""
     seen: dict[int, tuple[Tensor, ...]] = {}
@@ -60,7 +60,7 @@ def _drives(
     was_training = network.training
     try:
         with torch.no_grad():
-            network.eval()(x)
+            network.eval()(*inputs)
     finally:
         network.train(was_training)
         for hook in hooks:

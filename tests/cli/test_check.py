@@ -142,7 +142,7 @@ def training_gradients(text: str, seed: int, dtype: torch.dtype) -> dict[str, to
     """What a step of training has at the weights and on the batch of a check with this seed."""
     network = ffebm_dsl.load(text, seed=seed, dtype=torch.float64).to(dtype)
     network.train()
-    x, y = random_batch(ffebm_dsl.compile_spec(SourceFile("t", text)).spec, 4, seed)
+    (x,), y = random_batch(ffebm_dsl.compile_spec(SourceFile("t", text)).spec, 4, seed)
     network(x.to(dtype), y).loss.backward()
     labels = network.labels()
     return {labels[name]: p.grad for name, p in network.named_parameters() if p.grad is not None}

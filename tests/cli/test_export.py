@@ -10,7 +10,7 @@ import torch
 
 import ffebm_dsl
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.running.training.data.dataset import normalisation_of
+from ffebm_dsl.running.training.data.dataset import normalisations_of
 
 SPEC = Path(__file__).parents[2] / "specs" / "small" / "digits.ffe"
 
@@ -41,7 +41,8 @@ def test_samples_are_normalised_as_in_training(run: Path, samples: Path, tmp_pat
     # The digits count to 16.
     x = (raw / 16 - 0.3053) / 0.3761
 
-    normalised = normalisation_of(spec.train.data, spec.model)(torch.from_numpy(raw), torch.float32)
+    (normalise,) = normalisations_of(spec.train.data, spec.model)
+    normalised = normalise(torch.from_numpy(raw), torch.float32)
     np.testing.assert_allclose(normalised.numpy(), x, atol=1e-6)
     expected = network(normalised).detach().numpy()
     with np.load(out) as found:

@@ -136,7 +136,7 @@ def test_truncated_gradients_by_the_static_analysis() -> None:
     reference = Reference("truncated_gradients")
     network = load("truncated_gradients", reference)
     everything = TransientSettings(entries=max(p.numel() for p in network.parameters()))
-    found = transients(network, reference["x"], reference["y"], everything)
+    found = transients(network, (reference["x"],), reference["y"], everything)
     assert set(found.parameters) == set(network.labels().values())
     assert len(found.values) == 13
     for p, label in enumerate(found.parameters):

@@ -37,8 +37,8 @@ def analysed(text: str, beta: float) -> Transients:
     spec = compiled(text)
     network = build(spec, dtype=torch.float64)
     train_without_dropout(network)
-    x, target = random_batch(spec, 2, 0)
-    return transients(network, x, target, TransientSettings(sweeps=6, beta=beta, entries=1))
+    inputs, target = random_batch(spec, 2, 0)
+    return transients(network, inputs, target, TransientSettings(sweeps=6, beta=beta, entries=1))
 
 
 def errors(found: Transients) -> NDArray[np.float64]:

@@ -15,20 +15,14 @@ if TYPE_CHECKING:
 def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
     import numpy as np
 
-    from ffebm_dsl.running.datasets.bundled import columns, rows_for_test
-    from ffebm_dsl.running.datasets.raw import Raw, Split
+    from ffebm_dsl.running.datasets.bundled import columns, rows_for_test, split_by
 
     table = columns("breast_cancer.csv", heading=1)
     labels = table[:, -1].astype(np.uint8)
     test = rows_for_test(labels)
     mean, std = table[~test, :-1].mean(axis=0), table[~test, :-1].std(axis=0)
     features = (table[:, :-1] - mean) / std
-    name = "breast_cancer"
-    return Raw(
-        Split(features[~test], labels[~test], f"{name}, training features", f"{name}, labels"),
-        Split(features[test], labels[test], f"{name}, test features", f"{name}, test labels"),
-        (),
-    )
+    return split_by(test, "breast_cancer", {"features": features}, labels)
 
 
 CONSTRUCT = DataConstruct(
@@ -42,6 +36,6 @@ CONSTRUCT = DataConstruct(
         "every fifth sample of each class is in the test set: 456 training and 113 test samples",
     ),
     read=_read,
-    shape=(30,),
+    shapes=((30,),),
     classes=2,
 )

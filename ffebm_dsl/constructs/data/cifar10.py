@@ -77,6 +77,6 @@ CONSTRUCT = DataConstruct(
     deviations=(f"{WIDENED}3 times",),
     read=_read,
     files=_FILES,
-    shape=_FILES.shape,
+    shapes=(_FILES.shape,),
     classes=_FILES.classes,
 )

@@ -15,17 +15,11 @@ if TYPE_CHECKING:
 def _read(arguments: Arguments, data_dir: Path | None, files: None) -> Raw:
     import numpy as np
 
-    from ffebm_dsl.running.datasets.bundled import columns, rows_for_test
-    from ffebm_dsl.running.datasets.raw import Raw, Split
+    from ffebm_dsl.running.datasets.bundled import columns, rows_for_test, split_by
 
     table = columns("digits.csv.gz").astype(np.uint8)
     images, labels = table[:, :-1].reshape(-1, 1, 8, 8), table[:, -1]
-    test = rows_for_test(labels)
-    return Raw(
-        Split(images[~test], labels[~test], "digits, training images", "digits, training labels"),
-        Split(images[test], labels[test], "digits, test images", "digits, test labels"),
-        (),
-    )
+    return split_by(rows_for_test(labels), "digits", {"images": images}, labels)
 
 
 CONSTRUCT = DataConstruct(
@@ -34,7 +28,7 @@ CONSTRUCT = DataConstruct(
     settings((0.3053,), (0.3761,)),
     source="Alpaydin and Kaynak 1998 (UCI repository, optical recognition of handwritten digits)",
     read=_read,
-    shape=(1, 8, 8),
+    shapes=((1, 8, 8),),
     classes=10,
     integer_maximum=16,
 )

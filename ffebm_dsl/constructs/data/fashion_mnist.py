@@ -41,6 +41,6 @@ CONSTRUCT = DataConstruct(
     source="Xiao, Rasul and Vollgraf 2017, arXiv 1708.07747",
     read=read,
     files=_FILES,
-    shape=_FILES.shape,
+    shapes=(_FILES.shape,),
     classes=_FILES.classes,
 )

@@ -74,6 +74,6 @@ CONSTRUCT = DataConstruct(
     read=_read,
     files=_FILES,
     count_labels=_count_labels,
-    shape=_FILES.shape,
+    shapes=(_FILES.shape,),
     classes=_FILES.classes,
 )

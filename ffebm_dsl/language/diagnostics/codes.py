@@ -104,6 +104,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFEW009": "states on a kink of their activation",
         "FFEW010": "gradient that training has is poor",
         "FFEW011": "EP where couplings derive from no energy",
+        "FFEW012": "input never used",
         "FFEW015": "nudge beyond the series in beta",
         "FFEW016": "term that can outgrow its layer's potential",
         "FFEW017": "outputs that are held while a block learns",

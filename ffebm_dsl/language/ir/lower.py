@@ -66,7 +66,7 @@ def _known(part: T | None) -> T:
 
 
 def _model(model: resolved.ResolvedModel) -> ModelIR:
-    input_, target = _known(model.input), _known(model.target)
+    target = _known(model.target)
     last = read_by_loss(model)
     stages = tuple(
         _map(stage) if isinstance(stage, resolved.ResolvedMap) else _block(stage, stage is last)
@@ -74,7 +74,7 @@ def _model(model: resolved.ResolvedModel) -> ModelIR:
     )
     return ModelIR(
         name=model.name,
-        input=InputIR(input_.name, input_.kind, _known(input_.shape)),
+        inputs=tuple(InputIR(end.name, end.kind, _known(end.shape)) for end in model.inputs),
         target=TargetIR(target.name, target.kind, _known(target.shape)[0]),
         stages=stages,
         readout=_map(model.readout) if model.readout else _no_readout(model.losses[0]),

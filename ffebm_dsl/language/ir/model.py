@@ -197,12 +197,13 @@ class ModelIR:
 
     ``readout`` is the network's prediction, ``auxiliary`` what only the loss reads, and the
     loss the sum of ``losses``, the first of which is of ``readout``.
+    ``inputs`` are in the order in which the network is given them.
     A spec without a readout has one of no ops whose source is what the loss is taken of.
     ``init`` serves the readouts and the model-level feedforward maps.
     """
 
     name: str
-    input: InputIR
+    inputs: tuple[InputIR, ...]
     target: TargetIR
     stages: tuple[FeedforwardIR | BlockIR, ...]
     readout: FeedforwardIR

@@ -21,7 +21,10 @@ from ffebm_dsl.physics.modules import Chain, NamedModules
 from ffebm_dsl.physics.network.block import BlockSettings, EnergyBlock
 from ffebm_dsl.physics.network.phase_report import PhaseReport
 from ffebm_dsl.physics.network.refusal import refuse
-from ffebm_dsl.physics.network.requirements import require_input
+from ffebm_dsl.physics.network.requirements import require_inputs
+
+Inputs = tuple[Tensor, ...]
+"""A batch of each input of a network, in their order: (B, *shape) each."""
 
 Probe = Callable[[str, Tensor], Tensor]
 """Sees, and may replace, what enters each block: ``probe("b2.input(b1.out)", tensor)``."""
@@ -126,7 +129,8 @@ class HybridNetwork(nn.Module):
     """The whole network of a spec.
 
     ``network(x)`` gives the logits (B, K) of a batch (B, *input shape);
-    ``network(x, y)`` an :class:`Outcome`. A custom loss on the logits should be a mean
+    ``network(x, y)`` an :class:`Outcome`. Several inputs are given in the order of ``inputs``:
+    ``network(a, b)``, ``network(a, b, y)``. A custom loss on the logits should be a mean
     over the batch; a factor on it changes the nudges and hardly the gradient's direction
     (:mod:`~ffebm_dsl.physics.network.proportion`).
 
@@ -135,9 +139,8 @@ class HybridNetwork(nn.Module):
         wiring: the ports of each model-level map, by name.
         readout: maps the ports that it reads to the logits.
         losses: the terms of the loss, which is their weighted sum.
-        ports: (name of the input's port, ports that the readout reads); with a ``loss_block``
-            the latter are its output alone.
-        input_shape: of one sample.
+        inputs: the shape of one sample of each input, by the name of its port.
+        prediction: the ports that the readout reads; with a ``loss_block`` its output alone.
         loss_block: name of the block that is nudged by the loss itself; empty for none.
         auxiliary: readouts that only the loss reads; none with a ``loss_block``.
 
@@ -151,8 +154,8 @@ class HybridNetwork(nn.Module):
         wiring: Mapping[str, MapWiring],
         readout: nn.Module,
         losses: Sequence[LossTerm],
-        ports: tuple[str, Sequence[str]],
-        input_shape: Sequence[int],
+        inputs: Mapping[str, Sequence[int]],
+        prediction: Sequence[str],
         loss_block: str = "",
         auxiliary: Auxiliary | None = None,
     ) -> None:
@@ -163,31 +166,36 @@ class HybridNetwork(nn.Module):
         self.stages, self.readout, self.auxiliary = stages, readout, auxiliary.modules
         self._wiring, self._losses = dict(wiring), tuple(losses)
         self._auxiliary_ports = dict(auxiliary.ports)
-        self._input, self._prediction = ports
-        self._input_shape, self._loss_block = tuple(input_shape), loss_block
+        self._inputs, self._prediction = dict(inputs), tuple(prediction)
+        self._loss_block = loss_block
         # Behind ops of the readout the loss has another second derivative, and mixed ones.
         plain = isinstance(readout, Chain) and not len(readout)
         self._curvature = sum(t.weight * t.curvature for t in losses) if plain else 0.0
 
     def forward(
         self,
-        x: Tensor,
+        *tensors: Tensor,
         target: Tensor | None = None,
-        *,
         probe: Probe | None = None,
         settings: Mapping[str, BlockSettings] | None = None,
     ) -> Tensor | Outcome:
-        """Logits of ``x``, or with a target (labels (B,) or vectors (B, K)) the outcome.
+        """Logits of the inputs, or with a target (labels (B,) or vectors (B, K)) the outcome.
 
-        ``settings`` replace those of the blocks they name, for this call.
+        Args:
+            tensors: the inputs in their order, each (B, *shape), and behind them the target.
+            target: it may be given by name as well.
+            probe: sees what enters each block.
+            settings: replace those of the blocks they name, for this call.
 
         Raises:
-            ValueError: the input or the target has a shape or type that does not fit.
+            ValueError: an input or the target has a shape or type that does not fit.
         """
-        require_input(x, self._input_shape)
+        if len(tensors) == len(self._inputs) + 1 and target is None:
+            tensors, target = tensors[:-1], tensors[-1]
+        require_inputs(tensors, self._inputs)
         chosen = settings or {}
         # Laid out as blocks lay out their states, so that maps and blocks need not convert.
-        ports = {self._input: channels_last(x)}
+        ports = dict(zip(self._inputs, map(channels_last, tensors), strict=True))
         for name, stage in zip(self.stages.names(), self.stages, strict=True):
             if not isinstance(stage, HybridBlock):
                 wiring = self._wiring[name]
@@ -245,6 +253,11 @@ class HybridNetwork(nn.Module):
         # Nothing nudges by a further term on the logits: it must not be dropped silently.
         tied = refuse(_ONE_LOSS.format(core.name), logits, [per_sample])
         return self._outcome(per_sample, terms, tied)
+
+    @property
+    def inputs(self) -> dict[str, Sequence[int]]:
+        """The shape of one sample of each input, by name, in the order of the arguments."""
+        return self._inputs
 
     @property
     def blocks(self) -> tuple[HybridBlock, ...]:

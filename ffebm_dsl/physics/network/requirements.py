@@ -6,7 +6,7 @@ a loss. All checks raise ValueError with both shapes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -77,14 +77,25 @@ def require_vectors(loss: str, prediction: Tensor, target: Tensor) -> None:
         )
 
 
-def require_input(x: Tensor, shape: Sequence[int]) -> None:
-    """Check a batch of inputs against the shape of one sample.
+def require_inputs(inputs: Sequence[Tensor], shapes: Mapping[str, Sequence[int]]) -> None:
+    """Check a batch of each input against the shape of one sample.
 
     Raises:
-        ValueError: naming both shapes.
+        ValueError: naming the input and both shapes, or how many inputs there are.
     """
-    if tuple(x.shape[1:]) != tuple(shape) or x.dim() == 0:
+    if len(inputs) != len(shapes):
         raise ValueError(
-            f"the network's input has shape {list(x.shape)}, and must be "
-            f"(batch, {', '.join(map(str, shape))})"
+            f"the network takes {len(shapes)} input{'s' * (len(shapes) > 1)}, "
+            f"{', '.join(shapes)}, and a target behind, and gets {len(inputs)} tensors"
         )
+    for x, (name, shape) in zip(inputs, shapes.items(), strict=True):
+        if tuple(x.shape[1:]) != tuple(shape) or x.dim() == 0:
+            raise ValueError(
+                f"the network's input {name} has shape {list(x.shape)}, and must be "
+                f"(batch, {', '.join(map(str, shape))})"
+            )
+        if len(x) != len(inputs[0]):
+            raise ValueError(
+                f"the network's input {name} has a batch of {len(x)}, its first input one of "
+                f"{len(inputs[0])}"
+            )

@@ -11,26 +11,40 @@ from numpy.typing import NDArray
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.datasets.raw import Raw, Split
 
-TRAIN, TEST = ("x_train", "y_train"), ("x_test", "y_test")
+TARGETS = "y"
+"""The name of the targets, before ``_train`` and ``_test``, and of no input beside others."""
 
 Reader = Callable[[Path, Sequence[str], Sequence[str]], Mapping[str, NDArray[Any]]]
 """Gives the arrays of a file by their names, and others if it has any of these."""
 
 
-def read_arrays(source: str, read: Reader, path: str, data_dir: Path | None) -> Raw:
+def array_names(inputs: Sequence[str]) -> Sequence[str]:
+    """What the arrays of samples are called: after the inputs, or ``x`` where there is one."""
+    return inputs if len(inputs) > 1 else ["x"]
+
+
+def read_arrays(
+    source: str, read: Reader, path: str, data_dir: Path | None, inputs: Sequence[str]
+) -> Raw:
     """The data set ``source(path)``: arrays x_train, y_train and, for a test set, x_test, y_test.
+
+    Of several inputs each has its name in the place of x.
 
     Raises:
         InputError: no data directory, a path that leaves it, no such file, or from ``read``.
     """
     found = _file(path, data_dir, source)
-    arrays = read(found, TRAIN, TEST)
-    train, test = (
-        Split(arrays[x], arrays[y], f"{x} of {found}", f"{y} of {found}") if x in arrays else None
-        for x, y in (TRAIN, TEST)
-    )
-    assert train is not None
-    return Raw(train, test, (found.name,))
+    parts = [*array_names(inputs), TARGETS]
+    train, test = ([f"{part}_{which}" for part in parts] for which in ("train", "test"))
+    arrays = read(found, train, test)
+
+    def split(names: Sequence[str]) -> Split:
+        *samples, targets = names
+        told = tuple(f"{name} of {found}" for name in samples)
+        values = tuple(arrays[name] for name in samples)
+        return Split(values, arrays[targets], told, f"{targets} of {found}")
+
+    return Raw(split(train), split(test) if test[0] in arrays else None, (found.name,))
 
 
 def _file(path: str, data_dir: Path | None, source: str) -> Path:

@@ -6,12 +6,15 @@ else is used.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import distribution
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.running.datasets.raw import Raw, Split
 
 _TEST_EVERY = 5
 
@@ -39,3 +42,22 @@ def rows_for_test(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     for label in np.unique(labels):
         test[np.flatnonzero(labels == label)[_TEST_EVERY - 1 :: _TEST_EVERY]] = True
     return test
+
+
+def split_by(
+    test: NDArray[np.bool_],
+    name: str,
+    inputs: Mapping[str, NDArray[Any]],
+    labels: NDArray[np.uint8],
+) -> Raw:
+    """The data set ``name`` of samples and labels (n, ...), those of ``test`` (n,) in its test set.
+
+    ``inputs`` are by what messages call them, such as ``images``.
+    """
+
+    def split(which: str, rows: NDArray[np.bool_]) -> Split:
+        samples = tuple(x[rows] for x in inputs.values())
+        told = tuple(f"{name}, {which} {what}" for what in inputs)
+        return Split(samples, labels[rows], told, f"{name}, {which} labels")
+
+    return Raw(split("training", ~test), split("test", test), ())

@@ -67,7 +67,7 @@ def _read(located: Located, labels: Labels, label_bytes: int) -> Raw:
                 pixels, y[rows] = _read_python(path, labels, each, what)
             x[rows] = pixels.reshape(each, 3, SIDE, SIDE)
         folder = paths[0].parent
-        return Split(x, y, f"{folder}, {what} images", f"{folder}, {what} labels")
+        return Split((x,), y, (f"{folder}, {what} images",), f"{folder}, {what} labels")
 
     train = split(located.train, located.known.train, "training")
     test = split(located.test, located.known.test, "test")

@@ -43,7 +43,7 @@ def _split(paths: list[Path], classes: int) -> Split:
             f"{labels} holds the label {y[place]} at byte {place + 8} of its unpacked content; "
             f"labels are 0 to {classes - 1}"
         )
-    return Split(read_idx(images, IMAGE_DIMENSIONS), y, str(images), str(labels))
+    return Split((read_idx(images, IMAGE_DIMENSIONS),), y, (str(images),), str(labels))
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[Any]:

@@ -76,7 +76,7 @@ def count_imagenet32(located: Located) -> dict[str, NDArray[np.int64]]:
 
 def _split(cached: Cached, title: str, which: str) -> Split:
     x, y = (cached.arrays[f"{kind}_{which}"] for kind in "xy")
-    return Split(x, y, f"{title}, {which} images", f"{title}, {which} labels")
+    return Split((x,), y, (f"{title}, {which} images",), f"{title}, {which} labels")
 
 
 def _copy(located: Located, writer: Writer | Counter) -> None:

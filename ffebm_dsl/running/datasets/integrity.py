@@ -82,13 +82,15 @@ def _label_counts(known: DataFiles, data_dir: Path) -> Mapping[str, Array]:
     construct = DATA[known.name]
     if construct.count_labels is not None:
         return construct.count_labels(data_dir, known)
+    assert construct.read is not None
     if construct.coarse_classes:
         construct.read({"labels": "coarse"}, data_dir, known)
     raw = construct.read({"labels": "fine"}, data_dir, known)
     for split in (raw.train, raw.test):
         check_counts(split)
-        if math.prod(split.x.shape[1:]) != math.prod(known.shape):
-            raise damaged(f"{split.x_name} has images of {list(split.x.shape[1:])} pixels")
+        for x, name in zip(split.inputs, split.names, strict=True):
+            if math.prod(x.shape[1:]) != math.prod(known.shape):
+                raise damaged(f"{name} has images of {list(x.shape[1:])} pixels")
     return {
         "train": np.bincount(raw.train.y, minlength=known.classes),
         "test": np.bincount(raw.test.y, minlength=known.classes),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,14 @@ AT_ONCE = 1 << 22
 
 @dataclass(frozen=True)
 class Split:
-    """Samples and targets of one split, with the names that messages call them by."""
+    """Samples and targets of one split, with the names that messages call them by.
 
-    x: Array
+    ``inputs`` has an array for each input of a network, in its order, and ``names`` theirs.
+    """
+
+    inputs: tuple[Array, ...]
     y: Array
-    x_name: str
+    names: tuple[str, ...]
     y_name: str
 
 
@@ -47,13 +50,21 @@ class Raw:
     sha256: str = ""
 
 
-def read_data(name: str, arguments: Arguments, data_dir: Path | None) -> Raw:
-    """The data set ``name`` with the arguments that the spec gives it.
+def read_data(
+    name: str, arguments: Arguments, data_dir: Path | None, inputs: Sequence[str] = ("x",)
+) -> Raw:
+    """The data set ``name`` with the arguments that the spec gives it, for inputs of these names.
 
     Raises:
         InputError: missing or damaged files; the message says which, where and what to do.
     """
-    raw: Raw = DATA[name].read(arguments, data_dir, DATA[name].files)
+    construct = DATA[name]
+    raw: Raw
+    if construct.read is not None:
+        raw = construct.read(arguments, data_dir, construct.files)
+    else:
+        assert construct.read_named is not None
+        raw = construct.read_named(arguments, data_dir, inputs)
     return raw
 
 
@@ -74,16 +85,17 @@ def _chunks(array: Array) -> Iterator[memoryview]:
 
 
 def check_counts(split: Split) -> None:
-    """One target for each sample.
+    """One target for each sample of every input.
 
     Raises:
         InputError: more of one than of the other.
     """
-    if len(split.x) != len(split.y):
-        raise InputError(
-            f"{split.x_name} holds {len(split.x)} samples, {split.y_name} {len(split.y)} targets",
-            help="give one target for each sample, in the same order",
-        )
+    for x, name in zip(split.inputs, split.names, strict=True):
+        if len(x) != len(split.y):
+            raise InputError(
+                f"{name} holds {len(x)} samples, {split.y_name} {len(split.y)} targets",
+                help="give one target for each sample, in the same order",
+            )
 
 
 def damaged(message: str) -> InputError:

@@ -15,29 +15,37 @@ from torch.nn import functional
 
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.registry import AUGMENTATIONS
+from ffebm_dsl.physics.network import Inputs
 from ffebm_dsl.running.training import keyed
 
 
 def augment(
     augmentations: Sequence[CallIR],
-    images: Tensor,
+    inputs: Inputs,
     indices: NDArray[np.int64],
     *,
     seed: int,
     epoch: int,
-) -> Tensor:
-    """All augmentations in order, on images (B, C, H, W) of the samples ``indices`` (B,).
+) -> Inputs:
+    """All augmentations in order, on inputs (B, ...) of the samples ``indices`` (B,).
 
-    One that mixes samples is left out: it comes last, in :func:`mix`.
+    What is for images changes every input (B, C, H, W), and all of a sample by the same numbers,
+    so that views of one scene stay together. One that mixes samples is left out: it comes last,
+    in :func:`mix`.
     """
     first = 0
     for call in augmentations:
         augmentation = AUGMENTATIONS[call.name]
         if augmentation.apply is not None:
             draws = _drawn(indices, first, augmentation.draws, seed, epoch)
-            images = augmentation.apply(images, draws, call.arguments)
+            inputs = tuple(
+                augmentation.apply(x, draws, call.arguments)
+                if x.dim() == 4 or not augmentation.image_only
+                else x
+                for x in inputs
+            )
         first += augmentation.draws
-    return images
+    return inputs
 
 
 def mixes(augmentations: Sequence[CallIR]) -> bool:
@@ -55,26 +63,33 @@ def partners(
 
 def mix(
     augmentations: Sequence[CallIR],
-    own: tuple[Tensor, Tensor],
-    others: tuple[Tensor, Tensor],
+    own: tuple[Inputs, Tensor],
+    others: tuple[Inputs, Tensor],
     classes: int,
     indices: NDArray[np.int64],
     *,
     seed: int,
     epoch: int,
-) -> tuple[Tensor, Tensor]:
-    """Normalised samples and targets of ``indices`` (B,), mixed with ``others``.
+) -> tuple[Inputs, Tensor]:
+    """Normalised inputs and targets of ``indices`` (B,), mixed with ``others``.
 
-    Labels (B,) become vectors (B, ``classes``).
+    All inputs of a sample are mixed by the same numbers. Labels (B,) become vectors
+    (B, ``classes``).
     """
     call = augmentations[-1]
     augmentation = AUGMENTATIONS[call.name]
     assert augmentation.mix is not None
     before = sum(AUGMENTATIONS[other.name].draws for other in augmentations[:-1])
     draws = _drawn(indices, before, augmentation.draws, seed, epoch)
-    x, share = augmentation.mix(own[0], others[0], draws, call.arguments)
-    mine, theirs = (_vectors(y, classes).to(x.dtype) for _, y in (own, others))
-    return x, theirs + share[:, None] * (mine - theirs)
+    mixed = [
+        augmentation.mix(x, other, draws, call.arguments)
+        for x, other in zip(own[0], others[0], strict=True)
+    ]
+    inputs = tuple(x for x, _ in mixed)
+    # The checker sees to it that this is the share of every input.
+    share = mixed[0][1]
+    mine, theirs = (_vectors(y, classes).to(inputs[0].dtype) for _, y in (own, others))
+    return inputs, theirs + share[:, None] * (mine - theirs)
 
 
 def _drawn(

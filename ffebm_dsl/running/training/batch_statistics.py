@@ -68,8 +68,8 @@ def estimate_statistics(
                     norm.momentum = len(indices) / (seen + len(indices))
                 rows = indices[part.first : part.first + part.count]
                 # A process without a sample takes one all the same, as in training.
-                x, y = data.batch(rows if len(rows) else indices[:1])
-                forward = partial(network, x, y, settings=settings)
+                inputs, y = data.batch(rows if len(rows) else indices[:1])
+                forward = partial(network, *inputs, y, settings=settings)
                 seen += len(indices) if _moved(forward, norms) else 0
     finally:
         network.train(was_training)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.network import HybridNetwork, Outcome
+from ffebm_dsl.physics.network import HybridNetwork, Inputs, Outcome
 from ffebm_dsl.physics.network.whole_batch import share
 from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.data import Dataset
@@ -77,8 +77,8 @@ def evaluate(
                 seed_generators(keyed.evaluation_seed(start), device)
                 share(network, part)
                 first = start + part.first
-                x, y = data.batch(data.rows[first : first + part.count])
-                for name, value in _sums(network, x, y).items():
+                inputs, y = data.batch(data.rows[first : first + part.count])
+                for name, value in _sums(network, inputs, y).items():
                     totals[name] += value
     finally:
         network.train(was_training)
@@ -90,9 +90,9 @@ def evaluate(
     return Evaluation(data.name, len(data), loss, top1, top5, means, quantities)
 
 
-def _sums(network: HybridNetwork, x: Tensor, y: Tensor) -> dict[str, float]:
+def _sums(network: HybridNetwork, inputs: Inputs, y: Tensor) -> dict[str, float]:
     """Sums over a batch: loss, hits, and of each block sweeps of the free phase and quantities."""
-    outcome = network(x, y, settings=network.settings(measure=True))
+    outcome = network(*inputs, y, settings=network.settings(measure=True))
     assert isinstance(outcome, Outcome)
     sums = {
         "loss": outcome.per_sample.double().sum(),

@@ -85,13 +85,14 @@ def _candidates(
     statistics = {name: buffer.clone() for name, buffer in network.named_buffers()}
     outputs: dict[tuple[str, str], Tensor] = {}
     with _watched(network, outputs):
-        seed_generators(batch.seed, batch.x.device)
+        seed_generators(batch.seed, batch.y.device)
         network.zero_grad(set_to_none=True)
         settings = network.settings(keep_states=True)
-        outcome = network(batch.x, batch.y, settings=settings)
+        outcome = network(*batch.inputs, batch.y, settings=settings)
         assert isinstance(outcome, Outcome)
         torch.autograd.backward(outcome.loss)
-    yield _samples("input", batch.x, batch)
+    for end, x in zip(network.inputs, batch.inputs, strict=True):
+        yield _samples("input", x, batch, layer=end)
     yield _samples("target", batch.y, batch)
     yield _tensors("weights", {**dict(network.named_parameters()), **statistics})
     yield exploded

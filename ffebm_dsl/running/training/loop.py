@@ -154,7 +154,7 @@ def _train_step(
         for weight in judge.weights:
             weight.grad = None
         settings = damped_settings(network, judge.damping(tried))
-        outcome = session.parallel(batch.x, batch.y, settings=settings)
+        outcome = session.parallel(*batch.inputs, batch.y, settings=settings)
         # The mean over processes of these losses is the mean over samples.
         torch.autograd.backward(outcome.loss * (batch.weight * world.size))
         gradients = [weight.grad for weight in judge.weights if weight.grad is not None]
@@ -194,8 +194,8 @@ def _batch(session: Session, indices: Indices) -> Batch:
     part = session.world.part(len(indices))
     # A process without a sample of its own takes one that counts nothing.
     own = indices[part.first : part.first + part.count] if part.count else indices[:1]
-    x, y = session.job.data.train.augmented(own, seed=seed, epoch=position.epoch)
-    return Batch(keyed.step_seed(seed, position.step + 1), own, x, y, part)
+    inputs, y = session.job.data.train.augmented(own, seed=seed, epoch=position.epoch)
+    return Batch(keyed.step_seed(seed, position.step + 1), own, inputs, y, part)
 
 
 def _answer(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.linalg import vector_norm
 
 from ffebm_dsl.constructs.gradients.implicit import Implicit
-from ffebm_dsl.physics.network import HybridNetwork, Outcome, PhaseReport
+from ffebm_dsl.physics.network import HybridNetwork, Inputs, Outcome, PhaseReport
 from ffebm_dsl.physics.network.whole_batch import Part
 from ffebm_dsl.running.records import STATUSES
 from ffebm_dsl.running.training.evaluation import hits
@@ -45,7 +45,7 @@ class Batch:
 
     seed: int
     indices: NDArray[np.int64]
-    x: Tensor
+    inputs: Inputs
     y: Tensor
     part: Part
 
@@ -113,7 +113,7 @@ def read_step(
     solves = by_solve(gathered(phases, world, count))
     found = hits(outcome.logits[:count], batch.y[:count])
     # A sample that is good may yet be too large to be squared.
-    entries = [vector_norm(t, torch.inf) for t in (batch.x, batch.y) if t.is_floating_point()]
+    entries = [vector_norm(t, torch.inf) for t in (*batch.inputs, batch.y) if t.is_floating_point()]
     norms = torch._foreach_norm([*gradients, *watched])
     means = outcome.loss[None], outcome.terms
     values = [found[None], *means, torch.stack([*norms, *entries]), *_per_sample(solves)]
@@ -228,7 +228,7 @@ def has_reference(network: HybridNetwork) -> bool:
 
 
 def gradient_row(
-    network: HybridNetwork, x: Tensor, y: Tensor, world: World = ALONE, weight: float = 1.0
+    network: HybridNetwork, inputs: Inputs, y: Tensor, world: World = ALONE, weight: float = 1.0
 ) -> dict[str, Any]:
     """The columns of ``/run/gradients`` without the step, one entry per parameter tensor.
 
@@ -236,7 +236,7 @@ def gradient_row(
     which x and y are the own part, with ``weight`` of the samples.
     Leaves no trace: gradients and buffers are as before.
     """
-    reference = [world.all_reduce(part) for part in _implicit_gradients(network, x, y, weight)]
+    reference = [world.all_reduce(part) for part in _implicit_gradients(network, inputs, y, weight)]
     rows = []
     for parameter, implicit in zip(trainable(network).values(), reference, strict=True):
         own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
@@ -253,13 +253,13 @@ def gradient_row(
 
 
 def _implicit_gradients(
-    network: HybridNetwork, x: Tensor, y: Tensor, weight: float
+    network: HybridNetwork, inputs: Inputs, y: Tensor, weight: float
 ) -> list[Tensor]:
     parameters = list(trainable(network).values())
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     try:
-        implicit = Implicit(IMPLICIT_TOLERANCE[x.dtype], IMPLICIT_SWEEPS)
-        outcome = network(x, y, settings=network.settings(estimator=implicit))
+        implicit = Implicit(IMPLICIT_TOLERANCE[inputs[0].dtype], IMPLICIT_SWEEPS)
+        outcome = network(*inputs, y, settings=network.settings(estimator=implicit))
         assert isinstance(outcome, Outcome)
         gradients = torch.autograd.grad(outcome.loss * weight, parameters, allow_unused=True)
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,56 +13,73 @@ from numpy.typing import NDArray
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.running.datasets.arrays import array_names
 from ffebm_dsl.running.datasets.npz_archive import read_npz
-from ffebm_dsl.running.training.data.dataset import normalisation_of
+from ffebm_dsl.running.training.data.dataset import normalisations_of, normalised
 from ffebm_dsl.running.training.data.sample_checks import check_samples
 
-ARRAY = "x"
-"""The array of samples in an npz archive."""
+Arrays = Sequence[NDArray[Any]]
 
 
-def read_samples(path: Path) -> NDArray[Any]:
-    """The samples in a ``.npy`` file, or the array ``x`` of an ``.npz`` archive, (n, ...).
+def read_samples(path: Path, inputs: Sequence[str]) -> list[NDArray[Any]]:
+    """Samples for the inputs of these names, an array (n, ...) for each.
+
+    They are the arrays of an ``.npz`` archive that are called so, for one input its array ``x``
+    or the one of a ``.npy`` file.
 
     Raises:
-        InputError: no such file, damaged, or without samples.
+        InputError: no such file, damaged, or without samples; a ``.npy`` file for several inputs.
     """
     if not path.is_file():
         raise InputError(f"there is no file {path}", help="give a .npy or .npz file of samples")
+    names = array_names(inputs)
     if path.suffix == ".npz":
-        return read_npz(path, [ARRAY])[ARRAY]
+        arrays = read_npz(path, names)
+        return [arrays[name] for name in names]
+    if len(names) > 1:
+        raise InputError(
+            f"{path} holds one array, and the network has {len(names)} inputs",
+            help=f"give an .npz archive with the arrays {', '.join(names)}",
+        )
     try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False, mmap_mode="r")
+        return [np.load(path, allow_pickle=False, mmap_mode="r")]
     except (OSError, ValueError, EOFError) as error:
         raise InputError(
             f"{path} cannot be read as a .npy file: {error}", help="write it with numpy.save"
         ) from error
-    return array
 
 
 def predict(
-    network: HybridNetwork, spec: SpecIR, x: NDArray[Any], *, batch: int, name: str = "x"
+    network: HybridNetwork, spec: SpecIR, samples: Arrays, *, batch: int, name: str = "x"
 ) -> Iterator[NDArray[np.float64]]:
     """The network's outputs, (B, K) for each batch, in order.
 
     Args:
         network: in evaluation mode from here on.
         spec: of the network; its train section says how samples are normalised.
-        x: samples as the data set has them, (n, *input shape).
+        samples: of each input as the data set has them, (n, *shape).
         batch: samples at once.
-        name: what messages call ``x``.
+        name: what messages call ``samples``.
 
     Raises:
-        InputError: samples that do not fit the network's input.
+        InputError: samples that do not fit the network's inputs, or not as many of each.
     """
-    samples = check_samples(x, name, spec.model.input)
-    normalise = None if spec.train is None else normalisation_of(spec.train.data, spec.model)
+    ends = spec.model.inputs
+    told = [name] if len(ends) == 1 else [f"{end.name} of {name}" for end in ends]
+    arrays = [check_samples(*given) for given in zip(samples, told, ends, strict=True)]
+    if len({len(x) for x in arrays}) > 1:
+        counts = ", ".join(f"{len(x)} of {end.name}" for x, end in zip(arrays, ends, strict=True))
+        raise InputError(
+            f"{name} holds {counts}", help="give one of each input for each sample, in one order"
+        )
+    normalisations = normalisations_of(spec.train.data, spec.model) if spec.train else ()
     parameter = next(network.parameters())
+    dtype, device = parameter.dtype, parameter.device
     network.eval()
     with torch.no_grad():
-        for start in range(0, len(samples), batch):
-            part = torch.from_numpy(np.array(samples[start : start + batch])).to(parameter.device)
-            given = (
-                part.to(parameter.dtype) if normalise is None else normalise(part, parameter.dtype)
-            )
-            yield network(given).double().cpu().numpy()
+        for start in range(0, len(arrays[0]), batch):
+            parts = [np.array(x[start : start + batch]) for x in arrays]
+            inputs = tuple(torch.from_numpy(part).to(device) for part in parts)
+            if normalisations:
+                inputs = normalised(normalisations, inputs, dtype)
+            yield network(*(x.to(dtype) for x in inputs)).double().cpu().numpy()

@@ -95,8 +95,8 @@ def diagnose(session: Session, step: int, batch: Batch) -> int:
     sweeps = measures.sweeps(network.phases())
     labels = network.labels()
     names = [labels[name] for name in measures.trainable(network)]
-    seed_generators(batch.seed, batch.x.device)
-    row = measures.gradient_row(network, batch.x, batch.y, world, batch.weight)
+    seed_generators(batch.seed, batch.y.device)
+    row = measures.gradient_row(network, batch.inputs, batch.y, world, batch.weight)
     session.table(GRADIENTS, {"parameter": names}).append({"step": step, **row})
     cost = measures.sweeps(network.phases()) / sweeps
     return world.all_reduce_max(math.ceil(cost / DIAGNOSTICS))

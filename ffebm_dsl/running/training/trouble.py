@@ -35,7 +35,7 @@ class Trouble:
         kind, phase: of the record's ``TROUBLES`` and ``TROUBLE_PHASES``; ``buffers`` are the
             running statistics of batch norms.
         block: the block; the name of a map of the model, or ``readout``; "" where none is.
-        layer: the layer, map or weight tensor in it; "" where none is.
+        layer: the layer, map or weight tensor in it, or the input; "" where none is.
         sample: first sample concerned, in the batch; -1 where it is not a matter of samples.
         index: the same sample in the training set.
         value: the number that is wrong: of a layer that diverges the root mean square, of

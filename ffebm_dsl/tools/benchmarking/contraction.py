@@ -15,6 +15,7 @@ import torch
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import SpecIR
+from ffebm_dsl.tools.checking.problem import random_batch
 
 SAMPLES = 16
 
@@ -26,9 +27,7 @@ def contraction(spec: SpecIR, seed: int = 0) -> dict[str, float]:
     """The factor of each block's residual in a sweep, the geometric mean over random samples."""
     network = build(spec.ideal(), seed=seed, dtype=torch.float64)
     network.eval()
-    generator = torch.Generator().manual_seed(seed)
-    shape = (SAMPLES, *spec.model.input.shape)
-    x = torch.randn(shape, generator=generator, dtype=torch.float64)
+    inputs, _ = random_batch(spec, SAMPLES, seed)
     residuals = []
     for sweeps in SWEEPS:
         settings = {
@@ -36,7 +35,7 @@ def contraction(spec: SpecIR, seed: int = 0) -> dict[str, float]:
             for name, s in ((name, own.quiet()) for name, own in network.settings().items())
         }
         with torch.no_grad():
-            network(x, settings=settings)
+            network(*inputs, settings=settings)
         residuals.append({report.block: report.residual for report in network.phases()})
     first, last = residuals
     # At rest to rounding, a sample has contracted at least so much.

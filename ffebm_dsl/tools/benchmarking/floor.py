@@ -35,7 +35,13 @@ from ffebm_dsl.physics.interfaces import (
     Weights,
 )
 from ffebm_dsl.physics.layout import channels_last
-from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridBlock, HybridNetwork
+from ffebm_dsl.physics.network import (
+    BlockSettings,
+    EnergyBlock,
+    HybridBlock,
+    HybridNetwork,
+    Inputs,
+)
 
 Call = Callable[[], object]
 
@@ -57,12 +63,12 @@ class Floor:
 
 def floor(
     network: HybridNetwork,
-    x: Tensor,
+    inputs: Inputs,
     settings: Mapping[str, BlockSettings] | None = None,
     *,
     plain: bool = False,
 ) -> Floor:
-    """The floor of the EP step that ``network`` made last, on the batch ``x`` (B, *input shape).
+    """The floor of the EP step that ``network`` made last, on a batch of its inputs.
 
     ``settings`` are those that the step was made with, where they were not the blocks' own.
 
@@ -74,9 +80,9 @@ def floor(
     calls = [
         call
         for block in network.blocks
-        for call in _block(block.core, made[block.name].estimator, x, plain)
+        for call in _block(block.core, made[block.name].estimator, inputs[0], plain)
     ]
-    return Floor(tuple(calls), _digital(network, x))
+    return Floor(tuple(calls), _digital(network, inputs))
 
 
 def _block(
@@ -139,25 +145,27 @@ def _ends(op: LinearOp, batch: int, like: Tensor, plain: bool) -> tuple[Tensor, 
     return (x, y) if plain else (channels_last(x), channels_last(y))
 
 
-def _digital(network: HybridNetwork, x: Tensor) -> Call:
-    """Forward and backward of each map and readout, on the inputs of a forward pass."""
-    inputs: list[tuple[nn.Module, list[Tensor]]] = []
+def _digital(network: HybridNetwork, inputs: Inputs) -> Call:
+    """Forward and backward of each map and readout, on what enters it in a forward pass."""
+    made: list[tuple[nn.Module, list[Tensor]]] = []
 
     def record(module: nn.Module, arguments: tuple[Tensor, ...], _: Tensor) -> None:
-        inputs.append((module, [argument.detach() for argument in arguments]))
+        made.append((module, [argument.detach() for argument in arguments]))
 
     stages = [s.maps if isinstance(s, HybridBlock) else [s] for s in network.stages]
     maps = [module for modules in stages for module in modules]
     hooks = [m.register_forward_hook(record) for m in [*maps, *network.readouts()]]
     with torch.no_grad():
-        network(x)
+        network(*inputs)
     for hook in hooks:
         hook.remove()
 
+    given = {x.data_ptr() for x in inputs}
+
     def run() -> None:
-        for module, tensors in inputs:
+        for module, tensors in made:
             # What enters the network asks for no gradient; what enters anything else does.
-            leaves = [t.detach().requires_grad_(t.data_ptr() != x.data_ptr()) for t in tensors]
+            leaves = [t.detach().requires_grad_(t.data_ptr() not in given) for t in tensors]
             out = module(*leaves)
             wanted: list[Tensor] = [p for p in module.parameters() if p.requires_grad]
             wanted += [leaf for leaf in leaves if leaf.requires_grad]

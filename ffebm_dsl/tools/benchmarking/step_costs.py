@@ -23,7 +23,7 @@ from ffebm_dsl.language.ir.model import BlockIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import GRADIENTS
 from ffebm_dsl.physics.interfaces import Estimator
-from ffebm_dsl.physics.network import BlockSettings, HybridNetwork, Outcome, PhaseReport
+from ffebm_dsl.physics.network import BlockSettings, HybridNetwork, Inputs, Outcome, PhaseReport
 from ffebm_dsl.tools.benchmarking.backprop import feedforward
 from ffebm_dsl.tools.benchmarking.floor import floor
 from ffebm_dsl.tools.benchmarking.peak_memory import peak_bytes
@@ -104,17 +104,17 @@ def bench(
     """
     network = build(spec, seed=settings.seed, dtype=settings.dtype, device=settings.device)
     network.train()
-    x, y = _batch(spec, settings)
+    inputs, y = _batch(spec, settings)
     contenders = {
-        kind: _contender(network, x, y, _settings(network, spec, kind)) for kind in GRADIENTS
+        kind: _contender(network, inputs, y, _settings(network, spec, kind)) for kind in GRADIENTS
     }
     plain = feedforward(network)
     nudging = next(kind for kind in GRADIENTS if GRADIENTS[kind].nudges)
     contenders[nudging]()
-    lowest = floor(network, x, _settings(network, spec, nudging))
+    lowest = floor(network, inputs, _settings(network, spec, nudging))
     steps: dict[str, Step] = {"floor": lowest, **contenders}
     if plain is not None:
-        steps["backprop"] = _contender(plain, x, y)
+        steps["backprop"] = _contender(plain, inputs, y)
     rounds = settings.warm_up + settings.repeats
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(rounds):
@@ -142,10 +142,11 @@ def bench(
     return Bench(Spread.of(seconds["floor"]), backprop, costs)
 
 
-def _batch(spec: SpecIR, settings: BenchSettings) -> tuple[Tensor, Tensor]:
-    x, y = random_batch(spec, settings.batch, settings.seed)
+def _batch(spec: SpecIR, settings: BenchSettings) -> tuple[Inputs, Tensor]:
+    inputs, y = random_batch(spec, settings.batch, settings.seed)
     y = y.to(settings.dtype) if y.is_floating_point() else y
-    return x.to(settings.device, settings.dtype), y.to(settings.device)
+    device, dtype = settings.device, settings.dtype
+    return tuple(x.to(device, dtype) for x in inputs), y.to(device)
 
 
 def _estimator(kind: str, block: BlockIR) -> Estimator:
@@ -169,14 +170,14 @@ def _settings(network: HybridNetwork, spec: SpecIR, kind: str) -> dict[str, Bloc
 
 def _contender(
     network: HybridNetwork,
-    x: Tensor,
+    inputs: Inputs,
     y: Tensor,
     settings: Mapping[str, BlockSettings] | None = None,
 ) -> Step:
     parameters = [p for p in network.parameters() if p.requires_grad]
 
     def step() -> None:
-        outcome = network(x, y, settings=settings)
+        outcome = network(*inputs, y, settings=settings)
         assert isinstance(outcome, Outcome)
         torch.autograd.grad(outcome.loss, parameters, allow_unused=True)
 

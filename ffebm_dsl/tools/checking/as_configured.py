@@ -42,6 +42,7 @@ def gradients_of_training(
     if target.is_floating_point():
         target = target.to(dtype)
     configured = network.settings()
-    own = Problem(network, problem.x.to(device, dtype), target, configured, configured)
+    inputs = tuple(x.to(device, dtype) for x in problem.inputs)
+    own = Problem(network, inputs, target, configured, configured)
     found = own.gradients_with(configured)
     return {name: g.double().cpu() for name, g in found.items()}, list(network.phases())

@@ -180,7 +180,7 @@ def _gradients(spec: SpecIR, problem: Problem, knob: Knob, draw: int) -> dict[st
     matched(network, problem.network.state_dict())
     train_without_dropout(network)
     configured = network.settings()
-    own = Problem(network, problem.x, problem.target, configured, configured)
+    own = Problem(network, problem.inputs, problem.target, configured, configured)
     with torch.random.fork_rng([]):
         torch.manual_seed(draw)
         return own.gradients_with(configured)

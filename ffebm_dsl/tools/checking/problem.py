@@ -19,7 +19,14 @@ from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.registry import TARGETS
 from ffebm_dsl.physics.energy import HopfieldEnergy, release
 from ffebm_dsl.physics.interfaces import Cost, Equilibrium, Estimator, GradientEstimate, Status
-from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridNetwork, PhaseReport, Probe
+from ffebm_dsl.physics.network import (
+    BlockSettings,
+    EnergyBlock,
+    HybridNetwork,
+    Inputs,
+    PhaseReport,
+    Probe,
+)
 
 TOLERANCE = 1e-13
 """Relative change per sweep below which a float64 state does not move any more."""
@@ -34,7 +41,7 @@ class Problem:
 
     Attributes:
         network: in float64, training mode, dropout off; relaxes to ``TOLERANCE``.
-        x: inputs, (B, *input shape), standard normal.
+        inputs: (B, *shape) each, standard normal.
         target: labels (B,) or vectors (B, K).
         configured: each block's settings as the spec has them.
         settings: each block's settings to relax to convergence, without noise.
@@ -45,7 +52,7 @@ class Problem:
     """
 
     network: HybridNetwork
-    x: Tensor
+    inputs: Inputs
     target: Tensor
     configured: dict[str, BlockSettings]
     settings: dict[str, BlockSettings]
@@ -60,7 +67,7 @@ class Problem:
     def loss(self, probe: Probe | None = None) -> float:
         """The mean loss at equilibrium; ``probe`` may change what enters a block."""
         with torch.no_grad():
-            outcome = self.network(self.x, self.target, probe=probe, settings=self.settings)
+            outcome = self.network(*self.inputs, self.target, probe=probe, settings=self.settings)
         return float(outcome.loss)
 
     def gradients(self, estimators: Mapping[str, Estimator]) -> dict[str, Tensor]:
@@ -75,19 +82,19 @@ class Problem:
 
     def gradients_with(self, settings: Mapping[str, BlockSettings]) -> dict[str, Tensor]:
         """The same, with these settings of each block."""
-        inputs: dict[str, Tensor] = {}
+        entering: dict[str, Tensor] = {}
 
         def keep(name: str, tensor: Tensor) -> Tensor:
-            inputs[name] = tensor
+            entering[name] = tensor
             return tensor
 
         labels = self.network.labels()
         parameters = dict(self.network.named_parameters())
-        x = self.x.clone().requires_grad_()
-        loss = self.network(x, self.target, probe=keep, settings=settings).loss
-        tensors = [*parameters.values(), *inputs.values()]
+        given = [x.clone().requires_grad_() for x in self.inputs]
+        loss = self.network(*given, self.target, probe=keep, settings=settings).loss
+        tensors = [*parameters.values(), *entering.values()]
         found = torch.autograd.grad(loss, tensors, allow_unused=True, materialize_grads=True)
-        names = [labels[name] for name in parameters] + list(inputs)
+        names = [labels[name] for name in parameters] + list(entering)
         return dict(zip(names, found, strict=True))
 
     def capture(self, estimator: Estimator) -> dict[str, Captured]:
@@ -137,23 +144,26 @@ def make_problem(spec: SpecIR, *, samples: int, seed: int, sweeps: int) -> Probl
     # Differences go to both sides of a weight that is at the end of its range.
     release(network)
     train_without_dropout(network)
-    x, target = random_batch(spec, samples, seed)
+    inputs, target = random_batch(spec, samples, seed)
     configured = network.settings()
     settings = {
         name: replace(s, free=replace(s.free, sweeps=sweeps, tolerance=TOLERANCE), keep_states=True)
         for name, s in ((name, s.quiet()) for name, s in configured.items())
     }
-    problem = Problem(network, x, target, configured, settings)
+    problem = Problem(network, inputs, target, configured, settings)
     _converge(problem)
     return problem
 
 
-def random_batch(spec: SpecIR, samples: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Inputs, standard normal, (B, *input shape), and targets of the spec's kind."""
+def random_batch(spec: SpecIR, samples: int, seed: int) -> tuple[Inputs, Tensor]:
+    """Inputs, standard normal, (B, *shape) each, and targets of the spec's kind."""
     generator = torch.Generator().manual_seed(seed)
-    shape, size = (samples, *spec.model.input.shape), spec.model.target.size
-    x = torch.randn(shape, dtype=torch.float64, generator=generator)
-    return x, TARGETS[spec.model.target.kind].draw(samples, size, generator)
+    inputs = tuple(
+        torch.randn((samples, *end.shape), dtype=torch.float64, generator=generator)
+        for end in spec.model.inputs
+    )
+    target = spec.model.target
+    return inputs, TARGETS[target.kind].draw(samples, target.size, generator)
 
 
 def train_without_dropout(network: nn.Module) -> None:

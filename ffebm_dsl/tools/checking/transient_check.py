@@ -27,7 +27,7 @@ from ffebm_dsl.physics.interfaces import (
     Relaxation,
     Status,
 )
-from ffebm_dsl.physics.network import EnergyBlock, HybridBlock, HybridNetwork
+from ffebm_dsl.physics.network import EnergyBlock, HybridBlock, HybridNetwork, Inputs
 from ffebm_dsl.tools.checking.problem import Captured, Relay, Spy
 from ffebm_dsl.tools.checking.transient_table import BlockFacts, Series, Transients
 
@@ -57,16 +57,16 @@ class TransientSettings:
 
 def transients(
     network: HybridNetwork,
-    x: Tensor,
+    inputs: Inputs,
     target: Tensor,
     settings: TransientSettings,
     progress: Progress | None = None,
 ) -> Transients:
-    """Analyse one batch: ``x`` (B, *input shape), labels (B,) or vectors (B, K).
+    """Analyse one batch: inputs (B, *shape), labels (B,) or vectors (B, K).
 
     The mean loss over the batch is differentiated. Batch-norm statistics of ``network`` move.
     """
-    return _Analysis(network, x, target, settings, progress or (lambda *_: None)).result()
+    return _Analysis(network, inputs, target, settings, progress or (lambda *_: None)).result()
 
 
 class _Analysis:
@@ -75,7 +75,7 @@ class _Analysis:
     def __init__(
         self,
         network: HybridNetwork,
-        x: Tensor,
+        inputs: Inputs,
         target: Tensor,
         settings: TransientSettings,
         progress: Progress,
@@ -93,8 +93,8 @@ class _Analysis:
             name: replace(core.settings.quiet(), estimator=self.relays[name])
             for name, core in self.cores.items()
         }
-        x = x.clone().requires_grad_()
-        outcome = network(x, target, probe=self._keep, settings=settings_of)
+        given = [x.clone().requires_grad_() for x in inputs]
+        outcome = network(*given, target, probe=self._keep, settings=settings_of)
         self.loss = outcome.loss
         self.free = {report.block: report for report in network.phases()}
         self.progress, self._done = progress, 0

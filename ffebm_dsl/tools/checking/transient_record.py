@@ -16,6 +16,7 @@ from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir import Compiled
 from ffebm_dsl.language.ir.tools.dump import to_json_dict
+from ffebm_dsl.physics.network import Inputs
 from ffebm_dsl.running.records import (
     EVENTS,
     PROVENANCE,
@@ -42,11 +43,11 @@ RANDOM = "random"
 class DrawnBatch:
     """The samples that are analysed, and their origin.
 
-    ``x`` is (B, *input shape), ``target`` labels (B,) or vectors (B, K); ``sha256`` and
+    ``inputs`` are (B, *shape) each, ``target`` labels (B,) or vectors (B, K); ``sha256`` and
     ``samples`` are those of the training set, empty and 0 for random inputs.
     """
 
-    x: Tensor
+    inputs: Inputs
     target: Tensor
     name: str = RANDOM
     files: tuple[str, ...] = ()
@@ -81,10 +82,10 @@ def draw_batch(
     """
     spec, precision = compiled.spec, choose_dtype(dtype)
     if data_dir is None:
-        x, target = random_batch(spec, samples, seed)
+        drawn, target = random_batch(spec, samples, seed)
         if target.is_floating_point():
             target = target.to(precision)
-        return DrawnBatch(x.to(precision), target)
+        return DrawnBatch(tuple(x.to(precision) for x in drawn), target)
     if spec.train is None:
         raise InputError(
             f"{compiled.source.name} has no train section that names a data set",
@@ -96,8 +97,8 @@ def draw_batch(
         raise InputError(
             f"--samples {samples}: {data.name} has {size} training samples", help="ask for fewer"
         )
-    x, target = data.train.batch(keyed.permutation(seed, keyed.FIRST_EPOCH, size)[:samples])
-    return DrawnBatch(x, target, data.name, data.files, data.sha256, size)
+    inputs, target = data.train.batch(keyed.permutation(seed, keyed.FIRST_EPOCH, size)[:samples])
+    return DrawnBatch(inputs, target, data.name, data.files, data.sha256, size)
 
 
 def analyse(
@@ -111,7 +112,7 @@ def analyse(
     """Build the network with weights of the settings' seed, and compare its gradients."""
     network = build(compiled.spec, seed=settings.seed, dtype=choose_dtype(dtype))
     train_without_dropout(network)
-    found = transients(network, batch.x, batch.target, settings, progress)
+    found = transients(network, batch.inputs, batch.target, settings, progress)
     count = sum(p.numel() for p in trainable(network).values())
     return TransientAnalysis(compiled, overrides, settings.seed, dtype, batch, found, count)
 

@@ -16,12 +16,13 @@ from ffebm_dsl.language.ir.model import BlockIR, CallIR, CouplingIR, Feedforward
 from ffebm_dsl.language.registry import ACTIVATIONS, OPS
 
 INPUT = 0
-"""Number of the input; layers count from 1."""
+"""Number of the first input, and the largest of one; layers count from 1."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Ops on the way from layer ``source`` (0 is the input, its own number a lateral coupling).
+    """Ops on the way from layer ``source`` (an input where it is not positive: 0 is the
+    first, -1 the second; its own number is a lateral coupling).
 
     ``place`` is what a diagnostic calls its part (``b1.u``, ``b1.s1_s2``), ``text`` what a
     reader does (``b1.u -> s1``). ``backward``: a coupling written from the later layer to the
@@ -91,7 +92,8 @@ class _Builder:
 def chain_of(model: ModelIR) -> tuple[ComparedLayer, ...]:
     """The layers of a network in the order of the data; the last ones are the readouts', if any."""
     builder = _Builder(_count_readers(model))
-    builder.ports[model.input.name] = (_Reach(INPUT),)
+    for k, end in enumerate(model.inputs):
+        builder.ports[end.name] = (_Reach(INPUT - k),)
     for stage in model.stages:
         if isinstance(stage, BlockIR):
             _add_block(builder, stage)

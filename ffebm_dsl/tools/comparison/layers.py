@@ -9,7 +9,7 @@ from ffebm_dsl.language.ir.model import CallIR, OpIR
 from ffebm_dsl.language.ir.tools.notation import written, written_briefly
 from ffebm_dsl.language.registry import OPS
 from ffebm_dsl.tools.comparison.align import align
-from ffebm_dsl.tools.comparison.layer_chain import ComparedLayer, Reading
+from ffebm_dsl.tools.comparison.layer_chain import INPUT, ComparedLayer, Reading
 
 NONE = "none"
 AT_BOUNDARIES = frozenset({"activation", "normalisation", "bias"})
@@ -100,10 +100,14 @@ def compare_layers(
 ) -> Iterator[Difference]:
     """All differences of two layers that answer to each other.
 
-    ``partner`` gives for a layer number of A the number in B that answers to it, the input's
-    included.
+    ``partner`` gives for a layer number of A the number in B that answers to it; inputs answer
+    to each other by their order.
     """
-    for edge_a, edge_b in _pair_edges(a, b, lambda source: partner.get(source, -1)):
+
+    def answering(source: int) -> int | None:
+        return partner.get(source) if source > INPUT else source
+
+    for edge_a, edge_b in _pair_edges(a, b, answering):
         if edge_a is None or edge_b is None:
             yield _missing_edge(a, b, edge_a, edge_b)
             continue
@@ -147,7 +151,7 @@ def nowhere(has: str = NONE) -> Side:
 
 
 def _pair_edges(
-    a: ComparedLayer, b: ComparedLayer, partner: Callable[[int], int]
+    a: ComparedLayer, b: ComparedLayer, partner: Callable[[int], int | None]
 ) -> Iterator[tuple[Reading | None, Reading | None]]:
     """Edges from layers that answer to each other; then, in order, what is left."""
     left = list(b.edges)
@@ -173,10 +177,16 @@ def _missing_edge(
         if edge is None:
             return Side(layer.number, layer.edges[0].place, layer.edges[0].text, NONE)
         ops = " |> ".join(written_briefly(op, "ops") for op in edge.ops)
-        origin = f"layer {edge.source}" if edge.source else "the input"
-        return Side(layer.number, edge.place, edge.text, f"from {origin}: {ops or 'as it is'}")
+        has = f"from {_origin(edge)}: {ops or 'as it is'}"
+        return Side(layer.number, edge.place, edge.text, has)
 
     return Difference("connection", side(a, edge_a), side(b, edge_b))
+
+
+def _origin(edge: Reading) -> str:
+    if edge.source > INPUT:
+        return f"layer {edge.source}"
+    return f"input {1 - edge.source}" if edge.source < INPUT else "the input"
 
 
 def _compare_ops(

@@ -10,7 +10,7 @@ from ffebm_dsl.language.ir.model import ModelIR, SpecIR
 from ffebm_dsl.language.ir.tools.count import count
 from ffebm_dsl.language.ir.tools.notation import written_loss
 from ffebm_dsl.language.registry import show_shape
-from ffebm_dsl.tools.comparison.layer_chain import INPUT, ComparedLayer, chain_of
+from ffebm_dsl.tools.comparison.layer_chain import ComparedLayer, chain_of
 from ffebm_dsl.tools.comparison.layers import (
     AT_BOUNDARIES,
     Difference,
@@ -112,7 +112,7 @@ def _ends(a: ModelIR, b: ModelIR) -> Iterator[Difference]:
     """Input, target and loss."""
     texts = [
         {
-            "input": f"{model.input.kind} {show_shape(model.input.shape)}",
+            "input": ", ".join(f"{end.kind} {show_shape(end.shape)}" for end in model.inputs),
             "target": f"{model.target.kind}({model.target.size})",
             "loss": _loss(model),
         }
@@ -132,8 +132,7 @@ def _loss(model: ModelIR) -> str:
 
 
 def _layers(pairs: Pairs) -> Iterator[Difference]:
-    partner = {INPUT: INPUT}
-    partner |= {a.number: b.number for a, b in pairs if a is not None and b is not None}
+    partner = {a.number: b.number for a, b in pairs if a is not None and b is not None}
     edges = [_edges_of_blocks([pair[side] for pair in pairs]) for side in (0, 1)]
     for a, b in pairs:
         if a is not None and b is not None:

@@ -96,7 +96,7 @@ def make_diagram(model: ModelIR, hardware: Sequence[CallIR] = ()) -> Diagram:
 
 
 def _nodes(model: ModelIR) -> Iterator[DiagramNode]:
-    yield DiagramNode("end", model.input.name, model.input.name, model.input.kind)
+    yield from (DiagramNode("end", end.name, end.name, end.kind) for end in model.inputs)
     number = 0
     for number, stage in enumerate(model.stages, start=1):
         if isinstance(stage, FeedforwardIR):
@@ -167,7 +167,7 @@ class _Port(NamedTuple):
 
 
 def _ports(model: ModelIR, devices: Mapping[str, CallIR]) -> dict[str, _Port]:
-    ports = {model.input.name: _Port(model.input.name, show_shape(model.input.shape))}
+    ports = {end.name: _Port(end.name, show_shape(end.shape)) for end in model.inputs}
     for stage in model.stages:
         if isinstance(stage, FeedforwardIR):
             ports[stage.name] = _Port(stage.name, show_shape(stage.out_shape))
@@ -249,7 +249,7 @@ def _label(ops: Sequence[OpIR], kind: str, settings: Mapping[str, Any]) -> tuple
 
 def _sentences(model: ModelIR) -> Iterator[str]:
     """The picture in words, for readers who cannot see it."""
-    yield f"Input {model.input.name} {show_shape(model.input.shape)}."
+    yield from (f"Input {end.name} {show_shape(end.shape)}." for end in model.inputs)
     for stage in model.stages:
         if isinstance(stage, FeedforwardIR):
             yield f"Map {_map(stage, '').tip}."

@@ -79,7 +79,7 @@ KEYWORD_DOCS: Mapping[str, str] = MappingProxyType(
         "in": "The values that a `param` may have.",
         "template": "A block with arguments, for use by `block b = name(...)`.",
         "model": "The network: input, target, maps, blocks, readout, loss.",
-        "input": "What the network sees: `input x: image(1, 8, 8)`.",
+        "input": "What the network sees, or one of several: `input x: image(1, 8, 8)`.",
         "target": "What it is to predict: `target y: label(10)`. Only the loss reads it.",
         "readout": "The digital map at the end: `readout logits = b |> linear(10)`.",
         "loss": "What training makes small: `loss = cross_entropy(logits, y)`.",
@@ -122,8 +122,9 @@ def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:
     model = spec.model
     if model is None:
         return
-    for keyword, end in (("input", model.input), ("target", model.target)):
-        if end is not None and end.shape and declaration.keyword == keyword:
+    is_end = declaration.keyword in ("input", "target")
+    for end in (*model.inputs, model.target):
+        if is_end and end is not None and end.shape and declaration.name == end.name:
             yield f"{end.kind} {show_shape(end.shape)}"
     maps = [stage for stage in model.stages if isinstance(stage, ResolvedMap)]
     for map_ in (*maps, *readouts(model)):

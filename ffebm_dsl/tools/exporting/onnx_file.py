@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork
+from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, Inputs
 from ffebm_dsl.physics.relaxation import forward_pass
 from ffebm_dsl.running.storage import storing
 
@@ -86,7 +86,6 @@ class Exported:
 def write_onnx(
     path: Path,
     network: HybridNetwork,
-    input_shape: Sequence[int],
     *,
     sweeps: int | None = None,
     metadata: Mapping[str, str] | None = None,
@@ -95,8 +94,8 @@ def write_onnx(
 
     Args:
         path: the file.
-        network: with its weights; its mode is restored.
-        input_shape: of one sample. What the graph takes is normalised as in training.
+        network: with its weights; its mode is restored. The graph's inputs are called like the
+            network's own, and normalised as in training.
         sweeps: of every block; None: as many as its free phase has at most.
         metadata: texts that the file carries.
 
@@ -110,10 +109,13 @@ def write_onnx(
     try:
         unrolled = with_fixed_sweeps(network, sweeps)
         parameter = next(network.parameters())
-        x = torch.rand(2, *input_shape, dtype=parameter.dtype, device=parameter.device)
+        inputs = tuple(
+            torch.rand(2, *shape, dtype=parameter.dtype, device=parameter.device)
+            for shape in network.inputs.values()
+        )
         with torch.no_grad():
-            difference = float((unrolled(x) - network(x)).abs().max())
-        program = _converted(unrolled, x)
+            difference = float((unrolled(*inputs) - network(*inputs)).abs().max())
+        program = _converted(unrolled, inputs)
     finally:
         network.train(was_training)
     program.model.metadata_props.update(metadata or {})
@@ -134,7 +136,7 @@ def _require_packages() -> None:
         )
 
 
-def _converted(module: nn.Module, x: Tensor) -> Any:
+def _converted(module: HybridNetwork, inputs: Inputs) -> Any:
     decompositions = torch.export.default_decompositions()
     decompositions[torch.ops.aten.avg_pool2d_backward.default] = _spread
     batch = torch.export.Dim("batch")
@@ -146,11 +148,12 @@ def _converted(module: nn.Module, x: Tensor) -> Any:
         with warnings.catch_warnings():
             # Deprecations inside of torch's exporter and its libraries.
             warnings.simplefilter("ignore")
-            program = torch.export.export(module, (x,), dynamic_shapes=({0: batch},), strict=False)
+            shapes = {"tensors": tuple({0: batch} for _ in inputs)}
+            program = torch.export.export(module, inputs, dynamic_shapes=shapes, strict=False)
             program = program.run_decompositions(decompositions)
             return torch.onnx.export(
                 program,
-                input_names=["x"],
+                input_names=list(module.inputs),
                 output_names=["logits"],
                 dynamo=True,
                 verbose=False,

@@ -14,7 +14,7 @@ from ffebm_dsl.running.training import keyed
 
 
 def made_samples(spec: SpecIR, batches: int) -> Raw:
-    """Samples of the spec's input shape and targets of its kind: ``batches`` to train on, one to
+    """Samples of the spec's input shapes and targets of its kind: ``batches`` to train on, one to
     test on, and as many for validation as the spec sets aside.
 
     A sample of integers is one pixel in two that of its class, and random otherwise; where the
@@ -33,10 +33,11 @@ def made_samples(spec: SpecIR, batches: int) -> Raw:
 def _split(spec: SpecIR, count: int, first: int) -> Split:
     """Samples number ``first`` and those after it."""
     assert spec.train is not None
-    shape, target = spec.model.input.shape, spec.model.target
+    shapes, target = [end.shape for end in spec.model.inputs], spec.model.target
+    sizes = [math.prod(shape) for shape in shapes]
     levels = DATA[spec.train.data.name].integer_maximum + 1
     rows = np.arange(first, first + count)[:, None]
-    pixels = np.arange(math.prod(shape))[None, :]
+    pixels = np.arange(sum(sizes))[None, :]
     x = keyed.bits(keyed.Purpose.MADE, 0, rows, pixels)
     kind = TARGETS[target.kind]
     drawn = kind.draw(count, target.size, torch.Generator().manual_seed(first))
@@ -44,5 +45,7 @@ def _split(spec: SpecIR, count: int, first: int) -> Split:
     if kind.classes:
         pattern = keyed.bits(keyed.Purpose.MADE, 1, y[:, None], pixels)
         x = np.where(x >> np.uint64(63) == 0, pattern, x)
-    samples = (x % np.uint64(levels)).astype(np.uint8).reshape(count, *shape)
-    return Split(samples, y, "made samples", "made targets")
+    parts = np.split((x % np.uint64(levels)).astype(np.uint8), np.cumsum(sizes)[:-1], axis=1)
+    inputs = tuple(part.reshape(count, *of) for part, of in zip(parts, shapes, strict=True))
+    names = tuple(f"made samples of {end.name}" for end in spec.model.inputs)
+    return Split(inputs, y, names, "made targets")

@@ -28,16 +28,17 @@ def check_losses(model: ResolvedModel, log: Log) -> None:
 
 
 def _check_reconstruction(model: ResolvedModel, log: Log) -> None:
-    """A target that is the input has as many numbers."""
-    input_, target = model.input, model.target
-    if not (input_ and input_.shape and target and target.shape):
+    """A target that is what the inputs hold has as many numbers."""
+    target = model.target
+    shapes = [end.shape for end in model.inputs if end.shape]
+    if not (target and target.shape and len(shapes) == len(model.inputs)):
         return
-    size = prod(input_.shape)
+    size = sum(map(prod, shapes))
     if TARGETS[target.kind].of_input and target.shape[0] != size:
+        names = " and ".join(f"`{end.name}`" for end in model.inputs)
         log.report(
             "FFE5003",
-            f"`{target.name}` is what the input `{input_.name}` holds, {size} numbers and not "
-            f"{target.shape[0]}",
+            f"`{target.name}` is the {size} numbers of {names}, and not {target.shape[0]}",
             target.span,
             fix=replace(target.span, f"{target.kind}({size})"),
         )

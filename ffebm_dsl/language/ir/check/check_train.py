@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
 from ffebm_dsl.language.diagnostics import Label
 from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.model import CallIR
+from ffebm_dsl.language.ir.model import CallIR, Shape
 from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedChain,
     ResolvedCoupling,
@@ -38,8 +39,7 @@ def check_train(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
     if spec.model:
         _check_groups(train, spec.model, log)
         _check_mixing(train, spec.model, log)
-    if spec.model and spec.model.input and spec.model.input.shape:
-        _check_input(train, spec.model.input, spec.model.input.shape, log)
+        _check_inputs(train, spec.model.inputs, log)
     if spec.model and spec.model.target and spec.model.target.shape:
         _check_target(train, spec.model.target, log)
     return spec
@@ -156,34 +156,74 @@ def _has_weights(chain: ResolvedChain) -> bool:
     return ops is None or any(OPS[op.name].count_parameters(op) for op in ops)
 
 
-def _check_input(
-    train: ResolvedTrain, input_: ResolvedEnd, shape: tuple[int, ...], log: Log
-) -> None:
-    known = DATA[train.data.name].shape
-    if known and known != shape:
-        kind = "image" if len(known) == 3 else "vector"
-        wanted = f"{kind}({', '.join(map(str, known))})"
+def _check_inputs(train: ResolvedTrain, inputs: Sequence[ResolvedEnd], log: Log) -> None:
+    data, place = DATA[train.data.name], train.places["data"]
+    shapes = [end.shape for end in inputs if end.shape]
+    if len(shapes) < len(inputs) or not shapes:
+        return
+    if data.shapes and len(data.shapes) != len(inputs):
         log.report(
             "FFE5002",
-            f"{train.data.name} has {kind}s of {show_shape(known)}, and the model's input is "
-            f"{show_shape(shape)}",
-            train.places["data"],
-            help=f"write `input {input_.name}: {wanted}`",
-            fix=replace(input_.span, wanted),
+            f"{data.name} has {len(data.shapes)} array{'s' * (len(data.shapes) > 1)} of samples, "
+            f"and the model {len(inputs)} input{'s' * (len(inputs) > 1)}",
+            place,
+            labels=[Label(end.span, "an input") for end in inputs[len(data.shapes) :]],
+            help=f"let it have {', '.join(map(_kind_of, data.shapes))}; npz and hdf5 hold an array "
+            "for each input, called like it",
         )
+    elif data.shapes:
+        for end, shape, known in zip(inputs, shapes, data.shapes, strict=True):
+            _check_known(train, end, shape, known, log)
+    if data.read_named and len(inputs) > 1:
+        _check_array_names(inputs, log)
     for name in ("mean", "std"):
         entries = train.data.arguments[name]
-        if isinstance(entries, tuple) and len(entries) not in (1, shape[0]):
-            message = f"`{name}` has {len(entries)} entries, and the input has {shape[0]} channels"
-            help = "give one, or one per channel"
-            log.report("FFE5002", message, train.places["data"], help=help)
+        for end, shape in zip(inputs, shapes, strict=True):
+            if isinstance(entries, tuple) and len(entries) not in (1, shape[0]):
+                message = f"`{name}` has {len(entries)} entries, and {_called(end, inputs)} has "
+                help = "give one, or one per channel"
+                log.report("FFE5002", f"{message}{shape[0]} channels", place, help=help)
     for call in _augmentations(train):
-        construct = AUGMENTATIONS[call.name]
-        misfit = construct.misfit(call.arguments, shape) if len(shape) == 3 else None
-        if construct.image_only and len(shape) != 3:
-            misfit = f"`{call.name}` needs an image, and the input is a {input_.kind}", ""
+        misfit = AUGMENTATIONS[call.name].misfit_of(call.arguments, shapes)
         if misfit is not None:
-            log.report("FFE5002", misfit[0], train.places["data"], help=misfit[1])
+            log.report("FFE5002", misfit[0], place, help=misfit[1])
+
+
+def _called(end: ResolvedEnd, inputs: Sequence[ResolvedEnd]) -> str:
+    return "the input" if len(inputs) == 1 else f"the input `{end.name}`"
+
+
+def _kind_of(shape: Shape) -> str:
+    kind = "image" if len(shape) == 3 else "vector"
+    return f"{kind}({', '.join(map(str, shape))})"
+
+
+def _check_known(
+    train: ResolvedTrain, end: ResolvedEnd, shape: Shape, known: Shape, log: Log
+) -> None:
+    if known == shape:
+        return
+    wanted = _kind_of(known)
+    log.report(
+        "FFE5002",
+        f"{train.data.name} has {wanted.partition('(')[0]}s of {show_shape(known)}, and the "
+        f"model's input is {show_shape(shape)}",
+        train.places["data"],
+        help=f"write `input {end.name}: {wanted}`",
+        fix=replace(end.span, wanted),
+    )
+
+
+def _check_array_names(inputs: Sequence[ResolvedEnd], log: Log) -> None:
+    """Beside others an input names its array, and one name is that of the targets."""
+    for end in inputs:
+        if end.name == "y":
+            log.report(
+                "FFE5002",
+                "the array of the input `y` would be called like that of the targets, `y_train`",
+                end.span,
+                help="give the input another name",
+            )
 
 
 def _check_target(train: ResolvedTrain, target: ResolvedEnd, log: Log) -> None:

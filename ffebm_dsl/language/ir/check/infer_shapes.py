@@ -27,9 +27,7 @@ def infer_shapes(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
 
 
 def _infer_model(model: ResolvedModel, log: Log) -> ResolvedModel:
-    ports: PortShapes = {}
-    if model.input:
-        ports[model.input.name] = model.input.shape
+    ports: PortShapes = {end.name: end.shape for end in model.inputs}
     stages: list[ResolvedMap | ResolvedBlock] = []
     for stage in model.stages:
         if isinstance(stage, ResolvedMap):

@@ -58,19 +58,19 @@ def resolve_model(
 ) -> ResolvedModel:
     """Bind every name of the model; faulty parts are reported and become None."""
     names: dict[str, Span] = {}
-    input_ = at_most_one(model.statements, ast.Input, "input", log)
+    inputs = of_type(model.statements, ast.Input)
     target = at_most_one(model.statements, ast.Target, "target", log)
     loss = at_most_one(model.statements, ast.Loss, "loss", log)
-    for end in (input_, target):
-        if end is not None:
-            declare(names, end.name, log)
-    _report_missing(model, {"input": input_, "target": target, "loss": loss}, log)
+    inputs = [end for end in inputs if declare(names, end.name, log)]
+    if target is not None:
+        declare(names, target.name, log)
+    _report_missing(model, {"input": inputs, "target": target, "loss": loss}, log)
     settings = override_settings(Inherited(), model.statements, scope, log)
     of_model = [o for o in overrides if o.key.owner == "model"]
     settings = set_statements(settings, of_model, model.name.span, log)
-    ports = Ports(hidden=_not_yet(model, target, log), silent=input_ is None)
-    if input_ is not None:
-        ports = ports.with_map(input_.name.text, input_.name.text)
+    ports = Ports(hidden=_not_yet(model, target, log), silent=not inputs)
+    for end in inputs:
+        ports = ports.with_map(end.name.text, end.name.text)
     state = _Stages([], names, ports)
     for statement in model.statements:
         _resolve_stage(statement, state, templates, scope, settings.inherited(), overrides, log)
@@ -83,8 +83,8 @@ def resolve_model(
     return ResolvedModel(
         name=model.name.text,
         span=model.name.span,
-        input=_end(input_, "inputs", scope, log),
-        target=_end(target, "targets", scope, log),
+        inputs=tuple(_end(end, "inputs", scope, log) for end in inputs),
+        target=_end(target, "targets", scope, log) if target else None,
         stages=tuple(state.stages),
         readout=readout,
         auxiliary=tuple(m for m in maps if m is not readout),
@@ -94,14 +94,14 @@ def resolve_model(
     )
 
 
-def _report_missing(model: ast.Model, wanted: Mapping[str, ast.Node | None], log: Log) -> None:
+def _report_missing(model: ast.Model, wanted: Mapping[str, object], log: Log) -> None:
     examples = {
         "input": "input x: image(1, 8, 8)",
         "target": "target y: label(10)",
         "loss": "loss = cross_entropy(logits, y)",
     }
     for name, statement in wanted.items():
-        if statement is None:
+        if not statement:
             log.report(
                 "FFE1014",
                 f"model `{model.name.text}` has no `{name}` statement",
@@ -125,11 +125,7 @@ def _not_yet(model: ast.Model, target: ast.Target | None, log: Log) -> dict[str,
     return reasons
 
 
-def _end(
-    statement: ast.Input | ast.Target | None, table: str, scope: Scope, log: Log
-) -> ResolvedEnd | None:
-    if statement is None:
-        return None
+def _end(statement: ast.Input | ast.Target, table: str, scope: Scope, log: Log) -> ResolvedEnd:
     kind = bind_call(statement.kind, table, scope, log)
     name = statement.name.text
     if kind is None:

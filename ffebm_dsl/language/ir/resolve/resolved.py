@@ -134,7 +134,7 @@ class ResolvedBlock(NamedTuple):
 
 
 class ResolvedEnd(NamedTuple):
-    """The input or the target: its name, kind and, where known, its shape."""
+    """An input or the target: its name, kind and, where known, its shape."""
 
     name: str
     kind: str
@@ -162,7 +162,7 @@ class ResolvedModel(NamedTuple):
 
     name: str
     span: Span
-    input: ResolvedEnd | None
+    inputs: tuple[ResolvedEnd, ...]
     target: ResolvedEnd | None
     stages: tuple[ResolvedMap | ResolvedBlock, ...]
     readout: ResolvedMap | None

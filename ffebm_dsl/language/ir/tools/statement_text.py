@@ -55,8 +55,9 @@ def statements(spec: SpecIR) -> Iterator[Statement]:
 
 def _model(model: ModelIR) -> Iterator[Statement]:
     yield Statement(f"model {model.name} {{", "/model/name")
-    sizes = ", ".join(map(str, model.input.shape))
-    yield Statement(f"input {model.input.name}: {model.input.kind}({sizes})", "/model/input")
+    for i, end in enumerate(model.inputs):
+        sizes = ", ".join(map(str, end.shape))
+        yield Statement(f"input {end.name}: {end.kind}({sizes})", f"/model/inputs/{i}")
     kind = f"{model.target.kind}({model.target.size})"
     yield Statement(f"target {model.target.name}: {kind}", "/model/target")
     yield from _init(model.init, CallIR("default"), "/model")

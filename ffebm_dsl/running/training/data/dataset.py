@@ -15,6 +15,7 @@ from torch import Tensor
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir.model import CallIR, InputIR, ModelIR, TargetIR
 from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, TARGETS
+from ffebm_dsl.physics.network import Inputs
 from ffebm_dsl.running.datasets.raw import Raw, Split, fingerprint, read_data
 from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.augment import augment, mix, mixes, partners
@@ -40,19 +41,27 @@ class Normalisation:
         return (scaled - self.mean.to(x.device, dtype)) / self.std.to(x.device, dtype)
 
 
+def normalised(
+    normalisations: Sequence[Normalisation], inputs: Inputs, dtype: torch.dtype
+) -> Inputs:
+    """Each of the inputs (B, *shape) by its own normalisation."""
+    return tuple(n(x, dtype) for n, x in zip(normalisations, inputs, strict=True))
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Rows of arrays, which keep the type they came in (and may be memory maps).
 
-    ``name`` is what the set is for: ``training``, ``validation`` or ``test``; ``rows`` are the
-    indices into the arrays of the samples that belong to it.
+    There is an array and a normalisation for each input of the network. ``name`` is what the set is
+    for: ``training``, ``validation`` or ``test``; ``rows`` are the indices into the arrays of the
+    samples that belong to it.
     """
 
     name: str
-    x: NDArray[Any]
+    inputs: tuple[NDArray[Any], ...]
     y: NDArray[Any]
     rows: Indices
-    normalisation: Normalisation
+    normalisations: tuple[Normalisation, ...]
     device: torch.device
     dtype: torch.dtype
     target: TargetIR
@@ -61,14 +70,14 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def batch(self, indices: Indices) -> tuple[Tensor, Tensor]:
-        """Samples (B, *input shape), normalised, and targets: labels (B,) or vectors (B, K).
+    def batch(self, indices: Indices) -> tuple[Inputs, Tensor]:
+        """Inputs (B, *shape), normalised, and targets: labels (B,) or vectors (B, K).
 
         ``indices`` (B,) are those of the arrays, entries of ``rows``.
         """
         return self._ready(self._gather(indices), indices)
 
-    def augmented(self, indices: Indices, *, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
+    def augmented(self, indices: Indices, *, seed: int, epoch: int) -> tuple[Inputs, Tensor]:
         """Like :meth:`batch`, each sample augmented by its key (seed, epoch, index).
 
         Where samples are mixed, the targets are vectors (B, K).
@@ -81,19 +90,21 @@ class Dataset:
             self.augmentations, own, others, self.target.size, indices, seed=seed, epoch=epoch
         )
 
-    def _augmented(self, indices: Indices, seed: int, epoch: int) -> tuple[Tensor, Tensor]:
-        x = augment(self.augmentations, self._gather(indices), indices, seed=seed, epoch=epoch)
-        return self._ready(x, indices)
+    def _augmented(self, indices: Indices, seed: int, epoch: int) -> tuple[Inputs, Tensor]:
+        gathered = self._gather(indices)
+        inputs = augment(self.augmentations, gathered, indices, seed=seed, epoch=epoch)
+        return self._ready(inputs, indices)
 
-    def _gather(self, indices: Indices) -> Tensor:
-        return torch.from_numpy(self.x[indices]).to(self.device)
+    def _gather(self, indices: Indices) -> Inputs:
+        return tuple(torch.from_numpy(x[indices]).to(self.device) for x in self.inputs)
 
-    def _ready(self, x: Tensor, indices: Indices) -> tuple[Tensor, Tensor]:
-        x = self.normalisation(x, self.dtype)
-        of_input = TARGETS[self.target.kind].of_input
-        return x, x.flatten(1) if of_input else self._targets(indices)
+    def _ready(self, inputs: Inputs, indices: Indices) -> tuple[Inputs, Tensor]:
+        inputs = normalised(self.normalisations, inputs, self.dtype)
+        return inputs, self._targets(inputs, indices)
 
-    def _targets(self, indices: Indices) -> Tensor:
+    def _targets(self, inputs: Inputs, indices: Indices) -> Tensor:
+        if TARGETS[self.target.kind].of_input:
+            return torch.cat([x.flatten(1) for x in inputs], 1)
         y = self.y[indices]
         if y.dtype.kind == "f":
             return torch.from_numpy(y).to(self.device, self.dtype)
@@ -162,11 +173,11 @@ def load(
     if folder is not None and not folder.is_dir():
         raise InputError(f"{data_dir} is not a folder", help="give --data-dir an existing folder")
     values: Mapping[str, Any] = call.arguments
-    raw = made or read_data(call.name, values, folder)
-    train = check_split(raw.train, model.input, model.target)
-    test = raw.test and check_split(raw.test, model.input, model.target)
+    raw = made or read_data(call.name, values, folder, [end.name for end in model.inputs])
+    train = check_split(raw.train, model.inputs, model.target)
+    test = raw.test and check_split(raw.test, model.inputs, model.target)
     warnings = compare_splits(train, test) if test else ()
-    kept, aside = _set_aside(call, len(train.x))
+    kept, aside = _set_aside(call, len(train.y))
     if test is None and not len(aside):
         raise InputError(
             f"{call.name} has no test set, and no samples are set aside for validation: there is "
@@ -180,22 +191,23 @@ def load(
             f"{batch}",
             help="choose a smaller batch: --set data.batch=...",
         )
-    normalisation = normalisation_of(call, model)
+    normalisations = normalisations_of(call, model)
     augmentations: tuple[CallIR, ...] = values["augment"]
     for augmentation in augmentations:
-        _check_fit(augmentation, model.input)
+        _check_fit(augmentation, model)
 
     def dataset(name: str, split: Split, rows: Indices) -> Dataset:
         changes = augmentations if name == "training" else ()
         return Dataset(
-            name, split.x, split.y, rows, normalisation, device, dtype, model.target, changes
+            *(name, split.inputs, split.y, rows, normalisations),
+            *(device, dtype, model.target, changes),
         )
 
-    arrays = [array for split in (train, test) if split for array in (split.x, split.y)]
+    arrays = [array for split in (train, test) if split for array in (*split.inputs, split.y)]
     return Data(
         dataset("training", train, kept),
         dataset("validation", train, aside) if len(aside) else None,
-        dataset("test", test, np.arange(len(test.x))) if test else None,
+        dataset("test", test, np.arange(len(test.y))) if test else None,
         batch,
         drop_last,
         call.name,
@@ -226,33 +238,33 @@ def _set_aside(call: CallIR, samples: int) -> tuple[Indices, Indices]:
     return np.flatnonzero(~aside), np.flatnonzero(aside)
 
 
-def _check_fit(augmentation: CallIR, input_: InputIR) -> None:
-    construct = AUGMENTATIONS[augmentation.name]
-    if construct.image_only and len(input_.shape) != 3:
-        raise InputError(
-            f"augmentation needs images, but input `{input_.name}` is a vector",
-            help="remove `augment`, or make the input image(channels, height, width)",
-        )
-    fault = construct.misfit(augmentation.arguments, input_.shape)
+def _check_fit(augmentation: CallIR, model: ModelIR) -> None:
+    shapes = [end.shape for end in model.inputs]
+    fault = AUGMENTATIONS[augmentation.name].misfit_of(augmentation.arguments, shapes)
     if fault is not None:
         raise InputError(fault[0], help=fault[1])
 
 
-def normalisation_of(call: CallIR, model: ModelIR) -> Normalisation:
-    """What a spec's ``data = ...`` does to samples before its network sees them.
+def normalisations_of(call: CallIR, model: ModelIR) -> tuple[Normalisation, ...]:
+    """What a spec's ``data = ...`` does to each input before its network sees it.
 
     Raises:
-        InputError: ``mean`` or ``std`` do not fit the input.
+        InputError: ``mean`` or ``std`` do not fit an input.
     """
+    return tuple(_normalisation(call, end) for end in model.inputs)
+
+
+def _normalisation(call: CallIR, end: InputIR) -> Normalisation:
     arguments: Mapping[str, Any] = call.arguments
-    shape = model.input.shape
+    shape = end.shape
     channels, kind = shape[0], "features" if len(shape) == 1 else "channels"
     values = {}
     for name in ("mean", "std"):
         numbers: Sequence[float] = arguments[name]
         if len(numbers) not in (1, channels):
             raise InputError(
-                f"{call.name}: {name} has {len(numbers)} entries for {channels} {kind}",
+                f"{call.name}: {name} has {len(numbers)} entries for {channels} {kind} of input "
+                f"`{end.name}`",
                 help=f"give one entry, or one for each of the {channels} {kind}",
             )
         tensor = torch.tensor(numbers, dtype=torch.float64)

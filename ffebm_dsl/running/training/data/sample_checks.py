@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +23,25 @@ USUAL = 0.95
 """The part of the values that is no outlier."""
 
 
-def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
-    """The split with samples of the spec's input shape and targets of the spec's kind.
+def check_split(split: Split, ends: Sequence[InputIR], target: TargetIR) -> Split:
+    """The split with samples of the spec's input shapes and targets of the spec's kind.
 
     Samples (n, H, W), or (n, length), serve an input of one channel; images serve a vector input
     of as many features. What targets are their kind says: labels (n,), vectors (n, size), ....
 
     Raises:
-        InputError: no samples, unequal counts, another shape or type, values that are not
-            finite, labels out of range.
+        InputError: not an array for each input, no samples, unequal counts, another shape or type,
+            values that are not finite, labels out of range.
     """
-    x = check_samples(split.x, split.x_name, image)
+    if len(split.inputs) != len(ends):
+        raise InputError(
+            f"the data have {len(split.inputs)} arrays of samples ({', '.join(split.names)}), and "
+            f"the model {len(ends)} inputs ({', '.join(end.name for end in ends)})",
+            help="use npz or hdf5, whose arrays are named after the inputs, or state as many "
+            "inputs as the data have",
+        )
+    arrays = zip(split.inputs, split.names, ends, strict=True)
+    inputs = tuple(check_samples(x, name, end) for x, name, end in arrays)
     check_counts(split)
     fault = TARGETS[target.kind].fault(split.y, target.size)
     if fault is not None:
@@ -40,7 +49,7 @@ def check_split(split: Split, image: InputIR, target: TargetIR) -> Split:
         message = f"{split.y_name} {fault[0]}, but target `{target.name}` is {kind}"
         raise InputError(message, help=fault[1])
     _check_finite(split.y, split.y_name)
-    return Split(x, _native(split.y), split.x_name, split.y_name)
+    return Split(inputs, _native(split.y), split.names, split.y_name)
 
 
 def check_samples(x: Array, name: str, image: InputIR) -> Array:
@@ -63,16 +72,17 @@ def compare_splits(train: Split, test: Split) -> tuple[str, ...]:
     Raises:
         InputError: samples of one are integers, which are scaled, and of the other are not.
     """
-    if (train.x.dtype == np.uint8) != (test.x.dtype == np.uint8):
-        raise InputError(
-            f"{train.x_name} has type {train.x.dtype}, {test.x_name} {test.x.dtype}: uint8 is "
-            "divided by 255 when used, other types are not",
-            help="save both splits in the same type and range",
-        )
-    found = [_range_warning(train.x, test.x, train.x_name, test.x_name)]
+    pairs = list(zip(train.inputs, test.inputs, train.names, test.names, strict=True))
+    for x, other, name, other_name in pairs:
+        if (x.dtype == np.uint8) != (other.dtype == np.uint8):
+            raise InputError(
+                f"{name} has type {x.dtype}, {other_name} {other.dtype}: uint8 is divided by 255 "
+                "when used, other types are not",
+                help="save both splits in the same type and range",
+            )
     if train.y.dtype.kind == "f":
-        found.append(_range_warning(train.y, test.y, train.y_name, test.y_name))
-    return tuple(warning for warning in found if warning)
+        pairs.append((train.y, test.y, train.y_name, test.y_name))
+    return tuple(filter(None, (_range_warning(*pair) for pair in pairs)))
 
 
 def _range_warning(train: Array, test: Array, train_name: str, test_name: str) -> str:

@@ -156,7 +156,8 @@ def specs(draw: st.DrawFn) -> SpecIR:
     fitting = [
         c
         for c in data.arguments["augment"]
-        if AUGMENTATIONS[c.name].misfit(c.arguments, BASE.model.input.shape) is None
+        if AUGMENTATIONS[c.name].misfit_of(c.arguments, [end.shape for end in BASE.model.inputs])
+        is None
     ]
     # One that mixes samples comes last, alone of its sort.
     mixing = [c for c in fitting if AUGMENTATIONS[c.name].mix is not None]

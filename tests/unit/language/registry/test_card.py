@@ -60,16 +60,17 @@ def spec(table: str, name: str) -> str:
     if isinstance(construct, TargetConstruct) and construct.of_input:
         parts["inputs"] = input_of((3,))
     data = TABLES["data"]["digits"] if table == "augmentations" else construct
-    if isinstance(data, DataConstruct) and data.shape:
-        parts["inputs"] = input_of(data.shape)
+    if isinstance(data, DataConstruct) and data.shapes:
+        more = [input_of(shape, f"x{k}") for k, shape in enumerate(data.shapes[1:], start=2)]
+        parts["inputs"] = "\n".join([input_of(data.shapes[0]), *more])
         parts["targets"] = f"target y: label({data.classes})"
         return SPEC.replace("linear(3)", f"linear({data.classes})").format(**parts)
     return SPEC.format(**parts)
 
 
-def input_of(shape: tuple[int, ...]) -> str:
+def input_of(shape: tuple[int, ...], name: str = "x") -> str:
     kind = ("vector", "sequence", "image")[len(shape) - 1]
-    return f"input x: {kind}({', '.join(map(str, shape))})"
+    return f"input {name}: {kind}({', '.join(map(str, shape))})"
 
 
 @pytest.mark.parametrize(("table", "name"), ALL)

@@ -42,8 +42,10 @@ def test_digits_are_those_of_scikit_learn() -> None:
     images, labels = bundled.images.astype(np.uint8)[:, None], bundled.target.astype(np.uint8)
     test = rows_for_test(labels)
     for split, rows in ((raw.train, ~test), (raw.test, test)):
-        assert split.x.dtype == split.y.dtype == np.uint8
-        assert np.array_equal(split.x, images[rows]) and np.array_equal(split.y, labels[rows])
+        assert split.inputs[0].dtype == split.y.dtype == np.uint8
+        assert np.array_equal(split.inputs[0], images[rows]) and np.array_equal(
+            split.y, labels[rows]
+        )
 
 
 def test_breast_cancer_is_that_of_scikit_learn() -> None:
@@ -54,7 +56,7 @@ def test_breast_cancer_is_that_of_scikit_learn() -> None:
     train = bundled.data[~test]
     features = (bundled.data - train.mean(0)) / train.std(0)
     for split, rows in ((raw.train, ~test), (raw.test, test)):
-        assert np.array_equal(split.x, features[rows])
+        assert np.array_equal(split.inputs[0], features[rows])
         assert np.array_equal(split.y, bundled.target[rows])
 
 
@@ -65,8 +67,10 @@ def test_a_file_that_is_gone_is_named() -> None:
 
 def test_the_split_and_its_scale() -> None:
     raw = read_data("breast_cancer", {}, None)
-    assert (raw.train.x.shape, raw.test.x.shape) == ((456, 30), (113, 30))
-    assert np.allclose(raw.train.x.mean(0), 0) and np.allclose(raw.train.x.std(0), 1)
+    assert (raw.train.inputs[0].shape, raw.test.inputs[0].shape) == ((456, 30), (113, 30))
+    assert np.allclose(raw.train.inputs[0].mean(0), 0) and np.allclose(
+        raw.train.inputs[0].std(0), 1
+    )
     assert np.bincount(raw.test.y).tolist() == [42, 71]
 
 
@@ -74,5 +78,5 @@ def test_a_spec_trains_on_it() -> None:
     spec = compile_spec(SourceFile("m.ffe", SPEC.lstrip())).spec
     assert spec.train is not None
     data = load(spec.train.data, spec.model, None, torch.device("cpu"), torch.float32)
-    x, y = data.train.batch(np.arange(8))
+    (x,), y = data.train.batch(np.arange(8))
     assert x.shape == (8, 30) and y.dtype == torch.int64

@@ -35,15 +35,20 @@ def ten(folder: Path) -> Raw:
 
 
 def sha256(raw: Raw) -> str:
-    return fingerprint([raw.train.x, raw.train.y, raw.test.x, raw.test.y])
+    return fingerprint([raw.train.inputs[0], raw.train.y, raw.test.inputs[0], raw.test.y])
 
 
 def test_images_are_planes_of_rows(tmp_path: Path) -> None:
     write_cifar10_binary(tmp_path / "cifar-10-batches-bin")
     raw = ten(tmp_path)
-    assert raw.train.x.shape == (10, 3, 32, 32) and raw.test.x.shape == (4, 3, 32, 32)
+    assert raw.train.inputs[0].shape == (10, 3, 32, 32) and raw.test.inputs[0].shape == (
+        4,
+        3,
+        32,
+        32,
+    )
     second = pixels(2, seed=1)[1]
-    assert raw.train.x[3, 1, 2, 5] == second[1024 + 2 * 32 + 5]
+    assert raw.train.inputs[0][3, 1, 2, 5] == second[1024 + 2 * 32 + 5]
     assert raw.train.y.tolist() == np.concatenate([labels(2, 10, s) for s in range(5)]).tolist()
     assert raw.test.y.tolist() == labels(4, 10, 5).tolist()
     assert raw.files == CATALOGUE["cifar10"].layouts[0].files
@@ -72,7 +77,7 @@ def test_found_in_the_usual_places(
     tmp_path: Path, write: Callable[[Path], None], below: str
 ) -> None:
     write(tmp_path / below)
-    assert len(ten(tmp_path).train.x) == 10
+    assert len(ten(tmp_path).train.inputs[0]) == 10
 
 
 @pytest.mark.parametrize("write", [write_cifar100_binary, write_cifar100_python])
@@ -81,7 +86,7 @@ def test_cifar100_has_fine_and_coarse_labels(tmp_path: Path, write: Callable[[Pa
     fine, coarse = (read_cifar100(SMALL_CIFAR100, tmp_path, which) for which in ("fine", "coarse"))
     assert fine.train.y.tolist() == labels(12, 100).tolist()
     assert coarse.train.y.tolist() == labels(12, 20).tolist()
-    assert fine.train.x[7].reshape(-1).tolist() == pixels(12)[7].tolist()
+    assert fine.train.inputs[0][7].reshape(-1).tolist() == pixels(12)[7].tolist()
     assert sha256(fine) != sha256(coarse)
 
 

@@ -28,12 +28,19 @@ CACHE = "imagenet32.cache"
 def test_batches_are_one_after_another_and_labels_count_from_0(tmp_path: Path) -> None:
     write_imagenet(tmp_path / "imagenet32")
     raw = read_data("imagenet32", {}, tmp_path)
-    assert raw.train.x.shape == (30, 3, 32, 32) and raw.test.x.shape == (5, 3, 32, 32)
-    assert raw.train.x[7].reshape(-1).tolist() == pixels(3, seed=2)[1].tolist()
+    assert raw.train.inputs[0].shape == (30, 3, 32, 32) and raw.test.inputs[0].shape == (
+        5,
+        3,
+        32,
+        32,
+    )
+    assert raw.train.inputs[0][7].reshape(-1).tolist() == pixels(3, seed=2)[1].tolist()
     expected = np.concatenate([imagenet_labels(3, seed) for seed in range(10)]) - 1
     assert raw.train.y.tolist() == expected.tolist()
     assert raw.test.y.tolist() == (imagenet_labels(5, 10) - 1).tolist()
-    assert raw.sha256 == fingerprint([raw.train.x, raw.train.y, raw.test.x, raw.test.y])
+    assert raw.sha256 == fingerprint(
+        [raw.train.inputs[0], raw.train.y, raw.test.inputs[0], raw.test.y]
+    )
 
 
 def test_all_forms_hold_the_same_data(tmp_path: Path) -> None:
@@ -50,7 +57,7 @@ def test_all_forms_hold_the_same_data(tmp_path: Path) -> None:
 def test_the_arrays_are_mapped_and_read_only(tmp_path: Path) -> None:
     write_imagenet(tmp_path)
     raw = read_data("imagenet32", {}, tmp_path)
-    assert not raw.train.x.flags.owndata and not raw.train.x.flags.writeable
+    assert not raw.train.inputs[0].flags.owndata and not raw.train.inputs[0].flags.writeable
     maps = Path("/proc/self/maps").read_text()
     assert str(tmp_path / CACHE / "x_train") in maps
 
@@ -76,7 +83,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     left = tmp_path / f".{CACHE}.unfinished"
     left.mkdir()
     (left / "x_train").write_bytes(b"half")
-    assert len(read_data("imagenet32", {}, tmp_path).train.x) == 30
+    assert len(read_data("imagenet32", {}, tmp_path).train.inputs[0]) == 30
     assert not left.exists()
 
 

@@ -32,10 +32,10 @@ def arguments(name: str, **more: Any) -> dict[str, Any]:
 
 
 def load_default(name: str, folder: Path, **more: Any) -> Data:
-    shape, classes = DATA[name].shape, DATA[name].classes
+    (shape,), classes = DATA[name].shapes, DATA[name].classes
     model = ModelIR(
         "m",
-        InputIR("x", "image", shape),
+        (InputIR("x", "image", shape),),
         TargetIR("y", "label", classes),
         (),
         FeedforwardIR("logits", "x", (), shape, (classes,)),
@@ -57,7 +57,7 @@ def test_every_data_set_of_the_registry_has_a_reader(name: str, tmp_path: Path) 
 
 def test_registry_and_catalogue_agree() -> None:
     for name, known in CATALOGUE.items():
-        assert (DATA[name].shape, DATA[name].classes) == (known.shape, known.classes)
+        assert (DATA[name].shapes, DATA[name].classes) == ((known.shape,), known.classes)
 
 
 def test_the_order_of_samples_is_that_of_the_key(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_the_order_of_samples_is_that_of_the_key(tmp_path: Path) -> None:
     assert sorted(order) == [*range(30)]
     for start in range(0, 30, 8):
         indices = order[start : start + 8]
-        x, _ = data.train.batch(indices)
+        (x,), _ = data.train.batch(indices)
         mean, std = (np.array(DATA["imagenet32"].parameter(n).default) for n in ("mean", "std"))
         expected = (whole[indices] / 255 - mean[:, None, None]) / std[:, None, None]
         np.testing.assert_allclose(x.numpy(), expected, atol=1e-12)
@@ -83,7 +83,9 @@ def test_the_form_of_the_files_changes_nothing(tmp_path: Path) -> None:
     flips = (CallIR("hflip", {"p": 0.5}), CallIR("crop", {"padding": 4, "mode": "edge"}))
     one, other = (load_default("imagenet32", tmp_path / n, augment=flips) for n in "ab")
     batches = [d.train.augmented(np.arange(9), seed=1, epoch=2) for d in (one, other)]
-    assert torch.equal(batches[0][0], batches[1][0]) and torch.equal(batches[0][1], batches[1][1])
+    assert torch.equal(batches[0][0][0], batches[1][0][0]) and torch.equal(
+        batches[0][1], batches[1][1]
+    )
 
 
 @pytest.mark.skipif(not (REAL / "mnist").is_dir(), reason="the MNIST files are not here")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,12 @@ from ffebm_dsl.language.registry import AUGMENTATIONS
 from ffebm_dsl.running.training.augment import augment
 
 FLIP, CROP = AUGMENTATIONS["hflip"], AUGMENTATIONS["crop"]
+
+
+def augmented(chain: list[CallIR], images: Tensor, *arguments: Any, **key: int) -> Tensor:
+    """The images of a network's only input, augmented."""
+    return augment(chain, (images,), *arguments, **key)[0]
+
 
 IMAGES = torch.arange(2 * 3 * 5 * 4).reshape(2, 3, 5, 4).to(torch.uint8)
 
@@ -45,7 +52,7 @@ def test_crop_cuts_from_the_padded_image(
 def test_every_offset_of_a_crop_occurs() -> None:
     image = torch.arange(1, 10, dtype=torch.float32).reshape(1, 1, 3, 3)
     indices = np.arange(400)
-    cuts = augment(
+    cuts = augmented(
         [CallIR("crop", {"padding": 1, "mode": "zeros"})],
         image.expand(400, 1, 3, 3),
         indices,
@@ -59,17 +66,17 @@ def test_a_sample_is_augmented_alike_in_any_batch() -> None:
     chain = [CallIR("hflip", {"p": 0.5}), CallIR("crop", {"padding": 2, "mode": "edge"})]
     images = torch.rand(20, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     indices = np.arange(20)
-    together = augment(chain, images, indices, seed=1, epoch=2)
+    together = augmented(chain, images, indices, seed=1, epoch=2)
     for i in (0, 7, 19):
-        alone = augment(chain, images[i : i + 1], indices[i : i + 1], seed=1, epoch=2)
+        alone = augmented(chain, images[i : i + 1], indices[i : i + 1], seed=1, epoch=2)
         assert torch.equal(alone[0], together[i])
-    assert not torch.equal(together, augment(chain, images, indices, seed=1, epoch=3))
-    assert not torch.equal(together, augment(chain, images, indices, seed=2, epoch=2))
+    assert not torch.equal(together, augmented(chain, images, indices, seed=1, epoch=3))
+    assert not torch.equal(together, augmented(chain, images, indices, seed=2, epoch=2))
 
 
 def test_two_equal_augmentations_in_a_row_draw_apart() -> None:
     images = torch.arange(4.0).reshape(1, 1, 1, 4).expand(200, 1, 1, 4)
-    twice = augment([CallIR("hflip", {"p": 0.5})] * 2, images, np.arange(200), seed=0, epoch=0)
+    twice = augmented([CallIR("hflip", {"p": 0.5})] * 2, images, np.arange(200), seed=0, epoch=0)
     mirrored = (twice[:, 0, 0, 0] == 3).double().mean()
     assert 0.3 < mirrored < 0.7
 
@@ -109,12 +116,12 @@ def test_bits_depend_on_neither_batches_nor_device(
     indices = np.array(data.draw(st.lists(st.integers(0, 2**40), min_size=size, max_size=size)))
     key = {"seed": data.draw(st.integers(0, 2**31)), "epoch": data.draw(st.integers(0, 1000))}
     alone = torch.cat(
-        [augment(chain, images[i : i + 1], indices[i : i + 1], **key) for i in range(size)]
+        [augmented(chain, images[i : i + 1], indices[i : i + 1], **key) for i in range(size)]
     )
     order = np.array(data.draw(st.permutations(range(size))))
     cut = data.draw(st.integers(0, size))
     for part in (order[:cut], order[cut:]):
-        there = augment(chain, images[part].to(device), indices[part], **key)
+        there = augmented(chain, images[part].to(device), indices[part], **key)
         assert there.device.type == device and there.dtype == images.dtype
         assert torch.equal(there.cpu(), alone[part])
 
@@ -141,7 +148,9 @@ def test_flips_and_offsets_have_the_frequencies_of_the_paper() -> None:
     samples, side = 20_000, 20
     image = torch.arange(float(side * side)).reshape(1, 1, side, side)
     chain = [CallIR("hflip", {"p": 0.5}), CallIR("crop", {"padding": 4, "mode": "edge"})]
-    out = augment(chain, image.expand(samples, 1, side, side), np.arange(samples), seed=3, epoch=0)
+    out = augmented(
+        chain, image.expand(samples, 1, side, side), np.arange(samples), seed=3, epoch=0
+    )
     middle, right = out[:, 0, 10, 10].numpy().astype(int), out[:, 0, 10, 11].numpy().astype(int)
     flipped = right < middle
     rows, columns = np.divmod(middle, side)

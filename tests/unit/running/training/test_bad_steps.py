@@ -280,7 +280,7 @@ def test_weights_that_explode_little_by_little(tmp_path: Path) -> None:
 def test_an_input_that_overflows_is_named_by_its_sample(tmp_path: Path) -> None:
     huge_sample(tmp_path, 17)
     session = new_session(tmp_path)
-    with pytest.raises(NegativeResult, match=r"input, sample \d of the batch \(17 of the train"):
+    with pytest.raises(NegativeResult, match=r"input, x, sample \d of the batch \(17 of the train"):
         train(session, controls())
     row = one(tmp_path, kind="not finite", phase="input", index=17, block="", value=math.inf)
     assert 1 <= int(str(row["step"])) <= 4

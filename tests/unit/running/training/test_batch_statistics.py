@@ -47,7 +47,7 @@ def test_they_are_those_of_torch(tmp_path: Path, nudge: str) -> None:
     assert [len(rows) for rows in batches] == [8, 8, 8]
     estimate_statistics(network, data, batches)
     found = statistics(session)
-    update_bn((data.batch(rows)[0] for rows in batches), network)
+    update_bn((data.batch(rows)[0][0] for rows in batches), network)
     torch.testing.assert_close(found, statistics(session))
 
 
@@ -130,10 +130,10 @@ def test_a_batch_that_is_not_finite_does_not_count(tmp_path: Path) -> None:
     """As a training goes on without it, so do the statistics."""
     session = new_session(tmp_path, {"data.drop_last": "true"})
     network, data, (bad, *good) = session.job.network, session.job.data.train, session.batches()
-    data = replace(data, x=data.x.astype(np.float64))
+    data = replace(data, inputs=(data.inputs[0].astype(np.float64),))
     estimate_statistics(network, data, good)
     expected = statistics(session)
-    data.x[bad] = np.inf
+    data.inputs[0][bad] = np.inf
     for order in ([bad, *good], [good[0], bad, good[1]], [*good, bad]):
         estimate_statistics(network, data, order)
         torch.testing.assert_close(statistics(session), expected, rtol=0, atol=0)

@@ -73,7 +73,7 @@ def test_the_record_has_power_and_currents_of_every_evaluation(tmp_path: Path) -
     assert (power > 1).all() and (residual < 1e-3).all()
     # The same numbers from the energy itself.
     (block,) = session.job.network.blocks
-    x, _ = session.job.data.named("test").batch(np.arange(10))
+    (x,), _ = session.job.data.named("test").batch(np.arange(10))
     with torch.no_grad():
         drives = block.drives({"x": x})
         solution, _ = block.core.solve(*drives)

@@ -29,7 +29,7 @@ Arrays = dict[str, Any]
 
 def model(image: InputIR = IMAGE, target: TargetIR = LABEL) -> ModelIR:
     readout = FeedforwardIR("logits", "x", (), image.shape, (target.size,))
-    return ModelIR("m", image, target, (), readout, (), (), CallIR("torch"))
+    return ModelIR("m", (image,), target, (), readout, (), (), CallIR("torch"))
 
 
 def call(name: str, **arguments: Any) -> CallIR:
@@ -89,9 +89,9 @@ class TestDigits:
             CPU,
             torch.float64,
         )
-        assert data.train.x.dtype == np.uint8
-        x, y = data.train.batch(np.array([3, 1]))
-        expected = (data.train.x[[3, 1]] / 16 - 0.5) / 0.25
+        assert data.train.inputs[0].dtype == np.uint8
+        (x,), y = data.train.batch(np.array([3, 1]))
+        expected = (data.train.inputs[0][[3, 1]] / 16 - 0.5) / 0.25
         assert x.dtype == torch.float64 and y.dtype == torch.int64
         np.testing.assert_allclose(x.numpy(), expected)
 
@@ -100,7 +100,7 @@ class TestDigits:
         data = load(
             call("digits"), model(image, TargetIR("y", "label", 10)), None, CPU, torch.float32
         )
-        assert data.test.batch(np.arange(5))[0].shape == (5, 64)
+        assert data.test.batch(np.arange(5))[0][0].shape == (5, 64)
 
 
 class TestMnist:
@@ -110,7 +110,7 @@ class TestMnist:
         write_mnist(tmp_path / below, zipped)
         data = load(call("mnist"), model(), tmp_path, CPU, torch.float32)
         assert (len(data.train), len(data.test)) == (7, 3)
-        assert data.train.batch(np.arange(2))[0].shape == (2, 1, 4, 5)
+        assert data.train.batch(np.arange(2))[0][0].shape == (2, 1, 4, 5)
 
     def test_plain_and_zipped_files_are_the_same_data(self, tmp_path: Path) -> None:
         write_mnist(tmp_path / "a", True)
@@ -186,7 +186,7 @@ class TestMnist:
             torch.float32,
         )
         assert (len(data.train), len(data.test)) == (60_000, 10_000)
-        x, _ = data.train.batch(np.arange(5000))
+        (x,), _ = data.train.batch(np.arange(5000))
         assert abs(float(x.mean())) < 0.02 and abs(float(x.std()) - 1) < 0.02
 
 
@@ -198,14 +198,14 @@ class TestArrays:
         from_npz = load_arrays(tmp_path, arrays)
         from_hdf5 = load(call("hdf5", path="a.h5"), model(), tmp_path, CPU, torch.float64)
         assert from_npz.sha256 == from_hdf5.sha256
-        x, y = from_hdf5.test.batch(np.array([5, 0]))
+        (x,), y = from_hdf5.test.batch(np.array([5, 0]))
         np.testing.assert_allclose(x.numpy(), arrays["x_test"][[5, 0]] / 255)
         assert y.tolist() == arrays["y_test"][[5, 0]].tolist()
 
     def test_floats_are_taken_as_they_are(self, tmp_path: Path, arrays: Arrays) -> None:
         arrays["x_train"] = arrays["x_train"].astype(np.float32) - 7
         arrays["x_test"] = arrays["x_test"].astype(np.float32)
-        x, _ = load_arrays(tmp_path, arrays).train.batch(np.arange(10))
+        (x,), _ = load_arrays(tmp_path, arrays).train.batch(np.arange(10))
         np.testing.assert_array_equal(x.numpy(), arrays["x_train"])
 
     def test_the_byte_order_of_the_file_does_not_matter(
@@ -215,12 +215,12 @@ class TestArrays:
         for name in ("x_train", "x_test"):
             arrays[name] = (arrays[name] / 255).astype(">f8")
         arrays["y_test"] = arrays["y_test"].astype(">i2")
-        x, y = load_arrays(tmp_path, arrays).test.batch(np.arange(6))
-        assert torch.equal(x, expected[0]) and torch.equal(y, expected[1])
+        (x,), y = load_arrays(tmp_path, arrays).test.batch(np.arange(6))
+        assert torch.equal(x, expected[0][0]) and torch.equal(y, expected[1])
 
     def test_a_missing_channel_axis_is_added(self, tmp_path: Path, arrays: Arrays) -> None:
         arrays["x_train"] = arrays["x_train"][:, 0]
-        assert load_arrays(tmp_path, arrays).train.x.shape == (10, 1, 4, 5)
+        assert load_arrays(tmp_path, arrays).train.inputs[0].shape == (10, 1, 4, 5)
 
     def test_mean_and_std_per_channel(self, tmp_path: Path, arrays: Arrays) -> None:
         arrays["x_train"] = np.ones((2, 2, 4, 5), np.float32)
@@ -228,7 +228,7 @@ class TestArrays:
         arrays |= {"y_train": np.array([0, 1]), "y_test": np.array([0, 1])}
         image = InputIR("x", "image", (2, 4, 5))
         data = load_arrays(tmp_path, arrays, image, mean=(0.0, 1.0), std=(0.5, 2.0))
-        x, _ = data.train.batch(np.array([0]))
+        (x,), _ = data.train.batch(np.array([0]))
         assert x[0, :, 0, 0].tolist() == [2.0, 0.0]
 
     def test_vector_targets(self, tmp_path: Path, arrays: Arrays) -> None:
@@ -240,13 +240,13 @@ class TestArrays:
 
     def test_memory_maps_are_possible(self, tmp_path: Path, arrays: Arrays) -> None:
         data = load_arrays(tmp_path, arrays)
-        mapped = np.memmap(tmp_path / "x", np.uint8, "w+", shape=data.train.x.shape)
-        mapped[:] = data.train.x
+        mapped = np.memmap(tmp_path / "x", np.uint8, "w+", shape=data.train.inputs[0].shape)
+        mapped[:] = data.train.inputs[0]
         from dataclasses import replace
 
         indices = np.array([1, 4])
-        there = replace(data.train, x=mapped).batch(indices)[0]
-        assert torch.equal(there, data.train.batch(indices)[0])
+        there = replace(data.train, inputs=(mapped,)).batch(indices)[0][0]
+        assert torch.equal(there, data.train.batch(indices)[0][0])
 
 
 def put(name: str, change: Callable[[Any], Any]) -> Callable[[Arrays], None]:
@@ -466,7 +466,7 @@ def test_a_vector_has_a_mean_and_a_std_for_each_feature(tmp_path: Path) -> None:
     fit = InputIR("x", "vector", (3,)), LABEL
     mean, std = (1.0, 2.0, 3.0), (1.0, 2.0, 4.0)
     data = load_arrays(tmp_path, arrays, *fit, mean=mean, std=std)
-    np.testing.assert_allclose(data.train.batch(np.arange(8))[0].numpy(), (x - mean) / std)
+    np.testing.assert_allclose(data.train.batch(np.arange(8))[0][0].numpy(), (x - mean) / std)
     with pytest.raises(InputError, match="mean has 2 entries for 3 features"):
         load_arrays(tmp_path, arrays, *fit, mean=(1.0, 2.0))
 

@@ -89,7 +89,7 @@ def test_diagnosed_gradients_that_vanish_are_equal(
         measures, "_implicit_gradients", lambda *_: [torch.zeros_like(w) for w in weights]
     )
     weights[0].grad = torch.ones_like(weights[0])
-    row = measures.gradient_row(job.network, torch.zeros(1), torch.zeros(1))
+    row = measures.gradient_row(job.network, (torch.zeros(1),), torch.zeros(1))
     assert row["relative_error"].tolist() == [np.inf] + [0.0] * (len(weights) - 1)
     assert np.isnan(row["cosine"]).all()
 

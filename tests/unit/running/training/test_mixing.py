@@ -28,12 +28,12 @@ def test_a_mixture_is_of_the_sample_and_its_partner_as_augmented(tmp_path: Path)
     data = loaded(tmp_path / "mixed").train
     plain = loaded(tmp_path / "plain", **{"data.augment": "[hflip()]"}).train
     indices = data.rows[:9]
-    x, y = data.augmented(indices, seed=1, epoch=2)
+    (x,), y = data.augmented(indices, seed=1, epoch=2)
     others = partners(data.rows, indices, seed=1, epoch=2)
     # Of the training set alone: what is set aside for validation is in no mixture.
     assert set(others) <= set(data.rows)
     ends = [plain.augmented(chosen, seed=1, epoch=2) for chosen in (indices, others)]
-    (own, label), (other, its_label) = ends
+    ((own,), label), ((other,), its_label) = ends
     apart = ((own - other).abs().flatten(1).sum(1) > 0).nonzero()[:, 0]
     share = ((x - other).flatten(1).sum(1) / (own - other).flatten(1).sum(1))[apart]
     part = share[:, None]
@@ -41,7 +41,7 @@ def test_a_mixture_is_of_the_sample_and_its_partner_as_augmented(tmp_path: Path)
     assert len(apart) > 5 and y.shape == (9, 6)
     torch.testing.assert_close(y[apart], soft, rtol=1e-4, atol=1e-5)
     alone = data.augmented(indices[3:4], seed=1, epoch=2)
-    assert torch.equal(alone[0], x[3:4]) and torch.equal(alone[1], y[3:4])
+    assert torch.equal(alone[0][0], x[3:4]) and torch.equal(alone[1], y[3:4])
 
 
 def test_evaluations_are_of_samples_as_they_are(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_network_learns_which_way_a_signal_goes(tmp_path: Path) -> None:
 def test_an_autoencoder_reconstructs_what_the_network_gets(tmp_path: Path) -> None:
     session = new_session(tmp_path, text=AUTOENCODER)
     data = session.job.data.train
-    for x, y in (data.batch(np.arange(5)), data.augmented(np.arange(5), seed=0, epoch=1)):
+    for (x,), y in (data.batch(np.arange(5)), data.augmented(np.arange(5), seed=0, epoch=1)):
         assert torch.equal(y, x.flatten(1))
     result = train(session, controls())
     losses = rows(tmp_path / "run")["train/loss"]

@@ -39,7 +39,7 @@ def test_samples_of_validation_are_those_of_the_file_unaugmented(tmp_path: Path)
     rows_ = data.validation.rows
     with np.load(tmp_path / "data.npz") as arrays:
         images, labels = arrays["x_train"][rows_], arrays["y_train"][rows_]
-    x, y = data.validation.batch(rows_)
+    (x,), y = data.validation.batch(rows_)
     assert y.tolist() == labels.tolist()
     assert torch.equal(x[:, 0], torch.from_numpy(images).float() / 255)
 

@@ -57,7 +57,7 @@ def after_a_step(**params: float) -> tuple[HybridNetwork, torch.Tensor]:
 @pytest.mark.parametrize("sweeps", [3, 6])
 def test_the_floor_has_two_convolutions_per_coupling_and_sweep(sweeps: int) -> None:
     network, x = after_a_step(sweeps=sweeps)
-    lowest = floor(network, x)
+    lowest = floor(network, (x,))
     couplings, phases = 2, 2
     assert sum(count for count, _ in lowest.calls) == couplings * (2 * phases * sweeps + 1)
     lowest()
@@ -65,7 +65,7 @@ def test_the_floor_has_two_convolutions_per_coupling_and_sweep(sweeps: int) -> N
 
 def test_the_floor_counts_the_sweeps_that_were_used() -> None:
     network, x = after_a_step(sweeps=200, tolerance=1e-3)
-    counts = [count for count, _ in floor(network, x).calls]
+    counts = [count for count, _ in floor(network, (x,)).calls]
     assert min(counts) < max(counts) == 200, "free phases stop early, nudged ones do not"
     assert sorted(counts)[2] < 100
 
@@ -73,9 +73,9 @@ def test_the_floor_counts_the_sweeps_that_were_used() -> None:
 def test_no_floor_of_another_estimator_or_of_a_network_at_rest() -> None:
     network, x = after_a_step()
     with pytest.raises(ValueError, match="not of Implicit"):
-        floor(network, x, network.settings(estimator=Implicit()))
+        floor(network, (x,), network.settings(estimator=Implicit()))
     with pytest.raises(ValueError, match="no free phase"):
-        floor(ffebm_dsl.load(SPEC), x)
+        floor(ffebm_dsl.load(SPEC), (x,))
 
 
 class PhiAlone(Energy):
@@ -94,7 +94,7 @@ def test_no_floor_of_an_energy_without_couplings() -> None:
     (block,) = network.blocks
     block.core.energy = PhiAlone(block.core.energy.layers)
     with pytest.raises(InputError, match="`b1` has no floor: its energy has no couplings"):
-        floor(network, x)
+        floor(network, (x,))
 
 
 LATERAL = "      s2 <-> s2 : conv2d(kernel=1)\n"

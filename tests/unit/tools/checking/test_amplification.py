@@ -70,7 +70,7 @@ def test_a_block_whose_choice_hangs_on_rounding_amplifies_far() -> None:
     """One unit that leaves 0 for 1 or -1, whichever the difference of two equal weights says."""
     spec = compile_spec(SourceFile("m.ffe", UNDECIDED)).spec
     found = make_problem(spec, samples=1, seed=0, sweeps=200)
-    found.x = torch.tensor([[1.0, 1.0 - 2**-50]], dtype=torch.float64)
+    found.inputs = (torch.tensor([[1.0, 1.0 - 2**-50]], dtype=torch.float64),)
     weights = {"b.u.linear.weight": [[1.0, -1.0]], "b.s_s.linear.weight": [[1.0]]}
     labels = found.network.labels()
     with torch.no_grad():

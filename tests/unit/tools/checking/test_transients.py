@@ -87,8 +87,8 @@ def analysed(text: str = SPEC, settings: TransientSettings | None = None) -> Tra
     spec = compiled(text).spec
     network = build(spec, dtype=torch.float64)
     train_without_dropout(network)
-    x, target = random_batch(spec, BATCH, 0)
-    return transients(network, x, target, settings or TransientSettings())
+    inputs, target = random_batch(spec, BATCH, 0)
+    return transients(network, inputs, target, settings or TransientSettings())
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +129,8 @@ def test_a_block_with_fewer_sweeps_ends_in_nan(right: Transients) -> None:
 def test_the_last_row_is_the_gradient_that_training_takes(right: Transients) -> None:
     network = build(compiled().spec, dtype=torch.float64)
     train_without_dropout(network)
-    x, target = random_batch(compiled().spec, BATCH, 0)
-    network(x, target).loss.backward()
+    inputs, target = random_batch(compiled().spec, BATCH, 0)
+    network(*inputs, target).loss.backward()
     labels = network.labels()
     norms = {labels[n]: float(p.grad.norm()) for n, p in network.named_parameters()}
     found = dict(zip(right.parameters, right.last("norm"), strict=True))
@@ -289,13 +289,13 @@ def test_a_batch_of_data_is_where_training_begins(tmp_path: Path) -> None:
         )
 
     batch = drawn(4)
-    assert batch.x.dtype == torch.float32 and batch.name == "npz" and batch.samples == 4
-    order = batch.x[:, 0, 0, 0].int() // 36
+    assert batch.inputs[0].dtype == torch.float32 and batch.name == "npz" and batch.samples == 4
+    order = batch.inputs[0][:, 0, 0, 0].int() // 36
     assert sorted(order.tolist()) == [0, 1, 2, 3]
     assert batch.target.tolist() == [y[i] for i in order.tolist()]
-    assert torch.equal(drawn(2).x, batch.x[:2])
-    assert any(not torch.equal(drawn(4, seed).x, batch.x) for seed in range(1, 5))
-    assert torch.equal(drawn(4, 3).x, torch.cat(trained_on(SPEC + DATA, 3, tmp_path)))
+    assert torch.equal(drawn(2).inputs[0], batch.inputs[0][:2])
+    assert any(not torch.equal(drawn(4, seed).inputs[0], batch.inputs[0]) for seed in range(1, 5))
+    assert torch.equal(drawn(4, 3).inputs[0], torch.cat(trained_on(SPEC + DATA, 3, tmp_path)))
     with pytest.raises(InputError, match="has 4 training samples"):
         drawn(5)
     with pytest.raises(InputError, match="no train section"):

@@ -124,9 +124,7 @@ def test_onnxruntime_computes_the_same(kind: str, tmp_path: Path) -> None:
     import onnxruntime
 
     network = tied_network() if kind == "tied" else network_of(kind)
-    found = write_onnx(
-        tmp_path / "net.onnx", network, (2, 8, 8), sweeps=7, metadata={"spec": "text"}
-    )
+    found = write_onnx(tmp_path / "net.onnx", network, sweeps=7, metadata={"spec": "text"})
     assert set(found.sweeps.values()) == {7} and found.difference > 0
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     assert session.get_modelmeta().custom_metadata_map["spec"] == "text"
