@@ -355,8 +355,8 @@ class AugmentationConstruct(Construct):
         images = [shape for shape in shapes if len(shape) == 3]
         if self.image_only and not images:
             return (
-                f"`{self.name}` needs an image, and the input is none",
-                "leave it out, or make the input image(channels, height, width)",
+                f"`{self.name}` needs an image, and no input is one",
+                "leave it out, or make an input image(channels, height, width)",
             )
         # One share of the target is one part of each input only where all are cut alike.
         if self.image_only and self.mix and len({shape[1:] for shape in shapes}) > 1:

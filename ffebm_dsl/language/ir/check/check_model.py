@@ -232,7 +232,7 @@ def _warn_of_unused(model: ResolvedModel, log: Log) -> None:
         read |= {port.name for port in model.readout.sources}
     for end in model.inputs:
         if end.name not in read:
-            log.report("FFEW012", f"input `{end.name}` is never used", end.span)
+            log.report("FFEW012", f"input `{end.name}` is never used", end.named)
     for stage in model.stages:
         maps = (stage,) if isinstance(stage, ResolvedMap) else stage.maps
         inside = log.within(stage.expansion) if isinstance(stage, ResolvedBlock) else log

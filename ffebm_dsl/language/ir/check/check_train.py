@@ -168,8 +168,8 @@ def _check_inputs(train: ResolvedTrain, inputs: Sequence[ResolvedEnd], log: Log)
             f"and the model {len(inputs)} input{'s' * (len(inputs) > 1)}",
             place,
             labels=[Label(end.span, "an input") for end in inputs[len(data.shapes) :]],
-            help=f"let it have {', '.join(map(_kind_of, data.shapes))}; npz and hdf5 hold an array "
-            "for each input, called like it",
+            help=f"state {', '.join(map(_kind_of, data.shapes))}, or use npz or hdf5, whose arrays "
+            "are called like the inputs",
         )
     elif data.shapes:
         for end, shape, known in zip(inputs, shapes, data.shapes, strict=True):
@@ -221,7 +221,7 @@ def _check_array_names(inputs: Sequence[ResolvedEnd], log: Log) -> None:
             log.report(
                 "FFE5002",
                 "the array of the input `y` would be called like that of the targets, `y_train`",
-                end.span,
+                end.named,
                 help="give the input another name",
             )
 

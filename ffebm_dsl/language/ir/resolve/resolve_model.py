@@ -127,11 +127,11 @@ def _not_yet(model: ast.Model, target: ast.Target | None, log: Log) -> dict[str,
 
 def _end(statement: ast.Input | ast.Target, table: str, scope: Scope, log: Log) -> ResolvedEnd:
     kind = bind_call(statement.kind, table, scope, log)
-    name = statement.name.text
+    name, named = statement.name.text, statement.name.span
     if kind is None:
-        return ResolvedEnd(name, "", None, statement.name.span)
+        return ResolvedEnd(name, "", None, named, named)
     sizes = tuple(size for size in kind.arguments.values() if isinstance(size, int))
-    return ResolvedEnd(name, kind.name, sizes, statement.kind.span)
+    return ResolvedEnd(name, kind.name, sizes, statement.kind.span, named)
 
 
 def _resolve_stage(

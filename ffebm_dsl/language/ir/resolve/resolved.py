@@ -134,12 +134,16 @@ class ResolvedBlock(NamedTuple):
 
 
 class ResolvedEnd(NamedTuple):
-    """An input or the target: its name, kind and, where known, its shape."""
+    """An input or the target: its name, kind and, where known, its shape.
+
+    ``span`` is where the kind is, ``named`` where the name.
+    """
 
     name: str
     kind: str
     shape: Shape | None
     span: Span
+    named: Span
 
 
 class ResolvedLoss(NamedTuple):

@@ -150,7 +150,7 @@ STAGE = "/model/stages/1"
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("kind: image", "knd: image", "a.yaml:6: /model/input/knd: `knd` is no key of this"),
+        ("kind: image", "knd: image", "a.yaml:6: /model/inputs/0/knd: `knd` is no key of this"),
         ("knd: image", "", "did you mean `kind`?"),
         ("name: flatten", "name: flaten", '/model/stages/0/ops/0/name: "flaten" cannot be'),
         ("name: tanh", "name: tan", "did you mean `tanh`?"),

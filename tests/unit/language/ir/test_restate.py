@@ -199,9 +199,9 @@ FAULTS: dict[str, tuple[Steps, Any, tuple[str, ...]]] = {
         ("/model/losses`", "no loss", "mae"),
     ),
     "input of another kind": (
-        ("model", "input", "kind"),
+        ("model", "inputs", 0, "kind"),
         "vector",
-        ("/model/input`", "`vector` takes 1 argument"),
+        ("/model/inputs/0`", "`vector` takes 1 argument"),
     ),
     "unknown optimizer": (
         ("train", "optimizer", "name"),
