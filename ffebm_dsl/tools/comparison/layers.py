@@ -107,10 +107,16 @@ def compare_layers(
     def answering(source: int) -> int | None:
         return partner.get(source) if source > INPUT else source
 
+    of_both = {*partner.values()}
     for edge_a, edge_b in _pair_edges(a, b, answering):
         if edge_a is None or edge_b is None:
-            yield _missing_edge(a, b, edge_a, edge_b)
+            yield _other_edge(a, b, edge_a, edge_b)
             continue
+        source = answering(edge_a.source)
+        # A layer that one network alone has is a difference by itself.
+        in_both = source is not None and (edge_b.source <= INPUT or edge_b.source in of_both)
+        if in_both and source != edge_b.source:
+            yield _other_edge(a, b, edge_a, edge_b)
         side_a = Side(a.number, edge_a.place, edge_a.text, "")
         side_b = Side(b.number, edge_b.place, edge_b.text, "")
         yield from _compare_ops(edge_a.ops, edge_b.ops, side_a, side_b)
@@ -170,7 +176,7 @@ def _pair_edges(
         )
 
 
-def _missing_edge(
+def _other_edge(
     a: ComparedLayer, b: ComparedLayer, edge_a: Reading | None, edge_b: Reading | None
 ) -> Difference:
     def side(layer: ComparedLayer, edge: Reading | None) -> Side:

@@ -67,6 +67,17 @@ model m {
 """
 
 
+INPUTS = (
+    TIED.replace("input  x: image(2, 8, 8)", "input a: image(2, 8, 8)\n  input b: vector(5)")
+    .replace("x |> flatten()", "a |> flatten() |> concat(b)")
+    .replace(' { tied_to = "s1_s2" }', "")
+)
+
+
+def network_of_inputs() -> HybridNetwork:
+    return build(compile_spec(SourceFile("m.ffe", INPUTS)).spec, seed=1).eval()
+
+
 def tied_network() -> HybridNetwork:
     return build(compile_spec(SourceFile("m.ffe", TIED)).spec, seed=1).eval()
 
@@ -119,18 +130,19 @@ def test_noise_is_refused() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["avg_pool2d", "max_pool2d", "softmax_pool2d", "tied"])
+@pytest.mark.parametrize("kind", ["avg_pool2d", "max_pool2d", "softmax_pool2d", "tied", "inputs"])
 def test_onnxruntime_computes_the_same(kind: str, tmp_path: Path) -> None:
     import onnxruntime
 
-    network = tied_network() if kind == "tied" else network_of(kind)
+    made = {"tied": tied_network, "inputs": network_of_inputs}
+    network = made[kind]() if kind in made else network_of(kind)
     found = write_onnx(tmp_path / "net.onnx", network, sweeps=7, metadata={"spec": "text"})
     assert set(found.sweeps.values()) == {7} and found.difference > 0
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     assert session.get_modelmeta().custom_metadata_map["spec"] == "text"
     for batch in (1, 5):
-        x = torch.rand(batch, 2, 8, 8)
+        given = {name: torch.rand(batch, *shape) for name, shape in network.inputs.items()}
         with torch.no_grad():
-            expected = with_fixed_sweeps(network, 7)(x).numpy()
-        (logits,) = session.run(None, {"x": x.numpy()})
+            expected = with_fixed_sweeps(network, 7)(*given.values()).numpy()
+        (logits,) = session.run(None, {name: x.numpy() for name, x in given.items()})
         np.testing.assert_allclose(logits, expected, atol=1e-5)
