@@ -94,7 +94,7 @@ def require_inputs(inputs: Sequence[Tensor], shapes: Mapping[str, Sequence[int]]
                 f"the network's input {name} has shape {list(x.shape)}, and must be "
                 f"(batch, {', '.join(map(str, shape))})"
             )
-        if len(x) != len(inputs[0]):
+        if x.shape[:1] != inputs[0].shape[:1]:
             raise ValueError(
                 f"the network's input {name} has a batch of {len(x)}, its first input one of "
                 f"{len(inputs[0])}"
