@@ -412,7 +412,7 @@ def test_unfit_normalisation(
 
 
 def test_augmentation_needs_images(tmp_path: Path, arrays: Arrays) -> None:
-    with pytest.raises(InputError, match="augmentation needs images"):
+    with pytest.raises(InputError, match="`hflip` needs an image"):
         load_arrays(
             tmp_path,
             arrays,
