@@ -6,10 +6,8 @@ needs to know something of a construct asks it here; nothing else knows a constr
 
 from ffebm_dsl.language.registry.construct import (
     ActivationConstruct,
-    AugmentationConstruct,
     Backward,
     Construct,
-    DataConstruct,
     EnergyConstruct,
     EpochPosition,
     EstimatorConstruct,
@@ -23,6 +21,7 @@ from ffebm_dsl.language.registry.construct import (
     SolverConstruct,
     TargetConstruct,
 )
+from ffebm_dsl.language.registry.data_constructs import AugmentationConstruct, DataConstruct
 from ffebm_dsl.language.registry.parameters import (
     ORDERS,
     REQUIRED,

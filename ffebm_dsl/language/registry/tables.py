@@ -19,9 +19,7 @@ from typing import Generic, TypeVar
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.registry.construct import (
     ActivationConstruct,
-    AugmentationConstruct,
     Construct,
-    DataConstruct,
     EnergyConstruct,
     EstimatorConstruct,
     InitialiserConstruct,
@@ -34,6 +32,7 @@ from ffebm_dsl.language.registry.construct import (
     SolverConstruct,
     TargetConstruct,
 )
+from ffebm_dsl.language.registry.data_constructs import AugmentationConstruct, DataConstruct
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, NOT_NEGATIVE, Kind, Parameter
 from ffebm_dsl.language.registry.physical_constructs import (
     ArrayConstruct,

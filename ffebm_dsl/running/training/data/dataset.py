@@ -193,8 +193,7 @@ def load(
         )
     normalisations = normalisations_of(call, model)
     augmentations: tuple[CallIR, ...] = values["augment"]
-    for augmentation in augmentations:
-        _check_fit(augmentation, model)
+    _check_fit(augmentations, model)
 
     def dataset(name: str, split: Split, rows: Indices) -> Dataset:
         changes = augmentations if name == "training" else ()
@@ -238,11 +237,12 @@ def _set_aside(call: CallIR, samples: int) -> tuple[Indices, Indices]:
     return np.flatnonzero(~aside), np.flatnonzero(aside)
 
 
-def _check_fit(augmentation: CallIR, model: ModelIR) -> None:
+def _check_fit(augmentations: Sequence[CallIR], model: ModelIR) -> None:
     shapes = [end.shape for end in model.inputs]
-    fault = AUGMENTATIONS[augmentation.name].misfit_of(augmentation.arguments, shapes)
-    if fault is not None:
-        raise InputError(fault[0], help=fault[1])
+    for call in augmentations:
+        fault = AUGMENTATIONS[call.name].misfit_of(call.arguments, shapes)
+        if fault is not None:
+            raise InputError(fault[0], help=fault[1])
 
 
 def normalisations_of(call: CallIR, model: ModelIR) -> tuple[Normalisation, ...]:

@@ -305,7 +305,7 @@ def test_targets_that_would_broadcast_are_refused(
 
 def test_an_input_that_does_not_fit_is_refused() -> None:
     network = ffebm_dsl.load(SPEC.format(loss="mse", target="vector(1)", size=1))
-    with pytest.raises(ValueError, match=r"input has shape \[16, 5\], and must be \(batch, 6\)"):
+    with pytest.raises(ValueError, match=r"input x has shape \[16, 5\], and must be \(batch, 6\)"):
         network(torch.randn(16, 5))
 
 
