@@ -57,7 +57,7 @@ def compare(
 
 
 def as_record(comparison: RunComparison) -> dict[str, Any]:
-    """A comparison as plain values for JSON; null where a number has no meaning."""
+    """A comparison as plain values; NaN where a number has no meaning."""
     return {
         "metric": comparison.metric,
         "on": comparison.on,
@@ -68,18 +68,12 @@ def as_record(comparison: RunComparison) -> dict[str, Any]:
                 "runs": len(c.values),
                 "diverged": c.failed,
                 "values": {str(seed): value for seed, value in sorted(c.values.items())},
-                "mean": _mean_record(c.mean),
-                "difference": _mean_record(c.difference),
+                "mean": c.mean and asdict(c.mean),
+                "difference": c.difference and asdict(c.difference),
             }
             for c in comparison.configurations
         ],
     }
-
-
-def _mean_record(mean: Mean | None) -> dict[str, Any] | None:
-    if mean is None:
-        return None
-    return {k: v if math.isfinite(v) else None for k, v in asdict(mean).items()}
 
 
 def print_comparison(comparison: RunComparison) -> None:

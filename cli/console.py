@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ffebm_dsl.language.diagnostics import Piece, Role, cannot_write
@@ -186,6 +187,17 @@ def emit_text(text: str) -> None:
 
 
 def emit_json(value: Any) -> None:
-    """A result as one JSON object on one line, on stdout. NaN and infinity are refused."""
+    """A result as one JSON object on one line, on stdout; null where a number is not finite."""
     with _delivered():
-        print(json.dumps(value, allow_nan=False), flush=True)
+        print(json.dumps(_finite(value), allow_nan=False), flush=True)
+
+
+def _finite(value: Any) -> Any:
+    """The value with None for every NaN and infinity in it, which JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return value

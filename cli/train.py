@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -262,16 +261,12 @@ def _summarise(session: Session, result: Evaluation, as_json: bool) -> None:
 
 
 def figures(result: Evaluation) -> dict[str, object]:
-    """An evaluation as plain values for JSON; null where a figure has no meaning."""
+    """An evaluation as plain values; NaN where a figure has no meaning."""
     return {
         "on": result.on,
         "samples": result.samples,
-        "loss": finite(result.loss),
-        "top1": finite(result.top1),
-        "top5": finite(result.top5),
+        "loss": result.loss,
+        "top1": result.top1,
+        "top5": result.top5,
         "sweeps": result.sweeps,
     }
-
-
-def finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

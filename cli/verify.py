@@ -126,19 +126,13 @@ def _emit_json(
 ) -> None:
     from dataclasses import asdict
 
-    from ffebm_dsl.cli.train import finite
-
-    rows = [
-        {"place": d.place, **{k: finite(v) for k, v in asdict(d).items() if k != "place"}}
-        for d in differing
-    ]
     emit_json(
         {
             "reproduced": not differing,
             "reference": str(path),
-            "largest": finite(largest),
+            "largest": largest,
             "limit": reference.limit,
-            "differences": rows,
+            "differences": [asdict(d) for d in differing],
             "surroundings": list(around),
         }
     )

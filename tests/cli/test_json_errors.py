@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 
+from ffebm_dsl.cli.console import emit_json
 from ffebm_dsl.cli.main import main
 
 SPEC = str(Path(__file__).parents[2] / "specs" / "small" / "digits.ffe")
@@ -50,3 +52,9 @@ def test_an_error_is_one_json_object(
     assert result["ok"] is False and message in result["error"]
     assert [d["code"] for d in result["diagnostics"]] == codes
     assert shown.err == plain.err
+
+
+def test_what_json_has_no_number_for_is_null(capsys: pytest.CaptureFixture[str]) -> None:
+    emit_json({"a": [math.nan, 1.5, (math.inf, None)], "b": {"c": -math.inf, "d": True}})
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == {"a": [None, 1.5, [None, None]], "b": {"c": None, "d": True}}

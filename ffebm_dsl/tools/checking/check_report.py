@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
@@ -32,18 +31,8 @@ class GradientRow:
     agrees: bool
 
     def to_dict(self) -> dict[str, object]:
-        return {
-            "tensor": self.tensor,
-            "block": self.block,
-            "estimator": self.estimator,
-            "reference": self.reference,
-            "cosine": _number(self.comparison.cosine),
-            "relative_error": _number(self.comparison.relative_error),
-            "norm": _number(self.comparison.norm),
-            "reference_norm": _number(self.comparison.reference_norm),
-            "vanishes": self.comparison.vanishes,
-            "agrees": self.agrees,
-        }
+        row = asdict(self)
+        return row | row.pop("comparison")
 
 
 @dataclass(frozen=True)
@@ -76,9 +65,6 @@ class RelaxationRow:
     statuses: dict[str, int]
     max_residual: float
     sweeps: int
-
-    def to_dict(self) -> dict[str, object]:
-        return asdict(self) | {"max_residual": _number(self.max_residual)}
 
 
 @dataclass(frozen=True)
@@ -150,29 +136,15 @@ class CheckReport:
         return bool(self.unconverged) and (row.block in self.unconverged or not row.agrees)
 
     def to_dict(self) -> dict[str, object]:
-        """Plain JSON data; numbers that are not finite become null."""
-        return {
-            "gradients": [row.to_dict() for row in self.gradients],
-            "differences": [asdict(row) for row in self.differences],
-            "dtype": self.dtype,
-            "device": self.device,
-            "as_configured": [row.to_dict() for row in self.as_configured],
-            "as_configured_in_float64": [row.to_dict() for row in self.as_configured_in_float64],
-            "beta_sweep": [asdict(sweep) for sweep in self.beta_sweep],
-            "relaxation": [row.to_dict() for row in self.relaxation],
-            "kinks": [asdict(kink) for kink in self.kinks],
-            "steps": self.steps,
-            "noise": self.noise,
-            "series": [row.to_dict() for row in self.series],
-            "amplification": [asdict(row) for row in self.amplification],
-            "finer": self.finer,
-            "biased": self.biased,
-            "clamped": self.clamped,
-            "devices": [asdict(row) for row in self.devices],
-            "frozen": self.frozen,
-            "damped": self.damped,
-            "unconverged": self.unconverged,
+        """The report as plain mappings and lists."""
+        rows = {
+            "gradients": self.gradients,
+            "as_configured": self.as_configured,
+            "as_configured_in_float64": self.as_configured_in_float64,
         }
+        series = [asdict(row) | {"converges": row.converges} for row in self.series]
+        told = {name: [row.to_dict() for row in found] for name, found in rows.items()}
+        return asdict(self) | told | {"series": series}
 
 
 def relaxation_rows(reports: Iterable[PhaseReport], settings: str) -> list[RelaxationRow]:
@@ -188,7 +160,3 @@ def relaxation_rows(reports: Iterable[PhaseReport], settings: str) -> list[Relax
         sweeps = max(int(report.sweeps.max()) for report in group)
         rows.append(RelaxationRow(block, phase, settings, statuses, residual, sweeps))
     return rows
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

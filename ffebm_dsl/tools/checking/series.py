@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -50,11 +50,6 @@ class SeriesReport:
     beta: float
     radius: float
     settled: bool
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain JSON data; an infinite radius becomes null."""
-        radius = self.radius if math.isfinite(self.radius) else None
-        return asdict(self) | {"radius": radius, "converges": self.converges}
 
     @property
     def converges(self) -> bool:

@@ -96,12 +96,12 @@ class Transients:
         return result
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON data; numbers that are not finite become null."""
+        """The table as plain mappings and lists."""
         return {
             "blocks": [asdict(block) for block in self.blocks],
             "parameters": [
                 {"parameter": parameter, "block": owner}
-                | {name: _plain(values[:, p]) for name, values in self.measures.items()}
+                | {name: values[:, p].tolist() for name, values in self.measures.items()}
                 for p, (parameter, owner) in enumerate(
                     zip(self.parameters, self.owners, strict=True)
                 )
@@ -185,7 +185,3 @@ def _drawn(gradient: Tensor, count: int, generator: torch.Generator) -> Tensor:
     # Of independent exponential clocks with these rates the first to ring.
     clocks = torch.empty_like(size).exponential_(generator=generator)
     return (size / clocks).topk(min(count, len(size))).indices.sort().values
-
-
-def _plain(values: Floats) -> list[float | None]:
-    return [value if math.isfinite(value) else None for value in values.tolist()]

@@ -45,16 +45,13 @@ class ConstructRow:
         return [promise for promise in self.promises if not promise.kept]
 
     def to_dict(self) -> dict[str, object]:
-        """Plain JSON data; an error that is not finite becomes null."""
+        """The row as plain mappings and lists."""
         return {
             "construct": self.name,
             "kind": self.noun,
             "package": self.package,
             "place": self.place,
-            "promises": [
-                asdict(p) | {"error": p.error if math.isfinite(p.error) else None, "kept": p.kept}
-                for p in self.promises
-            ],
+            "promises": [asdict(p) | {"kept": p.kept} for p in self.promises],
         }
 
 
