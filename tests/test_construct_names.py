@@ -27,7 +27,6 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "auto": ("training", "a device, or a cadence of diagnostics, that the program chooses"),
     "array": ("interchange", "a type of JSON Schema"),
     "cosine": ("checking report cli", "the cosine of two gradients, a key of results"),
-    "frozen": ("checking", "blocks whose pooling was frozen, a key of results"),
     "identity": ("training", "what a run is, a key of checkpoints"),
     "label": ("cli", "what a configuration of runs is called, a key of results"),
     "labels": ("datasets", "an argument of CIFAR-100, for fine or coarse classes"),
