@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from ffebm_dsl.language.registry import EnergyConstruct
@@ -12,10 +11,6 @@ if TYPE_CHECKING:
     from ffebm_dsl.physics.energy import OscillatorEnergy
 
 
-FREE = (-math.inf, math.inf)
-"""The ends of an activation that cuts nothing off: with a slope of 1 it is the identity."""
-
-
 def _make(*parts: Any) -> OscillatorEnergy:
     from ffebm_dsl.physics.energy import OscillatorEnergy
 
@@ -23,8 +18,9 @@ def _make(*parts: Any) -> OscillatorEnergy:
 
 
 def _refuses(activation: Activation) -> str:
-    free = activation.quadratic and activation.slope == 1 and activation.clip == FREE
-    if activation.periodic or free:
+    # Linear between its kinks, and without any.
+    identity = activation.quadratic and activation.holomorphic and activation.slope == 1
+    if activation.periodic or identity:
         return ""
     return "the states of oscillators are angles: use `angle`"
 
