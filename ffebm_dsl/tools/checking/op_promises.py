@@ -10,7 +10,14 @@ import torch
 from torch import Generator, Tensor
 
 from ffebm_dsl.physics.interfaces import CouplingOp, LinearOp, NonlinearOp, RoutedOp, inner
-from ffebm_dsl.tools.checking.promises import BATCH, Promise, compared, gradient, normal
+from ffebm_dsl.tools.checking.promises import (
+    BATCH,
+    CONDITIONED,
+    Promise,
+    compared,
+    gradient,
+    normal,
+)
 
 
 def op_promises(
@@ -189,7 +196,7 @@ def _nonlinear_promises(op: NonlinearOp, x: Tensor, dx: Tensor, y: Tensor) -> It
         ),
     }
     for text, found in pairs.items():
-        yield compared(f"{text} of the forward pass", partial(_both, found, second))
+        yield compared(f"{text} of the forward pass", partial(_both, found, second), CONDITIONED)
     if op.holomorphic:
         yield from _continued_promises(op, x, dx, y)
 
@@ -219,7 +226,7 @@ def _continued_promises(op: NonlinearOp, x: Tensor, dx: Tensor, y: Tensor) -> It
         ),
     }
     for what, pair in pairs.items():
-        yield compared(f"the {what} on complex tensors conjugates nothing", pair)
+        yield compared(f"the {what} on complex tensors conjugates nothing", pair, CONDITIONED)
 
 
 def _both(found: Callable[[], Tensor], expected: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:

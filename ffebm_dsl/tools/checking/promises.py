@@ -20,7 +20,8 @@ BATCH = 3
 EXACT = 1e-12
 """Limit for what differs by rounding alone, relative to the size of the numbers compared."""
 CONDITIONED = 1e-8
-"""Limit for what is computed through inverse functions or to the end of a range."""
+"""Limit for what is computed through inverse functions, to the end of a range, or as a second
+derivative, which a sharp function makes far larger than the numbers that it is computed from."""
 
 
 @dataclass(frozen=True)
