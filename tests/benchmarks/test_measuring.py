@@ -41,7 +41,7 @@ def test_a_ratio_is_taken_repeat_by_repeat() -> None:
 
 def test_a_step_leaves_gradients() -> None:
     network = build(SPEC_IR)
-    step(network, *batch_of(SPEC_IR, 2))
+    step(network, batch_of(SPEC_IR, 2))
     assert all(
         p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in network.parameters()
     )

@@ -51,9 +51,9 @@ def network() -> HybridNetwork:
     return build(compile_spec(SourceFile("pooled.ffe", SPEC)).spec)
 
 
-def batch() -> tuple[torch.Tensor, torch.Tensor]:
+def batch() -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(4, 1, 8, 8, generator=generator), torch.tensor([0, 1, 2, 0])
+    return (torch.rand(4, 1, 8, 8, generator=generator),), torch.tensor([0, 1, 2, 0])
 
 
 def test_ways_have_a_name_of_their_own_and_plain_ones_are_among_them() -> None:
