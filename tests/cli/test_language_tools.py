@@ -49,7 +49,7 @@ def test_convert_says_what_it_lacks(tmp_path: Path, capfd: pytest.CaptureFixture
         ("a.yaml", "a: &a [1, 1]\nb: &b [*a, *a]\nc: [*b, *b]\n", "aliases are not read"),
         ("a.yaml", f"a: {'[' * 2000}", "nested too deep"),
         ("a.yaml", f"a: {'{a: ' * 2000}", "nested too deep"),
-        ("a.json", f'{{"a": {"[" * 2000}', "nested too deep"),
+        ("a.json", f'{{"a": {"[" * 2000}{"]" * 2000}}}', "nested too deep"),
         ("a.yaml", f"a: {'9' * 60000}", "not a number that can be read"),
         ("a.yaml", f"a: {'9' * 310}", "this number is too large"),
         ("a.json", f'{{"a": -{"9" * 310}}}', "this number is too large"),

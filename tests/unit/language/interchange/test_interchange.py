@@ -208,7 +208,7 @@ def _said_of_text(text: str) -> str:
         ("[-Infinity]", "a.json:1: not JSON: -Infinity is no number of JSON"),
         ('["\\ud800"]', "/0: half of a surrogate pair"),
         ("[1e999]", "/0: this number is too large"),
-        ("[" * 1000, "nested too deep"),
+        ("[" * 1000 + "]" * 1000, "nested too deep"),
         ('["a', "not JSON"),
         ("[]", "a.json:1: /: a mapping is needed, not a list"),
     ],
