@@ -1,4 +1,4 @@
-"""The files of data sets: which there are, fetching, verifying and reading them. No torch.
+"""The files of data sets: which there are, and fetching, verifying and reading them. No torch.
 
-``places`` is plain data and paths, and imports nothing heavy.
+``places`` has plain data and paths only, and imports nothing heavy.
 """

@@ -1,4 +1,4 @@
-"""Data sets that are arrays of one file, which the spec names."""
+"""Data sets stored as arrays in a single file that the spec names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Reader = Callable[[Path, Sequence[str], Sequence[str]], Mapping[str, NDArray[Any
 
 
 def array_names(inputs: Sequence[str]) -> Sequence[str]:
-    """What the arrays of samples are called: after the inputs, or ``x`` where there is one."""
+    """Names of the arrays of samples: those of the inputs, or ``x`` for a single input."""
     return inputs if len(inputs) > 1 else ["x"]
 
 
@@ -28,10 +28,10 @@ def read_arrays(
 ) -> Raw:
     """The data set ``source(path)``: arrays x_train, y_train and, for a test set, x_test, y_test.
 
-    Of several inputs each has its name in the place of x.
+    With several inputs, the name of each replaces x.
 
     Raises:
-        InputError: no data directory, a path that leaves it, no such file, or from ``read``.
+        InputError: no data directory, a path outside it, no such file, or from ``read``.
     """
     found = _file(path, data_dir, source)
     parts = [*array_names(inputs), TARGETS]
@@ -63,7 +63,7 @@ def _file(path: str, data_dir: Path | None, source: str) -> Path:
     found = data_dir / relative
     inside = relative.parts[1:] if relative.parts[:1] == (data_dir.absolute().name,) else ()
     if inside and not found.is_file():
-        # "data/toy.npz" with --data-dir data: the folder is named twice.
+        # "data/toy.npz" with --data-dir data names the folder twice.
         found = data_dir.joinpath(*inside)
     if not found.is_file():
         raise InputError(

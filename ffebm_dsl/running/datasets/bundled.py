@@ -1,7 +1,7 @@
-"""What the data sets that come with scikit-learn share: their files, and the samples for tests.
+"""Shared code of the data sets bundled with scikit-learn: reading of files, and the test split.
 
-Their files are read as they are installed: importing scikit-learn takes a second, and of it nothing
-else is used.
+The installed files are read directly: importing scikit-learn takes a second, and nothing else of
+it is used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TEST_EVERY = 5
 
 
 def columns(file: str, *, heading: int = 0) -> NDArray[np.float64]:
-    """The numbers of a CSV file, gzipped or not, behind so many lines of heading: (rows, columns).
+    """The numbers of a CSV file, gzipped or not, after ``heading`` lines: (rows, columns).
 
     Raises:
         InputError: the installed scikit-learn has no such file.
@@ -37,7 +37,10 @@ def columns(file: str, *, heading: int = 0) -> NDArray[np.float64]:
 
 
 def rows_for_test(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Every fifth sample of each class, in the bundled order: a split that no seed moves, (n,)."""
+    """A mask (n,) of every fifth sample of each class, in the bundled order.
+
+    The split does not depend on a seed.
+    """
     test = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         test[np.flatnonzero(labels == label)[_TEST_EVERY - 1 :: _TEST_EVERY]] = True
@@ -50,9 +53,9 @@ def split_by(
     inputs: Mapping[str, NDArray[Any]],
     labels: NDArray[np.uint8],
 ) -> Raw:
-    """The data set ``name`` of samples and labels (n, ...), those of ``test`` (n,) in its test set.
+    """The data set ``name`` of samples and labels (n, ...); ``test`` (n,) masks the test set.
 
-    ``inputs`` are by what messages call them, such as ``images``.
+    ``inputs`` is the word for the samples in messages, such as ``images``.
     """
 
     def split(which: str, rows: NDArray[np.bool_]) -> Split:

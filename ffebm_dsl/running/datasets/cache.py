@@ -1,10 +1,10 @@
-"""A data set too large for memory, as plain files that are mapped into it.
+"""Caches of data sets that are too large for memory, as plain memory-mapped files.
 
-A cache is a folder ``NAME.cache``: one file of bytes per array, and ``manifest.json`` with a
-fingerprint of all of them, and name, size and time of the files it was made from. It is made
-in a folder of another name, made durable, and renamed: it is whole or not there. Every time it
-is opened, its bytes are compared with the fingerprint, by reading the files once, so that
-nothing stays in memory.
+A cache is a folder ``NAME.cache`` with one file of bytes per array, and ``manifest.json`` with a
+fingerprint of all arrays and the name, size and time of every source file. It is written to a
+temporary folder, made durable and renamed, so it is either complete or absent. Whenever it is
+opened, its bytes are compared with the fingerprint; the files are read once for this, and not kept
+in memory.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Kinds = Mapping[str, tuple[str, tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class Source:
-    """A file that a cache was made from."""
+    """A file from which a cache was made."""
 
     name: str
     size: int
@@ -52,7 +52,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Cached:
-    """The arrays of a cache, mapped and read-only, and their fingerprint."""
+    """The arrays of a cache, memory-mapped and read-only, and their fingerprint."""
 
     arrays: Mapping[str, Array]
     sha256: str
@@ -60,25 +60,25 @@ class Cached:
 
 @dataclass(frozen=True)
 class Unfit:
-    """Why a cache cannot be used."""
+    """The reason why a cache cannot be used."""
 
     reason: str
 
 
 class Writer:
-    """The arrays of a cache in the making; rows are appended."""
+    """The arrays of a cache that is being written, row by row."""
 
     def __init__(self, folder: Path, kinds: Kinds) -> None:
         self._folder, self._kinds = folder, kinds
-        # Unbuffered: whatever the disk refuses is refused in `append`, not when closing.
+        # Unbuffered, so that errors of the disk are raised in `append`, not on closing.
         self._files = {name: (folder / name).open("xb", 0) for name in kinds}
 
     def append(self, name: str, rows: Array) -> None:
-        """Rows (n, *shape of one), converted to the array's type.
+        """Append rows (n, *row shape), converted to the type of the array.
 
         Raises:
-            StorageError: the disk is full or fails. Not OSError, which a reader that
-                called this would take for a fault of its own file.
+            StorageError: the disk is full or fails. It is not an OSError, which a reader that
+                calls this method would attribute to its own file.
         """
         values = np.ascontiguousarray(rows, self._kinds[name][0])
         content = values.reshape(-1).view(np.uint8).data
@@ -94,14 +94,15 @@ class Writer:
 
 
 def sources_of(paths: list[Path]) -> tuple[Source, ...]:
-    """Name, size and time of files."""
+    """The name, size and time of each file."""
     facts = [(path.name, path.stat()) for path in paths]
     return tuple(Source(name, stat.st_size, stat.st_mtime_ns) for name, stat in facts)
 
 
 def places(data_dir: Path, name: str) -> tuple[Path, Path]:
-    """Where a cache may be: in the data directory, or in the user's own cache folder, for
-    data directories that cannot be written to."""
+    """Possible folders of a cache: the data directory, and the user's cache folder for data
+    directories that are not writable.
+    """
     own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ffebm"
     of = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
     return data_dir / f"{name}.cache", own / f"{name}-{of}.cache"
@@ -113,8 +114,8 @@ def open_or_make(
     kinds: Kinds,
     fill: Callable[[Writer], None],
 ) -> Cached:
-    """The first cache in ``folders`` that fits and verifies; else one made by ``fill``, in the
-    first folder that can be written to.
+    """The first valid cache in ``folders``; otherwise a new one, written by ``fill`` to the first
+    writable folder.
 
     Raises:
         StorageError: it cannot be written.
@@ -135,7 +136,7 @@ def open_or_make(
         say(f"{holder} works on the cache {folder}; waiting for it")
         lock.acquire(wait=True)
     with lock:
-        # Another process may have made it while this one waited.
+        # Another process may have made it while this one waited for the lock.
         found = open_cache(folder, sources, kinds)
         if isinstance(found, Cached):
             return found
@@ -152,7 +153,7 @@ def open_or_make(
 
 
 def open_cache(folder: Path, sources: tuple[Source, ...], kinds: Kinds) -> Cached | Unfit:
-    """The arrays of a cache, if it is whole, of these kinds, and was made from these files."""
+    """The arrays of a cache if it is complete, of these kinds, and made from these files."""
     if not (folder / MANIFEST).is_file():
         return Unfit(f"there is no cache {folder} yet")
     try:

@@ -1,4 +1,4 @@
-"""The data sets that come as files of their own, by name."""
+"""The data sets that are distributed as files of their own, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checksums of files, and the list of them that fetching leaves beside what it unpacked."""
+"""Checksums of files, and the list of checksums that fetching writes beside unpacked files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LINE = re.compile(r"([0-9a-f]{64})  ([^/\n]+)")
 
 
 def digest(path: Path, algorithm: str = "sha256", *, unpacked: bool = False) -> str:
-    """Checksum of a file in hex, or of what a ``.gz`` file unpacks to.
+    """Checksum of a file in hexadecimal, or of the unpacked content of a ``.gz`` file.
 
     Raises:
-        InputError: unreadable, or no gzip.
+        InputError: unreadable, or not a gzip file.
     """
     try:
         with gzip.open(path) if unpacked else path.open("rb") as file:
@@ -35,17 +35,17 @@ def digest(path: Path, algorithm: str = "sha256", *, unpacked: bool = False) -> 
 
 
 def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
-    """Add to the list in a folder: SHA-256 by file name."""
+    """Add to the list of a folder: SHA-256 by file name."""
     both = {**read_sums(folder), **sums}
     lines = "".join(f"{sha}  {name}\n" for name, sha in sorted(both.items()))
     publish(folder / SUMS, lines.encode())
 
 
 def read_sums(folder: Path) -> dict[str, str]:
-    """The list in a folder; empty where there is none.
+    """The list of a folder; empty if there is none.
 
     Raises:
-        InputError: something else is there.
+        InputError: the file is not such a list.
     """
     path = folder / SUMS
     if not path.is_file():

@@ -1,8 +1,8 @@
-"""CIFAR-10 and CIFAR-100, in the binary and in the python version.
+"""CIFAR-10 and CIFAR-100, in the binary and in the Python version.
 
-Binary: records of one label byte (CIFAR-100: coarse, then fine) and 3072 pixels, red, green
-and blue plane after one another, row by row. Python: pickled dictionaries with the same
-pixels as ``data`` (n, 3072) and lists of labels.
+Binary: records of one label byte (CIFAR-100: coarse, then fine) and 3072 pixels, the red, green
+and blue plane in turn, row by row. Python: pickled dictionaries with the same pixels as ``data``
+(n, 3072), and lists of labels.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Labels:
-    """One kind of label that a file has for every image: its key, its byte, its classes."""
+    """A set of labels in a file: its key, the position of its byte, its number of classes."""
 
     key: str
     column: int
@@ -41,10 +41,10 @@ HUNDRED = {"coarse": Labels("coarse_labels", 0, 20), "fine": Labels("fine_labels
 
 
 def read_cifar10(known: DataFiles, data_dir: Path | None) -> Raw:
-    """Images (n, 3, 32, 32) and labels; ``known`` says how many.
+    """Images (n, 3, 32, 32) and labels; ``known`` gives their number.
 
     Raises:
-        InputError: missing, damaged or mislabelled files, with the byte.
+        InputError: missing, damaged or mislabelled files, with the position of the byte.
     """
     return _read(locate(known, data_dir), TEN, label_bytes=1)
 
@@ -98,7 +98,7 @@ def _read_binary(path: Path, labels: Labels, label_bytes: int, images: int) -> t
 
 
 def _read_python(path: Path, labels: Labels, images: int, what: str) -> tuple[Bytes, Bytes]:
-    """The same, of one pickled dictionary."""
+    """Pixels (images, 3072) and labels (images,) of one pickled dictionary."""
     batch = read_pickle(path)
     _check_own_name(path, batch, what)
     y = label_list(path, batch, labels.key, images)
@@ -109,7 +109,7 @@ def _read_python(path: Path, labels: Labels, images: int, what: str) -> tuple[By
 
 
 def pixel_rows(path: Path, batch: dict[str, Any], images: int | None = None) -> Bytes:
-    """``data`` of a pickled batch, (n, 3072); ``images`` of them if so many must be there."""
+    """``data`` of a pickled batch, (n, 3072); n must be ``images`` if that is given."""
     data = batch.get("data")
     wanted = f"an array `data` of {'n' if images is None else images} x {PIXELS} unsigned bytes"
     if not isinstance(data, np.ndarray):
@@ -123,7 +123,7 @@ def pixel_rows(path: Path, batch: dict[str, Any], images: int | None = None) -> 
 
 
 def label_list(path: Path, batch: dict[str, Any], key: str, images: int) -> NDArray[np.int64]:
-    """A list or an array of ``images`` whole numbers."""
+    """A list or an array of ``images`` integers."""
     found = batch.get(key)
     if isinstance(found, np.ndarray) and found.dtype.kind in "iu" and found.ndim == 1:
         numbers: NDArray[np.int64] = found.astype(np.int64)
@@ -137,7 +137,7 @@ def label_list(path: Path, batch: dict[str, Any], key: str, images: int) -> NDAr
 
 
 def _check_own_name(path: Path, batch: dict[str, Any], what: str) -> None:
-    """A batch says of itself what it is: a test batch under a training name is found out."""
+    """Check the label stored in a batch, to detect a test batch under a training name."""
     says = batch.get("batch_label")
     text = says.decode("latin-1") if isinstance(says, bytes) else says
     wanted = "testing" if what == "test" else "training"

@@ -1,4 +1,4 @@
-"""Getting a data set's files from where their authors put them, with pooch."""
+"""Download the files of data sets from their original addresses, with pooch."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ AT_ONCE = 1 << 16
 
 
 def fetch(known: DataFiles, data_dir: AnyPath) -> list[Path]:
-    """The files of a data set, in the first of its layouts; what is there stays as it is.
+    """The files of a data set, in the first of its layouts; existing files are kept.
 
-    Every download is compared with its SHA-256 before it gets its name. Archives are
-    unpacked, and removed once they are.
+    The SHA-256 of every download is verified before the file gets its name. Archives are removed
+    after unpacking.
 
     Raises:
-        InputError: no address for it; no address answers, or another file comes; files are
-            in the way.
+        InputError: the data set has no address; no address answers, or one returns a different
+            file; other files are in the way.
         StorageError: the disk is full or fails.
     """
     data_dir = Path(data_dir)
@@ -78,7 +78,7 @@ def _fetch(item: Download, data_dir: Path, folder: Path) -> list[Path]:
 
 
 def _bring(item: Download, target: Path) -> None:
-    """Download ``item`` unless it is there, also if it was put there by hand."""
+    """Download ``item`` unless it exists, from whatever source."""
     if target.exists():
         found = digest(target)
         if found != item.sha256:
@@ -99,12 +99,12 @@ def _bring(item: Download, target: Path) -> None:
 
 
 def download(item: Download, target: AnyPath) -> None:
-    """Get ``item`` to ``target``, from the first of its addresses that gives it.
+    """Download ``item`` to ``target``, from the first of its addresses that works.
 
-    What an earlier try got is in ``.NAME.part`` beside the target, and is gone on with.
+    An interrupted download is kept in ``.NAME.part`` beside the target and continued.
 
     Raises:
-        InputError: no address gives the file, or what came is another file.
+        InputError: no address provides the file, or the content is different.
         StorageError: the disk is full or fails.
     """
     import pooch
@@ -141,12 +141,12 @@ def download(item: Download, target: AnyPath) -> None:
 
 
 def _continue(item: Download, part: Path, url: str, output: str, _: Any) -> None:
-    """A downloader of pooch that goes on with the unfinished file ``part``.
+    """A downloader for pooch that continues the unfinished file ``part``.
 
-    Whatever a server does wrong, pooch finds by the checksum, and removes the file.
+    A wrong answer of the server is detected by pooch's checksum, and the file removed.
 
     Raises:
-        RequestException: the server does not answer, or ends too early.
+        RequestException: the server does not answer, or the transfer is incomplete.
         StorageError: the disk is full or fails.
     """
     import requests
@@ -166,12 +166,12 @@ def _continue(item: Download, part: Path, url: str, output: str, _: Any) -> None
 
 
 def _append(item: Download, part: Path, done: int, response: Any) -> None:
-    """Put what comes behind the ``done`` bytes of ``part``, up to what the file should have."""
+    """Append a response after the first ``done`` bytes of ``part``, up to the size of the file."""
     from requests import RequestException
 
     announced = response.headers.get("Content-Length", "")
     if announced.isdigit() and done + int(announced) != item.size:
-        # Before the file is touched: another page must not cost what an earlier try got.
+        # Checked before the file is opened: an error page must not replace earlier progress.
         raise RequestException(f"the server announces {announced} bytes, not {item.size - done}")
     say(f"{item.name}: {item.size:,} bytes from {response.url}" + (f", from {done:,}" * bool(done)))
     with storing(part):
@@ -190,9 +190,9 @@ def _append(item: Download, part: Path, done: int, response: Any) -> None:
 
 
 def unpack(archive: AnyPath, members: list[str], folder: AnyPath) -> list[Path]:
-    """Put the ``members`` of an archive, whose checksum is right, into ``folder``.
+    """Unpack the ``members`` of an archive with a verified checksum into ``folder``.
 
-    Each gets its name when all of them are unpacked and durable.
+    They are renamed once all of them are unpacked and durable.
 
     Raises:
         InputError: a member is missing.

@@ -1,4 +1,4 @@
-"""What long work on files shows, on stderr."""
+"""Progress of long operations on files, on stderr."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tqdm import tqdm
 
 
 def say(text: str) -> None:
-    """A line for the user."""
+    """Print a line for the user."""
     print(text, file=sys.stderr, flush=True)
 
 
 def bar(title: str, total: int, unit: str, done: int = 0) -> tqdm[NoReturn]:
-    """A bar on a terminal, nothing elsewhere. ``unit="B"``: bytes, with prefixes."""
+    """A progress bar on a terminal, otherwise nothing. ``unit="B"`` is bytes, with prefixes."""
     return tqdm(
         desc=title,
         total=total,

@@ -23,10 +23,10 @@ MAX_BYTES = 1 << 31
 
 
 def read_mnist(known: DataFiles, data_dir: Path | None) -> Raw:
-    """Images (n, rows, columns) and labels (n,) of both sets, as the headers declare them.
+    """Images (n, rows, columns) and labels (n,) of both sets, with sizes from the headers.
 
     Raises:
-        InputError: missing or damaged files; a label that is no class, with its byte.
+        InputError: missing or damaged files, or a label out of range, with its position.
     """
     located = locate(known, data_dir)
     train = _split(located.train, known.classes)
@@ -47,10 +47,10 @@ def _split(paths: list[Path], classes: int) -> Split:
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[Any]:
-    """An IDX file, whole, as an array of so many dimensions.
+    """The array of an IDX file with this number of dimensions.
 
     Raises:
-        InputError: unreadable, no gzip where the name says so, another magic number, or
+        InputError: unreadable, not gzip although the name says so, a wrong magic number, or
             fewer or more bytes than the header declares.
     """
     try:

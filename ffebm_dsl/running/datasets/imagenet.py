@@ -1,9 +1,9 @@
-"""ImageNet of 32 x 32 pixels (Chrabaszcz et al.): batches of arrays, npz or pickled.
+"""ImageNet at 32 x 32 pixels (Chrabaszcz et al.): batches of arrays, npz or pickled.
 
-``data`` (n, 3072) unsigned bytes and ``labels`` 1 to 1000, in ten training batches and one
-of validation images, which are the test set here. 1.28 million images are 3.9 GB: batches
-are copied one at a time, and once, into a cache of mapped files, and training reads the
-samples of a step.
+``data`` (n, 3072) is unsigned bytes and ``labels`` are 1 to 1000, in ten training batches and one
+batch of validation images, which is the test set here. 1.28 million images are 3.9 GB: batches
+are copied once, one at a time, into a cache of memory-mapped files, from which training reads the
+samples of each step.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ KINDS = {
 
 
 def read_imagenet32(known: DataFiles, data_dir: Path | None) -> Raw:
-    """Images (n, 3, 32, 32), mapped, and labels 0 to 999.
+    """Memory-mapped images (n, 3, 32, 32), and labels 0 to 999.
 
     Raises:
-        InputError: missing or damaged files, a label that is no class.
+        InputError: missing or damaged files, or a label out of range.
         StorageError: the cache cannot be written.
     """
     located = locate(known, data_dir)
@@ -52,7 +52,7 @@ def read_imagenet32(known: DataFiles, data_dir: Path | None) -> Raw:
 
 
 class Counter:
-    """Takes what a cache would, and counts labels in place of keeping images."""
+    """A stand-in for the writer of a cache that counts labels and does not keep images."""
 
     def __init__(self, classes: int) -> None:
         self.counts = {which: np.zeros(classes, np.int64) for which in ("train", "test")}
@@ -64,7 +64,7 @@ class Counter:
 
 
 def count_imagenet32(located: Located) -> dict[str, NDArray[np.int64]]:
-    """How often each class occurs in both sets, after reading everything; no cache is made.
+    """The number of samples of each class in both sets; reads all files and makes no cache.
 
     Raises:
         InputError: as :func:`read_imagenet32`.
@@ -80,7 +80,7 @@ def _split(cached: Cached, title: str, which: str) -> Split:
 
 
 def _copy(located: Located, writer: Writer | Counter) -> None:
-    """All batches into the cache, in order."""
+    """Copy all batches to the cache, in order."""
     known = located.known
     with bar(known.name, known.train + known.test, " images") as progress:
         for which, paths in (("train", located.train), ("test", located.test)):
@@ -95,7 +95,7 @@ def _copy(located: Located, writer: Writer | Counter) -> None:
 
 
 def _from_zero(path: Path, labels: NDArray[Any], classes: int) -> NDArray[Any]:
-    """Labels 1 to ``classes`` of the files as 0 to ``classes`` - 1."""
+    """Labels 1 to ``classes`` of the files as 0 to ``classes - 1``."""
     bad = np.flatnonzero((labels < 1) | (labels > classes))
     if len(bad):
         raise damaged(

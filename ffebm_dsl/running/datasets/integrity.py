@@ -1,4 +1,4 @@
-"""Whether the files of a data set are what they should be: read, counted, and summed."""
+"""Verification of the files of a data set: contents, counts and checksums."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ffebm_dsl.running.datasets.raw import Array, check_counts, damaged
 
 
 class Sum(StrEnum):
-    """What a file's checksum says."""
+    """The result of comparing the checksum of a file."""
 
     PUBLISHED = "as published"
     FETCHED = "as fetched"
@@ -38,11 +38,11 @@ class FileReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found of a data set whose files can all be read.
+    """Results for a data set whose files are all readable.
 
     Attributes:
         counts: images of the training set and of the test set.
-        problems: one sentence for each thing that is not as published.
+        problems: one sentence for each difference from the published data set.
     """
 
     name: str
@@ -53,15 +53,15 @@ class Report:
 
     @property
     def compared(self) -> bool:
-        """Whether a checksum is known of every file."""
+        """Whether a checksum is known for every file."""
         return all(file.sum is not Sum.UNKNOWN for file in self.files)
 
 
 def verify(known: DataFiles, data_dir: AnyPath) -> Report:
-    """Read all files, compare checksums where any are known, count images and labels.
+    """Read all files, compare the known checksums, count images and labels.
 
     Raises:
-        InputError: files missing or damaged; the message says which, where and how.
+        InputError: files are missing or damaged; the message says which, where and how.
     """
     data_dir = Path(data_dir)
     located = locate(known, data_dir)
@@ -78,7 +78,7 @@ def verify(known: DataFiles, data_dir: AnyPath) -> Report:
 
 
 def _label_counts(known: DataFiles, data_dir: Path) -> Mapping[str, Array]:
-    """How often each class occurs, in both sets; whatever cannot be read raises here."""
+    """The number of samples of each class in both sets; raises an error for unreadable files."""
     construct = DATA[known.name]
     if construct.count_labels is not None:
         return construct.count_labels(data_dir, known)
@@ -130,8 +130,9 @@ def _file(located: Located, name: str) -> FileReport:
 
 
 def _expected(located: Located, name: str, path: Path) -> tuple[str, bool, Sum] | None:
-    """The best checksum known of a file: of its unpacked content (then the second is true),
-    of the file as it is downloaded, or as it was fetched."""
+    """The best known checksum of a file: that of its unpacked content (the flag is then true), of
+    the file as downloaded, or of the file as fetched.
+    """
     published = located.layout.checksums.get(name)
     if published:
         return published, path.suffix == ".gz", Sum.PUBLISHED

@@ -1,4 +1,4 @@
-"""Arrays of NumPy's ``.npz`` archives, each whole."""
+"""Reading of NumPy's ``.npz`` archives."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ def read_npz(
     """The arrays ``names`` of an archive, and those of ``optional`` unless it has none of them.
 
     Raises:
-        InputError: no archive, damaged, without one of the arrays, or with something else than
-            numbers in it.
+        InputError: not an archive, damaged, an array is missing, or one is not of numbers.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -53,10 +52,12 @@ def read_npz(
 
 def _read(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
     with archive.open(f"{name}.npy") as file, warnings.catch_warnings():
-        # Headers written by Python 2 are read as well as any.
+        # Headers written by Python 2 are accepted too.
         warnings.simplefilter("ignore")
         array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
-        # NumPy reads as far as the header says. The end must be there: only at the end of a
+        # member is it compared with the archive's checksum.
+        # NumPy reads as far as the header says. Read on to the end of the member, where zipfile
+        # verifies its checksum.
         # member is it compared with the archive's checksum.
         if file.read(1):
             raise damaged(f"{name} of {path} goes on after {array.nbytes} bytes of values")

@@ -1,8 +1,8 @@
-"""Pickled batches of data sets: a dictionary of arrays, numbers, text and lists, read unrun.
+"""Restricted reading of pickled batches: dictionaries of arrays, numbers, text and lists.
 
-A pickle is a program for Python's unpickler. Here it may use only the names that arrays of
-numbers need, and these lead to functions of this module: nothing is imported or called that
-the file could choose. Protocols 1 to 5, of Python 2 and 3.
+A pickle is a program for Python's unpickler. Here it may refer only to the names needed by arrays
+of numbers, and these are mapped to functions of this module; nothing chosen by the file is imported
+or called. Protocols 1 to 5, of Python 2 and 3.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SCALARS = (int, float, str, bytes, bool, type(None), np.ndarray)
 
 
 class _Type:
-    """What ``numpy.dtype(text, align, copy)`` is in a pickle; its state gives the byte order."""
+    """Replaces ``numpy.dtype(text, align, copy)``; its state gives the byte order."""
 
     def __init__(self, text: Any, *_: Any) -> None:
         text = text.decode("latin-1") if isinstance(text, bytes) else str(text)
@@ -43,7 +43,7 @@ class _Type:
 
 
 class _Pending:
-    """What ``_reconstruct(ndarray, (0,), b"b")`` is: an array once its state is there."""
+    """Replaces ``_reconstruct(ndarray, (0,), b"b")``: becomes an array when its state is set."""
 
     array: NDArray[Any] | None = None
 
@@ -57,12 +57,12 @@ class _Pending:
 
 
 def _no_bytes() -> bytes:
-    """What ``bytes()`` is: how Python 3 writes empty bytes in protocol 2."""
+    """Replaces ``bytes()``, by which Python 3 writes empty bytes in protocol 2."""
     return b""
 
 
 def _array(raw: Any, kind: Any, shape: Any, order: Any = "C") -> NDArray[Any]:
-    """A view of the bytes ``raw``; also what ``_frombuffer`` is in protocol 5."""
+    """A view of the bytes ``raw``; also replaces ``_frombuffer`` of protocol 5."""
     if not isinstance(raw, bytes) or not isinstance(kind, _Type):
         raise ValueError("an array has something other than its bytes and type")
     if type(shape) is not tuple or any(type(side) is not int or side < 0 for side in shape):
@@ -73,7 +73,7 @@ def _array(raw: Any, kind: Any, shape: Any, order: Any = "C") -> NDArray[Any]:
 
 
 def _encode(text: str, codec: str) -> bytes:
-    """What ``_codecs.encode`` is: bytes, as Python 3 writes them in protocol 2."""
+    """Replaces ``_codecs.encode``, by which Python 3 writes bytes in protocol 2."""
     if codec not in ("latin1", "latin-1"):
         raise ValueError("text is taken as bytes by another codec")
     return text.encode("latin-1")
@@ -90,11 +90,11 @@ _KNOWN: dict[tuple[str, str], Any] = {
 """What the names that arrays of numbers need lead to."""
 
 
-# The one in Python: that in C makes room for as many values as a damaged number says.
+# The Python implementation: that in C allocates as many values as a damaged number says.
 class _DataUnpickler(pickle._Unpickler):
     """Python's unpickler, restricted to the names that data need."""
 
-    # Bytes are read; room for a bytearray is made beforehand, however long it is said to be.
+    # Read as bytes: the original allocates a bytearray of whatever length the file declares.
     dispatch: ClassVar[dict[int, Any]] = {
         **pickle._Unpickler.dispatch,
         pickle.BYTEARRAY8[0]: pickle._Unpickler.dispatch[pickle.BINBYTES8[0]],
@@ -108,24 +108,24 @@ class _DataUnpickler(pickle._Unpickler):
 
 
 def read_pickle(path: Path) -> dict[str, Any]:
-    """The dictionary that a pickle holds, by text keys.
+    """The dictionary of a pickle, with keys as text.
 
     Values are arrays (read-only), numbers, text, bytes and lists of these.
 
     Raises:
-        InputError: unreadable, too large, cut off, not a dictionary, or with anything in it
-            that is not data.
+        InputError: unreadable, too large, truncated, not a dictionary, or with contents other than
+            data.
     """
     file = io.BytesIO(read_bounded(path.resolve(), MAX_BYTES))
     try:
-        # latin-1: strings of Python 2 hold bytes.
+        # latin-1: strings of Python 2 are bytes.
         found = _DataUnpickler(file, encoding="latin-1").load()
         if file.read(1):
             raise ValueError(f"it goes on after its end, at byte {file.tell() - 1}")
         if type(found) is not dict:
             raise ValueError(f"it holds a {type(found).__name__}, not a dictionary")
         return {_key(key): _value(value) for key, value in found.items()}
-    except Exception as error:  # Bytes that are no pickle fail in every way there is.
+    except Exception as error:  # bytes that are not a pickle may raise anything
         fault = "it ends too early" if isinstance(error, EOFError) else error
         raise InputError(
             f"{path} cannot be read as a pickle of data: {fault}",

@@ -1,4 +1,4 @@
-"""The data sets that come as files of their own, and where these are below the data directory.
+"""The data sets that are distributed as files of their own, and their paths in the data directory.
 
 Plain data and paths; nothing is read.
 """
@@ -22,7 +22,7 @@ CATALOGUE: Mapping[str, DataFiles] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Located:
-    """The files of one layout, by the names that the catalogue gives them."""
+    """The files of one layout, by their names in the catalogue."""
 
     known: DataFiles
     layout: Layout
@@ -42,7 +42,7 @@ class Located:
 
 
 def locate(known: DataFiles, data_dir: Path | None) -> Located:
-    """All files of the data set, in the first layout of which there is any.
+    """All files of the data set, in the first layout with at least one existing file.
 
     Raises:
         InputError: no data directory; no file of any layout; some files of a layout missing.
@@ -64,7 +64,7 @@ def locate(known: DataFiles, data_dir: Path | None) -> Located:
 
 
 def find(layout: Layout, data_dir: Path) -> dict[str, Path]:
-    """Those files of a layout that are there."""
+    """The existing files of a layout."""
     found = {}
     for name in layout.files:
         candidates = (name, f"{name}.gz") if layout.form is Form.IDX else (name,)
@@ -86,7 +86,7 @@ def _missing(known: DataFiles, layout: Layout, name: str, data_dir: Path) -> Inp
 
 
 def how_to_get(known: DataFiles, data_dir: Path) -> str:
-    """One sentence: the command that fetches the data set, and what to put where by hand."""
+    """One sentence: the command that fetches the data set, or the files to copy by hand."""
     by_hand = f"put {_wanted(known)}".replace(" DIR", f" {data_dir}")
     if known.downloads:
         return f"`ffebm data fetch {known.name} --data-dir {data_dir}` gets it, or {by_hand}"
@@ -94,7 +94,7 @@ def how_to_get(known: DataFiles, data_dir: Path) -> str:
 
 
 def _wanted(known: DataFiles) -> str:
-    """The files of every layout and the folder for them, ``DIR`` being the data directory."""
+    """The files and the folder of every layout, with ``DIR`` for the data directory."""
     return "; or ".join(
         f"{', '.join(_ends(layout.files))} ({layout.form}) into DIR/{layout.folder}"
         for layout in known.layouts
@@ -102,5 +102,5 @@ def _wanted(known: DataFiles) -> str:
 
 
 def _ends(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Long runs of names by their first and the last two."""
+    """Abbreviate long lists of names to the first and the last two."""
     return names if len(names) <= 4 else (names[0], "...", *names[-2:])

@@ -1,4 +1,4 @@
-"""A data set as its files hold it, before it is compared with a spec."""
+"""A data set as read from its files, before it is compared with a spec."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ AT_ONCE = 1 << 22
 
 @dataclass(frozen=True)
 class Split:
-    """Samples and targets of one split, with the names that messages call them by.
+    """Samples and targets of one split, and their names in messages.
 
-    ``inputs`` has an array for each input of a network, in its order, and ``names`` theirs.
+    ``inputs`` has one array per input of a network, in its order, and ``names`` their names.
     """
 
     inputs: tuple[Array, ...]
@@ -36,12 +36,12 @@ class Split:
 
 @dataclass(frozen=True)
 class Raw:
-    """A data set as found.
+    """A data set as read.
 
     Attributes:
-        test: None where the data set has no test set.
-        files: names of the files it came from.
-        sha256: its fingerprint where that was just computed, else empty.
+        test: None if the data set has no test set.
+        files: names of the files that were read.
+        sha256: its fingerprint if already computed, else empty.
     """
 
     train: Split
@@ -53,7 +53,7 @@ class Raw:
 def read_data(
     name: str, arguments: Arguments, data_dir: Path | None, inputs: Sequence[str] = ("x",)
 ) -> Raw:
-    """The data set ``name`` with the arguments that the spec gives it, for inputs of these names.
+    """The data set ``name`` with the arguments of the spec, for inputs of these names.
 
     Raises:
         InputError: missing or damaged files; the message says which, where and what to do.
@@ -69,7 +69,7 @@ def read_data(
 
 
 def fingerprint(arrays: Iterable[Array]) -> str:
-    """SHA-256 over types, shapes and bytes of all arrays: equal for equal data."""
+    """SHA-256 over the types, shapes and bytes of all arrays."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -85,10 +85,10 @@ def _chunks(array: Array) -> Iterator[memoryview]:
 
 
 def check_counts(split: Split) -> None:
-    """One target for each sample of every input.
+    """Check that there is one target per sample of every input.
 
     Raises:
-        InputError: more of one than of the other.
+        InputError: the numbers differ.
     """
     for x, name in zip(split.inputs, split.names, strict=True):
         if len(x) != len(split.y):
@@ -99,5 +99,5 @@ def check_counts(split: Split) -> None:
 
 
 def damaged(message: str) -> InputError:
-    """A file is not what its name says."""
+    """An error for a file whose content does not match its name."""
     return InputError(message, help="fetch the file again; it may be damaged")
