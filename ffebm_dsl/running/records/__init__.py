@@ -1,4 +1,4 @@
-"""The run record: its schema, its form in memory, and HDF5 files written in one rename."""
+"""The run record: its schema, its form in memory, and its HDF5 files, written atomically."""
 
 from ffebm_dsl.running.records.reader import read
 from ffebm_dsl.running.records.record import Record, RecordTable

@@ -14,7 +14,7 @@ from ffebm_dsl.running.records.record_schema import (
 
 
 def tables() -> str:
-    """Every attribute, group and dataset of the schema."""
+    """Tables of every attribute, group and dataset of the schema."""
     parts = [
         _attributes("Attributes of `/`", ROOT_ATTRIBUTES),
         _attributes("Attributes of `/run`", RUN_ATTRIBUTES),

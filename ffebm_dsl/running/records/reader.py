@@ -1,4 +1,4 @@
-"""HDF5 to records: everything is validated before it is believed."""
+"""Reading of records from HDF5, with validation of everything read."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ OPTIONAL = (
 def read(path: AnyPath) -> Record:
     """Read a record of format ``ffebm-log`` 1.x.
 
-    The checksum over the whole file is compared before HDF5 looks at it.
+    The checksum of the whole file is verified before HDF5 opens it.
 
     Raises:
-        InputError: no such file, no HDF5, another format or version, a checksum that is
-            missing or does not fit, or content that the schema does not allow (missing or
-            unequally long datasets, wrong types, links, steps that do not increase).
+        InputError: no such file, not HDF5, another format or version, a missing or wrong checksum,
+            or content that the schema does not allow (datasets that are missing or differ in
+            length, wrong types, links, steps that do not increase).
     """
     path = Path(path)
     if not path.is_file():
@@ -95,7 +95,7 @@ def _record(file: h5py.File) -> Record:
 
 
 def _text(node: Any, name: str) -> str:
-    """An attribute that is a text; "" where there is none."""
+    """An attribute that is a text; "" if absent."""
     value = node.attrs.get(name)
     return value if isinstance(value, str) else ""
 
@@ -105,7 +105,7 @@ def _place(group: Group, field: Field) -> str:
 
 
 def _arrays(run: h5py.Group, group: Group) -> dict[str, NDArray[Any]]:
-    """Those fields of a group that are there, texts as arrays of Python strings."""
+    """The fields of a group that are present, with texts as arrays of Python strings."""
     node = own_member(run, group.name)
     if node is None:
         return {}

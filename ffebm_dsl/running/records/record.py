@@ -1,4 +1,4 @@
-"""A run's record in memory: what was set once, and tables that grow row by row."""
+"""A run's record in memory: constants, and tables that grow row by row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEP_GROUPS = tuple(group for group in GROUPS if group.rows == "step")
 
 
 def numpy_dtype(dtype: str) -> np.dtype[Any]:
-    """NumPy's type for a type of the schema; text is held as Python strings."""
+    """NumPy's type for a type of the schema; texts are Python strings."""
     return np.dtype(object) if dtype == "str" else np.dtype(DTYPES[dtype])
 
 
@@ -36,7 +36,7 @@ class Column:
         if self.length == len(self._values):
             spare = np.empty((max(64, self.length), *row.shape), self._values.dtype)
             self._values = np.concatenate([self._values, spare])
-        self._values[self.length] = row[()]  # [()]: text out of its 0-d array
+        self._values[self.length] = row[()]  # [()] takes a text out of its 0-d array
         self.length += 1
 
     def extend(self, values: Array) -> None:
@@ -55,8 +55,8 @@ class Column:
 class RecordTable:
     """One group of the record: constants by name, and columns of equal length.
 
-    ``constants`` must hold every field of the group that does not grow; the lengths of
-    one-dimensional ones fix the widths of the columns.
+    ``constants`` must contain every field of the group that does not grow; the lengths of
+    one-dimensional ones are the widths of the columns.
     """
 
     def __init__(self, group: Group, constants: Mapping[str, ArrayLike]) -> None:
@@ -78,11 +78,11 @@ class RecordTable:
         return next((column.length for column in self._columns.values()), 0)
 
     def __getitem__(self, name: str) -> Array:
-        """The values of a field: a column's rows so far, or a constant."""
+        """The values of a field: the rows of a column so far, or a constant."""
         return self.constants[name] if name in self.constants else self._columns[name].values
 
     def append(self, row: Mapping[str, ArrayLike]) -> None:
-        """Add one row, which must name exactly the group's columns."""
+        """Add one row, with exactly the columns of the group."""
         if row.keys() != self._columns.keys():
             wrong = sorted(row.keys() ^ self._columns.keys())
             raise ValueError(f"row of {self.group.name} differs from the schema in {wrong}")
@@ -90,7 +90,7 @@ class RecordTable:
             column.append(row[name])
 
     def extend(self, columns: Mapping[str, Array]) -> None:
-        """Add many rows: equally long arrays, one for each of the group's columns."""
+        """Add many rows: arrays of equal length, one per column of the group."""
         for name, column in self._columns.items():
             column.extend(columns[name])
 
@@ -103,7 +103,7 @@ class RecordTable:
 
 @dataclass
 class Record:
-    """A whole record. ``attributes`` are those of ``/run``; tables go by group name."""
+    """A whole record. ``attributes`` are those of ``/run``; ``tables`` are by group name."""
 
     attributes: dict[str, str]
     tables: dict[str, RecordTable] = field(default_factory=dict)
@@ -112,13 +112,13 @@ class Record:
         return self.tables[group]
 
     def add(self, group: Group, constants: Mapping[str, ArrayLike] | None = None) -> None:
-        """Add a group of the schema with what is set once in it."""
+        """Add a group of the schema with its constants."""
         self.tables[group.name] = RecordTable(group, constants or {})
 
     def cut(self, step: int, *, evaluated: int) -> None:
-        """Drop what lies after a checkpoint: steps after ``step``, evaluations after ``evaluated``.
+        """Drop what follows a checkpoint: steps after ``step``, evaluations after ``evaluated``.
 
-        Events and segments stay: they tell what happened, also what was undone.
+        Events and segments are kept, as a log that includes what was undone.
         """
         for group in STEP_GROUPS:
             if group.name in self.tables:

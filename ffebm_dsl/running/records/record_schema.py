@@ -1,7 +1,7 @@
 """The schema ``ffebm-log 1.4`` as data.
 
-The writer, the reader's checks and the tables of ``docs/record.md`` all come from here.
-A dataset named like one of its group's dimensions is that dimension's scale.
+The writer, the checks of the reader and the tables of ``docs/record.md`` are derived from it. A
+dataset named like one of its group's dimensions is the scale of that dimension.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ DTYPES = MappingProxyType(
 class Field:
     """One dataset: its name, type (a key of ``DTYPES``), dimensions, units and meaning.
 
-    ``absent`` is its value throughout where a record of an earlier version does not have it; None:
-    every record has it.
+    ``absent`` is its value in records of earlier versions that do not have it; None if every record
+    has it.
     """
 
     name: str
@@ -69,8 +69,8 @@ class Field:
 class Group:
     """One group below ``/run``.
 
-    ``rows`` is the dimension that grows while a run goes on ("" where none does): every
-    field that has it as its first dimension is a column. The other fields are set once.
+    ``rows`` is the dimension that grows during a run ("" if none does): every field with it as
+    first dimension is a column. The other fields are set once.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Records to HDF5: the file's image is built in memory and published in one rename.
+"""Writing of records to HDF5: the file is built in memory and published atomically.
 
-HDF5 files that are written in place do not survive a kill or a full disk, so no HDF5
-call here touches the file system.
+HDF5 files that are written in place do not survive a kill or a full disk, so no HDF5 call here
+accesses the file system.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _SCALAR = h5py.h5s.create(h5py.h5s.SCALAR)
 
 
 def write(record: Record, path: AnyPath) -> None:
-    """Publish ``record`` at ``path``, replacing what stood there.
+    """Publish ``record`` at ``path``, replacing an existing file.
 
     Raises:
-        StorageError: the file could not be written; what stood there is untouched.
+        StorageError: the file could not be written; an existing one is unchanged.
     """
     publish(Path(path), image(record))
 
 
 def image(record: Record) -> bytes:
-    """The bytes of the HDF5 file that holds ``record``."""
+    """The bytes of the HDF5 file of ``record``."""
     with h5py.File(
         "image", "w", driver="core", backing_store=False, libver=("v110", "v110")
     ) as file:
@@ -50,7 +50,7 @@ def image(record: Record) -> bytes:
 
 
 def utc_now() -> str:
-    """The present time in UTC, ISO 8601, to the second."""
+    """The current time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -74,7 +74,7 @@ def _write_file(file: h5py.File, record: Record) -> None:
 
 def _describe(node: h5py.HLObject, **texts: str) -> None:
     """Set attributes of a new node."""
-    # A record has 150 of them: through ``node.attrs`` they would take a third of a save.
+    # The low-level API: through ``node.attrs`` the 150 of a record would take a third of a save.
     for name, text in texts.items():
         attribute = h5py.h5a.create(node.id, name.encode(), _TEXT, _SCALAR)
         attribute.write(np.array(text, object))
@@ -112,14 +112,14 @@ def _write_field(node: h5py.Group, group: Group, field: Field, table: RecordTabl
             dtype=dtype,
             chunks=_chunks(values),
             maxshape=(None, *values.shape[1:]) if grows or not values.size else values.shape,
-            fletcher32=field.dtype != "str",  # HDF5 takes no filter on text
+            fletcher32=field.dtype != "str",  # HDF5 has no filters for text
         )
     _describe(dataset, units=field.units, long_name=field.long_name)
     return dataset
 
 
 def _chunks(values: Array) -> tuple[int, ...]:
-    """Whole rows, as many as fit ``CHUNK_BYTES``; HDF5 wants no side of a chunk to be 0."""
+    """The shape of a chunk: as many whole rows as fit into ``CHUNK_BYTES``, at least one."""
     width = tuple(max(side, 1) for side in values.shape[1:])
     row_bytes = values.itemsize * int(np.prod(width))
     return (max(1, min(len(values), CHUNK_BYTES // row_bytes)), *width)
