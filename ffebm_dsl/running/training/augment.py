@@ -1,7 +1,7 @@
-"""Augmentation of whole batches, each sample by its own key.
+"""Augmentation of whole batches, each sample with its own random key.
 
-What a sample is mixed with is drawn by its key too, from the whole training set. So it is the
-same in a run that is resumed, and with a batch in several processes.
+The partner of a mixed sample is drawn by its key too, from the whole training set, so that it
+depends neither on resumption nor on the number of processes that share a batch.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def augment(
     seed: int,
     epoch: int,
 ) -> Inputs:
-    """All augmentations in order, on inputs (B, ...) of the samples ``indices`` (B,).
+    """Apply all augmentations in order to inputs (B, ...) of the samples ``indices`` (B,).
 
-    What is for images changes every input (B, C, H, W), and all of a sample by the same numbers,
-    so that views of one scene stay together. One that mixes samples is left out: it comes last,
-    in :func:`mix`.
+    Image augmentations apply to every input (B, C, H, W), and to all inputs of a sample with the
+    same random numbers, so that views of one scene stay consistent. An augmentation that mixes
+    samples is left to :func:`mix`, which comes last.
     """
     first = 0
     for call in augmentations:
@@ -49,14 +49,14 @@ def augment(
 
 
 def mixes(augmentations: Sequence[CallIR]) -> bool:
-    """Whether the last augmentation mixes samples; none before it does."""
+    """Whether the last augmentation, the only one that may do so, mixes samples."""
     return bool(augmentations) and AUGMENTATIONS[augmentations[-1].name].mix is not None
 
 
 def partners(
     rows: NDArray[np.int64], indices: NDArray[np.int64], *, seed: int, epoch: int
 ) -> NDArray[np.int64]:
-    """What the samples ``indices`` (B,) are mixed with: any of the training set's ``rows``."""
+    """Partners for mixing the samples ``indices`` (B,), from ``rows`` of the training set."""
     drawn = keyed.uniform(keyed.Purpose.PARTNER, seed, epoch, indices)
     return rows[(drawn * len(rows)).astype(np.int64)]
 
@@ -73,7 +73,7 @@ def mix(
 ) -> tuple[Inputs, Tensor]:
     """Normalised inputs and targets of ``indices`` (B,), mixed with ``others``.
 
-    All inputs of a sample are mixed by the same numbers. Labels (B,) become vectors
+    All inputs of a sample are mixed with the same random numbers. Labels (B,) become vectors
     (B, ``classes``).
     """
     call = augmentations[-1]
@@ -86,7 +86,7 @@ def mix(
         for x, other in zip(own[0], others[0], strict=True)
     ]
     inputs = tuple(x for x, _ in mixed)
-    # The checker sees to it that this is the share of every input.
+    # The checker ensures that all inputs have the same share.
     share = mixed[0][1]
     mine, theirs = (_vectors(y, classes).to(inputs[0].dtype) for _, y in (own, others))
     return inputs, theirs + share[:, None] * (mine - theirs)
@@ -95,7 +95,7 @@ def mix(
 def _drawn(
     indices: NDArray[np.int64], first: int, count: int, seed: int, epoch: int
 ) -> NDArray[np.float64]:
-    """Numbers ``first`` to ``first + count - 1`` of each sample (B, ``count``)."""
+    """Random numbers ``first`` to ``first + count - 1`` of each sample, (B, ``count``)."""
     number = np.arange(first, first + count)
     return keyed.uniform(keyed.Purpose.AUGMENTATION, seed, epoch, indices[:, None], number[None, :])
 

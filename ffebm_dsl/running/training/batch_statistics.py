@@ -1,7 +1,7 @@
-"""Batch-norm statistics of the weights as they are, for evaluations.
+"""Batch-norm statistics of the current weights, for evaluations.
 
-Those that training keeps move by ``momentum`` once a step, and lag behind the weights. They are
-therefore taken anew over some batches (Wu and Johnson, arXiv 2105.07576, section 3).
+The running statistics of training move by ``momentum`` once per step and lag behind the weights.
+They are therefore estimated again over some batches (Wu and Johnson, arXiv 2105.07576, section 3).
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ def estimate_statistics(
 ) -> None:
     """Set the running statistics of every batch norm to means over the first ``batches``.
 
-    All else is as in an evaluation: samples are not augmented, nothing is dropped, a device keeps
-    its ranges. No step of training sees these statistics, so a run may stop, and take them, at
-    any time. A batch that gives numbers that are not finite does not count.
+    Otherwise as in an evaluation: no augmentation, no dropout, fixed converter ranges of devices.
+    Training steps do not use these statistics, so a run may be stopped, and they may be estimated,
+    at any time. Batches with results that are not finite are ignored.
 
     Args:
-        network: comes back in the mode that it was in.
+        network: its mode is restored.
         data: the training set.
-        batches: indices into its arrays, as training takes them.
-        cancelled: asked before every batch; if true, the means are over those until then.
+        batches: indices into its arrays, as in training.
+        cancelled: called before every batch; if true, the means are over the batches so far.
         world: the processes that share each batch.
     """
     norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
@@ -67,7 +67,7 @@ def estimate_statistics(
                     norm.train()
                     norm.momentum = len(indices) / (seen + len(indices))
                 rows = indices[part.first : part.first + part.count]
-                # A process without a sample takes one all the same, as in training.
+                # A process without a sample of its own takes one anyway, as in training.
                 inputs, y = data.batch(rows if len(rows) else indices[:1])
                 forward = partial(network, *inputs, y, settings=settings)
                 seen += len(indices) if _moved(forward, norms) else 0
@@ -79,7 +79,7 @@ def estimate_statistics(
 
 
 def _settings(network: HybridNetwork, norms: Sequence[_BatchNorm]) -> dict[str, BlockSettings]:
-    """Those of the blocks, without sweeps where no batch norm sees what they lead to."""
+    """Settings of the blocks, without sweeps where no batch norm depends on the result."""
     settings = network.settings()
     behind = [m for readout in network.readouts() for m in readout.modules()]
     for stage in reversed(list(network.stages)):
@@ -100,7 +100,7 @@ def _moved(forward: Callable[[], object], norms: Sequence[_BatchNorm]) -> bool:
     finite = all(bool(buffer.isfinite().all()) for buffer in after)
     for norm, kept in zip(norms, before, strict=True):
         for name, buffer in norm.named_buffers():
-            # How many batches training has seen stays what it is.
+            # The count of training batches is not changed.
             if not finite or name == "num_batches_tracked":
                 buffer.copy_(kept[name])
     return finite

@@ -1,9 +1,8 @@
-"""Checkpoints: everything from which a run goes on, as verified files.
+"""Checkpoints: the complete state from which a run continues, as verified files.
 
-``ckpt/step-00000042.safetensors`` holds one: tensors in the format of that name, in which no code
-can be, and in its metadata all the rest as JSON, with a checksum of the whole file
-(``running.seal``). What is read is checked before anything is made of it: the checksum, then
-names, types and ranges.
+A checkpoint is one file ``ckpt/step-00000042.safetensors``: tensors in the safetensors format,
+which cannot contain code, and everything else as JSON in its metadata, with a checksum of the whole
+file (``running.seal``). The checksum, then names, types and ranges are verified before use.
 """
 
 from __future__ import annotations
@@ -50,16 +49,16 @@ Warn = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Position:
-    """How far training has come.
+    """The progress of training.
 
     Attributes:
-        epoch: whole epochs done, their evaluation included.
-        step_in_epoch: steps done of the next one.
-        step: steps done in all.
-        evaluated: step of the last evaluation that the plan asks for; -1: none yet.
+        epoch: completed epochs, including their evaluation.
+        step_in_epoch: completed steps of the next epoch.
+        step: completed steps in total.
+        evaluated: step of the last scheduled evaluation; -1 before the first.
         seconds: time spent in training.
-        skipped: batches left out of this epoch because their numbers went wrong.
-        diagnose_at: the step whose gradient is diagnosed next, where that is left to ffebm.
+        skipped: batches of this epoch that were skipped because of bad numbers.
+        diagnose_at: step of the next gradient diagnosis, if ffebm chooses it.
     """
 
     epoch: int = FIRST_EPOCH
@@ -81,7 +80,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Best:
-    """The best evaluation so far: step, and a score of which more is better.
+    """The best evaluation so far: its step, and a score to be maximised.
 
     ``waited`` counts the evaluations since.
     """
@@ -98,7 +97,7 @@ class Best:
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """What makes two runs the same computation. A resumed run must agree in all of it."""
+    """What determines the computation of a run. A resumed run must agree in all of it."""
 
     spec_sha256: str
     overrides: dict[str, str]
@@ -113,13 +112,13 @@ class RunIdentity:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where and how a run works, which changes nothing that it computes.
+    """Settings that do not change what a run computes.
 
     Attributes:
         device, threads: what computes. A change may change the last bits of the results.
-        data_dir: where data sets are; "" where none is needed.
-        keep: how many of the newest checkpoints are kept.
-        save_every: seconds of training after which the run is saved inside an epoch too.
+        data_dir: the folder of data sets; "" if none is needed.
+        keep: number of the newest checkpoints that are kept.
+        save_every: seconds of training after which the run is also saved within an epoch.
     """
 
     device: str
@@ -140,10 +139,10 @@ OptimizerState = dict[str, dict[str, Tensor]]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything from which a run goes on.
+    """The complete state from which a run continues.
 
-    Random numbers are functions of seed and step (``keyed``), and the learning rate of the
-    epoch, so neither has a state to keep.
+    Random numbers are functions of seed and step (``keyed``), and the learning rate is one of the
+    epoch, so neither has a state of its own.
     """
 
     run_id: str
@@ -165,7 +164,7 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write a checkpoint, then delete those that are neither the best nor the ``keep`` newest.
 
     Raises:
-        StorageError: it could not be written; the earlier ones are untouched.
+        StorageError: it could not be written; the earlier ones are unchanged.
     """
     step = checkpoint.position.step
     path = path_of(folder, step)
@@ -181,10 +180,10 @@ def steps(folder: Path) -> list[int]:
 
 
 def newest(folder: Path, warn: Warn) -> tuple[Path, Checkpoint]:
-    """The newest checkpoint that verifies; ``warn`` is told of each that does not.
+    """The newest valid checkpoint; ``warn`` is called for each invalid one.
 
     Raises:
-        InputError: none does.
+        InputError: there is no valid checkpoint.
     """
     for step in steps(folder):
         path = path_of(folder, step)
@@ -209,7 +208,7 @@ def load(path: Path) -> Checkpoint:
 
 
 def to_bytes(checkpoint: Checkpoint) -> bytes:
-    """A checkpoint as the content of its file."""
+    """The content of a checkpoint's file."""
     values = {
         field.name: getattr(checkpoint, field.name)
         for field in fields(checkpoint)
@@ -231,10 +230,10 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
 
 
 def from_bytes(content: bytes, path: Path) -> Checkpoint:
-    """The checkpoint that the file at ``path`` holds.
+    """The checkpoint in ``content``, read from ``path``.
 
     Raises:
-        InputError: the bytes are damaged, something else, or of another version.
+        InputError: damaged, not a checkpoint, or of another version.
     """
     if not seal.fits(content):
         raise InputError(
@@ -251,7 +250,7 @@ def from_bytes(content: bytes, path: Path) -> Checkpoint:
 
 
 def _prune(folder: Path, step: int, keep: int, best: int) -> None:
-    """Delete what is too old, and what comes after ``step``: the run went back behind it."""
+    """Delete old checkpoints, and those after ``step``, to which the run was rolled back."""
     there = steps(folder)
     kept = {*[other for other in there if other <= step][:keep], best}
     with storing(folder):
@@ -290,7 +289,7 @@ def _checkpoint(content: bytes) -> Checkpoint:
 
 
 def _record(kind: type[T], values: Any) -> T:
-    """A dataclass from plain values, each of the type that its field declares."""
+    """A dataclass from plain values, each checked against the type of its field."""
     types = get_type_hints(kind)
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     if _of(dict, values).keys() != set(names):
@@ -307,7 +306,7 @@ def _of(kind: type[T], value: Any) -> T:
 
 
 def _of_types(value: Any, *kinds: type) -> dict[str, Any]:
-    """A dict from texts to values of these types."""
+    """A dict with text keys and values of these types."""
     for key, entry in _of(dict, value).items():
         _of(str, key)
         if type(entry) not in kinds:

@@ -1,9 +1,9 @@
-"""A world of several processes, over torch.distributed.
+"""Training in several processes, with torch.distributed.
 
-Numbers, texts and files go over gloo between processors; gradients and the sums of batch
-norm over NCCL where each process has a GPU of its own. When a process dies, the kernel
-closes its connections, and gloo tells the others at once. NCCL does not, so what goes over
-it is always preceded by a meeting over gloo, and waited for at most :data:`GPU_WAIT`.
+Numbers, texts and files are exchanged over gloo on the CPU; gradients and the sums of batch norm
+over NCCL if each process has a GPU of its own. When a process dies, the kernel closes its
+connections, and gloo reports it to the others immediately. NCCL does not, so each of its
+operations is preceded by a synchronisation over gloo, and has a timeout of :data:`GPU_WAIT`.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ _KINDS: dict[int, type[FfebmError]] = {
 
 @contextmanager
 def joined(environment: Mapping[str, str] | None = None) -> Iterator[World]:
-    """The world that the environment describes, as torchrun sets it; alone without.
+    """The world described by the environment variables of torchrun; a single process without them.
 
     Raises:
-        InputError: the variables are incomplete or wrong, or the others did not come.
+        InputError: the variables are incomplete or wrong, or the other processes did not join.
         PeerLost: another process has ended, or cannot be reached any more.
     """
     variables = os.environ if environment is None else environment
@@ -66,7 +66,7 @@ def joined(environment: Mapping[str, str] | None = None) -> Iterator[World]:
     world = _meet(variables)
     try:
         yield world
-        world.any(False)  # Nobody leaves before all have heard what they wait for.
+        world.any(False)  # wait until all processes have received their last message
     except RuntimeError as error:
         if is_loss(error):
             raise _lost(world) from error
@@ -76,9 +76,9 @@ def joined(environment: Mapping[str, str] | None = None) -> Iterator[World]:
 
 
 def _refuse_tasks(variables: Mapping[str, str]) -> None:
-    """Several tasks of a launcher that do not know of each other would each train everything.
+    """Refuse several unconnected tasks of a launcher, each of which would train everything.
 
-    In a batch script SLURM_NTASKS is set too, where one process runs: it says nothing.
+    SLURM_NTASKS alone is no evidence: batch scripts of a single process have it too.
     """
     for name in ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"):
         count = variables.get(name, "")
@@ -213,7 +213,7 @@ class Processes(World):
             raise _KINDS.get(code, InputError)(f"process {rank}: {message}", help=help)
 
     def _group(self, device: torch.device) -> dist.ProcessGroup:
-        """Who exchanges gradients: over NCCL only if each process has a GPU of its own."""
+        """The group that exchanges gradients: NCCL only if each process has a GPU of its own."""
         own = f"{os.uname().nodename} {device}" if device.type == "cuda" else ""
         places = self.all_gather(own)
         if "" not in places and len(set(places)) == self.size:
@@ -226,7 +226,7 @@ class Processes(World):
 
 @contextmanager
 def _reaching(world: World) -> Iterator[None]:
-    """Turn what torch says of a broken connection into a message."""
+    """Turn torch's errors about broken connections into a message."""
     try:
         yield
     except RuntimeError as error:
@@ -238,7 +238,7 @@ def _reaching(world: World) -> Iterator[None]:
 def is_loss(error: RuntimeError) -> bool:
     """Whether torch failed because another process could not be reached.
 
-    Gloo raises a plain RuntimeError, also for what is a fault of ours, such as sizes that differ.
+    Gloo raises a plain RuntimeError, also for errors of the caller such as unequal sizes.
     """
     text = str(error).lower()
     return isinstance(error, dist.DistError) or any(sign in text for sign in SIGNS_OF_LOSS)

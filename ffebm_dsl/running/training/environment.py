@@ -1,4 +1,4 @@
-"""What a run's numbers depend on besides spec, data and seed: program versions and machine."""
+"""Versions and hardware that affect a run's numbers besides spec, data and seed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KERNEL_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
 
 
 def environment(device: torch.device) -> Environment:
-    """The facts that decide whether two processes compute the same bits."""
+    """The properties that decide whether two processes compute the same bits."""
     facts: Environment = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -37,14 +37,14 @@ def environment(device: torch.device) -> Environment:
 
 
 def seed_generators(seed: int, device: torch.device) -> None:
-    """``torch.manual_seed`` without the half millisecond that it spends on other devices."""
+    """``torch.manual_seed`` without the half millisecond that it takes for other devices."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed_all(seed)
 
 
 def packages() -> list[str]:
-    """The versions in use, as ``name==version``."""
+    """The installed versions, as ``name==version``."""
     versions = {
         "ffebm": __version__,
         "torch": torch.__version__,
@@ -59,16 +59,16 @@ def device_name(device: torch.device) -> str:
 
 
 def choose_device(name: str) -> torch.device:
-    """A device by name: ``auto`` (CUDA where there is one), ``cpu``, ``cuda``, ``cuda:1``.
+    """A device by name: ``auto`` (CUDA if available), ``cpu``, ``cuda``, ``cuda:1``.
 
-    Turns PyTorch's TF32 off for the whole process where a CUDA device is chosen.
+    Choosing a CUDA device disables PyTorch's TF32 for the whole process.
 
     Raises:
-        InputError: no such device here.
+        InputError: the device is not available.
     """
     device = _device_by_name(name)
     if device.type == "cuda":
-        # PyTorch lets convolutions round float32 to TF32, whose 2^-11 hides small nudges.
+        # PyTorch may round float32 convolutions to TF32, whose 2^-11 hides small nudges.
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
     return device

@@ -1,4 +1,4 @@
-"""The trained network of a run, and its evaluation, from the run directory alone."""
+"""The trained network of a run and its evaluation, from the run directory alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ffebm_dsl.running.training.restoring import restore_network
 
 @dataclass(frozen=True)
 class EvaluatedCheckpoint:
-    """A result with the checkpoint that it is of."""
+    """An evaluation and its checkpoint."""
 
     path: Path
     step: int
@@ -46,15 +46,15 @@ def evaluate_run(
     Args:
         run: a run directory.
         which: ``last``, ``best``, or the path of a checkpoint.
-        options: data directory, device and threads, where they are not to be the run's.
-        batch: samples at once; None for the batch size of training.
-        on: ``validation`` or ``test``; None for the test set where there is one.
-        warn: hears of checkpoints that do not verify, and of data that differ.
-        other: hardware to be on, in the place of that of training.
+        options: data directory, device and threads, if different from the run's.
+        batch: samples per batch; None for the batch size of training.
+        on: ``validation`` or ``test``; None for the test set if there is one.
+        warn: called for invalid checkpoints, and for data that differ.
+        other: hardware that replaces that of training.
 
     Raises:
-        InputError: no such run or checkpoint, a checksum or a spec that does not fit, or
-            data that are missing or unfit, or have no such set.
+        InputError: no such run or checkpoint, a wrong checksum or spec, or data that are missing or
+            unsuitable, or have no such set.
     """
     path, found, compiled = _opened(Path(run), which, warn)
     if other is not None and other.changes:
@@ -78,12 +78,12 @@ def evaluate_run(
 def network_of_run(
     run: AnyPath, which: str, device: str | torch.device, warn: checkpoints.Warn
 ) -> tuple[HybridNetwork, SpecIR]:
-    """The network of ``run`` as a checkpoint has it, in the run's dtype, and its spec.
+    """The network of ``run`` with the weights of a checkpoint, in the run's dtype, and its spec.
 
     ``which`` and ``warn`` are as in :func:`evaluate_run`. No data are read.
 
     Raises:
-        InputError: no such run, no checkpoint, or a checksum or a spec that does not fit.
+        InputError: no such run, no checkpoint, or a wrong checksum or spec.
     """
     path, found, compiled = _opened(Path(run), which, warn)
     dtype = choose_dtype(found.identity.dtype)
@@ -93,7 +93,7 @@ def network_of_run(
 
 
 def _opened(run: Path, which: str, warn: checkpoints.Warn) -> tuple[Path, Checkpoint, Compiled]:
-    """A checkpoint, under its path, and the spec that it was trained with."""
+    """A checkpoint with its path, and the spec that it was trained with."""
     directory = open_run(run)
     path, found = _choose(directory, which, warn)
     source = read_source(directory.spec)

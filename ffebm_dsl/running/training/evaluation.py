@@ -1,4 +1,4 @@
-"""How well a network does on a data set."""
+"""Evaluation of a network on a data set."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Evaluation:
     """Means over a data set.
 
     Attributes:
-        on: which set, ``validation`` or ``test``.
-        samples: how many samples.
+        on: the set, ``validation`` or ``test``.
+        samples: number of samples.
         loss: mean loss.
-        top1: part whose label has the largest output; NaN for vector targets.
-        top5: part whose label is among the five largest; NaN with fewer classes than five.
+        top1: fraction of samples whose label has the largest output; NaN for vector targets.
+        top5: fraction whose label is among the five largest; NaN with fewer classes than five.
         sweeps: mean sweeps of each block's free phase.
-        quantities: means of what the blocks' energies measure, by ``block.name``.
+        quantities: means of the quantities measured by the blocks' energies, by ``block.name``.
     """
 
     on: str
@@ -42,7 +42,7 @@ class Evaluation:
 
 
 def never() -> bool:
-    """No one asks for the evaluation to end."""
+    """The default of ``cancelled``: always False."""
     return False
 
 
@@ -54,11 +54,11 @@ def evaluate(
     cancelled: Callable[[], bool] = never,
     world: World = ALONE,
 ) -> Evaluation | None:
-    """Evaluate on every sample of ``data``; None if ``cancelled`` said so between batches.
+    """Evaluate on every sample of ``data``; None if ``cancelled`` returned True between batches.
 
     The processes of ``world`` share each batch, and all get the result. The network is in
-    evaluation mode meanwhile; its mode and buffers come back unchanged, and so does torch's
-    generator. Noise of a free phase acts as in training, and is the same every time.
+    evaluation mode meanwhile; its mode and buffers and torch's generator are restored. Noise of a
+    free phase acts as in training, and is the same in every evaluation.
     """
     was_training = network.training
     network.eval()
@@ -91,7 +91,7 @@ def evaluate(
 
 
 def _sums(network: HybridNetwork, inputs: Inputs, y: Tensor) -> dict[str, float]:
-    """Sums over a batch: loss, hits, and of each block sweeps of the free phase and quantities."""
+    """Sums over a batch: loss, hits, and for each block sweeps of the free phase and quantities."""
     outcome = network(*inputs, y, settings=network.settings(measure=True))
     assert isinstance(outcome, Outcome)
     sums = {
@@ -109,9 +109,9 @@ def _sums(network: HybridNetwork, inputs: Inputs, y: Tensor) -> dict[str, float]
 
 
 def hits(logits: Tensor, y: Tensor, top: int = 1) -> Tensor:
-    """How many labels (B,) are among the ``top`` largest of logits (B, K), 0-dim.
+    """The number of labels (B,) among the ``top`` largest of logits (B, K), 0-dim.
 
-    NaN where the question has no meaning: targets (B, ...), fewer than ``top`` classes.
+    NaN if it is undefined: targets (B, ...), or fewer than ``top`` classes.
     """
     flat = logits.flatten(1)
     if y.dim() != 1 or flat.shape[1] < top:

@@ -1,4 +1,4 @@
-"""What a run computes, before anything of it is on disk: network, optimiser, data, identity."""
+"""The computation of a run, independent of its files: network, optimiser, data, identity."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ WORTH_THREADS = 100_000_000
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for besides the spec; None: the default or, on resume, the run's own.
+    """Options of the user besides the spec; None: the default or, on resume, that of the run.
 
-    ``overrides`` are texts by key, as ``compile_spec`` takes them.
+    ``overrides`` are texts by key, as in ``compile_spec``.
     """
 
     overrides: Mapping[str, str] = field(default_factory=dict)
@@ -59,10 +59,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained, on what, and what makes it the same computation as another.
+    """A network with its optimiser and data, and the identity of this computation.
 
-    ``initial_sizes`` are those of the new network's weights, also where a run is resumed: growth
-    is judged by them.
+    ``initial_sizes`` are the norms of the new network's weights, also when a run is resumed; growth
+    is measured relative to them.
     """
 
     spec: SpecIR
@@ -87,10 +87,10 @@ def assemble(
     world: World = ALONE,
     made: Raw | None = None,
 ) -> Job:
-    """Load and validate the data, or those that were ``made``; build network and optimiser.
+    """Load and validate the data, unless given as ``made``; build network and optimiser.
 
     Raises:
-        InputError: the spec has no train section, or the data are missing or unfit.
+        InputError: the spec has no train section, or the data are missing or unsuitable.
     """
     spec, plan = compiled.spec, compiled.spec.train
     if plan is None:
@@ -120,7 +120,7 @@ def assemble(
 
 
 def _check_parts(data: Data, network: nn.Module, processes: int) -> None:
-    """Batch norm over vectors has no variance to take of a single sample."""
+    """Refuse parts of one sample for batch norm over vectors, which then has no variance."""
     last = 0 if data.drop_last else len(data.train) % data.batch
     for path, module in network.named_modules():
         if not isinstance(module, BatchNorm1d):
@@ -133,7 +133,7 @@ def _check_parts(data: Data, network: nn.Module, processes: int) -> None:
                 help="choose another batch size: --set data.batch=...",
             )
         least = min(last or data.batch, data.batch)
-        # A process without a sample takes one all the same, and so has as little of it.
+        # A process without a sample of its own takes one anyway, and has no variance either.
         if not module.sync and least < 2 * processes:
             raise InputError(
                 f"a batch of {least} samples leaves 1 to one of {processes} processes, "
@@ -144,10 +144,10 @@ def _check_parts(data: Data, network: nn.Module, processes: int) -> None:
 
 
 def suitable_threads(spec: SpecIR) -> int:
-    """CPU threads for the training of a spec, at most those that torch would take.
+    """The number of CPU threads for the training of a spec, at most torch's default.
 
-    Where a sweep of a batch is little work, threads wait for each other longer than they
-    compute, and by far longer where other processes work on the machine: then it is one.
+    It is 1 if a sweep of a batch is little work: threads then wait for each other longer than they
+    compute, and much longer if other processes use the machine.
     """
     if spec.train is None or "OMP_NUM_THREADS" in os.environ:
         return TORCH_THREADS
@@ -157,10 +157,10 @@ def suitable_threads(spec: SpecIR) -> int:
 
 
 def settle(options: Options, spec: SpecIR, known: Settings | None = None) -> Settings:
-    """Device, threads and data directory to work with; sets the threads of torch.
+    """Choose device, threads and data directory; set the number of threads of torch.
 
     Raises:
-        InputError: a device that is not there, or no threads.
+        InputError: the device is not available, or the number of threads is not positive.
     """
     if options.threads is not None and options.threads < 1:
         raise InputError(f"--threads {options.threads}: at least 1 thread is needed")

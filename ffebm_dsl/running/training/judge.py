@@ -1,7 +1,7 @@
-"""Judges steps before the optimiser moves, by the policy of the spec.
+"""Detection of bad steps before the optimiser moves, by the policy of the spec.
 
-All that is looked at is read with the step's other numbers (``measures.read_step``).
-Where and why a step is bad is asked only of a bad one (``locate``).
+The numbers it needs are transferred with the step's other numbers (``measures.read_step``). The
+place and cause are determined only for a bad step (``locate``).
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ FROM_ZERO = 1.0
 
 
 def initial_sizes(network: nn.Module) -> Norms:
-    """What the norm of every weight tensor of a new network counts as, (tensors,)."""
+    """The reference norm of every weight tensor of a new network, (tensors,)."""
     weights = [*trainable(network).values()]
     norms, roots = norms_of(weights), np.array([w.numel() ** 0.5 for w in weights])
     return np.where(norms > 0, np.maximum(norms, LEAST_RMS * roots), FROM_ZERO * roots)
 
 
 class StepJudge:
-    """Judges the steps of one run.
+    """Judges the steps of a run.
 
     Args:
-        network: as it is trained.
-        policy: that of the spec, with its arguments.
-        start: :func:`initial_sizes` of the network as the run began.
+        network: the network in training.
+        policy: the policy of the spec, with its arguments.
+        start: :func:`initial_sizes` of the network at the beginning of the run.
         world: the processes that train it.
     """
 
@@ -62,46 +62,46 @@ class StepJudge:
 
     @property
     def tries(self) -> int:
-        """How often a batch is tried, the first time included."""
+        """The number of tries of a batch, including the first."""
         policy = self._policy
         return 1 + POLICIES[policy.name].retries(policy.arguments)
 
     def damping(self, tried: int) -> float:
-        """What the moves of a sweep are multiplied by after ``tried`` tries of a batch."""
+        """The factor on the moves of a sweep after ``tried`` tries of a batch."""
         policy = self._policy
         return POLICIES[policy.name].damping(policy.arguments, tried)
 
     def may_skip(self, trouble: Trouble, skipped: int) -> bool:
-        """Whether a bad batch may be left out, ``skipped`` of its epoch having been."""
+        """Whether a bad batch may be skipped after ``skipped`` others of its epoch."""
         policy = self._policy
         most = POLICIES[policy.name].skips(policy.arguments)
         return skipped < most and not trouble.of_weights
 
     @torch.no_grad()
     def keep_buffers(self) -> None:
-        """Note the running statistics, the only thing that a forward pass changes."""
+        """Copy the running statistics, the only state that a forward pass changes."""
         if self._buffers:
             torch._foreach_copy_(self._kept, self._buffers)
 
     @torch.no_grad()
     def restore_buffers(self) -> None:
-        """Bring them back as they were when last noted, bit for bit."""
+        """Restore the running statistics to their last copy, bit for bit."""
         if self._buffers:
             torch._foreach_copy_(self._buffers, self._kept)
 
     def is_wrong(self, norms: Norms) -> bool:
-        """Whether weights or statistics are wrong after a backward pass, by those of ``watched``.
+        """Whether weights or statistics are bad after a backward pass, by the norms of ``watched``.
 
-        Loss, gradient, samples and relaxations are looked at as they are read.
+        Loss, gradient, samples and relaxations are checked when they are read.
         """
         self._now = norms[: len(self.weights)]
         return not np.isfinite(norms).all() or not self._grown().max() <= self._growth
 
     def trouble(self, batch: Batch, numbers: StepNumbers) -> Trouble | None:
-        """What is wrong with a step after its backward pass; None: the optimiser may move.
+        """The trouble of a step after its backward pass; None if the optimiser may move.
 
-        A bad step is computed once more, to find what went wrong first. Then the running
-        statistics are as they were before it.
+        A bad step is computed once more, to find where it first went wrong. The running statistics
+        are then restored to those before the step.
         """
         if numbers.finite and not numbers.flagged:
             self._before = self._now
@@ -113,20 +113,20 @@ class StepJudge:
         return found or unexplained(numbers, reports)
 
     def weights_trouble(self) -> Trouble | None:
-        """What is wrong with the weights that the last step left, so that none such is saved."""
+        """The trouble of the weights after the last step, so that bad weights are never saved."""
         self._now = norms_of(self.weights)
         if not self._world.any(not self._grown().max() <= self._growth):
             return None
         return self._exploded() or Trouble("exploding", "weights")
 
     def _grown(self) -> Norms:
-        """The growth of every weight tensor: in the last step, or the cube root of that in all."""
-        with np.errstate(invalid="ignore"):  # weights that were infinite before
+        """Growth of every weight tensor: that of the last step, or the cube root of the total."""
+        with np.errstate(invalid="ignore"):  # for weights that were already infinite
             in_step = self._now / np.maximum(self._before, self._start)
         return np.maximum(in_step, np.cbrt(self._now / self._start))
 
     def _exploded(self) -> Trouble | None:
-        """The weight tensor that grew most, if one grew too much."""
+        """The weight tensor that grew most, if it grew too much."""
         grown = self._grown()
         if grown.max() <= self._growth:
             return None
@@ -137,7 +137,7 @@ class StepJudge:
 
 
 def unexplained(numbers: StepNumbers, reports: Sequence[PhaseReport]) -> Trouble:
-    """What is known of a step that comes out well when it is computed again."""
+    """The trouble of a bad step whose second computation is good."""
     if not math.isfinite(numbers.loss):
         return Trouble("not finite", "loss", value=numbers.loss)
     if not math.isfinite(numbers.gradient_norm):

@@ -1,4 +1,4 @@
-"""What a run is judged by: its evaluations during training, and the test set at its end."""
+"""The evaluations of a run: those during training, and that on the test set at its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ffebm_dsl.running.training.session import Session
 
 
 def renew_statistics(session: Session, cancelled: Callable[[], bool] = never) -> None:
-    """Make the batch-norm statistics those of the weights as they are."""
+    """Replace the batch-norm statistics by those of the current weights."""
     estimate_statistics(
         session.job.network,
         session.job.data.train,
@@ -26,7 +26,7 @@ def renew_statistics(session: Session, cancelled: Callable[[], bool] = never) ->
 
 
 def evaluate_session(session: Session, cancelled: Callable[[], bool] = never) -> Evaluation | None:
-    """On the validation set, or else on the test set; None if ``cancelled`` said so meanwhile."""
+    """Evaluate on the validation set, or else the test set; None if ``cancelled`` returned True."""
     network, data, world = session.job.network, session.job.data, session.world
     world.broadcast_buffers(network)
     judged = data.named(data.judged_on)
@@ -34,7 +34,7 @@ def evaluate_session(session: Session, cancelled: Callable[[], bool] = never) ->
 
 
 def read_test_set(session: Session, test: Dataset, progress: Progress) -> Evaluation:
-    """The weights of the best evaluation on the test set, which is read nowhere else."""
+    """Evaluate the weights of the best evaluation on the test set, which is used only here."""
     network, world, position = session.job.network, session.world, session.position
     own = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     step = session.best.step or position.step
@@ -48,7 +48,7 @@ def read_test_set(session: Session, test: Dataset, progress: Progress) -> Evalua
     network.load_state_dict(own)
     table = session.table(TEST)
     if len(table) and (table["step"][-1], table["weights"][-1]) == (position.step, step):
-        return result  # A run that had ended is resumed: nothing new is learned from the set.
+        return result  # resumed after its end: the same result as on record
     session.event("test", f"the test set is read, with the weights of step {step}")
     times = int((session.record["events"]["kind"] == "test").sum())
     once = "read once, at the end"
@@ -61,7 +61,7 @@ def read_test_set(session: Session, test: Dataset, progress: Progress) -> Evalua
 
 
 def record_evaluation(session: Session, epoch: int, result: Evaluation) -> Row:
-    """Record it; its row of the record."""
+    """Record an evaluation; return its row of the record."""
     row: Row = {
         "step": session.position.step,
         "epoch": epoch,
@@ -81,7 +81,7 @@ def record_evaluation(session: Session, epoch: int, result: Evaluation) -> Row:
 
 
 def score_of(result: Evaluation) -> float:
-    """More is better: the accuracy, or the loss where there is none."""
+    """The score to be maximised: the accuracy, or the negative loss if there is none."""
     return -result.loss if math.isnan(result.top1) else result.top1
 
 

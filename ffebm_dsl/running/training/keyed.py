@@ -1,8 +1,8 @@
-"""Randomness as a function of its place: seed, epoch, sample, step.
+"""Random numbers as functions of a key: seed, epoch, sample, step.
 
-Numbers come from a hash of a key, not from a generator whose state must be kept. What a
-sample or a step gets therefore does not depend on batches, on workers, on what was drawn
-before, or on where a run was stopped.
+Numbers are computed by hashing a key, not by a generator with a state. The numbers of a sample or a
+step therefore do not depend on batches, on workers, on earlier draws, or on where a run was
+interrupted.
 
 The hash chains the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
 """
@@ -30,7 +30,7 @@ _TOGETHER = 256
 
 
 class Purpose(IntEnum):
-    """What random numbers are for; equal keys in different streams are unrelated."""
+    """The purpose of random numbers; equal keys of different streams are unrelated."""
 
     PERMUTATION = 1
     AUGMENTATION = 2
@@ -42,7 +42,7 @@ class Purpose(IntEnum):
 
 
 def bits(stream: Purpose, *key: ArrayLike) -> U64:
-    """64 random bits for every entry of the key, whose parts (integers) are broadcast."""
+    """64 random bits for every entry of the key, whose integer parts are broadcast."""
     parts = np.broadcast_arrays(*(_words(part) for part in key))
     state = np.full(parts[0].shape, int(stream), np.uint64)
     for part in parts:
@@ -51,13 +51,13 @@ def bits(stream: Purpose, *key: ArrayLike) -> U64:
 
 
 def uniform(stream: Purpose, *key: ArrayLike) -> NDArray[np.float64]:
-    """Numbers in [0, 1), with 53 random bits each."""
+    """Uniform numbers in [0, 1), each from 53 random bits."""
     mantissa = bits(stream, *key) >> np.uint64(11)
     return mantissa.astype(np.float64) * 2.0**-53
 
 
 def permutation(seed: int, epoch: int, size: int) -> NDArray[np.int64]:
-    """The order in which an epoch visits its samples: indices 0 to size - 1, (size,)."""
+    """The order of an epoch's samples: a permutation of 0 to size - 1, (size,)."""
     keys = bits(Purpose.PERMUTATION, seed, epoch, np.arange(size))
     return np.argsort(keys, kind="stable").astype(np.int64)
 
@@ -70,16 +70,16 @@ def step_seed(seed: int, step: int) -> int:
 
 @lru_cache(maxsize=1)
 def _step_seeds(seed: int, block: int) -> list[int]:
-    """The seeds of ``_TOGETHER`` steps: one hash of them all takes hardly longer than of one."""
+    """The seeds of ``_TOGETHER`` steps: hashing them all takes hardly longer than hashing one."""
     steps = np.arange(block * _TOGETHER, (block + 1) * _TOGETHER)
     found: list[int] = (bits(Purpose.STEP, seed, steps) >> np.uint64(1)).tolist()
     return found
 
 
 def evaluation_seed(first: int) -> int:
-    """The seed of torch's generators for the batch of an evaluation that begins at a sample.
+    """The seed of torch's generators for an evaluation's batch whose first sample is ``first``.
 
-    It is the same whatever was trained, so that two evaluations differ by their networks alone.
+    It does not depend on the run, so that evaluations of different networks use the same numbers.
     """
     return int(bits(Purpose.EVALUATION, first)[0] >> np.uint64(1))
 

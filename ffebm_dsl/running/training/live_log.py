@@ -1,6 +1,6 @@
-"""``ffebm train --log``: steps and evaluations where other programs show them, during training.
+"""``ffebm train --log``: steps and evaluations for other programs, during training.
 
-The record stays the authority: these files can be lost, and are never read back.
+These files are copies of numbers in the record; they may be deleted and are never read back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOGS: Mapping[str, str] = {"csv": "", "tensorboard": "tensorboard", "wandb": "wa
 
 
 class _Log(Progress):
-    """Hears the rows of the record as they are made, and writes their numbers."""
+    """Writes the numbers of the record's rows as they are appended."""
 
     def write(self, what: str, row: Row) -> None:
         """``what`` is ``train``, ``validation`` or ``test``."""
@@ -39,9 +39,9 @@ class _Log(Progress):
 
 
 class CsvLog(_Log):
-    """``RUN/csv/train.csv``, ``validation.csv``, ``test.csv``: columns as in the record.
+    """``RUN/csv/train.csv``, ``validation.csv``, ``test.csv``, with the columns of the record.
 
-    A run that is resumed has them written anew from its record, which holds every step so far.
+    On resumption they are rewritten from the record, which contains every step so far.
     """
 
     def __init__(self, session: Session) -> None:
@@ -65,7 +65,7 @@ class CsvLog(_Log):
         try:
             if what not in self._files:
                 path = self._folder / f"{what}.csv"
-                # Line by line, so that who reads it sees every step that is done.
+                # Line-buffered, so that a reader sees every completed step.
                 self._files[what] = path.open("w", encoding="utf-8", buffering=1)
                 self._files[what].write(",".join(columns) + "\n")
             self._files[what].write(",".join(str(row[name]) for name in columns) + "\n")
@@ -78,7 +78,7 @@ class CsvLog(_Log):
 
 
 def _numbers(group: Group) -> list[str]:
-    """The columns of a group with one number in a row."""
+    """The columns of a group with a single number per row."""
     return [field.name for field in group.columns if len(field.dims) == 1]
 
 
@@ -89,7 +89,7 @@ def _rows(table: RecordTable | None, columns: Sequence[str]) -> list[dict[str, A
 
 
 class TensorBoardLog(_Log):
-    """``RUN/tensorboard``: what a run that is resumed does again takes the place of what it did."""
+    """``RUN/tensorboard``: steps that a resumed run repeats replace the earlier ones."""
 
     def __init__(self, session: Session) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -106,7 +106,7 @@ class TensorBoardLog(_Log):
 
 
 class WandbLog(_Log):
-    """A run of Weights & Biases, of the same name and id as the run directory."""
+    """A Weights & Biases run whose name and id are those of the run directory."""
 
     def __init__(self, session: Session) -> None:
         import wandb
@@ -127,7 +127,7 @@ class WandbLog(_Log):
                 help="log in (wandb login) or keep it here (WANDB_MODE=offline), then go on with: "
                 f"ffebm train --resume {session.directory.path} --log wandb",
             ) from error
-        # A step of its own: wandb drops what comes with a step that it has passed.
+        # A step metric of our own: wandb drops values of steps before the latest one.
         self._run.define_metric("*", step_metric="step")
 
     def write(self, what: str, row: Row) -> None:
@@ -139,7 +139,7 @@ class WandbLog(_Log):
 
 
 def _curves(row: Row) -> dict[str, float]:
-    """The finite numbers of a row that are worth a curve."""
+    """The finite numbers of a row that are useful as curves."""
     return {
         name: float(value)
         for name, value in row.items()
@@ -150,10 +150,10 @@ def _curves(row: Row) -> dict[str, float]:
 
 
 def require_logs(names: Sequence[str]) -> None:
-    """Before anything starts: are these logs known, named once, and installed?
+    """Check before training that the logs are known, given once, and installed.
 
     Raises:
-        InputError: one is not.
+        InputError: one of them is not.
     """
     for name in names:
         if name not in LOGS:
@@ -168,7 +168,7 @@ def require_logs(names: Sequence[str]) -> None:
 
 
 def open_logs(names: Sequence[str], session: Session) -> list[Progress]:
-    """The logs of a run that begins or goes on; ``session`` is as training finds it.
+    """The logs of a new or resumed run; ``session`` is in its state before training.
 
     Raises:
         InputError, StorageError: a log cannot be opened.

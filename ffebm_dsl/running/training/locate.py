@@ -1,8 +1,8 @@
-"""Where a bad step went wrong: it is computed again with all states kept, and searched in order.
+"""Locating the fault of a bad step, by computing it again and checking all of its values in order.
 
-The order is that of cause and effect: data, weights, maps and free phases from the first
-block to the last, loss, then backwards nudged phases and gradients, and last the statistics
-that the step left. The first number that is wrong is what is named.
+The order is that of computation: data, weights, maps and free phases from the first block to the
+last, loss, then backwards nudged phases and gradients, and finally the statistics after the step.
+The first bad number is reported.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from ffebm_dsl.running.training.world import ALONE, World
 def locate(
     network: HybridNetwork, batch: Batch, exploded: Trouble | None = None, world: World = ALONE
 ) -> Trouble | None:
-    """The first thing wrong with a step, computed again from where it began; None: nothing is.
+    """The first bad value of a step, which is computed again from its start; None if there is none.
 
-    ``exploded`` is what is known of the weights' growth. Changes buffers and gradients of the
-    network. All processes of the ``world`` search, and come to the same result.
+    ``exploded`` describes the growth of the weights, if known. Changes buffers and gradients of the
+    network. All processes of the ``world`` search, and get the same result.
     """
     candidates = _candidates(network, batch, exploded)
     own = next(((order, found) for order, found in enumerate(candidates) if found), None)
@@ -47,12 +47,12 @@ def locate(
 
 
 def damped_settings(network: HybridNetwork, moves: float) -> dict[str, BlockSettings] | None:
-    """The settings of every block, with sweeps that move states by less and are more in return.
+    """The settings of every block, with damped sweeps and correspondingly more of them.
 
-    Sweeps move every state by only the part ``moves`` of what they did, and are ``1 / moves``
-    times as many; the tolerance, a change per sweep, is multiplied by it. Neither fixed points
-    nor how far a relaxation comes to them change. None where ``moves`` is 1: they are the blocks'
-    own.
+    Each sweep moves every state by the fraction ``moves`` of its full move, and there are
+    ``1 / moves`` times as many; the tolerance, a change per sweep, is multiplied by it. Fixed
+    points and the distance travelled by a relaxation do not change. None if ``moves`` is 1: the
+    blocks' own settings.
     """
     if moves == 1:
         return None
@@ -81,7 +81,7 @@ def _damped_phase(phase: PhaseSettings, moves: float) -> PhaseSettings:
 def _candidates(
     network: HybridNetwork, batch: Batch, exploded: Trouble | None
 ) -> Iterator[Trouble | None]:
-    """What is wrong at each place of a step, in order; all processes go by the same places."""
+    """The trouble at each place of a step, in order; all processes visit the same places."""
     statistics = {name: buffer.clone() for name, buffer in network.named_buffers()}
     outputs: dict[tuple[str, str], Tensor] = {}
     with _watched(network, outputs):
@@ -115,7 +115,7 @@ def _candidates(
 
 
 def _phases(stage: nn.Module, batch: Batch, *, free: bool) -> Trouble | None:
-    """The first sample of a block that diverges, in its free phase or in the others."""
+    """The first diverging sample of a block, in its free phase or in its other phases."""
     reports = stage.core.reports if isinstance(stage, HybridBlock) else []
     for report in reports:
         bad = report.status[: batch.part.count].eq(Status.DIVERGED)
@@ -127,7 +127,7 @@ def _phases(stage: nn.Module, batch: Batch, *, free: bool) -> Trouble | None:
 
 
 def _diverging(report: PhaseReport, sample: int, layers: list[str], batch: Batch) -> Trouble:
-    """The layer of a sample that is not finite, or else the largest."""
+    """The layer of a sample that is not finite, or else the one with the largest values."""
     assert report.state is not None
     sizes = [float(s[sample].abs().double().square().mean().sqrt()) for s in report.state]
     bad = next((i for i, size in enumerate(sizes) if not math.isfinite(size)), None)
@@ -156,7 +156,7 @@ def _at(found: Trouble, sample: int, batch: Batch) -> Trouble:
 
 
 def _tensors(phase: str, tensors: Mapping[str, Tensor]) -> Trouble | None:
-    """The first tensor of the network, by its name, that is not finite."""
+    """The first of the named tensors of the network that is not finite."""
     for name, tensor in tensors.items():
         bad = ~tensor.detach().isfinite()
         if bool(bad.any()):
@@ -175,7 +175,7 @@ def _stages(network: HybridNetwork) -> Iterator[tuple[str, nn.Module]]:
 
 @contextmanager
 def _watched(network: HybridNetwork, outputs: dict[tuple[str, str], Tensor]) -> Iterator[None]:
-    """Note what comes out of every map, (B, ...), by stage and by the map's name in it."""
+    """Record the output (B, ...) of every map, by stage and by the map's name in it."""
 
     def note(place: tuple[str, str]) -> Any:
         def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:

@@ -51,9 +51,10 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Controls:
-    """What can end a run early, and where its progress shows.
+    """What may end a run early, and where its progress is shown.
 
-    ``max_steps`` counts the run's steps from its beginning, over all resumptions; -1: no limit.
+    ``max_steps`` counts the steps of the run from its beginning, including earlier sessions; -1: no
+    limit.
     """
 
     stop: StopRequest
@@ -65,12 +66,12 @@ class Controls:
 
 
 def train(session: Session, controls: Controls) -> Evaluation:
-    """Train to the end of the plan, or to ``max_steps``; the evaluation of the result.
+    """Train to the end of the schedule, or to ``max_steps``; return the final evaluation.
 
     Raises:
-        NegativeResult: numbers went wrong, and the policy of the spec is, or has come to,
-            ``stop``. The record holds the step.
-        Stopped: a signal asked for the end. The run is saved after the step it was in.
+        NegativeResult: a step was bad, and the policy of the spec is, or after its retries becomes,
+            ``stop``. The record contains the step.
+        Stopped: a signal requested the end. The run is saved after its current step.
         StorageError: a record or checkpoint could not be written.
     """
     last: Evaluation | None = None
@@ -92,14 +93,14 @@ def train(session: Session, controls: Controls) -> Evaluation:
 
 
 def _is_done(session: Session) -> bool:
-    """Whether all epochs are done, or evaluations have long been no better."""
+    """Whether all epochs are done, or early stopping applies."""
     plan = session.job.plan
     waited = plan.patience > 0 and session.best.waited >= plan.patience
     return waited or session.position.epoch >= plan.epochs
 
 
 def _asked(session: Session, controls: Controls) -> bool:
-    """Whether a signal has asked one of the processes for the end; all of them now know."""
+    """Whether a signal has requested the end in any process; all of them get the same answer."""
     number = session.world.all_reduce_max(controls.stop.signal_number)
     if number:
         controls.stop.signal_number = number
@@ -107,7 +108,7 @@ def _asked(session: Session, controls: Controls) -> bool:
 
 
 def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool:
-    """The steps that are left of an epoch; False if asked to end before or after one."""
+    """Train the remaining steps of an epoch; False if the end was requested before or after one."""
     plan, position = session.job.plan, session.position
     base, batches = base_rate(plan.optimizer), session.batches()
     left = (plan.epochs - position.epoch) * len(batches) - position.step_in_epoch
@@ -141,7 +142,7 @@ def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool
 def _train_step(
     session: Session, judge: StepJudge, indices: Indices, rate: float, progress: Progress
 ) -> None:
-    """One step: data, gradient, judgement, and, unless it is bad, the optimiser's move."""
+    """One step: data, gradient, judgement, and, unless it is bad, the optimiser's update."""
     job, world, position = session.job, session.world, session.position
     network, optimizer, step = job.network, job.optimizer, position.step + 1
     batch = _batch(session, indices)
@@ -155,7 +156,7 @@ def _train_step(
             weight.grad = None
         settings = damped_settings(network, judge.damping(tried))
         outcome = session.parallel(*batch.inputs, batch.y, settings=settings)
-        # The mean over processes of these losses is the mean over samples.
+        # Scaled so that the mean of the losses over processes is the mean over samples.
         torch.autograd.backward(outcome.loss * (batch.weight * world.size))
         gradients = [weight.grad for weight in judge.weights if weight.grad is not None]
         numbers = measures.read_step(
@@ -189,10 +190,10 @@ def _train_step(
 
 
 def _batch(session: Session, indices: Indices) -> Batch:
-    """This process's part of a batch, augmented."""
+    """The part of a batch that belongs to this process, augmented."""
     seed, position = session.job.plan.seed, session.position
     part = session.world.part(len(indices))
-    # A process without a sample of its own takes one that counts nothing.
+    # A process without a sample of its own computes one with weight zero.
     own = indices[part.first : part.first + part.count] if part.count else indices[:1]
     inputs, y = session.job.data.train.augmented(own, seed=seed, epoch=position.epoch)
     return Batch(keyed.step_seed(seed, position.step + 1), own, inputs, y, part)
@@ -206,10 +207,10 @@ def _answer(
     action: str,
     progress: Progress,
 ) -> None:
-    """Record a bad step and what is done about it.
+    """Record a bad step and the response to it.
 
     Raises:
-        NegativeResult: the run ends here, as it was before the step.
+        NegativeResult: the run ends here, in the state before the step.
     """
     step, epoch = session.position.step + 1, session.position.epoch + 1
     row = {"step": step, "epoch": epoch, "tries": tries, "action": action, **asdict(trouble)}
@@ -233,10 +234,10 @@ def _answer(
 
 
 def _save(session: Session, judge: StepJudge) -> None:
-    """Save the run, unless the weights that the last step left are bad.
+    """Save the run, unless the last step left bad weights.
 
     Raises:
-        NegativeResult: they are; the checkpoints before stand.
+        NegativeResult: it did; the earlier checkpoints are unchanged.
     """
     trouble = judge.weights_trouble()
     if trouble is not None:
@@ -247,7 +248,7 @@ def _save(session: Session, judge: StepJudge) -> None:
 def _end_epoch(
     session: Session, judge: StepJudge, controls: Controls
 ) -> tuple[bool, Evaluation | None]:
-    """Evaluate and save as the plan asks; False if asked to end meanwhile."""
+    """Evaluate and save as scheduled; False if the end was requested meanwhile."""
     plan, epoch = session.job.plan, session.position.epoch + 1
     result: Evaluation | None = None
     better = False
@@ -270,7 +271,7 @@ def _end_epoch(
 
 
 def _halt(session: Session, judge: StepJudge, controls: Controls) -> Evaluation:
-    """Save a run that ends before its plan does."""
+    """Save a run that ends before its schedule."""
     number = controls.stop.signal_number if _asked(session, controls) else 0
     if number:
         session.event("signal", signal.Signals(number).name)
@@ -288,16 +289,16 @@ def _halt(session: Session, judge: StepJudge, controls: Controls) -> Evaluation:
     result = evaluate_session(session)
     assert result is not None
     if session.position.evaluated != session.position.step:
-        # Outside the plan: it comes after the checkpoint, so that a resumed run cuts it off.
+        # Not scheduled: it is recorded after the checkpoint, so that a resumed run drops it.
         record_evaluation(session, session.position.epoch + 1, result)
         session.publish_record()
     return result
 
 
 def _finish(session: Session, last: Evaluation | None, progress: Progress) -> Evaluation:
-    """The evaluation of a run whose plan is done: on the test set, where training kept off it.
+    """The final evaluation of a completed run: on the test set, if training did not use that.
 
-    The record says so only now that the last checkpoint is durable.
+    The record gets its final status only here, after the last checkpoint is durable.
     """
     epoch, plan = session.position.epoch, session.job.plan
     early = f"no better evaluation in {plan.patience}: training ends with epoch {epoch}"

@@ -1,4 +1,4 @@
-"""What is measured on a training step: its numbers, its relaxations, its gradients."""
+"""Measurements of a training step: losses, relaxations and gradients."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ RELAXATION_COLUMNS = (
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's samples: ``indices`` (B,) into the training set, inputs and targets.
+    """The samples of one step: ``indices`` (B,) into the training set, inputs and targets.
 
-    ``seed`` is that of the step's random numbers. Of ``part``, the process's own, the first
-    ``part.count`` samples count; ``part.first`` is the place of the first in the whole batch.
+    ``seed`` is the seed of the step's random numbers. The first ``part.count`` samples of this
+    process's ``part`` count; ``part.first`` is the position of the first in the whole batch.
     """
 
     seed: int
@@ -51,20 +51,20 @@ class Batch:
 
     @property
     def weight(self) -> float:
-        """The part of the whole batch that is this process's own."""
+        """The fraction of the whole batch that belongs to this process."""
         return self.part.count / self.part.total
 
 
 @dataclass(frozen=True)
 class StepNumbers:
-    """What a forward and a backward pass gave in all processes.
+    """Results of a forward and a backward pass, over all processes.
 
     Attributes:
         loss: mean over the whole batch.
-        terms: those of the terms of the loss, without their weights.
-        hits: samples whose largest logit was right; NaN for vector targets.
+        terms: means of the terms of the loss, without their weights.
+        hits: number of samples whose largest logit is correct; NaN for vector targets.
         gradient_norm: Euclidean norm over the gradients of all parameters.
-        flagged: whether something else than loss and gradient is wrong.
+        flagged: whether anything other than loss and gradient is bad.
         solves: (block, phase) of each relaxation, in order of first occurrence.
         relaxations: the columns of ``/run/relaxation`` without the step, (solves,) each.
     """
@@ -83,7 +83,7 @@ class StepNumbers:
 
     @property
     def free_sweeps(self) -> float:
-        """Mean sweeps of the free phases; NaN where there is none."""
+        """Mean sweeps of the free phases; NaN if there is none."""
         free = [i for i, (_, phase) in enumerate(self.solves) if phase == "free"]
         return float(self.relaxations["sweeps_mean"][free].mean()) if free else math.nan
 
@@ -101,18 +101,18 @@ def read_step(
     """The numbers of a step after its backward pass, read from the device in one transfer.
 
     Args:
-        phases: those of the network.
-        outcome: that of the forward pass.
-        batch: the own part of the samples.
-        gradients: of all parameters.
-        watched: what has a norm that is finite unless something is wrong.
-        is_wrong: judges these norms, which the largest entries of the samples follow.
+        phases: reports of the network's phases.
+        outcome: result of the forward pass.
+        batch: this process's part of the samples.
+        gradients: those of all parameters.
+        watched: tensors whose norm must be finite.
+        is_wrong: judges these norms, which are followed by the largest entries of the samples.
         world: the processes that share the batch.
     """
     count = batch.part.count
     solves = by_solve(gathered(phases, world, count))
     found = hits(outcome.logits[:count], batch.y[:count])
-    # A sample that is good may yet be too large to be squared.
+    # Not a norm: the square of a finite sample may overflow.
     entries = [vector_norm(t, torch.inf) for t in (*batch.inputs, batch.y) if t.is_floating_point()]
     norms = torch._foreach_norm([*gradients, *watched])
     means = outcome.loss[None], outcome.terms
@@ -138,7 +138,7 @@ def norms_of(tensors: Sequence[Tensor]) -> Norms:
 
 
 def gathered(phases: Sequence[PhaseReport], world: World, count: int) -> list[PhaseReport]:
-    """The reports with the samples of all processes, ``count`` of them this one's own."""
+    """The reports with the samples of all processes, ``count`` of which are this process's."""
     if world.size == 1:
         return list(phases)
     reports = [
@@ -148,7 +148,7 @@ def gathered(phases: Sequence[PhaseReport], world: World, count: int) -> list[Ph
     own = torch.stack(reports)[..., :count]
     columns = torch.cat(world.all_gather(own.cpu()), -1).to(own.device)
     return [
-        # Who was accelerated is all that is asked of paces.
+        # Of the paces, only whether a sample was accelerated is used.
         replace(report, residual=residual, sweeps=sweeps, status=status, paces=1 + accelerated)
         for report, (residual, sweeps, status, accelerated) in zip(phases, columns, strict=True)
     ]
@@ -163,9 +163,9 @@ def by_solve(phases: Sequence[PhaseReport]) -> Solves:
 
 
 def _per_sample(solves: Solves) -> list[Tensor]:
-    """Of all samples in all phases: residuals, sweeps, statuses and, if any, who was accelerated.
+    """Residuals, sweeps, statuses and, if any, accelerated samples, over all phases.
 
-    One after the other, as :func:`relaxation_columns` takes them.
+    They are concatenated in the order that :func:`relaxation_columns` expects.
     """
     reports = [report for phases in solves.values() for report in phases]
     columns = [[r.residual for r in reports], [r.sweeps for r in reports]]
@@ -178,10 +178,10 @@ def _per_sample(solves: Solves) -> list[Tensor]:
 def relaxation_columns(
     solves: Solves, values: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
-    """``RELAXATION_COLUMNS`` of the solves, (solves,) each, from what their samples tell.
+    """``RELAXATION_COLUMNS`` of the solves, (solves,) each, from the values of their samples.
 
-    NumPy makes them: on vectors of a batch's length its calls take a fraction of the time that
-    operators of PyTorch do.
+    Computed with NumPy, whose calls on vectors of a batch's length take a fraction of the time of
+    PyTorch's.
     """
     lengths = np.array([sum(len(r.status) for r in phases) for phases in solves.values()])
     ends, solve = np.cumsum(lengths), np.repeat(np.arange(len(lengths)), lengths)
@@ -192,7 +192,7 @@ def relaxation_columns(
     counts = np.bincount(codes, minlength=len(STATUSES) * len(lengths))
     columns = [
         greatest,
-        # As torch.median has it: the lower of two in the middle, and NaN where there is one.
+        # As torch.median: the lower of the two middle values, and NaN if there is any.
         [_lower_median(residual[i:j]) for i, j in zip(starts, ends, strict=True)],
         np.add.reduceat(sweeps, starts) / lengths,
         np.maximum.reduceat(sweeps, starts),
@@ -210,12 +210,12 @@ def _lower_median(values: NDArray[np.floating[Any]]) -> float:
 
 
 def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that training moves, by name."""
+    """The trainable parameters, by name."""
     return {name: p for name, p in network.named_parameters() if p.requires_grad}
 
 
 def sweeps(phases: Sequence[PhaseReport]) -> float:
-    """Mean sweeps of a sample in all phases, those of an adjoint counted twice: they cost that."""
+    """Mean sweeps of a sample over all phases; those of an adjoint cost and count twice."""
     return sum(
         float(report.sweeps.double().mean()) * (2 if report.phase == "adjoint" else 1)
         for report in phases
@@ -223,7 +223,7 @@ def sweeps(phases: Sequence[PhaseReport]) -> float:
 
 
 def has_reference(network: HybridNetwork) -> bool:
-    """Whether an implicit gradient would say something: training does not use it itself."""
+    """Whether an implicit gradient is a useful reference: training does not use it itself."""
     return not all(isinstance(s.estimator, Implicit) for s in network.settings().values())
 
 
@@ -232,9 +232,8 @@ def gradient_row(
 ) -> dict[str, Any]:
     """The columns of ``/run/gradients`` without the step, one entry per parameter tensor.
 
-    Compares the gradients that the parameters hold with implicit ones on the same batch, of
-    which x and y are the own part, with ``weight`` of the samples.
-    Leaves no trace: gradients and buffers are as before.
+    Compares the gradients of the parameters with implicit ones on the same batch. x and y are this
+    process's part of it, with ``weight`` of the samples. Gradients and buffers are restored.
     """
     reference = [world.all_reduce(part) for part in _implicit_gradients(network, inputs, y, weight)]
     rows = []

@@ -1,4 +1,4 @@
-"""Optimisers of torch by the names of the language, and learning rates by epoch."""
+"""PyTorch's optimisers by their names in the language, and learning rates by epoch."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from ffebm_dsl.language.registry import OPTIMIZERS, SCHEDULES, EpochPosition
 def build_optimizer(
     call: CallIR, named: Mapping[str, nn.Parameter], readout: str = "readout"
 ) -> torch.optim.Optimizer:
-    """The optimiser that a spec names.
+    """The optimiser of a spec.
 
     Args:
         call: the optimiser, with its groups.
         named: every parameter by its label, ``b1.s1_s2.conv2d.weight``.
-        readout: the spec's name of the readout, whose labels begin with ``readout``.
+        readout: the name of the readout in the spec; labels of its parameters begin with
+            ``readout``.
     """
     values: Mapping[str, Any] = call.arguments
     parameters = _grouped(values["groups"], named, readout, float(values["weight_decay"]))
@@ -33,10 +34,10 @@ def build_optimizer(
 def _grouped(
     groups: Sequence[CallIR], named: Mapping[str, nn.Parameter], readout: str, decay: float
 ) -> list[dict[str, Any]]:
-    """Torch's parameter groups: those without a group of their own first, if there are any.
+    """PyTorch's parameter groups: first the parameters without a group of their own, if any.
 
-    A parameter in two parts, a block and one of its maps, belongs to the smaller one.
-    ``lr_factor`` is a key of our own, which torch keeps and :func:`set_learning_rate` reads.
+    A parameter that matches two groups, a block and one of its maps, belongs to the smaller one.
+    ``lr_factor`` is an extra key, which PyTorch keeps and :func:`set_learning_rate` reads.
     """
     parts: dict[str, list[nn.Parameter]] = {"": []}
     parts |= {str(group.arguments["part"]): [] for group in groups}
@@ -55,9 +56,10 @@ def _grouped(
 
 
 def _undecayed_apart(group: dict[str, Any]) -> list[dict[str, Any]]:
-    """A group in two: parameters of two dimensions and more, and biases and scales, of one.
+    """Split a group: parameters of two or more dimensions, and one-dimensional ones without decay.
 
-    Norms have no other parameters, and all weights of maps, couplings and terms have two.
+    The latter are biases and the parameters of norms: all weights of maps, couplings and terms have
+    at least two dimensions.
     """
     weights = [p for p in group["params"] if p.ndim > 1]
     others = [p for p in group["params"] if p.ndim <= 1]
@@ -71,7 +73,7 @@ def _is_in(label: str, part: str, readout: str) -> bool:
 
 
 def base_rate(optimizer: CallIR) -> float:
-    """The learning rate that an optimiser is given in the spec, before any schedule."""
+    """The learning rate of an optimiser in the spec, before any schedule."""
     values: Mapping[str, Any] = optimizer.arguments
     return float(values["lr"])
 
@@ -79,20 +81,20 @@ def base_rate(optimizer: CallIR) -> float:
 def learning_rate(
     schedule: CallIR, base: float, epoch: int, epochs: int, part: float = 0.0
 ) -> float:
-    """The learning rate in an epoch (counted from 0) of which ``part`` (below 1) is done."""
+    """The learning rate in an epoch (counted from 0) of which the fraction ``part`` < 1 is done."""
     position = EpochPosition(epoch, epochs, part)
     return SCHEDULES[schedule.name].rate(schedule.arguments, base, position)
 
 
 def warmup(epochs: float, done: float) -> float:
-    """The factor of the learning rate at a step after which ``done`` epochs are done.
+    """The factor on the learning rate of a step after ``done`` epochs.
 
-    It rises linearly, and is 1 once ``epochs`` are done.
+    It rises linearly, and is 1 after ``epochs``.
     """
     return min(1.0, done / epochs) if epochs else 1.0
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate, times the factor of each group."""
+    """Set the learning rate, multiplied by the factor of each group."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["lr_factor"]

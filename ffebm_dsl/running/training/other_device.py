@@ -1,4 +1,4 @@
-"""A trained network on another device than the one that it was trained on."""
+"""Inference with a trained network on a device other than that of its training."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ OWN = ".core.device."
 
 @dataclass(frozen=True)
 class OtherDevice:
-    """What to test on; None: as in training.
+    """The device to evaluate on; None: that of training.
 
     Attributes:
         name: a hardware section of the spec, or ideal.
-        seed: which device of its kind.
-        after: seconds since it was programmed, for arrays that drift.
-        settings: values of the spec's params, as ``--set`` has them, of which the hardware alone
-            may depend.
+        seed: seed of the individual device.
+        after: seconds since programming, for arrays that drift.
+        settings: values of the spec's params, as for ``--set``, on which only the hardware may
+            depend.
     """
 
     name: str | None = None
@@ -51,10 +51,10 @@ def moved(trained: Compiled, overrides: Mapping[str, str], other: OtherDevice) -
     """The spec that was trained with these overrides, on other hardware, for inference.
 
     Raises:
-        InputError: more than the hardware depends on a setting, or none of the hardware that it is
-            on then; no such hardware, or none that knows of a seed or time.
-        SpecError: the spec has no such param, the value does not fit it, or a block cannot be on
-            the hardware.
+        InputError: something other than the hardware depends on a setting, or the new hardware does
+            not; the hardware does not exist, or has no seed or no time.
+        SpecError: the spec has no such param, the value is not valid, or a block cannot use the
+            hardware.
     """
     spec = _with_settings(trained, overrides, other)
     found = _on_device(spec, other)
@@ -71,7 +71,7 @@ def moved(trained: Compiled, overrides: Mapping[str, str], other: OtherDevice) -
 
 
 def _with_settings(trained: Compiled, overrides: Mapping[str, str], other: OtherDevice) -> SpecIR:
-    """The spec with other values of params, of which its hardware alone may depend."""
+    """The spec with other values of params on which only its hardware may depend."""
     spec = compile_spec(trained.source, {**overrides, **other.settings}, None).spec
     before, after = (replace(s.ideal(), parameters={}) for s in (trained.spec, spec))
     if before != after:
@@ -84,7 +84,7 @@ def _with_settings(trained: Compiled, overrides: Mapping[str, str], other: Other
 
 
 def _on_device(spec: SpecIR, other: OtherDevice) -> SpecIR:
-    """The spec with its blocks on another device, of which only inference is asked."""
+    """The spec with its blocks on another device, for inference only."""
     names = [device.name for device in spec.hardware]
     if other.name is not None and other.name not in (*names, IDEAL):
         raise InputError(
@@ -116,7 +116,7 @@ def _on_device(spec: SpecIR, other: OtherDevice) -> SpecIR:
 
 
 def _in_use(device: CallIR, other: OtherDevice) -> CallIR:
-    """A device without what matters to learning alone, as it is then."""
+    """A device at the given time, without properties that matter for learning only."""
     given = dict(device.arguments)
     for key in ("cotangents", "updates", "update_offset"):
         default = HARDWARE.parameter(key).default
@@ -135,10 +135,10 @@ def _in_use(device: CallIR, other: OtherDevice) -> CallIR:
 
 
 def refitted(network: nn.Module, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What was saved, with what the network's own device remembers.
+    """The saved tensors, with only those converter ranges that the network's own device stores.
 
     Raises:
-        InputError: a converter has no stated range, and found none in training.
+        InputError: a converter has no stated range, and training did not determine one.
     """
     own = network.state_dict()
     ranges = {name for name in own if OWN in name}

@@ -1,4 +1,4 @@
-"""What a trained network says of samples that have no targets."""
+"""Outputs of a trained network for samples without targets."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Arrays = Sequence[NDArray[Any]]
 def read_samples(path: Path, inputs: Sequence[str]) -> list[NDArray[Any]]:
     """Samples for the inputs of these names, an array (n, ...) for each.
 
-    They are the arrays of an ``.npz`` archive that are called so, for one input its array ``x``
-    or the one of a ``.npy`` file.
+    They are the arrays with these names in an ``.npz`` archive; for a single input, the array ``x``
+    of an archive or a ``.npy`` file.
 
     Raises:
         InputError: no such file, damaged, or without samples; a ``.npy`` file for several inputs.
@@ -55,14 +55,14 @@ def predict(
     """The network's outputs, (B, K) for each batch, in order.
 
     Args:
-        network: in evaluation mode from here on.
-        spec: of the network; its train section says how samples are normalised.
-        samples: of each input as the data set has them, (n, *shape).
-        batch: samples at once.
-        name: what messages call ``samples``.
+        network: it is put into evaluation mode.
+        spec: the network's spec; its train section defines the normalisation of samples.
+        samples: those of each input, in the form of the data set, (n, *shape).
+        batch: samples per batch.
+        name: the name of ``samples`` in messages.
 
     Raises:
-        InputError: samples that do not fit the network's inputs, or not as many of each.
+        InputError: samples that do not fit the network's inputs, or unequal numbers of them.
     """
     ends = spec.model.inputs
     told = [name] if len(ends) == 1 else [f"{end.name} of {name}" for end in ends]

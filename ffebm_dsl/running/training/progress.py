@@ -22,32 +22,32 @@ BAR = "{desc} {percentage:3.0f}%|{bar:10}|{n_fmt}/{total_fmt}{postfix}"
 
 
 class Progress:
-    """Shows nothing; the base of what does."""
+    """Base class; shows nothing."""
 
     def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int = 0) -> None:
-        """Epoch ``epoch`` (from 1) of ``epochs`` starts, ``done`` of its ``steps`` being done.
+        """Epoch ``epoch`` (from 1) of ``epochs`` starts after ``done`` of its ``steps``.
 
-        ``left`` are the steps to the end of the run.
+        ``left`` is the number of steps to the end of the run.
         """
 
     def step(self, row: Row) -> None:
-        """A step is done; ``row`` is its row of ``/run/train``."""
+        """A step is done; ``row`` is its row in ``/run/train``."""
 
     def evaluated(self, text: str, on: str, row: Row) -> None:
-        """An evaluation is done, on the set ``on``; ``row`` is its row of ``/run/eval``."""
+        """An evaluation on the set ``on`` is done; ``row`` is its row in ``/run/eval``."""
 
     def tested(self, row: Row) -> None:
-        """The test set was read at the end; ``row`` is that of ``/run/test``."""
+        """The final evaluation on the test set is done; ``row`` is its row in ``/run/test``."""
 
     def say(self, text: str) -> None:
-        """Show a line between the others: a warning, a note."""
+        """Show a line: a warning or a note."""
 
     def close(self) -> None:
-        """Nothing more will be shown."""
+        """Nothing more follows."""
 
 
 class _Clock:
-    """The time that the run will still take, at the pace since its first step here."""
+    """The estimated remaining time, at the pace since the first step of this session."""
 
     def __init__(self) -> None:
         self._begin = time.monotonic()
@@ -57,7 +57,7 @@ class _Clock:
         self._left = left
 
     def step(self) -> str:
-        """Count a step; ``1:02:03 left``, evaluations and saves so far included."""
+        """Count a step; return ``1:02:03 left``, with evaluations and saves so far included."""
         self._done, self._left = self._done + 1, self._left - 1
         seconds = (time.monotonic() - self._begin) / self._done * max(self._left, 0)
         minutes, rest = divmod(round(seconds), 60)
@@ -105,7 +105,7 @@ class Bars(Progress):
 
 
 class Lines(Progress):
-    """Plain lines for logs: every evaluation, and now and then a step."""
+    """Plain lines for logs: every evaluation, and a step from time to time."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._clock = stream, _Clock()
@@ -133,7 +133,7 @@ class Lines(Progress):
 
 
 class Several(Progress):
-    """Tells each of its parts all that it hears."""
+    """Passes everything on to each of its members."""
 
     def __init__(self, parts: Sequence[Progress]) -> None:
         self._parts = parts
@@ -164,7 +164,7 @@ class Several(Progress):
 
 
 def figures(row: Row, *, brief: bool = False) -> str:
-    """Of a step, in one line: loss, accuracy unless it has no meaning, sweeps unless brief."""
+    """A step in one line: loss, accuracy unless undefined, sweeps unless brief."""
     accuracy = row["accuracy"]
     shown = [f"loss {row['loss']:.4f}"]
     if accuracy == accuracy:
@@ -175,5 +175,5 @@ def figures(row: Row, *, brief: bool = False) -> str:
 
 
 def progress_on(stream: TextIO) -> Progress:
-    """Bars where ``stream`` is a terminal, else plain lines."""
+    """Bars if ``stream`` is a terminal, otherwise plain lines."""
     return Bars(stream) if stream.isatty() else Lines(stream)

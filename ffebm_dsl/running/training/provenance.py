@@ -1,4 +1,4 @@
-"""The parts of a record that say what was run, and by which processes."""
+"""The parts of a record that describe the run and its processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ffebm_dsl.running.training.measures import trainable
 
 
 def new_record(job: Job, source: SourceFile, run_id: str, processes: int = 1) -> Record:
-    """A record with provenance and its first segment, and no step yet."""
+    """A record with provenance and its first segment, and no steps yet."""
     record = Record(
         {
             "run_id": run_id,
@@ -38,7 +38,7 @@ def new_record(job: Job, source: SourceFile, run_id: str, processes: int = 1) ->
 
 
 def describe(record: Record, job: Job, source: SourceFile) -> None:
-    """Set what the record says of spec, settings and data."""
+    """Record the spec, settings and data."""
     record.add(
         PROVENANCE,
         {
@@ -66,14 +66,14 @@ def describe(record: Record, job: Job, source: SourceFile) -> None:
 
 
 def _test_set(data: Data) -> str:
-    """What the record says of the test set before training."""
+    """The description of the test set before training."""
     if data.test is None:
         return "none"
     return "unread" if data.validation is not None else "judged by"
 
 
 def is_described(record: Record, job: Job) -> bool:
-    """Whether the record says of spec, settings and data what holds for ``job``."""
+    """Whether the record's description of spec, settings and data agrees with ``job``."""
     table, identity = record["provenance"], job.identity
     return (
         table["spec_sha256"][()] == identity.spec_sha256
@@ -83,10 +83,10 @@ def is_described(record: Record, job: Job) -> bool:
 
 
 def changed_defaults(record: Record, job: Job) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the record's text left open, as it was filled in then and is now, where that differs.
+    """Defaults that have changed since the run, as filled in then and as filled in now.
 
-    The record must be described as ``job`` is. Settings that only one of the two knows are
-    left out: what they add is nothing, by default.
+    The record must describe ``job``. Settings that only one of the two versions has are ignored:
+    their defaults have no effect.
 
     Raises:
         InputError: the record's spec was changed.
@@ -107,7 +107,7 @@ def _overrides(job: Job) -> list[str]:
 
 
 def add_segment(record: Record, job: Job, *, start_step: int, exact: bool, processes: int) -> None:
-    """Note that a process, or several together, begin to work on the run."""
+    """Record that one process or several begin to work on the run."""
     segments = record["segments"]
     segments.append(
         {
@@ -121,6 +121,6 @@ def add_segment(record: Record, job: Job, *, start_step: int, exact: bool, proce
 
 
 def last_processes(record: Record) -> int:
-    """How many processes worked on the run last."""
+    """The number of processes that last worked on the run."""
     environment_then: dict[str, int] = json.loads(record["segments"]["environment"][-1])
     return environment_then["processes"]

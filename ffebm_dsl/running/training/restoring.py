@@ -1,4 +1,4 @@
-"""Network and optimiser from and to the tensors of a checkpoint, checked before they are used."""
+"""Conversion of network and optimiser to and from the tensors of a checkpoint, with validation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ffebm_dsl.running.training.checkpoint import OptimizerState
 
 
 def restore_network(network: nn.Module, saved: Mapping[str, Tensor], path: Path) -> None:
-    """Give ``network`` the parameters and buffers of a checkpoint.
+    """Load the parameters and buffers of a checkpoint into ``network``.
 
     Raises:
         InputError: names, shapes or types differ.
@@ -30,9 +30,9 @@ def restore_network(network: nn.Module, saved: Mapping[str, Tensor], path: Path)
 def optimizer_state(
     optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
 ) -> OptimizerState:
-    """What ``optimizer`` remembers, by the names of its ``parameters``.
+    """The state of ``optimizer``, by the names of its ``parameters``.
 
-    Its settings are not part of it: they follow from the spec and the epoch.
+    Its settings are not included: they follow from the spec and the epoch.
     """
     return {
         name: {key: value for key, value in optimizer.state[p].items() if value is not None}
@@ -47,7 +47,7 @@ def restore_optimizer(
     saved: OptimizerState,
     path: Path,
 ) -> None:
-    """Give ``optimizer`` the state of a checkpoint.
+    """Load the state of a checkpoint into ``optimizer``.
 
     Raises:
         InputError: it does not fit the optimiser's parameters.
@@ -73,7 +73,7 @@ def restore_optimizer(
 
 
 def _states_after_a_step(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
-    """What an optimiser of this kind remembers of a parameter (2,), by the real one's ``id``."""
+    """The state of such an optimiser for a parameter (2,), by the ``id`` of the real parameter."""
     expected = {}
     for group in optimizer.param_groups:
         stand_in = torch.zeros(2, dtype=group["params"][0].dtype, requires_grad=True)

@@ -1,4 +1,4 @@
-"""A run taken up again from its directory."""
+"""Resumption of a run from its directory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SHOWN_LINES = 20
 
 @dataclass(frozen=True)
 class Found:
-    """A run on disk: ``checkpoint`` is that of ``path``, ``spec`` the text beside it."""
+    """A run on disk: its ``checkpoint``, read from ``path``, and its ``spec``."""
 
     directory: RunDirectory
     spec: SourceFile
@@ -50,10 +50,10 @@ class Found:
 
 @dataclass
 class Agreement:
-    """Compares a run with what is to go on with it.
+    """Compares a run with the settings that it is to continue with.
 
-    The first difference is refused, unless they are ``allowed``: then they are all
-    gathered in ``differences``, to be shown and recorded.
+    The first difference is an error, unless differences are ``allowed``: then they are collected in
+    ``differences``, to be shown and recorded.
     """
 
     allowed: bool = False
@@ -63,7 +63,7 @@ class Agreement:
         """Compare the run's spec with another.
 
         Raises:
-            InputError: they differ; the message holds the first lines of the difference.
+            InputError: they differ; the message contains the first lines of the difference.
         """
         if kept.text == other.text:
             return
@@ -79,7 +79,7 @@ class Agreement:
         """Compare a value, or a table of values, with the run's.
 
         Raises:
-            InputError: they differ; the message names every entry that does.
+            InputError: they differ; the message names every differing entry.
         """
         if kept == given:
             return
@@ -113,18 +113,18 @@ def resume(
     allowed: bool = False,
     world: World = ALONE,
 ) -> Session:
-    """The run in directory ``run``, as it was at its newest checkpoint that verifies.
+    """The run in directory ``run``, in the state of its newest valid checkpoint.
 
-    ``source``, if given, must be the run's spec. The record is cut to the checkpoint's step.
-    If differences are ``allowed``, the run goes on with what is given now, except that its
-    model and type must be the same; ``warn`` is told of each, and the record holds them.
-    Of a ``world`` only the lead reads the directory, and sends the others what it found.
+    ``source``, if given, must be the run's spec. The record is cut to the checkpoint's step. If
+    differences are ``allowed``, the run continues with the new settings, but its model and type
+    must be the same; ``warn`` is called for each difference, and the record contains them. In a
+    ``world``, only the lead reads the directory, and sends its contents to the others.
 
     Raises:
-        InputError: no run directory, one that another process works on, no checkpoint that
-            verifies, a damaged record, or a spec, override, seed, type, data set,
-            default of the language or environment that differs from the run's.
-        StorageError: the run directory cannot be written.
+        InputError: no run directory, a directory used by another process, no valid checkpoint, a
+            damaged record, or a spec, override, seed, type, data set, default of the language or
+            environment that differs from the run's.
+        StorageError: the run directory is not writable.
     """
     found: Found | None = None
     lock: FileLock | nullcontext[None] = nullcontext()
@@ -175,7 +175,7 @@ def _restore(
     job = assemble(compiled, overrides, saved.identity.dtype, settings, world)
     agreement.values("data", saved.identity.data, job.identity.data)
     if world.lead:
-        # The checkpoint knows the environment of the lead that was.
+        # The environment in the checkpoint is that of its lead process.
         agreement.values("environment", saved.environment, environment(job.device))
         record = _record(found)
         if is_described(record, job):
@@ -193,7 +193,7 @@ def _restore(
 
 
 def _compare_processes(record: Record, job: Job, agreement: Agreement, world: World) -> None:
-    """Another number of processes is another computation only where batch norm sees it."""
+    """Compare the numbers of processes, which change the computation only with batch norm."""
     if any(isinstance(m, BatchNorm) and not m.sync for m in job.network.modules()):
         before = {"processes": last_processes(record)}
         name = "number of processes, each with batch norm of its own"
@@ -203,9 +203,9 @@ def _compare_processes(record: Record, job: Job, agreement: Agreement, world: Wo
 def _agree(
     found: Checkpoint, options: Options, others: list[SourceFile], agreement: Agreement
 ) -> tuple[Compiled, dict[str, str], bool]:
-    """What to go on with: the compiled spec, its overrides, and whether its optimiser is the same.
+    """The compiled spec to continue with, its overrides, and whether its optimiser is the same.
 
-    ``others`` are specs that should be the run's; the last one counts.
+    ``others`` are specs that should equal the run's; the last one is used.
     """
     identity = found.identity
     Agreement().values("dtype", identity.dtype, options.dtype or identity.dtype)
@@ -262,7 +262,7 @@ def _has_processes(record: Record) -> bool:
 
 
 def _begin_segment(session: Session, path: Path, differences: list[str]) -> None:
-    """Note in the record that the run goes on, and what is different now."""
+    """Record the resumption of the run and its differences."""
     record, world = session.record, session.world
     if not is_described(record, session.job) or any(changed_defaults(record, session.job)):
         describe(record, session.job, session.source)
@@ -277,7 +277,7 @@ def _begin_segment(session: Session, path: Path, differences: list[str]) -> None
         session.event("change", f"processes: was {before}, is {world.size}; sums differ in order")
     session.status("running")
     if world.any(bool(differences)):
-        # The checkpoint is last: until it is durable, the change has not taken place.
+        # The checkpoint is written last: the change takes effect once it is durable.
         with world.all_or_none():
             if world.lead:
                 publish(session.directory.spec, session.source.text.encode())

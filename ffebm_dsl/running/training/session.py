@@ -1,4 +1,4 @@
-"""A run in progress, and how a new one begins."""
+"""A run in progress, and the start of a new run."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from ffebm_dsl.running.training.world import ALONE, World
 
 @dataclass
 class Session:
-    """A job with its place on disk, its record, and how far it has come.
+    """A job with its directory, its record, and its progress.
 
-    ``lock`` keeps other trainers from the run; training releases it at its end. Of the
-    processes of a ``world``, the lead holds it and writes; the others have none, and keep the
-    rows of their record to themselves. ``parallel`` is the network as the world trains it.
+    ``lock`` keeps other training processes out of the run; it is released at the end of training.
+    Of the processes of a ``world``, only the lead holds it and writes; the records of the others
+    stay in memory. ``parallel`` is the network wrapped for training in the world.
     """
 
     job: Job
@@ -55,24 +55,24 @@ class Session:
         self.parallel = self.job.network
 
     def seconds(self) -> float:
-        """Time spent in training, by all processes that worked on the run."""
+        """Time spent in training, in all sessions of the run."""
         return self.position.seconds + time.monotonic() - self.started
 
     def batches(self) -> list[NDArray[np.int64]]:
-        """Indices into the training arrays of all batches of the epoch that the run is in."""
+        """Indices into the training arrays of all batches of the current epoch."""
         plan, data = self.job.plan, self.job.data
         order = keyed.permutation(plan.seed, self.position.epoch, len(data.train))
         return data.batches(data.train.rows[order])
 
     def save_is_due(self) -> bool:
-        """Whether the last save is so long ago that the user wants the next."""
+        """Whether the interval between saves has passed since the last one."""
         return self.world.any(time.monotonic() - self.started >= self.job.settings.save_every)
 
     def save(self) -> None:
-        """Publish the record, then the checkpoint: a checkpoint's steps are always on record.
+        """Publish the record, then the checkpoint, whose steps are thus always on record.
 
         Raises:
-            StorageError: the disk is full or refuses; the last good files stand.
+            StorageError: the disk is full or fails; the last good files are unchanged.
         """
         self.world.broadcast_buffers(self.job.network)
         with self.world.all_or_none():
@@ -88,7 +88,7 @@ class Session:
             checkpoints.save(folder, self._checkpoint(), keep)
 
     def publish_record(self) -> None:
-        """Publish the record alone, where the state is not one to go on from."""
+        """Publish the record alone, if the state should not be continued from."""
         with self.world.all_or_none():
             if self.world.lead:
                 write(self.record, self.directory.record)
@@ -96,10 +96,11 @@ class Session:
     def table(
         self, group: Group, constants: Mapping[str, Sequence[str] | Sequence[float]] | None = None
     ) -> RecordTable:
-        """A table of the record, added if it is absent.
+        """A table of the record, added if absent.
 
         Raises:
-            InputError: it is there with other ``constants``: the record is another network's.
+            InputError: the existing one has other ``constants``, as in the record of another
+                network.
         """
         if group.name not in self.record.tables:
             self.record.add(group, constants)
@@ -114,7 +115,7 @@ class Session:
         return table
 
     def event(self, kind: str, message: str) -> None:
-        """Note in the record that something happened."""
+        """Record an event."""
         events = self.record["events"]
         events.append(
             {
@@ -153,15 +154,15 @@ def start(
     world: World = ALONE,
     made: Raw | None = None,
 ) -> Session:
-    """A new run. Spec, options and data are checked before its directory is made.
+    """A new run. Spec, options and data are validated before its directory is made.
 
-    The directory appears at its place when the first checkpoint is durable. ``made`` are samples
-    to train on in the place of those of the spec's data set.
+    The directory appears at its destination when the first checkpoint is durable. ``made`` are
+    training samples that replace those of the spec's data set.
 
     Raises:
-        InputError: the spec has no train section; data or options are unfit; ``out`` is not
+        InputError: the spec has no train section; data or options are unsuitable; ``out`` is not
             empty or cannot be made.
-        StorageError: the disk is full or refuses. Nothing is left behind in either case.
+        StorageError: the disk is full or fails. Nothing is left behind in either case.
     """
     source, place = compiled.source, None if out is None else Path(out)
     with world.all_or_none():
@@ -176,7 +177,7 @@ def start(
 
 
 def _create(job: Job, source: SourceFile, out: Path | None, world: World) -> Session:
-    """The lead's session of a new run, on disk."""
+    """The session of the lead in a new run, with its directory."""
     directory, lock = run_directory.create(out, Path(source.name).stem, source.text)
     with ExitStack() as stack:
         stack.callback(run_directory.discard, directory)
@@ -194,13 +195,13 @@ def _create(job: Job, source: SourceFile, out: Path | None, world: World) -> Ses
 
 
 def _follow(job: Job, source: SourceFile, world: World) -> Session:
-    """The session of a process that does not lead: its record is for itself alone."""
+    """The session of a process other than the lead, with a record in memory only."""
     folder, record = Path(), new_record(job, source, "", world.size)
     return Session(job, source, RunDirectory(folder), nullcontext(), record, world)
 
 
 def require_same(job: Job, world: World) -> None:
-    """All processes must work on the same.
+    """Check that all processes have the same job.
 
     Raises:
         InputError: one has another spec, overrides, seed, type or data than the lead.

@@ -1,4 +1,4 @@
-"""Signals that ask a run to end: they are noted, and the run ends after its step."""
+"""Signals that request the end of a run, which then ends after its current step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequest:
-    """Whether a signal has asked for the end; ``signal_number`` is 0 as long as none has."""
+    """A possible request to end; ``signal_number`` is 0 until a signal arrives."""
 
     def __init__(self) -> None:
         self.signal_number = 0
@@ -20,12 +20,11 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Note SIGINT, SIGTERM and SIGHUP for the length of the context.
+    """Note SIGINT, SIGTERM and SIGHUP within the context.
 
-    The first one is noted. A second one acts as it would without this context, so that a
-    run that hangs can still be ended. A signal that is ignored at the start, as nohup does
-    with SIGHUP, stays ignored. Outside the main thread no signal is noted, for Python
-    delivers them there.
+    Only the first one is noted. A second one has its usual effect, so that a run that hangs can be
+    ended. A signal that is ignored at the start, such as SIGHUP under nohup, stays ignored. Outside
+    the main thread, to which Python delivers signals, none is noted.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""What a step of training leaves in the record of its run."""
+"""The rows that a training step adds to the record of its run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DIAGNOSTICS = 0.01
 
 
 def record_step(session: Session, samples: int, rate: float, numbers: StepNumbers) -> Row:
-    """The step after the session's position, taken or not: its row of the record."""
+    """Record the step after the session's position, taken or not; return its row."""
     step = session.position.step + 1
     row: Row = {
         "step": step,
@@ -41,7 +41,7 @@ def record_step(session: Session, samples: int, rate: float, numbers: StepNumber
 
 
 def _record_losses(session: Session, step: int, numbers: StepNumbers) -> None:
-    """The terms of a loss of several; that of a single one is in the row of its step."""
+    """Record the terms of a loss with several; a single one is in the row of its step."""
     model = session.job.spec.model
     if len(model.losses) == 1:
         return
@@ -52,7 +52,7 @@ def _record_losses(session: Session, step: int, numbers: StepNumbers) -> None:
 
 
 def record_relaxations(session: Session, numbers: StepNumbers, progress: Progress) -> None:
-    """How the phases of the next step relaxed, and once in a run, if most samples cycle."""
+    """Record the relaxations of the next step, and once per run that most samples cycle, if so."""
     blocks, phases = zip(*numbers.solves, strict=True)
     names = [f"{block}.{phase}" for block, phase in numbers.solves]
     table = session.table(RELAXATION, {"solve": names, "block": blocks, "phase": phases})
@@ -61,7 +61,7 @@ def record_relaxations(session: Session, numbers: StepNumbers, progress: Progres
 
 
 def _note_cycling(session: Session, numbers: StepNumbers, progress: Progress) -> None:
-    """Say once in a run that most samples of a phase end in a cycle, by more than rounding."""
+    """Note once per run that most samples of a phase end in a cycle, beyond rounding."""
     rows = numbers.relaxations
     if not rows["cycling"].any():
         return
@@ -87,9 +87,10 @@ def diagnostic_is_due(session: Session, step: int) -> bool:
 
 
 def diagnose(session: Session, step: int, batch: Batch) -> int:
-    """Record this step's gradient against the implicit one, under the same random numbers.
+    """Compare this step's gradient with the implicit one, with the same random numbers; record it.
 
-    Returns in how many steps another one keeps them all under ``DIAGNOSTICS`` of the sweeps.
+    Returns the number of steps until the next diagnosis that keeps the cost of all of them below
+    ``DIAGNOSTICS`` of the sweeps.
     """
     network, world = session.job.network, session.world
     sweeps = measures.sweeps(network.phases())
@@ -103,7 +104,7 @@ def diagnose(session: Session, step: int, batch: Batch) -> int:
 
 
 def tell_strengths(session: Session, cores: Sequence[EnergyBlock], progress: Progress) -> None:
-    """What the first step of an epoch found for ``beta = auto``; the lead's force holds for all."""
+    """Report the force that ``beta = auto`` found in an epoch's first step; the lead's is used."""
     session.world.broadcast_buffers(session.job.network)
     for core in cores:
         if core.reach is not None:

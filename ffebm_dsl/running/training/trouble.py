@@ -1,4 +1,4 @@
-"""What can be wrong with a step, in words and places."""
+"""Descriptions of what is wrong with a step."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ VERBS = {
 
 @dataclass(frozen=True)
 class Trouble:
-    """The first thing that is wrong with a step.
+    """The first fault of a step.
 
     Attributes:
-        kind, phase: of the record's ``TROUBLES`` and ``TROUBLE_PHASES``; ``buffers`` are the
-            running statistics of batch norms.
-        block: the block; the name of a map of the model, or ``readout``; "" where none is.
-        layer: the layer, map or weight tensor in it, or the input; "" where none is.
-        sample: first sample concerned, in the batch; -1 where it is not a matter of samples.
-        index: the same sample in the training set.
-        value: the number that is wrong: of a layer that diverges the root mean square, of
-            weights that explode the growth.
+        kind, phase: entries of the record's ``TROUBLES`` and ``TROUBLE_PHASES``; ``buffers`` are
+            the running statistics of batch norms.
+        block: the block; the name of a map of the model, or ``readout``; "" if none.
+        layer: the layer, map or weight tensor in it, or the input; "" if none.
+        sample: index in the batch of the first sample concerned; -1 if it does not concern samples.
+        index: the index of this sample in the training set.
+        value: the bad number: for a diverging layer its root mean square, for exploding weights
+            their growth.
     """
 
     kind: str
@@ -68,12 +68,12 @@ class Trouble:
 
     @property
     def of_weights(self) -> bool:
-        """Whether the weights were wrong before the step: no batch can be trained on."""
+        """Whether the weights were bad before the step, so that no batch can be trained on."""
         return self.phase == "weights"
 
     @property
     def lasting(self) -> bool:
-        """Whether another try of the batch must fail in the same way."""
+        """Whether repeating the batch must fail in the same way."""
         return self.phase in ("input", "target", "weights")
 
     @property

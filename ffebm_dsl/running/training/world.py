@@ -1,8 +1,8 @@
 """The processes that train one network together, each on its part of every batch.
 
-A :class:`World` is what the loop sees of the others. Alone, all its answers are one's own;
-``processes`` asks the others, over torch.distributed. Every method of a world is
-called by all of its processes, in the same order: each waits for the rest.
+A :class:`World` is the training loop's interface to the other processes. That of this module is a
+single process; ``distributed`` implements it with torch.distributed. Every method is called by all
+processes in the same order, and waits for the others.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ T = TypeVar("T")
 
 
 class World:
-    """One process alone."""
+    """A single process."""
 
     rank = 0
     size = 1
 
     @property
     def lead(self) -> bool:
-        """Whether this process writes and speaks for all."""
+        """Whether this process writes files and messages for all."""
         return self.rank == 0
 
     def part(self, total: int) -> Part:
-        """The own part of a batch of ``total`` samples; the lead's is never empty."""
+        """This process's part of a batch of ``total`` samples; the lead's is never empty."""
         return Part(0, total, total)
 
     def place(self, device: torch.device) -> torch.device:
-        """The own device, where ``device`` leaves open which."""
+        """The device of this process, if ``device`` does not determine it."""
         return device
 
     def parallel(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """``network`` in a form whose backward pass leaves the mean of all gradients."""
+        """``network`` wrapped so that its backward pass averages gradients over processes."""
         return network
 
     def broadcast_buffers(self, network: nn.Module) -> None:
-        """Give every process the buffers of the lead."""
+        """Copy the buffers of the lead to every process."""
 
     def all_reduce_values(self, values: Sequence[float]) -> list[float]:
-        """Sums over all processes, entry by entry."""
+        """Sums over all processes, element by element."""
         return [float(value) for value in values]
 
     def all_reduce(self, tensor: Tensor) -> Tensor:
@@ -54,26 +54,26 @@ class World:
         return tensor
 
     def all_reduce_max(self, value: int) -> int:
-        """The largest of all processes' values."""
+        """The maximum over all processes."""
         return value
 
     def any(self, flag: bool) -> bool:
-        """Whether it holds in any process."""
+        """Whether ``flag`` is true in any process."""
         return bool(self.all_reduce_max(int(flag)))
 
     def all_gather(self, own: T) -> list[T]:
-        """What each process gives, in the order of their ranks."""
+        """The values of all processes, in the order of their ranks."""
         return [own]
 
     def broadcast(self, own: T) -> T:
-        """What the lead gives."""
+        """The value of the lead."""
         return own
 
     def all_or_none(self) -> AbstractContextManager[None]:
-        """A block without calls of the world; if it fails in one process, it fails in all.
+        """A block, without calls of the world, that fails in all processes if it fails in one.
 
         Raises:
-            FfebmError: the own failure, or else one of the same kind that says whose.
+            FfebmError: the error of this process, or one of the same kind that names the process.
         """
         return nullcontext()
 
@@ -82,6 +82,6 @@ ALONE = World()
 
 
 def split(rank: int, size: int, total: int) -> tuple[int, int]:
-    """First row and number of rows of a process's part, parts differing by one row at most."""
+    """First row and number of rows of a process's part; parts differ by at most one row."""
     least, over = divmod(total, size)
     return rank * least + min(rank, over), least + (rank < over)

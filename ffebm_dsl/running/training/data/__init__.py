@@ -1,4 +1,4 @@
-"""Data sets: read, validated before use, and handed out in batches of tensors."""
+"""Data sets: read, validated before use, and converted to batches of tensors."""
 
 from ffebm_dsl.running.training.data.dataset import Data, Dataset, Normalisation, load
 

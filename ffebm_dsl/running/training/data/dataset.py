@@ -1,4 +1,4 @@
-"""Data sets as the training loop sees them: batches of tensors by sample indices."""
+"""Data sets of the training loop: batches of tensors by sample indices."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Pixels to what the network sees: ``(x / maximum - mean) / std``.
+    """Normalisation of samples for the network: ``(x / maximum - mean) / std``.
 
-    ``maximum`` divides integer samples only; ``mean`` and ``std`` broadcast against one
+    Only integer samples are divided by ``maximum``; ``mean`` and ``std`` broadcast against one
     sample.
     """
 
@@ -44,17 +44,17 @@ class Normalisation:
 def normalised(
     normalisations: Sequence[Normalisation], inputs: Inputs, dtype: torch.dtype
 ) -> Inputs:
-    """Each of the inputs (B, *shape) by its own normalisation."""
+    """Each of the inputs (B, *shape), normalised by its own normalisation."""
     return tuple(n(x, dtype) for n, x in zip(normalisations, inputs, strict=True))
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows of arrays, which keep the type they came in (and may be memory maps).
+    """Rows of arrays, which keep their original type and may be memory-mapped.
 
-    There is an array and a normalisation for each input of the network. ``name`` is what the set is
-    for: ``training``, ``validation`` or ``test``; ``rows`` are the indices into the arrays of the
-    samples that belong to it.
+    There is one array and one normalisation per input of the network. ``name`` is the purpose of
+    the set: ``training``, ``validation`` or ``test``; ``rows`` are the indices into the arrays of
+    its samples.
     """
 
     name: str
@@ -71,16 +71,16 @@ class Dataset:
         return len(self.rows)
 
     def batch(self, indices: Indices) -> tuple[Inputs, Tensor]:
-        """Inputs (B, *shape), normalised, and targets: labels (B,) or vectors (B, K).
+        """Normalised inputs (B, *shape), and targets: labels (B,) or vectors (B, K).
 
-        ``indices`` (B,) are those of the arrays, entries of ``rows``.
+        ``indices`` (B,) are indices into the arrays, entries of ``rows``.
         """
         return self._ready(self._gather(indices), indices)
 
     def augmented(self, indices: Indices, *, seed: int, epoch: int) -> tuple[Inputs, Tensor]:
-        """Like :meth:`batch`, each sample augmented by its key (seed, epoch, index).
+        """Like :meth:`batch`, each sample augmented with its key (seed, epoch, index).
 
-        Where samples are mixed, the targets are vectors (B, K).
+        Targets of mixed samples are vectors (B, K).
         """
         own = self._augmented(indices, seed, epoch)
         if not mixes(self.augmentations):
@@ -113,10 +113,10 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Data:
-    """The sets of a data set, its batch size, and what identifies it.
+    """The sets of a data set, its batch size, and its identity.
 
-    ``validation`` is None where the spec sets no samples aside, ``test`` where the data have no
-    test set; one of the two is there. ``warnings`` say what about the data is suspicious.
+    ``validation`` is None if the spec reserves no samples, ``test`` if the data have no test set;
+    at least one is present. ``warnings`` describe anything suspicious in the data.
     """
 
     train: Dataset
@@ -130,13 +130,13 @@ class Data:
     warnings: tuple[str, ...] = ()
 
     def batches(self, order: Indices) -> list[Indices]:
-        """``order`` cut into batches; a last one that is smaller is dropped if the spec says so."""
+        """``order`` cut into batches; a smaller last one is dropped if the spec says so."""
         batches = [order[i : i + self.batch] for i in range(0, len(order), self.batch)]
         return batches[:-1] if self.drop_last and len(batches[-1]) < self.batch else batches
 
     @property
     def judged_on(self) -> str:
-        """Which set evaluations during training are on: ``validation`` or ``test``."""
+        """The set of evaluations during training: ``validation`` or ``test``."""
         return "test" if self.validation is None else "validation"
 
     def named(self, which: str) -> Dataset:
@@ -162,12 +162,12 @@ def load(
     dtype: torch.dtype,
     made: Raw | None = None,
 ) -> Data:
-    """The data set that a spec's ``data = ...`` names, validated against the spec's model.
+    """The data set of a spec's ``data = ...``, validated against the spec's model.
 
-    Samples that were ``made`` are taken in its place, as if its files had held them.
+    Samples given as ``made`` replace the contents of its files.
 
     Raises:
-        InputError: missing, damaged or unfitting data; the message says where and what to do.
+        InputError: missing, damaged or unsuitable data; the message says where and what to do.
     """
     folder = None if data_dir is None else Path(data_dir)
     if folder is not None and not folder.is_dir():
@@ -217,9 +217,9 @@ def load(
 
 
 def _set_aside(call: CallIR, samples: int) -> tuple[Indices, Indices]:
-    """Rows to train on, and rows for validation: those that come first by their keys.
+    """Training rows, and validation rows, which are the first ones in the order of their keys.
 
-    No seed moves them, and of two sizes the larger set holds the smaller one.
+    The choice is independent of the seed, and a larger validation set contains the smaller ones.
 
     Raises:
         InputError: no sample would be left to train on.
@@ -246,7 +246,7 @@ def _check_fit(augmentations: Sequence[CallIR], model: ModelIR) -> None:
 
 
 def normalisations_of(call: CallIR, model: ModelIR) -> tuple[Normalisation, ...]:
-    """What a spec's ``data = ...`` does to each input before its network sees it.
+    """The normalisation of each input that a spec's ``data = ...`` defines.
 
     Raises:
         InputError: ``mean`` or ``std`` do not fit an input.

@@ -1,4 +1,4 @@
-"""The checks that samples and targets must pass before a spec's network sees them."""
+"""Validation of samples and targets against a spec."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ USUAL = 0.95
 def check_split(split: Split, ends: Sequence[InputIR], target: TargetIR) -> Split:
     """The split with samples of the spec's input shapes and targets of the spec's kind.
 
-    Samples (n, H, W), or (n, length), serve an input of one channel; images serve a vector input
-    of as many features. What targets are their kind says: labels (n,), vectors (n, size), ....
+    Samples (n, H, W) or (n, length) are accepted for an input with one channel, and images for a
+    vector input with the same number of features. Targets are checked by their kind: labels (n,),
+    vectors (n, size), ....
 
     Raises:
-        InputError: not an array for each input, no samples, unequal counts, another shape or type,
+        InputError: not one array per input, no samples, unequal counts, wrong shapes or types,
             values that are not finite, labels out of range.
     """
     if len(split.inputs) != len(ends):
@@ -53,10 +54,10 @@ def check_split(split: Split, ends: Sequence[InputIR], target: TargetIR) -> Spli
 
 
 def check_samples(x: Array, name: str, image: InputIR) -> Array:
-    """Samples of the spec's input shape; ``name`` is what messages call them.
+    """Samples of the spec's input shape; ``name`` is their name in messages.
 
     Raises:
-        InputError: none, another shape or type, or values that are not finite.
+        InputError: no samples, wrong shape or type, or values that are not finite.
     """
     if not len(x):
         raise InputError(f"{name} holds no samples", help="give at least one sample")
@@ -67,10 +68,10 @@ def check_samples(x: Array, name: str, image: InputIR) -> Array:
 
 
 def compare_splits(train: Split, test: Split) -> tuple[str, ...]:
-    """Compare samples and targets of both splits: what is suspicious, in words.
+    """Compare the samples and targets of both splits; return a list of warnings.
 
     Raises:
-        InputError: samples of one are integers, which are scaled, and of the other are not.
+        InputError: the samples of one are integers, which are scaled, those of the other are not.
     """
     pairs = list(zip(train.inputs, test.inputs, train.names, test.names, strict=True))
     for x, other, name, other_name in pairs:
@@ -86,9 +87,9 @@ def compare_splits(train: Split, test: Split) -> tuple[str, ...]:
 
 
 def _range_warning(train: Array, test: Array, train_name: str, test_name: str) -> str:
-    """What to say where values of one split, of all features or of one, are far beyond the other's.
+    """A warning if values of one split, of all features or one, far exceed the other's.
 
-    Sizes are taken from at most ``COMPARED`` samples of each; "" where they are alike.
+    Sizes are taken from at most ``COMPARED`` samples of each; "" if they are similar.
     """
     sizes, dense = zip(*(_sizes(split) for split in (train, test)), strict=True)
     first, second = (float(np.sqrt(np.mean(np.square(size)))) for size in sizes)
@@ -108,7 +109,7 @@ def _range_warning(train: Array, test: Array, train_name: str, test_name: str) -
 
 
 def _sizes(array: Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Root mean square of each feature without outliers, and whether most samples have it."""
+    """Root mean square of each feature without outliers; whether it is mostly nonzero."""
     rows = np.unique(np.linspace(0, len(array) - 1, COMPARED).astype(np.int64))
     values = np.abs(array[rows].reshape(len(rows), -1).astype(np.float64))
     usual = np.minimum(values, np.quantile(values, USUAL, axis=0, method="lower"))
@@ -135,7 +136,7 @@ def _shaped(x: Array, name: str, image: InputIR) -> Array:
 
 
 def _native(array: Array) -> Array:
-    """The array in this machine's byte order, which torch needs."""
+    """The array in native byte order, which torch requires."""
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
