@@ -1,10 +1,10 @@
-"""Keep the memory that a relaxation frees, for its next sweep.
+"""Reuse of freed memory by the sweeps of a relaxation.
 
-A sweep allocates every layer's new state and frees the old one: tens of megabytes each, some
-hundred times per step. glibc hands blocks of that size back to the system, and each comes
-anew as pages that the system must find and clear. On split L12 at batch 64 that took an
-eighth of a step. Freed memory is kept instead and used again; in exchange the process holds
-on to the most it ever needed (there 14 % more than before), until it ends.
+A sweep allocates the new state of every layer and frees the old one: tens of megabytes each, some
+hundred times per step. By default glibc returns blocks of this size to the system, which has to
+find and clear the pages of the next one. On split L12 at batch 64 this took an eighth of a step.
+If freed memory is kept instead, the process holds its peak memory (there 14 % more than before)
+until it ends.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ NEVER = -1
 
 
 def keep_freed_memory(environment: Mapping[str, str] = os.environ) -> bool:
-    """Have the C allocator of this process keep what is freed; whether it will.
+    """Let the C allocator of this process keep freed memory; return whether it does.
 
-    It will not where the allocator has no such setting (other systems than Linux with
-    glibc), and not where the user has chosen one: by ``MALLOC_...`` or ``GLIBC_TUNABLES``.
-    An allocator put before glibc's (``LD_PRELOAD``) is not affected.
+    It does not if the allocator has no such setting (systems other than Linux with glibc), or if
+    the user has configured it with ``MALLOC_...`` or ``GLIBC_TUNABLES``. An allocator preloaded
+    with ``LD_PRELOAD`` is not affected.
     """
     if "glibc.malloc" in environment.get("GLIBC_TUNABLES", ""):
         return False

@@ -1,9 +1,9 @@
-"""HDF5 files: what is plain data in one, and arrays of files from elsewhere.
+"""HDF5 files: validation of plain data, and reading of arrays from files of unknown origin.
 
-The HDF5 library can be made to crash or to hang by a file. So a file that did not come from
-this program is opened by a child process with limits, which hands over arrays of numbers. Run
-as ``python -m ffebm_dsl.running.hdf5 NAME... -- OPTIONAL...`` it is that child: the file is its
-standard input, its standard output a line of JSON and then the arrays in NumPy's format.
+A malformed file can crash or hang the HDF5 library. A file that was not written by this program is
+therefore opened by a child process with resource limits, which returns arrays of numbers. ``python
+-m ffebm_dsl.running.hdf5 NAME... -- OPTIONAL...`` runs this child: it reads the file from standard
+input, and writes a line of JSON and then the arrays in NumPy's format to standard output.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ REPACK = "store it with compression='gzip' in h5py, or repack the file: h5repack
 
 
 class Refused(Exception):
-    """The file holds something that is not taken; ``help`` says what to do."""
+    """The file contains something unsupported; ``help`` is the remedy."""
 
     def __init__(self, message: str, help: str = PLAIN) -> None:
         super().__init__(message)
@@ -63,10 +63,10 @@ class Refused(Exception):
 
 
 def own_member(group: h5py.Group, name: str) -> Any:
-    """What a group holds by a name, None where it holds nothing.
+    """The member ``name`` of a group, or None if there is none.
 
     Raises:
-        Refused: it is a link to somewhere else.
+        Refused: it is a link to another place.
         one of FAULTS: the file is damaged.
     """
     link = group.get(name, getlink=True)
@@ -76,14 +76,13 @@ def own_member(group: h5py.Group, name: str) -> Any:
 
 
 def plain_dataset(group: h5py.Group, name: str, place: str) -> h5py.Dataset | None:
-    """The dataset of that name, None where there is none; nothing is read.
+    """The dataset ``name`` of a group, or None if there is none; its values are not read.
 
-    ``place`` is what messages call it.
+    ``place`` is its name in messages.
 
     Raises:
-        Refused: it is not an array of numbers or texts that lies in the file itself, declares
-            far more than is stored, or is packed by another filter than deflate, shuffle and
-            fletcher32.
+        Refused: it is not an array of numbers or texts stored in the file itself, declares far
+            more than is stored, or uses a filter other than deflate, shuffle and fletcher32.
         one of FAULTS: the file is damaged.
     """
     dataset = own_member(group, name)
@@ -118,13 +117,13 @@ def _check(name: str, dataset: Any) -> None:
 def read_foreign(
     path: Path, names: Sequence[str], optional: Sequence[str] = ()
 ) -> Mapping[str, NDArray[Any]]:
-    """The arrays of numbers ``names`` of an HDF5 file, read by a child.
+    """Read the arrays of numbers ``names`` of an HDF5 file, in a child process.
 
     Those of ``optional`` are read too, unless the file has none of them.
 
     Raises:
-        InputError: unreadable, damaged, a name that is missing, or not plain arrays of numbers
-            that fit into the memory of this machine.
+        InputError: the file is unreadable or damaged, a name is missing, or a dataset is not a
+            plain array of numbers that fits into the memory of this machine.
     """
     try:
         file = path.open("rb")
@@ -162,24 +161,24 @@ def _child(file: BinaryIO, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
             "HDF5_PLUGIN_PRELOAD": "::",  # no code from plugins
             "OPENBLAS_NUM_THREADS": "1",  # more threads would take up address space
         },
-        # Ctrl-C is for the parent, which then ends the child.
+        # Ctrl-C goes to the parent only, which then ends the child.
         start_new_session=True,
     )
 
 
 def _answer(out: IO[bytes], path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an answer. What it says is checked: the child may have been misled.
+    """The arrays of a child's answer, which is validated: the child may have been compromised.
 
     Raises:
-        EOFError or one of FAULTS: it ends early or makes no sense.
-        InputError: it says what is wrong with the file.
+        EOFError or one of FAULTS: the answer is incomplete or invalid.
+        InputError: the child reports a fault of the file.
     """
     heading = json.loads(out.readline(1 << 20))
     if "fault" in heading:
         raise InputError(f"{path}: {heading['fault']}", help=str(heading["help"]))
     arrays = {}
     for name in heading["names"]:
-        # Only read: NumPy takes a pipe that has a descriptor for a file.
+        # Only `read` is passed on: NumPy treats an object with a descriptor as a seekable file.
         array = npy.read_array(SimpleNamespace(read=out.read), allow_pickle=False)
         if array.dtype.kind not in "iufb":
             raise TypeError
@@ -188,7 +187,7 @@ def _answer(out: IO[bytes], path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _end(child: subprocess.Popen[bytes]) -> str:
-    """How a child ended that did not finish its answer."""
+    """Describe how a child ended that did not complete its answer."""
     status = -child.wait()
     if status == signal.SIGXCPU:
         return "reading it takes too long"
@@ -198,7 +197,7 @@ def _end(child: subprocess.Popen[bytes]) -> str:
 
 
 def main(arguments: Sequence[str], content: BinaryIO, out: BinaryIO) -> int:
-    """Answer with the arrays of the file that are asked for; 0 if the answer is complete."""
+    """Write the requested arrays of the file to ``out``; return 0 if the answer is complete."""
     divide = arguments.index("--")
     names, optional = arguments[:divide], arguments[divide + 1 :]
     _limit(MEMORY_BYTES, SECONDS)
@@ -224,7 +223,7 @@ def main(arguments: Sequence[str], content: BinaryIO, out: BinaryIO) -> int:
         for dataset in datasets.values():
             npy.write_array(out, np.ascontiguousarray(dataset[()]), allow_pickle=False)
     except FAULTS:
-        return 1  # No word of it: it would be taken for numbers.
+        return 1  # A message would be read as numbers.
     return 0
 
 
@@ -244,7 +243,7 @@ def _numbers(file: h5py.File, name: str, names: Sequence[str]) -> h5py.Dataset:
 
 
 def _limit(memory: int, seconds: int) -> None:
-    """Bound what this process may use; it writes no file and leaves no core."""
+    """Limit the resources of this process; it writes no file and no core dump."""
     import resource
 
     for kind, most in (

@@ -1,7 +1,7 @@
-"""The folder of a run: it appears whole, and is never reused.
+"""The folder of a run, which appears complete and is never reused.
 
-A new run is prepared in ``.NAME.partial`` beside its place, and renamed when its first
-checkpoint is durable: whatever is at a run's place can be resumed.
+A new run is prepared in ``.NAME.partial`` beside its destination, and renamed once its first
+checkpoint is durable. Every folder at its destination can therefore be resumed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ LOCK = ".lock"
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Where the files of a run are: ``spec.ffe``, ``run.h5`` and ``ckpt/``.
+    """Paths of the files of a run: ``spec.ffe``, ``run.h5`` and ``ckpt/``.
 
-    ``destination`` is where the folder will be once it is revealed; None: where it is.
+    ``destination`` is the final path of a folder that is still being prepared, None otherwise.
     """
 
     path: Path
@@ -50,18 +50,18 @@ class RunDirectory:
 
     @property
     def lock(self) -> FileLock:
-        """A lock that keeps other trainers out of the folder, not yet acquired."""
+        """A lock against other training processes in the folder, not yet acquired."""
         return FileLock(self.path / LOCK)
 
 
 def create(out: Path | None, spec_stem: str, spec_text: str) -> tuple[RunDirectory, FileLock]:
-    """Prepare ``out``, or ``runs/<stem>-<UTC time>-<4 hex>``, with the spec's text inside.
+    """Prepare ``out``, or ``runs/<stem>-<UTC time>-<4 hex>``, with the text of the spec in it.
 
-    An empty folder that is there already is used where it is. The folder's lock is acquired.
+    An existing empty folder is used in place. The lock of the folder is acquired.
 
     Raises:
-        InputError: ``out`` holds something already, the folder cannot be made there, or
-            another process is making it.
+        InputError: ``out`` is not empty, the folder cannot be made there, or another process is
+            making it.
         StorageError: the disk is full or fails.
     """
     path = out if out is not None else _fresh_name(spec_stem)
@@ -87,10 +87,10 @@ def create(out: Path | None, spec_stem: str, spec_text: str) -> tuple[RunDirecto
 
 
 def reveal(directory: RunDirectory) -> RunDirectory:
-    """Bring a prepared directory to its place; the place must be free, or an empty folder.
+    """Move a prepared directory to its destination, which must be free or an empty folder.
 
     Raises:
-        InputError: something has appeared there meanwhile.
+        InputError: something has appeared there in the meantime.
         StorageError: the disk fails.
     """
     place = directory.destination
@@ -105,7 +105,7 @@ def reveal(directory: RunDirectory) -> RunDirectory:
 
 
 def discard(directory: RunDirectory) -> None:
-    """Remove what was put into a run directory that was just created and came to nothing."""
+    """Remove the contents of a run directory whose run could not be started."""
     if directory.destination is not None:
         shutil.rmtree(directory.path, ignore_errors=True)
         return
@@ -118,7 +118,7 @@ def open_run(path: Path) -> RunDirectory:
     """The run directory at ``path``.
 
     Raises:
-        InputError: it is none, or what is in it is a link to another place.
+        InputError: it is not a run directory, or one of its entries is a link to another place.
     """
     directory = RunDirectory(path)
     for needed, fits in (
@@ -143,7 +143,7 @@ def open_run(path: Path) -> RunDirectory:
 
 
 def _partial(path: Path) -> RunDirectory:
-    """A fresh folder beside ``path``; what a killed process left there is removed first."""
+    """A new folder beside ``path``; leftovers of a killed process are removed first."""
     partial = path.with_name(f".{path.name}.partial")
     if partial.is_dir() and not partial.is_symlink():
         if any(partial.iterdir()) and not (partial / LOCK).is_file():

@@ -1,8 +1,8 @@
-"""A checksum over a file that is kept in the file itself.
+"""A checksum over a file that is stored in the file itself.
 
-HDF5 gives checksums to arrays of numbers, and to text none. The seal is a dataset of fixed
-text: a mark, then the SHA-256 of the whole file with zeros in the place of its 64 digits.
-The mark is found among the bytes, so a damaged file is known before HDF5 looks at it.
+HDF5 has checksums for arrays of numbers, but not for text. The seal is a dataset of fixed-length
+text: a mark, then the SHA-256 of the whole file with zeros in place of its 64 digits. The mark is
+searched for in the bytes, so that damage is detected before HDF5 opens the file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SEAL = re.compile(re.escape(MARK) + rb"([0-9a-f]{64})")
 
 
 def sealed(content: bytes) -> bytes:
-    """``content``, which holds ``TEXT`` once, with the digits put in."""
+    """``content``, which contains ``TEXT`` once, with the digits filled in."""
     if content.count(TEXT) != 1:
         raise ValueError("there must be one place for the seal")
     place = content.index(TEXT) + len(MARK)
@@ -28,7 +28,7 @@ def sealed(content: bytes) -> bytes:
 
 
 def fits(content: bytes) -> bool:
-    """Whether the bytes of a file have a seal, and are what it says."""
+    """Whether the content of a file has a seal and agrees with it."""
     found = _SEAL.search(content)
     if found is None:
         return False

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, locks that end with their process, reads that are bounded."""
+"""Atomic writing of files, locks that end with their process, and bounded reads."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NOT_PLAIN = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
 
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
-    """Turn an OSError into a message that says ``path`` cannot be written.
+    """Turn an OSError into a message that ``path`` cannot be written.
 
     Raises:
-        InputError: there is no such folder, or it may not be written to.
+        InputError: the folder does not exist or is not writable.
         StorageError: the disk is full or fails.
     """
     try:
@@ -36,18 +36,18 @@ def storing(path: Path) -> Iterator[None]:
 
 
 def temporary_of(path: Path) -> Path:
-    """The name under which the content of ``path`` is written before it is whole."""
+    """The name under which the content of ``path`` is written until it is complete."""
     return path.with_name(f"{PREFIX}{path.name}{SUFFIX}")
 
 
 def publish(path: Path, content: bytes) -> None:
-    """Put ``content`` at ``path`` in one step: temporary file, fsync, rename, fsync of the folder.
+    """Write ``content`` to ``path`` atomically: temporary file, fsync, rename, fsync of the folder.
 
-    A reader sees the old content or the new one. On return the new content is durable. A file
-    that is replaced passes its permissions on.
+    A reader sees either the old content or the new one. On return the new content is durable.
+    A file that is replaced passes on its permissions.
 
     Raises:
-        InputError, StorageError: as :func:`storing`; ``path`` is as it was, or wholly new.
+        InputError, StorageError: as :func:`storing`; ``path`` is unchanged or completely written.
     """
     temporary = temporary_of(path)
     with storing(path):
@@ -61,7 +61,7 @@ def publish(path: Path, content: bytes) -> None:
 
 
 def rename_durably(temporary: Path, path: Path) -> None:
-    """Give a file or folder, whose content is synced, its name; the name is durable on return."""
+    """Rename a file or folder whose content is synced; the new name is durable on return."""
     with storing(path):
         os.replace(temporary, path)  # noqa: PTH105 - the rename is the commit: name the call
         sync_directory(path.parent)
@@ -87,10 +87,10 @@ def remove_leftovers(folder: Path) -> None:
 def read_bounded(path: Path, limit: int) -> bytes:
     """The content of a regular file of at most ``limit`` bytes.
 
-    A link, a pipe or a device of that name is refused without being followed or waited for.
+    A link, pipe or device of that name is refused without following it or waiting for it.
 
     Raises:
-        InputError: absent, no regular file, too large, or unreadable.
+        InputError: absent, not a regular file, too large, or unreadable.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -113,8 +113,8 @@ def read_bounded(path: Path, limit: int) -> bytes:
 class FileLock:
     """A lock on the file at ``path`` against other processes; a context acquires and releases it.
 
-    The kernel releases it when the process ends, however that happens. The file holds the
-    name of the process that has the lock.
+    The kernel releases it when the process ends, for whatever reason. The file contains the name of
+    the process that holds the lock.
     """
 
     def __init__(self, path: Path) -> None:
@@ -122,13 +122,13 @@ class FileLock:
         self._close: weakref.finalize[[int], FileLock] | None = None
 
     def acquire(self, *, wait: bool = False) -> str:
-        """Acquire the lock unless this object holds it: "", or the name of who holds it.
+        """Acquire the lock unless this object holds it; return "" or the name of the holder.
 
-        With ``wait``, it returns only once the lock is held.
+        With ``wait``, return only once the lock is held.
 
         Raises:
-            InputError: the path is not a plain file, or not writable.
-            StorageError: the disk is full, or its file system has no locks.
+            InputError: the path is not a regular file, or is not writable.
+            StorageError: the disk is full, or its file system does not support locks.
         """
         if self._close is not None:
             return ""
@@ -164,7 +164,7 @@ class FileLock:
 
 
 def _open_plain(path: Path) -> int:
-    """A descriptor of the file at ``path``, made if absent; links and devices are refused."""
+    """A descriptor of the file at ``path``, created if absent; links and devices are refused."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with storing(path):
         try:
@@ -173,7 +173,7 @@ def _open_plain(path: Path) -> int:
             if error.errno in NOT_PLAIN:
                 raise _planted(path) from error
             raise
-    # Another name of a file elsewhere must not be written to.
+    # A hard link to a file elsewhere must not be written to.
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
         os.close(descriptor)
@@ -182,7 +182,7 @@ def _open_plain(path: Path) -> int:
 
 
 def _lock(descriptor: int, path: Path, wait: bool) -> str:
-    """Lock an open file and write into it which process did; else the process that has it."""
+    """Lock an open file and write the name of this process into it, or return the holder's name."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
@@ -205,7 +205,7 @@ def _planted(path: Path) -> InputError:
 
 
 def _write_synced(path: Path, content: bytes, like: Path) -> None:
-    # A leftover of a killed process is removed first: following it, were it a link, could
+    # A leftover of a killed process is removed first: if it were a link, following it could
     # write outside the folder.
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -221,7 +221,7 @@ def _write_synced(path: Path, content: bytes, like: Path) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Remove a file if that works: called where another error is already being raised."""
+    """Remove a file if possible; called while another error is being raised."""
     try:
         path.unlink(missing_ok=True)
     except OSError:
