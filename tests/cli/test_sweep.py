@@ -21,7 +21,7 @@ from ffebm_dsl.cli.main import main
 from ffebm_dsl.tools.experiments import running
 from ffebm_dsl.tools.experiments.running import SweepPlan
 from ffebm_dsl.tools.experiments.trials import Trial
-from tests.unit.running.training.runs import write_data
+from tests.unit.running.training.runs import HALVES, write_data
 
 SPEC = """ffe 1.0
 model m {
@@ -140,6 +140,16 @@ def test_trials_write_logs(spec: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert (folder / "seed=0" / "csv" / "train.csv").is_file()
     # It changes no number, so the folder is that of the same sweep without it.
     assert main(arguments) == 0
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_sweep_of_two_inputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec, folder = tmp_path / "m.ffe", tmp_path / "sweep"
+    spec.write_text(HALVES, encoding="utf-8")
+    arguments = ["--set", "width=[4, 6]", "--set", "epochs=1", "--out", str(folder)]
+    assert main(["sweep", str(spec), *arguments, "--quiet", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [c["runs"] for c in found["configurations"]] == [1, 1]
 
 
 def test_a_trial_that_goes_on_writes_its_logs_again(tmp_path: Path) -> None:

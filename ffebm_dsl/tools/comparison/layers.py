@@ -15,6 +15,9 @@ NONE = "none"
 AT_BOUNDARIES = frozenset({"activation", "normalisation", "bias"})
 """What the ends of a block may bring with them without another layer being there."""
 
+DRAWN = frozenset({"init", "gain"})
+"""Arguments of ops with weights that say how these are drawn: they tell no networks apart."""
+
 _GAP = 3.0
 _COST = {"weights": 6.0, "pooling": 0.75, "op": 0.75, "normalisation": 0.25}
 """What another op, or one more, of each kind adds to the distance of two layers.
@@ -22,7 +25,8 @@ _COST = {"weights": 6.0, "pooling": 0.75, "op": 0.75, "normalisation": 0.25}
 A norm, an activation and a bias come and go with the ends of blocks, so they add little; a
 layer left alone costs more than a pooling, a norm and a channel count that differ together.
 """
-_ARGUMENT, _ACTIVATION, _BIAS = 0.75, 0.1, 0.1
+_ARGUMENT, _ACTIVATION = 0.75, 0.1
+_COST_OF_ARGUMENT = {"bias": 0.1, **dict.fromkeys(DRAWN, 0.0)}
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class Side:
 class Difference:
     """``what`` is layer, connection, weights, channels, bias, pooling, normalisation,
     activation, the name of another argument (kernel, padding, ...) or op; or input, target,
-    loss of the model. ``at_boundary``: a block begins or ends here in one of the two."""
+    loss of the model; or one of ``DRAWN``, which is a difference of settings.
+    ``at_boundary``: a block begins or ends here in one of the two."""
 
     what: str
     a: Side
@@ -78,7 +83,7 @@ def align_layers(
 
 def _op_distance(a: OpIR | None, b: OpIR | None) -> float:
     if a is not None and b is not None and a.name == b.name:
-        return sum(_BIAS if name == "bias" else _ARGUMENT for name, _, _ in _changed(a, b))
+        return sum(_COST_OF_ARGUMENT.get(name, _ARGUMENT) for name, _, _ in _changed(a, b))
     return max(_COST[kind_of(op)] for op in (a, b) if op is not None)
 
 
@@ -224,4 +229,5 @@ def _argument(op: OpIR, name: str) -> str:
 
 def _said(op: OpIR, name: str, value: object) -> str:
     text = written(value)  # type: ignore[arg-type]
-    return text if name == OPS[op.name].counted else f"{name}={text}"
+    bare = name == OPS[op.name].counted or _argument(op, name) in DRAWN
+    return text if bare else f"{name}={text}"

@@ -18,6 +18,7 @@ from ffebm_dsl.language.ir.model import (
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.ir.tools.notation import written, written_in_full
 from ffebm_dsl.language.registry import HARDWARE
+from ffebm_dsl.tools.comparison.layers import Difference
 
 BlockPair = tuple[BlockIR, BlockIR]
 
@@ -137,6 +138,14 @@ def compare_models(a: ModelIR, b: ModelIR) -> list[SettingChange]:
 def _nudge(model: ModelIR) -> str:
     arguments: Mapping[str, object] = [*model.blocks][-1].gradient.arguments
     return str(arguments.get("nudge", "none"))
+
+
+def drawn(difference: Difference) -> SettingChange:
+    """How the weights of an op are drawn in two layers that answer to each other."""
+    a, b = difference.a, difference.b
+    layer = f"layer {a.layer}" if a.layer == b.layer else f"layer {a.layer} of A, {b.layer} of B"
+    place = a.text if a.text == b.text else f"{a.text} | {b.text}"
+    return SettingChange(f"{difference.what} of {layer} ({place})", a.has, b.has)
 
 
 def compare_training(a: TrainIR | None, b: TrainIR | None) -> list[SettingChange]:

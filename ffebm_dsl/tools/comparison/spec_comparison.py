@@ -13,6 +13,7 @@ from ffebm_dsl.language.registry import show_shape
 from ffebm_dsl.tools.comparison.layer_chain import ComparedLayer, chain_of
 from ffebm_dsl.tools.comparison.layers import (
     AT_BOUNDARIES,
+    DRAWN,
     Difference,
     Side,
     align_layers,
@@ -28,6 +29,7 @@ from ffebm_dsl.tools.comparison.settings import (
     compare_models,
     compare_packages,
     compare_training,
+    drawn,
 )
 
 Pairs = Sequence[tuple[ComparedLayer | None, ComparedLayer | None]]
@@ -75,18 +77,20 @@ def compare(a: SpecIR, b: SpecIR) -> SpecComparison:
     """Align the layers of two networks, and name all that differs."""
     chains = chain_of(a.model), chain_of(b.model)
     pairs = align_layers(*chains)
-    found = [*_ends(a.model, b.model), *_layers(pairs)]
+    of_layers = [*_layers(pairs)]
+    network = [*_ends(a.model, b.model), *(d for d in of_layers if d.what not in DRAWN)]
     split = _cuts(pairs, side=0) != _cuts(pairs, side=1)
     return SpecComparison(
-        _verdict(found, split),
+        _verdict(network, split),
         _outline(a.model, chains[0]),
         _outline(b.model, chains[1]),
-        tuple(found),
+        tuple(network),
         (
             *compare_packages(a, b),
             *compare_blocks(_block_pairs(a.model, b.model, pairs)),
             *compare_hardware(_block_pairs(a.model, b.model, pairs), a, b),
             *compare_models(a.model, b.model),
+            *(drawn(d) for d in of_layers if d.what in DRAWN),
         ),
         tuple(compare_training(a.train, b.train)),
         tuple(pairs),

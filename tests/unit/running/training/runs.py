@@ -63,6 +63,43 @@ train {
 }
 """
 
+HALVES = """ffe 1.1
+param width: int = 6
+
+model halves {
+  input  upper: image(1, 4, 8)
+  input  lower: image(1, 4, 8)
+  target y:     label(10)
+  relax free   { noise = [read(0.05)]  sweeps = 4  tolerance = 1e-4 }
+  relax nudged { sweeps = 3 }
+  gradient ep(beta=0.2, estimator=centered)
+
+  block b {
+    feedforward u = upper |> flatten() |> dropout(0.2) |> linear(width)
+    feedforward v = lower |> flatten() |> linear(width) |> batch_norm1d(sync=true)
+    energy hopfield {
+      layer s1: [width] hard_sigmoid
+      layer s2: [width] hard_sigmoid
+      layer s3: [5]     hard_sigmoid
+      u  ->  s1
+      v  ->  s2
+      s1 <-> s3 : linear()
+      s2 <-> s3 : linear()
+    }
+    out = s3
+  }
+  readout logits = b |> linear(10)
+  loss = cross_entropy(logits, y)
+}
+
+train {
+  data      = digit_halves(batch=401, augment=[crop(padding=1), mixup(alpha=0.4)])
+  optimizer = adam(lr=1e-2)
+  epochs    = 2
+}
+"""
+"""Two inputs, 1,438 samples: four steps an epoch, the last of a partial batch."""
+
 STEPS_PER_EPOCH = 4
 STEPS = 12
 

@@ -16,7 +16,7 @@ from ffebm_dsl.running.training import joined
 from ffebm_dsl.running.training.distributed import is_loss
 from ffebm_dsl.running.training.world import split
 from tests.ranks import Ranks
-from tests.unit.running.training.runs import SPEC, read, rows, write_data
+from tests.unit.running.training.runs import HALVES, SPEC, read, rows, write_data
 from tests.unit.running.training.test_on_devices import DEVICE, on
 
 SYNCED = SPEC.replace("batch_norm1d()", "batch_norm1d(sync=true)")
@@ -82,6 +82,17 @@ def test_several_processes_equal_one(folder: Path, size: int) -> None:
     lead, *others = together(folder, *options(folder, "many"), size=size)
     assert lead[0] == 0 and lead[1].startswith("test accuracy ") and lead[2] == ""
     assert others == [(0, "", "")] * (size - 1)
+    assert difference(folder / "one", folder / "many") < ADMITTED
+
+
+@pytest.mark.slow
+def test_two_processes_share_batches_of_two_inputs(folder: Path) -> None:
+    """Each input is cut at the same samples, and both are augmented and mixed as by one."""
+    (folder / "small.ffe").write_text(HALVES)
+    assert alone(folder, *options(folder, "one")) == 0
+    assert together(folder, *options(folder, "many"), "--max-steps", "3")[0][0] == 0
+    found = together(folder, "--resume", str(folder / "many"))
+    assert [code for code, _, _ in found] == [0, 0]
     assert difference(folder / "one", folder / "many") < ADMITTED
 
 

@@ -22,7 +22,18 @@ from ffebm_dsl.running.records.record import RecordTable
 from ffebm_dsl.running.training import Controls, Options, StopRequest, resume, start, train
 from ffebm_dsl.running.training.checkpoint import path_of, steps
 
-from .runs import SPEC, STEPS, StopAt, controls, new_session, parameters, read, rows, write_data
+from .runs import (
+    HALVES,
+    SPEC,
+    STEPS,
+    StopAt,
+    controls,
+    new_session,
+    parameters,
+    read,
+    rows,
+    write_data,
+)
 
 DIAGNOSED = {"diagnose_every": "3"}
 
@@ -70,6 +81,24 @@ def test_a_noisy_run_that_was_stopped_is_the_run_that_was_not(tmp_path: Path) ->
     quiet = new_session(tmp_path / "quiet")
     train(quiet, controls())
     assert parameters(quiet) != parameters(whole)
+
+
+def test_a_run_of_two_inputs_that_was_stopped_is_the_run_that_was_not(tmp_path: Path) -> None:
+    for name in ("whole", "cut"):
+        (tmp_path / name).mkdir()
+    whole = new_session(tmp_path / "whole", text=HALVES)
+    train(whole, controls())
+    for stop in (2, 5, -1):
+        run = tmp_path / "cut" / "run"
+        if run.exists():
+            torch.manual_seed(99)
+            session = resume(run, Options(), pytest.fail)
+        else:
+            session = new_session(tmp_path / "cut", text=HALVES)
+        train(session, controls(max_steps=stop))
+    assert session.position.step == 8
+    assert parameters(session) == parameters(whole)
+    assert same(rows(run), rows(tmp_path / "whole" / "run"))
 
 
 def test_a_measured_strength_is_saved_noted_and_measured_anew(tmp_path: Path) -> None:

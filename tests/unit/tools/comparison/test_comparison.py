@@ -100,7 +100,6 @@ CHANGES = [
     ("|> max_pool2d(2)", "|> max_pool2d(2) |> batch_norm2d", "normalisation", 1),
     ("|> max_pool2d(2)", "|> max_pool2d(2) |> dropout", "op", 1),
     ("conv2d(4, kernel=3, padding=1)", "conv2d(4, kernel=3, padding=1, bias=false)", "bias", 1),
-    ("s1 <-> s2 : conv2d(", "s1 <-> s2 : conv2d(init=zeros, ", "init", 2),
     ("s2: [6, 4, 4] hard_sigmoid", "s2: [6, 4, 4] tanh", "activation", 2),
     ("s2: [6, 4, 4] hard_sigmoid", "s2: [6, 4, 4] hard_sigmoid(0.5)", "activation", 2),
     ("s2: [6, 4, 4]", "s2: [7, 4, 4]", "channels", 2),
@@ -208,6 +207,41 @@ def test_settings_and_training_do_not_decide() -> None:
     }  # fmt: skip
     assert {setting.key for setting in found.training} == {"data.batch", "optimizer"}
     assert [s.key for s in compare(a, spec()).training] == ["train"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        (
+            "conv2d(4, kernel=3",
+            "conv2d(4, init=zeros, kernel=3",
+            [("init of layer 1 (b.u -> s1)", "inherited", "zeros")],
+        ),
+        (
+            "s1 <-> s2 : conv2d(",
+            "s1 <-> s2 : conv2d(gain=0.5, init=normal(std=0.1), ",
+            [
+                ("gain of layer 2 (b: s1 <-> s2)", "1.0", "0.5"),
+                ("init of layer 2 (b: s1 <-> s2)", "inherited", "normal(std=0.1)"),
+            ],
+        ),
+        (
+            "= b |> linear(4)",
+            "= b |> linear(4, gain=2)",
+            [("gain of layer 4 (readout)", "1.0", "2.0")],
+        ),
+    ],
+)
+def test_how_weights_are_drawn_is_a_setting(
+    old: str, new: str, changes: list[tuple[str, str, str]]
+) -> None:
+    assert old in ONE
+    changed = spec(ONE.replace(old, new))
+    found = both_ways(spec(), changed)
+    assert found.verdict is Verdict.SAME and found.network == ()
+    assert [(s.key, s.a, s.b) for s in found.settings] == changes
+    split = both_ways(spec(TWO), changed)
+    assert split.verdict is Verdict.SPLIT and len(split.settings) == len(changes)
 
 
 def test_a_setting_of_some_blocks_names_them() -> None:
