@@ -1,4 +1,4 @@
-"""The gradient used against a reference, layer by layer (figure 5 of arXiv 2409.03306)."""
+"""Agreement of the gradients used with a reference, by layer (figure 5 of arXiv 2409.03306)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ROW = 0.165
 """Height of one parameter in a figure, inches."""
 
 RIGHT = 0.15
-"""Room for the half of a label such as 1.0000 at the end of the axis, inches."""
+"""Space for the half of a label such as 1.0000 beyond the end of the axis, inches."""
 
 LEAST = 1e-9
-"""The least value on a logarithmic axis: differences of rounding would stretch it."""
+"""Lower limit of a logarithmic axis, which rounding errors would extend."""
 
 
 def agreement(runs: Sequence[Run], artist: Artist) -> Section:
-    """Cosine and error of every parameter, over training or over nudged sweeps."""
+    """Cosine and error of every parameter, as functions of training steps or of nudged sweeps."""
     anchor, title = "cosine", "Cosine per layer"
     groups = []
     for run in runs:
@@ -98,7 +98,7 @@ def _of_training(run: Run, table: RecordTable, artist: Artist) -> SectionGroup:
 
 
 def last_rows(table: RecordTable) -> NDArray[np.int64]:
-    """The row of ``/run/transients`` that holds each parameter's last sweep, (P,)."""
+    """The rows of ``/run/transients`` with the last sweep of each parameter, (P,)."""
     sweeps = dict(zip(table["block"], table["sweeps"], strict=False))
     most = len(table["sweep"]) - 1
     rows = [min(max(int(sweeps.get(owner, most)), 0), most) for owner in table["parameter_block"]]
@@ -112,7 +112,7 @@ def _layers(
     error: Values,
     artist: Artist,
 ) -> list[Figure]:
-    """Three panels with a row for every parameter: cosine, 1 - cosine, relative error."""
+    """Three panels with one row per parameter: cosine, 1 - cosine, relative error."""
     labels = [short(printable(name), 26) for name in names]
     size = (3.0, 0.85 + ROW * len(names))
     left = 0.1 + 0.052 * max(map(len, labels), default=0)
@@ -175,13 +175,13 @@ def _over_training(
 
 
 def _median(values: Values) -> Values:
-    """Column by column over the rows that are not NaN; NaN where there is none."""
+    """The median of each column without NaN; NaN for a column of NaN only."""
     columns = [column[~np.isnan(column)] for column in np.asarray(values, float).T]
     return np.array([np.median(c) if len(c) else np.nan for c in columns])
 
 
 def _spread(values: Values) -> tuple[Values, Values]:
-    """Least and largest of each column; NaN where there is none."""
+    """Minimum and maximum of each column; NaN for a column of NaN only."""
     columns = [column[~np.isnan(column)] for column in np.asarray(values, float).T]
     low, high = ([f(c) if len(c) else np.nan for c in columns] for f in (np.min, np.max))
     return np.array(low), np.array(high)

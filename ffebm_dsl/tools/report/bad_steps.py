@@ -1,4 +1,4 @@
-"""Steps whose numbers went wrong: how many, where, and what was done about each."""
+"""The section on bad steps: their number, their places, and how each was handled."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ffebm_dsl.tools.report.sections import PageTable, Section, SectionGroup
 from ffebm_dsl.tools.report.text import ABSENT, counted, number, printable, short
 
 MOST_STEPS = 200
-"""In the table of one run."""
+"""Maximum number of rows in the table of a run."""
 
 HEAD = ("step", "epoch", "what", "phase", "block", "layer", "sample", "value", "tries", "action")
 NUMERIC = frozenset({0, 1, 6, 7, 8})
 
 
 def bad_steps(runs: Sequence[Run]) -> Section:
-    """A table for every run that had any, the first step first."""
+    """A table for every run with bad steps, in the order of the steps."""
     anchor, title = "bad-steps", "Bad steps"
     tables = [(run, table) for run in runs if (table := run.table("bad_steps")) is not None]
     if not tables:
@@ -72,5 +72,5 @@ def _row(table: RecordTable, i: int) -> list[str]:
 
 
 def _value(value: float) -> str:
-    """Here a number that is not finite says what it is: it is what was found."""
+    """The bad value; unlike elsewhere, one that is not finite is shown."""
     return number(value) if value - value == 0 else str(value)

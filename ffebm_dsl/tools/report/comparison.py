@@ -1,4 +1,4 @@
-"""Runs side by side, as tables 1 and 2 of arXiv 2409.03306: accuracy, time, split, estimator."""
+"""Comparison of runs as in tables 1 and 2 of arXiv 2409.03306: accuracy, time, split, estimator."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NUMERIC = frozenset(range(4, len(HEAD))) - {HEAD.index("judged on")}
 
 
 def comparison(runs: Sequence[Run]) -> Section:
-    """One row for every configuration; runs that differ by the seed alone share a row."""
+    """One row per configuration; runs that differ only in the seed share a row."""
     anchor, title = "comparison", "Runs side by side"
     trained = [run for run in runs if run.table("train")]
     if not trained:
@@ -62,7 +62,7 @@ def comparison(runs: Sequence[Run]) -> Section:
 
 
 def _order(run: Run) -> tuple[str, int, int, str, str]:
-    """By data set and depth, then from one large block to many small ones."""
+    """Sort key: data set and depth, then from one large block to many small ones."""
     spec = run.spec
     return spec.data, sum(spec.layers), len(spec.layers), spec.model, spec.estimator
 
@@ -94,7 +94,7 @@ def _row(group: Sequence[Run]) -> list[str]:
 
 
 def _judged_on(run: Run) -> str:
-    """The set that evaluations during training are on; records before 1.3 have but one."""
+    """The set of evaluations during training; records before 1.3 have only one."""
     return run.attribute("evaluated_on") or "test"
 
 
@@ -123,7 +123,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _spread(values: Sequence[float], form: str) -> str:
-    """``88.20``, or ``88.20 ± 0.31`` of several."""
+    """``88.20``, or ``88.20 ± 0.31`` for several values."""
     show: Callable[[float], str] = form.format
     if not all(math.isfinite(value) for value in values):
         return ABSENT

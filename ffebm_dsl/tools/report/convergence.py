@@ -1,4 +1,4 @@
-"""How the relaxations went while a run trained: residuals, sweeps, and how samples ended."""
+"""Convergence of relaxations during training: residuals, sweeps, and final statuses of samples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATUS_SERIES = {"converged": 2, "exhausted": 4, "cycling": 3, "diverged": 1}
 
 
 def convergence(runs: Sequence[Run], artist: Artist) -> Section:
-    """A group for every run, of three panels for every block."""
+    """One group per run, with three panels per block."""
     anchor, title = "convergence", "Convergence of the blocks"
     tables = [(run, table) for run in runs if (table := run.table("relaxation")) is not None]
     if not tables:
@@ -58,7 +58,7 @@ def _of_run(run: Run, table: RecordTable, artist: Artist, folded: bool) -> Secti
 
 
 def _accelerated(table: RecordTable) -> tuple[str, ...]:
-    """What part of the samples of each solve the solver chose to accelerate; nothing for none."""
+    """The fraction of samples that the solver accelerated, by solve; nothing if there is none."""
     counts = np.asarray(table["accelerated"], float).sum(0)
     totals = sum(np.asarray(table[status], float).sum(0) for status in STATUSES)
     parts = [
@@ -114,7 +114,7 @@ def _phases(
 def _endings(
     table: RecordTable, epochs: np.ndarray, solve: int, name: str, artist: Artist
 ) -> Figure:
-    """The parts of the batch that ended in each status, one on top of the other."""
+    """The fractions of the batch with each status, stacked."""
     counts = np.stack([np.asarray(table[status][:, solve], float) for status in STATUSES])
     total = np.maximum(counts.sum(0), 1)
     parts = [binned(epochs, 100 * row / total) for row in counts]

@@ -1,4 +1,4 @@
-"""Learning curves and wall-clock: several runs in one figure, a colour for each."""
+"""Learning curves and wall-clock times: several runs in one figure, one colour per run."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Values = NDArray[np.float64]
 Curve = tuple[Values, Values]
 
 BINS = 150
-"""Points of a curve of training steps; each is the mean of its share of the steps."""
+"""Points of a curve over training steps; each is the mean of its part of the steps."""
 
 
 def learning_curves(runs: Sequence[Run], artist: Artist) -> Section:
-    """Loss and accuracy over epochs, of the training batches and of evaluations."""
+    """Loss and accuracy over epochs, of training batches and of evaluations."""
     anchor, title = "learning", "Learning curves"
     if not any(run.table("train") for run in runs):
         return Section(anchor, title, missing="No record holds a training step.")
@@ -63,7 +63,7 @@ def learning_curves(runs: Sequence[Run], artist: Artist) -> Section:
 
 
 def wall_clock(runs: Sequence[Run], artist: Artist) -> Section:
-    """Accuracy over time, and how long a step takes as the run goes on."""
+    """Accuracy over time, and the duration of steps over the course of the run."""
     anchor, title = "wall-clock", "Wall-clock"
     if not any(run.table("train") for run in runs):
         return Section(anchor, title, missing="No record holds a training step.")
@@ -92,7 +92,7 @@ def wall_clock(runs: Sequence[Run], artist: Artist) -> Section:
 
 
 def legend(runs: Sequence[Run], group: str) -> Sequence[Key]:
-    """Which colour is which run, of those with this group; nothing where there is but one run."""
+    """The legend of the runs with this group; empty for a single run."""
     if len(runs) == 1:
         return []
     return [Key(run.name, k) for k, run in enumerate(runs) if run.table(group) is not None]
@@ -108,9 +108,9 @@ def compared(
     log: bool = False,
     marks: Callable[[Run], Values] | None = None,
 ) -> Figure | None:
-    """One panel with a curve of every run that has it; None where none has.
+    """One panel with a curve for every run that has one; None if none has.
 
-    ``marks`` gives places on the x axis of a run that get a cross at the foot of the panel.
+    ``marks`` gives positions on the x axis, by run, that are marked with a cross at the bottom.
     """
     found = [(k, run, curve(run)) for k, run in enumerate(runs)]
     drawn = [(k, run, *xy) for k, run, xy in found if xy is not None and np.isfinite(xy[1]).any()]
@@ -121,7 +121,7 @@ def compared(
 
     def plot(ax: Axes) -> None:
         for k, _, x, y in drawn:
-            # A few points are shown as points, lest a single one be invisible.
+            # Markers for a few points: a line through a single one would be invisible.
             mark = "o" if len(x) <= 40 else ""
             ax.plot(x, y, color=colour(k), linestyle=dash(k), marker=mark, markersize=2.5)
         for k, places in marked:
@@ -144,7 +144,7 @@ def compared(
 
 
 def binned(x: Values, y: NDArray[Any], bins: int = BINS) -> Curve:
-    """Means of both over ``bins`` equal shares of the rows; NaN values of y are left out."""
+    """Means of both over ``bins`` equal parts of the rows, ignoring NaN values of y."""
     y = np.asarray(y, np.float64)
     edges = np.unique(np.linspace(0, len(x), min(bins, len(x)) + 1).astype(int))
     finite = np.isfinite(y)
@@ -161,7 +161,7 @@ def _trained(run: Run, column: str, factor: float = 1) -> Curve | None:
 
 
 def _bad_steps(run: Run) -> Values:
-    """Where on the axis of epochs steps went wrong."""
+    """The positions of bad steps on the axis of epochs."""
     table = run.table("bad_steps")
     return np.array([]) if table is None else run.epochs_at(table["step"])
 

@@ -1,4 +1,4 @@
-"""The devices that runs were trained on, and what their networks cost."""
+"""The devices that runs were trained on, and the costs of their networks."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ffebm_dsl.tools.report.sections import Key, PageTable, Section, SectionGrou
 from ffebm_dsl.tools.report.text import printable, short
 
 PRICES, BITS = "published", 8
-"""What the bars are by, and the resolution of converters where a text has ideal ones."""
+"""Price list of the bars, and the resolution of converters where a spec has ideal ones."""
 
 TASKS = (("inference", "inference of a sample"), ("step", "a training step"))
 
 
 def hardware(runs: Sequence[Run], artist: Artist) -> Section:
-    """Every run on hardware: its devices key by key, and joules by kind."""
+    """Every run on hardware: its devices key by key, and energy by kind."""
     found = [(run, spec) for run in runs if (spec := _spec(run)) is not None and spec.hardware]
     section = Section("hardware", "Hardware")
     if not found:
@@ -53,7 +53,7 @@ def hardware(runs: Sequence[Run], artist: Artist) -> Section:
 
 
 def _spec(run: Run) -> SpecIR | None:
-    """The network of a record, which may say anything; None where it states none."""
+    """The network of a record, whose contents are not trusted; None if it has no valid one."""
     text = run.provenance("spec_resolved")
     try:
         return from_json_dict(json.loads(text))
@@ -96,7 +96,7 @@ def _keys(arguments: Mapping[str, Any]) -> list[str]:
 
 
 def _bars(costs: Sequence[tuple[Run, SpecCost]], task: str, title: str, artist: Artist) -> Figure:
-    """Two stacked bars for each run: as it is, and all digital."""
+    """Two stacked bars per run: the network as it is, and all digital."""
     bars: list[tuple[str, Sequence[Entry]]] = []
     for run, priced in costs:
         bars.append((short(run.name, 18), priced.entries(task)))

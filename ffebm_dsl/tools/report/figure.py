@@ -1,8 +1,8 @@
-"""Figures as SVG that lies inside an HTML page and takes its colours and its font.
+"""Figures as inline SVG that uses the colours and the font of its HTML page.
 
-Matplotlib draws; its output is then parsed and written anew, without namespaces, with
-ids of its own for every figure, and with colours replaced by the page's CSS variables, so
-that a figure is as legible on a dark page as on a light one. Text stays text.
+Figures are drawn by Matplotlib; its output is then parsed and rewritten without namespaces, with
+ids that are unique in the page, and with colours replaced by CSS variables, so that figures are
+legible on dark and light pages. Text remains text.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from numpy.typing import NDArray
 from ffebm_dsl.tools.report.text import printable
 
 SERIES = 8
-"""Colours of the page that tell series apart; further series repeat them in other dashes."""
+"""Number of colours for series; further series repeat them with other line styles."""
 
 INK, FAINT = "#fe00f0", "#fe00f1"
 _VARIABLES = {INK: "var(--ink)", FAINT: "var(--faint)"} | {
     f"#fe000{k}": f"var(--series-{k})" for k in range(SERIES)
 }
-"""Colours that no figure would have by itself -> what the page puts in their place."""
+"""Placeholder colours -> the CSS variables that replace them."""
 
 DASHES = ("-", "--", ":", "-.")
 
@@ -78,7 +78,7 @@ _SETTINGS: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing with its caption; ``alt`` says in words what it shows."""
+    """A drawing with its caption; ``alt`` describes it in words."""
 
     svg: Markup
     caption: str
@@ -86,7 +86,7 @@ class Figure:
 
 
 class Artist:
-    """Draws the figures of one page, each with ids that no other has."""
+    """Draws the figures of one page, with ids that are unique in it."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
@@ -103,14 +103,14 @@ class Artist:
     ) -> Figure:
         """One pair of axes, filled by ``plot``.
 
-        ``left`` inches of it hold the labels of y, ``right`` inches the half of the last
-        label of x that may stand out.
+        The margins are ``left`` inches for the labels of y, and ``right`` inches for the half of
+        the last label of x that may extend beyond the axis.
         """
         name = f"f{next(self._numbers)}"
         content = io.BytesIO()
         with rc_context({**_SETTINGS, "svg.hashsalt": name}):
             canvas = Canvas(figsize=size)
-            # Margins are set, not measured: a layout engine doubles the time of a drawing.
+            # Fixed margins: a layout engine would double the time of a drawing.
             width, height = size
             bottom, top = 0.42, 0.38
             inner = (width - left - right) / width, (height - bottom - top) / height
@@ -122,17 +122,17 @@ class Artist:
 
 
 def colour(index: int) -> str:
-    """The colour of a series, to be given to matplotlib."""
+    """The colour of a series, for Matplotlib."""
     return f"#fe000{index % SERIES}"
 
 
 def dash(index: int) -> str:
-    """The dashes of a series: solid for the first ``SERIES`` of them."""
+    """The line style of a series: solid for the first ``SERIES``."""
     return DASHES[index // SERIES % len(DASHES)]
 
 
 def log_axis(ax: Axes, direction: str, values: NDArray[Any]) -> None:
-    """Make the axis ``x`` or ``y`` logarithmic if there is anything positive to show on it."""
+    """Make the axis ``x`` or ``y`` logarithmic if there are positive values."""
     shown = values[np.isfinite(values) & (values > 0)]
     if not shown.size:
         return
@@ -153,7 +153,7 @@ def _power(value: float) -> str:
 
 
 def _write(root: ElementTree.Element, name: str, alt: str) -> Iterator[str]:
-    """The tree as HTML takes it. Ids are prefixed by ``name``; the root speaks ``alt``."""
+    """The tree as HTML. Ids are prefixed with ``name``; ``alt`` is the label of the root."""
     view = quoteattr(root.attrib["viewBox"])
     label = f"{name}-alt"
     yield f'<svg viewBox={view} role="img" aria-labelledby="{label}">'
@@ -164,7 +164,7 @@ def _write(root: ElementTree.Element, name: str, alt: str) -> Iterator[str]:
 
 
 _DROPPED = frozenset({"metadata", "style", "title"})
-"""A style sheet here would be one for the whole page, which has its own."""
+"""Removed elements; a style sheet here would apply to the whole page."""
 
 
 def _element(element: ElementTree.Element, name: str) -> Iterator[str]:

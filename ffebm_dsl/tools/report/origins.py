@@ -1,4 +1,4 @@
-"""Where every run came from: spec, seed, versions, machine, data, and what happened."""
+"""Origins of the runs: spec, seed, versions, machine, data, and events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_EVENTS = 200
 
 
 def origins(runs: Sequence[Run]) -> Section:
-    """A folded group for every run: what to know in order to make it again."""
+    """A folded group per run, with everything needed to reproduce it."""
     return Section(
         "provenance",
         "Provenance",

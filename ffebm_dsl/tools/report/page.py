@@ -1,4 +1,4 @@
-"""The page: its sections, put into one HTML file that needs nothing but itself."""
+"""The page: its sections in one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def page(runs: Sequence[Run]) -> str:
 
 
 def sections(runs: Sequence[Run]) -> list[Section]:
-    """Every section in its order, those without content too: they say what is missing."""
+    """All sections in order; empty ones say what is missing."""
     artist = Artist()
     return [
         comparison(runs),
@@ -72,7 +72,7 @@ def _title(runs: Sequence[Run]) -> str:
 
 
 def _named_apart(runs: Sequence[Run]) -> list[Run]:
-    """Runs whose names repeat get a number, so that a legend can tell them apart."""
+    """The runs, with numbers appended to repeated names so that legends are unambiguous."""
     names = [printable(run.name) for run in runs]
     return [
         replace(

@@ -1,4 +1,4 @@
-"""What the energies of blocks measure of their equilibria, such as the power of a circuit."""
+"""Quantities that energies measure at equilibrium, such as the power of a circuit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ffebm_dsl.tools.report.text import number, printable, short
 
 
 def quantities(runs: Sequence[Run]) -> list[Section]:
-    """A table for every run that has such quantities: first and last evaluation."""
+    """A table for every run with such quantities: first and last evaluation."""
     tables = [(run, table) for run in runs if (table := run.table("quantities")) is not None]
     if not tables:
         return []

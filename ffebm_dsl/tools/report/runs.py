@@ -1,4 +1,4 @@
-"""Runs as the page sees them: a record, and what its provenance says of the network."""
+"""Runs for the page: a record, and the description of the network in its provenance."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ffebm_dsl.tools.report.text import ABSENT, counted, printable
 RECORD = "run.h5"
 
 LARGEST = 1e100
-"""Beyond it sums and axes overflow."""
+"""Values beyond it overflow in sums and axes."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A record under the name that the page calls it by.
+    """A record with the name of the run on the page.
 
-    ``left_out`` counts its numbers that no measurement gives: they are NaN, as if not measured.
+    ``left_out`` counts values too large for any measurement, which are replaced by NaN.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Run:
     left_out: int = 0
 
     def table(self, group: str) -> RecordTable | None:
-        """A group that has something in it, or None."""
+        """A group that is not empty, or None."""
         table = self.record.tables.get(group)
         if table is None or (table.group.rows and not len(table)):
             return None
@@ -56,14 +56,14 @@ class Run:
 
     @property
     def epochs(self) -> NDArray[np.float64]:
-        """Epochs done after each training step, fractions included, (steps,)."""
+        """Completed epochs after each training step, including fractions, (steps,)."""
         train = self.record["train"]
         size = max(1, int(self.record["provenance"]["train_samples"][()]))
         done: NDArray[np.float64] = np.cumsum(train["batch_size"], dtype=np.float64) / size
         return done
 
     def epochs_at(self, steps: NDArray[Any]) -> NDArray[np.float64]:
-        """Epochs done after these steps, counted from 0."""
+        """Completed epochs after these steps, counted from 0."""
         train = self.record["train"]
         known = np.concatenate([[0], train["step"]])
         done: NDArray[np.float64] = np.interp(steps, known, np.concatenate([[0.0], self.epochs]))
@@ -71,7 +71,7 @@ class Run:
 
 
 def load(path: AnyPath) -> Run:
-    """The run in a directory that ``ffebm train`` made, or the record in a file.
+    """The run in a run directory, or in the file of a record.
 
     Raises:
         InputError: there is none, or it is damaged.
@@ -89,7 +89,7 @@ def load(path: AnyPath) -> Run:
 
 
 def _leave_out_extremes(record: Record) -> int:
-    """Set numbers beyond ``LARGEST`` to NaN; their count. Bad steps are about such numbers."""
+    """Set values beyond ``LARGEST`` to NaN, except in bad steps; return their number."""
     count = 0
     for name, table in record.tables.items():
         for field in table.group.fields if name != BAD_STEPS.name else ():
@@ -103,7 +103,7 @@ def _leave_out_extremes(record: Record) -> int:
 
 @dataclass(frozen=True)
 class Spec:
-    """What the tables need of a resolved spec; a dash or nothing where it does not say."""
+    """The facts of a resolved spec for the tables; a dash or nothing for missing ones."""
 
     model: str
     data: str
@@ -115,7 +115,7 @@ class Spec:
 
     @staticmethod
     def of(resolved: str) -> Spec:
-        """From the record's JSON, which may be anything: nothing in it is relied upon."""
+        """From the JSON of the record, whose contents are not trusted."""
         try:
             data = json.loads(resolved)
         except (ValueError, RecursionError):
@@ -150,7 +150,7 @@ class Spec:
 
 
 def _estimator(call: object) -> str:
-    """Its title and the arguments that tell runs apart; the bare name of one unknown here."""
+    """Its title and the arguments that distinguish runs; the bare name if unknown."""
     name = _text(_at(call, "name"))
     estimator = GRADIENTS.get(name)
     if estimator is None:
@@ -160,7 +160,7 @@ def _estimator(call: object) -> str:
 
 
 def _without_seed(data: object) -> str:
-    """Equal for runs that differ by their seed alone."""
+    """A text that is equal for runs that differ only in their seed."""
     if not isinstance(data, dict):
         return ""
     train = data.get("train")

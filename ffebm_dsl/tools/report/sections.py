@@ -1,4 +1,4 @@
-"""What a page is made of: sections of sentences, figures and tables. Plain data."""
+"""The elements of a page as plain data: sections of sentences, figures and tables."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TypeVar
 from ffebm_dsl.tools.report.figure import Figure
 
 MOST_FIGURES = 120
-"""In one group: a page of thousands of drawings would open nowhere."""
+"""Maximum per group: browsers cannot open a page of thousands of figures."""
 
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table with its head; cells are text. ``numeric`` columns are set to the right."""
+    """A table with a header; cells are text. ``numeric`` columns are right-aligned."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -24,7 +24,7 @@ class PageTable:
 
 @dataclass(frozen=True)
 class Key:
-    """An entry of a legend: its text, and the colour and dashes of its line."""
+    """An entry of a legend: its text, and the colour and style of its line."""
 
     text: str
     series: int
@@ -36,8 +36,8 @@ class Key:
 class SectionGroup:
     """Figures that belong together.
 
-    A ``folded`` group opens on demand; a group ``by_three`` has at most three in a row, for
-    figures that come in threes.
+    A ``folded`` group is collapsed at first; a group ``by_three`` has at most three figures per
+    row, for figures that come in threes.
     """
 
     title: str = ""
@@ -52,7 +52,7 @@ class SectionGroup:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page. ``missing`` says why there is nothing in it."""
+    """A part of the page. ``missing`` says why it is empty."""
 
     anchor: str
     title: str
@@ -66,7 +66,7 @@ T = TypeVar("T")
 
 
 def limited(items: Sequence[T]) -> tuple[Sequence[T], tuple[str, ...]]:
-    """As many as one group may hold, and a sentence about those left out."""
+    """The first items, as many as a group may have, and a sentence about the omitted ones."""
     if len(items) <= MOST_FIGURES:
         return items, ()
     return items[:MOST_FIGURES], (f"The first {MOST_FIGURES} of {len(items)} are shown.",)

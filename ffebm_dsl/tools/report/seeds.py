@@ -1,4 +1,4 @@
-"""Configurations side by side over their seeds: means, and paired differences with intervals."""
+"""Comparison of configurations over seeds: means, and paired differences with intervals."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ ROW = 0.24
 
 
 def seeds(runs: Sequence[Run], artist: Artist) -> Section:
-    """All configurations on each set; the first one is what others differ from."""
+    """All configurations on each set; differences are from the first one."""
     anchor, title = "seeds", "Over seeds"
     trained = [run for run in runs if run.table("train")]
     try:
         results = [result_of(run.name, run.record) for run in trained]
         keys = differing_keys(results) if results else []
-        # With no run, or no set that all of them have, the comparison says what is wrong.
+        # Without runs or a common set, the comparison raises an error that says so.
         sets = shared_sets(results) or [""] if results else []
         found = [compare(results, keys, on=on) for on in sets]
     except InputError as error:
@@ -88,14 +88,14 @@ def _told(mean: Mean | None, percent: bool, sign: str) -> tuple[str, str]:
 
 
 def _means(comparison: RunComparison, percent: bool, artist: Artist) -> Figure:
-    """A point for every run, and the mean of each configuration with its interval."""
+    """A point per run, and the mean of each configuration with its interval."""
     rows = [(c.label, c.mean, [*c.values.values()]) for c in comparison.configurations]
     title = f"{comparison.on} {comparison.metric}{' %' if percent else ''}"
     return _drawn(rows, title, percent, artist)
 
 
 def _differences(comparison: RunComparison, percent: bool, artist: Artist) -> Figure:
-    """The same of the differences from the first configuration, seed by seed."""
+    """A point per seed for the difference from the first configuration, and their mean."""
     first = comparison.configurations[0].values
     rows = [
         (c.label, c.difference, [v - first[seed] for seed, v in c.values.items() if seed in first])
@@ -112,7 +112,7 @@ def _drawn(
     artist: Artist,
     sign: str = "",
 ) -> Figure:
-    """A row for each label: single values, their mean and its interval; a line at 0 if signed."""
+    """A row per label: single values, their mean and its interval; a line at 0 if signed."""
     found = [(label, mean, values) for label, mean, values in rows if mean is not None]
     scale = 100 if percent else 1
 

@@ -1,4 +1,4 @@
-"""Numbers and names as a reader sees them. Whatever a record says passes through here."""
+"""Formatting of numbers and names. All texts from records are sanitised here."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import unicodedata
 
 REPLACEMENT = "\ufffd"
 ABSENT = "\u2013"
-"""The text where there is no value."""
+"""The text for a missing value."""
 
 KEPT_CONTROLS = frozenset("\n\t")
 LONGEST_NAME = 30
 
 
 def printable(text: str) -> str:
-    """The text without control characters, which neither HTML nor SVG can hold.
+    """The text without control characters, which are invalid in HTML and SVG.
 
-    Characters that turn the direction of writing go too: they would let a name rearrange
-    the text beside it.
+    Characters that change the writing direction are removed too, since they could reorder the
+    text next to a name.
     """
     return "".join(REPLACEMENT if _is_control(c) else c for c in text)
 
@@ -29,7 +29,7 @@ def _is_control(character: str) -> bool:
 
 
 def short(name: str, longest: int = LONGEST_NAME) -> str:
-    """The name on one line, its middle left out where it is longer than ``longest``."""
+    """The name on one line, shortened in the middle to ``longest`` characters."""
     flat = " ".join(name.split())
     if len(flat) <= longest:
         return flat
@@ -38,7 +38,7 @@ def short(name: str, longest: int = LONGEST_NAME) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Three significant digits; a dash for what was not measured."""
+    """Three significant digits; a dash for NaN."""
     return f"{value:.{digits}g}" if math.isfinite(value) else ABSENT
 
 
@@ -56,5 +56,5 @@ def duration(seconds: float) -> str:
 
 
 def counted(count: int, word: str, plural: str = "") -> str:
-    """``1 block``, ``3 blocks``; a plural that does not end so is given."""
+    """``1 block``, ``3 blocks``; ``plural`` is for irregular ones."""
     return f"{count} {word}" if count == 1 else f"{count} {plural or word + 's'}"

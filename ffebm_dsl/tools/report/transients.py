@@ -1,4 +1,4 @@
-"""EP over implicit, sweep by sweep: figure 3 of arXiv 2409.03306, a panel per layer."""
+"""Gradients of EP and the implicit method by sweep: figure 3 of arXiv 2409.03306, by layer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ffebm_dsl.tools.report.text import ABSENT, counted, number, printable, shor
 
 
 def transients(runs: Sequence[Run], artist: Artist) -> Section:
-    """For every block its layers' weights; biases and other vectors folded away."""
+    """For every block the weights of its layers; biases and other vectors are folded."""
     anchor, title = "transients", "Transients: EP over implicit"
     tables = [(run, table) for run in runs if (table := run.table("transients")) is not None]
     if not tables:
@@ -45,7 +45,7 @@ def transients(runs: Sequence[Run], artist: Artist) -> Section:
 
 
 def _of_run(run: Run, table: RecordTable, artist: Artist) -> list[SectionGroup]:
-    """The weights in one grid, the facts about the blocks, and the vectors folded away."""
+    """The weights in one grid, the properties of the blocks, and the folded vectors."""
     last = last_rows(table)
     matrix = [" x " in str(shape) for shape in table["parameter_shape"]]
     weights, cut = limited([p for p, is_matrix in enumerate(matrix) if is_matrix])
@@ -70,7 +70,7 @@ def _of_run(run: Run, table: RecordTable, artist: Artist) -> list[SectionGroup]:
 
 
 def _facts(table: RecordTable) -> PageTable:
-    """What decides how well each block's gradients can agree."""
+    """Properties of each block that limit how well its gradients agree."""
     rows = [
         [
             printable(str(table["block"][k])),
