@@ -1,1 +1,1 @@
-"""Many runs of one spec: what a sweep trains, and what its runs show together."""
+"""Sweeps and searches over the settings of a spec, and comparison of their runs."""

@@ -1,4 +1,4 @@
-"""Runs as their records tell them: what was trained, by which settings, and what came of it."""
+"""Results of runs, read from their records: configuration, settings and metrics."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from ffebm_dsl.running.records import Record, read
 from ffebm_dsl.tools.experiments.statistics import Mean, mean_of, paired
 
 METRICS = ("top1", "top5", "loss")
-"""What runs are compared by; columns of ``/run/eval`` and ``/run/test``."""
+"""Metrics for comparisons; columns of ``/run/eval`` and ``/run/test``."""
 
 SETS = ("validation", "test")
-"""What metrics can be of. Settings are chosen by the first; the second says what came of it."""
+"""Sets of metrics. Settings are chosen on the first; the second measures the result."""
 
 SURROUNDINGS = ("dtype", "data", "ffebm")
-"""What a run's numbers depend on beside its spec: precision, SHA-256 of the data, program."""
+"""What affects a run's numbers besides its spec: precision, SHA-256 of the data, program."""
 
 SWEEP = "sweep.json"
-"""The file that a sweep's folder has beside its run directories."""
+"""The name of the file that describes a sweep, beside its run directories."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A run: its name, its seed, its end, and everything that its numbers depend on.
+    """A run: its name, seed, status, and everything that its numbers depend on.
 
     Attributes:
         status: ``finished``, ``stopped``, ``diverged`` or ``running``.
-        metrics: by the set, ``validation`` or ``test``, that they are of, then by the names in
-            ``METRICS``: its last evaluation; NaN where one has no meaning.
-        settings: dotted key -> value of the resolved spec without its seed, and what the
-            record says of precision, data and program.
-        overrides: the values that ``--set`` gave, by key, the seed left out.
+        metrics: the last evaluation, by set (``validation`` or ``test``), then by the names in
+            ``METRICS``; NaN if undefined.
+        settings: dotted key -> value of the resolved spec without its seed, and precision, data and
+            program as recorded.
+        overrides: the values given with ``--set``, by key, without the seed.
         text: the spec's text.
     """
 
@@ -52,10 +52,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Runs that differ by their seeds alone.
+    """Runs that differ only in their seeds.
 
     ``values`` are the metric of the finished runs by seed; ``failed`` counts the diverged ones.
-    ``difference`` is that from the first configuration, over the seeds that both have.
+    ``difference`` is relative to the first configuration, over the seeds of both.
     """
 
     label: str
@@ -67,9 +67,9 @@ class Configuration:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Configurations side by side, by one metric of one set, ``validation`` or ``test``.
+    """Comparison of configurations by one metric of one set, ``validation`` or ``test``.
 
-    ``varied`` are the keys that tell them apart.
+    ``varied`` are the keys in which they differ.
     """
 
     metric: str
@@ -79,10 +79,10 @@ class RunComparison:
 
 
 def expand(paths: Sequence[Path]) -> list[Path]:
-    """The paths, with the run directories of a sweep in the place of its folder.
+    """The paths, with the folder of a sweep replaced by its run directories.
 
     Raises:
-        InputError: a sweep without a run, or with a file that is not the one it wrote.
+        InputError: a sweep without runs, or whose file has been changed.
     """
     found: list[Path] = []
     for path in paths:
@@ -97,7 +97,7 @@ def expand(paths: Sequence[Path]) -> list[Path]:
 
 
 def trial_names(folder: Path) -> list[str]:
-    """The run directories of a sweep, by name, in the order of its trials.
+    """The names of a sweep's run directories, in the order of its trials.
 
     Raises:
         InputError: the sweep's file cannot be read.
@@ -111,10 +111,10 @@ def trial_names(folder: Path) -> list[str]:
 
 
 def read_result(path: Path) -> Result:
-    """The run in a directory.
+    """The result of the run in a directory.
 
     Raises:
-        InputError: it is no run directory, or its record is damaged.
+        InputError: it is not a run directory, or its record is damaged.
     """
     file = path / "run.h5"
     if not file.is_file():
@@ -126,10 +126,10 @@ def read_result(path: Path) -> Result:
 
 
 def result_of(name: str, record: Record) -> Result:
-    """The run of a record.
+    """The result of the run of a record.
 
     Raises:
-        InputError: its spec is not one.
+        InputError: its spec is not valid.
     """
     provenance = record["provenance"]
     overrides = dict(str(o).partition("=")[::2] for o in provenance["override"])
@@ -176,18 +176,18 @@ def _settings(record: Record) -> dict[str, Any]:
 def compare(
     results: Sequence[Result], by: Sequence[str], metric: str = "", on: str = ""
 ) -> RunComparison:
-    """The runs' configurations with means and intervals, and paired differences from the first.
+    """Means of the runs' configurations with intervals, and paired differences from the first.
 
     Args:
-        results: the runs; those of the first configuration are what others are compared with.
-        by: what may differ: keys as ``--set`` takes them, or as the resolved spec has them;
-            empty: the one that does.
-        metric: of ``METRICS``; ``""``: accuracy where the runs have one, else the loss.
-        on: ``validation`` or ``test``; ``""``: the validation set where the runs have one.
+        results: the runs; differences are relative to the configuration of the first.
+        by: what may differ: keys as for ``--set``, or of the resolved spec; empty: the only one
+            that does.
+        metric: of ``METRICS``; ``""``: accuracy if the runs have it, else the loss.
+        on: ``validation`` or ``test``; ``""``: the validation set if the runs have one.
 
     Raises:
-        InputError: a run that has not ended, runs that differ in more than ``by`` says, two
-            runs of one seed and one configuration, or a set or metric that they do not have.
+        InputError: a run that has not ended, runs that differ in more than ``by``, two runs with
+            the same seed and configuration, or a set or metric that they do not have.
     """
     _require_ended(results)
     on = _set(results, on)
@@ -225,7 +225,7 @@ def shared_sets(results: Sequence[Result]) -> list[str]:
 
 
 def _set(results: Sequence[Result], on: str) -> str:
-    """The set that the runs are compared on: all of them must have been evaluated on it."""
+    """The set of the comparison, on which all runs must have been evaluated."""
     has = shared_sets(results)
     if on and on not in SETS:
         raise InputError(f"--on {on}: not a set", help="--on validation or --on test")
@@ -251,7 +251,7 @@ def _metric(results: Sequence[Result], metric: str, on: str) -> str:
 
 
 def differing_keys(results: Sequence[Result]) -> list[str]:
-    """What the runs differ in beside their seeds, by the keys that ``--set`` takes."""
+    """The keys of ``--set`` in which the runs differ, without seeds."""
     differing = _differing(results)
     named = _overridden(results)
     surroundings = [key for key in differing if key in SURROUNDINGS]
@@ -267,7 +267,7 @@ def _differing(results: Sequence[Result]) -> list[str]:
 
 
 def _varied(results: Sequence[Result], by: Sequence[str]) -> list[str]:
-    """The keys that the runs differ in; an error where that is more than is stated."""
+    """The keys in which the runs differ; an error if they are more than those stated."""
     differing, named = _differing(results), _overridden(results)
     candidates = differing_keys(results)
     stated = list(by) or (candidates if len(candidates) == 1 else [])
@@ -283,7 +283,7 @@ def _varied(results: Sequence[Result], by: Sequence[str]) -> list[str]:
 
 
 def _overridden(results: Sequence[Result]) -> list[str]:
-    """The keys of ``--set`` whose values differ between runs of one text; none of several texts."""
+    """The keys of ``--set`` whose values differ in runs of one text; none for several texts."""
     if len({result.text for result in results}) > 1:
         return []
     keys = dict.fromkeys(key for result in results for key in result.overrides)
@@ -291,10 +291,10 @@ def _overridden(results: Sequence[Result]) -> list[str]:
 
 
 def _covered(key: str, stated: Sequence[str], named: Sequence[str]) -> bool:
-    """Whether a difference is one that is stated, or follows from one.
+    """Whether a difference is stated, or follows from a stated one.
 
-    Of runs of one text every difference in the resolved spec comes from the overrides. So where
-    all of these are stated, nothing else can differ but the surroundings.
+    In runs of one text every difference in the resolved spec comes from the overrides. If all of
+    these are stated, only the environment can differ otherwise.
     """
     if any(_is(key, name) for name in stated):
         return True
@@ -303,12 +303,12 @@ def _covered(key: str, stated: Sequence[str], named: Sequence[str]) -> bool:
 
 
 def _is(key: str, name: str) -> bool:
-    """Whether a key of the resolved spec is what a user calls ``name``."""
+    """Whether a key of the resolved spec is the one that a user calls ``name``."""
     return key == name or f".{_short(key)}".endswith(f".{name}")
 
 
 def _short(key: str) -> str:
-    """``train.optimizer.arguments.lr`` as ``--set`` calls it: ``optimizer.lr``."""
+    """``train.optimizer.arguments.lr`` as for ``--set``: ``optimizer.lr``."""
     words = [word for word in key.split(".") if word != "arguments"]
     return ".".join(words[1:] if words[0] in ("train", "parameters") and words[1:] else words)
 

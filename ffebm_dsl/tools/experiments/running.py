@@ -1,9 +1,9 @@
-"""A sweep's folder, and the processes that train its trials.
+"""The folder of a sweep, and the processes that train its trials.
 
 Every trial is an ordinary run directory in the folder, trained by a process of its own with
-``ffebm train``. So a sweep has no state but its runs: called again, it goes on with those that
-were stopped, and trains those that are not there yet. ``sweep.json`` says which they are, and
-``spec.ffe`` is the text they are trained from, whatever becomes of the original.
+``ffebm train``. A sweep therefore has no state besides its runs: when started again, it continues
+those that were interrupted and trains those that are missing. ``sweep.json`` lists them, and
+``spec.ffe`` is the text that they are trained from, independent of later changes to the original.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ffebm_dsl.tools.experiments.trials import Trial
 FORMAT = "ffebm-sweep 1"
 LOGS, SPEC = "logs", "spec.ffe"
 _POLL = 0.1
-"""Seconds between two looks at the processes."""
+"""Seconds between checks of the processes."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,11 @@ class SweepPlan:
     """The trials of one folder.
 
     Attributes:
-        folder: where the runs are.
-        trials: what is trained, in order.
-            Those of a search are added one by one.
+        folder: the folder of the runs.
+        trials: what is trained, in order. Those of a search are added one by one.
         options: further options of ``ffebm train``, the same for all trials.
-        logs: options of those that change no number, which a run that goes on is given again.
-        search: what a search draws from, as plain data; empty for a sweep.
+        logs: those options that change no numbers, which are passed on resumption too.
+        search: the search space as plain data; empty for a sweep.
     """
 
     folder: Path
@@ -52,7 +51,7 @@ class SweepPlan:
     search: Mapping[str, Any] = field(default_factory=dict)
 
     def command(self, trial: Trial, spec: Path) -> list[str]:
-        """The arguments of ``ffebm`` that start a trial, or go on with it."""
+        """The arguments of ``ffebm`` that start or continue a trial."""
         run = self.folder / trial.name
         if run.is_dir():
             return ["train", "--resume", str(run), *self.logs, "--quiet"]
@@ -61,24 +60,24 @@ class SweepPlan:
         return ["train", str(spec), "--out", str(run), *settings, *options]
 
     def status(self, trial: Trial) -> str:
-        """The state of the trial's run; ``""`` where it has none yet."""
+        """The status of the trial's run; ``""`` before it has one."""
         run = self.folder / trial.name
         return read_result(run).status if run.is_dir() else ""
 
     def unfinished(self) -> list[Trial]:
-        """The trials that are still to be trained."""
+        """The trials that remain to be trained."""
         return [t for t in self.trials if self.status(t) not in ("finished", "diverged")]
 
 
 @contextmanager
 def opened(sweep: SweepPlan, source: SourceFile) -> Iterator[Path]:
-    """Make the folder, or take it up again; the spec to train. No other sweep works there.
+    """Create or reopen the folder for exclusive use; yield the path of the spec to train.
 
-    A folder without a run yet, such as one of ``--dry-run``, is made anew.
+    A folder without runs, such as that of a ``--dry-run``, is written anew.
 
     Raises:
-        InputError: the folder holds something else, or a sweep with other trials or options;
-            or another process has it.
+        InputError: the folder has other contents, or a sweep with other trials or options; or
+            another process uses it.
         StorageError: the disk is full or fails.
     """
     folder = sweep.folder
@@ -111,7 +110,7 @@ def opened(sweep: SweepPlan, source: SourceFile) -> Iterator[Path]:
 
 
 def add_trial(folder: Path, trial: Trial) -> None:
-    """Add a trial to the file of a search, unless it is there."""
+    """Add a trial to the file of a search, unless it is already there."""
     manifest = folder / SWEEP
     stated = json.loads(manifest.read_text(encoding="utf-8"))
     if _stated(trial) not in stated["trials"]:
@@ -151,11 +150,11 @@ class Pool:
     """Trains the unfinished trials of a sweep, ``jobs`` at a time.
 
     Attributes:
-        sweep: what to train; its folder is open.
+        sweep: its folder must be open.
         spec: the text to train.
-        jobs: processes at the same time.
+        jobs: number of simultaneous processes.
         ended: called with each trial and its exit code when its process has ended.
-        trials: what is to be trained; the next one is asked for when a process is free.
+        trials: what to train; the next one is requested when a process is free.
     """
 
     sweep: SweepPlan
@@ -166,11 +165,11 @@ class Pool:
     processes: dict[subprocess.Popen[bytes], Trial] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Train them all. An interrupt is passed on to the trials, which save and end.
+        """Train all trials. An interrupt is passed on to their processes, which save and end.
 
         Raises:
-            KeyboardInterrupt: the sweep was told to stop, and its trials have ended.
-            InputError: the command line of a trial was refused, which its log explains.
+            KeyboardInterrupt: the sweep was interrupted, and its trials have ended.
+            InputError: the command line of a trial was refused; its log says why.
         """
         waiting = iter(self.trials)
         with ExitStack() as stack:
@@ -188,7 +187,7 @@ class Pool:
         command = [sys.executable, "-m", "ffebm_dsl", *self.sweep.command(trial, self.spec)]
         log = self.sweep.folder / LOGS / f"{trial.name}.log"
         with log.open("ab") as output:
-            # A group of its own: an interrupt from the terminal reaches the sweep alone.
+            # A process group of its own, so that the terminal interrupts the sweep only.
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -198,7 +197,7 @@ class Pool:
             )
 
     def _wait_for_orphan(self, trial: Trial) -> None:
-        """Wait for a process that trains the trial and outlived the sweep that started it."""
+        """Wait for a process of an earlier sweep that still trains the trial."""
         run = self.sweep.folder / trial.name
         for folder in (run, run.with_name(f".{run.name}.partial")):
             if (folder / LOCK).is_file():
@@ -217,7 +216,7 @@ class Pool:
             self.ended(trial, process.returncode)
 
     def _stop(self) -> None:
-        """Let the processes that still run save and end."""
+        """Ask the running processes to save and end."""
         for process in self.processes:
             process.send_signal(signal.SIGINT)
         for process in self.processes:

@@ -1,8 +1,8 @@
-"""A search: settings that Optuna draws, each trained as a trial of a sweep, judged by validation.
+"""Searches: settings drawn by Optuna, each trained as a trial of a sweep and judged by validation.
 
-The study is in a storage of Optuna's, a journal file or a database. Any number of processes and
-machines may work on one study, each in a folder of its own: what is asked for next depends on
-all that is known by then.
+The study is in a storage of Optuna, a journal file or a database. Any number of processes and
+machines may work on one study, each in a folder of its own; every new point is drawn from all
+results so far.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Search:
-    """A study, and the points of it that are trained in one folder.
+    """A study, and those of its points that are trained in one folder.
 
     Attributes:
-        plan: the folder and the options of its trials, of which there are none at first.
-        space: what is drawn.
-        study: Optuna's.
-        count: how many points the study is to have, those of other folders among them.
-        seeds: every point is trained with each of them; none: with the spec's own.
+        plan: the folder and the options of its trials, initially without trials.
+        space: the search space.
+        study: the Optuna study.
+        count: number of points of the study, including those of other folders.
+        seeds: seeds with which every point is trained; none: the spec's own.
     """
 
     plan: SweepPlan
@@ -48,14 +48,14 @@ class Search:
 
     @property
     def told(self) -> int:
-        """How many points of the study have ended."""
+        """The number of completed points of the study."""
         trials = self.study.get_trials(deepcopy=False)
         return sum(trial.state.is_finished() for trial in trials)
 
     def trials(self) -> Iterator[Trial]:
-        """The runs to train, each point being asked for when it is its turn.
+        """The runs to train, each point being drawn when it is needed.
 
-        First those of this folder that were begun and not ended.
+        Unfinished points of this folder come first.
         """
         here = {"machine": platform.node(), "folder": str(self.plan.folder.resolve())}
         for frozen in self.study.get_trials(deepcopy=False):
@@ -64,7 +64,7 @@ class Search:
                 yield from self._begin(frozen.number, attributes["overrides"])
         while len(self.study.get_trials(deepcopy=False)) < self.count:
             asked = self.study.ask(self.space.distributions())
-            if asked.number >= self.count:  # another process was faster
+            if asked.number >= self.count:  # another process has drawn the last point
                 from optuna.trial import TrialState
 
                 self.study.tell(asked.number, state=TrialState.FAIL)
@@ -77,7 +77,7 @@ class Search:
             yield from self._begin(asked.number, overrides)
 
     def _begin(self, number: int, overrides: Mapping[str, str]) -> list[Trial]:
-        """The runs of a point that are to be trained; one of which all have ended is told."""
+        """The remaining runs of a point; a point without any is reported to the study."""
         seeds: list[dict[str, str]] = [{"seed": str(seed)} for seed in self.seeds] or [{}]
         runs = []
         for seed in seeds:
@@ -92,14 +92,14 @@ class Search:
         return left
 
     def ended(self, run: Trial) -> None:
-        """Tell the study what came of a point once all of its runs have ended."""
+        """Report a point to the study once all of its runs have ended."""
         number = next(n for n, runs in self.waiting.items() if run.name in runs)
         runs = self.waiting[number].values()
         if all(self.plan.status(other) in ("finished", "diverged") for other in runs):
             self._tell(number)
 
     def _tell(self, number: int) -> None:
-        """The mean over seeds of what the last evaluation of each run shows."""
+        """Report the mean over seeds of the last evaluations."""
         from optuna.trial import TrialState
 
         results = [read_result(self.plan.folder / name) for name in self.waiting.pop(number)]
@@ -111,7 +111,7 @@ class Search:
         self.study.tell(number, sum(values) / len(values))
 
     def best(self) -> dict[str, Any] | None:
-        """The best point of the study: its metric, settings and place; None where all failed."""
+        """The best point of the study: its metric, settings and place; None if all failed."""
         try:
             found = self.study.best_trial
         except ValueError:
@@ -122,12 +122,12 @@ class Search:
 
 
 def metric_of(study: Study) -> str:
-    """What a study is judged by: a loss is made small, an accuracy large."""
+    """The metric of a study: a loss is minimised, an accuracy maximised."""
     return "loss" if study.direction.name == "MINIMIZE" else "top1"
 
 
 def require_optuna() -> None:
-    """Raises InputError where Optuna is not installed."""
+    """Raises InputError if Optuna is not installed."""
     if find_spec("optuna") is None:
         raise InputError(
             "--search needs optuna, which is not installed", help="pip install 'ffebm[search]'"
@@ -137,7 +137,7 @@ def require_optuna() -> None:
 def open_study(
     compiled: Compiled, space: Space, options: Sequence[str], seeds: Sequence[int], storage: str
 ) -> Study:
-    """The study of this text, space, options and seeds in a storage; made where there is none.
+    """The study of this text, space, options and seeds in a storage, created if absent.
 
     Args:
         storage: the path of a journal file, or a URL such as ``sqlite:///search.db``.

@@ -1,4 +1,4 @@
-"""What a search draws from, read off ``--set``: distributions, lists, and what stays as it is."""
+"""The space of a search, from the values of ``--set``: distributions, lists and constants."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DISTRIBUTIONS: Mapping[str, Construct] = {
     "loguniform": _between("loguniform", "its logarithm is uniform", Kind.REAL, POSITIVE),
     "integers": _between("integers", "a whole number, ends included", Kind.INT),
 }
-"""What ``--set`` may draw from, beside lists: an entry of a list."""
+"""The distributions of ``--set``; a list is a choice among its entries."""
 
 Range = tuple[str, float, float]
 """The name of a distribution, and its ends."""
@@ -39,7 +39,7 @@ Range = tuple[str, float, float]
 
 @dataclass(frozen=True)
 class Space:
-    """What a search draws: ranges, and texts to choose from, by key; and what it keeps fixed."""
+    """A search space: ranges and choices by key, and the constant settings."""
 
     ranges: Mapping[str, Range]
     choices: Mapping[str, Sequence[str]]
@@ -63,11 +63,11 @@ class Space:
         return found
 
     def text(self, key: str, value: Any) -> str:
-        """What was drawn for a key, as it is trained with."""
+        """A drawn value of a key, as text for ``--set``."""
         return _text(self.ranges[key][0], value) if key in self.ranges else str(value)
 
     def corners(self) -> Iterator[dict[str, str]]:
-        """Points that show what can be wrong: both ends of every range, and every choice."""
+        """Points for validation: both ends of every range, and every choice."""
         low = {key: _text(name, low) for key, (name, low, _) in self.ranges.items()}
         low |= {key: texts[0] for key, texts in self.choices.items()}
         yield {**self.fixed, **low}
@@ -79,17 +79,17 @@ class Space:
 
 
 def _text(distribution: str, value: float) -> str:
-    """Numbers as they are trained with: of four digits, which say all that a search can know."""
+    """A number as text, rounded to four digits, enough for a search."""
     return str(int(value)) if distribution == "integers" else f"{value:.4g}"
 
 
 def is_distribution(value: str) -> bool:
-    """Whether the text of a setting calls a distribution."""
+    """Whether the value of a setting is a distribution."""
     return value.partition("(")[0].strip() in DISTRIBUTIONS
 
 
 def refuse_draws(settings: Mapping[str, str]) -> None:
-    """Raises InputError for a distribution that nothing draws from."""
+    """Raises InputError if a setting is a distribution."""
     for key, value in settings.items():
         if is_distribution(value):
             raise InputError(
@@ -99,11 +99,11 @@ def refuse_draws(settings: Mapping[str, str]) -> None:
 
 
 def read_space(settings: Mapping[str, str]) -> Space:
-    """What ``--set`` gives, apart: distributions, lists of more than one entry, and the rest.
+    """Divide the values of ``--set`` into distributions, lists of several entries, and constants.
 
     Raises:
-        InputError: nothing is drawn, or a range has its ends the wrong way round.
-        SpecError: a syntax error, or arguments that a distribution does not take.
+        InputError: nothing is drawn, or the ends of a range are in the wrong order.
+        SpecError: a syntax error, or invalid arguments of a distribution.
     """
     ranges: dict[str, Range] = {}
     choices: dict[str, Sequence[str]] = {}
@@ -142,11 +142,11 @@ def _range(key: str, value: str) -> Range:
 
 
 def check_space(source: SourceFile, space: Space, *, allow_large: bool = False) -> Compiled:
-    """Compile the corners of the space, so that what is wrong is told before anything is trained.
+    """Compile the corners of the space, so that errors are reported before training.
 
     Raises:
-        InputError: a spec without a validation set, by which alone settings are to be chosen.
-        SpecError: a setting, or the spec, is wrong.
+        InputError: the spec has no validation set, which the choice of settings requires.
+        SpecError: a setting, or the spec, is invalid.
     """
     for overrides in space.corners():
         compiled = compile_trial(source, overrides, allow_large)

@@ -1,7 +1,6 @@
-"""Means of a few runs and differences of pairs of them, with confidence intervals.
+"""Means of a few runs and of paired differences, with confidence intervals.
 
-Intervals are Student's: those of the mean of numbers that are independent and normal, whose
-spread is estimated from themselves.
+Intervals are Student's t intervals for the mean of independent normal values.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 LEVEL = 0.95
-"""How often an interval covers the true mean."""
+"""Confidence level of the intervals."""
 
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of ``count`` numbers, their standard deviation, and the interval of the mean.
+    """The mean of ``count`` values, their standard deviation, and the interval of the mean.
 
-    With a single number the deviation and the interval's ends are NaN.
+    With a single value the deviation and the interval's ends are NaN.
     """
 
     count: int
@@ -51,10 +50,10 @@ def mean_of(values: Sequence[float], level: float = LEVEL) -> Mean:
 def paired(
     values: Mapping[int, float], others: Mapping[int, float], level: float = LEVEL
 ) -> Mean | None:
-    """The mean of ``values[k] - others[k]`` over the keys (seeds) of both; None without one.
+    """The mean of ``values[k] - others[k]`` over the common keys (seeds); None without any.
 
-    Runs of one seed have the same initial weights and order of data wherever the settings
-    leave them alone, so that part of the spread cancels.
+    Runs with the same seed share initial weights and the order of data as far as the settings
+    allow, so that part of the variation cancels.
     """
     shared = sorted(values.keys() & others.keys())
     return mean_of([values[k] - others[k] for k in shared], level) if shared else None

@@ -1,8 +1,7 @@
-"""The trials of a sweep: every combination of alternatives, each as overrides of one spec.
+"""The trials of a sweep: every combination of alternatives, as overrides of one spec.
 
-A setting whose value is a list, ``optimizer.lr=[1e-3, 3e-3]``, has an alternative in each entry;
-any other value is the same in all trials. To try values that are lists themselves, put
-them into a list.
+Each entry of a list, ``optimizer.lr=[1e-3, 3e-3]``, is an alternative of that setting; any other
+value is the same in all trials. A value that is itself a list is written as an entry of a list.
 """
 
 from __future__ import annotations
@@ -32,17 +31,17 @@ def make_trials(
 ) -> list[Trial]:
     """All combinations of the alternatives, the last setting varying fastest; seeds last of all.
 
-    Every trial's spec is compiled, so that what is wrong is told before anything is trained.
+    Every trial's spec is compiled, so that errors are reported before training.
 
     Args:
         source: the spec's text.
-        settings: values as text by key, as ``--set`` gives them.
+        settings: values as text by key, as for ``--set``.
         seeds: train each combination with seeds 0 to ``seeds - 1``; None: with the spec's own.
 
     Raises:
-        InputError: ``seed`` given twice, too many trials, a spec without a train section, or
-            two trials that mean the same training.
-        SpecError: an override, or the spec, is wrong.
+        InputError: ``seed`` given twice, too many trials, a spec without a train section, or two
+            trials that are the same training.
+        SpecError: an override, or the spec, is invalid.
     """
     if seeds is not None and "seed" in settings:
         raise InputError("--seeds and --set give `seed` twice", help="keep one of them")
@@ -67,10 +66,10 @@ def make_trials(
 
 
 def alternatives(key: str, value: str) -> list[str]:
-    """The texts of the entries of a list; of anything else, itself.
+    """The texts of the entries of a list; for any other value, the value itself.
 
     Raises:
-        InputError: a list without an entry.
+        InputError: an empty list.
         SpecError: a syntax error.
     """
     source = SourceFile("--set", f"{key}={value}")
@@ -83,7 +82,7 @@ def alternatives(key: str, value: str) -> list[str]:
 
 
 def _named(trials: Sequence[tuple[Sequence[str], Mapping[str, str]]]) -> list[Trial]:
-    """Trials with names that say what varies, fit for a folder, each its own."""
+    """Trials with unique names, valid for folders, that show what varies."""
     named: list[Trial] = []
     taken: set[str] = set()
     for varied, overrides in trials:
@@ -98,7 +97,7 @@ def _named(trials: Sequence[tuple[Sequence[str], Mapping[str, str]]]) -> list[Tr
 
 
 def described(overrides: Mapping[str, str], keys: Sequence[str]) -> str:
-    """What varies, in a name fit for a folder."""
+    """The varied settings as part of a folder name."""
     return ",".join(f"{key}={_plain(overrides[key])}" for key in keys)[:120]
 
 
@@ -124,7 +123,7 @@ def compile_trial(source: SourceFile, overrides: Mapping[str, str], allow_large:
 
     Raises:
         InputError: it has no train section.
-        SpecError: it is wrong.
+        SpecError: it is invalid.
     """
     budget = {"budget": None} if allow_large else {}
     compiled = compile_spec(source, overrides, **budget)
