@@ -1,4 +1,4 @@
-"""Comparison of two specs: are they one network, split differently?"""
+"""Comparison of two specs: whether they are the same network, possibly split differently."""
 
 from ffebm_dsl.tools.comparison.layer_chain import ComparedLayer, Reading, chain_of
 from ffebm_dsl.tools.comparison.layers import Difference, Side

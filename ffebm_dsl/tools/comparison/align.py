@@ -1,4 +1,4 @@
-"""Which entry of one sequence answers to which of another: the cheapest alignment."""
+"""Optimal alignment of two sequences."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TypeVar
 T = TypeVar("T")
 
 BAND = 32
-"""How far an alignment may stray from the diagonal, in entries. Sequences of no more entries
-than this are compared in all ways; the time of longer ones is proportional to their length."""
+"""Maximum distance of an alignment from the diagonal, in entries. For sequences of at most this
+length all alignments are considered; the time for longer ones is proportional to their length."""
 
 
 def align(
     a: Sequence[T], b: Sequence[T], cost: Callable[[T, T], float], gap: float
 ) -> list[tuple[T | None, T | None]]:
-    """Pairs in order (Needleman and Wunsch); None is the place of what the other does not have.
+    """Aligned pairs in order (Needleman and Wunsch); None replaces a missing partner.
 
-    ``cost`` is that of pairing two entries, at least 0, and 0 for equal ones; ``gap`` that of
-    leaving one alone. Where alignments cost the same, entries are paired as early as possible.
+    ``cost`` is that of pairing two entries, at least 0, and 0 for equal ones; ``gap`` is that of an
+    unpaired entry. Of several optimal alignments, the one that pairs entries earliest is returned.
     """
     start = 0
     while start < min(len(a), len(b)) and cost(a[start], b[start]) == 0:
@@ -51,7 +51,7 @@ def _banded(
 def _costs(
     a: Sequence[T], b: Sequence[T], cost: Callable[[T, T], float], gap: float
 ) -> list[dict[int, float]]:
-    """What aligning the rests ``a[i:]`` and ``b[j:]`` costs at least, in a band of j for each i."""
+    """Minimal costs of aligning the rests ``a[i:]`` and ``b[j:]``, in a band of j for each i."""
     costs: list[dict[int, float]] = [{} for _ in range(len(a) + 2)]
     slope = len(b) / max(1, len(a))
     reach = BAND + ceil(slope)

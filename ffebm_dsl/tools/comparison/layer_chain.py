@@ -1,9 +1,9 @@
-"""A network as a chain of layers, the same however it is split into blocks.
+"""A network as a chain of layers that does not depend on its division into blocks.
 
-A layer is what one op with weights ends in: a layer of an energy block, or a stretch of a
-digital map up to its next such op. What reaches it are its :class:`Edge`: the ops on the way
-from an earlier layer, in the order of the data, whether a feedforward map or a coupling
-holds them. So moving a layer from one block to the next moves nothing in the chain.
+A layer is the result of one op with weights: a layer of an energy block, or the part of a digital
+map up to its next such op. Its inputs are :class:`Edge` objects: the ops on the way from an earlier
+layer, in the order of the data, whether they belong to a feedforward map or to a coupling. Moving a
+layer to the next block therefore does not change the chain.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from ffebm_dsl.language.ir.model import BlockIR, CallIR, CouplingIR, Feedforward
 from ffebm_dsl.language.registry import ACTIVATIONS, OPS
 
 INPUT = 0
-"""Number of the first input, and the largest of one; layers count from 1."""
+"""Number of the first input, the largest of all inputs; layers count from 1."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Ops on the way from layer ``source`` (an input where it is not positive: 0 is the
-    first, -1 the second; its own number is a lateral coupling).
+    """Ops on the way from layer ``source`` (inputs are 0, -1, ... in their order; the layer's own
+    number is a lateral coupling).
 
-    ``place`` is what a diagnostic calls its part (``b1.u``, ``b1.s1_s2``), ``text`` what a
-    reader does (``b1.u -> s1``). ``backward``: a coupling written from the later layer to the
-    earlier one, so that the ops act against the chain.
+    ``place`` is its part in diagnostics (``b1.u``, ``b1.s1_s2``), ``text`` the same for readers
+    (``b1.u -> s1``). ``backward`` is a coupling written from the later layer to the earlier one,
+    so that the ops act against the order of the chain.
     """
 
     source: int
@@ -38,9 +38,9 @@ class Reading:
 
 @dataclass(frozen=True)
 class ComparedLayer:
-    """One layer of the chain: ``number`` from 1, the edges that reach it, its activation.
+    """One layer of the chain: ``number`` from 1, its incoming edges, its activation.
 
-    ``block`` is the energy block that it is in, ``""`` for a digital layer.
+    ``block`` is its energy block, ``""`` for a digital layer.
     """
 
     number: int
@@ -55,7 +55,7 @@ LINEAR = CallIR("identity")
 
 
 class _Reach(NamedTuple):
-    """What is at a port: ops not yet ended by a layer, after layer ``source``."""
+    """The ops at a port since the last layer, which is ``source``."""
 
     source: int
     ops: tuple[OpIR, ...] = ()
@@ -63,12 +63,12 @@ class _Reach(NamedTuple):
 
 
 Reaches = tuple[_Reach, ...]
-"""What is at a port: of a map that joins ports, what it reads of each."""
+"""What reaches a port; several if a map joins ports."""
 
 
 @dataclass
 class _Builder:
-    """The chain so far. ``readers`` counts who reads each port."""
+    """The chain so far. ``readers`` counts the readers of each port."""
 
     readers: Mapping[str, int]
     layers: list[ComparedLayer] = field(default_factory=list)
@@ -82,7 +82,7 @@ class _Builder:
         activation: CallIR,
         terms: Sequence[CallIR] = (),
     ) -> int:
-        """A layer more; its number."""
+        """Add a layer; return its number."""
         number = len(self.layers) + 1
         layer = ComparedLayer(number, block, name, tuple(edges), activation, tuple(terms))
         self.layers.append(layer)
@@ -90,7 +90,7 @@ class _Builder:
 
 
 def chain_of(model: ModelIR) -> tuple[ComparedLayer, ...]:
-    """The layers of a network in the order of the data; the last ones are the readouts', if any."""
+    """The layers of a network in the order of the data, the readouts last."""
     builder = _Builder(_count_readers(model))
     for k, end in enumerate(model.inputs):
         builder.ports[end.name] = (_Reach(INPUT - k),)
@@ -126,7 +126,7 @@ def _reads(model: ModelIR) -> Iterator[str]:
 def _add_map(builder: _Builder, map_: FeedforwardIR, port: str, place: str) -> Reaches:
     """Follow a map: a layer ends before each further op with weights, the rest stays open.
 
-    A port that several read ends a layer too: what is before it exists once.
+    A layer also ends at a port with several readers, as what precedes it is computed once.
     """
     reaches = tuple(r._replace(place=r.place or place) for r in builder.ports[map_.source])
     for op in _meaningful(map_.ops):
@@ -135,7 +135,7 @@ def _add_map(builder: _Builder, map_: FeedforwardIR, port: str, place: str) -> R
             reaches = (_Reach(_end_digital(builder, reaches, reaches[0].place), (), place),)
         if OPS[op.name].joins:
             reaches += builder.ports[op.arguments["port"]]
-            # What the port is called is no part of the network.
+            # Names of ports are not part of the network.
             op = replace(op, arguments={})
         reaches = tuple(_Reach(reach.source, (*reach.ops, op), place) for reach in reaches)
     if builder.readers.get(port, 0) > 1 and any(reach.ops for reach in reaches):
@@ -156,7 +156,7 @@ def _end_digital(builder: _Builder, reaches: Reaches, place: str) -> int:
 
 
 def _meaningful(ops: Sequence[OpIR]) -> list[OpIR]:
-    """The ops without those that do nothing: identity, windows of one entry."""
+    """The ops without those that have no effect: identity, windows of one entry."""
     return [op for op in ops if not OPS[op.name].does_nothing(op)]
 
 
@@ -187,9 +187,9 @@ def _touching(block: BlockIR) -> dict[str, list[CouplingIR]]:
 
 
 def _order(block: BlockIR, touching: Mapping[str, list[CouplingIR]]) -> list[str]:
-    """The layers by their distance from the drives, then as they are declared."""
+    """The layers by their distance from the drives, then in order of declaration."""
     place = {layer.name: number for number, layer in enumerate(block.layers)}
-    # A skip drives a late layer too, so the first drive leads and the others only follow.
+    # Distances are from the first drive: a skip connection drives a late layer too.
     order = dict.fromkeys(drive.layer for drive in block.drives[:1])
     front = list(order)
     for name in front:
@@ -201,7 +201,7 @@ def _order(block: BlockIR, touching: Mapping[str, list[CouplingIR]]) -> list[str
 
 
 def _other(coupling: CouplingIR, name: str) -> str:
-    """The other end of a coupling of ``name``; ``""`` where it is no end."""
+    """The other end of a coupling of ``name``; ``""`` if ``name`` is not an end."""
     if name == coupling.source:
         return coupling.target
     return coupling.source if name == coupling.target else ""

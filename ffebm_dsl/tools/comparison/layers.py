@@ -1,4 +1,4 @@
-"""What differs between two layers of two chains, op by op."""
+"""Differences between two layers of two chains, op by op."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ffebm_dsl.tools.comparison.layer_chain import INPUT, ComparedLayer, Reading
 
 NONE = "none"
 AT_BOUNDARIES = frozenset({"activation", "normalisation", "bias"})
-"""What the ends of a block may bring with them without another layer being there."""
+"""Kinds of differences that may be due to a block's boundary alone."""
 
 DRAWN = frozenset({"init", "gain"})
-"""Arguments of ops with weights that say how these are drawn: they tell no networks apart."""
+"""Arguments of ops that only affect initial weights, and do not distinguish networks."""
 
 _GAP = 3.0
 _COST = {"weights": 6.0, "pooling": 0.75, "op": 0.75, "normalisation": 0.25}
-"""What another op, or one more, of each kind adds to the distance of two layers.
+"""Contribution of a different or additional op of each kind to the distance of two layers.
 
-A norm, an activation and a bias come and go with the ends of blocks, so they add little; a
-layer left alone costs more than a pooling, a norm and a channel count that differ together.
+Norms, activations and biases depend on the boundaries of blocks and contribute little; an unpaired
+layer costs more than a different pooling, norm and number of channels together.
 """
 _ARGUMENT, _ACTIVATION = 0.75, 0.1
 _COST_OF_ARGUMENT = {"bias": 0.1, **dict.fromkeys(DRAWN, 0.0)}
@@ -31,9 +31,9 @@ _COST_OF_ARGUMENT = {"bias": 0.1, **dict.fromkeys(DRAWN, 0.0)}
 
 @dataclass(frozen=True)
 class Side:
-    """Where a difference is in one network: layer number (0: none), part, and what it has.
+    """One network's side of a difference: layer number (0: none), part, and value.
 
-    ``place`` is the part's name in the IR, ``text`` what a reader calls it.
+    ``place`` is the part's name in the IR, ``text`` the name for readers.
     """
 
     layer: int
@@ -45,9 +45,11 @@ class Side:
 @dataclass(frozen=True)
 class Difference:
     """``what`` is layer, connection, weights, channels, bias, pooling, normalisation,
-    activation, the name of another argument (kernel, padding, ...) or op; or input, target,
-    loss of the model; or one of ``DRAWN``, which is a difference of settings.
-    ``at_boundary``: a block begins or ends here in one of the two."""
+    activation, the name of another argument (kernel, padding, ...) or op; input, target or loss of
+    the model; or one of ``DRAWN``, which is a difference of settings.
+
+    ``at_boundary``: a block begins or ends here in one of the two networks.
+    """
 
     what: str
     a: Side
@@ -56,15 +58,15 @@ class Difference:
 
 
 def kind_of(op: CallIR) -> str:
-    """What sort of op this is: ops of one sort can stand for one another."""
+    """The kind of an op; ops of the same kind are compared with each other."""
     construct = OPS[op.name]
     return "weights" if construct.counted else construct.role
 
 
 def distance(a: ComparedLayer, b: ComparedLayer) -> float:
-    """How unlike two layers are; beyond twice the gap they are not one layer changed."""
+    """The dissimilarity of two layers; beyond twice the gap they are not paired."""
     far = _ACTIVATION * (a.activation != b.activation)
-    # Before the alignment is known, edges from equally far back answer to each other.
+    # Before the alignment is known, edges from the same distance are compared.
     shift = b.number - a.number
     for edge_a, edge_b in _pair_edges(a, b, lambda source: source + shift):
         if edge_a is None or edge_b is None:
@@ -103,10 +105,9 @@ def _changed(a: OpIR, b: OpIR) -> Iterator[tuple[str, object, object]]:
 def compare_layers(
     a: ComparedLayer, b: ComparedLayer, partner: Mapping[int, int]
 ) -> Iterator[Difference]:
-    """All differences of two layers that answer to each other.
+    """All differences of two corresponding layers.
 
-    ``partner`` gives for a layer number of A the number in B that answers to it; inputs answer
-    to each other by their order.
+    ``partner`` maps layer numbers of A to those of B; inputs correspond by their order.
     """
 
     def answering(source: int) -> int | None:
@@ -118,7 +119,7 @@ def compare_layers(
             yield _other_edge(a, b, edge_a, edge_b)
             continue
         source = answering(edge_a.source)
-        # A layer that one network alone has is a difference by itself.
+        # A layer of one network only is reported elsewhere, as a difference of its own.
         in_both = source is not None and (edge_b.source <= INPUT or edge_b.source in of_both)
         if in_both and source != edge_b.source:
             yield _other_edge(a, b, edge_a, edge_b)
@@ -150,7 +151,7 @@ def _terms_side(layer: ComparedLayer) -> Side:
 
 
 def whole_layer(layer: ComparedLayer) -> Side:
-    """A layer as one thing: what it is made of, and where."""
+    """A layer as a whole: its ops, and its place."""
     edge = layer.edges[0]
     ops = [written_briefly(op, "ops") for op in edge.ops]
     text = " |> ".join([*ops, written_briefly(layer.activation, "activations")])
@@ -164,7 +165,7 @@ def nowhere(has: str = NONE) -> Side:
 def _pair_edges(
     a: ComparedLayer, b: ComparedLayer, partner: Callable[[int], int | None]
 ) -> Iterator[tuple[Reading | None, Reading | None]]:
-    """Edges from layers that answer to each other; then, in order, what is left."""
+    """Edges from corresponding layers; then the remaining ones, in order."""
     left = list(b.edges)
     alone: list[Reading] = []
     for edge in a.edges:
@@ -221,7 +222,7 @@ def _compare_ops(
 
 
 def _argument(op: OpIR, name: str) -> str:
-    """The word for an argument that differs."""
+    """The word for a differing argument."""
     if name == OPS[op.name].counted:
         return "channels" if len(op.out_shape) == 3 else "features"
     return name if kind_of(op) == "weights" else kind_of(op)

@@ -1,4 +1,4 @@
-"""How two networks relax, learn and are initialised and trained, key by key."""
+"""Comparison of relaxation, learning, initialisation and training of two networks, key by key."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def compare_blocks(pairs: Sequence[BlockPair]) -> list[SettingChange]:
 def _by_texts(
     pairs: Sequence[BlockPair], keys: Callable[[BlockIR, BlockIR], Iterator[Texts]]
 ) -> list[SettingChange]:
-    """What differs in the pairs, each difference once."""
+    """The differences of all pairs, each difference once."""
     found: dict[Texts, list[tuple[str, str]]] = {}
     for a, b in pairs:
         for texts in keys(a, b):
@@ -58,7 +58,7 @@ def _by_texts(
 def _block_keys(a: BlockIR, b: BlockIR) -> Iterator[Texts]:
     yield from _relax_keys("relax free", a.free, b.free)
     yield from _relax_keys("relax nudged", a.nudged, b.nudged)
-    # Only the block that the loss reads can be nudged by it: that is compared apart.
+    # Only the block read by the loss can be nudged by it: this is compared separately.
     yield from compare_calls("gradient", without(a.gradient, "nudge"), without(b.gradient, "nudge"))
     yield from compare_calls("init", a.init, b.init)
     yield from _options("coupling", a.couplings, b.couplings)
@@ -68,7 +68,7 @@ def _block_keys(a: BlockIR, b: BlockIR) -> Iterator[Texts]:
 def _options(
     kind: str, a: Sequence[CouplingIR | DriveIR], b: Sequence[CouplingIR | DriveIR]
 ) -> Iterator[Texts]:
-    """Settings of the connections that both blocks have under one name."""
+    """Settings of the connections with the same name in both blocks."""
     others = {connection.name: connection.settings for connection in b}
     for connection in a:
         for key, value in connection.settings.items():
@@ -78,7 +78,7 @@ def _options(
 
 
 def compare_hardware(pairs: Sequence[BlockPair], a: SpecIR, b: SpecIR) -> list[SettingChange]:
-    """What blocks that share a layer are on, key by key, whatever the devices are called."""
+    """The hardware of blocks that share a layer, key by key, independent of the devices' names."""
     of_a, of_b = ({device.name: device.arguments for device in s.hardware} for s in (a, b))
     ideal = fill_defaults(HARDWARE, {})
 
@@ -106,7 +106,7 @@ def _relax_keys(head: str, a: RelaxIR, b: RelaxIR) -> Iterator[Texts]:
 
 
 def compare_calls(head: str, a: CallIR, b: CallIR) -> Iterator[Texts]:
-    """Argument by argument where both call the same, else as one."""
+    """Argument by argument if both calls have the same name, else as a whole."""
     if a.name != b.name:
         yield head, written_in_full(a), written_in_full(b)
         return
@@ -118,7 +118,7 @@ def compare_calls(head: str, a: CallIR, b: CallIR) -> Iterator[Texts]:
 
 
 def compare_packages(a: SpecIR, b: SpecIR) -> list[SettingChange]:
-    """The packages that the texts name, with the versions found."""
+    """The packages of the specs, with their installed versions."""
     used = [
         ", ".join(f"{package.name} {package.version}" for package in spec.packages) or "none"
         for spec in (a, b)
@@ -127,7 +127,7 @@ def compare_packages(a: SpecIR, b: SpecIR) -> list[SettingChange]:
 
 
 def compare_models(a: ModelIR, b: ModelIR) -> list[SettingChange]:
-    """The initialiser of the readout and the model's own maps, and how the last block is nudged."""
+    """The initialiser of readouts and of the model's own maps, and the last block's nudging."""
     found = [SettingChange(*keys) for keys in compare_calls("init of the readout", a.init, b.init)]
     nudges = [_nudge(model) for model in (a, b)]
     if nudges[0] != nudges[1]:

@@ -1,4 +1,4 @@
-"""Are two specs the same network, split differently? Everything that differs, by place."""
+"""Whether two specs are the same network, split differently; all differences, by place."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Verdict(StrEnum):
 
     @property
     def same(self) -> bool:
-        """Whether it is one network, in one split or two."""
+        """Whether both are the same network, in the same or in different splits."""
         return self in (Verdict.SAME, Verdict.SPLIT)
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A network in a line: its size, and how many layers each block has (0: digital layers)."""
+    """A summary of a network: its size, and the layers of each block (0: digital layers)."""
 
     name: str
     layers: int
@@ -61,7 +61,7 @@ class Outline:
 class SpecComparison:
     """``network`` decides the verdict; ``settings`` and ``training`` do not.
 
-    ``aligned`` is the layers that answer to each other, None where there is no other.
+    ``aligned`` are pairs of corresponding layers, with None for a missing one.
     """
 
     verdict: Verdict
@@ -74,7 +74,7 @@ class SpecComparison:
 
 
 def compare(a: SpecIR, b: SpecIR) -> SpecComparison:
-    """Align the layers of two networks, and name all that differs."""
+    """Align the layers of two networks, and list all differences."""
     chains = chain_of(a.model), chain_of(b.model)
     pairs = align_layers(*chains)
     of_layers = [*_layers(pairs)]
@@ -128,7 +128,7 @@ def _ends(a: ModelIR, b: ModelIR) -> Iterator[Difference]:
 
 
 def _loss(model: ModelIR) -> str:
-    """The loss, whatever its readouts and the target are called."""
+    """The loss, independent of the names of readouts and targets."""
     names = {r.name: f"readout {k}" for k, r in enumerate(model.readouts, start=1)}
     if len(model.losses) == 1:
         names[model.readout.name] = "readout"
@@ -150,7 +150,7 @@ def _layers(pairs: Pairs) -> Iterator[Difference]:
 
 
 def _edges_of_blocks(chain: Sequence[ComparedLayer | None]) -> set[int]:
-    """Numbers of the layers with which a block begins or ends."""
+    """Numbers of the first and last layers of blocks."""
     known = [layer for layer in chain if layer is not None]
     found = set()
     for before, after in zip([None, *known], [*known, None], strict=True):
@@ -160,7 +160,7 @@ def _edges_of_blocks(chain: Sequence[ComparedLayer | None]) -> set[int]:
 
 
 def _cuts(pairs: Pairs, side: int) -> list[bool]:
-    """Between which pairs a block ends in one network, and which of its layers are digital."""
+    """For every pair: whether a block begins there in one network; whether its layer is digital."""
     cuts, last = [], ""
     for pair in pairs:
         layer = pair[side]
