@@ -1,7 +1,7 @@
-"""A network as a picture: SVG text from the IR alone, the same bytes for the same network.
+"""A drawing of a network: SVG text from the IR alone, the same bytes for the same network.
 
-``diagram`` says what is drawn, ``routes`` which way each connection runs, ``placing`` where
-everything is, ``svg`` writes it down. No part needs a font, a browser or graphviz.
+``diagram`` decides what is drawn, ``routes`` the way of each connection, ``placing`` all
+coordinates, and ``svg`` writes the result. No font, browser or Graphviz is needed.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""One column of the picture: its nodes, frames, texts and lines."""
+"""One column of the drawing: its nodes, frames, texts and lines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TITLE = 20.0
 
 
 class ColumnScene:
-    """Nodes are placed from top to bottom; ``y`` is where the next thing goes."""
+    """Nodes are placed from top to bottom; ``y`` is the position of the next element."""
 
     def __init__(
         self,
@@ -50,13 +50,13 @@ class ColumnScene:
         self.lines = [*self._draw()]
 
     def _write(self, x: float, words: str, style: str, anchor: str = "start") -> None:
-        """A text in the line that ends at ``y``."""
+        """A text in the line whose lower end is ``y``."""
         self.texts.append(Text(x, self.y, words, style, anchor))
 
     # Nodes and frames -----------------------------------------------------------------------
 
     def _open(self, node: DiagramNode, above: DiagramNode | None) -> None:
-        """Open the frames that begin at the node; their headings leave the middle to lines."""
+        """Open the frames that begin at the node; headings leave space for lines in the middle."""
         left, right = self.middle - self.reach.frame, self.middle + self.reach.right
         begins = above is None or above.block != node.block
         if node.block and begins:
@@ -90,7 +90,7 @@ class ColumnScene:
         self.y = box.y + high
 
     def _close(self, node: DiagramNode, below: DiagramNode | None) -> None:
-        """Close the frames that end with the node, and leave room for the edge to the next."""
+        """Close the frames that end with the node, and leave space for the edge to the next."""
         if node.block and (below is None or below.block != node.block):
             left, right = self.middle - self.reach.frame, self.middle + self.reach.right
             if node.is_layer:
@@ -113,7 +113,7 @@ class ColumnScene:
     # Lines ----------------------------------------------------------------------------------
 
     def _draw(self) -> Iterator[Line]:
-        """Every line of the column; the labels at nodes' sides are written too."""
+        """Every line of the column; also writes the labels beside nodes."""
         for upper, edge in self.routes.straight.items():
             if upper in self.placed:
                 yield self._straight(edge)
@@ -145,7 +145,7 @@ class ColumnScene:
         return box.y + box.height / 2 + SLOT * (position - (count - 1) / 2) + 2
 
     def _arrival(self, edge: DiagramEdge, words: str) -> Point:
-        """Where an edge meets the left of a node, its label written above it."""
+        """The point where an edge meets the left of a node, with its label above it."""
         left = self.routes.slots(edge.target).left
         position = next(i for i, item in enumerate(left) if item is edge)
         x, y = self.placed[edge.target].x, self._slot(edge.target, position)
@@ -163,7 +163,7 @@ class ColumnScene:
             yield Line(points, "one-way", tip=edge.tip)
 
     def _right(self, node: str, item: Arc | DiagramEdge) -> Point:
-        """Where a line meets the right of a node; a loop takes its slot and the next."""
+        """The point where a line meets the right of a node; a loop uses its slot and the next."""
         position, box = 0, self.placed[node]
         for other in self.routes.slots(node).right:
             if other is item:

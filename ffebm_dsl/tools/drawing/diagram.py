@@ -31,8 +31,9 @@ from ffebm_dsl.language.registry import CONVERTERS, GRADIENTS, show_shape
 class DiagramNode(NamedTuple):
     """``kind`` is end, map or layer. ``name`` is unique in the network.
 
-    ``lines`` are pairs of texts, left and right, below ``title`` and ``aside``. ``stage`` counts
-    the stages: a column of the picture begins with a new one. ``block`` is ``""`` outside blocks.
+    ``lines`` are pairs of left and right texts below ``title`` and ``aside``. ``stage`` is the
+    number of the stage; columns of the drawing begin with a new stage. ``block`` is ``""`` outside
+    blocks.
     """
 
     kind: str
@@ -50,10 +51,10 @@ class DiagramNode(NamedTuple):
 
 
 class DiagramEdge(NamedTuple):
-    """From one node to a later one; ``symmetric`` for a coupling, also of a layer with itself.
+    """An edge to the same or a later node; ``symmetric`` for a coupling, lateral ones included.
 
-    ``label`` are the parts of the text at the edge, each kept on one line, ``parameters`` how many
-    there are, in words. ``port`` is what a one-way edge reads.
+    ``label`` are the parts of its text, each kept on one line; ``parameters`` is their number in
+    words. ``port`` is the source of a one-way edge.
     """
 
     source: str
@@ -66,7 +67,7 @@ class DiagramEdge(NamedTuple):
 
 
 class DiagramGroup(NamedTuple):
-    """A block: what is written on its frame."""
+    """A block, with the text on its frame."""
 
     title: str
     caption: str
@@ -84,7 +85,7 @@ class Diagram(NamedTuple):
 def make_diagram(model: ModelIR, hardware: Sequence[CallIR] = ()) -> Diagram:
     """Nodes in order of computation; an edge for every use of a port and every coupling.
 
-    ``hardware`` is what blocks are on: its converters are written on the edges they are in.
+    ``hardware`` are the devices of blocks, whose converters are shown on their edges.
     """
     return Diagram(
         title=f"Network {model.name}",
@@ -114,7 +115,7 @@ def _nodes(model: ModelIR) -> Iterator[DiagramNode]:
 
 
 def _maps(block: BlockIR) -> list[DiagramNode]:
-    """The block's maps; the one that drives the first layer is the last."""
+    """The block's maps; the one that drives the first layer comes last."""
     first = block.layers[0].name if block.layers else ""
     driving = {drive.source for drive in block.drives if drive.layer == first}
     nodes = [_map(map_, f"{block.name}.{map_.name}") for map_ in block.feedforwards]
@@ -159,7 +160,7 @@ def _stated(parameters: int) -> str:
 
 
 class _Port(NamedTuple):
-    """The node at which a port is found, its shape, and the converter that it has passed."""
+    """The node of a port, its shape, and the converter that it has passed."""
 
     node: str
     shape: str
@@ -184,7 +185,7 @@ def _ports(model: ModelIR, devices: Mapping[str, CallIR]) -> dict[str, _Port]:
 
 
 def _converter(device: CallIR | None, key: str) -> tuple[str, ...]:
-    """A device's converter as a line of a label; nothing for an ideal one."""
+    """A device's converter as a line of a label; empty for an ideal one."""
     call = device.arguments[key] if device is not None else None
     if not isinstance(call, CallIR) or CONVERTERS[call.name].into_analog is None:
         return ()
@@ -241,14 +242,14 @@ def _coupling(coupling: CouplingIR, block: str) -> DiagramEdge:
 
 
 def _label(ops: Sequence[OpIR], kind: str, settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ops of a coupling or drive and the settings that are not as by default, one a line."""
+    """The ops of a coupling or drive and its settings other than defaults, one per line."""
     written = [coupling_chain([op]) for op in ops]
     stated = options(kind, settings).strip()
     return (*written[:1], *(f"|> {op}" for op in written[1:]), *filter(None, [stated]))
 
 
 def _sentences(model: ModelIR) -> Iterator[str]:
-    """The picture in words, for readers who cannot see it."""
+    """A description of the network in words, for screen readers."""
     yield from (f"Input {end.name} {show_shape(end.shape)}." for end in model.inputs)
     for stage in model.stages:
         if isinstance(stage, FeedforwardIR):

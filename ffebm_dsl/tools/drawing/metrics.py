@@ -1,8 +1,8 @@
-"""How wide a text is, without its font.
+"""Widths of texts, without access to the font.
 
-Advance widths of Helvetica, in thousandths of the font size. Arial and Liberation Sans have
-the same, so that with the font stack of :mod:`~ffebm_dsl.tools.drawing.svg` what is measured here
-is what is seen; a little slack serves the rest.
+They are computed from the advance widths of Helvetica, in thousandths of the font size, which are
+those of Arial and Liberation Sans too, the fonts of :mod:`~ffebm_dsl.tools.drawing.svg`. Some slack
+is added for other fonts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def width(text: str, size: float, *, bold: bool = False) -> float:
 
 
 def fitted(text: str, room: float, size: float, *, bold: bool = False) -> str:
-    """``text``, cut off with an ellipsis where it is wider than ``room``."""
+    """``text``, truncated with an ellipsis if it is wider than ``room``."""
     if width(text, size, bold=bold) <= room:
         return text
     while text and width(f"{text}\u2026", size, bold=bold) > room:
@@ -38,7 +38,7 @@ def fitted(text: str, room: float, size: float, *, bold: bool = False) -> str:
 
 
 def wrapped(parts: Iterable[str], room: float, size: float) -> tuple[str, ...]:
-    """Parts set one after the other, in as many lines as ``room`` asks for."""
+    """The parts joined into as many lines of width ``room`` as necessary."""
     lines: list[str] = []
     for part in parts:
         longer = f"{lines[-1]} {part}" if lines else part

@@ -1,4 +1,4 @@
-"""Coordinates: nodes in columns, so that a deep network fits a page, and the legend below."""
+"""Coordinates: nodes in columns, so that a deep network fits on a page, and the legend below."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ffebm_dsl.tools.drawing.sizes import SMALL, extent, height
 
 MARGIN = 16.0
 GUTTER = 22.0
-"""Between two columns."""
+"""Distance between two columns."""
 
 PAGE = (480.0, 640.0)
-"""Width and height of the text of a printed page, in points: only their ratio matters."""
+"""Width and height of the text area of a printed page, in points; only their ratio matters."""
 
 MAX_COLUMNS = 6
 
@@ -39,7 +39,7 @@ _WIDTHS = tuple(_SAMPLE + 22 + width(words, SMALL) for _, words in ENTRIES)
 
 
 def place(diagram: Diagram) -> Scene:
-    """The picture of a diagram."""
+    """The scene of a diagram."""
     columns = _columns(diagram)
     routes = find_routes(diagram, columns)
     reach = extent(diagram, routes)
@@ -62,7 +62,7 @@ def place(diagram: Diagram) -> Scene:
 
 
 def _columns(diagram: Diagram) -> list[range]:
-    """The nodes by column, with the sizes that they have in a single one."""
+    """The nodes by column, with their sizes in a single column."""
     routes = find_routes(diagram, [range(len(diagram.nodes))])
     reach = extent(diagram, routes)
     heights = [height(node, routes) + GAP for node in diagram.nodes]
@@ -70,12 +70,12 @@ def _columns(diagram: Diagram) -> list[range]:
 
 
 def print_scale(width: float, height: float) -> float:
-    """By how much a picture shrinks to fit the page; 1 where it fits as it is."""
+    """The factor by which a drawing is scaled down to fit on the page, at most 1."""
     return min(PAGE[0] / width, PAGE[1] / height, 1.0)
 
 
 def split(nodes: Sequence[DiagramNode], heights: Sequence[float], width: float) -> list[range]:
-    """Columns of whole stages, as many as let the picture be printed largest.
+    """Columns of whole stages, such that the drawing can be printed as large as possible.
 
     ``heights`` are those of the nodes with the gap below them, ``width`` that of a column.
     """
@@ -91,7 +91,7 @@ def split(nodes: Sequence[DiagramNode], heights: Sequence[float], width: float) 
 
 
 def _balanced(heights: Sequence[float], cuts: Sequence[int], count: int) -> list[range]:
-    """At most ``count`` columns with the lowest tallest one, cut at ``cuts`` only."""
+    """At most ``count`` columns that minimise the largest height, cut at ``cuts`` only."""
     low, high = max(heights, default=0.0), sum(heights)
     while high - low > 1:
         middle = (low + high) / 2
@@ -103,7 +103,7 @@ def _balanced(heights: Sequence[float], cuts: Sequence[int], count: int) -> list
 
 
 def _filled(heights: Sequence[float], cuts: Sequence[int], room: float) -> list[range]:
-    """Columns filled one after the other; a stage higher than ``room`` has one for itself."""
+    """Columns filled one after the other; a stage higher than ``room`` has a column of its own."""
     columns = []
     start = 0
     for cut, after in pairwise([*cuts, len(heights)]):
@@ -114,7 +114,7 @@ def _filled(heights: Sequence[float], cuts: Sequence[int], room: float) -> list[
 
 
 def _legend(x: float, y: float) -> Scene:
-    """The legend of colours and arrows, from ``x`` on, with the words' baseline at ``y``."""
+    """The legend of colours and arrows, starting at ``x``, with its baseline at ``y``."""
     boxes, lines, texts = [], [], []
     for (style, words), start in zip(ENTRIES, accumulate(_WIDTHS, initial=x), strict=False):
         if style in ("map", "layer"):

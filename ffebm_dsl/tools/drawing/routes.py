@@ -1,15 +1,15 @@
-"""Which way each edge runs, before anything has coordinates.
+"""Routes of all edges, determined before coordinates.
 
-Nodes are below one another, so an edge runs in one of five ways:
+Nodes are arranged vertically, and an edge takes one of five routes:
 
 - *straight*, from a node to the next one;
 - in a *trunk*: all other uses of one port, through a lane left of the nodes. Lanes inside the
   block's frame are for the block's own nodes, lanes outside of it for all others;
 - in an *arc*: a coupling of layers that are not neighbours, through a lane on the right;
 - in a *loop*: a coupling of a layer with itself;
-- by a *tag*, the port's name at the target, where the source is in another column.
+- by a *tag*, the port's name at the target, if the source is in another column.
 
-Only nodes are in the middle and only lanes beside them, so that no line passes through a node.
+Nodes are in the middle and lanes beside them, so that no line passes through a node.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Trunk(NamedTuple):
 
 
 class Arc(NamedTuple):
-    """``upper`` and ``lower`` are the ends by their order."""
+    """``upper`` and ``lower`` are the upper and lower ends."""
 
     edge: DiagramEdge
     upper: str
@@ -39,7 +39,7 @@ class Arc(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """The lines at the sides of a node, from top to bottom; a loop takes two places."""
+    """The lines at the sides of a node, from top to bottom; a loop uses two slots."""
 
     left: tuple[DiagramEdge | Trunk, ...]
     right: tuple[DiagramEdge | Arc, ...]
@@ -60,7 +60,7 @@ class Routes(NamedTuple):
     tags: tuple[DiagramEdge, ...]
 
     def lanes(self, *, inner: bool) -> int:
-        """How many lanes there are on the left, inside frames or outside."""
+        """The number of lanes on the left, inside or outside of frames."""
         return max((t.lane + 1 for t in self.trunks if t.inner is inner), default=0)
 
     @property
@@ -68,7 +68,7 @@ class Routes(NamedTuple):
         return max((arc.lane + 1 for arc in self.arcs), default=0)
 
     def slots(self, node: str) -> Slots:
-        """Arrivals above departures, so that lanes cross as little as possible."""
+        """Arrivals above departures, so that few lanes cross."""
         tags = [e for e in self.tags if e.target == node]
         arriving = [(not t.inner, t.lane, e) for t in self.trunks for e in t.edges]
         arriving = [found for found in arriving if found[2].target == node]
@@ -81,7 +81,7 @@ class Routes(NamedTuple):
 
 
 def find_routes(diagram: Diagram, columns: Sequence[range]) -> Routes:
-    """Every edge of the diagram on its way."""
+    """The routes of all edges of the diagram."""
     order = {node.name: i for i, node in enumerate(diagram.nodes)}
     column = {diagram.nodes[i].name: c for c, rows in enumerate(columns) for i in rows}
     loops = tuple(e for e in diagram.edges if e.source == e.target)
@@ -100,7 +100,7 @@ def find_routes(diagram: Diagram, columns: Sequence[range]) -> Routes:
     return Routes(straight, _trunks(uses, diagram, order), _arcs(couplings, order), loops, tags)
 
 
-# A lane is taken from a little behind its upper end to a little before its lower one: at a node
+# A lane is occupied from just after its upper end to just before its lower one: at a node,
 # arrivals come before departures.
 
 
@@ -132,7 +132,7 @@ def _arcs(couplings: Iterable[DiagramEdge], order: Mapping[str, int]) -> tuple[A
 
 
 def assign_lanes(spans: Sequence[tuple[float, float]]) -> list[int]:
-    """A lane for each span, 0 the innermost: short spans inside, no two that meet in one."""
+    """A lane for each span, 0 the innermost: short spans inside, without overlaps in a lane."""
     lanes = [0] * len(spans)
     taken: list[list[tuple[float, float]]] = []
     for i in sorted(range(len(spans)), key=lambda i: (spans[i][1] - spans[i][0], spans[i][0], i)):

@@ -1,4 +1,4 @@
-"""The parts of a picture, with coordinates in pixels, y downwards."""
+"""The elements of a drawing, with coordinates in pixels, y downwards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Point = tuple[float, float]
 
 
 class Box(NamedTuple):
-    """A rectangle. ``style`` is a class of the style sheet; ``tip`` is what a pointer sees."""
+    """A rectangle. ``style`` is a class of the style sheet; ``tip`` is its tooltip."""
 
     x: float
     y: float
@@ -39,7 +39,7 @@ class Text(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A picture of ``width`` times ``height``; boxes are painted first, texts last."""
+    """A drawing of size ``width`` x ``height``; boxes are painted first, texts last."""
 
     width: float
     height: float

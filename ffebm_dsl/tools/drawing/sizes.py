@@ -1,4 +1,4 @@
-"""Sizes of nodes and labels, and how far things reach on both sides of a column's middle."""
+"""Sizes of nodes and labels, and the extent of columns on both sides of their middle."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ffebm_dsl.tools.drawing.routes import Routes
 
 FONT, SMALL = 12.0, 10.5
 LANE = 12.0
-"""Between two lanes."""
+"""Distance between two lanes."""
 SLOT = 17.0
-"""Between two lines that meet a node on the same side: the height of a label."""
+"""Distance between two lines at the same side of a node: the height of a label."""
 PAD = 12.0
-"""Between texts and the edge of their box, and around boxes."""
+"""Distance between texts and the edge of their box, and around boxes."""
 LABEL = 230.0
-"""Widest label of a straight edge before it is wrapped."""
+"""Largest width of a straight edge's label before it is wrapped."""
 LOOP = 24.0
-"""How far the loop of a lateral coupling reaches."""
+"""Extent of the loop of a lateral coupling."""
 
 
 def height(node: DiagramNode, routes: Routes) -> float:
@@ -33,7 +33,7 @@ def _width(node: DiagramNode) -> float:
 
 
 def straight_label(edge: DiagramEdge) -> tuple[str, ...]:
-    """The text at a straight edge, one line above the other."""
+    """The lines of text at a straight edge."""
     lines = (*wrapped(edge.label, LABEL, SMALL), edge.parameters)
     return tuple(line for line in lines if line)
 
@@ -44,11 +44,11 @@ def side_label(edge: DiagramEdge) -> str:
 
 
 class Extent(NamedTuple):
-    """Distances from the middle of a column, the same for every column of a picture.
+    """Distances from the middle of a column, the same for every column of a drawing.
 
-    ``half`` is half the width of a node. To the left, ``inner`` and ``outer`` are where lanes
-    begin, ``frame`` is the edge of blocks, and ``left`` that of everything; to the right, lanes
-    begin at ``lanes``, and ``right`` is the edge of blocks and of everything.
+    ``half`` is half the width of a node. To the left, lanes begin at ``inner`` and ``outer``,
+    ``frame`` is the edge of blocks, and ``left`` that of everything; to the right, lanes begin at
+    ``lanes``, and ``right`` is the edge of blocks and of everything.
     """
 
     half: float
@@ -80,7 +80,7 @@ def _left_labels(routes: Routes) -> Iterator[str]:
 
 
 def _right_labels(routes: Routes, half: float) -> Iterator[float]:
-    """How far the texts right of the middle reach."""
+    """The extent of the texts on the right side of the middle."""
     for edge in routes.straight.values():
         yield from (10 + width(line, SMALL) for line in straight_label(edge))
     yield from (half + 8 + width(side_label(arc.edge), SMALL) for arc in routes.arcs)

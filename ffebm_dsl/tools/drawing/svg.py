@@ -1,8 +1,8 @@
-"""A scene as SVG text.
+"""Conversion of a scene to SVG.
 
-Plain shapes, attributes and one style sheet: what browsers, LaTeX converters and vector
-editors all read. Arrowheads are drawn, not markers, which converters lose. On a dark
-background the second half of the style sheet holds, where the reader honours it.
+It uses plain shapes, attributes and one style sheet, which browsers, LaTeX converters and vector
+editors support. Arrowheads are drawn explicitly, because converters lose markers. The second half
+of the style sheet is for dark backgrounds, in viewers that support them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ rect.frame { fill: none; stroke: #9aa2ab }
 
 
 def to_svg(scene: Scene, title: str, description: str) -> str:
-    """The document, with the title and the description that screen readers speak."""
+    """The document, with title and description for screen readers."""
     wide, high = _number(scene.width), _number(scene.height)
     return "\n".join(
         [
@@ -90,7 +90,7 @@ def _line(line: Line) -> Iterator[str]:
 
 
 def _path(points: list[Point]) -> str:
-    """Straight pieces, with a curve for each corner that has room for it."""
+    """Straight segments, with a curve at each corner that has space for one."""
     parts = [f"M{_pair(points[0])}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         radius = min(CORNER, math.dist(before, corner) / 2, math.dist(corner, after) / 2)
@@ -107,7 +107,7 @@ def _head(tip: Point, before: Point, style: str) -> str:
 
 
 def _towards(start: Point, end: Point, distance: float) -> Point:
-    """The point at a distance from ``start`` on the way to ``end``."""
+    """The point at a given distance from ``start`` towards ``end``."""
     length = math.dist(start, end) or 1.0
     part = distance / length
     return start[0] + part * (end[0] - start[0]), start[1] + part * (end[1] - start[1])
@@ -126,5 +126,5 @@ def _pair(point: Point) -> str:
 
 
 def _number(value: float) -> str:
-    """At most two decimals, and never a minus zero: the same bytes everywhere."""
+    """At most two decimals, and no negative zero, so that the output is reproducible."""
     return f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
