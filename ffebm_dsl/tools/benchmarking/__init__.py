@@ -1,4 +1,4 @@
-"""What a training step costs: time against the convolution floor, memory, sweeps."""
+"""Costs of a training step: time relative to the convolution floor, memory, sweeps."""
 
 from ffebm_dsl.tools.benchmarking.backprop import feedforward
 from ffebm_dsl.tools.benchmarking.floor import Floor, floor

@@ -1,8 +1,8 @@
-"""A feedforward network of a spec's own layers, for a step of backpropagation.
+"""A feedforward network with the layers of a spec, for a step of backpropagation.
 
 It has the parameters, maps, couplings, activations, readouts and losses of the energy-based
-network. Each block is passed once, layer by layer, and a layer sees the drives and the layers
-before it. So a step costs what the same layers cost where nothing relaxes.
+network. Each block is evaluated once, layer by layer; a layer depends on the drives and the layers
+before it. A step thus has the cost of the same layers without relaxation.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork
 
 
 class FeedforwardBlock(nn.Module):
-    """The layers of an energy block, computed one after the other; called as the block is.
+    """The layers of an energy block, computed one after the other; called like the block.
 
-    A coupling acts on the later of its two layers, and a lateral one on none.
+    A coupling acts on the later of its two layers, and a lateral coupling on none.
     """
 
     def __init__(self, core: EnergyBlock, energy: HopfieldEnergy) -> None:
@@ -34,7 +34,7 @@ class FeedforwardBlock(nn.Module):
     def loss(
         self, *drives: Tensor, loss: Callable[[Tensor, int], Tensor], **rest: object
     ) -> tuple[Tensor, Tensor]:
-        """The loss of each sample, (B,), and the state that it is of."""
+        """The loss of each sample, (B,), and the corresponding state."""
         state = self._states(drives)[self.outputs[0]]
         return loss(state, 1), state
 
@@ -53,9 +53,9 @@ class FeedforwardBlock(nn.Module):
 
 
 def feedforward(network: HybridNetwork) -> HybridNetwork | None:
-    """A copy of ``network`` whose blocks are feedforward.
+    """A copy of ``network`` with feedforward blocks.
 
-    None where a block has another energy than couplings and drives make.
+    None if the energy of a block is not made of couplings and drives.
     """
     plain = copy.deepcopy(network)
     for block in plain.blocks:

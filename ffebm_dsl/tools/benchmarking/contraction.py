@@ -1,8 +1,8 @@
-"""How fast free phases contract, at the weights that a spec begins with, and how long they settle.
+"""Contraction of free phases at initial weights, and the settling time of analog blocks.
 
-An analog block follows ``tau ds/dt = -s + sigma(v(s))``. Where a sweep ``s <- sigma(v(s))`` leaves
-the fraction rho of the distance to rest, that distance decays as ``exp(-(1 - rho) t / tau)``, and
-the block has settled to a tolerance after ``ln(1 / tolerance) / (1 - rho)`` time constants.
+An analog block follows ``tau ds/dt = -s + sigma(v(s))``. If a sweep ``s <- sigma(v(s))`` multiplies
+the distance to the fixed point by rho, that distance decays as ``exp(-(1 - rho) t / tau)``, and the
+block has settled to a tolerance after ``ln(1 / tolerance) / (1 - rho)`` time constants.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ffebm_dsl.tools.checking.problem import random_batch
 SAMPLES = 16
 
 SWEEPS = (8, 16)
-"""Between these the residual is compared: after the start, before rounding."""
+"""The residual is compared between these sweeps: after the start, before rounding."""
 
 
 def contraction(spec: SpecIR, seed: int = 0) -> dict[str, float]:
-    """The factor of each block's residual in a sweep, the geometric mean over random samples."""
+    """The factor of each block's residual per sweep, the geometric mean over random samples."""
     network = build(spec.ideal(), seed=seed, dtype=torch.float64)
     network.eval()
     inputs, _ = random_batch(spec, SAMPLES, seed)
@@ -38,7 +38,7 @@ def contraction(spec: SpecIR, seed: int = 0) -> dict[str, float]:
             network(*inputs, settings=settings)
         residuals.append({report.block: report.residual for report in network.phases()})
     first, last = residuals
-    # At rest to rounding, a sample has contracted at least so much.
+    # Clamped at rounding, which bounds the factor of converged samples from above.
     least = torch.finfo(torch.float64).eps
     logs = {
         block: (last[block].clamp_min(least) / first[block].clamp_min(least)).log().mean()
@@ -48,7 +48,7 @@ def contraction(spec: SpecIR, seed: int = 0) -> dict[str, float]:
 
 
 def settling(spec: SpecIR, tolerance: float, seed: int = 0) -> dict[str, float]:
-    """The time constants in which each block settles to ``tolerance``.
+    """The number of time constants in which each block settles to ``tolerance``.
 
     Raises:
         InputError: a block does not contract.

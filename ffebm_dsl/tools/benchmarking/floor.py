@@ -1,20 +1,19 @@
-"""The convolution floor: what one EP step would cost if it consisted of convolutions alone.
+"""The convolution floor: the cost of an EP step if it consisted of convolutions alone.
 
-For a network and a batch it is the time of, each on tensors of the step's own shapes,
-dtype, layout and threads:
+For a network and a batch it is the total time of the following, on tensors with the shapes, dtype,
+layout and threads of the step:
 
-- one forward and one adjoint of every weighted op (convolution, dense layer) of every
-  coupling for every sweep of the free phase (B samples) and of the nudged phases (as many
-  copies of B as there are signs of beta, in one batch); to a tolerance, as many sweeps as
-  the samples used in the mean;
-- the gradients of each weighted op's parameters for all of those phases, in one call;
-- one forward and one backward pass of every digital map and of the readout (whole, with
-  their norms and poolings: they are not what is measured).
+- one forward and one adjoint of every weighted op (convolution, dense layer) of every coupling for
+  every sweep of the free phase (B samples) and of the nudged phases (as many copies of B as there
+  are signs of beta, in one batch); with a tolerance, the mean number of sweeps of the samples;
+- the gradients of each weighted op's parameters for all of these phases, in one call;
+- one forward and one backward pass of every digital map and of the readout (complete, with norms
+  and poolings, as they are not the subject of the measurement).
 
-Not in it: poolings between layers, sums, activations, stopping tests, everything that
-holds the step together. The convolutions are in the fastest available form
-(``ffebm_dsl.physics.energy.kernels``), so the floor is a hard one; ``plain=True`` gives those of
-``torch.nn.functional`` on contiguous tensors, which a straightforward implementation pays.
+It does not include poolings between layers, sums, activations, convergence tests and other
+overhead. The convolutions use the fastest available form (``ffebm_dsl.physics.energy.kernels``), so
+the floor is a strict one; with ``plain=True`` they are those of ``torch.nn.functional`` on
+contiguous tensors, as in a straightforward implementation.
 """
 
 from __future__ import annotations
@@ -68,13 +67,13 @@ def floor(
     *,
     plain: bool = False,
 ) -> Floor:
-    """The floor of the EP step that ``network`` made last, on a batch of its inputs.
+    """The floor of the last EP step of ``network``, on a batch of its inputs.
 
-    ``settings`` are those that the step was made with, where they were not the blocks' own.
+    ``settings`` are those of the step, if they were not the blocks' own.
 
     Raises:
-        InputError: a block whose energy has no couplings that are modules of it.
-        ValueError: a block whose estimator has no nudged phases, or that made no step.
+        InputError: a block whose energy has no coupling modules.
+        ValueError: a block whose estimator has no nudged phases, or that has made no step.
     """
     made = settings or network.settings()
     calls = [
@@ -98,7 +97,7 @@ def _block(
             help="`ffebm bench` compares with the products of couplings; time a run of "
             "`ffebm train --max-steps` instead",
         )
-    # A phase in complex numbers is two real ones; contrasted with one, all phases are.
+    # A complex phase costs two real ones; if one of the contrasted phases is complex, all are.
     copies = sum(1 + isinstance(beta, complex) for beta in estimator.nudges)
     contrasted = len(estimator.phases) * (1 + estimator.is_complex)
     phases = [(_sweeps(core, "free"), batch), (_sweeps(core, "nudged"), copies * batch)]
@@ -115,7 +114,7 @@ def _block(
 
 
 def _sweeps(core: EnergyBlock, phase: str) -> int:
-    """How many sweeps the block's last step used in a phase, per sample in the mean."""
+    """The number of sweeps of a phase in the block's last step, the mean over samples."""
     used = [report.sweeps.double() for report in core.reports if report.phase == phase]
     if not used:
         raise ValueError(f"block {core.name} has made no {phase} phase yet")
@@ -137,7 +136,7 @@ def _gradients(op: LinearOp, weights: Weights, batch: int, like: Tensor, plain: 
 
 
 def _ends(op: LinearOp, batch: int, like: Tensor, plain: bool) -> tuple[Tensor, Tensor]:
-    """Tensors of ``batch`` samples before and behind ``op``, in the range of states."""
+    """Tensors of ``batch`` samples before and after ``op``, in the range of states."""
     x, y = (
         torch.rand(batch, *shape, dtype=like.dtype, device=like.device)
         for shape in (op.in_shape, op.out_shape)
@@ -146,7 +145,7 @@ def _ends(op: LinearOp, batch: int, like: Tensor, plain: bool) -> tuple[Tensor, 
 
 
 def _digital(network: HybridNetwork, inputs: Inputs) -> Call:
-    """Forward and backward of each map and readout, on what enters it in a forward pass."""
+    """Forward and backward of each map and readout, on its inputs in a forward pass."""
     made: list[tuple[nn.Module, list[Tensor]]] = []
 
     def record(module: nn.Module, arguments: tuple[Tensor, ...], _: Tensor) -> None:
@@ -164,7 +163,7 @@ def _digital(network: HybridNetwork, inputs: Inputs) -> Call:
 
     def run() -> None:
         for module, tensors in made:
-            # What enters the network asks for no gradient; what enters anything else does.
+            # All inputs require gradients except those of the network.
             leaves = [t.detach().requires_grad_(t.data_ptr() not in given) for t in tensors]
             out = module(*leaves)
             wanted: list[Tensor] = [p for p in module.parameters() if p.requires_grad]

@@ -1,4 +1,4 @@
-"""How much memory a call takes at its peak, beyond what was held before it."""
+"""Peak memory of a call, beyond the memory in use before it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch.profiler import ProfilerActivity, profile
 
 
 def peak_bytes(call: Callable[[], object], device: torch.device) -> int:
-    """The most that ``call`` holds at one time in tensors, in bytes, gradients included.
+    """The peak memory of tensors during ``call``, in bytes, including gradients.
 
-    On the CPU every allocation of PyTorch's allocator is counted, so the figure repeats
-    exactly; what libraries allocate for themselves (oneDNN's scratch memory) is not seen.
-    On CUDA it is the caching allocator's own count.
+    On the CPU every allocation of PyTorch's allocator is counted, so the result is exactly
+    reproducible; allocations inside libraries (oneDNN's scratch memory) are not included. On CUDA
+    it is the count of the caching allocator.
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

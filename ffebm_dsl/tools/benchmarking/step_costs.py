@@ -1,11 +1,11 @@
-"""Seconds and bytes per step of a spec's network, estimator by estimator, beside two others.
+"""Seconds and bytes per step of a spec's network for every estimator, and for two references.
 
-These are the floor of its convolutions (:mod:`~ffebm_dsl.tools.benchmarking.floor`) and a step of
-backpropagation through the same layers (:mod:`~ffebm_dsl.tools.benchmarking.backprop`).
+The references are the floor of its convolutions (:mod:`~ffebm_dsl.tools.benchmarking.floor`) and a
+step of backpropagation through the same layers (:mod:`~ffebm_dsl.tools.benchmarking.backprop`).
 
-A step is a forward and a backward pass; the optimiser's own work, the same for all, is
-left out. All contenders run alternately on one network and one batch, so that a machine
-that slows down slows them all, and each ratio is taken within one round.
+A step is a forward and a backward pass, without the optimiser, whose work is the same for all. All
+contenders run alternately on one network and one batch, so that a slowdown of the machine affects
+all of them, and each ratio is taken within one round.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """What is measured, and how often. ``batch`` samples a step; times after ``warm_up`` rounds."""
+    """Settings of the measurement: ``batch`` samples per step; times after ``warm_up`` rounds."""
 
     batch: int = 64
     repeats: int = 7
@@ -49,7 +49,7 @@ class BenchSettings:
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of repeated measurements, with the least and the greatest."""
+    """Median, minimum and maximum of repeated measurements."""
 
     median: float
     least: float
@@ -62,15 +62,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class StepCost:
-    """One contender.
+    """Results of one contender.
 
     Attributes:
         seconds: per step.
-        ratio: its seconds over the floor's in the same round.
-        over_backprop: the same over those of backpropagation; None where there is none.
-        peak_bytes: beyond parameters, batch and what else was held before the step.
-        sweeps: mean over blocks and samples of the sweeps used, by phase.
-        accelerated: the part of the samples that `solver = auto` accelerated, by phase.
+        ratio: its seconds relative to the floor's in the same round.
+        over_backprop: the same relative to backpropagation; None if there is none.
+        peak_bytes: beyond parameters, batch and other memory in use before the step.
+        sweeps: mean sweeps over blocks and samples, by phase.
+        accelerated: the fraction of samples accelerated by `solver = auto`, by phase.
     """
 
     seconds: Spread
@@ -83,9 +83,9 @@ class StepCost:
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured: the seconds of the floor and of backpropagation, a step by estimator.
+    """Results: seconds of the floor and of backpropagation, and of a step by estimator.
 
-    ``backprop`` is None where a block has no feedforward counterpart.
+    ``backprop`` is None if a block has no feedforward counterpart.
     """
 
     floor: Spread
@@ -98,9 +98,8 @@ def bench(
 ) -> Bench:
     """Measure every gradient estimator at equal sweeps, and the floor of nudged phases.
 
-    Each block keeps the settings of its phases. An estimator that nudges is the spec's own
-    where the block has it, else the default; the others make as many sweeps as the block's
-    nudged phase has.
+    Each block keeps the settings of its phases. A nudging estimator is the spec's own if the block
+    has it, else the default; the others make as many sweeps as the block's nudged phase.
     """
     network = build(spec, seed=settings.seed, dtype=settings.dtype, device=settings.device)
     network.train()
@@ -150,7 +149,7 @@ def _batch(spec: SpecIR, settings: BenchSettings) -> tuple[Inputs, Tensor]:
 
 
 def _estimator(kind: str, block: BlockIR) -> Estimator:
-    """The estimator that the contender ``kind`` gives a block."""
+    """The estimator of a block for the contender ``kind``."""
     construct, own = GRADIENTS[kind], block.gradient
     kept = construct.nudges and own.name == kind
     compared = construct.compared(max(1, block.nudged.sweeps))
@@ -160,7 +159,7 @@ def _estimator(kind: str, block: BlockIR) -> Estimator:
 
 
 def _settings(network: HybridNetwork, spec: SpecIR, kind: str) -> dict[str, BlockSettings]:
-    """The settings of every block with the contender's estimator."""
+    """The settings of every block, with the contender's estimator."""
     own = network.settings()
     return {
         block.name: replace(own[block.name], estimator=_estimator(kind, block))
@@ -195,7 +194,7 @@ def _timed(step: Step, device: torch.device) -> float:
 
 
 def _means(network: HybridNetwork, of: Callable[[PhaseReport], Tensor]) -> dict[str, float]:
-    """The mean of a quantity by phase, of the relaxations since the last forward pass."""
+    """The mean of a quantity by phase, over the relaxations since the last forward pass."""
     found: dict[str, list[Tensor]] = {}
     for report in network.phases():
         found.setdefault(report.phase, []).append(of(report).double())
