@@ -1,7 +1,7 @@
-"""A trained network in one safetensors file: its weights, and in the metadata its spec.
+"""A trained network in one safetensors file: its weights, and its spec in the metadata.
 
-The spec is the canonical text of the resolved network, overrides applied, so the file needs
-nothing beside it. The format holds tensors and texts alone: reading it runs no code.
+The spec is the canonical text of the resolved network, with overrides applied, so that the file is
+self-contained. The format contains only tensors and texts: reading it executes no code.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FORMAT = "ffebm-network 1"
 
 
 def write_network(path: Path, network: HybridNetwork, spec: SpecIR) -> None:
-    """Put the network's parameters and buffers, and its spec, into a file, in one step.
+    """Write the network's parameters, buffers and spec to a file, atomically.
 
     Raises:
         InputError, StorageError: the file cannot be written.
@@ -35,11 +35,11 @@ def write_network(path: Path, network: HybridNetwork, spec: SpecIR) -> None:
 
 
 def read_network(path: Path, device: str | torch.device = "cpu") -> tuple[HybridNetwork, SpecIR]:
-    """The network of a file that :func:`write_network` wrote, in the dtype it was written in.
+    """The network in a file written by :func:`write_network`, in its original dtype.
 
     Raises:
-        InputError: no such file, another format, or tensors that are not those of the spec.
-        SpecError: its spec is none that this ffebm reads.
+        InputError: no such file, another format, or tensors that do not match the spec.
+        SpecError: the spec is not valid for this version of ffebm.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -1,7 +1,7 @@
-"""A trained network as an ONNX graph: maps, and each free phase as so many sweeps.
+"""A trained network as an ONNX graph, with a fixed number of sweeps in each free phase.
 
-A relaxation stops where its samples have converged; a graph has no such loop. So each block
-makes a fixed number of its plain sweeps. Gradients are not exported.
+A relaxation ends when its samples have converged, for which a graph has no loop. Each block
+therefore makes a fixed number of plain sweeps. Gradients are not exported.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ffebm_dsl.running.storage import storing
 
 
 class FixedSweeps(nn.Module):
-    """The free phase of a block in a fixed number of plain sweeps, without a test of the end.
+    """The free phase of a block in a fixed number of plain sweeps, without a convergence test.
 
     Args:
-        block: whose energy, settings and outputs these are.
-        sweeps: how many.
+        block: the block with its energy, settings and outputs.
+        sweeps: number of sweeps.
     """
 
     def __init__(self, block: EnergyBlock, sweeps: int) -> None:
@@ -38,10 +38,10 @@ class FixedSweeps(nn.Module):
         self.name, self.sweeps = block.name, sweeps
 
     def forward(self, *drives: Tensor, settings: None = None) -> Tensor | tuple[Tensor, ...]:
-        """As the block's, (B, *layer shape) for each output."""
+        """The block's outputs, (B, *layer shape) each."""
         free = self.settings.free
         bound = self.energy.bind(drives, self.energy.weights(), graph=True)
-        # What is cheaper at zero depends on the size of the batch, which a graph leaves open.
+        # Whether skipping terms at zero is faster depends on the batch size, open in a graph.
         dynamics = bound.dynamics(freeze_after=free.freeze_after, from_zero=free.feedforward)
         states: list[Tensor] = list(bound.zero_state())
         if free.feedforward:
@@ -57,7 +57,7 @@ class FixedSweeps(nn.Module):
 def with_fixed_sweeps(network: HybridNetwork, sweeps: int | None = None) -> HybridNetwork:
     """A copy of the network whose blocks are :class:`FixedSweeps`, for inference.
 
-    ``sweeps`` are those of every block; None: as many as its free phase has at most.
+    ``sweeps`` is the number for every block; None: the maximum of its free phase.
 
     Raises:
         InputError: a block with noise in its free phase.
@@ -76,8 +76,9 @@ def with_fixed_sweeps(network: HybridNetwork, sweeps: int | None = None) -> Hybr
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: sweeps by block, and by how much its outputs differ from the network's
-    own on random inputs, the largest absolute difference."""
+    """The exported sweeps by block, and the largest absolute difference of the outputs from the
+    network's own on random inputs.
+    """
 
     sweeps: Mapping[str, int]
     difference: float
@@ -90,18 +91,18 @@ def write_onnx(
     sweeps: int | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Exported:
-    """Write the network, in evaluation mode, as an ONNX file with a batch of any size.
+    """Write the network, in evaluation mode, as an ONNX file for batches of any size.
 
     Args:
         path: the file.
-        network: with its weights; its mode is restored. The graph's inputs are called like the
-            network's own, and normalised as in training.
-        sweeps: of every block; None: as many as its free phase has at most.
-        metadata: texts that the file carries.
+        network: with its weights; its mode is restored. The graph's inputs have the names of the
+            network's own, and are normalised as in training.
+        sweeps: number for every block; None: the maximum of its free phase.
+        metadata: texts stored in the file.
 
     Raises:
-        InputError: ``onnx`` and ``onnxscript`` are not installed, an op that ONNX does not
-            have, noise in a free phase, or a place that cannot be written to.
+        InputError: ``onnx`` and ``onnxscript`` are not installed, an op is not available in ONNX,
+            there is noise in a free phase, or the file cannot be written.
     """
     _require_packages()
     was_training = network.training
@@ -142,11 +143,11 @@ def _converted(module: HybridNetwork, inputs: Inputs) -> Any:
     batch = torch.export.Dim("batch")
     logger = logging.getLogger("torch.onnx")
     level = logger.level
-    # It warns of operators of torchvision, which nothing here uses.
+    # It warns about operators of torchvision, which are not used here.
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            # Deprecations inside of torch's exporter and its libraries.
+            # Deprecations inside PyTorch's exporter and its libraries.
             warnings.simplefilter("ignore")
             shapes = {"tensors": tuple({0: batch} for _ in inputs)}
             program = torch.export.export(module, inputs, dynamic_shapes=shapes, strict=False)
