@@ -1,1 +1,1 @@
-"""``ffebm verify``: a short training compared with the one that a spec has on file."""
+"""``ffebm verify``: a short training compared with the reference of its spec."""

@@ -1,4 +1,4 @@
-"""A short training in float64, as numbers that another machine can be compared by."""
+"""A short training in float64, whose numbers can be compared across machines."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ffebm_dsl.running.training import Controls, Options, Progress, StopRequest,
 from ffebm_dsl.tools.reproduction.made import made_samples
 
 MOVED = 1e-12
-"""How far each weight is moved, as a part of itself, to see how far rounding carries."""
+"""Relative perturbation of each weight for measuring the amplification of rounding."""
 
 TRIALS = 3
-"""Random directions in which the weights are moved; the largest effect counts."""
+"""Random directions of the perturbation; the largest effect counts."""
 
 
 class Point(NamedTuple):
-    """One number of a curve, where it is, and the size that a difference is relative to."""
+    """One number of a curve, its place, and the scale for relative differences."""
 
     place: str
     value: float
@@ -36,12 +36,12 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Curve:
-    """What a short training gave.
+    """Results of a short training.
 
     Attributes:
         initial: Euclidean norm of each parameter before the first step, by label.
         loss, gradient_norm, free_sweeps: of each step; sweeps are the mean over samples.
-        change: Euclidean norm of what training added to each parameter.
+        change: Euclidean norm of the change of each parameter by training.
         test_loss: after the last step.
     """
 
@@ -53,7 +53,7 @@ class Curve:
     test_loss: float
 
     def points(self) -> Iterator[Point]:
-        """All numbers, in the order in which the training made them."""
+        """All numbers, in order of computation."""
         yield from _of_tensors("initial", self.initial)
         for step, values in enumerate(
             zip(self.loss, self.gradient_norm, self.free_sweeps, strict=True), start=1
@@ -65,24 +65,24 @@ class Curve:
 
 
 def _of_tensors(what: str, norms: Mapping[str, float]) -> Iterator[Point]:
-    """Relative to the largest: a bias before a normalisation moves by rounding alone."""
+    """Relative to the largest: a bias before a normalisation changes by rounding alone."""
     largest = max(norms.values(), default=0.0)
     for label, norm in norms.items():
         yield Point(f"{what} {label}", norm, largest)
 
 
 def relative(first: Point, second: Point) -> float:
-    """How far two numbers of one place are apart."""
+    """The relative difference of two numbers of the same place."""
     apart = abs(first.value - second.value)
     return apart / first.scale if apart else 0.0
 
 
 def curve(compiled: Compiled, overrides: Mapping[str, str], steps: int, moved: int = 0) -> Curve:
-    """Train for some steps on made samples, in a directory that is removed.
+    """Train for some steps on generated samples, in a temporary directory.
 
     Args:
         compiled: the spec, with the ``overrides``.
-        moved: 0, or a seed: all weights are first moved by ``MOVED`` in random directions.
+        moved: 0, or a seed: all weights are first perturbed by ``MOVED`` in random directions.
 
     Raises:
         InputError: the spec has no train section.
@@ -93,7 +93,7 @@ def curve(compiled: Compiled, overrides: Mapping[str, str], steps: int, moved: i
         raise InputError(
             f"{compiled.source.name} has no train section", help="add `train { ... }` to the spec"
         )
-    # A diagnostic changes nothing in what follows, and takes longer than the steps.
+    # Diagnostics do not affect the following steps, and take longer than these.
     plan = replace(plan, diagnose_every=0)
     compiled = replace(compiled, spec=replace(compiled.spec, train=plan))
     options = Options(overrides=overrides, device="cpu", dtype="float64", threads=1)
@@ -127,7 +127,7 @@ def curve(compiled: Compiled, overrides: Mapping[str, str], steps: int, moved: i
 def amplification(
     compiled: Compiled, overrides: Mapping[str, str], steps: int, base: Curve
 ) -> float:
-    """How far the curve moves, relative to how far all weights are moved before the first step."""
+    """The relative change of the curve divided by that of the initial weights."""
     largest = 0.0
     points = list(base.points())
     for trial in range(1, TRIALS + 1):

@@ -1,4 +1,4 @@
-"""Samples that are made, not read: equal on all machines, and there without a download."""
+"""Generated samples: the same on all machines, and available without a download."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ffebm_dsl.running.training import keyed
 
 
 def made_samples(spec: SpecIR, batches: int) -> Raw:
-    """Samples of the spec's input shapes and targets of its kind: ``batches`` to train on, one to
-    test on, and as many for validation as the spec sets aside.
+    """Samples of the spec's input shapes and targets of its kind: ``batches`` for training, one for
+    testing, and as many for validation as the spec reserves.
 
-    A sample of integers is one pixel in two that of its class, and random otherwise; where the
-    target is no class, all of it is random.
+    In samples of integers, half of the pixels, chosen at random, depend on the class, and the
+    others are random; if targets are not classes, all pixels are random.
     """
     assert spec.train is not None
     call = spec.train.data
@@ -31,7 +31,7 @@ def made_samples(spec: SpecIR, batches: int) -> Raw:
 
 
 def _split(spec: SpecIR, count: int, first: int) -> Split:
-    """Samples number ``first`` and those after it."""
+    """``count`` samples from number ``first`` on."""
     assert spec.train is not None
     shapes, target = [end.shape for end in spec.model.inputs], spec.model.target
     sizes = [math.prod(shape) for shape in shapes]

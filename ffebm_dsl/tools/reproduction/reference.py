@@ -1,6 +1,6 @@
-"""The file beside a spec, ``NAME.reference.json``, that says what training it gives.
+"""Reference results of a spec, in the file ``NAME.reference.json`` beside it.
 
-It holds a short curve, which ``ffebm verify`` computes again, and the results of whole
+It contains a short curve, which ``ffebm verify`` computes again, and the results of complete
 trainings over seeds, which it prints.
 """
 
@@ -28,18 +28,18 @@ FORMAT = "ffebm-reference 1"
 ENDING = ".reference.json"
 
 ROUNDINGS = 1e4
-"""By how many times one rounding of every weight the curves of two machines may part. Every sum
-of every sweep rounds, and each of them may be rounded in another order there."""
+"""Allowed difference of two machines' curves, in units of the effect of rounding every weight
+once. Every sum of every sweep is rounded, possibly in another order on another machine."""
 
 LARGEST_LIMIT = 1e-3
-"""A limit above it would let errors of the program pass as rounding."""
+"""A larger limit would accept errors of the program as rounding."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """Whole trainings that differ by their seeds alone: a metric of one set, by seed.
+    """Complete trainings that differ only in their seeds: a metric of one set, by seed.
 
-    ``dtype``, ``data`` (SHA-256) and ``ffebm`` (version) are as the runs' records have them.
+    ``dtype``, ``data`` (SHA-256) and ``ffebm`` (version) are from the runs' records.
     """
 
     overrides: Mapping[str, str]
@@ -54,16 +54,16 @@ class Finished:
 
 @dataclass(frozen=True)
 class ReferenceResult:
-    """What a spec's training gave where it was written.
+    """Reference results of a spec's training.
 
     Attributes:
-        spec_sha256: of the spec's text then.
-        overrides: values as text by key, as ``--set`` gives them, with which the curve was made.
+        spec_sha256: of the spec's text at that time.
+        overrides: values as text by key, as for ``--set``, of the curve.
         steps: length of the curve.
-        amplification: how far the curve moves, relative to how far all weights are moved.
+        amplification: relative change of the curve divided by that of the initial weights.
         environment, packages: machine and versions.
         curve: the numbers.
-        results: whole trainings.
+        results: complete trainings.
     """
 
     spec_sha256: str
@@ -77,13 +77,13 @@ class ReferenceResult:
 
     @property
     def limit(self) -> float:
-        """How far a number may be from the reference, relative to its size."""
+        """The largest allowed relative difference from the reference."""
         return limit_of(self.amplification)
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A number that is not the reference's; ``apart`` is relative."""
+    """A number that differs from the reference; ``apart`` is the relative difference."""
 
     place: str
     expected: float
@@ -96,7 +96,7 @@ def limit_of(factor: float) -> float:
 
 
 def path_of(spec: Path) -> Path:
-    """Where the reference of a spec is."""
+    """The path of a spec's reference."""
     return spec.with_name(spec.stem + ENDING)
 
 
@@ -121,10 +121,10 @@ def find(spec: Path, source: SourceFile) -> Path:
 
 
 def measured(compiled: Compiled, overrides: Mapping[str, str], steps: int) -> ReferenceResult:
-    """The reference that this machine gives.
+    """The reference as computed on this machine.
 
     Raises:
-        InputError: rounding carries so far that no other machine could give the same.
+        InputError: rounding is amplified so much that other machines could not reproduce it.
     """
     base = curve(compiled, overrides, steps)
     factor = amplification(compiled, overrides, steps, base)
@@ -146,7 +146,7 @@ def measured(compiled: Compiled, overrides: Mapping[str, str], steps: int) -> Re
 
 
 def differences(reference: ReferenceResult, found: Curve) -> tuple[list[Mismatch], float]:
-    """What is further from the reference than its limit, in order, and the largest distance."""
+    """The numbers that differ by more than the limit, in order, and the largest difference."""
     expected, here = list(reference.curve.points()), list(found.points())
     places = {point.place: point for point in here}
     differing: list[Mismatch] = []
@@ -167,7 +167,7 @@ def text_changed(reference: ReferenceResult, compiled: Compiled) -> bool:
 
 
 def changed_surroundings(reference: ReferenceResult) -> list[str]:
-    """Machine and versions that are not the reference's: ``torch: 2.13.0 there, 2.14.0 here``."""
+    """Differences of machine and versions: ``torch: 2.13.0 there, 2.14.0 here``."""
     here = {**environment(torch.device("cpu")), **_versions(packages())}
     there = {**reference.environment, **_versions(reference.packages)}
     return [
@@ -182,7 +182,7 @@ def _versions(entries: Sequence[str]) -> dict[str, str]:
 
 
 def finished(results: Sequence[Result], text: str) -> list[Finished]:
-    """Whole trainings of a spec as references keep them, those of other overrides apart.
+    """Complete trainings of a spec for its reference, one entry per set of overrides.
 
     Raises:
         InputError: a run of another text, one that has not finished, or two of one seed.
@@ -198,7 +198,7 @@ def finished(results: Sequence[Result], text: str) -> list[Finished]:
 
 
 def kept(path: Path, compiled: Compiled) -> Sequence[Finished]:
-    """The whole trainings that a reference already holds; none where there is no file.
+    """The complete trainings of an existing reference; none if there is no file.
 
     Raises:
         InputError: the file is damaged, or they are of another text than the spec's.
@@ -230,7 +230,7 @@ def write(reference: ReferenceResult, path: Path) -> None:
     """Publish the file.
 
     Raises:
-        InputError, StorageError: it cannot be written there.
+        InputError, StorageError: it cannot be written.
     """
     stated = {"format": FORMAT, **asdict(reference)}
     text = json.dumps(stated, indent=1, allow_nan=False) + "\n"
@@ -244,7 +244,7 @@ def read(path: Path) -> ReferenceResult:
     """The reference in a file.
 
     Raises:
-        InputError: it cannot be read, or is not one.
+        InputError: it is unreadable or not a reference.
     """
     try:
         stated = json.loads(path.read_text(encoding="utf-8"))
