@@ -1,7 +1,7 @@
-"""The lexer of ffe texts for Pygments: documentation pages, papers, terminals.
+"""A Pygments lexer for ffe texts, for documentation pages, papers and terminals.
 
 Pygments finds it by its entry point: ``pygmentize -l ffe spec.ffe``, or ``ffe`` as the
-language of a code block in Sphinx or LaTeX's minted. The words are those of the compiler.
+language of a code block in Sphinx or LaTeX's minted. The keywords are those of the compiler.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ffebm_dsl.language.registry import CONNECTIONS, TABLES
 from ffebm_dsl.language.syntax import Token, lex
 
 TYPES = frozenset({"int", "real", "bool", "port"})
-# What a connection is called is written as an arrow.
+# Connections are written as arrows, not by their names.
 _ENTRIES = frozenset(
     name for table in TABLES.values() if table is not CONNECTIONS for name in table.visible()
 )
@@ -35,7 +35,7 @@ _KINDS = {
 
 
 class FfeLexer(Lexer):
-    """Texts of the ffe language."""
+    """Lexer of the ffe language."""
 
     name = "ffe"
     aliases: ClassVar = ["ffe", "ffebm"]
@@ -44,7 +44,7 @@ class FfeLexer(Lexer):
     url = ""
 
     def get_tokens_unprocessed(self, text: str) -> Iterator[tuple[int, kinds._TokenType, str]]:
-        """Place, kind and text of every word, and of the space between words."""
+        """Position, type and text of every token, and of the space between tokens."""
         at, before = 0, ""
         words = lex(text)
         for word, after in zip(words, [*words[1:], None], strict=True):

@@ -1,7 +1,7 @@
 """Resistive blocks as a SPICE netlist: resistors, diodes, voltage and current sources.
 
-For one sample. ngspice (``ngspice -b FILE``) prints the voltages at which the circuit rests; those
-that ffebm finds are beside them in comments.
+The netlist is for one sample. ngspice (``ngspice -b FILE``) prints the equilibrium voltages of the
+circuit; those of ffebm are given in comments.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ffebm_dsl.physics.interfaces import Layer
 from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, Inputs
 
 LARGEST = 50_000
-"""Resistors of a netlist, which is a text for a general solver of circuits."""
+"""Maximum number of resistors in a netlist, which is meant for a general circuit simulator."""
 
 HEAD = """* ffebm: the resistive blocks of {name}, one sample; solve by: ngspice -b FILE
 .options reltol=1e-9 vntol=1e-12 abstol=1e-15 gmin=1e-15 itl1=5000 numdgt=12
@@ -50,7 +50,7 @@ def netlist(network: HybridNetwork, inputs: Inputs, name: str = "the network") -
 def _drives(
     network: HybridNetwork, blocks: Sequence[EnergyBlock], inputs: Inputs
 ) -> list[tuple[Tensor, ...]]:
-    """What drives each of the blocks."""
+    """The drives of each block."""
     seen: dict[int, tuple[Tensor, ...]] = {}
 
     def keep(core: torch.nn.Module, drives: tuple[Tensor, ...]) -> None:
@@ -69,7 +69,7 @@ def _drives(
 
 
 class _Names:
-    """Names of nodes and parts, all different though SPICE does not tell cases apart."""
+    """Unique names of nodes and parts, as SPICE does not distinguish upper and lower case."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
@@ -119,7 +119,7 @@ def _circuit(core: EnergyBlock, drives: Sequence[Tensor], names: _Names) -> Iter
 
 
 def _matrices(energy: ResistiveEnergy, drives: Sequence[Tensor]) -> list[Tensor]:
-    """The conductances of every coupling, then drive: (entries of its input, of its output)."""
+    """The conductances of every coupling, then of every drive: (input entries, output entries)."""
     shapes = [energy.layers[c.source].shape for c in energy.couplings]
     shapes += [tuple(u.shape[1:]) for u in drives]
     found = []
@@ -132,7 +132,7 @@ def _matrices(energy: ResistiveEnergy, drives: Sequence[Tensor]) -> list[Tensor]
 
 
 def _currents(energy: ResistiveEnergy) -> list[Tensor]:
-    """What the biases make flow into the nodes of each layer."""
+    """The currents into the nodes of each layer due to biases."""
     weight = next(energy.parameters())
     total = [weight.new_zeros(1, *layer.shape) for layer in energy.layers]
     with torch.no_grad():

@@ -18,7 +18,7 @@ SEVERITIES = {
 }
 
 UNUSED = frozenset({"FFEW002", "FFEW003", "FFEW004", "FFEW005"})
-"""Codes of what nothing uses: editors fade it."""
+"""Codes for unused names, which editors show faded."""
 
 SYMBOL_KINDS = {
     "use": lsp.SymbolKind.Package,

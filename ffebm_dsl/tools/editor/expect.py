@@ -87,7 +87,7 @@ _BY_FIELD: Mapping[tuple[type, str], Expected] = MappingProxyType(
         (ast.Arithmetic, "rest"): _VALUES,
     }
 )
-"""Node and field -> what is expected of a name there, whatever the node is part of."""
+"""Node and field -> the expected name there, independent of the node's parent."""
 
 
 def expected(program: ast.Program, place: Span) -> Expected:

@@ -24,10 +24,10 @@ from ffebm_dsl.tools.editor.answers import (
 )
 
 REST = 0.15
-"""Seconds without a change until diagnostics are sent."""
+"""Seconds without a change after which diagnostics are sent."""
 
 TRIGGERS = [".", "(", "=", ">", ":"]
-"""Characters after which an editor asks for completions by itself."""
+"""Characters after which an editor requests completions automatically."""
 
 
 _AtPlace = lsp.HoverParams | lsp.CompletionParams | lsp.DefinitionParams
