@@ -20,7 +20,7 @@ FAULTS = (
     *(OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error),
     *(NotImplementedError, RuntimeError),
 )
-"""What reading a damaged archive raises; RuntimeError for an encrypted one."""
+"""Exceptions raised for a damaged archive; RuntimeError for an encrypted one."""
 
 
 def read_npz(
@@ -55,10 +55,8 @@ def _read(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
         # Headers written by Python 2 are accepted too.
         warnings.simplefilter("ignore")
         array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
-        # member is it compared with the archive's checksum.
         # NumPy reads as far as the header says. Read on to the end of the member, where zipfile
         # verifies its checksum.
-        # member is it compared with the archive's checksum.
         if file.read(1):
             raise damaged(f"{name} of {path} goes on after {array.nbytes} bytes of values")
     if not array.shape:
