@@ -31,22 +31,22 @@ from ffebm_dsl.language.diagnostics.brief import brief_list
 FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32})
 
 MAX_RATIO = 1000
-"""Bytes declared for a byte stored; deflate cannot reach 1,033."""
+"""Maximum ratio of declared to stored bytes; deflate cannot reach 1,033."""
 
 FREE_BYTES = 1 << 24
-"""Up to so much may be declared without being stored: empty columns have chunks too."""
+"""Bytes that may be declared without being stored: empty columns have chunks too."""
 
 MEMORY_BYTES = 2 << 30
-"""Address space of the child beyond its largest array."""
+"""Address space of the child in addition to its largest array."""
 
 SECONDS, BYTES_PER_SECOND = 10, 20_000_000
-"""The child's time of the processor: so much, and more by what the arrays declare."""
+"""The child's CPU time: a constant, and more in proportion to the declared size."""
 
 FAULTS = (
     *(OSError, RuntimeError, KeyError, ValueError, TypeError),
     *(MemoryError, AttributeError, OverflowError, UnicodeDecodeError),
 )
-"""What h5py raises for a damaged file, whichever call meets the damage."""
+"""Exceptions that h5py raises for a damaged file."""
 
 PLAIN = (
     "write it with h5py as an array of numbers in the file itself: no links, no external storage"

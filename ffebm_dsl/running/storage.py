@@ -16,7 +16,7 @@ from typing import Self
 from ffebm_dsl.language.diagnostics import InputError, StorageError, cannot_write
 
 PREFIX, SUFFIX = ".", ".tmp"
-"""A file that is being written is called ``.NAME.tmp``, beside the one it will replace."""
+"""A file that is being written is named ``.NAME.tmp``, beside the one that it will replace."""
 
 NOT_PLAIN = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
 

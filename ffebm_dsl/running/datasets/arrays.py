@@ -12,10 +12,10 @@ from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.datasets.raw import Raw, Split
 
 TARGETS = "y"
-"""The name of the targets, before ``_train`` and ``_test``, and of no input beside others."""
+"""The name of the targets, before ``_train`` and ``_test``; no input of several may have it."""
 
 Reader = Callable[[Path, Sequence[str], Sequence[str]], Mapping[str, NDArray[Any]]]
-"""Gives the arrays of a file by their names, and others if it has any of these."""
+"""Returns the arrays of a file by name, and the optional ones if it has any of them."""
 
 
 def array_names(inputs: Sequence[str]) -> Sequence[str]:

@@ -14,7 +14,7 @@ from ffebm_dsl.running.datasets.raw import damaged
 from ffebm_dsl.running.storage import publish, read_bounded
 
 SUMS = "SHA256SUMS"
-"""In the form of sha256sum, which can check it too."""
+"""The format of sha256sum, which can verify it too."""
 
 SUMS_BYTES = 1 << 20
 

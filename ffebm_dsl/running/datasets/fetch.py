@@ -20,7 +20,7 @@ from ffebm_dsl.running.datasets.places import find, how_to_get
 from ffebm_dsl.running.storage import FileLock, rename_durably, storing
 
 TIMEOUT = 30.0
-"""Seconds without a byte."""
+"""Seconds without data after which a connection is given up."""
 
 AT_ONCE = 1 << 16
 

@@ -19,7 +19,7 @@ from ffebm_dsl.running.datasets.raw import Raw, Split, damaged
 IMAGE_DIMENSIONS, LABEL_DIMENSIONS = 3, 1
 
 MAX_BYTES = 1 << 31
-"""No file of this format in use comes near; a bound for what a gzip file may unpack to."""
+"""Limit for the unpacked size, far above any published file of this format."""
 
 
 def read_mnist(known: DataFiles, data_dir: Path | None) -> Raw:

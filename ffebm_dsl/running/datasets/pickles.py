@@ -20,7 +20,7 @@ from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.storage import read_bounded
 
 MAX_BYTES = 1 << 31
-"""The largest batch in use has 0.4 GB."""
+"""The largest published batch has 0.4 GB."""
 
 LARGEST = 1 << 63
 
@@ -87,7 +87,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("_codecs", "encode"): _encode,
     ("__builtin__", "bytes"): _no_bytes,
 }
-"""What the names that arrays of numbers need lead to."""
+"""Replacements of the names that arrays of numbers need."""
 
 
 # The Python implementation: that in C allocates as many values as a damaged number says.

@@ -17,7 +17,7 @@ from ffebm_dsl.language.registry.data_files import DataFiles, Form, Layout
 CATALOGUE: Mapping[str, DataFiles] = MappingProxyType(
     {name: construct.files for name, construct in DATA.items() if construct.files is not None}
 )
-"""The files of each data set that has any, by its name."""
+"""The files of the data sets that have files of their own, by name."""
 
 
 @dataclass(frozen=True)

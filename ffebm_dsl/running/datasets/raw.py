@@ -18,7 +18,7 @@ from ffebm_dsl.language.registry import DATA, Arguments
 Array = NDArray[Any]
 
 AT_ONCE = 1 << 22
-"""Elements worked on at once, so that a memory map is never read whole."""
+"""Elements processed at once, so that a memory map is never read whole."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from ffebm_dsl.running.records.record_schema import (
 from ffebm_dsl.running.storage import read_bounded
 
 MAX_BYTES = 1 << 33
-"""No record of a run comes near."""
+"""Limit for the size of a file, far above that of any real record."""
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -36,7 +36,7 @@ OPTIONAL = (
     *("losses", "eval", "test", "quantities", "relaxation", "gradients", "bad_steps"),
     "transients",
 )
-"""Groups that are absent until there is something to hold."""
+"""Groups that are absent while they are empty."""
 
 
 def read(path: AnyPath) -> Record:

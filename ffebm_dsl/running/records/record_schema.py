@@ -13,10 +13,10 @@ FORMAT = "ffebm-log"
 FORMAT_VERSION = "1.4"
 
 STATUSES = ("converged", "exhausted", "cycling", "diverged")
-"""How the relaxation of a sample can end, in the order of the codes of relaxation.Status."""
+"""Final statuses of a sample's relaxation, in the order of the codes of relaxation.Status."""
 
 RUN_STATES = ("running", "finished", "stopped", "diverged")
-"""What the attribute ``status`` of ``/run`` can say."""
+"""Values of the attribute ``status`` of ``/run``."""
 
 EVENT_KINDS = (
     "start",
@@ -29,20 +29,20 @@ EVENT_KINDS = (
     "test",
     "finish",
 )
-"""What can happen to a run; ``change``: something its results depend on, as the user allowed;
-``note``: most samples of a phase end in a cycle, said once; ``test``: the test set is read."""
+"""Kinds of events; ``change``: something that affects results was changed, as the user allowed;
+``note``: most samples of a phase end in a cycle, noted once; ``test``: the test set was read."""
 
 TROUBLES = ("not finite", "diverging", "exploding")
-"""What can be wrong with a number of a step."""
+"""Kinds of bad numbers."""
 
 TROUBLE_PHASES = (
     *("input", "target", "weights", "buffers", "map", "free", "loss"),
     *("nudged", "adjoint", "gradient"),
 )
-"""Where in a step it can be, in the order in which a step computes."""
+"""The phases of a step in which they may occur, in order of computation."""
 
 ACTIONS = ("stopped", "skipped", "damped")
-"""What can be done about a bad step; ``damped``: a damped try of the batch succeeded."""
+"""Responses to a bad step; ``damped``: a damped try of the batch succeeded."""
 
 DTYPES = MappingProxyType(
     {"f8": "<f8", "f4": "<f4", "i8": "<i8", "i4": "<i4", "i2": "<i2", "u1": "|u1", "str": "UTF-8"}

@@ -24,7 +24,7 @@ from ffebm_dsl.running.training.evaluation import never
 from ffebm_dsl.running.training.world import ALONE, World
 
 SAMPLES = 512
-"""Over how many training samples means and variances are taken, in batches of the training."""
+"""Number of training samples for means and variances, in batches as in training."""
 
 
 def estimate_statistics(

@@ -30,16 +30,16 @@ from ffebm_dsl.running.training.keyed import FIRST_EPOCH
 FORMAT, VERSION = "ffebm-checkpoint", "3"
 
 MAX_BYTES = 1 << 36
-"""No checkpoint of a network that trains on one machine comes near."""
+"""Limit for the size of a file, far above that of any network that trains on one machine."""
 
 FIRST_DIAGNOSTIC = 50
-"""The first step whose gradient is diagnosed, where that is left to ffebm."""
+"""The first step whose gradient is diagnosed, if ffebm chooses it."""
 
 MOST = 1 << 62
-"""No count of steps, epochs or batches comes near."""
+"""Limit for counts of steps, epochs and batches, far above any real one."""
 
 FAULTS = (SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError)
-"""What reading a file raises that is sealed and not ours."""
+"""Exceptions raised for a sealed file that is not a checkpoint."""
 
 _NAME = re.compile(r"step-(\d{8,18})\.safetensors")
 
@@ -134,7 +134,7 @@ class Settings:
 
 
 OptimizerState = dict[str, dict[str, Tensor]]
-"""What an optimiser remembers of each parameter, by the parameter's name."""
+"""The state of an optimiser by parameter name."""
 
 
 @dataclass(frozen=True)

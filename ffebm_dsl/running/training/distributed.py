@@ -32,7 +32,7 @@ from ffebm_dsl.running.training.world import ALONE, World, split
 T = TypeVar("T")
 
 WAIT = timedelta(minutes=10)
-"""How long a process waits for others that live, and at the start for them to come."""
+"""Timeout for other processes that are alive, and at the start for them to join."""
 
 GPU_WAIT = timedelta(seconds=45)
 
@@ -40,7 +40,7 @@ SIGNS_OF_LOSS = (
     *("connection closed", "connection reset", "connection refused", "connection timed out"),
     *("broken pipe", "pair closure", "timed out waiting", "socket timeout", "no route to host"),
 )
-"""What gloo says, in lower case, where the process at the other end is gone."""
+"""Messages of gloo, in lower case, when the process at the other end is gone."""
 
 NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 

@@ -15,7 +15,7 @@ from ffebm_dsl.language.diagnostics import InputError
 Environment = dict[str, str | int]
 
 KERNEL_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
-"""Variables of the environment that choose which kernels the libraries below torch use."""
+"""Environment variables that select the kernels of PyTorch's libraries."""
 
 
 def environment(device: torch.device) -> Environment:

@@ -28,17 +28,17 @@ from ffebm_dsl.running.training.optimizers import build_optimizer
 from ffebm_dsl.running.training.world import ALONE, World
 
 KEPT, SAVE_EVERY = 2, 600.0
-"""Checkpoints kept, and seconds between those inside an epoch, unless the user says otherwise."""
+"""Defaults: number of checkpoints kept, and seconds between saves within an epoch."""
 
 
 DATA_DIR = Path("data")
-"""Where data sets are, if this folder is there, unless the user says otherwise."""
+"""The default folder of data sets, if it exists."""
 
 TORCH_THREADS = torch.get_num_threads()
-"""What torch takes by itself, or OMP_NUM_THREADS says."""
+"""PyTorch's own default, or OMP_NUM_THREADS."""
 
 WORTH_THREADS = 100_000_000
-"""Multiply-accumulates of one sweep of a batch from which on several threads pay."""
+"""Multiply-accumulates of a sweep of a batch from which on several threads are faster."""
 
 
 @dataclass(frozen=True)

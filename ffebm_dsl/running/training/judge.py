@@ -23,10 +23,10 @@ from ffebm_dsl.running.training.trouble import Trouble
 from ffebm_dsl.running.training.world import ALONE, World
 
 LEAST_RMS = 0.1
-"""A weight tensor counts as at least this large, root mean square, where its growth is judged."""
+"""Smallest reference size of a weight tensor (root mean square) for its growth."""
 
 FROM_ZERO = 1.0
-"""The same for tensors that start at zero, biases: where they go is not known beforehand."""
+"""The same for tensors that are initially zero (biases), whose scale is unknown."""
 
 
 def initial_sizes(network: nn.Module) -> Norms:

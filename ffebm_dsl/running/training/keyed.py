@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 SCHEME = "splitmix64 of (stream, seed, epoch or step, index); torch seeded per step"
-"""Named in the record: a change of the numbers below is a change of this text."""
+"""Stored in the record; it must be changed whenever the numbers below change."""
 
 FIRST_EPOCH = 0
-"""The epoch that the first pass over the data is keyed by; the record counts from 1."""
+"""The key of the first epoch; the record counts epochs from 1."""
 
 U64 = NDArray[np.uint64]
 

@@ -18,7 +18,7 @@ from ffebm_dsl.running.training.progress import Progress, Row
 from ffebm_dsl.running.training.session import Session
 
 LOGS: Mapping[str, str] = {"csv": "", "tensorboard": "tensorboard", "wandb": "wandb"}
-"""The kinds of ``--log``, each with the package that it needs and ffebm does not."""
+"""The kinds of ``--log``, with the optional package that each needs."""
 
 
 class _Log(Progress):

@@ -21,7 +21,7 @@ from ffebm_dsl.running.training.evaluation import hits
 from ffebm_dsl.running.training.world import ALONE, World
 
 IMPLICIT_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
-"""Relative change at which the adjoint of a diagnostic counts as converged, by precision."""
+"""Relative change at which the adjoint of a diagnosis counts as converged, by dtype."""
 
 IMPLICIT_SWEEPS = 500
 

@@ -16,7 +16,7 @@ from ffebm_dsl.language.ir.resolve.resolve_sections import drawn
 from ffebm_dsl.language.registry import ARRAYS, HARDWARE
 
 OWN = ".core.device."
-"""In the names of what a device remembers: the ranges of its converters."""
+"""Part of the names of a device's buffers, the ranges of its converters."""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import Any, NoReturn, TextIO
 from tqdm import tqdm
 
 Row = Mapping[str, Any]
-"""Of a table of the record: values by column."""
+"""A row of a table of the record: values by column."""
 
 LINE_INTERVAL = 10.0
-"""Seconds between lines about steps where stderr is no terminal."""
+"""Minimum seconds between lines on steps if stderr is not a terminal."""
 
 NARROW = 90
-"""Columns below which the bar is brief."""
+"""Number of columns below which the bar is brief."""
 
 BAR = "{desc} {percentage:3.0f}%|{bar:10}|{n_fmt}/{total_fmt}{postfix}"
 

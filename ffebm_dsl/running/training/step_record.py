@@ -18,7 +18,7 @@ from ffebm_dsl.running.training.progress import Progress, Row
 from ffebm_dsl.running.training.session import Session
 
 DIAGNOSTICS = 0.01
-"""The part of a run's sweeps that gradient diagnostics may take, where that is left to ffebm."""
+"""Fraction of a run's sweeps for gradient diagnosis, if ffebm chooses the steps."""
 
 
 def record_step(session: Session, samples: int, rate: float, numbers: StepNumbers) -> Row:

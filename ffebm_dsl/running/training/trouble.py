@@ -18,7 +18,7 @@ REMEDIES = {
     "adjoint": "relax the free phase further (tolerance, sweeps), give `relax nudged` damping, "
     "lower the learning rate, or write `on_bad_step = skip_batch()`",
 }
-"""What to try, by the phase in which the trouble was found."""
+"""Suggested remedies, by the phase of the trouble."""
 
 VERBS = {
     "not finite": "is not finite",

@@ -14,13 +14,13 @@ from ffebm_dsl.language.registry import TARGETS
 from ffebm_dsl.running.datasets.raw import AT_ONCE, Array, Split, check_counts
 
 FAR = 20.0
-"""Factor between root mean squares of both splits at which they are not scaled alike."""
+"""Ratio of the splits' root mean squares from which on they count as scaled differently."""
 
 COMPARED = 1000
-"""Samples of a split that are compared with the other."""
+"""Number of samples of each split that are compared."""
 
 USUAL = 0.95
-"""The part of the values that is no outlier."""
+"""The fraction of the values that are not outliers."""
 
 
 def check_split(split: Split, ends: Sequence[InputIR], target: TargetIR) -> Split:
