@@ -8,8 +8,8 @@
 >>> couplings = {"s1_s2": Coupling(0, 1, {"linear": Linear((32,), 16)})}
 >>> block = EnergyBlock(HopfieldEnergy(layers, couplings, {"u": Drive(0)}), outputs=[1])
 
-Importing this package imports neither torch nor the parser: the functions below do when
-they are called, and the parts of energy blocks when they are asked for.
+Importing this package imports neither torch nor the parser: the functions below import them when
+called, and the parts of energy blocks when they are first accessed.
 """
 
 from __future__ import annotations
@@ -132,12 +132,12 @@ _PARTS = {
     }.items()
     for name in names.split()
 }
-"""Each part of an energy block that this package hands on, and its module."""
+"""The parts of energy blocks that this package exports, and their modules."""
 
-if not TYPE_CHECKING:  # A type checker would take any name for an attribute.
+if not TYPE_CHECKING:  # A type checker would accept any name as an attribute.
 
     def __getattr__(name: str) -> object:
-        """A part of an energy block, imported when it is first asked for, and torch with it."""
+        """A part of an energy block, imported with torch on first access."""
         if name not in _PARTS:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(import_module(f"{__name__}.{_PARTS[name]}"), name)
@@ -160,12 +160,12 @@ def read_source(path: AnyPath) -> SourceFile:
 
 
 def register(construct: Construct, table: str) -> None:
-    """Enter a construct into a table of this process: for notebooks and tests.
+    """Add a construct to a table of this process: for notebooks and tests.
 
-    A construct that others are to use belongs into a package that they can install.
+    A construct for others to use belongs in a package that they can install.
 
     Args:
-        construct: of the class that the table takes, such as
+        construct: an instance of the class of the table, such as
             :class:`ffebm_dsl.language.registry.OpConstruct` for ``ops``.
         table: a name of :data:`ffebm_dsl.language.registry.TABLES`.
 
@@ -188,15 +188,15 @@ def compile_spec(
     """Parse, resolve and check a spec; nothing is built.
 
     Args:
-        source: the text: of the language, or YAML or JSON where its name ends in ``.yaml``,
-            ``.yml`` or ``.json``.
+        source: the text: of the language, or YAML or JSON if its name ends in ``.yaml``, ``.yml``
+            or ``.json``.
         overrides: values, in the language's own notation, for ``param`` declarations and
             keys of ``train``: ``{"width": "64", "optimizer.lr": "1e-3"}``.
         allow_large: accept a network over :data:`ffebm_dsl.language.ir.check.budget.BUDGET`.
 
     Raises:
-        SpecError: with every fault that was found.
-        InputError: YAML or JSON that is none, or states no network.
+        SpecError: the spec has faults; it contains all of them.
+        InputError: invalid YAML or JSON, or no network in it.
     """
     from ffebm_dsl.language import ir
     from ffebm_dsl.language.diagnostics import form_of
@@ -204,7 +204,7 @@ def compile_spec(
     budget = None if allow_large else ir.BUDGET
     if form_of(source.name) in (None, "ffe"):
         return ir.compile_spec(source, overrides, budget)
-    # PyYAML and the schema are not loaded for a text of the language.
+    # PyYAML and the schema are only imported for these formats.
     from ffebm_dsl.language.interchange import compile_source
 
     return compile_source(source, overrides, budget)
@@ -220,27 +220,26 @@ def load(
     allow_large: bool = False,
     **params: bool | int | float | str,
 ) -> HybridNetwork:
-    """The network of a spec, freshly initialised, or of a run, with its trained weights.
+    """The network of a spec, newly initialised, or of a run, with its trained weights.
 
-    ``network(x)`` gives logits (B, K) for ``x`` (B, *input shape); a loss taken of them
-    and averaged over the batch backpropagates through the maps and, by each block's
-    gradient estimator, through the energy blocks.
+    ``network(x)`` returns logits (B, K) for ``x`` (B, *input shape); a loss of the logits, averaged
+    over the batch, backpropagates through the maps and, with each block's gradient estimator,
+    through the energy blocks.
 
     Args:
         spec: path of a spec (``.ffe``, ``.yaml``, ``.json``), of a run directory, or of a file of
             ``ffebm export`` (``.safetensors``); or the text of a spec, which contains a newline;
-            or what :func:`read_source` or :func:`compile_spec` returns.
-        seed: from which the weights are drawn. They depend on it alone:
-            ``torch.manual_seed`` has no effect. A run has the weights of its newest
-            checkpoint.
-        dtype: of parameters and states; None for ``torch.float32``, and of a run for its own.
-        device: where parameters and states live.
+            or the result of :func:`read_source` or :func:`compile_spec`.
+        seed: seed of the weights. They depend on it alone: ``torch.manual_seed`` has no effect. A
+            run has the weights of its newest checkpoint.
+        dtype: of parameters and states; None for ``torch.float32``, or the dtype of the run.
+        device: of parameters and states.
         allow_large: accept a network over :data:`ffebm_dsl.language.ir.check.budget.BUDGET`.
         params: values for the spec's ``param`` declarations.
 
     Raises:
-        InputError: the file cannot be read, or ``seed`` or ``params`` are given for what has
-            them already: ``params`` for a compiled spec, either for a run.
+        InputError: the file cannot be read, or ``seed`` or ``params`` are given although already
+            determined: ``params`` for a compiled spec, either for a run.
         SpecError: the spec is wrong, a value is outside its ``param``'s domain, or the network
             is too large.
 
@@ -301,5 +300,5 @@ def _refuse(given: Mapping[str, object], what: str, help: str) -> None:
 
 
 def _literal(value: bool | int | float | str) -> str:
-    """A Python value as the language writes it."""
+    """A Python value in the notation of the language."""
     return str(value).lower() if isinstance(value, bool) else str(value)

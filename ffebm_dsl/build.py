@@ -1,6 +1,6 @@
-"""From the resolved spec to torch modules: the only file that knows both worlds.
+"""Construction of torch modules from a resolved spec; the only module that imports both sides.
 
-What a call means is its construct's business; here is how the parts are put together.
+The meaning of a call is defined by its construct; this module assembles the parts.
 """
 
 from __future__ import annotations
@@ -90,18 +90,18 @@ def build(
     dtype: torch.dtype = torch.float32,
     device: str | torch.device = "cpu",
 ) -> HybridNetwork:
-    """The network of a spec, its weights drawn from ``seed``.
+    """The network of a spec, with weights drawn from ``seed``.
 
-    The global random state of torch is neither used nor moved.
+    The global random state of torch is neither used nor changed.
 
     Raises:
-        InputError: the spec contradicts itself, as an edited one may, or an op has not as many
-            parameters as its construct counts.
+        InputError: the spec is inconsistent, as an edited one may be, or an op does not have the
+            number of parameters that its construct states.
     """
     require_consistent(spec)
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        # For what a module of an op draws by itself, beyond what the initialiser sets.
+        # For parameters that a module of an op draws itself, besides those of the initialiser.
         torch.default_generator.manual_seed(seed)
         hardware = {device.name: device for device in spec.hardware}
         network = _network(spec.model, hardware, generator)
@@ -110,7 +110,7 @@ def build(
 
 
 def default_settings(energy: Energy) -> BlockSettings:
-    """How a block with this energy relaxes and learns in a text that says nothing of it."""
+    """The settings of a block with this energy in a spec without any."""
     settings, layers, edges = Inherited(), len(energy.layers), list(energy.edges)
     assert settings.gradient is not None
     return BlockSettings(
@@ -134,7 +134,7 @@ def _network(model: ModelIR, hardware: Mapping[str, CallIR], generator: Generato
             stages[stage.name] = _map(stage, model.init, generator)
             wiring[stage.name] = MapWiring(stage.sources, stage.name)
     readout = _map(model.readout, model.init, generator)
-    # Drawn last, so that the other weights are those of the model without them.
+    # Drawn last, so that the other weights are the same as in the model without them.
     heads = {head.name: _map(head, model.init, generator) for head in model.auxiliary}
     return HybridNetwork(
         NamedModules(stages),
@@ -168,7 +168,7 @@ def _draw(init: CallIR) -> Draw:
 def _own_draws(
     modules: Iterable[nn.Module], ops: Iterable[OpIR], init: CallIR
 ) -> dict[nn.Module, Draw]:
-    """How ops are drawn that state an `init` or a `gain`."""
+    """The initialisation of ops that state an `init` or a `gain`."""
     draws: dict[nn.Module, Draw] = {}
     for module, op in zip(modules, ops, strict=True):
         own, gain = op.arguments.get("init"), op.arguments.get("gain", 1.0)
@@ -202,10 +202,10 @@ def _block(
     _initialise(ir, energy, {**couplings, **drives}, generator)
     outputs = {f"{ir.name}.{output.name}": index[output.layer] for output in ir.outputs}
     if ir.gradient.arguments.get("nudge") == "loss":
-        # The loss is the only reader of such a block, through this output.
+        # Such a block is read by the loss only, through this output.
         outputs = {prediction: outputs[prediction]}
     edges = [(index[c.source], index[c.target]) for c in ir.couplings]
-    # A layer with a term reads its own old state, as does one in front of a nonlinear op.
+    # A layer with a term, or before a nonlinear op, depends on its own old state.
     edges += [(index[t.layer], index[t.layer]) for t in ir.terms]
     edges += [(c.source, c.source) for c in couplings.values() if c.nonlinear]
     noises: tuple[CallIR, ...] = hardware.arguments["noise"] if hardware else ()
@@ -246,7 +246,7 @@ def _initialise(
 
 
 def _device(hardware: CallIR) -> DeviceSettings:
-    """What a hardware section means, but for its noise, which is part of relaxations."""
+    """The device of a hardware section, except its noise, which is part of relaxations."""
     given = hardware.arguments
     converters = {
         key: CONVERTERS[given[key].name].make(given[key].arguments)
@@ -264,7 +264,7 @@ def _keep(chain: OpChain, constrain: Callable[[nn.Module, str], nn.Module]) -> N
 
 
 def _check_routing(ir: BlockIR, energy: Energy) -> None:
-    """An energy that knows no routings would ignore that they are to be frozen."""
+    """Refuse frozen routings for an energy without routings, which would ignore them."""
     routed = [op.name for c in ir.couplings for op in c.ops if OPS[op.name].routed]
     if routed and not energy.routed:
         raise InputError(
@@ -275,7 +275,7 @@ def _check_routing(ir: BlockIR, energy: Energy) -> None:
 
 
 def _term(ir: TermIR, layer: int, shape: Shape) -> LayerTerm:
-    """Raises InputError where a term has not as many parameters as its construct counts."""
+    """Raises InputError if the term's number of parameters is not that of its construct."""
     construct, arguments = TERMS[ir.call.name], ir.call.arguments
     module = LayerTerm(layer, construct.make(arguments, shape))
     _require_count(construct.name, construct.count_parameters(arguments, shape), module)
@@ -312,7 +312,7 @@ def _coupling(
 def _coupling_op(
     op: OpIR, *, backward: bool = False, tied_to: OpWeights | None = None
 ) -> OpWeights:
-    """Raises InputError where the op is of another kind than its construct says."""
+    """Raises InputError if the op is not of the kind that its construct states."""
     construct = OPS[op.name]
     assert construct.coupling is not None, "the front end admits only ops with a coupling"
     made = construct.coupling(op)
@@ -335,7 +335,7 @@ def _relaxation(
     solver: Solver = sweeps
     if ir.over_relaxation > 1:
         solver = OverRelaxation(ir.over_relaxation, sweeps)
-    # A damped or over-relaxed layer reads its own old state.
+    # A damped or over-relaxed layer depends on its own old state.
     alone = ir.damping == 0 and ir.over_relaxation == 1
     read = carried(groups, edges) if alone else tuple(range(layers))
     noise = tuple(NOISES[n.name].make(n.arguments) for n in (*ir.noise, *noises))
@@ -356,12 +356,12 @@ Op = TypeVar("Op", bound=nn.Module)
 def _named(
     ops: tuple[OpIR, ...], make: Callable[[OpIR], Op], *, own: bool = False
 ) -> dict[str, Op]:
-    """The ops of a chain under their own names: ``conv2d``, ``relu``, ``conv2d_2``.
+    """The ops of a chain by unique names: ``conv2d``, ``relu``, ``conv2d_2``.
 
-    ``own``: they have weights of their own for a way back.
+    ``own``: the backward direction has weights of its own.
 
     Raises:
-        InputError: an op has not as many parameters as its construct counts.
+        InputError: an op does not have the number of parameters that its construct states.
     """
     named: dict[str, Op] = {}
     for name, op in zip(op_names(op.name for op in ops), ops, strict=True):
@@ -372,7 +372,7 @@ def _named(
 
 
 def _require_count(name: str, counted: int, module: nn.Module) -> None:
-    """Counts are what a network's size is judged by before it is built: they must be true."""
+    """Verify a number of parameters, by which a network's size is judged before it is built."""
     held = sum(parameter.numel() for parameter in module.parameters())
     if held != counted:
         raise InputError(
