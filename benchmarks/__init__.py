@@ -1,1 +1,1 @@
-"""Measurements. Nothing here is imported by ffebm or asserted by a test of speed."""
+"""Benchmarks. They are not imported by ffebm, and no test asserts their times."""

@@ -1,4 +1,4 @@
-"""Figures of docs/hardware.md: what devices do to accuracy, and what splits of a network cost.
+"""Figures of docs/hardware.md: effects of devices on accuracy, and costs of splits of a network.
 
     ffebm sweep specs/hardware/SET_device.ffe --seeds 3 --out runs/SET/KNOB \\
         --set "gradient=[ep(beta=0.5), implicit()]" --set "KNOB=[VALUE, ...]"     (of each knob)
@@ -7,10 +7,10 @@
     python -m benchmarks.devices drift runs/drift [--save docs/figures]
     python -m benchmarks.devices splits SPEC SPEC ... [--save docs/figures]
 
-``accuracy`` reads what the runs below the folder reached on their test set. Runs by EP whose knobs
-are all at 0 are those on ideal hardware: they are tested on every device of the others too, a
-transfer that knows nothing of the device in training; and those with a mismatch on three other
-devices. ``drift`` tests runs some time after their last step. JSON goes to stdout, a table to
+``accuracy`` reads the final test accuracies of the runs below the folder. Runs by EP whose knobs
+are all 0 are those on ideal hardware: they are also tested on the device of every other run, a
+transfer without knowledge of the device in training; and those with a mismatch are tested on three
+other devices. ``drift`` tests runs some time after their last step. JSON goes to stdout, a table to
 stderr.
 """
 
@@ -48,13 +48,13 @@ TIMES = {
 }
 OTHERS = "EP, then other devices"
 TRAINED = ("EP", "implicit", "transfer", OTHERS)
-"""How networks were trained, or on what: the order of colours."""
+"""Ways of training, in the order of colours."""
 
 LEFT_OUT = "steps left out by implicit"
-"""Those whose numbers went wrong (``on_bad_step = skip_batch``), of each seed."""
+"""The number of bad steps (``on_bad_step = skip_batch``), by seed."""
 
 Accuracies = dict[str, list[float]]
-"""Of each seed, by the value of a knob or the time."""
+"""Accuracies of all seeds, by the value of a knob or the time."""
 
 
 def evaluated(run: Path, data_dir: Path | None, other: OtherDevice) -> float:
@@ -64,14 +64,14 @@ def evaluated(run: Path, data_dir: Path | None, other: OtherDevice) -> float:
 
 
 def runs_below(folder: Path) -> list[tuple[Path, Result]]:
-    """Every finished run in the folder and those in it."""
+    """Every finished run in the folder and in its subfolders."""
     files = sorted(folder.rglob("run.h5"))
     found = [(file.parent, read_result(file.parent)) for file in files]
     return [(path, result) for path, result in found if result.status == "finished"]
 
 
 def accuracy(folder: Path, data_dir: Path | None) -> dict[str, dict[str, Accuracies]]:
-    """By knob, then by how it was trained: accuracies by value."""
+    """Accuracies by knob, by the way of training, and by value."""
     runs = runs_below(folder)
     found: dict[str, dict[str, Accuracies]] = {knob: {} for knob in KNOBS}
     ideal = []
@@ -144,7 +144,7 @@ def drift(folder: Path, data_dir: Path | None) -> Accuracies:
 
 
 def splits(paths: Sequence[Path]) -> list[SpecCost]:
-    """What each spec costs, its converters of 8 bits and its phases with all sweeps."""
+    """The costs of each spec, with converters of 8 bits and all sweeps in every phase."""
     listed = load_prices("published")
     return [cost(compiled(path, {}), listed, Assumptions(8), path.stem) for path in paths]
 
@@ -226,7 +226,7 @@ def _costs(costs: Sequence[SpecCost], task: str) -> Callable[[Axes], None]:
 
 
 def panels(by_knob: Mapping[str, Mapping[str, Accuracies]]) -> dict[str, Callable[[Axes], None]]:
-    """A panel for each knob that was tried, from the ideal device on."""
+    """A panel for each knob, beginning with the ideal device."""
     return {
         KNOBS[knob]: _lines(lines, _coarser if knob == "bits" else _stronger)
         for knob, lines in by_knob.items()

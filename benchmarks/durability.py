@@ -1,12 +1,12 @@
-"""What it costs that nothing is lost: time spent in saving, against time spent in training.
+"""The cost of durability: time spent in saving, relative to the time of training.
 
     python benchmarks/durability.py specs/small/mnist.ffe --data-dir DATA --steps 40
 
-Trains so many steps and takes the mean processor time of one, the first five left out. Then
-saves, on the clock, with a record filled up to the rows of the whole plan: the dearest save
-of all. The cost is that of one save an epoch, or one each ``--save-every`` seconds if that
-is more often. Other work on the machine makes saves look dearer and steps not, so the cost
-is at most what is printed (with one thread). JSON to stdout.
+Trains for some steps and takes the mean CPU time of one, without the first five. Then measures the
+wall time of a save with a record filled with the rows of the whole schedule, the most expensive
+save. The cost is that of one save per epoch, or of one every ``--save-every`` seconds if that is
+more often. Other work on the machine slows saves but does not add to the CPU time of steps, so the
+printed cost is an upper bound (with one thread). JSON to stdout.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from ffebm_dsl.running.training import (
 from ffebm_dsl.running.training.progress import Row
 
 SETTLING = 5
-"""Steps left out: the first ones allocate."""
+"""Number of the first steps, which allocate memory and are not counted."""
 
 
 class Clock(Progress):
-    """The processor times at which steps were done."""
+    """The CPU times at which steps were done."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -71,7 +71,7 @@ def save_seconds(session: Session, repeats: int = 5) -> list[float]:
 
 
 def measure(spec: Path, data_dir: Path | None, steps: int, threads: int) -> dict[str, object]:
-    """Times of steps and saves, and the part of the time that saving takes."""
+    """Times of steps and saves, and the fraction of the time spent in saving."""
     with tempfile.TemporaryDirectory(prefix="durability-") as folder:
         options = Options(data_dir=data_dir, device="cpu", threads=threads)
         session = start(compile_spec(read_source(spec)), options, Path(folder) / "run")

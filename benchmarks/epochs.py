@@ -1,12 +1,12 @@
-"""Where the time of a training goes besides the steps.
+"""Parts of the time of a training besides the steps.
 
     python -m benchmarks.epochs SPEC [--data-dir DIR] [--set K=V ...] [--max-steps N] [--clock cpu]
 
-Trains as `ffebm train` does, for one epoch where nothing else is set, with the logs that `--log`
-names, and clocks its parts: forward and backward pass and optimiser ("compute"), loading, the
-step's numbers and whether they are good ("judgement"), gradient diagnostics, record, progress and
-logs ("logging"), saving, evaluation; "rest" is what none of them is. Shares are of all but the
-evaluation, and all that is not compute is overhead. JSON goes to stdout.
+Trains like `ffebm train`, for one epoch by default, with the logs of `--log`, and measures the
+parts: forward and backward pass and optimiser ("compute"), loading, reading and judging the step's
+numbers ("judgement"), gradient diagnostics, record, progress and logs ("logging"), saving,
+evaluation; "rest" is everything else. Shares are relative to the time without evaluation, and
+everything except compute is overhead. JSON goes to stdout.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Row = dict[str, object]
 
 
 class Shares:
-    """Seconds by part. Parts inside a part count to the outer one."""
+    """Seconds by part. A part inside another counts as the outer one."""
 
     def __init__(self, clock: Clock) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -73,7 +73,7 @@ class Shares:
 
 @contextmanager
 def parts_timed(session: Session, shares: Shares) -> Iterator[None]:
-    """Clock the parts of a training of ``session``."""
+    """Measure the parts of a training of ``session``."""
     network, optimizer = session.job.network, session.job.optimizer
     places: list[tuple[object, str, str]] = [
         (network, "forward", "compute"),
@@ -115,7 +115,7 @@ def epoch(
 
 
 def share_rows(total: float, seconds: dict[str, float]) -> Iterator[Row]:
-    """Parts with their share of ``total`` less the evaluation; "overhead" is all but compute."""
+    """Parts with their share of ``total`` without evaluation; "overhead" is all except compute."""
     counted = {part: value for part, value in seconds.items() if part != "evaluation"}
     whole = total - seconds.get("evaluation", 0.0)
     counted["rest"] = whole - sum(counted.values())

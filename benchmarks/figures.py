@@ -1,9 +1,9 @@
-"""Plots of the series in docs/performance.md, from what was measured.
+"""Plots of the series in docs/performance.md, from measurements.
 
     python -m benchmarks.figures FILE [FILE ...] [--docs docs]
 
-FILE is the JSON that `benchmarks/scaling.py`, `sweeps.py` or `neutrality.py` wrote; its name is
-that of the series. The plot goes to docs/figures, with the JSON beside it.
+FILE is the JSON written by `benchmarks/scaling.py`, `sweeps.py` or `neutrality.py`; its name is
+that of the series. The plot is written to docs/figures, with the JSON beside it.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ POINTS = {
     "fewer_sweeps": "relaxation",
     "neutrality": "network",
 }
-"""What the points of each series are."""
+"""The meaning of the points of each series."""
 Lines = dict[str, list[float]]
-"""A line's heights by its name; as many as the series has points. NaN: it has none there."""
+"""The values of each line by name, one for each point of the series; NaN if missing."""
 
 LONG = 16
-"""Names of points that are longer stand one below the other."""
+"""Names of points longer than this are written below each other."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes: what is drawn over the points of a series."""
+    """One pair of axes with curves over the points of a series."""
 
     title: str
     lines: Lines
     logarithmic: str = ""
-    """Which axes are: "x", "xy" or none."""
+    """The logarithmic axes: "x", "xy" or none."""
     level: float | None = None
-    """What to compare with by eye."""
+    """A reference value, drawn as a line."""
 
 
 def save(name: str, found: Results, docs: Path) -> None:
-    """Results and plot below ``docs``/figures.
+    """Write results and plot below ``docs``/figures.
 
     Raises:
-        ValueError: the results are of a quick series, which means nothing.
+        ValueError: the results are of a quick series, which are meaningless.
     """
     if found["quick"]:
         raise ValueError("a quick series is no result: measure it without --quick")
@@ -86,7 +86,7 @@ def plot(name: str, found: Results, path: Path) -> None:
 
 
 def _stack(axes: Any, panel: Panel, points: list[str], colors: Mapping[str, str]) -> None:
-    """Names one below the other, a dot of each line beside them."""
+    """Names below each other, with a dot for each line beside them."""
     for label, heights in panel.lines.items():
         axes.plot(heights, range(len(points)), "o", ms=4, color=colors[label], label=label)
     axes.set_yticks(range(len(points)), points, fontsize=7)
@@ -160,7 +160,7 @@ def _sweeps(rows: list[Results]) -> list[Panel]:
 
 
 def _fewer_sweeps(rows: list[Results]) -> list[Panel]:
-    """Sums over the blocks; times are of plain sweeps by the same routing over a row's own."""
+    """Sums over the blocks; times are those of plain sweeps with equal routing over a row's own."""
     blocks: Lines = {name: [row["sweeps"][name] for row in rows] for name in rows[0]["sweeps"]}
     totals = {
         "free, to the tolerance": [sum(row["sweeps"].values()) for row in rows],

@@ -1,8 +1,8 @@
-"""How long ``ffebm fmt`` takes for a spec of 1,000 lines, as a whole process.
+"""The time of ``ffebm fmt`` for a spec of 1,000 lines, as a whole process.
 
-``python -m benchmarks.formatting`` formats a spec that needs it (so that its result is parsed
-again and laid out again) and one that is in canonical layout, and prints the least and the
-median wall time of both, and the processor time of the median run.
+``python -m benchmarks.formatting`` formats a spec that needs it (so that the result is parsed and
+laid out again) and one in canonical layout, and prints the minimum and the median wall time of
+both, and the CPU time of the median run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RUNS = 9
 
 
 def long_spec(lines: int = LINES) -> str:
-    """The MNIST spec with its two blocks repeated until it has as many lines."""
+    """The MNIST spec with its two blocks repeated until it has this number of lines."""
     text = (ROOT / "specs/small/mnist.ffe").read_text(encoding="utf-8")
     start, end = text.index("  block b1 {"), text.index("  readout")
     body = text[start:end]
@@ -33,7 +33,7 @@ def long_spec(lines: int = LINES) -> str:
 
 
 def run(path: Path) -> tuple[float, float]:
-    """Wall and processor seconds of one ``ffebm fmt``."""
+    """Wall and CPU seconds of one ``ffebm fmt``."""
     before, start = os.times(), time.perf_counter()
     command = [sys.executable, "-m", "ffebm_dsl", "fmt", str(path)]
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT)

@@ -1,4 +1,4 @@
-"""Files that nobody would write, made from a seed: what ``fuzz_specs`` gives to the front end."""
+"""Random unusual files, made from a seed, for ``fuzz_specs``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LONGEST = 1 << 16
 
 
 class Case(NamedTuple):
-    """A file: its name, of which the ending says the form, and what is in it."""
+    """A file: its name, whose suffix is the format, and its contents."""
 
     name: str
     content: bytes
@@ -56,13 +56,13 @@ def _spoiled(rng: random.Random, text: str, junk: list[str]) -> str:
 
 
 def soup(rng: random.Random) -> Case:
-    """Words of specs and junk in any order."""
+    """Words of specs and junk in random order."""
     words = WORD.findall(rng.choice(SPECS)) + JUNK
     return _text(" ".join(rng.choices(words, k=rng.randint(1, 60))))
 
 
 def noise(rng: random.Random) -> Case:
-    """Random bytes, in a file of any form; half of them from those that text is made of."""
+    """Random bytes in a file of any format; half of the files consist of bytes of text only."""
     content = rng.randbytes(rng.randint(0, 80))
     if rng.random() < 0.5:
         content = bytes(9 + byte % 118 for byte in content)
@@ -70,7 +70,7 @@ def noise(rng: random.Random) -> Case:
 
 
 def dressed(rng: random.Random) -> Case:
-    """A spec, sometimes mutated, as other systems and editors would save it."""
+    """A spec, possibly mutated, as saved by other systems and editors."""
     text = rng.choice(SPECS)
     if rng.random() < 0.3:
         text = _spoiled(rng, text, JUNK)
@@ -104,7 +104,7 @@ _DRESSES: list[Callable[[random.Random, str], str]] = [
 
 
 def deep(rng: random.Random) -> Case:
-    """Something that nests, or goes on, at a place in a real spec."""
+    """Deep nesting or a long repetition at a place in a real spec."""
     count = rng.choice([5, 31, 33, 100, 1000, 5000, 20_000])
     words = WORD.findall(rng.choice(SPECS))
     words[rng.randrange(len(words))] = rng.choice(_NESTS)(count)
@@ -134,7 +134,7 @@ _NESTS: list[Callable[[int], str]] = [
 
 
 def giant(rng: random.Random) -> Case:
-    """A real spec in which numbers are far from what anyone means."""
+    """A real spec with extreme numbers."""
     share = rng.choice([0.02, 0.1, 0.5])
 
     def number(match: re.Match[str]) -> str:
@@ -175,7 +175,7 @@ def _documents() -> list[tuple[str, str]]:
 
 
 def full(rng: random.Random) -> Case:
-    """As much text as is read: a few lines or words of a spec, over and over."""
+    """A text of the maximum size, repeating a few lines or words of a spec."""
     text = rng.choice(SPECS)
     lines = text.splitlines(keepends=True)
     at = rng.randrange(len(lines))
@@ -191,7 +191,7 @@ def _filled(head: str, unit: str, tail: str = "") -> str:
 
 
 def dense(rng: random.Random) -> Case:
-    """As much YAML or JSON as is read, of as many or as deep values as it can hold."""
+    """YAML or JSON of the maximum size, with as many or as deeply nested values as possible."""
     form = rng.choice(["yaml", "json"])
     _, text = next(entry for entry in _documents() if entry[0].endswith(form))
     signs = ["1,", "[],", "{},", '"",', '{"a":1},', "[", '{"a":', '{"kind":"block"},', "a: ", "a,"]
@@ -222,4 +222,4 @@ KINDS: Mapping[Callable[[random.Random], Case], float] = {
     dense: 1,
     huge: 0.1,
 }
-"""Each maker of files, and how often it is drawn relative to the others."""
+"""Each maker of files, and its relative frequency."""

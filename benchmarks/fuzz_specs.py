@@ -1,13 +1,13 @@
-"""A long run of the front end on files that nobody would write: it answers, or it is a bug.
+"""A long run of the front end on unusual files, each of which must be answered.
 
     python -m benchmarks.fuzz_specs --inputs 100000 --seed 1
 
-The files are random bytes and words, real specs with words exchanged, lost and doubled, as
-other systems save them, with deep brackets and giant numbers, as YAML and JSON, as long as
-they are read and far longer: ``fuzz_inputs`` makes them. Each is compiled, with overrides or
-without, laid out, and asked about as an editor would. It must end in a network or in
-diagnostics that can be shown, within two seconds of the processor and 500 MB; the first file
-that does not is printed with the seed that makes it again.
+The files of ``fuzz_inputs`` are random bytes and words, and real specs with words exchanged,
+removed and repeated, as saved by other systems, with deep brackets and extreme numbers, as YAML and
+JSON, of the maximum size and far larger. Each is compiled, with or without overrides, formatted,
+and queried like an editor does. The result must be a network or diagnostics that can be shown,
+within two seconds of CPU time and 500 MB; the first file that fails is printed with the seed that
+reproduces it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from ffebm_dsl.tools.editor import analyse, complete, definition, hover, symbols
 
 SECONDS, MEGABYTES = 2.0, 500
 HUNG = 20.0
-"""Seconds of the processor after which an input is interrupted."""
+"""Seconds of CPU time after which an input is interrupted."""
 
 
 def overrides(rng: random.Random) -> dict[str, str]:
@@ -46,7 +46,7 @@ def overrides(rng: random.Random) -> dict[str, str]:
 
 
 class Ended(NamedTuple):
-    """How an input ended, and the seconds of the processor that its slowest answer took."""
+    """The result of an input, and the CPU seconds of its slowest answer."""
 
     how: str
     seconds: float
@@ -66,7 +66,7 @@ def try_one(seed: int, make: Callable[[random.Random], Case] | None = None) -> E
 
 
 def _questions(case: Case, rng: random.Random) -> list[Callable[[], Any]]:
-    """What the commands and the language server would do with a file; the last compiles it."""
+    """The uses of a file by the commands and the language server; the last one compiles it."""
     if not case.name.endswith(".ffe"):
         read = read_yaml if case.name.endswith(".yaml") else read_json
         return [lambda: compile_document(read(_source(case)), overrides(rng))]
@@ -78,7 +78,7 @@ def _questions(case: Case, rng: random.Random) -> list[Callable[[], Any]]:
 
 
 def _source(case: Case) -> SourceFile:
-    """What is too large to be a spec is read from a file, as a command would read it."""
+    """The source of a case; if too large for a spec, it is read from a file as by a command."""
     if len(case.content) <= MAX_BYTES:
         return decode_source(case.content, case.name)
     with tempfile.TemporaryDirectory() as folder:
@@ -88,7 +88,7 @@ def _source(case: Case) -> SourceFile:
 
 
 def _answer(question: Callable[[], Any]) -> str:
-    """How a question ended; what was found wrong is shown."""
+    """The result of a question; faults that were found are rendered."""
     try:
         question()
     except SpecError as fault:
@@ -102,7 +102,7 @@ def _answer(question: Callable[[], Any]) -> str:
 
 
 def _ask(source: SourceFile, rng: random.Random) -> None:
-    """Whatever an editor asks, at some place."""
+    """The requests of an editor, at some place."""
     analysis = analyse(source)
     offset = rng.randint(0, len(source.text))
     complete(analysis, offset)
@@ -112,7 +112,7 @@ def _ask(source: SourceFile, rng: random.Random) -> None:
 
 
 def _peak_megabytes() -> float:
-    """The most memory that this process has held so far."""
+    """The peak memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -121,7 +121,7 @@ def _hung(*_: object) -> None:
 
 
 def run(first: int, count: int) -> int:
-    """Try ``count`` seeds; 1, and the seed printed, at the first that is not answered."""
+    """Try ``count`` seeds; return 1 after printing the seed of the first failure."""
     ended: Counter[str] = Counter()
     slowest = (0.0, first)
     before = _peak_megabytes()

@@ -1,4 +1,4 @@
-"""What the benchmarks of steps share: contenders in turn, ratios, and where it was measured."""
+"""Shared code of the benchmarks of steps: alternating contenders, ratios, and the environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ffebm_dsl.tools.benchmarking.floor import floor
 
 Clock = Callable[[], float]
 CLOCKS: dict[str, Clock] = {"wall": perf_counter, "cpu": process_time}
-"""Seconds passed, or seconds that all threads of this process computed."""
+"""Wall time, or the CPU time of all threads of this process, in seconds."""
 
 Times = dict[str, list[float]]
 Batch = tuple[torch.Tensor, ...]
@@ -51,7 +51,7 @@ def step(
     batch: Batch,
     settings: Mapping[str, BlockSettings] | None = None,
 ) -> None:
-    """One training step without the optimiser, by other ``settings`` than the blocks' if given."""
+    """One training step without the optimiser, with ``settings`` or else the blocks' own."""
     network.zero_grad()
     outcome = network(*batch, settings=settings)
     outcome.loss.backward()
@@ -85,7 +85,7 @@ def measure(spec: SpecIR, size: int, repeats: int, estimators: bool, clock: Cloc
     sweeps = max(block.core.settings.nudged.sweeps for block in network.blocks)
     contenders: dict[str, Callable[[], object]] = {"ep": lambda: step(network, batch)}
     for name, plain in (("floor", False), ("plain floor", True)):
-        step(network, batch)  # a floor is that of the step before it
+        step(network, batch)  # a floor refers to the preceding step
         contenders[name] = floor(network, batch[:-1], plain=plain)
     if estimators:
         one_sided = EquilibriumPropagation(beta=0.2, variant="positive")
@@ -96,7 +96,7 @@ def measure(spec: SpecIR, size: int, repeats: int, estimators: bool, clock: Cloc
 
 
 def summary(times: Times) -> dict[str, object]:
-    """Median seconds, and EP's ratio to everything else repeat by repeat."""
+    """Median seconds, and the ratios of EP to all others, repeat by repeat."""
     ratios = {
         name: [a / b for a, b in zip(times["ep"], other, strict=True)]
         for name, other in times.items()
@@ -113,7 +113,7 @@ def summary(times: Times) -> dict[str, object]:
 
 
 def add_options(parser: argparse.ArgumentParser, repeats: int = 5) -> None:
-    """The options of a benchmark of steps: how often, on how many threads, by which clock."""
+    """Add the options of a benchmark of steps: repeats, threads, clock."""
     parser.add_argument("--repeats", type=int, default=repeats)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
@@ -122,12 +122,12 @@ def add_options(parser: argparse.ArgumentParser, repeats: int = 5) -> None:
 
 
 def settings(items: Sequence[str]) -> dict[str, str]:
-    """``--set`` as overrides."""
+    """The values of ``--set`` as overrides."""
     return dict(item.split("=", 1) for item in items)
 
 
 def where(options: argparse.Namespace) -> dict[str, object]:
-    """What a figure depends on besides the code."""
+    """The environment that a measurement depends on."""
     return {
         "machine": processor(),
         "threads": options.threads,
@@ -138,7 +138,7 @@ def where(options: argparse.Namespace) -> dict[str, object]:
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's name, as far as the system tells it."""
+    """The processor's name, if the system provides it."""
     if cpuinfo.exists():
         for line in cpuinfo.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

@@ -2,8 +2,8 @@
 
     python -m benchmarks.memory SPEC [--set k=v ...] [--batch 16] [--sweeps 5 20 80]
 
-Each measurement is a process of its own that makes one step; what it reports is the peak
-resident memory above its peak before the step, in MiB. JSON to stdout.
+Each measurement is a process of its own that makes one step and reports the increase of the peak
+resident memory by the step, in MiB. JSON to stdout.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def estimator(name: str, sweeps: int) -> Estimator:
 
 
 def set_sweeps(network: HybridNetwork, nudged: int) -> None:
-    """Nudged phases of so many sweeps after free ones of five.
+    """Set the number of nudged sweeps, after free phases of five.
 
-    The free phase is the same for all estimators, and its length is not what is measured.
+    The free phase is the same for all estimators, and its length is not measured.
     """
     for block in network.blocks:
         s = block.core.settings
@@ -50,7 +50,7 @@ def set_sweeps(network: HybridNetwork, nudged: int) -> None:
 def peak_of_one_step(
     spec: Path, overrides: dict[str, str], name: str, sweeps: int, size: int
 ) -> float:
-    """MiB of resident memory that a step takes above what stood before it; in this process."""
+    """MiB by which a step raises the resident memory, in this process."""
     ir = compiled(spec, overrides)
     network, batch = build(ir).train(), batch_of(ir, size)
     set_sweeps(network, sweeps)
@@ -60,10 +60,10 @@ def peak_of_one_step(
 
 
 def highest(status: Path = Path("/proc/self/status")) -> float:
-    """MiB of the highest resident memory of this process so far.
+    """MiB of the peak resident memory of this process so far.
 
-    Linux hands the peak that getrusage tells from a process to the programs it starts, so
-    that a child of a large process would seem to need nothing; that of the status is its own.
+    On Linux, a child process inherits the peak that getrusage reports from its parent, so that the
+    child of a large process would seem to need nothing; the value in its status is its own.
     """
     if status.exists():
         for line in status.read_text(encoding="utf-8").splitlines():
@@ -73,7 +73,7 @@ def highest(status: Path = Path("/proc/self/status")) -> float:
 
 
 def peak(spec: Path, sets: Sequence[str], name: str, sweeps: int, size: int) -> float:
-    """The same, in a process of its own: a peak is one of the process's whole life."""
+    """The same in a process of its own, as a peak is never reset."""
     command = [sys.executable, "-m", "benchmarks.memory", str(spec), "--one", name]
     command += ["--sweeps", str(sweeps), "--batch", str(size), "--set", *sets]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

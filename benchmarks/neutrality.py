@@ -1,12 +1,12 @@
-"""What ``solver = auto`` costs beside fixed choices: each spec that relaxes to a tolerance.
+"""Cost of ``solver = auto`` compared with fixed choices, for specs that relax to a tolerance.
 
     python -m benchmarks.neutrality SPEC [SPEC ...] [--steps 30] [--save docs]
 
-Of each SPEC with its initial weights, and after some steps of Adam on random images, seconds of a
-step of EP by each choice over those of plain sweeps, round by round, the choices in turn; and the
-mean sweeps of a sample in all phases. ``over the best`` is auto over the fixed choice with the
-least median. A choice holds for phases that have a tolerance and no noise. ``--set settle=1
-width=8`` is for the specs that have these parameters. JSON goes to stdout.
+For each SPEC with its initial weights, and after some steps of Adam on random images: the seconds
+of an EP step with each choice over those with plain sweeps, round by round, the choices
+alternating; and the mean sweeps of a sample in all phases. ``over the best`` is auto over the fixed
+choice with the smallest median. A choice applies to phases that have a tolerance and no noise.
+``--set settle=1 width=8`` is for the specs that have these parameters. JSON goes to stdout.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ FIXED: dict[str, dict[str, Any]] = {
     "anderson(2)": {"solver": CallIR("anderson", {"memory": 2})},
     "anderson(5)": {"solver": CallIR("anderson", {"memory": 5})},
 }
-"""The choices that auto is compared with, as keys of a phase."""
+"""The fixed choices, as keys of a phase."""
 
 RATE = 2e-3
-"""Of the Adam that makes the second weights of a spec."""
+"""Learning rate of Adam for the second weights of a spec."""
 
 
 def chosen(spec: SpecIR, keys: dict[str, Any]) -> SpecIR:
-    """The spec with these keys in its phases to a tolerance."""
+    """The spec with these keys in its phases that have a tolerance."""
 
     def phase(relax: RelaxIR) -> RelaxIR:
         return replace(relax, **keys) if relax.tolerance > 0 and not relax.noise else relax

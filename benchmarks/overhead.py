@@ -1,13 +1,13 @@
-"""What hardware adds to the time of a training step, each knob alone and all together.
+"""Overhead of hardware in the time of a training step, for each knob and for all together.
 
     python -m benchmarks.overhead SPEC [SPEC ...] [--batch 64] [--repeats 5] [--threads 1]
 
-Every block of the SPEC is put on the same device, and makes all sweeps that the SPEC gives it:
-noise keeps states from coming to rest, so to a tolerance it would be the sweeps that are
-compared. ``--tolerance`` leaves the SPEC's own. Converters have found their ranges, as after the
-first batches of a training. Each repeat times one step of every device and one on ideal hardware,
-in turn and in one process; a ratio is that of the two times of one repeat, and the median over
-repeats is reported, with the extremes. A table goes to stderr, JSON to stdout.
+Every block of the SPEC is put on the same device, and makes all sweeps of its phases: with noise,
+states do not converge, so with a tolerance numbers of sweeps would be compared. ``--tolerance``
+keeps the SPEC's own tolerances. The ranges of converters have been determined, as after the first
+batches of a training. Each repeat times one step of every device and one on ideal hardware, in turn
+and in one process; ratios are within one repeat, and their median over repeats is reported, with
+the extremes. A table goes to stderr, JSON to stdout.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ DEVICES: Mapping[str, dict[str, Value]] = {
     "weights": {"weights": ARRAY},
     "all, and state noise": {**CONVERTED, "noise": NOISE, "weights": ARRAY},
 }
-"""What is on each device, by its name."""
+"""The settings of each device, by its name."""
 
 
 def on(spec: SpecIR, keys: dict[str, Value]) -> SpecIR:
@@ -89,7 +89,7 @@ def at_full_length(spec: SpecIR) -> SpecIR:
 
 
 def calibrated(network: HybridNetwork, batch: Batch) -> HybridNetwork:
-    """The network after a step, with the ranges of its converters found."""
+    """The network after a step that determined the ranges of its converters."""
     step(network, batch)
     for module in network.modules():
         if isinstance(module, Port):

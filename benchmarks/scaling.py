@@ -1,13 +1,12 @@
-"""A step's time over the split specs, batch sizes, depths and sweeps.
+"""Time of a step for the split specs, and as a function of batch size, depth and sweeps.
 
     python -m benchmarks.scaling split|batch|depth|sweeps [--quick] [--save docs]
 
-`split`: the six split specs, all estimators. `batch`: split L6 at 1 to 256 samples, with
-12 + 4 sweeps. `depth`: 2 to 15 layers of one width, in blocks of two and in one block.
-`sweeps`: split L12 with 5 to 200 nudged sweeps, the time and the peak memory of each
-estimator. Contenders take turns, and a ratio is that of the two times of one repeat. `--quick`
-makes the same with networks and series too small to mean anything. JSON goes to stdout; `--save`
-also puts it, with a plot, below FOLDER/figures.
+`split`: the six split specs, all estimators. `batch`: split L6 at 1 to 256 samples, with 12 + 4
+sweeps. `depth`: 2 to 15 layers of one width, in blocks of two and in one block. `sweeps`: split L12
+with 5 to 200 nudged sweeps, time and peak memory of each estimator. Contenders alternate, and
+ratios are within one repeat. `--quick` uses networks and series too small to be meaningful. JSON
+goes to stdout; `--save` also writes it, with a plot, below FOLDER/figures.
 """
 
 from __future__ import annotations
@@ -44,14 +43,14 @@ from ffebm_dsl.running.allocation import keep_freed_memory
 PAPER = Path(__file__).parent.parent / "specs" / "paper"
 SPLIT = ("l6_bs2", "l6_bs3", "l6_bs6", "l12_bs2", "l12_bs3", "l12_bs4")
 NARROW = {"width": "2", "sweeps": "3", "nudged": "2"}
-"""What makes a split spec quick."""
+"""Settings that make a split spec quick."""
 
 Row = dict[str, object]
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much of a series is measured, and how."""
+    """The extent of a series."""
 
     quick: bool
     repeats: int
@@ -97,7 +96,7 @@ def sweeps(effort: Effort) -> Iterator[Row]:
         names = ("ep", "implicit", "unrolled")
         steps = {name: step_with(estimator(name, count), network, batch) for name in names}
         times = in_turn(steps, effort.repeats, effort.clock)
-        # A process starts in seconds; a quick series takes one memory to show that it works.
+        # Processes take seconds to start, so a quick series measures memory only once.
         weighed = () if effort.quick and count > 1 else names[: 1 if effort.quick else None]
         yield {
             "at": count,
@@ -116,12 +115,12 @@ STUDIES: dict[str, Callable[[Effort], Iterator[Row]]] = {
 
 
 def in_twos(layers: int) -> list[int]:
-    """Sizes of blocks of two; the last has three where ``layers`` is odd."""
+    """Sizes of blocks of two layers; the last has three if ``layers`` is odd."""
     return [2] * (layers // 2 - layers % 2) + [3] * (layers % 2)
 
 
 def deep(sizes: list[int], width: int) -> str:
-    """A spec of blocks of so many layers, all of ``width`` channels on 8 x 8 pixels."""
+    """A spec with blocks of these numbers of layers, all of ``width`` channels on 8 x 8 pixels."""
     lines = ["ffe 1.0", "model deep {", "  input x: image(3, 8, 8)", "  target y: label(10)"]
     lines += ["  relax free { sweeps = 20  tolerance = 0 }", "  relax nudged { sweeps = 5 }"]
     lines += ["  gradient ep(beta=0.2)"]

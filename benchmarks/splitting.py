@@ -1,16 +1,15 @@
-"""One network, trained in different ways, side by side: EP and implicit, and three splits.
+"""One network trained in different ways: by EP and implicit differentiation, and in three splits.
 
     python benchmarks/splitting.py --data-dir DATA --out RUNS
 
-Two comparisons, both of the paper's network of six layers, reduced in width:
+Two comparisons, both of the paper's network of six layers with reduced width:
 
 - ``estimators``: three blocks of two layers on CIFAR-10, by EP and by implicit differentiation;
 - ``splits``: one block of six layers, two of three, three of two, on MNIST (padded to 32 x 32,
   in three equal channels), by EP.
 
-Within a comparison everything but what it compares is the same. Each training is a run
-directory below ``--out``: what is finished is not done again, what was interrupted goes on. A
-table goes to stderr, JSON to stdout.
+Within a comparison everything else is the same. Each training is a run directory below ``--out``:
+finished ones are skipped, and interrupted ones continued. A table goes to stderr, JSON to stdout.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ WIDE_MNIST = "mnist32.npz"
 
 @dataclass(frozen=True)
 class Training:
-    """One training: the size of its blocks, and what is its own beside the comparison's settings.
+    """One training: the sizes of its blocks, and its differences from the comparison's settings.
 
-    ``own_data``: the data set is made below ``--out``, not found in ``--data-dir``.
+    ``own_data``: the data set is written below ``--out``, not found in ``--data-dir``.
     """
 
     name: str
@@ -53,7 +52,7 @@ class Training:
 
     @property
     def overrides(self) -> dict[str, str]:
-        """What ``--set`` says of it."""
+        """The values of ``--set``."""
         return {**self.settings, **self.own}
 
 
@@ -76,12 +75,12 @@ ON_CIFAR10 = {
 }
 ON_MNIST = {
     "width": "8",
-    # Through kernels as small as the paper's next to nothing of an image reaches the fifth of
-    # six layers in a row. The product of slope and gain sets how much of it does; a small
-    # slope keeps the layers from saturating meanwhile.
+    # With weights as small as the paper's, hardly any signal reaches the fifth of six layers in
+    # one block. Its size is determined by the product of slope and gain; a small slope prevents
+    # saturation of the layers.
     "slope": "0.25",
     "init": "kaiming_normal(gain=2)",
-    # With half as many sweeps the block of six learns from states far from equilibrium.
+    # With half the sweeps, the block of six layers would learn from states far from equilibrium.
     "sweeps": "24",
     "nudged": "10",
     "data": f'npz("{WIDE_MNIST}", batch=32, mean=[0.1], std=[0.275])',
@@ -99,7 +98,7 @@ COMPARISONS = ("estimators", "splits")
 
 @dataclass(frozen=True)
 class SplitResult:
-    """What a run's record says: test accuracy after each epoch, and the time spent."""
+    """Results from a run's record: test accuracy after each epoch, and the time spent."""
 
     name: str
     comparison: str
@@ -130,7 +129,7 @@ def _options() -> argparse.Namespace:
 
 
 def _train(training: Training, options: argparse.Namespace) -> None:
-    """Start a training, or go on with it; nothing where it is done.
+    """Start or continue a training, unless it is finished.
 
     Raises:
         CalledProcessError: ``ffebm train`` failed, or was interrupted.
@@ -174,7 +173,7 @@ def wide(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def result(training: Training, out: Path) -> SplitResult | None:
-    """What the training has come to; None where it has not begun."""
+    """The result of a training; None before it has started."""
     path = out / training.name / "run.h5"
     if not path.is_file():
         return None
@@ -198,7 +197,7 @@ def _accuracies(record: Record) -> list[float]:
 
 
 def table(results: Sequence[SplitResult]) -> str:
-    """A line for each training, and for each finished comparison how far apart it ends."""
+    """One row per training, and for each finished comparison the final difference."""
     lines = [f"{'training':<22}{'steps':>7}{'seconds':>9}  test accuracy by epoch"]
     for r in results:
         accuracies = " ".join(f"{value:.2%}" for value in r.top1)

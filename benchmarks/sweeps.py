@@ -1,21 +1,21 @@
-"""How many sweeps a trained network needs, by how it is relaxed, and what its gradients are worth.
+"""Sweeps that a trained network needs, by the way of relaxation, and the error of its gradients.
 
     python -m benchmarks.sweeps RUN [--data-dir DIR] [--samples 16] [--threads 1] [--save docs]
 
-RUN is a run directory, whose first test samples are taken. Of each way to relax it is told:
+RUN is a run directory, whose first test samples are used. Reported for each way of relaxation:
 
-- free phases to one tolerance: mean sweeps per sample and block, the most that a sample took,
-  and the error of the EP gradient that follows;
-- free phases to the loosest tolerance, by bisection, at which that error is small (``RIGHT``): what
-  gradients of one accuracy cost;
-- nudged phases of a fixed length, from free states that are exact but for rounding: the fewest
-  sweeps, by bisection, at which the error is small; of ``auto``, to the loosest tolerance;
-- the seconds that the process computes for a step of these phases.
+- free phases to one tolerance: mean sweeps per sample and block, the maximum over samples, and the
+  error of the resulting EP gradient;
+- free phases to the loosest tolerance, by bisection, for which that error is small (``RIGHT``), so
+  that costs are compared at equal accuracy of gradients;
+- nudged phases of a fixed length, from free states that are exact except for rounding: the fewest
+  sweeps, by bisection, for which the error is small; for ``auto``, the loosest tolerance;
+- the CPU seconds of a step with these phases.
 
-An error is the largest relative one over the parameters, against free and nudged phases of plain
-sweeps to 1e-10 in float64 whose max poolings choose as the way's own plain sweeps do. Where the
-routing stays live there is no such thing as the exact gradient: another path leads to another
-equilibrium. JSON goes to stdout. ``--quick`` takes two ways and four samples.
+An error is the largest relative one over the parameters, compared with free and nudged phases of
+plain sweeps to 1e-10 in float64 whose max poolings choose as the way's own plain sweeps do. With
+live routing there is no unique exact gradient: another path leads to another equilibrium. JSON goes
+to stdout. ``--quick`` uses two ways and four samples.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ EXACT = 1e-10
 """Tolerance of exact phases, in float64."""
 
 REPEATS = 5
-"""Steps that are timed, after one that is not."""
+"""Number of timed steps, after an untimed one."""
 
 RIGHT = 1e-3
-"""An error of the gradient that is small."""
+"""The largest error of a gradient that counts as small."""
 
 TOLERANCES = tuple(10.0 ** (-k / 8) for k in range(48, 15, -1))
-"""Of free phases, from the tightest to the loosest that is tried."""
+"""Tolerances of free phases, from the tightest to the loosest."""
 
 CLOSE = tuple(10.0 ** (-k / 8) for k in range(53, 15, -1))
-"""Tolerances of nudged phases, from the tightest to the loosest that is tried."""
+"""Tolerances of nudged phases, from the tightest to the loosest."""
 
 LENGTHS = tuple(range(128, 0, -1))
-"""Of nudged phases, from the longest to the shortest that is tried."""
+"""Lengths of nudged phases, from the longest to the shortest."""
 
 Gradients = list[Tensor]
 
@@ -81,14 +81,14 @@ WAYS = (
 
 
 class Judge:
-    """What ways to relax are measured with: a network, a batch, and its exact gradients."""
+    """A network, a batch, and its exact gradients, for measuring ways of relaxation."""
 
     def __init__(self, network: HybridNetwork, inputs: Inputs, y: Tensor) -> None:
         self._network, self._inputs, self._y = network, inputs, y
         self._exact: dict[Way, Gradients] = {}
 
     def row(self, way: Way, tolerance: float) -> dict[str, object]:
-        """All that is told of a way."""
+        """All results for a way."""
         error, free = self.measured(StepSetting(way, tolerance))
         found = self._cheapest([StepSetting(way, t) for t in TOLERANCES])
         if way.auto:
@@ -117,7 +117,7 @@ class Judge:
         return {"tolerance": tolerance, "sweeps": sweeps, "error": error}
 
     def _seconds(self, free: StepSetting | None, nudged: StepSetting | None) -> float | None:
-        """Those of a step with the free phases of one and the nudged phases of the other."""
+        """Seconds of a step with the free phases of one setting and the nudged of the other."""
         if free is None or nudged is None:
             return None
         replace(nudged, free=free.free, tolerance=free.tolerance).apply(self._network)
@@ -129,7 +129,7 @@ class Judge:
         return median(taken[1:])
 
     def measured(self, setting: StepSetting) -> tuple[float, list[PhaseReport]]:
-        """The error of a step's gradients, and how its free phases went."""
+        """The error of a step's gradients, and the reports of its free phases."""
         exact = self._exactly(setting.free.plainly())
         setting.apply(self._network)
         gradients = _gradients(self._network, self._inputs, self._y)
@@ -137,10 +137,10 @@ class Judge:
         return difference(gradients, exact), free
 
     def _cheapest(self, settings: Sequence[StepSetting]) -> StepSetting | None:
-        """The last of ``settings`` whose error is small; None where the first one's is not."""
+        """The last of ``settings`` whose error is small; None if that of the first is not."""
         right, wrong = -1, len(settings)
         while wrong - right > 1:
-            # The first look is at the first: where that is wrong there is nothing to find.
+            # Try the first setting first: if its error is large, there is nothing to find.
             middle = 0 if right < 0 else (right + wrong) // 2
             if self.measured(settings[middle])[0] <= RIGHT:
                 right = middle
@@ -151,7 +151,7 @@ class Judge:
         return settings[right]
 
     def _exactly(self, plain: Way) -> Gradients:
-        """The gradients of the equilibria to which plain sweeps lead, by the same routing."""
+        """The gradients at the equilibria of plain sweeps, with the same routing."""
         if plain not in self._exact:
             StepSetting(plain, FINE).apply(self._network)
             with torch.no_grad(), _keeping_states(self._network):

@@ -1,4 +1,4 @@
-"""Ways to relax that the benchmarks of sweeps compare, and the networks that they are tried on."""
+"""Ways of relaxation that the benchmarks of sweeps compare, and their networks."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from ffebm_dsl.running.training.job import assemble, settle
 from ffebm_dsl.running.training.restoring import restore_network
 
 MOST = 500
-"""Sweeps at most in a phase to a tolerance."""
+"""Maximum number of sweeps of a phase to a tolerance."""
 
 FINE = 2e-7
-"""Tolerance of a phase that is not judged, in float32."""
+"""Tolerance of the phases that are not compared, in float32."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """How phases are relaxed: ``after`` as ``routing_after``, ``memory`` of Anderson; 0: none.
+    """A way of relaxation: ``after`` is ``routing_after``, ``memory`` that of Anderson; 0: none.
 
-    ``auto``: by ``solver = auto``, which needs a tolerance and finds the rest by itself.
+    ``auto``: ``solver = auto``, which needs a tolerance and chooses the rest.
     """
 
     after: int = -1
@@ -57,13 +57,13 @@ class Way:
         return ", ".join(part for part, here in parts.items() if here) or "plain"
 
     def plainly(self) -> Way:
-        """Plain sweeps of the same routing."""
+        """Plain sweeps with the same routing."""
         return Way(self.after)
 
     def of(
         self, core: EnergyBlock, phase: PhaseSettings, tolerance: float, sweeps: int = MOST
     ) -> PhaseSettings:
-        """``phase`` of a block, relaxed this way."""
+        """``phase`` of a block with this way of relaxation."""
         assert isinstance(core.energy, HopfieldEnergy)
         edges = [(c.source, c.target) for c in core.energy.couplings]
         own = self.omega > 1 or self.damping > 0
@@ -80,7 +80,7 @@ class Way:
 
 @dataclass(frozen=True)
 class StepSetting:
-    """How a step relaxes: free phases to ``tolerance``, nudged of ``length`` or to ``close``."""
+    """Relaxations of a step: free phases to ``tolerance``, nudged of ``length`` or to ``close``."""
 
     free: Way
     tolerance: float
@@ -89,7 +89,7 @@ class StepSetting:
     close: float = FINE
 
     def apply(self, network: HybridNetwork) -> None:
-        """Let the blocks of ``network`` relax so."""
+        """Set the relaxations of the blocks of ``network``."""
         nudged = replace(self.nudged, feedforward=False)
         fixed = (0.0, self.length) if self.length else (self.close, MOST)
         for core in cores(network):
@@ -101,7 +101,7 @@ class StepSetting:
 
 
 def cores(network: HybridNetwork) -> Iterator[EnergyBlock]:
-    """The energy blocks themselves."""
+    """The energy blocks."""
     return (block.core for block in network.blocks)
 
 
