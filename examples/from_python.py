@@ -1,4 +1,4 @@
-"""A spec from Python: load it, train it with an ordinary loop, look at its relaxations.
+"""Use a spec from Python: load it, train it with an ordinary loop, inspect its relaxations.
 
 python examples/from_python.py
 """
@@ -16,7 +16,7 @@ SPEC = Path(__file__).parent.parent / "specs" / "small" / "digits.ffe"
 
 
 def main(epochs: int = 5) -> float:
-    """Train on the digits of scikit-learn; the test accuracy."""
+    """Train on the digits of scikit-learn; return the test accuracy."""
     digits = load_digits()
     images = torch.tensor(digits.images, dtype=torch.float32).unsqueeze(1) / 16 - 0.3
     labels = torch.tensor(digits.target)

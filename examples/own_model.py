@@ -1,4 +1,4 @@
-"""An energy block inside a model of one's own: any module before it, any module behind.
+"""An energy block inside a model of one's own, between arbitrary modules.
 
     python examples/own_model.py
 
@@ -26,9 +26,9 @@ from ffebm_dsl import (
 
 
 def energy_block(inputs: int, outputs: int) -> EnergyBlock:
-    """Two coupled layers; the first is driven, the second handed on.
+    """Two coupled layers; the first is driven, the second is the output.
 
-    It relaxes and learns as a block of a text does that says nothing of it.
+    It relaxes and learns like a block of a spec without any settings.
     """
     energy = HopfieldEnergy(
         layers=[Layer("s1", (inputs,), HardSigmoid()), Layer("s2", (outputs,), HardSigmoid())],
@@ -49,7 +49,7 @@ def quicker(block: EnergyBlock) -> EnergyBlock:
 
 
 def main(steps: int = 200) -> float:
-    """Fit two noisy rings; the training accuracy."""
+    """Fit two noisy rings; return the training accuracy."""
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     angle = 6.2832 * torch.rand(512, generator=generator)

@@ -31,7 +31,7 @@ def with_xarray(path: Path) -> None:
 
 
 def with_ffebm(path: Path) -> None:
-    """The whole file is checked against the schema first."""
+    """The whole file is validated against the schema first."""
     record = read(path)
     provenance = record["provenance"]
     print(f"model {record.attributes['title']}, seed {provenance['seed']}")

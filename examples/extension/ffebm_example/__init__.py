@@ -1,1 +1,1 @@
-"""Constructs for ffebm that an installed package brings."""
+"""Constructs for ffebm in an installed package."""

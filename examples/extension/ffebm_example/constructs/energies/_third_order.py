@@ -1,4 +1,4 @@
-"""The energy of ``third_order``: phi, of which ffebm takes every derivative."""
+"""The energy of ``third_order``: phi, of which ffebm takes all derivatives."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Phase
 class FourPoint(ContrastiveEstimator):
     """EP with nudges of +-beta and +-3 beta, beta > 0; its bias is of order beta^4.
 
-    Equally spaced, where the stencil of ``ep(stencil=4)`` has a gap of two at 0.
+    The nudges are equally spaced, unlike those of ``ep(stencil=4)``, which have a gap of two at 0.
     """
 
     beta: float = 0.2

@@ -50,7 +50,7 @@ def _module(op: OpIR) -> nn.Module:
 
         def __init__(self) -> None:
             super().__init__()
-            # A spec's initialiser draws it anew.
+            # Drawn again by the spec's initialiser.
             shape = linear.weight_shapes()["weight"]
             self.weight = nn.Parameter(torch.randn(shape) / op.in_shape[0] ** 0.5)
 

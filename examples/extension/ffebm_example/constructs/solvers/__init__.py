@@ -1,1 +1,1 @@
-"""What accelerates the sweeps of a relaxation."""
+"""Solvers, which accelerate the sweeps of a relaxation."""

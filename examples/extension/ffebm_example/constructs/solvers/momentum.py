@@ -1,10 +1,9 @@
-"""``solver = momentum``: each sweep starts beyond where the last one ended.
+"""``solver = momentum``: each sweep starts from an extrapolation of the previous ones.
 
-With ``g_k`` the state that sweep k gave, the next one starts at ``g_k + m (g_k - g_{k-1})``. A
-state is at rest under it exactly where it is at rest under plain sweeps, since what a
-relaxation measures and returns is the sweep's own. A sample's ``m`` is halved where a sweep
-changes no less than the one before, or goes back where that one came from. So what momentum
-does not suit, such as a map that swings, is left to plain sweeps.
+If sweep k gave the state ``g_k``, the next one starts at ``g_k + m (g_k - g_{k-1})``. The fixed
+points are those of plain sweeps, since a relaxation measures and returns the sweep's own result. A
+sample's ``m`` is halved if a sweep changes no less than the one before, or reverses it. Samples
+that momentum does not suit, such as those that oscillate, thus end with plain sweeps.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ class Momentum(Solver):
     """Momentum on another solver's sweeps.
 
     Attributes:
-        weight: the part of the last way that a sweep starts further on, 0 to 1.
-        layers: the layers whose old state a sweep reads.
-        inner: what makes the sweeps.
+        weight: the factor m of the extrapolation, 0 to 1.
+        layers: the layers whose old state a sweep depends on.
+        inner: the solver that makes the sweeps.
     """
 
     weight: float
@@ -48,7 +47,7 @@ class Momentum(Solver):
     def step(
         self, carry: _Ends, dynamics: Dynamics, states: list[Tensor], sweep: Sweep
     ) -> Tensor | None:
-        # Before the map has settled, a start elsewhere would lead to other choices of poolings.
+        # Before the routing is frozen, extrapolation would lead to other choices of poolings.
         ends = [states[i] for i in self.layers] if sweep.settled else []
         for i, last, end in zip(self.layers, carry.last, ends, strict=False):
             further = end + per_sample(carry.weights, end) * (end - last)
@@ -72,7 +71,7 @@ class Momentum(Solver):
 
 @dataclass
 class _Ends:
-    """What is remembered of the last sweep: momentum and squared change, (B,); end and step."""
+    """State of the last sweep: momentum and squared change, (B,); end and step."""
 
     inner: Any
     weights: Tensor
