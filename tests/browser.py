@@ -1,4 +1,4 @@
-"""A headless browser for tests, spoken to in Chrome's DevTools protocol over two pipes."""
+"""A headless browser for tests, controlled by Chrome's DevTools protocol over two pipes."""
 
 from __future__ import annotations
 

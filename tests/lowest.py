@@ -1,6 +1,6 @@
-"""Print the lowest versions of the dependencies that pyproject.toml declares, as constraints.
+"""Print the lowest versions of the dependencies in pyproject.toml, as constraints.
 
-What the extras bring, such as the tools of the tests, is left to pip.
+Dependencies of the extras, such as the tools of the tests, are left to pip.
 """
 
 from __future__ import annotations

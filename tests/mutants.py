@@ -1,6 +1,6 @@
-"""Real specs with faults put into them: what the tests of error recovery measure on.
+"""Real specs with planted faults, for measuring error recovery.
 
-Everything is drawn from a seed, so that a figure can be measured again.
+Everything is drawn from a seed, so that measurements are reproducible.
 """
 
 from __future__ import annotations

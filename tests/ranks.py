@@ -1,4 +1,4 @@
-"""Several processes started as a launcher such as torchrun starts them."""
+"""Several processes started in the way of a launcher such as torchrun."""
 
 from __future__ import annotations
 

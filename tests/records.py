@@ -1,4 +1,4 @@
-"""Records without a run: of one that trained, of an analysis, and with all there can be."""
+"""Records without a run: of a training, of an analysis, and with all optional parts."""
 
 from __future__ import annotations
 

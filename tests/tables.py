@@ -1,4 +1,4 @@
-"""The tables of constructs, as they were before."""
+"""Restoration of the tables of constructs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The house rules: who imports whom, sizes, what must not appear. Read off the syntax trees.
+"""The rules of the house, checked on syntax trees: imports, sizes, forbidden names.
 
-Each rule is a function from source text to violations, and is itself tried on a source
-that breaks it.
+Each rule is a function from source text to violations, and is itself tested on a source that
+breaks it.
 """
 
 from __future__ import annotations

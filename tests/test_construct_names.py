@@ -1,8 +1,8 @@
-"""No product file but a construct's own asks for its name.
+"""No product file except a construct's own refers to its name.
 
-Whatever the compiler, the tools and the training must know of a construct they ask the construct.
-A comparison, a ``match``, a key of a dict or a subscript with a construct's name would be a fact
-kept elsewhere, which the next construct would have to be added to.
+Facts about a construct are attributes of the construct. A comparison, a ``match``, a key of a dict
+or a subscript with a construct's name would be a fact elsewhere, to be extended for every new
+construct.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The names that ``import ffebm_dsl`` promises, and ``load``."""
+"""The public names of ``import ffebm_dsl``, and ``load``."""
 
 from __future__ import annotations
 

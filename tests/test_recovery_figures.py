@@ -1,7 +1,7 @@
-"""How many faults of a spec are found in one run, and how many reports are of none.
+"""Recall of error recovery in one run, and the rate of spurious reports.
 
-Measured on the project's own specs with one token spoiled at a time or three, all drawn from
-a seed; ``docs/errors.md`` states what this prints (``pytest -s``).
+Measured on the project's own specs with one or three random tokens damaged, drawn from a seed;
+``docs/errors.md`` states the printed figures (``pytest -s``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Slips of people in real specs: exit code 2, and the first diagnostic where the slip is.
+"""Typical mistakes in real specs: exit code 2, and the first diagnostic at the mistake.
 
-Half of the mutants were looked at while the compiler's messages were made; the other half,
-drawn from another seed and none of them in the first, only here.
+Half of the mutants were used in the development of the compiler's messages; the other half, drawn
+from another seed and disjoint from the first, only here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The benchmark of durability runs, and what it says adds up."""
+"""The benchmark of durability runs, and its numbers are consistent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the time of an epoch goes, on a training that takes a moment."""
+"""The parts of an epoch's time, on a short training."""
 
 from __future__ import annotations
 

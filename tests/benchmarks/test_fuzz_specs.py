@@ -1,4 +1,4 @@
-"""The fuzzer of the front end, briefly; and that it would see a bug."""
+"""A short run of the fuzzer of the front end, which detects planted bugs."""
 
 from __future__ import annotations
 

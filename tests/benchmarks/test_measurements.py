@@ -1,4 +1,4 @@
-"""What the benchmark of memory measures, on a network small enough for a test."""
+"""The benchmark of memory, on a small network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps and their ratios, on a network small enough for a test."""
+"""Steps and their ratios, on a small network."""
 
 from __future__ import annotations
 

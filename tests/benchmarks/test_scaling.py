@@ -1,4 +1,4 @@
-"""The series of docs/performance.md, each with networks small enough for a test."""
+"""The series of docs/performance.md, with small networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The splitting benchmark: its settings are valid, and its table tells runs that agree."""
+"""The splitting benchmark: valid settings, and a table that reports agreement of runs."""
 
 from __future__ import annotations
 

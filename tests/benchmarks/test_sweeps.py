@@ -1,4 +1,4 @@
-"""Ways to relax, judged on a network small enough for a test."""
+"""Ways of relaxation, on a small network."""
 
 from __future__ import annotations
 

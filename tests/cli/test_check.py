@@ -1,4 +1,4 @@
-"""``ffebm check``: its verdicts, its JSON, and how it ends."""
+"""``ffebm check``: verdicts, JSON, exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colours: on a terminal, unless the environment says otherwise, and nowhere else."""
+"""Colours on terminals only, unless the environment says otherwise."""
 
 from __future__ import annotations
 

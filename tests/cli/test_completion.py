@@ -1,4 +1,4 @@
-"""Completion in the shell, over the protocol that its scripts speak, and in bash itself."""
+"""Completion in the shell, by the protocol of its scripts, and in bash itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ffebm data``, and how ``ffebm train`` refuses damaged files, set by set and form by form."""
+"""``ffebm data``, and refusal of damaged files by ``ffebm train``, for every set and format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands say of a network on two devices."""
+"""Output of commands for a network on two devices."""
 
 from __future__ import annotations
 

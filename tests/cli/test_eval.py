@@ -1,4 +1,4 @@
-"""``ffebm eval``: the figures of a run, and refusals."""
+"""``ffebm eval``: results of a run, and refusals."""
 
 from __future__ import annotations
 

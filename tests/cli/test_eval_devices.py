@@ -1,4 +1,4 @@
-"""``ffebm eval`` on other hardware than the run was trained on."""
+"""``ffebm eval`` on hardware other than that of training."""
 
 from __future__ import annotations
 

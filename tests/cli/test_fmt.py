@@ -1,4 +1,4 @@
-"""``ffebm fmt``: in place, to be checked, as a difference, as a filter."""
+"""``ffebm fmt``: in place, as a check, as a diff, as a filter."""
 
 from __future__ import annotations
 

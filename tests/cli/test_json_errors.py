@@ -1,4 +1,4 @@
-"""With --json a command that fails prints one JSON object too, and ends as without."""
+"""With --json, a failing command prints one JSON object too, with the same exit code."""
 
 from __future__ import annotations
 

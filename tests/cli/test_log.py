@@ -1,4 +1,4 @@
-"""``ffebm train --log``: what other programs are told, and what they lack."""
+"""``ffebm train --log``: contents of the logs, and missing packages."""
 
 from __future__ import annotations
 

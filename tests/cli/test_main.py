@@ -1,4 +1,4 @@
-"""How the command ends: exit codes and messages for every way out."""
+"""Exit codes and messages for all outcomes of a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A place that may not be written to is wrong input, a full disk is not: in every command."""
+"""In every command, a path that is not writable is wrong input, and a full disk is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command lines given to several processes: what each command makes of it, and who says so."""
+"""Commands in several processes: results, refusals, and which process writes messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ffebm report``: where the page goes, what it refuses, and how a browser takes it."""
+"""``ffebm report``: the place of the page, refusals, and the page in a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ffebm sweep --search``: what Optuna draws is trained as a sweep, resumed, shared, judged."""
+"""``ffebm sweep --search``: points drawn by Optuna are trained, resumed, shared and judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ffebm show``, and the counts behind it."""
+"""``ffebm show``, and the counts that it prints."""
 
 from __future__ import annotations
 

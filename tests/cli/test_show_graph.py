@@ -1,4 +1,4 @@
-"""``ffebm show --graph``: the file it writes, and how it ends."""
+"""``ffebm show --graph``: the file that it writes, and exit codes."""
 
 from __future__ import annotations
 

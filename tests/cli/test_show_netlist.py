@@ -1,4 +1,4 @@
-"""Netlists: what ngspice makes of them, and what they cannot be made of."""
+"""Netlists: results of ngspice, and refusals."""
 
 from __future__ import annotations
 

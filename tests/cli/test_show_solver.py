@@ -1,4 +1,4 @@
-"""``ffebm show`` says by what sweeps a phase is relaxed, and so it is."""
+"""``ffebm show`` names the solver that relaxes a phase."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ffebm train``: what it prints, what it leaves, and how it refuses."""
+"""``ffebm train``: output, files, refusals."""
 
 from __future__ import annotations
 

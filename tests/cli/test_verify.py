@@ -1,4 +1,4 @@
-"""``ffebm verify``: a reference is written, found, reproduced, and what differs is named."""
+"""``ffebm verify``: references are written, found and reproduced; differences are named."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What the pages show of the command line is what it does.
+"""The command lines of the pages do what the pages show.
 
-Every ``console`` block is run, ``$`` by ``$``, in the order of its page and in one folder, which
-holds the files that the page's blocks with a title are; what is printed must be what the page
-shows. ``...`` is for any text. Behind ``<!-- numbers vary -->`` a number is for any number.
-Every other command line must be one that ``ffebm`` takes.
+Every ``console`` block is run, ``$`` by ``$``, in the order of its page and in one folder with the
+files of the page's titled blocks; the output must be that of the page. ``...`` matches any text.
+After ``<!-- numbers vary -->`` a number matches any number. Every other command line must be
+accepted by ``ffebm``.
 """
 
 from __future__ import annotations

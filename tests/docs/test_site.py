@@ -1,4 +1,4 @@
-"""The documentation site: all pages in it, built without a warning, read without a network."""
+"""The documentation site: all pages, built without a warning, readable without a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A package may bring a construct of every kind, and a run uses them as it uses ffebm's own."""
+"""A package may provide constructs of every kind, used by runs like ffebm's own."""
 
 from __future__ import annotations
 

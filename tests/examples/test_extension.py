@@ -1,4 +1,4 @@
-"""``examples/extension`` as its user has it: installed by pip, checked, trained, broken.
+"""``examples/extension`` from a user's view: installed by pip, checked, trained, broken.
 
 Every command runs in a process of its own, on an installation in a temporary folder.
 """

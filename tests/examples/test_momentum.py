@@ -1,4 +1,4 @@
-"""The extension's solver: fewer sweeps to the same fixed point, and never away from it."""
+"""The solver of the extension: fewer sweeps to the same fixed point."""
 
 from __future__ import annotations
 

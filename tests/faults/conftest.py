@@ -1,4 +1,4 @@
-"""One worker for all tests here: what it imports takes longer than what it does."""
+"""One worker for all tests here: importing takes longer than the tests themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that were cut, flipped, overwritten or mixed up, and how reading each one ends."""
+"""Files that are truncated, flipped, overwritten or mixed up, and the results of reading them."""
 
 from __future__ import annotations
 

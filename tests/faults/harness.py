@@ -1,4 +1,4 @@
-"""Runs of ``ffebm train`` that are killed or refused at chosen system calls, and what is left."""
+"""Runs of ``ffebm train`` that are killed or refused at chosen system calls, and their remains."""
 
 from __future__ import annotations
 

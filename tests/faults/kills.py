@@ -1,4 +1,4 @@
-"""Kills at random instants, again and again, until the run is done all the same."""
+"""Repeated kills at random times, until the run is finished nevertheless."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker can be made to do otherwise: write so that data are lost, or see time jump."""
+"""Patches of a worker: writing that loses data, and jumps of the clock."""
 
 from __future__ import annotations
 

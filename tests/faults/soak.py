@@ -1,6 +1,6 @@
 """``make soak``: every crash point, hundreds of kills, a thousand damaged files.
 
-Prints what was done and found, and writes it as JSON too. Exit code 1 if there was a fault.
+Prints the results, and writes them as JSON too. Exit code 1 if there was a fault.
 """
 
 from __future__ import annotations

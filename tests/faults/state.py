@@ -1,4 +1,4 @@
-"""What a run directory holds: is every file in it good, and what would the run go on from?"""
+"""The contents of a run directory: whether every file is good, and where the run would resume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run is killed, and its disk full, at chosen system calls; `make soak` takes them all."""
+"""Kills and full disks at chosen system calls of a run; `make soak` tries all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random kills, damaged files, signals, two trainers and a leaping clock: a few of each."""
+"""Random kills, damaged files, signals, two trainers and a jumping clock: a few of each."""
 
 from __future__ import annotations
 

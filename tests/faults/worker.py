@@ -1,9 +1,9 @@
-"""Processes to be killed, forked from one that has torch in memory already.
+"""Processes to be killed, forked from one that has imported torch.
 
-``python -m tests.faults.worker FOLDER [MODULE ...]`` reads requests, one JSON object a line,
-and answers each with the process it forked and then with how that process ended. A forked
-process runs the ``ffebm`` command as the user would; starting Python and torch anew for
-every kill would take seconds, and a kill is wanted at every system call.
+``python -m tests.faults.worker FOLDER [MODULE ...]`` reads requests, one JSON object per line, and
+answers each with the process that it forked and then with the result of that process. A forked
+process runs the ``ffebm`` command like a user; starting Python and torch for every kill would take
+seconds, and there is a kill at every system call.
 """
 
 from __future__ import annotations

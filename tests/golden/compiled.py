@@ -1,4 +1,4 @@
-"""The specs of these folders and what the compiler says of them, each compiled once."""
+"""The specs of these folders and their compilation, each compiled once."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""What ``ffebm diff`` says of the paper's splits and of the authors' files as published.
+"""``ffebm diff`` of the paper's splits, and of the authors' files as published.
 
-``NAME.txt`` in ``diff/`` is what it prints, and one ``NAME.json`` shows the form of its JSON;
-``--update-golden`` writes them.
-The ``*_published.ffe`` there are transcriptions of the authors' configurations, their slips
-included.
+``NAME.txt`` in ``diff/`` is its output, and one ``NAME.json`` an example of its JSON;
+``--update-golden`` writes them. ``*_published.ffe`` are transcriptions of the authors'
+configurations, including their mistakes.
 """
 
 from __future__ import annotations

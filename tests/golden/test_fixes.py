@@ -1,4 +1,4 @@
-"""Every fix that a golden spec's diagnostics carry is made, and mends what it is said to mend."""
+"""Every fix of a golden spec's diagnostics is applied, and removes its diagnostic."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The canonical layout: of what a user may write, and of every spec that is checked in.
+"""The canonical layout of texts by users, and of every spec in the repository.
 
-In ``format``, ``NAME.in.ffe`` is what a user wrote, and ``NAME.ffe`` what ``ffebm fmt`` makes of
-it; ``pytest --update-golden`` writes the second anew. (Texts in ``migrate`` keep the layout that
-their writers gave them, which is what is tested there.)
+In ``format``, ``NAME.in.ffe`` is a text by a user, and ``NAME.ffe`` the output of ``ffebm fmt``;
+``pytest --update-golden`` writes the latter. (Texts in ``migrate`` keep their original layout,
+which is tested there.)
 """
 
 from __future__ import annotations

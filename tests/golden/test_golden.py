@@ -1,6 +1,6 @@
-"""Specs and what the compiler makes of them: the IR of good ones, the diagnostics of bad ones.
+"""Golden specs: the IR of good ones, the diagnostics of bad ones.
 
-``NAME.expected`` stands beside ``NAME.ffe``; ``pytest --update-golden`` writes it anew. Lines
+``NAME.expected`` is beside ``NAME.ffe``; ``pytest --update-golden`` writes it. Lines
 ``#! set key=value`` of a spec are overrides.
 """
 

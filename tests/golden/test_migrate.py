@@ -1,8 +1,7 @@
-"""What every migration must do, one folder of pairs per migration.
+"""Properties of every migration, with one folder of pairs per migration.
 
-In ``migrate/VERSION``, ``NAME.in.ffe`` is a text of the version before and ``NAME.ffe`` what the
-migrations make of it; ``pytest --update-golden`` writes the second anew. A migration without
-pairs fails here.
+In ``migrate/VERSION``, ``NAME.in.ffe`` is a text of the previous version and ``NAME.ffe`` its
+migration; ``pytest --update-golden`` writes the latter. A migration without pairs fails here.
 """
 
 from __future__ import annotations

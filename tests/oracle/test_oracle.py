@@ -1,8 +1,8 @@
 """Reference results of arXiv 2409.03306, reproduced from `.ffe` texts.
 
-Each `.h5` file was written by the paper's reference implementation in float64: weights,
-inputs, the states of every phase, and the gradients of equilibrium propagation. Its
-implicit baseline is biased and is not compared with.
+Each `.h5` file was written by the paper's reference implementation in float64: weights, inputs, the
+states of every phase, and the gradients of equilibrium propagation. Its implicit baseline is biased
+and is not used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The specs beyond the paper: each is on docs/physics.md, is checked, and learns the digits."""
+"""The specs beyond the paper are on docs/physics.md, pass their checks, and learn the digits."""
 
 from __future__ import annotations
 

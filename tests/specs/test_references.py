@@ -1,4 +1,4 @@
-"""Every bundled spec has a reference, and trains as it says."""
+"""Every bundled spec has a reference, which its training reproduces."""
 
 from __future__ import annotations
 

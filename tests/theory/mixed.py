@@ -1,7 +1,7 @@
 """Random specs that mix all constructs: energies, feedback, terms, estimators, losses.
 
-A text may state what cannot be, such as complex phases of a kinked activation; it is then
-refused. What is not refused must be right.
+A text may be invalid, such as with complex phases of an activation with kinks; it is then refused.
+Everything else must be right.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A training step on a GPU: the same numbers as on the CPU, and no tensor left behind there.
+"""A training step on a GPU: the same numbers as on the CPU, and all tensors on the GPU.
 
-Where there is no GPU, the step runs on tensors that only pretend to be on one (PyTorch's
-fake tensors): no number is computed, but every operation of forward pass, nudged phases,
-backward pass and optimiser is dispatched, and one that mixes devices is refused.
+Without a GPU, the step runs on PyTorch's fake tensors: no number is computed, but every operation
+of forward pass, nudged phases, backward pass and optimiser is dispatched, and one that mixes
+devices is refused.
 """
 
 from __future__ import annotations

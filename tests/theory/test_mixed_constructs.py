@@ -1,7 +1,7 @@
 """Random networks that mix all constructs are refused, or their gradients are right.
 
-What a spec learns by is compared, at convergence in float64, with implicit differentiation and with
-finite differences of the loss; every gradient that training would take is formed as well.
+The spec's gradient is compared, at convergence in float64, with implicit differentiation and with
+finite differences of the loss; every gradient of training is computed as well.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Faults planted in the physics, one at a time: `ffebm check` sees each of them.
+"""Faults planted in the physics, one at a time, are found by `ffebm check`.
 
 Every spec passes its check, and does not with the fault. Finite differences of the loss are the
-reference that knows none of the code at fault, so that it is they, or the unrolled sweeps, which
-must disagree.
+reference without any of the faulty code, so that they, or the unrolled sweeps, must disagree.
 """
 
 from __future__ import annotations

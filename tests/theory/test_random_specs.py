@@ -1,9 +1,9 @@
 """Random small networks of every construct: all routes to the gradient agree.
 
-Each example is a `.ffe` text, compiled like any other. The chain has two blocks, so a
-cotangent crosses a digital map; blocks have two to four layers in a random coupling
-graph (chains, skips, cycles, laterals, parallel couplings), several drives, named outputs,
-and one of the energy block's loss modes.
+Each example is a `.ffe` text, compiled like any other. The chain has two blocks, so that a
+cotangent passes through a digital map; blocks have two to four layers in a random coupling graph
+(chains, skips, cycles, laterals, parallel couplings), several drives, named outputs, and one of the
+energy block's loss modes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A spec in any form, at any kind of path: the same in Python and in every command."""
+"""A spec in any format and at any kind of path is the same in Python and in every command."""
 
 from __future__ import annotations
 

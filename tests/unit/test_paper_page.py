@@ -1,4 +1,4 @@
-"""Every command that docs/paper.md shows is of a spec that is there, with settings it takes."""
+"""Every command of docs/paper.md names an existing spec and valid settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README's spec compiles, and its snippet is real."""
+"""The README's spec compiles, and its output is real."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Reference results of scaled and asymmetric couplings, reproduced from `.ffe` texts.
 
-They were computed without ffebm, by two ways each: sweeps and Newton's method, contrasts by hand
+They were computed without ffebm, each in two ways: sweeps and Newton's method, contrasts by hand
 and by autograd, gradients by an adjoint solve and by finite differences of every entry. A stored
-estimate is that at its beta, bias included.
+estimate is for its beta, including the bias.
 """
 
 from __future__ import annotations

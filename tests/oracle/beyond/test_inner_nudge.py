@@ -1,4 +1,4 @@
-"""A loss at an inner layer: a reference computed twice by other means, from an `.ffe` text."""
+"""A loss at an inner layer: a reference computed in two independent ways, from an `.ffe` text."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """EP with nudges on a complex circle and on a real stencil, from the `.ffe` text.
 
-The reference states were found by Newton's method and the estimates by the Taylor series in
-beta; no code of this project had a part in them.
+The reference states were computed by Newton's method and the estimates by the Taylor series in
+beta, without code of this project.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Circuits of resistors and diodes whose solutions are known, reproduced from `.ffe` texts.
+"""Circuits of resistors and diodes with known solutions, reproduced from `.ffe` texts.
 
-Each `.h5` file holds one circuit in float64, solved twice by different means: by coordinate
-steps and by a quadratic programme; its exact gradient by an adjoint solve and by finite
-differences of every entry.
+Each `.h5` file contains one circuit in float64, solved by coordinate steps and by a quadratic
+programme; its exact gradient by an adjoint solve and by finite differences of every entry.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Memory and attention of one layer of tokens: a reference computed twice by other means."""
+"""Memory and attention of one layer of tokens: a reference computed in two independent ways."""
 
 from __future__ import annotations
 

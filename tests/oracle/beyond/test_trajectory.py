@@ -1,7 +1,7 @@
 """Forty training steps of the reference implementation of arXiv 2409.03306, in float64.
 
-Three blocks without max pooling in a coupling, centered EP with the loss as nudge, Adam. With
-live max pooling inside couplings no trajectory can be compared: rounding decides which pools win.
+Three blocks without max pooling in a coupling, centered EP with the loss as nudge, Adam. With live
+max pooling inside couplings, trajectories are not comparable: rounding decides the routing.
 """
 
 from __future__ import annotations

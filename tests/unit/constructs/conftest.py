@@ -1,4 +1,4 @@
-"""The constructs of installed packages are known while these tests run."""
+"""The constructs of installed packages are available in these tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random legal arguments of any construct, small enough to be built and run."""
+"""Random valid arguments of any construct, small enough to be built and run."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Every construct that is installed: ffebm's own and those of packages, whether specs use them
-or not. So a package that is installed beside ffebm is tested by being there."""
+"""Every installed construct, whether or not specs use it: ffebm's own and those of packages.
+
+A package that is installed beside ffebm is thus tested without further code.
+"""
 
 from __future__ import annotations
 

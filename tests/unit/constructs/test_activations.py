@@ -1,4 +1,4 @@
-"""An activation and its potential belong together, whatever the arguments."""
+"""Activations match their potentials, for random arguments."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Every registered activation, energy, initialiser, schedule, solver, estimator, ... keeps to
-what its kind promises, with random arguments. A construct that is added is tested by being there.
+"""Every registered construct keeps the promises of its kind, with random arguments.
+
+New activations, energies, initialisers, schedules, solvers, estimators, ... are tested without
+further code.
 """
 
 from __future__ import annotations

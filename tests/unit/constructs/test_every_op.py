@@ -1,4 +1,4 @@
-"""Every registered op, with random arguments between random shapes, is what it says of itself."""
+"""Every registered op agrees with its description, for random arguments and shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses with a weight for each class are PyTorch's."""
+"""Losses with class weights agree with PyTorch's."""
 
 from __future__ import annotations
 

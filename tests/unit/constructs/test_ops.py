@@ -1,4 +1,4 @@
-"""Every op's shape rule is what torch does, and its counts are what torch has."""
+"""The shape rules and counts of every op agree with PyTorch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of target: what they draw they admit, and each names what it cannot be."""
+"""Kinds of target accept the values that they draw, and name invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Terms of one layer: derivatives, bounds, and that the energy falls in steps of the bound."""
+"""Terms of one layer: derivatives, bounds, and decrease of the energy in steps of the bound."""
 
 from __future__ import annotations
 

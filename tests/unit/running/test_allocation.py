@@ -1,4 +1,4 @@
-"""Freed memory is used again where the allocator can be told to keep it."""
+"""Freed memory is reused if the allocator supports it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file from elsewhere may do: nothing but give numbers and texts."""
+"""Files of unknown origin can only provide numbers and texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process at a time, and no way out of the folder of the lock."""
+"""Locks: one process at a time, and no access outside the folder of the lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run directories are made exclusively, and every refusal says what to do."""
+"""Run directories are created exclusively, and every refusal has a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A seal can be checked by whoever has the file, with nothing of ours."""
+"""A seal can be verified with standard tools only."""
 
 from __future__ import annotations
 

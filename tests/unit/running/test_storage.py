@@ -1,4 +1,4 @@
-"""Published files are whole or absent."""
+"""Published files are complete or absent."""
 
 from __future__ import annotations
 

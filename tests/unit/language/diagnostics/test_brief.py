@@ -1,4 +1,4 @@
-"""Foreign values in messages are short, whatever they are."""
+"""User values in messages are short."""
 
 from __future__ import annotations
 

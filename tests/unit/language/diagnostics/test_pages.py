@@ -1,8 +1,8 @@
-"""Code, page, example in the page and golden test are one set, without exception.
+"""Codes, pages, their examples and golden tests correspond one to one.
 
-Each page's failing example brings its code about, and its mended one nothing at all. An example
-is a spec, which is compiled or, where only the gradient check finds the code, checked; or a
-program, which is run.
+Each page's failing example produces its code, and its corrected one no diagnostics. An example is a
+spec, which is compiled or, if only the gradient check finds the code, checked; or a program, which
+is run.
 """
 
 from __future__ import annotations

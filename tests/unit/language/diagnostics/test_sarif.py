@@ -1,4 +1,4 @@
-"""SARIF logs, against the standard's own JSON schema."""
+"""SARIF logs are valid by the standard's JSON schema."""
 
 from __future__ import annotations
 

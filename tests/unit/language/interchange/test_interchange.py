@@ -1,4 +1,4 @@
-"""Specs as data: the schema, round trips, and what is said of a faulty document."""
+"""Specs as data: the schema, round trips, and diagnostics of faulty documents."""
 
 from __future__ import annotations
 

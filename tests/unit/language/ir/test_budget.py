@@ -1,4 +1,4 @@
-"""Networks too large are refused from the text alone, with the part that is to blame named."""
+"""Networks that are too large are refused from the text alone, naming the largest part."""
 
 from __future__ import annotations
 

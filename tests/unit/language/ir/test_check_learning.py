@@ -1,4 +1,4 @@
-"""What is said never to learn has zero gradients; one sweep more, and it learns."""
+"""Parts reported as never learning have zero gradients, and learn with one sweep more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a compiled spec says: defaults, inheritance, naming, nudging, overrides."""
+"""Compiled specs: defaults, inheritance, naming, nudging, overrides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`init` of single ops: what compiles, what a text, a document and a comparison keep of it."""
+"""`init` of single ops: compilation, and round trips in texts, documents and comparisons."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Every ``ffe`` block of docs/language.md is a spec that compiles without a warning.
 
-Fragments name what they are part of (``ffe model``) and are put into a spec that lacks it.
+Fragments name their context (``ffe model``) and are inserted into a spec that lacks them.
 """
 
 from __future__ import annotations

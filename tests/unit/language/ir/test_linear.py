@@ -1,4 +1,4 @@
-"""What commands do with a text grows in proportion to it, counted in calls."""
+"""The work of commands is linear in the size of a text, counted in calls."""
 
 from __future__ import annotations
 

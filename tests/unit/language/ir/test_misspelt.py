@@ -1,4 +1,4 @@
-"""Which line is blamed for an unknown name: its use, or the declaration that nobody reads."""
+"""The line reported for an unknown name: its use, or the unused declaration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text with one fault says what that fault is, and of the rest what it says without it."""
+"""A text with one fault has its diagnostic, and otherwise those of the text without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``ffebm show --after`` prints: golden outlines, and that nothing is left out of them."""
+"""``ffebm show --after``: golden outlines, and their completeness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An IR that contradicts itself is refused, by what builds it and by what writes it out."""
+"""An inconsistent IR is refused by building and by writing it as text."""
 
 from __future__ import annotations
 

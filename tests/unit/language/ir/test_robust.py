@@ -1,4 +1,4 @@
-"""Whatever the text, compiling it ends in an IR or in a SpecError."""
+"""Compiling any text ends in an IR or in a SpecError."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shape rules: one per op, and right where PyTorch's arithmetic is easy to get wrong."""
+"""Shape rules: one per op, including details of PyTorch's arithmetic."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The reference tables of docs/language.md, generated from the registry.
 
-``python tests/unit/language/registry/reference.py`` writes them into the page, each behind its
-``<!-- table: NAME -->`` mark; a test holds the page current.
+``python tests/unit/language/registry/reference.py`` writes them to the page, each after its
+``<!-- table: NAME -->`` mark; a test ensures that the page is current.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Constructs of installed packages: seen by specs that name the package, and by no others.
+"""Constructs of installed packages are visible to specs that name the package only.
 
-The packages stand in tests/packages, with the metadata of installed distributions.
+The packages are in tests/packages, with the metadata of installed distributions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The registry's own consistency, and the page that prints it."""
+"""Consistency of the registry, and the page that prints it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random programs of the whole grammar, with comments and line ends wherever one may stand."""
+"""Random programs of the whole grammar, with comments and line ends wherever they are allowed."""
 
 from __future__ import annotations
 

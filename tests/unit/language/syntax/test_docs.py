@@ -1,4 +1,4 @@
-"""What doc comments document, and that formatting leaves them to it."""
+"""What doc comments document, before and after formatting."""
 
 from __future__ import annotations
 

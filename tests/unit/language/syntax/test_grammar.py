@@ -1,4 +1,4 @@
-"""The grammar itself: free of conflicts, and every terminal has a name in English."""
+"""The grammar has no conflicts, and every terminal has a name in English."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words of any text: none is lost, and faulty ones are of a kind that no rule has."""
+"""The tokens of any text: none is lost, and faulty ones have types that no rule uses."""
 
 from __future__ import annotations
 

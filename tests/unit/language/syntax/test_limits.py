@@ -1,4 +1,4 @@
-"""Files that are no specs: each is refused in one sentence, without reading it whole."""
+"""Files that are not specs are refused in one sentence, without reading them whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of messages: each snippet brings its message about, and most places have one."""
+"""The table of messages: each snippet produces its message, and most states have one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every syntax fault in one run: what is reported, where, and what is understood besides."""
+"""All syntax faults in one run: messages, places, and the statements that are recovered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An activation and its potential are one thing: sigma is the inverse of grad G."""
+"""Activations match their potentials: sigma is the inverse of grad G."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ops computed as one give what they give one after the other."""
+"""Composed ops agree with the ops applied in turn."""
 
 from __future__ import annotations
 

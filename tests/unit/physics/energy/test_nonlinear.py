@@ -1,4 +1,4 @@
-"""Couplings with nonlinear ops: softmax pooling, and an op that gives its forward pass alone."""
+"""Couplings with nonlinear ops: softmax pooling, and an op with a forward pass only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coupled oscillators against their equations, written out."""
+"""Coupled oscillators compared with explicit equations."""
 
 from __future__ import annotations
 

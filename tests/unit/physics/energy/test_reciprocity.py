@@ -1,4 +1,4 @@
-"""Which feedback factors leave an energy, and the cycle that is named where they do not."""
+"""Feedback factors with and without an energy, and the cycle that is named without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resistive energies: Kirchhoff's laws, descent, exact updates, and what they refuse."""
+"""Resistive energies: Kirchhoff's laws, descent, exact updates, and refusals."""
 
 from __future__ import annotations
 

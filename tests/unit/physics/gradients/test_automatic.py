@@ -1,4 +1,4 @@
-"""``beta = auto``: the measured strength is as good as the best of those around it."""
+"""``beta = auto``: the measured strength is as good as the best of its neighbours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparison must be able to fail, in each of the ways in which a gradient can be wrong."""
+"""The comparison fails for every way in which a gradient can be wrong."""
 
 from __future__ import annotations
 

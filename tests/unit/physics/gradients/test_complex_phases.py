@@ -1,4 +1,4 @@
-"""EP with complex nudges and with stencils: orders of the bias, and what complex phases refuse."""
+"""EP with complex nudges and with stencils: orders of the bias, and refusals."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Coupled learning: the gradient of what it costs to hold outputs, by two other routes.
+"""Coupled learning: the gradient of the energy needed to clamp outputs, by two other routes.
 
-Equilibria are found by Newton's method on the energy, gradients by finite differences of its least
-values, or by implicit differentiation under the force that holds the outputs.
+Equilibria are found by Newton's method on the energy, gradients by finite differences of its
+minima, or by implicit differentiation under the force that clamps the outputs.
 """
 
 from __future__ import annotations

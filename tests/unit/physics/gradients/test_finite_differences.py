@@ -1,4 +1,4 @@
-"""Finite differences are derivatives where the function has them, and say where it has none."""
+"""Finite differences agree with derivatives, and report where there are none."""
 
 from __future__ import annotations
 

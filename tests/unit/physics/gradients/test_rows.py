@@ -1,4 +1,4 @@
-"""Nudged samples that end early leave the batch, whatever nudges them."""
+"""Nudged samples that converge early leave the batch, for every kind of nudge."""
 
 from __future__ import annotations
 

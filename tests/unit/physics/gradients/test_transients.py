@@ -1,4 +1,4 @@
-"""Gradients sweep by sweep: against the estimators they end in, and against each other."""
+"""Gradients sweep by sweep, compared with the converged estimators and with each other."""
 
 from __future__ import annotations
 

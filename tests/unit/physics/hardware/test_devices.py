@@ -1,4 +1,4 @@
-"""Devices: strength zero is no device at all; static errors, converters and programmed weights."""
+"""Devices: zero strength is ideal; static errors, converters and programmed weights."""
 
 from __future__ import annotations
 

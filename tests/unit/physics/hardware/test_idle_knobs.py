@@ -1,4 +1,4 @@
-"""Every knob of hardware in every kind of block: it acts, or something is said; never silence."""
+"""Every hardware setting in every kind of block has an effect or a diagnostic."""
 
 from __future__ import annotations
 

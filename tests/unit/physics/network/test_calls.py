@@ -1,4 +1,4 @@
-"""A call of a block keeps the settings, weights and drives that it was made with."""
+"""A call of a block uses the settings, weights and drives at the time of the call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A block built in Python is the block of the text: settings, states and gradients."""
+"""A block built in Python agrees with that of a spec: settings, states and gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What initialisers draw: variances, symmetries, and the same network in every precision."""
+"""Initialisers: variances, symmetries, and the same network in every precision."""
 
 from __future__ import annotations
 

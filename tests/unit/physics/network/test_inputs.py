@@ -1,4 +1,4 @@
-"""Networks of several inputs: what they take, and gradients back to each of them."""
+"""Networks with several inputs: accepted values, and gradients to each input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps that read several ports: what they compute, and gradients that come back on every way."""
+"""Maps that read several ports: values, and gradients along each path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Noise in relaxations: where it acts, what its numbers depend on, and on nothing else."""
+"""Noise in relaxations: its effect, and what its numbers depend on."""
 
 from __future__ import annotations
 

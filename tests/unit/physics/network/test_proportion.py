@@ -1,4 +1,4 @@
-"""No factor on a loss harms the gradient: nudges out of proportion are brought back."""
+"""Scaling a loss does not harm the gradient: extreme nudges are normalised."""
 
 from __future__ import annotations
 

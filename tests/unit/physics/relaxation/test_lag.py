@@ -1,4 +1,4 @@
-"""Few tests of convergence, and few waits for a device, give the result of many."""
+"""Few convergence tests and few synchronisations with a device give the same result as many."""
 
 from __future__ import annotations
 

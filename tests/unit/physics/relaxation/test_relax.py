@@ -1,4 +1,4 @@
-"""The relaxation loop: stopping, freezing, and what it says of each sample."""
+"""The relaxation loop: stopping, freezing, and statuses of samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small data sets in the forms that the real ones come in."""
+"""Small data sets in the formats of the real ones."""
 
 from __future__ import annotations
 

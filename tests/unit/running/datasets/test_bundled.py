@@ -1,4 +1,4 @@
-"""Data sets that come with scikit-learn: its own numbers, split the same every time."""
+"""Data sets of scikit-learn: the same numbers, with a fixed split."""
 
 from __future__ import annotations
 

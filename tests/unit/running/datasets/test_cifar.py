@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: both versions, both kinds of labels, and every damage with its place."""
+"""CIFAR-10 and CIFAR-100: both versions, both kinds of labels, and the place of any damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching, from a server on this machine that misbehaves on request."""
+"""Fetching, from a local server that misbehaves on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ImageNet32: both forms, the cache of mapped files, and every damage with its place."""
+"""ImageNet32: both formats, the cache of mapped files, and the place of any damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""npz archives: arrays are read as NumPy reads them, and damage that it would not see is found."""
+"""npz archives are read as by NumPy, and damage that NumPy would not detect is found."""
 
 from __future__ import annotations
 

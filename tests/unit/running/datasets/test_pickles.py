@@ -1,4 +1,4 @@
-"""Pickles: what data are is read, as Python reads it; anything else is refused, unrun."""
+"""Pickles: data are read as by Python; anything else is refused without running it."""
 
 from __future__ import annotations
 

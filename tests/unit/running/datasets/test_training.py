@@ -1,4 +1,4 @@
-"""Data sets of files as training sees them, and that none is forgotten."""
+"""Data sets of files in training; none is forgotten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A web server on this machine that can misbehave in every way that a download must survive."""
+"""A local web server that can misbehave in every way that a download must survive."""
 
 from __future__ import annotations
 

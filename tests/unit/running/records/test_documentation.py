@@ -1,4 +1,4 @@
-"""docs/record.md states the schema as the code has it."""
+"""docs/record.md agrees with the schema in the code."""
 
 from __future__ import annotations
 

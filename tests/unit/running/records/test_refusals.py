@@ -1,4 +1,4 @@
-"""The reader refuses whatever is not a whole record, and says why."""
+"""The reader refuses incomplete or invalid records, and says why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records survive the way through a file, and open with plain HDF5 readers."""
+"""Records survive a round trip through a file, and open with plain HDF5 readers."""
 
 from __future__ import annotations
 

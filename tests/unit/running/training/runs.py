@@ -1,4 +1,4 @@
-"""A network that trains in a moment, with everything that must survive a stop.
+"""A network that trains quickly, with all kinds of state that must survive a stop.
 
 Batch norm has buffers, dropout draws random numbers, Adam and momentum have state, the
 learning rate falls, images are augmented, and the last batch is a partial one.

@@ -1,6 +1,6 @@
-"""Everything that a checkpoint holds is needed: dropped alone, it changes the run or is missed.
+"""Every entry of a checkpoint is needed: without it, resuming changes the run or is refused.
 
-The control of the tests of resuming: if one of these passed unnoticed, so could a fault.
+This is the control of the tests of resuming, which could otherwise miss faults.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Numbers that go wrong: each kind of fault, put in for real, under each policy."""
+"""Bad steps: each kind of fault is produced, under each policy."""
 
 from __future__ import annotations
 

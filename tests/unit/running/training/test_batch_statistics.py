@@ -1,4 +1,4 @@
-"""Evaluations use batch-norm statistics of the weights as they are."""
+"""Evaluations use batch-norm statistics of the current weights."""
 
 from __future__ import annotations
 

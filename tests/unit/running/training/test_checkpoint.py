@@ -1,4 +1,4 @@
-"""Checkpoints verify before they load, and never stand half-written."""
+"""Checkpoints are verified before loading, and are never half-written."""
 
 from __future__ import annotations
 

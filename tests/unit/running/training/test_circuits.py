@@ -1,4 +1,4 @@
-"""Training of circuits: projected conductances, resumed exactly; what the record has of them."""
+"""Training of circuits: projected conductances, exact resumption, quantities in the record."""
 
 from __future__ import annotations
 

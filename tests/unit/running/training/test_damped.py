@@ -1,4 +1,4 @@
-"""Damped relaxations keep what they were otherwise."""
+"""Damped relaxations have the same fixed points and length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets: what is accepted, what is refused, and what a batch holds."""
+"""Data sets: accepted and refused data, and the contents of batches."""
 
 from __future__ import annotations
 

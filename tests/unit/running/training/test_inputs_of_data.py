@@ -1,4 +1,4 @@
-"""Training on several inputs: arrays by name, what augmentations do to each, trained networks."""
+"""Training on several inputs: arrays by name, augmentations of each, trained networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keyed randomness is a function of its key alone, and looks random."""
+"""Keyed random numbers depend on their key alone, and look random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the loop does, records and refuses."""
+"""The training loop: results, records, refusals."""
 
 from __future__ import annotations
 

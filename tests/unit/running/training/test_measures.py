@@ -1,4 +1,4 @@
-"""What is measured on a training step says what its samples do."""
+"""Measurements of a training step agree with its samples."""
 
 from __future__ import annotations
 

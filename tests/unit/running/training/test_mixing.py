@@ -1,4 +1,4 @@
-"""Mixup and cutmix: samples and targets by the same parts, keyed, in training only."""
+"""Mixup and cutmix: samples and targets with equal shares, keyed, in training only."""
 
 from __future__ import annotations
 

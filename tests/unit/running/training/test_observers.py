@@ -1,4 +1,4 @@
-"""Watching a run does not change it: one hash, whatever is shown, measured or saved."""
+"""Observing a run does not change it: one hash, whatever is shown, measured or saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training on hardware: stopped and taken up again, and without imperfections."""
+"""Training on hardware: resumed, and without imperfections."""
 
 from __future__ import annotations
 

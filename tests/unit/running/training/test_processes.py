@@ -1,4 +1,4 @@
-"""Several processes train as one does: the same numbers, one voice, one way to end."""
+"""Several processes train like one: the same numbers, one output, one exit code."""
 
 from __future__ import annotations
 

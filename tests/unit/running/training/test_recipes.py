@@ -1,4 +1,4 @@
-"""The paper's recipe, from the text of a spec to what the optimiser does."""
+"""The paper's recipe, from the text of a spec to the settings of the optimiser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that was stopped and taken up again is the run that was not."""
+"""A run that was stopped and resumed equals the uninterrupted run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where and how a run works, where nobody says so."""
+"""Default device, threads and folders of a run."""
 
 from __future__ import annotations
 

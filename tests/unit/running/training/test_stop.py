@@ -1,4 +1,4 @@
-"""The first signal is noted, the second one acts."""
+"""The first signal is noted, the second one has its usual effect."""
 
 from __future__ import annotations
 

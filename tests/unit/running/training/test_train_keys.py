@@ -1,4 +1,4 @@
-"""What the keys of `train` do to a step: clipping, warm-up, a last batch left out, diagnostics."""
+"""The keys of `train`: clipping, warm-up, dropping the last batch, diagnostics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validation: samples set aside by key, what is judged by them, and the test set read once."""
+"""Validation: samples chosen by key, decisions based on them, and the test set read once."""
 
 from __future__ import annotations
 

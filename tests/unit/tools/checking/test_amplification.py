@@ -1,4 +1,4 @@
-"""Rounding stays rounding in a block that settles, and is carried far in one that does not."""
+"""Rounding is amplified in blocks that do not settle, and not in others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check finds planted faults, and nothing where there is nothing."""
+"""The check finds planted faults, and nothing otherwise."""
 
 from __future__ import annotations
 

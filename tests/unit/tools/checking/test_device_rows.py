@@ -1,4 +1,4 @@
-"""What `check` says of devices: each knob alone, all together, and AEP beside EP."""
+"""`check` on devices: each knob alone, all together, and AEP beside EP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Constructs that keep their promises pass; of each planted fault exactly that promise fails."""
+"""Constructs that keep their promises pass; each planted fault fails exactly one promise."""
 
 from __future__ import annotations
 

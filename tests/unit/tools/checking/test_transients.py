@@ -1,4 +1,4 @@
-"""The static gradient analysis: what it measures, what disturbs it, and its record."""
+"""The static gradient analysis: its results, limits and record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kind of difference between two networks is found, alone, and from either side."""
+"""Every kind of difference between two networks is found, alone and in both directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `ffebm cost` says, against counts by hand."""
+"""`ffebm cost`, compared with counts by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of networks: nothing overlaps, the same bytes each time, well-formed and accessible."""
+"""Drawings: no overlaps, reproducible bytes, well-formed and accessible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Completion: what each place offers, and that everything that is written was on offer."""
+"""Completion: what each place offers, and that every word of a text is offered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What colours texts: the TextMate grammar and the Pygments lexer, against the tokens."""
+"""Highlighting: the TextMate grammar and the Pygments lexer agree with the tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The editors of docs/editors.md, set up as the page says, show what the compiler says."""
+"""The editors of docs/editors.md, set up as described, show the compiler's diagnostics."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The TextMate grammar of the VS Code extension, from the keywords and the registries.
 
-``pytest tests/unit/tools/editor --update-golden`` writes it; a test says if it is not current.
+``pytest tests/unit/tools/editor --update-golden`` writes it; a test ensures that it is current.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A text of every construct, and a way to point into it."""
+"""A text with every construct, and positions in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs are compared by what they say, and refused where they differ in more."""
+"""Runs are compared by their records, and refused if they differ in more."""
 
 from __future__ import annotations
 

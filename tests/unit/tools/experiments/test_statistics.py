@@ -1,4 +1,4 @@
-"""Intervals cover the true mean as often as they say."""
+"""Intervals cover the true mean at their confidence level."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network in one file: it loads again to the same outputs, and nothing else is taken for one."""
+"""A network in one file reloads with the same outputs, and other files are refused."""
 
 from __future__ import annotations
 

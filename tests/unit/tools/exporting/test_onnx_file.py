@@ -1,4 +1,4 @@
-"""An exported graph computes what the network does, for a batch of any size."""
+"""An exported graph computes the outputs of the network, for batches of any size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page: whole, harmless, the same for the same records, and plain about what is missing."""
+"""The page: complete, safe, reproducible, and clear about missing data."""
 
 from __future__ import annotations
 

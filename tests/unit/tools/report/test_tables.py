@@ -1,4 +1,4 @@
-"""Figures in words: what the tables of a page say of its runs."""
+"""The tables of a report page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that does not hold what its name says."""
+"""A file without the construct that its name promises."""
 
 from ffebm_dsl.language.registry import ACTIVATIONS
 

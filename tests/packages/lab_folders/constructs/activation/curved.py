@@ -1,1 +1,1 @@
-"""In a folder that is no table."""
+"""In a folder that is not a table."""
