@@ -252,7 +252,7 @@ def _value(parameter: Parameter) -> Schema:
         case Kind.PAIR:
             item = _integer(parameter.bounds)
             both = {"type": "array", "items": item, "minItems": 2, "maxItems": 2}
-            value = {"anyOf": [item, both]}
+            value = {"anyOf": [item, {**both, "description": "one for rows, one for columns"}]}
         case Kind.REAL:
             value = {"type": "number", **_limits(parameter.bounds)}
         case Kind.BOOL:

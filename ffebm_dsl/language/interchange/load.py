@@ -127,8 +127,14 @@ def check_form(document: Document) -> None:
     Only the :data:`MAX_FAULTS` faults that the validator finds first are compared.
     """
     from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
 
-    found = Draft202012Validator(_schema(document)).iter_errors(document.data)
+    # To JSON Schema 3.0 is a whole number; to the language, which reads the values, it is a real.
+    types = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: type(value) is int
+    )
+    validator = extend(Draft202012Validator, type_checker=types)
+    found = validator(_schema(document)).iter_errors(document.data)
     faults = [_explain(error) for error in islice(found, MAX_FAULTS)]
     if faults:
         # In the order of the text; of a mapping, an unknown key before a missing one, for a
@@ -206,16 +212,13 @@ def _explain(error: ValidationError) -> _Fault:
         case "enum" | "const":
             help = _near(value, rule if error.validator == "enum" else [rule])
             return _Fault(pointer, pointer, f"{_shown(value)} cannot be here", help)
-        case "anyOf":  # a number or a word: what is wrong with it as the one that it is
-            is_word = isinstance(value, str)
-            return _explain(
-                min(
-                    error.context or (),
-                    key=lambda e: (e.validator == "type", e.validator == "enum" and not is_word),
-                )
-            )
+        case "anyOf":  # such as a number or a word: what is wrong with it as the one that it is
+            return _explain(min(error.context or (), key=lambda e: _far(e, value)))
         case "type":
-            message = f"{_WANTED[rule]} is needed, not {_JSON_TYPES[type(value)]}"
+            message = f"{_WANTED[rule]} is needed, not {_found(value)}"
+        case "minItems" | "maxItems":
+            message = f"a list of {_count(schema)} is needed, not of {len(value)}"
+            return _Fault(pointer, pointer, message, schema.get("description", ""))
         case "not":
             message = f"`{value}` is a word of the language and cannot be a name"
         case "pattern":
@@ -223,6 +226,28 @@ def _explain(error: ValidationError) -> _Fault:
         case _:
             message = " ".join(error.message.split())
     return _Fault(pointer, pointer, message)
+
+
+def _far(error: ValidationError, value: object) -> tuple[bool, int, bool]:
+    """How far ``value`` is from the alternative that ``error`` finds fault with: it may be no word
+    where words are listed; what is wrong inside it is nearer than another type."""
+    inside = len(error.relative_path)
+    no_word = error.validator == "enum" and not inside and not isinstance(value, str)
+    return no_word, -inside, error.validator == "type"
+
+
+def _found(value: Any) -> str:
+    """A value of the wrong type: a number itself where another sort of number may be needed."""
+    return str(value) if type(value) is float else _JSON_TYPES[type(value)]
+
+
+def _count(schema: Schema) -> str:
+    least, most = schema.get("minItems"), schema.get("maxItems")
+    if least == most:
+        return str(least)
+    return " and ".join(
+        f"at {word} {bound}" for word, bound in (("least", least), ("most", most)) if bound
+    )
 
 
 def _shown(value: object) -> str:

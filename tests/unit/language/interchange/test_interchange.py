@@ -188,6 +188,72 @@ def test_a_faulty_document(old: str, new: str, message: str) -> None:
     assert message in said_of(old, new)
 
 
+WINDOW = """ffe 1.1
+model m {
+  input  x: image(1, 8, 8)
+  target y: label(10)
+  block b {
+    feedforward u = x |> conv2d(4, kernel=[3, 5], padding=[1, 2]) |> avg_pool2d(2) |> flatten()
+    energy hopfield {
+      layer s: [64] hard_sigmoid
+      u -> s
+    }
+    out = s
+  }
+  readout logits = b |> linear(10)
+  loss = cross_entropy(logits, y)
+}
+train {
+  data      = digits(augment=[crop(padding=1)])
+  optimizer = adam()
+  epochs    = 1
+}
+"""
+
+
+def windowed(old: str, new: str) -> SpecIR:
+    """The spec of ``WINDOW`` as YAML with ``old`` replaced."""
+    yaml = write_yaml(to_plain(compile_spec(SourceFile("m.ffe", WINDOW)).spec))
+    assert old in yaml
+    return compile_document(read_yaml(SourceFile("a.yaml", yaml.replace(old, new, 1)))).spec
+
+
+@pytest.mark.parametrize("window", ["{kernel: [2, 2], stride: 2,", "{kernel: 2, stride: [2, 2],"])
+def test_a_pair_of_equal_numbers_is_that_number(window: str) -> None:
+    assert windowed("{kernel: 2, stride: 2,", window) == windowed("seed: 0", "seed: 0")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "remedy"),
+    [
+        (
+            "kernel: [3, 5]",
+            "kernel: [3]",
+            "kernel: a list of 2 is needed, not of 1",
+            "one for rows",
+        ),
+        ("kernel: [3, 5]", "kernel: [3, 5, 1]", "a list of 2 is needed, not of 3", "one for rows"),
+        ("kernel: [3, 5]", "kernel: [3, x]", "kernel/1: a whole number is needed, not a text", ""),
+        ("kernel: [3, 5]", "kernel: [3, 5.5]", "/1: a whole number is needed, not 5.5", ""),
+        ("kernel: [3, 5]", "kernel: [3.0, 5]", "/0: a whole number is needed, not 3.0", ""),
+        ("kernel: [3, 5]", "kernel: [0, 5]", "kernel/0: 0 is less than the minimum of 1", ""),
+        ("kernel: [3, 5]", "kernel: {}", "kernel: a whole number is needed, not a mapping", ""),
+        ("groups: 1", "groups: [1, 1]", "groups: a whole number is needed, not a list", ""),
+        ("{padding: 1,", "{padding: [1, 1],", "padding: a whole number is needed, not a list", ""),
+        ("epochs: 1", "epochs: 1.0", "/train/epochs: a whole number is needed, not 1.0", ""),
+        ("beta: 0.2", "beta: [0.2]", "beta: a number is needed, not a list", ""),
+        ("init: inherited", "init: inherit", "did you mean `inherited`?", ""),
+        ("init: inherited", "init: {name: zero, arguments: {}}", '/name: "zero" cannot', "`zeros`"),
+    ],
+)
+def test_numbers_and_lists_that_are_not_what_is_needed(
+    old: str, new: str, said: str, remedy: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        windowed(old, new)
+    assert said in str(caught.value) and remedy in caught.value.help
+
+
 def _said_of_text(text: str) -> str:
     with pytest.raises(InputError) as caught:
         compile_document(read_yaml(SourceFile("a.yaml", text)))
@@ -253,6 +319,9 @@ def test_a_difference_is_found_wherever_it_is() -> None:
     assert list(differences(plain, {"a": [1, {"b": 3}], "c/d": "x"}, "")) == [("/a/1/b", 2)]
     assert [*differences(plain, {"a": [1], "c/d": "x"}, "")] == [("/a", [1, {"b": 2}])]
     assert list(differences(plain, {"a": [1, {"b": 2}], "c/d": "y"}, "")) == [("/c~1d", "x")]
+    assert list(differences({"a": 3}, {"a": [3, 3]}, "")) == []
+    for other in ([3], [3, 3, 3], [3, 4]):
+        assert list(differences({"a": 3}, {"a": other}, "")) == [("/a", 3)]
 
 
 @pytest.mark.parametrize(
