@@ -15,7 +15,7 @@ from ffebm_dsl.cli.compare import as_record, print_comparison
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.files import read_text
 from ffebm_dsl.cli.spec import AllowLargeOption, SpecArgument, parse_settings
-from ffebm_dsl.language.diagnostics import InputError, NegativeResult
+from ffebm_dsl.language.diagnostics import InputError, NegativeResult, SpecError
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.diagnostics import SourceFile
@@ -161,7 +161,7 @@ def _sweep(plan: SweepPlan, wanted: SweepRequest, how: Training, dry_run: bool) 
     from ffebm_dsl.tools.experiments.search_space import refuse_draws
     from ffebm_dsl.tools.experiments.trials import make_trials
 
-    refuse_draws(wanted.settings)
+    refuse_draws(wanted.source, wanted.settings)
     trials = make_trials(
         wanted.source, wanted.settings, wanted.seeds, allow_large=wanted.allow_large
     )
@@ -186,21 +186,33 @@ def _search(
     from ffebm_dsl.tools.experiments import search as searching
     from ffebm_dsl.tools.experiments.running import opened
     from ffebm_dsl.tools.experiments.search_space import check_space, read_space
+    from ffebm_dsl.tools.experiments.trials import compile_trial, refuse_two_seeds
 
+    refuse_two_seeds(wanted.settings, wanted.seeds)
     searching.require_optuna()
     source, seeds = wanted.source, range(wanted.seeds or 0)
-    space = read_space(wanted.settings)
-    compiled = check_space(source, space, allow_large=wanted.allow_large)
+    space = read_space(source, wanted.settings)
+    compiled = check_space(source, space, wanted.settings, allow_large=wanted.allow_large)
     plan = replace(plan, search={"settings": wanted.settings, "seeds": len(seeds)})
 
     def study_in(place: str) -> Any:
         return searching.open_study(compiled, space, plan.options, seeds, place)
 
+    def compiles(overrides: Mapping[str, str]) -> bool:
+        """Whether what was drawn fits together; if not, say so."""
+        try:
+            compile_trial(source, overrides, wanted.settings, wanted.allow_large)
+        except SpecError as error:
+            drawn = ", ".join(f"{key}={overrides[key]}" for key in space.drawn)
+            say(f"{drawn} is left out: {error.diagnostics[0].message}")
+            return False
+        return True
+
     # Before the folder is made, which is not there without a study.
     shared = study_in(storage) if storage else None
     with opened(plan, source) as spec:
         study = shared or study_in(str(plan.folder / "study.journal"))
-        search = searching.Search(plan, space, study, count, seeds)
+        search = searching.Search(plan, space, study, count, seeds, compiles)
         runs = max(1, len(seeds))
         _train(plan, spec, search.trials(), how, (search.told * runs, count * runs), search.ended)
     best = search.best()

@@ -93,6 +93,30 @@ def test_trials_are_told_apart_and_kept_in_the_folder(
     assert "folder of another sweep: search differ" in capsys.readouterr().err
 
 
+class FourThenOne(optuna.samplers.RandomSampler):
+    def sample_independent(self, study: Any, trial: Any, name: str, among: Any) -> str:
+        return "1" if trial.number else "4"
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_what_does_not_fit_together_is_left_out(
+    spec: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two poolings, each of which the image is large enough for, and not for both."""
+    text = spec.read_text(encoding="utf-8").replace(
+        "x |>", "x |> avg_pool2d(a) |> avg_pool2d(b) |>"
+    )
+    spec.write_text(
+        text.replace("ffe 1.0", "ffe 1.0\nparam a: int = 1\nparam b: int = 1"), encoding="utf-8"
+    )
+    drawn = optuna.create_study(direction="maximize", sampler=FourThenOne())
+    monkeypatch.setattr(searching, "open_study", lambda *_: drawn)
+    lists = ["--set", "a=[1, 4]", "--set", "b=[1, 4]"]
+    assert main(["sweep", str(spec), *lists, "--search", "2", "--out", "s", "--quiet"]) == 0
+    assert "a=4, b=4 is left out: `avg_pool2d`" in capsys.readouterr().err
+    assert [trial.state.name for trial in drawn.get_trials()] == ["FAIL", "COMPLETE"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -109,6 +133,12 @@ def test_trials_are_told_apart_and_kept_in_the_folder(
         (["--search", "2", "--set", "optimizer.lr=uniform(-1, 1)"], "FFE1010"),
         (["--search", "2", "--set", "optimizer.rate=uniform(0, 1)"], "FFE1019"),
         ([*SPACE, "--search", "2", "--set", "data.validation=0"], "sets no samples aside"),
+        (["--search", "2", "--set", "epochs=uniform(1, 3)"], "takes a whole number, and this is"),
+        (["--search", "2", "--set", "data.batch=integers(0, 9)"], "must be at least 1"),
+        ([*SPACE, "--search", "2", "--set", "data.augment=[hflip()]"], "augment=[[hflip()]]"),
+        ([*SPACE, "--search", "2", "--set", "seed=[1, 2]"], "luckiest"),
+        ([*SPACE, "--search", "2", "--set", "seed=1", "--seeds", "2"], "give `seed` twice"),
+        (["--search", "2", "--set", "init=uniform(0, 0.1)"], "nothing to draw"),
     ],
 )
 def test_what_cannot_be_searched(

@@ -133,7 +133,7 @@ def check_form(document: Document) -> None:
     types = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: type(value) is int
     )
-    validator = extend(Draft202012Validator, type_checker=types)
+    validator = extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
     found = validator(_schema(document)).iter_errors(document.data)
     faults = [_explain(error) for error in islice(found, MAX_FAULTS)]
     if faults:

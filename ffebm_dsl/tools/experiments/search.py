@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.util import find_spec
@@ -37,6 +37,7 @@ class Search:
         study: the Optuna study.
         count: number of points of the study, including those of other folders.
         seeds: seeds with which every point is trained; none: the spec's own.
+        compiles: whether the spec compiles with these overrides; a point that does not has failed.
     """
 
     plan: SweepPlan
@@ -44,6 +45,7 @@ class Search:
     study: Study
     count: int
     seeds: Sequence[int]
+    compiles: Callable[[Mapping[str, str]], bool]
     waiting: dict[int, dict[str, Trial]] = field(default_factory=dict)
 
     @property
@@ -65,16 +67,17 @@ class Search:
         while len(self.study.get_trials(deepcopy=False)) < self.count:
             asked = self.study.ask(self.space.distributions())
             if asked.number >= self.count:  # another process has drawn the last point
-                from optuna.trial import TrialState
-
-                self.study.tell(asked.number, state=TrialState.FAIL)
+                self._fail(asked.number)
                 return
             drawn = {key: self.space.text(key, value) for key, value in asked.params.items()}
             overrides = {**self.space.fixed, **{key: drawn[key] for key in self.space.drawn}}
             asked.set_user_attr("overrides", overrides)
             for name, value in here.items():
                 asked.set_user_attr(name, value)
-            yield from self._begin(asked.number, overrides)
+            if self.compiles(overrides):
+                yield from self._begin(asked.number, overrides)
+            else:
+                self._fail(asked.number)
 
     def _begin(self, number: int, overrides: Mapping[str, str]) -> list[Trial]:
         """The remaining runs of a point; a point without any is reported to the study."""
@@ -100,15 +103,18 @@ class Search:
 
     def _tell(self, number: int) -> None:
         """Report the mean over seeds of the last evaluations."""
-        from optuna.trial import TrialState
-
         results = [read_result(self.plan.folder / name) for name in self.waiting.pop(number)]
         if any(result.status == "diverged" for result in results):
-            self.study.tell(number, state=TrialState.FAIL)
+            self._fail(number)
             return
         metric = metric_of(self.study)
         values = [result.metrics["validation"][metric] for result in results]
         self.study.tell(number, sum(values) / len(values))
+
+    def _fail(self, number: int) -> None:
+        from optuna.trial import TrialState
+
+        self.study.tell(number, state=TrialState.FAIL)
 
     def best(self) -> dict[str, Any] | None:
         """The best point of the study: its metric, settings and place; None if all failed."""

@@ -14,8 +14,8 @@ from ffebm_dsl.language.ir.resolve.scope import Scope
 from ffebm_dsl.language.registry import Construct, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import ANY, POSITIVE, Bounds
 from ffebm_dsl.language.syntax import ast
-from ffebm_dsl.language.syntax.parse import parse_override
-from ffebm_dsl.tools.experiments.trials import alternatives, compile_trial
+from ffebm_dsl.language.syntax.parse import parse, parse_override
+from ffebm_dsl.tools.experiments.trials import alternatives, compile_trial, takes
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -32,6 +32,9 @@ DISTRIBUTIONS: Mapping[str, Construct] = {
     "integers": _between("integers", "a whole number, ends included", Kind.INT),
 }
 """The distributions of ``--set``; a list is a choice among its entries."""
+
+MOST_PROBES = 32
+"""About how many whole numbers of a range are compiled before training."""
 
 Range = tuple[str, float, float]
 """The name of a distribution, and its ends."""
@@ -66,16 +69,14 @@ class Space:
         """A drawn value of a key, as text for ``--set``."""
         return _text(self.ranges[key][0], value) if key in self.ranges else str(value)
 
-    def corners(self) -> Iterator[dict[str, str]]:
-        """Points for validation: both ends of every range, and every choice."""
-        low = {key: _text(name, low) for key, (name, low, _) in self.ranges.items()}
-        low |= {key: texts[0] for key, texts in self.choices.items()}
-        yield {**self.fixed, **low}
-        for key, (name, _, high) in self.ranges.items():
-            yield {**self.fixed, **low, key: _text(name, high)}
-        for key, texts in self.choices.items():
+    def probes(self) -> Iterator[dict[str, str]]:
+        """Points for validation: some of every range, and every choice."""
+        values = {**{key: _probes(*drawn) for key, drawn in self.ranges.items()}, **self.choices}
+        first = {key: texts[0] for key, texts in values.items()}
+        yield {**self.fixed, **first}
+        for key, texts in values.items():
             for text in texts[1:]:
-                yield {**self.fixed, **low, key: text}
+                yield {**self.fixed, **first, key: text}
 
 
 def _text(distribution: str, value: float) -> str:
@@ -83,33 +84,52 @@ def _text(distribution: str, value: float) -> str:
     return str(int(value)) if distribution == "integers" else f"{value:.4g}"
 
 
-def is_distribution(value: str) -> bool:
-    """Whether the value of a setting is a distribution."""
-    return value.partition("(")[0].strip() in DISTRIBUTIONS
+def _probes(distribution: str, low: float, high: float) -> list[str]:
+    """Both ends of a range, and some values between them.
+
+    Whole numbers are all tried if they are few. Of reals one is tried that is not whole: the ends
+    may be, and then pass where an int is required.
+    """
+    between: Sequence[float] = [low + (high - low) / 3.7]
+    if distribution == "integers":
+        step = max(1, int(high - low) // MOST_PROBES)
+        between = range(int(low), int(high), step)[1:]
+    return [_text(distribution, value) for value in (low, *between, high)]
 
 
-def refuse_draws(settings: Mapping[str, str]) -> None:
+def is_distribution(source: SourceFile, key: str, value: str) -> bool:
+    """Whether the value of a setting is a distribution.
+
+    ``uniform`` is also an initialiser: ``init=uniform(0, 0.1)`` is a value of the spec.
+    """
+    called = value.partition("(")[0].strip()
+    return called in DISTRIBUTIONS and not takes(source, {}, key, value)
+
+
+def refuse_draws(source: SourceFile, settings: Mapping[str, str]) -> None:
     """Raises InputError if a setting is a distribution."""
     for key, value in settings.items():
-        if is_distribution(value):
+        if is_distribution(source, key, value):
             raise InputError(
                 f"--set {key}={value}: only a search draws from it",
                 help="add --search N, or give a list of values",
             )
 
 
-def read_space(settings: Mapping[str, str]) -> Space:
+def read_space(source: SourceFile, settings: Mapping[str, str]) -> Space:
     """Divide the values of ``--set`` into distributions, lists of several entries, and constants.
 
     Raises:
-        InputError: nothing is drawn, or the ends of a range are in the wrong order.
+        InputError: nothing is drawn, or the seed is, or the ends of a range are in the wrong
+            order.
         SpecError: a syntax error, or invalid arguments of a distribution.
     """
+    parse(source)  # a text with syntax errors takes no value, not even a right one
     ranges: dict[str, Range] = {}
     choices: dict[str, Sequence[str]] = {}
     fixed: dict[str, str] = {}
     for key, value in settings.items():
-        if is_distribution(value):
+        if is_distribution(source, key, value):
             ranges[key] = _range(key, value)
             continue
         texts = alternatives(key, value)
@@ -122,6 +142,11 @@ def read_space(settings: Mapping[str, str]) -> Space:
             "--search has nothing to draw",
             help='say from what: --set "optimizer.lr=loguniform(1e-4, 1e-2)", a list, '
             "uniform(...) or integers(...)",
+        )
+    if "seed" in ranges or "seed" in choices:
+        raise InputError(
+            "a search would choose the seed that is luckiest on the validation set",
+            help="--seeds N trains every combination with N seeds and judges it by their mean",
         )
     return Space(ranges, choices, fixed)
 
@@ -141,15 +166,17 @@ def _range(key: str, value: str) -> Range:
     return call.name.text, low, high
 
 
-def check_space(source: SourceFile, space: Space, *, allow_large: bool = False) -> Compiled:
-    """Compile the corners of the space, so that errors are reported before training.
+def check_space(
+    source: SourceFile, space: Space, settings: Mapping[str, str], *, allow_large: bool = False
+) -> Compiled:
+    """Compile points of the space, so that errors are reported before training.
 
     Raises:
         InputError: the spec has no validation set, which the choice of settings requires.
         SpecError: a setting, or the spec, is invalid.
     """
-    for overrides in space.corners():
-        compiled = compile_trial(source, overrides, allow_large)
+    for overrides in space.probes():
+        compiled = compile_trial(source, overrides, settings, allow_large)
         assert compiled.spec.train is not None
         data = compiled.spec.train.data
         if not data.arguments.get("validation"):

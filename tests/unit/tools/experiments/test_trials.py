@@ -68,11 +68,24 @@ def test_calls_are_alternatives_with_names_for_folders() -> None:
 @given(st.lists(st.sampled_from(["1", "2e-3", "tanh", "a.b", "f(1, x=[2, 3])", "[4, 5]"])))
 def test_a_list_is_split_at_its_own_commas(entries: list[str]) -> None:
     value = f"[{', '.join(entries)}]"
-    if not entries:
-        with pytest.raises(InputError, match="no entry"):
-            alternatives("k", value)
-        return
-    assert alternatives("k", value) == entries
+    assert alternatives("k", value) == (entries or ["[]"])
+
+
+@pytest.mark.parametrize("value", ["[hflip()]", "[hflip(), crop(padding=1)]"])
+def test_the_entries_of_a_list_that_is_a_value_itself(value: str) -> None:
+    with pytest.raises(SpecError, match="takes a list") as caught:
+        make_trials(SPEC, {"data.augment": value, "optimizer.lr": "[x, 1e-3]"}, None)
+    remedies = [d.help for d in caught.value.diagnostics]
+    assert f"give data.augment=[{value}]" in remedies[0] and "give" not in remedies[1]
+    (trial,) = make_trials(SPEC, {"data.augment": f"[{value}]"}, None)
+    assert trial.overrides == {"data.augment": value}
+
+
+def test_a_list_without_an_entry_is_a_value() -> None:
+    (trial,) = make_trials(SPEC, {"data.augment": "[]"}, None)
+    assert trial == ("trial", {"data.augment": "[]"})
+    with pytest.raises(SpecError, match="`lr` takes a number"):
+        make_trials(SPEC, {"optimizer.lr": "[]"}, None)
 
 
 def test_what_is_wrong_is_told_before_anything_is_trained() -> None:
