@@ -210,19 +210,19 @@ def _search(
 
     # Before the folder is made, which is not there without a study.
     shared = study_in(storage) if storage else None
-    with opened(plan, source) as spec:
-        study = shared or study_in(str(plan.folder / "study.journal"))
-        search = searching.Search(plan, space, study, count, seeds, compiles)
+    place = storage or str(plan.folder / "study.journal")
+    with opened(plan, source) as spec, searching.reporting_loss(place):
+        search = searching.Search(plan, space, shared or study_in(place), count, seeds, compiles)
         runs = max(1, len(seeds))
         _train(plan, spec, search.trials(), how, (search.told * runs, count * runs), search.ended)
-    best = search.best()
+        best, told = search.best(), search.told
     _summarise(plan, space.drawn, wanted.as_json, {"best": best})
     if best is None:
         raise typer.Exit(NegativeResult.exit_code)
     if not wanted.as_json:
         settings = ", ".join(f"{key}={value}" for key, value in best["set"].items())
         shown = f"{100 * best['value']:.2f} %" if best["metric"] != "loss" else best["value"]
-        emit(f"best of {search.told} by validation {best['metric']}: {settings}: {shown}")
+        emit(f"best of {told} by validation {best['metric']}: {settings}: {shown}")
 
 
 def _train(

@@ -9,10 +9,14 @@ from typing import Any
 
 import optuna
 import pytest
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from ffebm_dsl.cli.main import main
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.tools.experiments import search as searching
 from ffebm_dsl.tools.experiments.results import read_result
+from ffebm_dsl.tools.experiments.search_space import Space
 from tests.cli.test_sweep import SPEC, in_this_process  # noqa: F401
 from tests.unit.running.training.runs import write_data
 
@@ -93,6 +97,41 @@ def test_trials_are_told_apart_and_kept_in_the_folder(
     assert "folder of another sweep: search differ" in capsys.readouterr().err
 
 
+def test_a_storage_that_goes_away_is_not_a_bug(
+    spec: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = optuna.create_study(direction="maximize")
+
+    def gone(*_: object) -> None:
+        raise OperationalError("SELECT 1", {}, ConnectionError("server closed the connection"))
+
+    monkeypatch.setattr(drawn, "ask", gone)
+    monkeypatch.setattr(searching, "open_study", lambda *_: drawn)
+    shared = ["--search", "2", "--storage", "postgresql://me:secret@host/s", "--out", "s"]
+    assert main(["sweep", str(spec), *SPACE, *shared]) == 74
+    said = capsys.readouterr().err
+    assert "--storage postgresql://me:***@host/s: " in said and "server closed" in said
+
+
+def test_tables_that_another_process_makes_at_the_same_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, calls = optuna.create_study, []
+
+    def second(**arguments: Any) -> optuna.Study:
+        calls.append(arguments["storage"])
+        if len(calls) == 1:
+            raise IntegrityError("CREATE TYPE", {}, Exception("duplicate key"))
+        return create(**arguments)
+
+    monkeypatch.setattr(optuna, "create_study", second)
+    monkeypatch.setattr(searching.time, "sleep", lambda seconds: None)
+    compiled, storage = compile_spec(SourceFile("m.ffe", SPEC)), f"sqlite:///{tmp_path / 's.db'}"
+    found = searching.open_study(compiled, Space({}, {}, {}), [], [], storage)
+    assert found.study_name == study(storage).study_name
+    assert calls == [storage] * 2
+
+
 class FourThenOne(optuna.samplers.RandomSampler):
     def sample_independent(self, study: Any, trial: Any, name: str, among: Any) -> str:
         return "1" if trial.number else "4"
@@ -126,6 +165,10 @@ def test_what_does_not_fit_together_is_left_out(
         (SPACE, "only a search draws from it"),
         ([*SPACE, "--search", "2", "--storage", "no://x"], "--storage no://x"),
         ([*SPACE, "--search", "2", "--storage", "nowhere/s"], "--storage nowhere/s"),
+        (
+            [*SPACE, "--search", "2", "--storage", "postgresql+pg8000://me:secret@host/s"],
+            "--storage postgresql+pg8000://me:***@host/s: No module named 'pg8000'",
+        ),
         (["--search", "2", "--set", "optimizer.lr=uniform(2, 1)"], "nothing to draw"),
         (["--search", "2", "--set", "optimizer.lr=uniform(1)"], "FFE1007"),
         (["--search", "2", "--set", "optimizer.lr=loguniform(0, 1)"], "FFE1010"),

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import platform
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics import InputError, StorageError
 from ffebm_dsl.language.ir import Compiled
 from ffebm_dsl.language.registry import TARGETS
 from ffebm_dsl.tools.experiments.results import read_result
@@ -152,25 +155,61 @@ def open_study(
         InputError: the storage cannot be opened.
     """
     import optuna
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     stated = [compiled.source.text, vars(space), [*options], [*seeds]]
     digest = sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:12]
     classes = TARGETS[compiled.spec.model.target.kind].classes
-    try:
+
+    def create() -> Study:
         return optuna.create_study(
             storage=storage if "://" in storage else _journal(storage),
             study_name=f"{compiled.spec.model.name}-{digest}",
             direction="maximize" if classes else "minimize",
             load_if_exists=True,
         )
-    except (OSError, ImportError, SQLAlchemyError) as error:
-        reason = str(error).splitlines()[0]
+
+    try:
+        try:
+            return create()
+        except DBAPIError:
+            # Another process may be making the tables of a new database at the same moment.
+            time.sleep(1)
+            return create()
+    except (OSError, ImportError, RuntimeError, SQLAlchemyError) as error:
         raise InputError(
-            f"--storage {storage}: {reason}",
-            help="give the path of a file, or a URL such as sqlite:///search.db",
+            f"--storage {_shown(storage)}: {_reason(error)}",
+            help="give the path of a file, or a URL such as sqlite:///search.db; a database server "
+            "needs a driver (docs/experiments.md)",
         ) from error
+
+
+@contextmanager
+def reporting_loss(storage: str) -> Iterator[None]:
+    """Raises StorageError when a storage that was open cannot be used any more."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise StorageError(
+            f"--storage {_shown(storage)}: {_reason(error)}",
+            help="trials that were running have been saved; the same command continues the search",
+        ) from error
+
+
+def _shown(storage: str) -> str:
+    """A storage without the password of its URL."""
+    return re.sub(r"(?<=://)([^/@:]*):.*@", r"\1:***@", storage)
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the error that led to ``error``."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).partition("\n")[0]
 
 
 def _journal(path: str) -> Any:
