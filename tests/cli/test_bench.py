@@ -29,7 +29,7 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     head, _, columns, *rows = capsys.readouterr().out.splitlines()
     assert "batch 4, float64, cpu" in head
     assert columns.split()[:3] == ["estimator", "seconds", "a"]
-    kinds = ["floor", "backprop", "aep", "coupled_learning", "ep", "implicit", "unrolled"]
+    kinds = ["floor", "backprop", "aep", "bptt", "coupled_learning", "ep", "implicit", "unrolled"]
     assert [row.split()[0] for row in rows] == kinds
 
 

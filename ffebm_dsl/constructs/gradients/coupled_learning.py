@@ -47,9 +47,9 @@ def _make(arguments: Arguments) -> CoupledLearning:
     return CoupledLearning(arguments["eta"], arguments["estimator"])
 
 
-def _backward(arguments: Arguments, sweeps: int) -> Backward:
+def _backward(arguments: Arguments, free: int, nudged: int) -> Backward:
     runs = sum(phase.beta != 0 for phase in ep.VARIANTS[arguments["estimator"]])
-    return Backward("nudged", runs, sweeps, states=runs)
+    return Backward("nudged", runs, nudged, states=runs)
 
 
 CONSTRUCT = EstimatorConstruct(

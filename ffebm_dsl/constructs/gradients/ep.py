@@ -194,10 +194,10 @@ def _conflict(arguments: Arguments) -> tuple[str, str] | None:
     return None
 
 
-def _backward(arguments: Arguments, sweeps: int) -> Backward:
+def _backward(arguments: Arguments, free: int, nudged: int) -> Backward:
     # A phase in complex numbers is two real ones in time and in memory.
     runs = sum(1 + isinstance(phase.beta, complex) for phase in _rows(arguments) if phase.beta != 0)
-    return Backward("nudged", runs, sweeps, states=runs)
+    return Backward("nudged", runs, nudged, states=runs)
 
 
 def _summary(arguments: Arguments) -> str:

@@ -58,7 +58,7 @@ class Implicit(Estimator):
         )
 
 
-def _backward(arguments: Arguments, sweeps: int) -> Backward:
+def _backward(arguments: Arguments, free: int, nudged: int) -> Backward:
     own = arguments["sweeps"]
     return Backward("adjoint", 1, own, states=1, text=f"adjoint solve: at most {own} sweeps")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ffebm_dsl.language.registry import Arguments, Backward, EstimatorConstruct, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 from ffebm_dsl.physics.interfaces import (
+    BoundEnergy,
     Cost,
     Equilibrium,
     Estimator,
@@ -39,9 +40,7 @@ class Unrolled(Estimator):
             raise ValueError(f"cannot unroll {self.sweeps} sweeps")
 
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
-        import torch
-
-        from ffebm_dsl.physics.gradients.state_cost import cotangents_by_layer
+        from ffebm_dsl.physics.gradients.autodiff import differentiate
         from ffebm_dsl.physics.relaxation import relax
 
         settings = replace(
@@ -50,36 +49,18 @@ class Unrolled(Estimator):
             tolerance=0.0,
             solver=equilibrium.free.solver.plain,
         )
-        bound = equilibrium.bound.differentiable()
-        inputs = [*bound.weights.values(), *bound.drives]
-        with torch.enable_grad():
+
+        def sweep_on(bound: BoundEnergy) -> list[Tensor]:
             make = partial(bound.dynamics, routings=equilibrium.routings)
             dynamics = noisy_dynamics(
                 make, equilibrium.force, settings.noise, equilibrium.draws, "unrolled"
             )
-            solution = relax(dynamics, equilibrium.state, settings)
-        end = [s.detach() for s in solution.state]
-        outputs, cotangents = [], []
-        for s, c in zip(solution.state, cotangents_by_layer(cost, end, weights), strict=True):
-            if c is not None and s.requires_grad:
-                outputs.append(s)
-                cotangents.append(c)
-        gradients = (
-            torch.autograd.grad(
-                outputs, inputs, cotangents, allow_unused=True, materialize_grads=True
-            )
-            if outputs
-            else [torch.zeros_like(x) for x in inputs]
-        )
-        count = len(bound.weights)
-        return GradientEstimate(
-            dict(zip(bound.weights, gradients[:count], strict=True)),
-            list(gradients[count:]),
-            cost.parameter_gradient(end, weights),
-        )
+            return relax(dynamics, equilibrium.state, settings).state
+
+        return differentiate(sweep_on, equilibrium.bound, cost, weights)
 
 
-def _backward(arguments: Arguments, sweeps: int) -> Backward:
+def _backward(arguments: Arguments, free: int, nudged: int) -> Backward:
     own = arguments["sweeps"]
     # Each sweep is run forward and then backward.
     text = f"unrolled: {own} sweeps, forward and backward"

@@ -6,10 +6,10 @@ from ffebm_dsl.language.registry import ORDERS, Bounds, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import FRACTION, NOT_NEGATIVE
 
 
-def relaxation(sweeps: int, fewest: int, tolerance: float, order: str) -> tuple[Parameter, ...]:
-    """The keys with these defaults; ``fewest`` sweeps are the least that may be stated."""
+def relaxation(sweeps: int, tolerance: float, order: str) -> tuple[Parameter, ...]:
+    """The keys with these defaults."""
     return (
-        Parameter("sweeps", Kind.INT, "most sweeps of the phase", sweeps, Bounds(low=fewest)),
+        Parameter("sweeps", Kind.INT, "most sweeps of the phase", sweeps, NOT_NEGATIVE),
         Parameter(
             "tolerance",
             Kind.REAL,

@@ -7,7 +7,7 @@ CONSTRUCT = Construct(
     "free",
     "relaxation from zeros",
     (
-        *relaxation(100, 1, 1e-5, "asynchronous"),
+        *relaxation(100, 1e-5, "asynchronous"),
         Parameter(
             "start",
             Kind.CHOICE,

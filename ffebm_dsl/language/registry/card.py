@@ -102,7 +102,7 @@ def example(construct: Construct, table: Table[Construct]) -> str:
 def _counts(construct: Construct) -> str:
     """The cost of an op or an estimator, with the arguments of its example."""
     if isinstance(construct, EstimatorConstruct):
-        back = construct.backward(_arguments(construct), _SWEEPS)
+        back = construct.backward(_arguments(construct), _SWEEPS, _SWEEPS)
         held = f"{back.states} further state{'s' * (back.states != 1)}"
         return f"{back.runs} x {back.name}, {back.sweeps} sweeps each at most; holds {held}"
     if not isinstance(construct, OpConstruct):

@@ -176,7 +176,7 @@ class Backward(NamedTuple):
 
     ``runs`` times the phase ``name``, each of at most ``sweeps`` sweeps; ``states`` is how
     many states are held besides the free one. ``text`` describes this in output; for phases that
-    are those of ``relax nudged`` it is ``""``.
+    are those of ``relax nudged`` it is ``""``. ``whole``: the phases begin where the free one does.
     """
 
     name: str
@@ -184,6 +184,7 @@ class Backward(NamedTuple):
     sweeps: int
     states: int
     text: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +194,7 @@ class EstimatorConstruct(Construct):
     Attributes:
         make: arguments -> :class:`ffebm_dsl.physics.interfaces.Estimator`.
         title: what tables call it.
-        backward: arguments and the sweeps of ``relax nudged`` -> what it costs.
+        backward: arguments and the sweeps of ``relax free`` and ``relax nudged`` -> what it costs.
         nudges: whether its phases are those of ``relax nudged``.
         holomorphic: whether it needs an energy that is a function of complex states.
         any_couplings: whether it is right also where couplings derive from no energy.
@@ -204,7 +205,7 @@ class EstimatorConstruct(Construct):
 
     make: Callable[[Arguments], Any]
     title: str
-    backward: Callable[[Arguments, int], Backward]
+    backward: Callable[[Arguments, int, int], Backward]
     nudges: bool
     compared: Callable[[int], Arguments]
     holomorphic: Callable[[Arguments], bool] = lambda arguments: False

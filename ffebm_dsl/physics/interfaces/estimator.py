@@ -33,6 +33,8 @@ class Equilibrium:
         state: the free state, one tensor per layer.
         free: settings of the free phase.
         nudged: settings of the nudged phases.
+        free_phase: runs the free phase of this call again, at other weights and drives or with a
+            graph -> the states at its end.
         routings: routings of the max poolings, where the free phase froze them.
         force: a force that acts in every phase, or None.
         draws: source of the noise of this call; None: no noise.
@@ -44,6 +46,7 @@ class Equilibrium:
     state: tuple[Tensor, ...]
     free: PhaseSettings
     nudged: PhaseSettings
+    free_phase: Callable[[BoundEnergy], Sequence[Tensor]]
     routings: Routings | None = None
     force: Force | None = None
     draws: Draws | None = None

@@ -290,7 +290,7 @@ class _Equilibrate(torch.autograd.Function):
         ctx.plan = plan
         nudged = replace(s.nudged, solver=s.nudged.solver.after(solution))
         ctx.equilibrium = Equilibrium(
-            bound, state, s.free, nudged, routings, s.force, call.draws, call.reader
+            bound, state, s.free, nudged, call.run_again, routings, s.force, call.draws, call.reader
         )
         ctx.dtypes = [x.dtype for x in tensors]
         # Saved for autograd's check that nobody changed them in place meanwhile.

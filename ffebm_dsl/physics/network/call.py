@@ -69,6 +69,20 @@ class BlockCall:
     def free_phase(self, bound: BoundEnergy) -> tuple[Solution, Routings | None]:
         """The free phase, and the routings that it froze or was given."""
         s = self.settings
+        dynamics, solution = self._relaxed(bound)
+        kept = _kept(dynamics, solution, s)
+        self.report("free", solution, kept)
+        if s.measure:
+            measured = bound.quantities(solution.state)
+            self.reports[-1] = replace(self.reports[-1], quantities=measured)
+        return solution, kept
+
+    def run_again(self, bound: BoundEnergy) -> list[Tensor]:
+        """The states at the end of the free phase, run again without a report."""
+        return self._relaxed(bound)[1].state
+
+    def _relaxed(self, bound: BoundEnergy) -> tuple[EnergyDynamics, Solution]:
+        s = self.settings
         at_zero = s.start is None
         make = partial(
             bound.dynamics,
@@ -80,13 +94,7 @@ class BlockCall:
         start = bound.zero_state() if s.start is None else s.start
         if s.free.feedforward and at_zero:
             start = forward_pass(dynamics, start)
-        solution = relax(dynamics, start, s.free)
-        kept = _kept(dynamics, solution, s)
-        self.report("free", solution, kept)
-        if s.measure:
-            measured = bound.quantities(solution.state)
-            self.reports[-1] = replace(self.reports[-1], quantities=measured)
-        return solution, kept
+        return dynamics, relax(dynamics, start, s.free)
 
     @property
     def reader(self) -> Callable[[int, Tensor], Tensor] | None:

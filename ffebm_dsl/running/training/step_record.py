@@ -99,7 +99,8 @@ def diagnose(session: Session, step: int, batch: Batch) -> int:
     seed_generators(batch.seed, batch.y.device)
     row = measures.gradient_row(network, batch.inputs, batch.y, world, batch.weight)
     session.table(GRADIENTS, {"parameter": names}).append({"step": step, **row})
-    cost = measures.sweeps(network.phases()) / sweeps
+    # Where every layer is computed once, the step made no sweeps.
+    cost = measures.sweeps(network.phases()) / max(sweeps, 1.0)
     return world.all_reduce_max(math.ceil(cost / DIAGNOSTICS))
 
 

@@ -46,17 +46,18 @@ def _check_block(block: ResolvedBlock, log: Log) -> None:
     driven = distances((drive.layer for drive in block.drives), block)
     far = max((driven[o.layer] for o in block.outputs if o.layer in driven), default=0)
     free = block.free
-    if free.order == "synchronous" and free.start == "zeros" and free.sweeps <= far:
+    needed = far + 1 if free.order == "synchronous" else 1
+    if free.start == "zeros" and free.sweeps < needed:
         log.report(
             NOTHING,
             f"{free.sweeps} free sweeps do not carry the input of block `{block.name}` to its "
             f"output, {far + 1} layers on, so that it cannot learn from it",
             block.span,
-            help=f"`relax free {{ sweeps = ... }}` with more than {far}, another `order`, or "
-            "`start = feedforward`",
+            help=f"`relax free {{ sweeps = ... }}` with more than {needed - 1}, another `order`, "
+            "or `start = feedforward`",
         )
     call = block.gradient
-    if call is not None and GRADIENTS[call.name].backward(call.arguments, 0).sweeps == 0:
+    if call is not None and GRADIENTS[call.name].nudges:
         _check_nudged(block, outputs, log)
 
 

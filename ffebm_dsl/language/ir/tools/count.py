@@ -246,7 +246,10 @@ def _phases(
     drives: tuple[DriveCount, ...],
     of_terms: int,
 ) -> tuple[PhaseCount, ...]:
-    sweep, run = 2 * sum(c.macs for c in couplings) + of_terms, sum(d.macs for d in drives)
+    one_way, run = sum(c.macs for c in couplings), sum(d.macs for d in drives)
+    sweep = 2 * one_way + of_terms
+    # A pass from the first layer to the last goes through every coupling in one direction.
+    first = run + (one_way if block.free.start == "feedforward" else 0)
     entering = sum(d.size for d in drives)
     outputs = sum(sizes[output.layer] for output in block.outputs)
     # Behind ops, a drive's cotangent is made on the analog side and read at its port.
@@ -254,15 +257,24 @@ def _phases(
     driven += sum(c.size for c, d in zip(drives, block.drives, strict=True) if d.ops)
     back = backward(block)
     return (
-        PhaseCount("free", 1, block.free.sweeps, sweep, run, entering, outputs),
-        PhaseCount(back.name, back.runs, back.sweeps, sweep, run, entering + outputs, driven),
+        PhaseCount("free", 1, block.free.sweeps, sweep, first, entering, outputs),
+        PhaseCount(
+            back.name,
+            back.runs,
+            back.sweeps,
+            sweep,
+            first if back.whole else run,
+            entering + outputs,
+            driven,
+        ),
     )
 
 
 def backward(block: BlockIR) -> Backward:
     """The phases from which the block's gradient is computed."""
     estimator = GRADIENTS[block.gradient.name]
-    return estimator.backward(block.gradient.arguments, block.nudged.sweeps)
+    sweeps = block.free.sweeps, block.nudged.sweeps
+    return estimator.backward(block.gradient.arguments, *sweeps)
 
 
 def op_parameters(op: OpIR) -> int:

@@ -156,7 +156,7 @@ STAGE = "/model/stages/1"
         ("name: tanh", "name: tan", "did you mean `tanh`?"),
         ("kind: block", "kind: blok", "did you mean `block`?"),
         ("bias: true", "bias: 1", "/bias: true or false is needed, not a whole number"),
-        ("sweeps: 100", "sweeps: 0", f"{STAGE}/free/sweeps: 0 is less than the minimum of 1"),
+        ("sweeps: 100", "sweeps: -1", f"{STAGE}/free/sweeps: -1 is less than the minimum of 0"),
         ("beta: 0.2", "beta: 0", "/gradient/arguments/beta: 0 is less than or equal to"),
         ("order: asynchronous\n", "order: asynchron\n", "did you mean `asynchronous`?"),
         ("name: b1", "name: block", f"{STAGE}/name: `block` is a word of the language"),

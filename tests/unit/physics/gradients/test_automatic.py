@@ -48,6 +48,7 @@ def equilibrium(activation: Activation, noise: float) -> tuple[Equilibrium, Line
         tuple(core.solve(drive)[0].state),
         core.settings.free,
         nudged,
+        lambda bound: core.solve(drive)[0].state,
         draws=Draws(5, BATCH, 0, BATCH, 12),
     )
     cost = LinearCost({2: 0.3 * normal(BATCH, 6, seed=7)})

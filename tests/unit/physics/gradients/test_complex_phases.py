@@ -168,7 +168,7 @@ def test_the_loss_itself_nudges_no_complex_states() -> None:
     bound = core.energy.bind([drive], weights_of(core.energy))
     state = tuple(core.solve(drive)[0].state)
     settings = core.settings
-    equilibrium = Equilibrium(bound, state, settings.free, settings.nudged)
+    equilibrium = Equilibrium(bound, state, settings.free, settings.nudged, lambda bound: state)
     loss = LossCost(2, lambda s, copies: s.square().sum(1), torch.nn.Identity())
     with pytest.raises(ValueError, match="nudge by the cotangent"):
         HolomorphicPropagation(0.2, 3).estimate(equilibrium, loss, torch.ones(3).double())

@@ -31,7 +31,7 @@ def nudged(rows: slice, which: int) -> dict[float, list[Tensor]]:
     state = tuple(core.solve(*drives)[0].state)
     plan = replace(core.settings.nudged, tolerance=1e-6)
     bound = core.energy.bind(drives, core.energy.weights())
-    equilibrium = Equilibrium(bound, state, core.settings.free, plan)
+    equilibrium = Equilibrium(bound, state, core.settings.free, plan, lambda bound: state)
     phases = nudged_phases(equilibrium, costs(rows)[which], [0.3, -0.3])
     swept = torch.cat([solution.sweeps for solution in phases.values()])
     assert rows != slice(None) or len(set(swept.tolist())) > 1

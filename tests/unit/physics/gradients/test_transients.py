@@ -49,7 +49,7 @@ def problem(
     solution, routings = core.solve(*drives)
     state = tuple(solution.state)
     bound = core.energy.bind(drives, weights_of(core.energy))
-    equilibrium = Equilibrium(bound, state, free, nudged, routings)
+    equilibrium = Equilibrium(bound, state, free, nudged, lambda bound: state, routings)
     return equilibrium, LinearCost({len(state) - 1: normal(*state[-1].shape, seed=4)})
 
 

@@ -148,7 +148,7 @@ def test_memory_of_ep_does_not_grow_with_the_sweeps() -> None:
     def peaks(sweeps: int) -> dict[str, int]:
         compiled = ffebm_dsl.compile_spec(SourceFile("t", SPEC), {"sweeps": str(sweeps)})
         result = bench(compiled.spec, BenchSettings(batch=8, repeats=1, warm_up=0))
-        known = {"aep", "coupled_learning", "ep", "implicit", "unrolled"}
+        known = {"aep", "bptt", "coupled_learning", "ep", "implicit", "unrolled"}
         assert set(result.estimators) == known
         assert all(cost.seconds.least > 0 for cost in result.estimators.values())
         assert all(cost.over_backprop is not None for cost in result.estimators.values())
