@@ -13,7 +13,7 @@ def squared_norm(tensors: Sequence[Tensor]) -> Tensor:
     """The sum of squares per sample over all tensors, (B,)."""
     total: Tensor | None = None
     for x in tensors:
-        square = torch.linalg.vector_norm(flat(x.detach()), dim=1).square_()
+        square = torch.linalg.vector_norm(x.detach(), dim=[*range(1, x.dim())]).square_()
         total = square if total is None else total.add_(square)
     assert total is not None, "there is a tensor"
     return total

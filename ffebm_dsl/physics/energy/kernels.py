@@ -133,10 +133,11 @@ class _Interleaved:
         self._stride, self._image, self._padding = s, image, stencil.padding
         self._grid = [size + n - 1 for size, n in zip(behind[2:], taps, strict=True)]
         filled = F.pad(weight, (0, room[1], 0, room[0]))
-        parts = filled.view(out, channels, t[0], s[0], t[1], s[1]).flip(2, 4)
-        kernel = parts.permute(3, 5, 1, 0, 2, 4).reshape(s[0] * s[1] * channels, out, *taps)
+        parts = filled.view(out, channels, t[0], s[0], t[1], s[1]).permute(3, 5, 1, 0, 2, 4)
+        # Flipped once its taps are neighbours in memory, which is faster.
+        kernel = parts.reshape(s[0] * s[1] * channels, out, *taps).flip(2, 3)
         around = Stencil.of(2, taps, padding=[n - 1 for n in taps])
-        self._convolution = _Packed(kernel.contiguous(), around, behind)
+        self._convolution = _Packed(kernel, around, behind)
 
     @staticmethod
     def fits(stencil: Stencil, unread: list[int]) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -43,10 +44,13 @@ def proportioned(
         activations: the activations of all layers of the block.
         weights: weights of the samples, (B,).
     """
-    sizes = torch.stack([c.flatten(1).abs().amax(1) for c in cotangents.values()]).amax(0)
-    relative = sizes / _narrowest(activations)
+    largest = partial(torch.linalg.vector_norm, ord=torch.inf)
+    sizes = [largest(c, dim=[*range(1, c.dim())]) for c in cotangents.values()]
+    relative = torch.stack(sizes).amax(0) / _narrowest(activations)
     smallest = SMALLEST * torch.finfo(relative.dtype).eps
     out = (relative > LARGEST) | ((relative > 0) & (relative < smallest))
+    if not bool(out.any()):
+        return LinearCost({**cotangents}), weights
     # Powers of two multiply without rounding. What is not finite is left for others to find.
     exponent = torch.where(out & relative.isfinite(), (relative / TYPICAL).log2().round(), 0.0)
     exponent = exponent.clamp(*_exponents(relative.dtype))

@@ -44,6 +44,17 @@ class _Part(NamedTuple):
     cycling: Tensor | None
     states: list[Tensor]
 
+    def select(self, rows: Tensor) -> _Part:
+        """Those of these rows alone."""
+        return _Part(
+            self.samples[rows],
+            self.sweeps,
+            self.residual[rows],
+            self.size[rows],
+            None if self.cycling is None else self.cycling[rows],
+            [take_rows(s, rows) for s in self.states],
+        )
+
 
 class ToTolerance(Samples):
     """The samples of one relaxation to a tolerance."""
@@ -86,15 +97,10 @@ class ToTolerance(Samples):
             self._plan(sweep, least)
             return
         self._next, self._last = sweep + 1, (sweep, math.nan)
-        if not last:  # a sample has converged or diverged
-            self._let_go(~(going >= tolerance), sweep, states, residual, size)
-        elif self._ended is not None:
-            self._let_go(~self._ended, sweep, states, residual, size)
-        else:
-            self.left = 0
-            self._parts.append(
-                _Part(self._rows, sweep, residual, size, self._cycling, list(states))
-            )
+        which = ~(going >= tolerance)  # those that have converged or diverged
+        if last:
+            which = torch.ones_like(which) if self._ended is None else ~self._ended
+        self._let_go(which, _Part(self._rows, sweep, residual, size, self._cycling, list(states)))
 
     @property
     def gathers(self) -> bool:
@@ -148,17 +154,12 @@ class ToTolerance(Samples):
             left = math.log(least / self.settings.tolerance) / math.log(then / least)
             self._next += min(int(left * (sweep - before) / 2), sweep // SELDOM)
 
-    def _let_go(
-        self, which: Tensor, sweep: int, states: list[Tensor], residual: Tensor, size: Tensor
-    ) -> None:
-        """End the rows of the mask ``which``, (rows,)."""
+    def _let_go(self, which: Tensor, now: _Part) -> None:
+        """End the rows of the mask ``which``, (rows,), of all rows as they are now."""
         rows = which.nonzero().squeeze(1)
         self.left -= len(rows)
         self._ended = which if self._ended is None else self._ended | which
-        cycling = None if self._cycling is None else self._cycling[rows]
-        ended = [take_rows(s, rows) for s in states]
-        part = _Part(self._rows[rows], sweep, residual[rows], size[rows], cycling, ended)
-        self._parts.append(part)
+        self._parts.append(now if len(rows) == len(which) else now.select(rows))
 
     def _status(self, residual: Tensor, size: Tensor, cycling: Tensor | None) -> Tensor:
         """The statuses of samples, (samples,) int8."""
