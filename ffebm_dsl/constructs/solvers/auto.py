@@ -94,8 +94,8 @@ class Auto(Solver):
             factors=None if sweep.last else carry.factors,
             steps=steps,
         )
-        if steps:
-            carry.look(list(steps.values()), states, self.tolerance)
+        if steps and change is not None:
+            carry.look(list(steps.values()), change, states, self.tolerance)
         return change
 
     def select(self, carry: _Paces, rows: Tensor) -> None:
@@ -110,7 +110,7 @@ class _Paces:
 
     def __init__(self, batch: int) -> None:
         self.made, self.next = 0, FIRST
-        self.steps: list[Tensor] = []
+        self._before: tuple[list[Tensor], Tensor] | None = None  # steps and their squared norms
         self.factors: Tensor | None = None  # of the rows under way; None: all are plain
         self.found: Tensor | None = None  # of the batch
         self._batch = batch
@@ -118,18 +118,24 @@ class _Paces:
         self._limit: Tensor | None = None  # what the growth of accelerated steps must be below
         self._failed: Tensor | None = None  # whether it once was not
 
-    def look(self, steps: list[Tensor], states: Sequence[Tensor], tolerance: float) -> None:
+    def look(
+        self, steps: list[Tensor], change: Tensor, states: Sequence[Tensor], tolerance: float
+    ) -> None:
         """Note the steps of a sweep, (rows, *layer shape) each; at the second one, judge."""
-        if self.made < self.next:
-            self.steps = steps
+        before, self._before = self._before, (steps, change)
+        if self.made < self.next or before is None:
             return
-        factors = self._judged(self.steps, steps, states, tolerance)
-        self.steps, self.next = [], 2 * self.next
+        self._before, self.next = None, 2 * self.next
+        factors = self._judged(before, (steps, change), states, tolerance)
         if factors is not None:
             self.take(factors)
 
     def _judged(
-        self, before: list[Tensor], steps: list[Tensor], states: Sequence[Tensor], tolerance: float
+        self,
+        before: tuple[list[Tensor], Tensor],
+        now: tuple[list[Tensor], Tensor],
+        states: Sequence[Tensor],
+        tolerance: float,
     ) -> Tensor | None:
         """The new factor of every row, (rows,); None if none changes."""
         import torch
@@ -138,20 +144,22 @@ class _Paces:
         from ffebm_dsl.physics.relaxation.over_relaxation import best_factor, contraction
         from ffebm_dsl.physics.relaxation.samples import ratio
 
-        change = squared_norm(steps)
-        growth = ratio(change, squared_norm(before))
-        if self.factors is None and not bool((growth > SLOW).any()):
+        plain, growth = self.factors is None, ratio(now[1], before[1])
+        if plain and not bool((growth > SLOW).any()):
             return None
-        rate = contraction(before, steps)
-        left = (ratio(change, squared_norm(states)) / tolerance).log() / -rate.log()
-        slow = (rate > SLOW) & (rate < 1) & (rate >= ALIGNED * growth) & (left >= LONG)
+        excess = ratio(now[1], squared_norm(states)) / tolerance
+        # The rate is at most the growth, which costs nothing further.
+        if plain and not bool(_slow(growth, excess).any()):
+            return None
+        rate = contraction(before[0], now[0])
+        slow = _slow(rate, excess) & (rate < 1) & (rate >= ALIGNED * growth)
         factors = torch.ones_like(rate) if self.factors is None else self.factors
         if self._limit is None or self._failed is None:
             self._limit, self._failed = torch.full_like(rate, torch.inf), rate > torch.inf
         failing = (factors > 1) & ~(growth < self._limit)
         lost = failing & self._failed
         slow &= (growth < self._limit) | (failing & ~lost)
-        if self.factors is None and not bool(slow.any()):
+        if plain and not bool(slow.any()):
             return None
         # The first rate may have been too small, so a factor is corrected once.
         begun = slow & ((factors == 1) | failing)
@@ -173,11 +181,18 @@ class _Paces:
         from ffebm_dsl.physics.layout import take_rows
 
         self._rows = rows if self._rows is None else self._rows[rows]
-        self.steps = [take_rows(step, rows) for step in self.steps]
+        if self._before is not None:
+            steps, change = self._before
+            self._before = [take_rows(step, rows) for step in steps], change[rows]
         if self.factors is not None:
             self.factors = self.factors[rows]
         if self._limit is not None and self._failed is not None:
             self._limit, self._failed = self._limit[rows], self._failed[rows]
+
+
+def _slow(rate: Tensor, excess: Tensor) -> Tensor:
+    """Mask of the rows that need ``LONG`` sweeps at this rate until their ``excess`` is 1."""
+    return (rate > SLOW) & (excess >= rate**-LONG)
 
 
 def _make(arguments: Arguments, sweeps: Solver, read: tuple[int, ...]) -> Solver:
