@@ -1,7 +1,8 @@
-"""Samples of relaxations of fixed length, measured once, at the end.
+"""Samples of relaxations of fixed length, measured midway and at the end.
 
-All samples make all sweeps. A few states from before the end are kept, and measured only if the
-last step is large enough that a state may still grow or oscillate.
+All samples make all sweeps. The state of two sweeps before the end is kept, to see whether a state
+oscillates where the last step is large. To keep more would cost more than to measure: memory that
+is used again and again stays in the processor's cache.
 """
 
 from __future__ import annotations
@@ -30,24 +31,22 @@ class FullLength(Samples):
     ) -> None:
         super().__init__(state, settings, periodic=periodic)
         self._sweeps = settings.sweeps
-        self._kept: dict[int, list[Tensor]] = {}
-        self._measured: tuple[Tensor, Tensor] | None = None
-        self.passed(0, list(state))
+        self._before: list[Tensor] = []  # the states of two sweeps before the end
+        self._measured: dict[int, tuple[Tensor, Tensor]] = {}  # by sweep, squared change and size
 
     def due(self, sweep: int) -> bool:
-        return sweep == self._sweeps
+        return sweep in (self.middle, self._sweeps)
 
     def passed(self, sweep: int, states: list[Tensor]) -> None:
-        """Keep the states around the middle and the one to which an oscillation would return."""
-        if self.middle and sweep in (self.middle - 1, self.middle, self._sweeps - 2):
-            self._kept[sweep] = [s.detach() for s in states]
+        """Keep the states to which an oscillation would return."""
+        if sweep == self._sweeps - 2:
+            self._before = [s.detach() for s in states]
 
     def observe(self, sweep: int, states: list[Tensor], change: Tensor) -> None:
-        self._measured = change, squared_norm(states)
+        self._measured[sweep] = change, squared_norm(states)
 
     def solution(self, states: list[Tensor]) -> Solution:
-        assert self._measured is not None, "the last sweep was measured"
-        change, size = self._measured
+        change, size = self._measured[self._sweeps]
         residual = ratio(change, size)
         status = torch.full_like(residual, Status.EXHAUSTED, dtype=torch.int8)
         greatest = float(residual.max())
@@ -57,7 +56,7 @@ class FullLength(Samples):
         # What grows by GROWTH in these sweeps grows by so much in one of them.
         least = 1 - GROWTH ** (-1 / max(1, self._sweeps - self.middle))
         if not (greatest <= least / 2 or self.may_grow):
-            grown = size > GROWTH**2 * squared_norm(self._kept[self.middle])
+            grown = size > GROWTH**2 * self._measured[self.middle][1]
             status.masked_fill_(grown, int(Status.DIVERGED))
         status.masked_fill_(~self.fine(residual, size), int(Status.DIVERGED))
         sweeps = torch.full_like(status, self._sweeps, dtype=torch.int64)
@@ -69,15 +68,13 @@ class FullLength(Samples):
         The last step returns to where the step before it began, and is about as large as
         the step midway.
         """
-        before = self._kept[self._sweeps - 2]
         # The smallest layer tells of noise already that it comes back to nothing.
         small = min(range(len(states)), key=lambda i: states[i].numel())
         for layers in (slice(small, small + 1), slice(None)):
-            near = _apart(states[layers], before[layers]) < RECURRENCE**2 * change
+            near = _apart(states[layers], self._before[layers]) < RECURRENCE**2 * change
             if not bool(near.any()):
                 return near
-        midway = _apart(self._kept[self.middle], self._kept[self.middle - 1])
-        return near & (change > SUSTAINED**2 * midway)
+        return near & (change > SUSTAINED**2 * self._measured[self.middle][0])
 
 
 def _apart(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:

@@ -60,9 +60,9 @@ def test_a_long_relaxation_is_tested_a_tenth_of_the_time(tested: list[int]) -> N
     assert 5 * len(tested) < solution.sweeps.item()
 
 
-def test_a_phase_of_fixed_length_is_measured_once(tested: list[int]) -> None:
+def test_a_phase_of_fixed_length_is_measured_midway_and_at_its_end(tested: list[int]) -> None:
     relax(*affine(0.9, -1.0, 10.0), Relaxation(12, 0.0, ONE_LAYER))
-    assert tested == [12]
+    assert tested == [6, 12]
 
 
 def test_cycles_are_watched_for_in_the_last_sweeps_alone(tested: list[int]) -> None:
