@@ -23,8 +23,8 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
     """Sweep until every sample has converged or the sweeps are used up.
 
     ``state`` is the initial state, one tensor (B, *layer shape) per layer; it is not modified.
-    With tolerance 0 only a sweep midway and the last one are measured. Where gradients are enabled, autograd
-    records the sweeps.
+    With tolerance 0 only a sweep midway and the last one are measured. Where gradients are
+    enabled, autograd records the sweeps.
     """
     if settings.sweeps == 0:
         return _unswept(state)
