@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from ffebm_dsl.running.records import RecordTable
-from ffebm_dsl.tools.report.figure import INK, Artist, Figure, colour, dash, log_axis
+from ffebm_dsl.tools.report.figure import INK, Artist, Figure, colour, line_style, log_axis
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import Section, SectionGroup, limited
 from ffebm_dsl.tools.report.text import number, printable, short
@@ -162,7 +162,7 @@ def _over_training(
     def plot(ax: Axes) -> None:
         for p in range(values.shape[1]):
             y = np.where(values[:, p] > 0, values[:, p], np.nan) if log else values[:, p]
-            ax.plot(epochs, y, color=colour(p), linestyle=dash(p), linewidth=0.9, alpha=0.8)
+            ax.plot(epochs, y, linewidth=0.9, alpha=0.8, **line_style(p, len(epochs)))
         if log:
             log_axis(ax, "y", values)
         ax.set_xlabel("epoch")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from ffebm_dsl.running.records import STATUSES, RecordTable
 from ffebm_dsl.tools.report.curves import binned
-from ffebm_dsl.tools.report.figure import Artist, Figure, colour, dash, log_axis
+from ffebm_dsl.tools.report.figure import Artist, Figure, colour, line_style, log_axis
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import Key, Section, SectionGroup, limited
 from ffebm_dsl.tools.report.text import number, printable, short
@@ -101,7 +101,7 @@ def _phases(
     def plot(ax: Axes) -> None:
         for phase, x, y in lines:
             k = SERIES.get(phase, 5)
-            ax.plot(x, np.where(y > 0, y, np.nan) if log else y, color=colour(k), linestyle=dash(k))
+            ax.plot(x, np.where(y > 0, y, np.nan) if log else y, **line_style(k, len(x)))
         if log:
             log_axis(ax, "y", np.concatenate([y for _, _, y in lines]))
         ax.set_xlabel("epoch")

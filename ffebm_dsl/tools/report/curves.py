@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from ffebm_dsl.tools.report.figure import Artist, Figure, colour, dash, log_axis
+from ffebm_dsl.tools.report.figure import Artist, Figure, colour, line_style, log_axis
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import Key, Section, SectionGroup
 from ffebm_dsl.tools.report.text import counted, number, short
@@ -121,9 +121,7 @@ def compared(
 
     def plot(ax: Axes) -> None:
         for k, _, x, y in drawn:
-            # Markers for a few points: a line through a single one would be invisible.
-            mark = "o" if len(x) <= 40 else ""
-            ax.plot(x, y, color=colour(k), linestyle=dash(k), marker=mark, markersize=2.5)
+            ax.plot(x, y, **line_style(k, len(x)))
         for k, places in marked:
             feet, foot = np.full(len(places), 0.04), ax.get_xaxis_transform()
             ax.plot(places, feet, "x", color=colour(k), markersize=4, transform=foot)

@@ -126,9 +126,14 @@ def colour(index: int) -> str:
     return f"#fe000{index % SERIES}"
 
 
-def dash(index: int) -> str:
-    """The line style of a series: solid for the first ``SERIES``."""
-    return DASHES[index // SERIES % len(DASHES)]
+def line_style(index: int, points: int) -> dict[str, Any]:
+    """Arguments of ``Axes.plot`` for the line of a series: solid for the first ``SERIES``.
+
+    A line of few ``points`` has markers: through a single one it would be invisible.
+    """
+    dash = DASHES[index // SERIES % len(DASHES)]
+    marker = "o" if points <= 40 else ""
+    return {"color": colour(index), "linestyle": dash, "marker": marker, "markersize": 2.5}
 
 
 def log_axis(ax: Axes, direction: str, values: NDArray[Any]) -> None:

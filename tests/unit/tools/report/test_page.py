@@ -17,6 +17,7 @@ from matplotlib.textpath import TextPath
 from ffebm_dsl.running.records import Record, write
 from ffebm_dsl.tools.report import Run, load, page
 from ffebm_dsl.tools.report import runs as runs_module
+from ffebm_dsl.tools.report.agreement import agreement
 from ffebm_dsl.tools.report.curves import learning_curves
 from ffebm_dsl.tools.report.figure import Artist
 from tests.records import add_bad_step, analysed, bare_record, resolved, trained, whole_record
@@ -315,3 +316,18 @@ def test_numbers_beyond_all_measure_are_left_out_and_counted(
     write(record, tmp_path / "run.h5")
     shown = page([load(tmp_path / "run.h5")])
     assert re.search(r"\d+ numbers? beyond 1e\+100", shown)
+
+
+def test_a_line_through_one_point_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained("run-1", 0)
+    table = run.record["gradients"]
+    table.cut(table["step"][0])
+    plot, markers = Axes.plot, list[object]()
+
+    def seen(ax: Axes, *data: object, **style: object) -> object:
+        markers.append(style.get("marker"))
+        return plot(ax, *data, **style)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Axes, "plot", seen)
+    agreement([run], Artist())
+    assert len(table["step"]) == 1 and markers.count("o") == 9 and "" not in markers
