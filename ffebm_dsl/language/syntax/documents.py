@@ -55,35 +55,54 @@ NOTHING = LineEnd("")
 
 def first_at(document: Document) -> int:
     """Offset of the document's first word."""
-    return next(_places(document, 1))
+    return next(leaf.at for leaf in _leaves(document) if isinstance(leaf, Word))
 
 
 def last_at(document: Document) -> int:
     """Offset of the document's last word."""
-    return next(_places(document, -1))
-
-
-def _places(document: Document, step: int) -> Iterator[int]:
-    """Offsets of the words, from the front or from the back."""
-    if isinstance(document, Word):
-        yield document.at
-    elif isinstance(document, Indent | Fitted):
-        yield from _places(document.inside, step)
-    elif not isinstance(document, str | LineEnd | IfBroken):
-        for part in document[::step]:
-            yield from _places(part, step)
+    leaves = _leaves(document, backwards=True)
+    return next(leaf.at for leaf in leaves if isinstance(leaf, Word))
 
 
 def flat(document: Document) -> str:
     """The document on one line."""
-    if isinstance(document, str):
-        return document
-    if isinstance(document, Word):
-        return document.text
-    if isinstance(document, LineEnd):
-        return document.flat
-    if isinstance(document, IfBroken):
-        return ""
-    if isinstance(document, Indent | Fitted):
-        return flat(document.inside)
-    return "".join(map(flat, document))
+    return "".join(map(_text, _leaves(document)))
+
+
+def room_after(document: Document, room: int) -> int:
+    """``room`` less the width of the document on one line; negative if it does not fit.
+
+    No more of the document is read than ``room``: measured whole, each nested group would be
+    read once per level.
+    """
+    for leaf in _leaves(document):
+        room -= len(_text(leaf))
+        if room < 0:
+            break
+    return room
+
+
+def _leaves(
+    document: Document, *, backwards: bool = False
+) -> Iterator[str | Word | LineEnd | IfBroken]:
+    """The parts without parts of their own, in order or backwards."""
+    stack: list[Iterator[Document]] = [iter((document,))]
+    while stack:
+        part = next(stack[-1], None)
+        if part is None:
+            stack.pop()
+        elif isinstance(part, Indent | Fitted):
+            stack.append(iter((part.inside,)))
+        elif isinstance(part, str | Word | LineEnd | IfBroken):
+            yield part
+        else:
+            stack.append(reversed(part) if backwards else iter(part))
+
+
+def _text(leaf: str | Word | LineEnd | IfBroken) -> str:
+    """A leaf on one line."""
+    if isinstance(leaf, Word):
+        return leaf.text
+    if isinstance(leaf, LineEnd):
+        return leaf.flat
+    return leaf if isinstance(leaf, str) else ""

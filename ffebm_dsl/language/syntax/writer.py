@@ -26,6 +26,7 @@ from ffebm_dsl.language.syntax.documents import (
     first_at,
     flat,
     last_at,
+    room_after,
 )
 
 WIDTH = 110
@@ -44,19 +45,12 @@ class Blank(Enum):
     ALWAYS = "always"
 
 
-class Mode(Enum):
-    """How the lines of a group are written."""
-
-    FLAT = "flat"
-    FILLED = "filled"
-    BROKEN = "broken"
-
-
 class _Unwritten(NamedTuple):
-    """A document that is still to be written, how far in, and how its group is written."""
+    """A document still to be written, its indentation, and whether its group is broken at each
+    line end, or filled."""
 
     indent: int
-    mode: Mode
+    broken: bool
     document: Document
 
 
@@ -175,65 +169,55 @@ class LineWriter:
 
     def render(self, document: Document, indent: int) -> None:
         """Write a document whose lines begin ``indent`` columns in."""
-        if not self._source.interrupts(document):
-            line = flat(document)
-            if len(line) <= WIDTH - indent:
-                self.write(line, first_at(document))
-                return
-        stack = [_Unwritten(indent, Mode.BROKEN, document)]
+        stack = [_Unwritten(indent, True, Fitted(document, filled=False))]
         while stack:
-            indent, mode, item = stack.pop()
+            indent, broken, item = stack.pop()
             if isinstance(item, str):
                 self.write(item)
             elif isinstance(item, Word):
                 self.write(item.text, item.at)
             elif isinstance(item, LineEnd):
-                if mode is Mode.BROKEN or (mode is Mode.FILLED and self._ends_line(item, stack)):
+                if broken or (item.flat and not self._fits(item.flat, stack)):
                     self.end_line(indent)
                 else:
                     self.write(item.flat)
             elif isinstance(item, IfBroken):
-                self.write(item.text if mode is Mode.BROKEN else "")
+                self.write(item.text if broken else "")
             elif isinstance(item, Indent):
-                stack.append(_Unwritten(indent + STEP, mode, item.inside))
+                stack.append(_Unwritten(indent + STEP, broken, item.inside))
             elif isinstance(item, Fitted):
-                stack.append(_Unwritten(indent, self._mode(item, stack), item.inside))
+                interrupted = self._source.interrupts(item)
+                if not interrupted and self._fits(item, stack):
+                    self.write(flat(item), first_at(item))
+                else:
+                    stack.append(_Unwritten(indent, interrupted or not item.filled, item.inside))
             else:
-                stack.extend(_Unwritten(indent, mode, part) for part in reversed(item))
+                stack.extend(_Unwritten(indent, broken, part) for part in reversed(item))
 
-    def _mode(self, group: Fitted, rest: list[_Unwritten]) -> Mode:
-        if self._source.interrupts(group):
-            return Mode.BROKEN
-        if self._fits(_Unwritten(0, Mode.FLAT, group.inside), rest):
-            return Mode.FLAT
-        return Mode.FILLED if group.filled else Mode.BROKEN
-
-    def _ends_line(self, line: LineEnd, rest: list[_Unwritten]) -> bool:
-        """Whether a filled line ends here, as what follows does not fit on it."""
-        return line.flat != "" and not self._fits(_Unwritten(0, Mode.FLAT, line.flat), rest)
-
-    def _fits(self, first: _Unwritten, rest: list[_Unwritten]) -> bool:
-        """Whether a part and the ``rest``, of which the last one comes next, fit on the line up
-        to where it can be broken next. The rest may be long, and is read from its end."""
-        waiting, left = [first], len(rest)
-        row = self._rows[-1]
-        used = row.indent + len(row.text) if self._ended is None else self._ended
-        room = WIDTH - used
+    def _fits(self, first: Document, rest: list[_Unwritten]) -> bool:
+        """Whether a part on one line and the ``rest``, of which the last one comes next, fit on
+        the line up to where it can be broken next."""
+        used = self._ended
+        if used is None:
+            used = self._rows[-1].indent + len(self._rows[-1].text)
+        room = room_after(first, WIDTH - used)
+        waiting: list[tuple[bool, Document]] = []
+        left = len(rest)
         while room >= 0 and (waiting or left):
             if not waiting:
                 left -= 1
-            indent, mode, item = waiting.pop() if waiting else rest[left]
-            if mode is Mode.FLAT or isinstance(item, str | Word | Fitted):
-                room -= len(flat(item))
+            broken, item = waiting.pop() if waiting else rest[left][1:]
+            if isinstance(item, str | Word | Fitted):
+                room = room_after(item, room)
             elif isinstance(item, LineEnd):
-                if mode is Mode.BROKEN or item.flat:
+                if broken or item.flat:
                     return True
             elif isinstance(item, IfBroken):
-                room -= len(item.text) if mode is Mode.BROKEN else 0
+                room -= len(item.text) if broken else 0
             elif isinstance(item, Indent):
-                waiting.append(_Unwritten(indent, mode, item.inside))
+                waiting.append((broken, item.inside))
             else:
-                waiting.extend(_Unwritten(indent, mode, part) for part in reversed(item))
+                waiting.extend((broken, part) for part in reversed(item))
         return room >= 0
 
     def text(self) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import cProfile
+import pstats
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -156,3 +159,26 @@ def test_a_list_of_many_entries_is_filled() -> None:
     param = parse(SourceFile("spec.ffe", result)).items[0]
     assert isinstance(param, ast.Param) and isinstance(param.default, ast.ListExpression)
     assert len(param.default.items) == 20_000
+
+
+def _many(depth: int) -> str:
+    """Nested lists that fit on a line each."""
+    return ", ".join(["[" * depth + "1" + "]" * depth] * (1000 // depth))
+
+
+def _one(depth: int) -> str:
+    """Nested lists none of which fits on a line."""
+    return "[1, " * depth + "1" + (", 1" * (1500 // depth) + "]") * depth
+
+
+@pytest.mark.parametrize("nested", [_many, _one])
+def test_the_work_does_not_grow_with_the_depth_of_brackets(nested: Callable[[int], str]) -> None:
+    def work(depth: int) -> float:
+        """Calls per character."""
+        text = f"ffe 1.1\nparam a: int = [{nested(depth)}]\n"
+        program = parse(SourceFile("a.ffe", text))
+        profile = cProfile.Profile()
+        profile.runcall(canonical_layout.layout, program, text)
+        return int(pstats.Stats(profile).total_calls) / len(text)  # type: ignore[attr-defined]
+
+    assert work(28) < 1.7 * work(7)
