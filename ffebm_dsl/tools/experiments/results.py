@@ -89,9 +89,9 @@ def expand(paths: Sequence[Path]) -> list[Path]:
         if not (path / SWEEP).is_file():
             found.append(path)
             continue
-        runs = [path / name for name in trial_names(path)]
-        found += [run for run in runs if run.is_dir()]
-        if not found:
+        runs = [path / name for name in trial_names(path) if (path / name).is_dir()]
+        found += runs
+        if not runs:
             raise InputError(f"{path}: no trial of this sweep has begun", help="run it first")
     return found
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.tools.experiments.results import Result, compare, differing_keys
+from ffebm_dsl.tools.experiments.results import Result, compare, differing_keys, expand
 
 BASE = {
     "model.stages.0.layers.0.shape.0": 4,
@@ -142,3 +143,13 @@ def test_metrics() -> None:
         compare(runs, [], "f1")
     with pytest.raises(InputError, match="not every run has top5"):
         compare(runs, [], "top5")
+
+
+def test_a_sweep_without_a_run_is_refused_beside_others(tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+    sweep.mkdir()
+    (sweep / "sweep.json").write_text('{"trials": [{"name": "a"}, {"name": "b"}]}')
+    with pytest.raises(InputError, match="no trial"):
+        expand([tmp_path / "run", sweep])
+    (sweep / "b").mkdir()
+    assert expand([tmp_path / "run", sweep]) == [tmp_path / "run", sweep / "b"]
