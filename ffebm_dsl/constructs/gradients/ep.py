@@ -145,14 +145,8 @@ def _stencil(order: int) -> tuple[Phase, ...]:
 
 def _make(arguments: Arguments) -> Estimator:
     if arguments["beta"] == AUTO:
-        return AutomaticEstimator(_contrast(arguments, 1.0), _order(arguments))
+        return AutomaticEstimator(_contrast(arguments, 1.0))
     return _contrast(arguments, arguments["beta"])
-
-
-def _order(arguments: Arguments) -> int:
-    """The order of the bias in beta."""
-    order: int = arguments["points"] or arguments["stencil"]
-    return order or (2 if arguments["estimator"] == "centered" else 1)
 
 
 def _contrast(arguments: Arguments, beta: float) -> ContrastiveEstimator:

@@ -52,13 +52,15 @@ def estimate(
             dynamics, start = phase_dynamics(estimator, equilibrium, cost, betas := list(group))
             nudged = relax(dynamics, start, equilibrium.nudged)
             ends += phase_ends(dynamics, nudged.state, batch)
-            found = [_part(nudged, k, batch) for k in range(len(betas))]
+            parts = [_part(nudged, k, batch) for k in range(len(betas))]
             solutions += [
-                replace(s, state=[unpaired(x) for x in s.state]) if kind else s for s in found
+                replace(s, state=[unpaired(x) for x in s.state]) if kind else s for s in parts
             ]
-        return contrast(estimator, equilibrium, cost, weights, ends)._replace(
-            solutions={"nudged": solutions}
-        )
+        found = contrast(estimator, equilibrium, cost, weights, ends)
+        named = found.weights
+        if equilibrium.measured is not None:
+            named = equilibrium.measured(named, estimator, weights)
+        return found._replace(weights=named, solutions={"nudged": solutions})
 
 
 def contrast(

@@ -21,7 +21,6 @@ from ffebm_dsl.physics.interfaces import (
     ContrastiveEstimator,
     Converter,
     DeviceSettings,
-    Estimator,
     Layer,
     Normal,
     Numbers,
@@ -115,15 +114,13 @@ class Device(nn.Module):
         return self.settings.array is not None and self.settings.array.asymmetric
 
     def measured(
-        self, gradients: dict[str, Tensor], estimator: Estimator, weights: Tensor
+        self, gradients: dict[str, Tensor], estimator: ContrastiveEstimator, weights: Tensor
     ) -> dict[str, Tensor]:
         """Gradients with the fixed error of every measured contrast.
 
         The error of a contrast of two phases does not depend on beta; ``weights``, (B,), are
         those of the samples.
         """
-        if self.settings.offset == 0 or not isinstance(estimator, ContrastiveEstimator):
-            return gradients
         # Half of the weights is what a difference of phases is multiplied by.
         size = sum(abs(phase.weight) for phase in estimator.phases) / 2 * weights.sum()
         off = self.settings.offset * size * estimator.direction

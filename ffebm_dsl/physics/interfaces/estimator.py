@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias
 
 from ffebm_dsl.physics.interfaces.bound_energy import BoundEnergy, Force, Routings
 from ffebm_dsl.physics.interfaces.noise import Draws
@@ -40,6 +40,8 @@ class Equilibrium:
         draws: source of the noise of this call; None: no noise.
         read: maps a layer's index and state to the state that weight updates see; None: the
             state itself.
+        measured: maps the gradients of weights by an estimator, for samples of these weights, to
+            those with the errors of measuring its contrast; None: there are no errors.
     """
 
     bound: BoundEnergy
@@ -51,6 +53,12 @@ class Equilibrium:
     force: Force | None = None
     draws: Draws | None = None
     read: Callable[[int, Tensor], Tensor] | None = None
+    measured: MeasuredContrast | None = None
+
+
+MeasuredContrast: TypeAlias = Callable[
+    ["dict[str, Tensor]", "ContrastiveEstimator", "Tensor"], "dict[str, Tensor]"
+]
 
 
 class Cost(ABC):
@@ -201,17 +209,15 @@ class AutomaticEstimator(Estimator):
 
     Attributes:
         contrast: the estimator, at any strength.
-        order: order of its bias in the strength.
     """
 
     contrast: ContrastiveEstimator
-    order: int
 
     def choose(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> float:
         """The strength of the strongest nudge that gives the least error at this equilibrium."""
         from ffebm_dsl.physics.gradients.automatic import choose_beta
 
-        return choose_beta(self.contrast, self.order, equilibrium, cost, weights)
+        return choose_beta(self.contrast, equilibrium, cost, weights)
 
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         reach = self.choose(equilibrium, cost, weights)

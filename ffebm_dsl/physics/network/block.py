@@ -281,17 +281,13 @@ class _Equilibrate(torch.autograd.Function):
             drives = [u.detach().to(dtype) for u in given]
             bound = call.bind(plan.energy, drives, named)
             solution, routings = call.free_phase(bound)
-            state = tuple(s.detach() for s in solution.state)
+            ctx.equilibrium = call.equilibrium(bound, solution, routings)
+            state = ctx.equilibrium.state
             outputs: tuple[Tensor, ...] = tuple(state[i].detach() for i in call.outputs)
             if call.cost is not None:
                 outputs = (call.cost.loss(outputs[0], 1), outputs[0])
                 ctx.mark_non_differentiable(outputs[1])
-        s = call.settings
         ctx.plan = plan
-        nudged = replace(s.nudged, solver=s.nudged.solver.after(solution))
-        ctx.equilibrium = Equilibrium(
-            bound, state, s.free, nudged, call.run_again, routings, s.force, call.draws, call.reader
-        )
         ctx.dtypes = [x.dtype for x in tensors]
         # Saved for autograd's check that nobody changed them in place meanwhile.
         ctx.save_for_backward(*tensors, *state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -96,11 +96,23 @@ class BlockCall:
             start = forward_pass(dynamics, start)
         return dynamics, relax(dynamics, start, s.free)
 
-    @property
-    def reader(self) -> Callable[[int, Tensor], Tensor] | None:
-        """How the device reads states for weight updates; None: unchanged."""
-        device = self.device
-        return device.read if device is not None and device.updates else None
+    def equilibrium(
+        self, bound: BoundEnergy, solution: Solution, routings: Routings | None
+    ) -> Equilibrium:
+        """What the free phase came to, for estimators."""
+        s, device = self.settings, self.device
+        return Equilibrium(
+            bound,
+            tuple(state.detach() for state in solution.state),
+            s.free,
+            replace(s.nudged, solver=s.nudged.solver.after(solution)),
+            self.run_again,
+            routings,
+            s.force,
+            self.draws,
+            read=device.read if device is not None and device.updates else None,
+            measured=device.measured if device is not None and device.settings.offset else None,
+        )
 
     def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         """The estimate of the gradient; its solves are reported."""
@@ -111,9 +123,6 @@ class BlockCall:
         if self.draws is not None:
             estimator = estimator.drawn(self.draws.seed)
         estimate = estimator.estimate(equilibrium, cost, weights)
-        if self.device is not None:
-            measured = self.device.measured(estimate.weights, estimator, weights)
-            estimate = estimate._replace(weights=measured)
         for phase, solutions in estimate.solutions.items():
             for solution in solutions:
                 self.report(phase, solution)
