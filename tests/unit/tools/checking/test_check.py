@@ -320,7 +320,7 @@ def own_estimator(fault: float) -> CheckReport:
         name="four_points",
         parameters=(),
         make=lambda arguments: FourPoints(fault),
-        backward=lambda arguments, sweeps: Backward("nudged", 4, sweeps, states=4),
+        backward=lambda arguments, free, nudged: Backward("nudged", 4, nudged, states=4),
         conflict=lambda arguments: None,
         holomorphic=lambda arguments: False,
     )

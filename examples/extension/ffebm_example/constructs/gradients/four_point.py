@@ -33,7 +33,7 @@ CONSTRUCT = EstimatorConstruct(
     source="the stencil: Fornberg 1988 (Math. Comp. 51)",
     make=lambda arguments: FourPoint(**arguments),
     title="EP, four points",
-    backward=lambda arguments, sweeps: Backward("nudged", 4, sweeps, states=4),
+    backward=lambda arguments, free, nudged: Backward("nudged", 4, nudged, states=4),
     nudges=True,
     compared=lambda sweeps: {"beta": 0.2},
     summary=lambda arguments: f"β {arguments['beta']}",
