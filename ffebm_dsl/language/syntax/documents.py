@@ -66,7 +66,17 @@ def last_at(document: Document) -> int:
 
 def flat(document: Document) -> str:
     """The document on one line."""
-    return "".join(map(_text, _leaves(document)))
+    if isinstance(document, str):
+        return document
+    if isinstance(document, Word):
+        return document.text
+    if isinstance(document, LineEnd):
+        return document.flat
+    if isinstance(document, IfBroken):
+        return ""
+    if isinstance(document, Indent | Fitted):
+        return flat(document.inside)
+    return "".join(map(flat, document))
 
 
 def room_after(document: Document, room: int) -> int:
@@ -76,7 +86,7 @@ def room_after(document: Document, room: int) -> int:
     read once per level.
     """
     for leaf in _leaves(document):
-        room -= len(_text(leaf))
+        room -= len(flat(leaf))
         if room < 0:
             break
     return room
@@ -97,12 +107,3 @@ def _leaves(
             yield part
         else:
             stack.append(reversed(part) if backwards else iter(part))
-
-
-def _text(leaf: str | Word | LineEnd | IfBroken) -> str:
-    """A leaf on one line."""
-    if isinstance(leaf, Word):
-        return leaf.text
-    if isinstance(leaf, LineEnd):
-        return leaf.flat
-    return leaf if isinstance(leaf, str) else ""

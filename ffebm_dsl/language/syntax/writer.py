@@ -169,7 +169,12 @@ class LineWriter:
 
     def render(self, document: Document, indent: int) -> None:
         """Write a document whose lines begin ``indent`` columns in."""
-        stack = [_Unwritten(indent, True, Fitted(document, filled=False))]
+        if not self._source.interrupts(document):
+            line = flat(document)
+            if len(line) <= WIDTH - indent:
+                self.write(line, first_at(document))
+                return
+        stack = [_Unwritten(indent, True, document)]
         while stack:
             indent, broken, item = stack.pop()
             if isinstance(item, str):
