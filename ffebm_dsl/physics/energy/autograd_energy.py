@@ -186,7 +186,8 @@ class AutogradDynamics:
         self.bound, self.force = bound, force
 
     @property
-    def periodic(self) -> bool:
+    def may_grow(self) -> bool:
+        # Angles may go round.
         return any(layer.activation.periodic for layer in self.bound.layers)
 
     def update(self, state: State, layer: int) -> Tensor:
@@ -220,7 +221,7 @@ class AutogradAdjoint:
 
     changes_after = -1
     live = False
-    periodic = False
+    may_grow = False
 
     def __init__(
         self, bound: AutogradEnergy, state: State, cotangent: Sequence[Tensor | None]

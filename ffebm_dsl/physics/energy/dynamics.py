@@ -37,8 +37,6 @@ class HopfieldDynamics:
         from_zero: whether the relaxation starts at the zero state, whose terms are skipped.
     """
 
-    periodic = False
-
     def __init__(
         self,
         bound: BoundHopfield,
@@ -60,6 +58,13 @@ class HopfieldDynamics:
     @property
     def live(self) -> bool:
         return self._held is None and any(pair.there.routed for pair in self._couplings)
+
+    @property
+    def may_grow(self) -> bool:
+        # What bounded layers cause is bounded; a force or a term may depend on an unbounded state.
+        if self.force is not None or self._terms:
+            return False
+        return all(any(self.layers[i].activation.bounded for i in ends) for ends in self._ends)
 
     @property
     def changes_after(self) -> int:
@@ -165,7 +170,7 @@ class _Transposed:
 
     changes_after = -1
     live = False
-    periodic = False
+    may_grow = False
 
     def __init__(self, bound: BoundHopfield, state: State, routings: Routings) -> None:
         self._ends, self._routings = bound.ends, routings

@@ -98,6 +98,11 @@ class Activation(ABC):
         """A closed interval that contains all values of sigma, over all units."""
         return self.clip
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the range is bounded on both sides."""
+        return all(map(math.isfinite, self.range))
+
     def project(self, s: Tensor) -> Tensor:
         """Project ``s`` in place onto the states that the layer can take."""
         low, high = self.range

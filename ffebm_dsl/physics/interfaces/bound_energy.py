@@ -121,8 +121,8 @@ class WrappedDynamics:
         return self.inner.live
 
     @property
-    def periodic(self) -> bool:
-        return self.inner.periodic
+    def may_grow(self) -> bool:
+        return self.inner.may_grow
 
     def update(self, state: State, layer: int) -> Tensor:
         return self.inner.update(state, layer)

@@ -24,8 +24,8 @@ class Status(IntEnum):
     """All sweeps were used and the state came back to an earlier one; with tolerance 0: to that of
     two sweeps before, by steps that do not get smaller."""
     DIVERGED = 3
-    """The state is not finite, beyond ``DIVERGED_RMS``, or still grew by more than ``GROWTH``;
-    angles may grow."""
+    """The state is not finite, beyond ``DIVERGED_RMS``, or still grew by more than ``GROWTH``
+    where growth is a sign of divergence (:attr:`Dynamics.may_grow`)."""
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ class Dynamics(Protocol):
         """Whether routings, such as those of max poolings, still follow the state."""
 
     @property
-    def periodic(self) -> bool:
-        """Whether states are angles, whose growth is not divergence."""
+    def may_grow(self) -> bool:
+        """Whether growing states are no sign of divergence."""
 
     def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
         """The new state of ``layer``, (B, *layer shape)."""

@@ -27,9 +27,9 @@ class FullLength(Samples):
     """The samples of a relaxation with tolerance 0."""
 
     def __init__(
-        self, state: Sequence[Tensor], settings: Relaxation, *, periodic: bool = False
+        self, state: Sequence[Tensor], settings: Relaxation, *, may_grow: bool = False
     ) -> None:
-        super().__init__(state, settings, periodic=periodic)
+        super().__init__(state, settings, may_grow=may_grow)
         self._sweeps = settings.sweeps
         self._before: list[Tensor] = []  # the states of two sweeps before the end
         self._measured: dict[int, tuple[Tensor, Tensor]] = {}  # by sweep, squared change and size

@@ -29,7 +29,7 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
     if settings.sweeps == 0:
         return _unswept(state)
     kind: type[Samples] = ToTolerance if settings.tolerance > 0 else FullLength
-    samples = kind(state, settings, periodic=dynamics.periodic)
+    samples = kind(state, settings, may_grow=dynamics.may_grow)
     running, states = dynamics, list(state)
     solver, changes_after = settings.solver.fitted(settings), dynamics.changes_after
     carry = solver.init(states)

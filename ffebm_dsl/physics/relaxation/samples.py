@@ -30,13 +30,13 @@ class Samples(ABC):
     """The samples of one relaxation; its *rows* are the samples that are still swept."""
 
     def __init__(
-        self, state: Sequence[Tensor], settings: Relaxation, *, periodic: bool = False
+        self, state: Sequence[Tensor], settings: Relaxation, *, may_grow: bool = False
     ) -> None:
         self.settings, self.middle = settings, settings.sweeps // 2
         self.bound = sum(s[0].numel() for s in state) * DIVERGED_RMS**2
         """The squared norm from which on a state has diverged."""
-        # Angles may go round; and early on a state only fills, layer after layer.
-        self.may_grow = periodic or len(state) > self.middle
+        # Early on a state only fills, layer after layer.
+        self.may_grow = may_grow or len(state) > self.middle
         self.left = len(state[0])
         """The number of samples under way."""
 

@@ -60,9 +60,9 @@ class ToTolerance(Samples):
     """The samples of one relaxation to a tolerance."""
 
     def __init__(
-        self, state: Sequence[Tensor], settings: Relaxation, *, periodic: bool = False
+        self, state: Sequence[Tensor], settings: Relaxation, *, may_grow: bool = False
     ) -> None:
-        super().__init__(state, settings, periodic=periodic)
+        super().__init__(state, settings, may_grow=may_grow)
         self._watch_from = max(settings.sweeps // 2, settings.sweeps - WATCHED)
         self._next, self._last = 2, (1, 1.0)  # a test; of the one before: sweep, least residual
         self._rows = torch.arange(len(state[0]), device=state[0].device)

@@ -9,9 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
+from ffebm_dsl.constructs.activations.identity import Identity
 from ffebm_dsl.constructs.activations.tanh import Tanh
-from ffebm_dsl.physics.energy import HopfieldEnergy
-from ffebm_dsl.physics.interfaces import BoundEnergy, Relaxation, Status, Sweeps
+from ffebm_dsl.constructs.ops.linear import Linear
+from ffebm_dsl.physics.energy import Coupling, Drive, HopfieldEnergy
+from ffebm_dsl.physics.interfaces import BoundEnergy, Layer, Relaxation, Status, Sweeps
 from ffebm_dsl.physics.relaxation import relax
 from tests.problems import (
     chain_energy,
@@ -48,7 +51,7 @@ class Affine:
 
     changes_after = -1
     live = False
-    periodic: bool = False
+    may_grow: bool = False
 
     def change(self, state: Sequence[Tensor]) -> None:
         raise AssertionError("nothing changes here")
@@ -117,11 +120,24 @@ def test_slow_convergence_is_not_called_a_cycle() -> None:
 @pytest.mark.parametrize("tolerance", [0.0, 1e-6])
 def test_angles_that_grow_do_not_diverge(tolerance: float) -> None:
     """They go round; what is not finite diverges all the same."""
-    for periodic, status in ((False, Status.DIVERGED), (True, Status.EXHAUSTED)):
+    for may_grow, status in ((False, Status.DIVERGED), (True, Status.EXHAUSTED)):
         dynamics, start = affine(1.2, float("nan"))
-        dynamics.periodic = periodic
+        dynamics.may_grow = may_grow
         found = relax(dynamics, start, Relaxation(40, tolerance, ONE_LAYER)).status
         assert found.tolist() == [status, Status.DIVERGED]
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1e-6])
+def test_states_that_bounded_layers_cause_may_grow(tolerance: float) -> None:
+    """A linear readout of hard sigmoids is bounded; two linear layers that amplify are not."""
+    for first, status in ((HardSigmoid(), Status.EXHAUSTED), (Identity(), Status.DIVERGED)):
+        layers = [Layer("s1", (3,), first), Layer("s2", (3,), Identity())]
+        coupling = Coupling(0, 1, {"linear": Linear((3,), 3, bias=False)})
+        energy = HopfieldEnergy(layers, {"s1_s2": coupling}, {"u": Drive(0)}).double()
+        coupling.ops["linear"].weight.data.copy_(2 * torch.eye(3))
+        drive = torch.full((1, 3), 1e-4, dtype=torch.float64)
+        found, _ = relaxed(energy, [drive], settings(energy, sweeps=5, tolerance=tolerance))
+        assert found.status.tolist() == [status]
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1e-6])
