@@ -2,7 +2,7 @@
 
 from ffebm_dsl.constructs.connections._weights import NONNEGATIVE
 from ffebm_dsl.language.registry import Construct, Kind, Parameter
-from ffebm_dsl.language.registry.parameters import POSITIVE
+from ffebm_dsl.language.registry.parameters import NONZERO
 
 FEEDBACK = Parameter(
     "feedback",
@@ -10,7 +10,7 @@ FEEDBACK = Parameter(
     "what the first layer feels of the second, as a multiple of the transpose; `own`: through a "
     "`backward_weight` of its own",
     1.0,
-    POSITIVE,
+    NONZERO,
     choices=("own",),
 )
 

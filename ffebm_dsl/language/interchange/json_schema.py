@@ -287,4 +287,6 @@ def _limits(bounds: Bounds) -> Schema:
         limits["exclusiveMinimum" if bounds.open_low else "minimum"] = bounds.low
     if bounds.high < math.inf:
         limits["exclusiveMaximum" if bounds.open_high else "maximum"] = bounds.high
+    if bounds.nonzero:
+        limits["not"] = {"const": 0}
     return limits

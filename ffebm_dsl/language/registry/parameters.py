@@ -44,17 +44,19 @@ Default = bool | int | float | str | tuple[float, ...] | SameAs | Required
 
 @dataclass(frozen=True)
 class Bounds:
-    """An interval of numbers; ``open_low`` and ``open_high`` leave the end itself out."""
+    """An interval of numbers; ``open_low`` and ``open_high`` leave the end itself out, ``nonzero``
+    leaves out 0."""
 
     low: float = -math.inf
     high: float = math.inf
     open_low: bool = False
     open_high: bool = False
+    nonzero: bool = False
 
     def admits(self, value: float) -> bool:
         above = value > self.low if self.open_low else value >= self.low
         below = value < self.high if self.open_high else value <= self.high
-        return above and below
+        return above and below and not (self.nonzero and value == 0)
 
     def __str__(self) -> str:
         parts = []
@@ -62,6 +64,8 @@ class Bounds:
             parts.append(f"{'above' if self.open_low else 'at least'} {self.low:g}")
         if self.high < math.inf:
             parts.append(f"{'below' if self.open_high else 'at most'} {self.high:g}")
+        if self.nonzero:
+            parts.append("not 0")
         return " and ".join(parts)
 
 
@@ -80,6 +84,7 @@ class Share(Bounds):
 
 ANY = Bounds()
 POSITIVE = Bounds(low=0, open_low=True)
+NONZERO = Bounds(nonzero=True)
 NOT_NEGATIVE = Bounds(low=0)
 AT_LEAST_ONE = Bounds(low=1)
 FRACTION = Bounds(low=0, high=1, open_high=True)

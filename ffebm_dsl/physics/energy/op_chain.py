@@ -118,7 +118,7 @@ class Coupling(OpChain):
     ``source == target`` is a lateral coupling.
 
     Raises:
-        ValueError: the feedback is not positive, or is ``"own"`` but the ops have no weights.
+        ValueError: the feedback is 0 or infinite, or is ``"own"`` but the ops have no weights.
     """
 
     def __init__(
@@ -134,8 +134,8 @@ class Coupling(OpChain):
         if self.own:
             if not any(f".{BACKWARD}" in name for name in self.weights()):
                 raise ValueError("a coupling without weights has none of its own for the way back")
-        elif isinstance(feedback, str) or not 0 < feedback < math.inf:
-            raise ValueError(f"feedback is a positive factor or {OWN!r}, not {feedback!r}")
+        elif isinstance(feedback, str) or not 0 < abs(feedback) < math.inf:
+            raise ValueError(f"feedback is a factor other than 0 or {OWN!r}, not {feedback!r}")
 
     @property
     def own(self) -> bool:

@@ -129,9 +129,10 @@ class _Clamped(WrappedDynamics):
 
 
 def unit(bound: BoundEnergy, cost: Cost) -> float:
-    """The strength of the cost in the energy at beta = 1: the least weight of its layers."""
+    """The strength of the cost in the energy at beta = 1: of the weights of its layers, the least
+    by modulus."""
     layer_weights = bound.layer_weights
-    return 1.0 if layer_weights is None else min(layer_weights[i] for i in cost.layers())
+    return 1.0 if layer_weights is None else min((layer_weights[i] for i in cost.layers()), key=abs)
 
 
 def shares(bound: BoundEnergy, cost: Cost) -> dict[int, float]:

@@ -154,9 +154,12 @@ def energy_in_words(block: BlockIR) -> list[str]:
     if weights is None or not scaled(block.couplings):
         return []
     stated = ", ".join(f"{name} {weight:.6g}" for name, weight in weights.items())
+    end = "; as feedback goes to 0, a feedforward net, and EP is backpropagation"
+    if min(weights.values()) < 0:
+        end = "; at rest E is stationary, not at a minimum"
     return [
         "E = sum over layers w [G(s) - <drives, s>] - sum over couplings a <-> b w_b <A(a), b>",
-        f"w: {stated}; as feedback goes to 0, a feedforward net, and EP is backpropagation",
+        f"w: {stated}{end}",
     ]
 
 

@@ -55,6 +55,14 @@ BLOCKS = {
         s1 <-> s2 : linear() { feedback = 0.5 }
         s2 <-> s3 : linear() { feedback = 0.3 TIED }
     }""",
+    "predictive": """energy hopfield {
+        layer s1: [5] tanh(0.8)
+        layer s2: [5] sigmoid(0.9)
+        layer s3: [5] identity
+        u -> s1
+        s1 <-> s2 : linear()
+        s1 <-> s3 : linear() { TIED feedback = -1 }
+    }""",
     "aep": """energy hopfield {
         layer s1: [5] tanh(0.8)
         layer s2: [5] sigmoid(0.9)
@@ -62,7 +70,7 @@ BLOCKS = {
         u -> s1
         s1 <-> s2 : linear()
         s2 <-> s3 : linear() { TIED }
-        s1 <-> s3 : linear() { feedback = own }
+        s3 <-> s1 : linear() { feedback = own }
     }""",
     "resistive": """energy resistive {
         layer s1: [5] identity
@@ -125,7 +133,7 @@ def test_a_gradient_is_the_sum_over_the_uses(name: str) -> None:
     tied = build(spec_of(name), dtype=torch.float64)
     alone = build(spec_of(name, tied=False), dtype=torch.float64)
     held, own = tied.state_dict(), alone.state_dict()
-    uses = {n: re.sub("s2_s3|s3_s2|s1_s1", "s1_s2", n) for n in own}
+    uses = {n: re.sub("s2_s3|s3_s2|s1_s1|s1_s3", "s1_s2", n) for n in own}
     assert {uses[n] for n in own} == set(held) and len(own) > len(held)
     alone.load_state_dict({n: held[uses[n]] for n in own})
     x, y = normal(3, 1, 4, 4), torch.arange(3)
@@ -146,6 +154,21 @@ def test_its_parameters_are_counted_once(name: str) -> None:
     network = build(spec)
     assert count(spec.model).parameters == sum(p.numel() for p in network.parameters())
     assert count(spec.model).parameters < count(spec_of(name, tied=False).model).parameters
+
+
+def test_with_a_feedback_of_minus_1_it_is_the_energy_of_predictive_coding() -> None:
+    energy = build(spec_of("predictive"), dtype=torch.float64).blocks[0].core.energy
+    drive, s1, s2 = (
+        normal(2, 5, seed=1),
+        normal(2, 5, seed=2).tanh(),
+        normal(2, 5, seed=3).sigmoid(),
+    )
+    weight, bias = (energy.weights()[f"s1_s2.linear.{name}"] for name in ("weight", "bias"))
+    predicted = s1 @ weight.t() + bias
+    first, second = (energy.layers[i].activation.potential(s) for i, s in enumerate((s1, s2)))
+    expected = first - drive * s1 + second - s2.square() / 2 + (s2 - predicted).square() / 2
+    found = energy.energy([s1, s2, predicted], [drive])
+    assert torch.allclose(found, expected.sum(1), rtol=1e-12, atol=0)
 
 
 def test_it_survives_files_and_copies(tmp_path: Path) -> None:

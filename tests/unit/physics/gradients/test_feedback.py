@@ -49,6 +49,7 @@ from tests.unit.physics.gradients.test_estimators import (
 
 FACTORS: Mapping[str, tuple[float | str, ...]] = {
     "scaled": (0.3, 0.5, 1.0, 0.15),
+    "negative": (-0.3, 0.5, 1.0, -0.15),
     "own": ("own", "own", "own", "own"),
     "mixed": (0.5, "own", 1.0, 1.0),
 }
