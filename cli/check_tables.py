@@ -70,6 +70,8 @@ def print_report(report: CheckReport, samples: int, seed: int) -> None:
         f"implicit one: the spec's own estimator, beta and sweeps, in {report.dtype} on "
         f"{report.device}."
     )
+    if report.through_time:
+        emit("bptt: against finite differences of the loss after the spec's own free phases.")
     _print_remarks(report)
     emit("\nBias of EP over beta")
     emit(table(["estimator", "observed order", "relative errors", "at beta"], _sweeps(report)))

@@ -73,6 +73,8 @@ class CheckReport:
 
     Attributes:
         gradients: every estimator compared with its references, at convergence.
+        through_time: whether all blocks are differentiated through their free phases. Rows of that
+            estimator compare it with the loss after the spec's own free phases.
         differences: coverage by finite differences of each tensor.
         dtype, device: those of training, for "as configured".
         as_configured: the gradients that training has at these weights, with the spec's own
@@ -100,6 +102,7 @@ class CheckReport:
     """
 
     gradients: list[GradientRow]
+    through_time: bool
     differences: list[DifferenceRow]
     dtype: str
     device: str

@@ -142,7 +142,9 @@ def _poor_in_training(
     for row in report.as_configured:
         if row.block in undefined or row.tensor in report.unjudged:
             continue
-        poor = _cosine(row) < POOR or exact[row.tensor] - _cosine(row) > LOST
+        # The gradient of what the free phase computes is no poor estimate of another one.
+        poor = _cosine(row) < POOR and not report.through_time
+        poor = poor or exact[row.tensor] - _cosine(row) > LOST
         if poor and (row.block not in poorest or _cosine(row) < _cosine(poorest[row.block])):
             poorest[row.block] = row
     for row in poorest.values():

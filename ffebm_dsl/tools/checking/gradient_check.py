@@ -9,23 +9,18 @@ implicit differentiation relaxes the linearised dynamics, unrolling uses autogra
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ffebm_dsl.constructs.gradients.aep import AsymmetricPropagation
+from ffebm_dsl.constructs.gradients.bptt import BackpropagationThroughTime
 from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.constructs.gradients.unrolled import Unrolled
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.physics.gradients.finite_differences import (
-    STEP,
-    Differences,
-    directions,
-    project,
-    smooth_differences,
-)
+from ffebm_dsl.physics.gradients.finite_differences import Differences, project
 from ffebm_dsl.physics.gradients.gradient_comparison import compare
 from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Estimator
 from ffebm_dsl.tools.checking.amplification import Amplification, amplification
@@ -47,6 +42,7 @@ from ffebm_dsl.tools.checking.devices import (
 from ffebm_dsl.tools.checking.kinks import KinkReport, survey
 from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem, steps_of
 from ffebm_dsl.tools.checking.series import SeriesReport, series
+from ffebm_dsl.tools.checking.slopes import differences
 
 VANISHING = {torch.float64: 1e-7, torch.float32: 1e-4}
 """A gradient this small, relative to the network's largest, is beyond EP in this dtype."""
@@ -133,10 +129,12 @@ class _Checker:
         kinks = [self._survey(name) for name in self.captured]
         estimates = self._estimates(kinks)
         biased = self._biased(kinks)
-        gradients = self._judge(estimates, kinks)
+        own = [isinstance(e, BackpropagationThroughTime) for e in self.estimators.values()]
+        gradients = self._judge(estimates, kinks) + (self._through_time() if all(own) else [])
         configured, in_float64, rows = self._as_configured()
         return CheckReport(
             gradients=gradients,
+            through_time=all(own),
             differences=[
                 DifferenceRow(tensor, d.wanted, len(d.slopes), d.set_aside, d.enough)
                 for tensor, d in self.slopes.items()
@@ -278,7 +276,9 @@ class _Checker:
         start, rows = self.problem.loss(), []
         for tensor, expected in self.reference.items():
             if tensor not in self.slopes:
-                self.slopes[tensor] = self._differences(tensor, expected, start, generator)
+                self.slopes[tensor] = self._differences(
+                    self.problem, tensor, expected, start, generator
+                )
             found = self.slopes[tensor]
             if not found.enough:
                 continue
@@ -290,47 +290,34 @@ class _Checker:
         return rows
 
     def _differences(
-        self, tensor: str, expected: Tensor, start: float, generator: torch.Generator
+        self, problem: Problem, tensor: str, expected: Tensor, start: float, seed: torch.Generator
     ) -> Differences:
-        """Finite differences along directions for ``tensor``, clear of kinks."""
-        count = self.settings.directions
-        probes = directions(expected, count, generator)
-        on_axes = expected.numel() <= count
-        # The step is the least that lifts the change of the loss well above rounding.
-        slope = float(project(expected, probes).abs().max())
-        return smooth_differences(
-            self._loss_around(tensor),
-            start,
-            probes,
-            # The axes are all there is to try of a small tensor.
-            spare=lambda: () if on_axes else directions(expected, count, generator),
-            step=min(max(1e-8 / slope if slope > 0 else 1.0, STEP), 1e-3),
+        return differences(
+            problem,
+            tensor,
+            expected,
+            start=start,
+            count=self.settings.directions,
             floor=VANISHING[torch.float64] * self.scale,
+            generator=seed,
+            advance=self.advance,
         )
 
-    def _loss_around(self, tensor: str) -> Callable[[Tensor], float]:
-        """The mean loss as a function of an offset to a parameter or a block input."""
-        problem = self.problem
-        labels = problem.network.labels()
-        parameters = {labels[n]: p for n, p in problem.network.named_parameters()}
-        parameter = parameters.get(tensor)
-
-        def at_parameter(offset: Tensor) -> float:
-            assert parameter is not None
-            self.advance(f"finite differences of {tensor}")
-            before = parameter.detach().clone()
-            with torch.no_grad():
-                parameter.add_(offset)
-                value = problem.loss()
-                parameter.copy_(before)
-            return value
-
-        def at_input(offset: Tensor) -> float:
-            self.advance(f"finite differences of {tensor}")
-            with torch.no_grad():
-                return problem.loss(lambda name, t: t + offset if name == tensor else t)
-
-        return at_input if parameter is None else at_parameter
+    def _through_time(self) -> list[GradientRow]:
+        """The spec's own gradients against the loss after its own free phases, converged or not."""
+        quiet = {name: s.quiet() for name, s in self.problem.configured.items()}
+        problem = replace(self.problem, settings=quiet)
+        generator = torch.Generator().manual_seed(self.settings.seed + 1)
+        start, rows = problem.loss(), []
+        for tensor, gradient in problem.gradients_with(quiet).items():
+            found = self._differences(problem, tensor, gradient, start, generator)
+            if found.enough:
+                floor = max(found.noise, VANISHING[torch.float64] * self.scale)
+                seen = project(gradient, found.rows)
+                rows.append(
+                    self._row(tensor, "bptt", "finite_differences", seen, found.slopes, floor)
+                )
+        return rows
 
     def _as_configured(
         self,

@@ -10,6 +10,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from ffebm_dsl.constructs.gradients.bptt import BackpropagationThroughTime
+from ffebm_dsl.constructs.gradients.unrolled import Unrolled
 from ffebm_dsl.constructs.ops.conv2d import Conv2d
 from ffebm_dsl.language.diagnostics import SourceFile, render
 from ffebm_dsl.language.ir import Compiled, compile_spec
@@ -338,3 +340,42 @@ def test_a_contrast_of_ones_own_is_checked_with_its_order() -> None:
 def test_a_wrong_weight_of_ones_own_contrast_is_caught() -> None:
     report = own_estimator(1.05)
     assert {row.estimator for row in report.gradients if not row.agrees} == {"ep"}
+
+
+def through_time() -> Compiled:
+    """Each block computed once, and one of few sweeps: neither comes near an equilibrium."""
+    pairs = (
+        ("gradient ep(beta=0.1)", "gradient bptt()"),
+        ("relax free   { sweeps = 30 }", "relax free { sweeps = 0 start = feedforward }"),
+        ("    out = s2", "    relax free { sweeps = 2 }\n    out = s2"),
+    )
+    text = SPEC
+    for old, new in pairs:
+        text = text.replace(old, new, 1)
+    return compiled(text=text)
+
+
+def test_bptt_is_compared_with_the_loss_after_the_specs_own_free_phases() -> None:
+    spec = through_time()
+    report = report_of(spec)
+    rows = [row for row in report.gradients if row.estimator == "bptt"]
+    assert {row.reference for row in rows} == {"finite_differences"}
+    assert {row.tensor for row in rows} == {row.tensor for row in report.gradients}
+    assert report.ok and findings(report, spec.source, spec.places) == []
+    # It is another gradient than that of the equilibrium, and no poor estimate of it.
+    assert min(row.comparison.cosine for row in report.as_configured) < 0.9
+
+
+def test_a_wrong_bptt_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that starts from the end of the free phase, as ``unrolled`` does."""
+    monkeypatch.setattr(
+        BackpropagationThroughTime,
+        "estimate",
+        lambda self, *given: Unrolled(2).estimate(*given),
+    )
+    spec = through_time()
+    report = report_of(spec)
+    assert not report.ok
+    assert {row.estimator for row in report.gradients if not row.agrees} == {"bptt"}
+    (first, *_) = findings(report, spec.source, spec.places)
+    assert first.code == "FFE4004" and "the bptt gradient of" in first.message
