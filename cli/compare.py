@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ffebm_dsl.cli.console import emit_json, emit_rendered
+from ffebm_dsl.cli.console import emit, emit_json, emit_rendered, say
 
 if TYPE_CHECKING:
     from ffebm_dsl.tools.experiments.results import Configuration, RunComparison
@@ -48,6 +48,8 @@ def compare(
     from ffebm_dsl.tools.experiments import results as found
 
     paths = found.expand(runs)
+    for note in found.trials_without_run(runs):
+        say(f"note: {note}")
     keys = [key.strip() for key in by.split(",") if key.strip()]
     comparison = found.compare([found.read_result(path) for path in paths], keys, metric, on)
     if as_json:
@@ -77,9 +79,11 @@ def as_record(comparison: RunComparison) -> dict[str, Any]:
 
 
 def print_comparison(comparison: RunComparison) -> None:
-    """A row for every configuration."""
+    """A row for every configuration, and a line if differences are not those of the means."""
     from rich import box
     from rich.table import Table
+
+    from ffebm_dsl.tools.experiments.results import COMMON_SEEDS
 
     percent = comparison.metric != "loss"
     unit = f"{comparison.on}\n{comparison.metric}{' %' if percent else ''}"
@@ -92,6 +96,8 @@ def print_comparison(comparison: RunComparison) -> None:
         table.add_row(*_row(configuration, percent))
     # A broken line is better than an interval without its end.
     emit_rendered(table, breaks=False)
+    if comparison.seeds_differ:
+        emit(COMMON_SEEDS)
 
 
 def _row(c: Configuration, percent: bool) -> list[str]:

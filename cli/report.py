@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ffebm_dsl.cli.console import emit
+from ffebm_dsl.cli.console import emit, say
 from ffebm_dsl.cli.files import require_target
 
 PAGE = "report.html"
@@ -37,9 +37,11 @@ def report(
     """
     target = _target(runs, out)
     from ffebm_dsl.running.storage import publish
-    from ffebm_dsl.tools.experiments.results import expand
+    from ffebm_dsl.tools.experiments.results import expand, trials_without_run
     from ffebm_dsl.tools.report import load, page
 
+    for note in trials_without_run(runs):
+        say(f"note: {note}")
     publish(target, page([load(run) for run in expand(runs)]).encode())
     emit(f"{target}")
 

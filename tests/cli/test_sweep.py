@@ -105,6 +105,7 @@ def test_a_sweep_trains_what_is_missing_and_compares(
     capsys.readouterr()
     assert main(arguments) == 0
     printed = capsys.readouterr().out
+    assert "different seeds" not in printed
     runs = sorted(path.name for path in folder.iterdir() if path.is_dir())
     assert runs == [
         "logs",
@@ -113,6 +114,12 @@ def test_a_sweep_trains_what_is_missing_and_compares(
     assert "optimizer.lr=1e-2" in printed and "difference" in printed
     # The set is named, and no interval is cut.
     assert "test" in printed and printed.count("[") == printed.count("]") == 3
+    moved = (folder / "optimizer.lr=1e-2,seed=0").rename(tmp_path / "moved")
+    assert main(["compare", str(folder)]) == 0
+    streams = capsys.readouterr()
+    assert "1 of 4 trials without a run are left out" in streams.err
+    assert "Rows have different seeds" in streams.out
+    moved.rename(folder / "optimizer.lr=1e-2,seed=0")
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*/run.h5")}
     spec.unlink()  # the folder has a text of its own
     (tmp_path / "again.ffe").write_text(SPEC, encoding="utf-8")

@@ -23,6 +23,12 @@ SETS = ("validation", "test")
 SURROUNDINGS = ("dtype", "data", "ffebm")
 """What affects a run's numbers besides its spec: precision, SHA-256 of the data, program."""
 
+COMMON_SEEDS = (
+    "Rows have different seeds: a difference is over the seeds that its row shares with the first, "
+    "so it is not that of the means shown."
+)
+"""What is said of a comparison in which ``seeds_differ``."""
+
 SWEEP = "sweep.json"
 """The name of the file that describes a sweep, beside its run directories."""
 
@@ -77,6 +83,11 @@ class RunComparison:
     varied: Sequence[str]
     configurations: Sequence[Configuration] = field(default_factory=list)
 
+    @property
+    def seeds_differ(self) -> bool:
+        """Whether rows have different seeds, so that differences are not those of the means."""
+        return len({frozenset(c.values) for c in self.configurations if c.values}) > 1
+
 
 def expand(paths: Sequence[Path]) -> list[Path]:
     """The paths, with the folder of a sweep replaced by its run directories.
@@ -93,6 +104,22 @@ def expand(paths: Sequence[Path]) -> list[Path]:
         found += runs
         if not runs:
             raise InputError(f"{path}: no trial of this sweep has begun", help="run it first")
+    return found
+
+
+def trials_without_run(paths: Sequence[Path]) -> list[str]:
+    """A sentence for each sweep among the paths some of whose trials have no run directory.
+
+    Raises:
+        InputError: a sweep's file cannot be read.
+    """
+    found = []
+    for path in paths:
+        if (path / SWEEP).is_file():
+            names = trial_names(path)
+            missing = sum(not (path / name).is_dir() for name in names)
+            if missing:
+                found.append(f"{path}: {missing} of {len(names)} trials without a run are left out")
     return found
 
 

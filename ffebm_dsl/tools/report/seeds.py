@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.tools.experiments.results import (
+    COMMON_SEEDS,
     Configuration,
     RunComparison,
     compare,
@@ -43,13 +44,14 @@ def seeds(runs: Sequence[Run], artist: Artist) -> Section:
         missing = "No configuration was trained with several seeds."
         return Section(anchor, title, missing=missing)
     chosen = " Settings are chosen by the validation set." if len(found) > 1 else ""
+    common = f" {COMMON_SEEDS}" if any(c.seeds_differ for c in found) else ""
     return Section(
         anchor,
         title,
         sentences=(
             "Runs that differ by their seed alone are one row; sd is the standard deviation over "
             "seeds. Differences are from the first row, between runs of one seed: one whose "
-            f"interval holds 0 is not shown. Intervals are Student's, at 95 %.{chosen}",
+            f"interval holds 0 is not shown. Intervals are Student's, at 95 %.{common}{chosen}",
         ),
         groups=[_group(comparison, artist) for comparison in found],
     )

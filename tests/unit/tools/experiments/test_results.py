@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.tools.experiments.results import Result, compare, differing_keys, expand
+from ffebm_dsl.tools.experiments.results import (
+    Result,
+    compare,
+    differing_keys,
+    expand,
+    trials_without_run,
+)
 
 BASE = {
     "model.stages.0.layers.0.shape.0": 4,
@@ -57,6 +63,7 @@ def test_configurations_have_means_and_differences_by_seed() -> None:
     # Of seeds 0 and 1 alone.
     assert second.difference is not None and second.difference.count == 2
     assert second.difference.mean == pytest.approx(0.025)
+    assert found.seeds_differ and not compare(runs[:4], []).seeds_differ
 
 
 @pytest.mark.parametrize("by", [["lr"], ["optimizer.lr"], []])
@@ -153,3 +160,7 @@ def test_a_sweep_without_a_run_is_refused_beside_others(tmp_path: Path) -> None:
         expand([tmp_path / "run", sweep])
     (sweep / "b").mkdir()
     assert expand([tmp_path / "run", sweep]) == [tmp_path / "run", sweep / "b"]
+    note = f"{sweep}: 1 of 2 trials without a run are left out"
+    assert trials_without_run([tmp_path / "run", sweep]) == [note]
+    (sweep / "a").mkdir()
+    assert trials_without_run([sweep]) == []
