@@ -112,9 +112,10 @@ def train(
     # Alone, a wrong spec is reported before torch is imported, which takes seconds.
     job = wanted.read(load_spec) if one_process() else None
     from ffebm_dsl.running.training import Options, joined, require_logs, stop_on_signals
+    from ffebm_dsl.running.training.denormals import flushing_denormals
 
     logs = log or []
-    with stop_on_signals() as stop, joined() as world, _one_voice(world):
+    with stop_on_signals() as stop, flushing_denormals(), joined() as world, _one_voice(world):
         if job is None:
             with world.all_or_none():
                 pass  # Another process whose command line is wrong says so here.
