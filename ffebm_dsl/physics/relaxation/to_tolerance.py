@@ -97,10 +97,14 @@ class ToTolerance(Samples):
             self._plan(sweep, least)
             return
         self._next, self._last = sweep + 1, (sweep, math.nan)
-        which = ~(going >= tolerance)  # those that have converged or diverged
-        if last:
-            which = torch.ones_like(which) if self._ended is None else ~self._ended
-        self._let_go(which, _Part(self._rows, sweep, residual, size, self._cycling, list(states)))
+        now = _Part(self._rows, sweep, residual, size, self._cycling, list(states))
+        if not last:  # a sample has converged or diverged
+            self._let_go(~(going >= tolerance), now)
+        elif self._ended is not None:
+            self._let_go(~self._ended, now)
+        else:  # all end here, and no index of them need be found
+            self.left = 0
+            self._parts.append(now)
 
     @property
     def gathers(self) -> bool:
