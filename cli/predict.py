@@ -10,6 +10,7 @@ import typer
 from ffebm_dsl.cli.console import emit, say
 from ffebm_dsl.cli.files import require_target
 from ffebm_dsl.cli.train import DeviceOption
+from ffebm_dsl.language.diagnostics import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +37,11 @@ def predict(
         ),
     ] = None,
     checkpoint: Annotated[
-        str, typer.Option(metavar="FILE|best|last", help="Which checkpoint of the run to use.")
-    ] = "last",
+        str | None,
+        typer.Option(
+            metavar="FILE|best|last", help="Which checkpoint of the run to use. [default: last]"
+        ),
+    ] = None,
     device: DeviceOption = None,
     batch: Annotated[int, typer.Option(min=1, help="Samples at once.")] = 256,
 ) -> None:
@@ -48,6 +52,11 @@ def predict(
     """
     if out is not None:
         require_target(out, ".npz")
+    if checkpoint is not None and not run.is_dir():
+        raise InputError(
+            f"{run} is no run directory, and an exported file has one set of weights",
+            help="leave --checkpoint out, or give it to `ffebm export`",
+        )
     from ffebm_dsl.running.training.environment import choose_device
     from ffebm_dsl.running.training.evaluate_run import network_of_run
     from ffebm_dsl.running.training.prediction import predict, read_samples
@@ -55,7 +64,9 @@ def predict(
 
     place = choose_device(device or "auto")
     network, spec = (
-        network_of_run(run, checkpoint, place, say) if run.is_dir() else read_network(run, place)
+        network_of_run(run, checkpoint or "last", place, say)
+        if run.is_dir()
+        else read_network(run, place)
     )
     samples = read_samples(data, [end.name for end in spec.model.inputs])
     found = predict(network, spec, samples, batch=batch, name=str(data))

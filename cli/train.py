@@ -247,7 +247,10 @@ def _summarise(session: Session, result: Evaluation, as_json: bool) -> None:
     from ffebm_dsl.running.training.judged import describe
 
     if not as_json:
-        emit(f"{describe(result)}\nrun {session.directory.path}")
+        judged = session.job.data.judged_on == "validation" and result.on == "test"
+        step = session.best.step or session.position.step
+        weights = f" (weights of step {step}, the best by validation)" if judged else ""
+        emit(f"{describe(result)}{weights}\nrun {session.directory.path}")
         return
     emit_json(
         {

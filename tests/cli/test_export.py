@@ -74,6 +74,7 @@ def test_a_table_has_a_row_for_each_sample(
         (["predict", "RUN", "nothing.npy"], "there is no file nothing.npy"),
         (["predict", "RUN", "WRONG"], "has samples of shape [3, 3]"),
         (["predict", "nowhere", "X"], "cannot be read as a safetensors file"),
+        (["predict", "nowhere", "X", "--checkpoint", "best"], "an exported file has one set of"),
         (["predict", "RUN", "X", "--out", "p.csv"], "not named *.npz"),
         (["export", "nowhere"], "is not a run directory"),
         (["export", "RUN", "--out", "net.pt"], "not named *.safetensors"),
