@@ -10,7 +10,13 @@ import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.spec import parse_settings
-from ffebm_dsl.cli.train import DataDirOption, DeviceOption, ThreadsOption, figures
+from ffebm_dsl.cli.train import (
+    CheckpointOption,
+    DataDirOption,
+    DeviceOption,
+    ThreadsOption,
+    figures,
+)
 from ffebm_dsl.language.diagnostics import InputError
 
 if TYPE_CHECKING:
@@ -20,9 +26,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run directory.")],
-    checkpoint: Annotated[
-        str, typer.Option(metavar="FILE|best|last", help="Which checkpoint to evaluate.")
-    ] = "last",
+    checkpoint: CheckpointOption = None,
     on: Annotated[
         str | None,
         typer.Option(
@@ -85,8 +89,9 @@ def _record(found: EvaluatedCheckpoint, other: OtherDevice) -> dict[str, object]
         "after": other.after,
     }
     return {
-        "checkpoint": str(found.path),
-        "step": found.step,
+        "checkpoint": str(found.chosen.path),
+        "step": found.chosen.step,
+        "which": found.chosen.which,
         **(chosen if other.changes else {}),
         **figures(found.result),
     }
@@ -94,7 +99,7 @@ def _record(found: EvaluatedCheckpoint, other: OtherDevice) -> dict[str, object]
 
 def _print(found: EvaluatedCheckpoint, other: OtherDevice) -> None:
     result = found.result
-    emit(f"checkpoint {found.path} (step {found.step}), {result.samples} {result.on} samples")
+    emit(f"{found.chosen}, {result.samples} {result.on} samples")
     if other.changes:
         emit(f"on hardware {other}")
     for name, value in (("top-1", result.top1), ("top-5", result.top5)):

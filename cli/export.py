@@ -10,6 +10,7 @@ import typer
 
 from ffebm_dsl.cli.console import emit, say
 from ffebm_dsl.cli.files import require_target
+from ffebm_dsl.cli.train import CheckpointOption
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.run_directory import open_run
 
@@ -27,9 +28,7 @@ def export(
         Path | None, typer.Option(help="The file. [default: RUN.safetensors or RUN.onnx]")
     ] = None,
     format: Annotated[Format, typer.Option(help="What to write.")] = Format.SAFETENSORS,
-    checkpoint: Annotated[
-        str, typer.Option(metavar="FILE|best|last", help="Which checkpoint of the run.")
-    ] = "last",
+    checkpoint: CheckpointOption = None,
     sweeps: Annotated[
         int | None,
         typer.Option(
@@ -50,7 +49,8 @@ def export(
     require_target(target, f".{format}")
     from ffebm_dsl.running.training.evaluate_run import network_of_run
 
-    network, spec = network_of_run(run, checkpoint, "cpu", say)
+    network, spec, chosen = network_of_run(run, checkpoint, "cpu", say)
+    say(str(chosen))
     if format is Format.SAFETENSORS:
         from ffebm_dsl.tools.exporting.network_file import write_network
 

@@ -9,7 +9,7 @@ import typer
 
 from ffebm_dsl.cli.console import emit, say
 from ffebm_dsl.cli.files import require_target
-from ffebm_dsl.cli.train import DeviceOption
+from ffebm_dsl.cli.train import CheckpointOption, DeviceOption
 from ffebm_dsl.language.diagnostics import InputError
 
 if TYPE_CHECKING:
@@ -36,12 +36,7 @@ def predict(
             help="Write arrays `output` and, of classes, `prediction` here, instead of a table.",
         ),
     ] = None,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|best|last", help="Which checkpoint of the run to use. [default: last]"
-        ),
-    ] = None,
+    checkpoint: CheckpointOption = None,
     device: DeviceOption = None,
     batch: Annotated[int, typer.Option(min=1, help="Samples at once.")] = 256,
 ) -> None:
@@ -63,11 +58,11 @@ def predict(
     from ffebm_dsl.tools.exporting.network_file import read_network
 
     place = choose_device(device or "auto")
-    network, spec = (
-        network_of_run(run, checkpoint or "last", place, say)
-        if run.is_dir()
-        else read_network(run, place)
-    )
+    if run.is_dir():
+        network, spec, chosen = network_of_run(run, checkpoint, place, say)
+        say(str(chosen))
+    else:
+        network, spec = read_network(run, place)
     samples = read_samples(data, [end.name for end in spec.model.inputs])
     found = predict(network, spec, samples, batch=batch, name=str(data))
     if out is None:

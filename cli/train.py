@@ -39,6 +39,14 @@ ThreadsOption = Annotated[
     typer.Option(min=1, help="CPU threads. [default: by the size of the network, or the run's]"),
 ]
 
+CheckpointOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|best|last",
+        help="Which checkpoint of the run. [default: best if a validation set found it, else last]",
+    ),
+]
+
 KeepOption = Annotated[
     int | None,
     typer.Option(
@@ -244,12 +252,13 @@ def _nobody(text: str) -> None:
 
 
 def _summarise(session: Session, result: Evaluation, as_json: bool) -> None:
-    from ffebm_dsl.running.training.judged import describe
+    from ffebm_dsl.running.training.judged import describe, weights_of_result
 
+    step, which = weights_of_result(session)
     if not as_json:
-        judged = session.job.data.judged_on == "validation" and result.on == "test"
-        step = session.best.step or session.position.step
-        weights = f" (weights of step {step}, the best by validation)" if judged else ""
+        reason = "the best by validation" if which == "best" else "the last"
+        judged = session.job.data.validation is not None
+        weights = f" (weights of step {step}, {reason})" if judged else ""
         emit(f"{describe(result)}{weights}\nrun {session.directory.path}")
         return
     emit_json(
@@ -259,6 +268,8 @@ def _summarise(session: Session, result: Evaluation, as_json: bool) -> None:
             "epoch": session.position.epoch,
             "step": session.position.step,
             "seconds": session.position.seconds,
+            "weights": step,
+            "which": which,
             **figures(result),
         }
     )

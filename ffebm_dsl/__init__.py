@@ -218,6 +218,7 @@ def load(
     dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
     allow_large: bool = False,
+    checkpoint: AnyPath | None = None,
     **params: bool | int | float | str,
 ) -> HybridNetwork:
     """The network of a spec, newly initialised, or of a run, with its trained weights.
@@ -230,16 +231,18 @@ def load(
         spec: path of a spec (``.ffe``, ``.yaml``, ``.json``), of a run directory, or of a file of
             ``ffebm export`` (``.safetensors``); or the text of a spec, which contains a newline;
             or the result of :func:`read_source` or :func:`compile_spec`.
-        seed: seed of the weights. They depend on it alone: ``torch.manual_seed`` has no effect. A
-            run has the weights of its newest checkpoint.
+        seed: seed of the weights. They depend on it alone: ``torch.manual_seed`` has no effect.
         dtype: of parameters and states; None for ``torch.float32``, or the dtype of the run.
         device: of parameters and states.
         allow_large: accept a network over :data:`ffebm_dsl.language.ir.check.budget.BUDGET`.
+        checkpoint: of a run: ``best``, ``last``, or the path of a checkpoint. None for the best
+            weights if a validation set found them, else the last, as in every command.
         params: values for the spec's ``param`` declarations.
 
     Raises:
-        InputError: the file cannot be read, or ``seed`` or ``params`` are given although already
-            determined: ``params`` for a compiled spec, either for a run.
+        InputError: the file cannot be read; ``seed`` or ``params`` are given although already
+            determined: ``params`` for a compiled spec, either for a run; or ``checkpoint`` is given
+            for anything but a run.
         SpecError: the spec is wrong, a value is outside its ``param``'s domain, or the network
             is too large.
 
@@ -247,9 +250,14 @@ def load(
     """
     if isinstance(spec, str) and "\n" in spec:
         spec = SourceFile("<string>", spec)
+    of_run = isinstance(spec, str | os.PathLike) and Path(spec).is_dir()
+    if checkpoint is not None and not of_run:
+        raise InputError(
+            "only a run directory has checkpoints to choose from", help="leave `checkpoint` out"
+        )
     if isinstance(spec, str | os.PathLike):
-        if Path(spec).is_dir() or Path(spec).suffix == ".safetensors":
-            return _trained(spec, params, seed, dtype, device)
+        if of_run or Path(spec).suffix == ".safetensors":
+            return _trained(spec, checkpoint, params, seed, dtype, device)
         spec = read_source(spec)
     if not isinstance(spec, SourceFile):
         _refuse(params, "a compiled spec", "give them to `compile_spec`")
@@ -274,6 +282,7 @@ def _built(
 
 def _trained(
     run: AnyPath,
+    checkpoint: AnyPath | None,
     params: Mapping[str, object],
     seed: int,
     dtype: torch.dtype | None,
@@ -284,9 +293,10 @@ def _trained(
     if Path(run).is_dir():
         from ffebm_dsl.running.training import network_of_run
 
-        network, _ = network_of_run(
-            run, "last", device, lambda text: warnings.warn(text, stacklevel=4)
-        )
+        def warn(text: str) -> None:
+            warnings.warn(text, stacklevel=8)
+
+        network = network_of_run(run, checkpoint, device, warn).network
     else:
         from ffebm_dsl.tools.exporting.network_file import read_network
 

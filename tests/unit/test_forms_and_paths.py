@@ -154,7 +154,8 @@ def test_runs_are_found_at_every_kind_of_path(
     assert len(load_run(kind(tmp_path / "copy.h5")).record["train"]) == len(record["train"])
     assert load_run(kind(folder / "run")).name == "run"
     options = Options(data_dir=kind(folder))
-    assert evaluate_run(kind(folder / "run"), "last", options, None, pytest.fail).step == 2
+    found = evaluate_run(kind(folder / "run"), "last", options, None, pytest.fail)
+    assert found.chosen.step == 2
     session = resume(kind(folder / "run"), options, pytest.fail)
     session.lock.release()
 

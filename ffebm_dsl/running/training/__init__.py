@@ -2,7 +2,9 @@
 
 from ffebm_dsl.running.training.distributed import joined
 from ffebm_dsl.running.training.evaluate_run import (
+    Chosen,
     EvaluatedCheckpoint,
+    TrainedNetwork,
     evaluate_run,
     network_of_run,
 )
@@ -19,6 +21,7 @@ from ffebm_dsl.running.training.world import ALONE, World
 
 __all__ = [
     "ALONE",
+    "Chosen",
     "Controls",
     "EvaluatedCheckpoint",
     "Evaluation",
@@ -28,6 +31,7 @@ __all__ = [
     "Session",
     "Several",
     "StopRequest",
+    "TrainedNetwork",
     "World",
     "evaluate",
     "evaluate_run",

@@ -109,6 +109,20 @@ class RunIdentity:
         _of_types(self.overrides, str)
         _of_types(self.data, str, int)
 
+    @property
+    def judged_on(self) -> str:
+        """The set of evaluations during training: ``validation`` or ``test``."""
+        return "validation" if self.data.get("validation_samples") else "test"
+
+
+def preferred(identity: RunIdentity, best: Best) -> str:
+    """Which weights of a run are used unless another checkpoint is named: ``best`` or ``last``.
+
+    The best ones if a validation set found them. If the test set did, its accuracy would no longer
+    be that of unseen samples.
+    """
+    return "best" if best.step and identity.judged_on == "validation" else "last"
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -24,17 +25,45 @@ from ffebm_dsl.running.training.restoring import restore_network
 
 
 @dataclass(frozen=True)
-class EvaluatedCheckpoint:
-    """An evaluation and its checkpoint."""
+class Chosen:
+    """A checkpoint of a run, and why it was chosen.
+
+    Attributes:
+        path, step: of the checkpoint.
+        which: ``best``, ``last``, or ``file``: it was named by its path.
+        judged_on: the set by which the best one was found, ``validation`` or ``test``.
+    """
 
     path: Path
     step: int
+    which: str
+    judged_on: str
+
+    def __str__(self) -> str:
+        judge = "validation" if self.judged_on == "validation" else "the test set"
+        reason = {"best": f", the best by {judge}", "last": ", the last"}.get(self.which, "")
+        return f"checkpoint {self.path} (step {self.step}{reason})"
+
+
+@dataclass(frozen=True)
+class EvaluatedCheckpoint:
+    """An evaluation and its checkpoint."""
+
+    chosen: Chosen
     result: Evaluation
+
+
+class TrainedNetwork(NamedTuple):
+    """The network of a run, its spec, and the checkpoint that its weights are from."""
+
+    network: HybridNetwork
+    spec: SpecIR
+    chosen: Chosen
 
 
 def evaluate_run(
     run: AnyPath,
-    which: str,
+    which: AnyPath | None,
     options: Options,
     batch: int | None,
     warn: checkpoints.Warn,
@@ -45,7 +74,8 @@ def evaluate_run(
 
     Args:
         run: a run directory.
-        which: ``last``, ``best``, or the path of a checkpoint.
+        which: ``last``, ``best``, or the path of a checkpoint; None for the best one if a
+            validation set found it, else the last.
         options: data directory, device and threads, if different from the run's.
         batch: samples per batch; None for the batch size of training.
         on: ``validation`` or ``test``; None for the test set if there is one.
@@ -56,7 +86,7 @@ def evaluate_run(
         InputError: no such run or checkpoint, a wrong checksum or spec, or data that are missing or
             unsuitable, or have no such set.
     """
-    path, found, compiled = _opened(Path(run), which, warn)
+    chosen, found, compiled = _opened(Path(run), which, warn)
     if other is not None and other.changes:
         compiled = replace(compiled, spec=moved(compiled, found.identity.overrides, other))
     settings = settle(options, compiled.spec, found.settings)
@@ -68,16 +98,16 @@ def evaluate_run(
     saved = found.network
     if other is not None and other.changes:
         saved = refitted(job.network, saved)
-    restore_network(job.network, saved, path)
-    chosen = on or ("validation" if job.data.test is None else "test")
-    result = evaluate(job.network, job.data.named(chosen), batch or job.data.batch)
+    restore_network(job.network, saved, chosen.path)
+    on = on or ("validation" if job.data.test is None else "test")
+    result = evaluate(job.network, job.data.named(on), batch or job.data.batch)
     assert result is not None
-    return EvaluatedCheckpoint(path, found.position.step, result)
+    return EvaluatedCheckpoint(chosen, result)
 
 
 def network_of_run(
-    run: AnyPath, which: str, device: str | torch.device, warn: checkpoints.Warn
-) -> tuple[HybridNetwork, SpecIR]:
+    run: AnyPath, which: AnyPath | None, device: str | torch.device, warn: checkpoints.Warn
+) -> TrainedNetwork:
     """The network of ``run`` with the weights of a checkpoint, in the run's dtype, and its spec.
 
     ``which`` and ``warn`` are as in :func:`evaluate_run`. No data are read.
@@ -85,36 +115,46 @@ def network_of_run(
     Raises:
         InputError: no such run, no checkpoint, or a wrong checksum or spec.
     """
-    path, found, compiled = _opened(Path(run), which, warn)
+    chosen, found, compiled = _opened(Path(run), which, warn)
     dtype = choose_dtype(found.identity.dtype)
     network = build(compiled.spec, seed=found.identity.seed, dtype=dtype)
-    restore_network(network, found.network, path)
-    return network.to(device), compiled.spec
+    restore_network(network, found.network, chosen.path)
+    return TrainedNetwork(network.to(device), compiled.spec, chosen)
 
 
-def _opened(run: Path, which: str, warn: checkpoints.Warn) -> tuple[Path, Checkpoint, Compiled]:
-    """A checkpoint with its path, and the spec that it was trained with."""
+def _opened(
+    run: Path, which: AnyPath | None, warn: checkpoints.Warn
+) -> tuple[Chosen, Checkpoint, Compiled]:
+    """A checkpoint, and the spec that it was trained with."""
     directory = open_run(run)
-    path, found = _choose(directory, which, warn)
+    chosen, found = _choose(directory, which, warn)
     source = read_source(directory.spec)
     if hashlib.sha256(source.text.encode()).hexdigest() != found.identity.spec_sha256:
         raise InputError(
-            f"{directory.spec} is not the spec that checkpoint {path} was trained with",
+            f"{directory.spec} is not the spec that checkpoint {chosen.path} was trained with",
             help="put back the run's spec; run.h5 holds its text as run/provenance/spec_text",
         )
-    return path, found, compile_spec(source, found.identity.overrides, None)
+    return chosen, found, compile_spec(source, found.identity.overrides, None)
 
 
-def _choose(directory: RunDirectory, which: str, warn: checkpoints.Warn) -> tuple[Path, Checkpoint]:
-    if which not in ("best", "last"):
-        return Path(which), checkpoints.load(Path(which))
+def _choose(
+    directory: RunDirectory, which: AnyPath | None, warn: checkpoints.Warn
+) -> tuple[Chosen, Checkpoint]:
+    if which not in ("best", "last", None):
+        path = Path(which)
+        return _chosen(path, checkpoints.load(path), "file")
     path, found = checkpoints.newest(directory.checkpoints, warn)
+    which = which or checkpoints.preferred(found.identity, found.best)
     if which == "last":
-        return path, found
+        return _chosen(path, found, "last")
     if not found.best.step:
         raise InputError(
             f"{directory.path} has no best checkpoint: it was never evaluated",
             help="use --checkpoint last",
         )
     best = checkpoints.path_of(directory.checkpoints, found.best.step)
-    return best, checkpoints.load(best)
+    return _chosen(best, checkpoints.load(best), "best")
+
+
+def _chosen(path: Path, found: Checkpoint, which: str) -> tuple[Chosen, Checkpoint]:
+    return Chosen(path, found.position.step, which, found.identity.judged_on), found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ffebm_dsl.running.records import EVAL, QUANTITIES, TEST
 from ffebm_dsl.running.training import checkpoint as checkpoints
@@ -33,19 +34,57 @@ def evaluate_session(session: Session, cancelled: Callable[[], bool] = never) ->
     return evaluate(network, judged, data.batch, cancelled=cancelled, world=world)
 
 
-def read_test_set(session: Session, test: Dataset, progress: Progress) -> Evaluation:
-    """Evaluate the weights of the best evaluation on the test set, which is used only here."""
-    network, world, position = session.job.network, session.world, session.position
+def final_weights(session: Session) -> tuple[int, str]:
+    """The step of the weights that a finished run is used with, and ``best`` or ``last``."""
+    which = checkpoints.preferred(session.job.identity, session.best)
+    return (session.best if which == "best" else session.position).step, which
+
+
+def weights_of_result(session: Session) -> tuple[int, str]:
+    """As :func:`final_weights`, of the evaluation that ``train`` ended with."""
+    finished = session.record.attributes["status"] == "finished"
+    return final_weights(session) if finished else (session.position.step, "last")
+
+
+def evaluate_finished(session: Session, last: Evaluation | None, progress: Progress) -> Evaluation:
+    """Evaluate the weights that a finished run is used with.
+
+    On the test set if there is a validation set too, else on the set of evaluations in training.
+    ``last`` is the evaluation of the last weights on that set, if they were evaluated.
+    """
+    data, (step, _) = session.job.data, final_weights(session)
+    if data.validation is not None and data.test is not None:
+        return _read_test_set(session, step, data.test, progress)
+    if last is not None and step == session.position.step:
+        return last
+    with _weights_of(session, step):
+        found = evaluate_session(session)
+    assert found is not None
+    return found
+
+
+@contextmanager
+def _weights_of(session: Session, step: int) -> Iterator[None]:
+    """Give the network the weights of the checkpoint of ``step`` for a while."""
+    if step == session.position.step:
+        yield
+        return
+    network, world = session.job.network, session.world
     own = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    step = session.best.step or position.step
-    if step != position.step:
-        path = checkpoints.path_of(session.directory.checkpoints, step)
-        network.load_state_dict(
-            world.broadcast(checkpoints.load(path).network if world.lead else {})
-        )
-    result = evaluate(network, test, session.job.data.batch, world=world)
+    path = checkpoints.path_of(session.directory.checkpoints, step)
+    network.load_state_dict(world.broadcast(checkpoints.load(path).network if world.lead else {}))
+    try:
+        yield
+    finally:
+        network.load_state_dict(own)
+
+
+def _read_test_set(session: Session, step: int, test: Dataset, progress: Progress) -> Evaluation:
+    """Evaluate the weights of ``step`` on the test set, which is used only here."""
+    position = session.position
+    with _weights_of(session, step):
+        result = evaluate(session.job.network, test, session.job.data.batch, world=session.world)
     assert result is not None
-    network.load_state_dict(own)
     table = session.table(TEST)
     if len(table) and (table["step"][-1], table["weights"][-1]) == (position.step, step):
         return result  # resumed after its end: the same result as on record

@@ -20,8 +20,8 @@ from ffebm_dsl.running.training.evaluation import Evaluation
 from ffebm_dsl.running.training.judge import StepJudge
 from ffebm_dsl.running.training.judged import (
     describe,
+    evaluate_finished,
     evaluate_session,
-    read_test_set,
     record_evaluation,
     renew_statistics,
     score_of,
@@ -67,6 +67,9 @@ class Controls:
 
 def train(session: Session, controls: Controls) -> Evaluation:
     """Train to the end of the schedule, or to ``max_steps``; return the final evaluation.
+
+    At the end of the schedule it is that of the weights that the run is used with
+    (:func:`ffebm_dsl.running.training.checkpoint.preferred`), before it of the last ones.
 
     Raises:
         NegativeResult: a step was bad, and the policy of the spec is, or after its retries becomes,
@@ -296,20 +299,14 @@ def _halt(session: Session, judge: StepJudge, controls: Controls) -> Evaluation:
 
 
 def _finish(session: Session, last: Evaluation | None, progress: Progress) -> Evaluation:
-    """The final evaluation of a completed run: on the test set, if training did not use that.
+    """The final evaluation of a completed run, of the weights that it is used with.
 
     The record gets its final status only here, after the last checkpoint is durable.
     """
     epoch, plan = session.position.epoch, session.job.plan
     early = f"no better evaluation in {plan.patience}: training ends with epoch {epoch}"
     session.event("finish", "all epochs are done" if epoch == plan.epochs else early)
-    data = session.job.data
-    if data.validation is not None and data.test is not None:
-        result = read_test_set(session, data.test, progress)
-    else:
-        found = last if last is not None else evaluate_session(session)
-        assert found is not None
-        result = found
+    result = evaluate_finished(session, last, progress)
     session.status("finished")
     session.publish_record()
     return result

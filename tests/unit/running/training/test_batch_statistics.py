@@ -84,7 +84,7 @@ def test_a_checkpoint_evaluates_as_the_record_says(tmp_path: Path, which: str, s
     train(session, controls(max_steps=steps))
     found = evaluate_run(tmp_path / "run", which, Options(data_dir=tmp_path), None, pytest.fail)
     table = read(tmp_path / "run" / "run.h5")["eval"]
-    at = table["step"].tolist().index(found.step)
+    at = table["step"].tolist().index(found.chosen.step)
     assert (found.result.loss, found.result.top1) == (table["loss"][at], table["top1"][at])
 
 

@@ -126,7 +126,7 @@ def test_the_best_checkpoint_is_kept_and_evaluates_as_recorded(tmp_path: Path) -
     table = read(tmp_path / "run" / "run.h5")["eval"]
     best = int(np.argmax(table["top1"]))
     found = evaluate_run(tmp_path / "run", "best", Options(), None, pytest.fail)
-    assert found.step == table["step"][best]
+    assert found.chosen.step == table["step"][best]
     assert found.result.top1 == table["top1"][best] and found.result.loss == table["loss"][best]
     last = evaluate_run(tmp_path / "run", "last", Options(), None, pytest.fail)
     assert last.result.loss == table["loss"][-1]

@@ -138,7 +138,7 @@ def test_data_without_a_test_set(tmp_path: Path) -> None:
     record = read(session.directory.record)
     assert result.on == "validation" and record.attributes["test_set"] == "none"
     assert record["provenance"]["test_samples"][()] == 0
-    assert evaluate_run(tmp_path / "run", "last", Options(), None, pytest.fail).result == result
+    assert evaluate_run(tmp_path / "run", None, Options(), None, pytest.fail).result == result
 
 
 def refused(folder: Path, overrides: dict[str, str], text: str = SPEC) -> Any:
