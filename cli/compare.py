@@ -12,7 +12,7 @@ import typer
 from ffebm_dsl.cli.console import emit, emit_json, emit_rendered, say
 
 if TYPE_CHECKING:
-    from ffebm_dsl.tools.experiments.results import Configuration, RunComparison
+    from ffebm_dsl.tools.experiments.run_comparison import Configuration, RunComparison
     from ffebm_dsl.tools.experiments.statistics import Mean
 
 
@@ -45,13 +45,14 @@ def compare(
     Differences are from the first configuration, between runs of one seed; intervals are of
     95 %. Runs that differ in more than --by says are refused.
     """
-    from ffebm_dsl.tools.experiments import results as found
+    from ffebm_dsl.tools.experiments import run_comparison
+    from ffebm_dsl.tools.experiments.results import expand, read_result, trials_without_run
 
-    paths = found.expand(runs)
-    for note in found.trials_without_run(runs):
+    paths = expand(runs)
+    for note in trials_without_run(runs):
         say(f"note: {note}")
     keys = [key.strip() for key in by.split(",") if key.strip()]
-    comparison = found.compare([found.read_result(path) for path in paths], keys, metric, on)
+    comparison = run_comparison.compare([read_result(path) for path in paths], keys, metric, on)
     if as_json:
         emit_json(as_record(comparison))
     else:
@@ -83,7 +84,7 @@ def print_comparison(comparison: RunComparison) -> None:
     from rich import box
     from rich.table import Table
 
-    from ffebm_dsl.tools.experiments.results import COMMON_SEEDS
+    from ffebm_dsl.tools.experiments.run_comparison import COMMON_SEEDS
 
     percent = comparison.metric != "loss"
     unit = f"{comparison.on}\n{comparison.metric}{' %' if percent else ''}"

@@ -259,7 +259,8 @@ def _train(
 def _summarise(
     plan: SweepPlan, varied: Sequence[str], as_json: bool, more: Mapping[str, Any]
 ) -> None:
-    from ffebm_dsl.tools.experiments.results import compare, expand, read_result
+    from ffebm_dsl.tools.experiments.results import expand, read_result
+    from ffebm_dsl.tools.experiments.run_comparison import compare
 
     results = [read_result(run) for run in expand([plan.folder])]
     try:

@@ -109,7 +109,7 @@ def resolved(seed: int = 0, beta: float = 0.2, layers: tuple[int, ...] = (2, 2))
         {"kind": "block", "name": f"b{k}", "layers": [{}] * count, "gradient": gradient}
         for k, count in enumerate(layers, 1)
     ]
-    train = {"data": {"name": "digits"}, "epochs": 2, "seed": seed}
+    train = {"data": {"name": "digits", "arguments": {}}, "epochs": 2, "seed": seed}
     return {"model": {"name": "m", "stages": stages}, "train": train}
 
 

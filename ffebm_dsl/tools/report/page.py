@@ -72,8 +72,15 @@ def _title(runs: Sequence[Run]) -> str:
 
 
 def _named_apart(runs: Sequence[Run]) -> list[Run]:
-    """The runs, with numbers appended to repeated names so that legends are unambiguous."""
-    names = [printable(run.name) for run in runs]
+    """The runs with unambiguous names.
+
+    Runs of several sweeps, which often have the same trials, have the sweep before their names.
+    Then numbers are appended to repeated names.
+    """
+    several = len({run.sweep for run in runs if run.sweep}) > 1
+    names = [
+        printable(f"{run.sweep}/{run.name}" if several and run.sweep else run.name) for run in runs
+    ]
     return [
         replace(
             run,

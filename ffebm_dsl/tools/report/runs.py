@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.registry import GRADIENTS
 from ffebm_dsl.running.records import BAD_STEPS, Record, RecordTable, read
+from ffebm_dsl.tools.experiments.results import SWEEP
 from ffebm_dsl.tools.report.text import ABSENT, counted, printable
 
 RECORD = "run.h5"
@@ -26,12 +27,14 @@ LARGEST = 1e100
 class Run:
     """A record with the name of the run on the page.
 
-    ``left_out`` counts values too large for any measurement, which are replaced by NaN.
+    ``left_out`` counts values too large for any measurement, which are replaced by NaN. ``sweep``
+    is the name of the sweep's folder that the run is in, ``""`` if there is none.
     """
 
     name: str
     record: Record
     left_out: int = 0
+    sweep: str = ""
 
     def table(self, group: str) -> RecordTable | None:
         """A group that is not empty, or None."""
@@ -83,9 +86,11 @@ def load(path: AnyPath) -> Run:
             f"{path} is not a run directory: it has no {RECORD}",
             help="name a folder that `ffebm train` made, or a record of `ffebm check --transients`",
         )
+    folder = path.resolve().parent
     name = path.resolve().name if path.is_dir() else path.stem
+    sweep = printable(folder.name) if (folder / SWEEP).is_file() else ""
     record = read(file)
-    return Run(printable(name), record, _leave_out_extremes(record))
+    return Run(printable(name), record, _leave_out_extremes(record), sweep)
 
 
 def _leave_out_extremes(record: Record) -> int:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.tools.experiments.results import (
+from ffebm_dsl.tools.experiments.results import result_of
+from ffebm_dsl.tools.experiments.run_comparison import (
     COMMON_SEEDS,
     Configuration,
     RunComparison,
     compare,
     differing_keys,
-    result_of,
     shared_sets,
 )
 from ffebm_dsl.tools.experiments.statistics import Mean
@@ -26,6 +26,9 @@ from ffebm_dsl.tools.report.text import ABSENT, printable, short
 HEAD = ("configuration", "seeds", "mean", "sd", "95 % interval", "difference", "its 95 % interval")
 ROW = 0.24
 """Height of one configuration in a figure, inches."""
+
+LONGEST_LABEL = 20
+"""Maximum number of characters beside a figure: longer labels are replaced by numbers of rows."""
 
 
 def seeds(runs: Sequence[Run], artist: Artist) -> Section:
@@ -49,9 +52,10 @@ def seeds(runs: Sequence[Run], artist: Artist) -> Section:
         anchor,
         title,
         sentences=(
-            "Runs that differ by their seed alone are one row; sd is the standard deviation over "
-            "seeds. Differences are from the first row, between runs of one seed: one whose "
-            f"interval holds 0 is not shown. Intervals are Student's, at 95 %.{common}{chosen}",
+            "Runs that differ only in their seeds share a row; sd is the standard deviation over "
+            "seeds. Differences are from the first row, between runs with the same seed. If the "
+            "interval of a difference contains 0, no difference has been shown. Intervals are "
+            f"Student's, at 95 %.{common}{chosen}",
         ),
         groups=[_group(comparison, artist) for comparison in found],
     )
@@ -60,18 +64,31 @@ def seeds(runs: Sequence[Run], artist: Artist) -> Section:
 def _group(comparison: RunComparison, artist: Artist) -> SectionGroup:
     """One set: the table, and figures of the means and of the differences."""
     percent = comparison.metric != "loss"
-    rows = [_row(c, percent) for c in comparison.configurations]
+    names = _names(comparison)
+    rows = [
+        _row(c, name, percent) for c, name in zip(comparison.configurations, names, strict=True)
+    ]
     title = f"{comparison.metric}{' in %' if percent else ''} on the {comparison.on} set"
     table = PageTable(HEAD, rows, numeric=frozenset(range(1, len(HEAD))))
-    figures = [_means(comparison, percent, artist)]
+    figures = [_means(comparison, names, percent, artist)]
     if any(c.difference is not None for c in comparison.configurations):
-        figures.append(_differences(comparison, percent, artist))
+        figures.append(_differences(comparison, names, percent, artist))
     return SectionGroup(title=title, figures=figures, tables=[table])
 
 
-def _row(c: Configuration, percent: bool) -> list[str]:
+def _names(comparison: RunComparison) -> list[str]:
+    """The rows in figures: their labels, or ``row 1``, ``row 2``, ... if one is too long."""
+    labels = [short(printable(c.label), LONGEST_LABEL + 1) for c in comparison.configurations]
+    if max(map(len, labels)) <= LONGEST_LABEL:
+        return labels
+    return [f"row {k}" for k in range(1, len(labels) + 1)]
+
+
+def _row(c: Configuration, name: str, percent: bool) -> list[str]:
     seeds = f"{len(c.values)}" + (f" (+{c.failed} diverged)" if c.failed else "")
-    label = short(printable(c.label), 80)
+    label = short(printable(c.label), 300)
+    if name != label:
+        label = f"{name}: {label}"
     mean, interval = _told(c.mean, percent, "")
     spread = ABSENT
     if c.mean is not None and not math.isnan(c.mean.deviation):
@@ -89,21 +106,28 @@ def _told(mean: Mean | None, percent: bool, sign: str) -> tuple[str, str]:
     return format(scale * mean.mean, form), ends
 
 
-def _means(comparison: RunComparison, percent: bool, artist: Artist) -> Figure:
+def _means(
+    comparison: RunComparison, names: Sequence[str], percent: bool, artist: Artist
+) -> Figure:
     """A point per run, and the mean of each configuration with its interval."""
-    rows = [(c.label, c.mean, [*c.values.values()]) for c in comparison.configurations]
+    rows = [
+        (name, c.mean, [*c.values.values()])
+        for name, c in zip(names, comparison.configurations, strict=True)
+    ]
     title = f"{comparison.on} {comparison.metric}{' %' if percent else ''}"
     return _drawn(rows, title, percent, artist)
 
 
-def _differences(comparison: RunComparison, percent: bool, artist: Artist) -> Figure:
+def _differences(
+    comparison: RunComparison, names: Sequence[str], percent: bool, artist: Artist
+) -> Figure:
     """A point per seed for the difference from the first configuration, and their mean."""
     first = comparison.configurations[0].values
     rows = [
-        (c.label, c.difference, [v - first[seed] for seed, v in c.values.items() if seed in first])
-        for c in comparison.configurations[1:]
+        (name, c.difference, [v - first[seed] for seed, v in c.values.items() if seed in first])
+        for name, c in zip(names[1:], comparison.configurations[1:], strict=True)
     ]
-    title = f"difference from {short(printable(comparison.configurations[0].label), 24)}"
+    title = f"difference from {names[0]}"
     return _drawn(rows, title, percent, artist, sign="+")
 
 
@@ -127,13 +151,12 @@ def _drawn(
                 ax.hlines(y, *ends, color=colour(0), alpha=0.4, linewidth=3)
             ax.plot([scale * v for v in values], [y] * len(values), "|", color=colour(1))
             ax.plot([scale * mean.mean], [y], "o", color=colour(0), markersize=3.5)
-        labels = [short(printable(label), 20) for label, *_ in found]
-        ax.set_yticks(range(len(found)), labels, fontsize=6.5)
+        ax.set_yticks(range(len(found)), [label for label, *_ in found], fontsize=6.5)
         ax.set_ylim(len(found) - 0.4, -0.6)
         ax.set_title(title, loc="left")
 
     told = "; ".join(f"{label}: {' '.join(_told(mean, percent, sign))}" for label, mean, _ in found)
-    left = 0.15 + 0.055 * max((min(len(label), 20) for label, *_ in found), default=0)
+    left = 0.15 + 0.055 * max((len(label) for label, *_ in found), default=0)
     size = (PANEL[0], 0.9 + ROW * len(found))
     caption = "bars: interval of the mean; strokes: single runs"
     return artist.draw(plot, caption=caption, alt=told[:2000], size=size, left=left)

@@ -81,10 +81,10 @@ def _hints(kind: type) -> dict[str, Any]:
 def _record(kind: type, data: Mapping[str, Any]) -> Any:
     hints = _hints(kind)
     if kind in CONNECTION_OF:
-        stated = {k: _value(v) for k, v in data.get("settings", {}).items()}
+        stated = {k: argument(v) for k, v in data.get("settings", {}).items()}
         data = {**data, "settings": fill_defaults(CONNECTIONS[CONNECTION_OF[kind]], stated)}
     if issubclass(kind, CallIR):
-        data = {**data, "arguments": {k: _value(v) for k, v in data["arguments"].items()}}
+        data = {**data, "arguments": {k: argument(v) for k, v in data["arguments"].items()}}
     assert is_dataclass(kind)
     return kind(**{f.name: _typed(hints[f.name], data[f.name]) for f in fields(kind)})
 
@@ -106,8 +106,8 @@ def _alternative(hint: Any, value: Mapping[str, Any]) -> Any:
     return next(kind for kind in get_args(hint) if kind is not types.NoneType)
 
 
-def _value(value: Any) -> Any:
-    """An argument: lists are tuples in the IR, and mappings calls."""
+def argument(value: Any) -> Any:
+    """An argument of the IR from plain data: a list is a tuple, and a mapping a call."""
     if isinstance(value, list | tuple):
-        return tuple(_value(entry) for entry in value)
+        return tuple(argument(entry) for entry in value)
     return _record(CallIR, value) if isinstance(value, dict) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ffebm_dsl.language.ir.check.check_feedback import asymmetric, layer_weights, scaled
@@ -51,13 +51,15 @@ def written_in_full(call: CallIR) -> str:
     return _call(call.name, [f"{key}={written(value)}" for key, value in call.arguments.items()])
 
 
-def written_briefly(call: CallIR, table: str, *, inferred: str = "") -> str:
+def written_briefly(
+    call: CallIR, table: str, *, inferred: str = "", also: Collection[str] = ()
+) -> str:
     """``conv2d(32, kernel=3)``: without the arguments that have their default.
 
     ``table`` is the registry table of the call. ``inferred`` names an argument that a spec
-    does not give here.
+    does not give here; arguments in ``also`` are written even if they have their default.
     """
-    return _call(call.name, _stated(call, table, inferred))
+    return _call(call.name, _stated(call, table, inferred, also))
 
 
 def written_loss(model: ModelIR, names: Mapping[str, str]) -> str:
@@ -129,15 +131,18 @@ def assignments(construct: Construct, values: Mapping[str, Value]) -> list[str]:
     ]
 
 
-def _stated(call: CallIR, table: str, inferred: str = "") -> list[str]:
+def _stated(call: CallIR, table: str, inferred: str = "", also: Collection[str] = ()) -> list[str]:
     """The arguments as a text gives them: a required one at the head goes without its name."""
     construct = TABLES[table].get(call.name)
     if construct is None:  # in an IR made by hand: the compiler says so of the name alone
         return []
     stated = []
-    for name, value in changed(construct, call.arguments).items():
-        parameter = construct.parameter(name)
-        text = written(value, parameter)
+    given = {*changed(construct, call.arguments), *also}
+    for parameter in construct.parameters:
+        name = parameter.name
+        if name not in given or name not in call.arguments:
+            continue
+        text = written(call.arguments[name], parameter)
         bare = parameter.required and name == construct.names[0]
         if name != inferred:
             stated.append(text if bare else f"{name}={text}")

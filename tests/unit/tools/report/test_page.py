@@ -290,6 +290,19 @@ def test_runs_of_one_name_are_told_apart() -> None:
     assert "same (1)" in text and "same (2)" in text
 
 
+def test_runs_of_several_sweeps_have_the_names_of_their_folders(tmp_path: Path) -> None:
+    folders = [tmp_path / sweep / "seed=0" for sweep in ("ep", "backprop")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        write(trained().record, folder / "run.h5")
+    assert "seed=0 (2)" in Page(page([load(folder) for folder in folders])).text
+    for folder in folders:
+        (folder.parent / "sweep.json").touch()
+    text = Page(page([load(folder) for folder in folders])).text
+    assert "ep/seed=0" in text and "backprop/seed=0" in text and "(2)" not in text
+    assert "ep/seed=0" not in Page(page([load(folders[0])])).text
+
+
 def test_the_number_of_figures_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ffebm_dsl.tools.report.sections.MOST_FIGURES", 1)
     found = Page(page([analysed()]))

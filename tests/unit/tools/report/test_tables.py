@@ -13,6 +13,7 @@ from ffebm_dsl.tools.report.comparison import HEAD, comparison
 from ffebm_dsl.tools.report.curves import binned, learning_curves
 from ffebm_dsl.tools.report.figure import Artist
 from ffebm_dsl.tools.report.runs import Run, Spec
+from ffebm_dsl.tools.report.seeds import seeds
 from ffebm_dsl.tools.report.text import ABSENT, counted, duration, number, printable, short
 from tests.records import add_bad_step, bare_record, resolved, trained
 
@@ -82,6 +83,20 @@ def test_a_run_without_an_evaluation_has_dashes() -> None:
 )
 def test_splits(layers: tuple[int, ...], text: str) -> None:
     assert Spec("m", "d", layers, "e", "1", (), "").split == text
+
+
+def test_labels_that_do_not_fit_beside_a_figure_are_numbered() -> None:
+    def both(**more: tuple[int, ...]) -> tuple[str, list[str]]:
+        runs = [trained("a"), trained("b", 1), trained("c", beta=0.3, **more)]
+        (group,) = seeds(runs, Artist()).groups
+        return group.figures[1].alt, [row[0] for row in group.tables[0].rows]
+
+    alt, labels = both()
+    assert labels == ["gradient.beta=0.2", "gradient.beta=0.3"]
+    assert alt.startswith("gradient.beta=0.3: ")
+    alt, labels = both(layers=(2, 1))
+    assert labels == ["row 1: gradient.beta=0.2, model=m", "row 2: gradient.beta=0.3, model=m"]
+    assert alt.startswith("row 2: ")
 
 
 def test_the_key_of_a_configuration_leaves_out_the_seed_alone() -> None:
