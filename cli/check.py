@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from ffebm_dsl.cli.check_data import DataDirOption, data_record, print_data, read_data
 from ffebm_dsl.cli.check_transients import (
     BetaOption,
-    DataDirOption,
     DtypeOption,
     OutOption,
     SweepsOption,
@@ -82,10 +82,11 @@ def check(
 ) -> None:
     """Check that a spec's gradients are right.
 
-    First the promises of its constructs are checked, then EP is compared with other methods.
+    First its data and the promises of its constructs are checked, then EP is compared with other
+    methods.
     Exit code 0: right; 1: wrong, or a block does not converge; 2: invalid spec.
     """
-    _refuse_mixtures(specs, static, transients, as_json, as_sarif, dtype, device)
+    _refuse_mixtures(specs, static, transients, as_json, as_sarif, dtype, device, data_dir)
     only_transients = Wanted(out, data_dir, dtype, beta, sweeps)
     spec = specs[0]
     if transients:
@@ -94,7 +95,7 @@ def check(
         return
     only_transients.refuse()
     write = partial(_emit_sarif, spec) if as_sarif else _emit_record if as_json else None
-    measure = _Measure(samples, seed, threads, dtype or "float32", device or "auto")
+    measure = _Measure(samples, seed, threads, dtype or "float32", device or "auto", data_dir)
     if static:
         _check_texts(specs, partial(_read, settings, allow_large, write is None), write)
     elif write is not None:
@@ -111,6 +112,7 @@ def _refuse_mixtures(
     as_sarif: bool,
     dtype: str | None,
     device: str | None,
+    data_dir: Path | None,
 ) -> None:
     """Raise InputError for options that exclude each other or would have no effect."""
     training = (dtype, device) != (None, None)
@@ -120,6 +122,7 @@ def _refuse_mixtures(
         (transients and as_sarif, "--transients finds nothing for --sarif", "use --json"),
         (transients and device, "--transients runs on the CPU", "drop --device"),
         (static and training, "--static computes nothing", "drop --dtype and --device"),
+        (static and data_dir, "--static looks at the text only", "drop --static or --data-dir"),
         (
             len(specs) > 1 and not static,
             f"{len(specs)} specs are given, and gradients are checked of one",
@@ -170,6 +173,9 @@ def _print_check(compiled: Compiled, measure: _Measure) -> None:
     from ffebm_dsl.cli.check_tables import print_promises, print_report
     from ffebm_dsl.language.ir.tools.notation import energy_in_words
 
+    data = read_data(compiled, measure.data_dir)
+    if data is not None:
+        print_data(data)
     measured = _measure(compiled, measure)
     for block in compiled.spec.model.blocks:
         for line in energy_in_words(block):
@@ -191,6 +197,7 @@ class _Measure(NamedTuple):
     threads: int
     dtype: str
     device: str
+    data_dir: Path | None
 
 
 class _Measured(NamedTuple):
@@ -220,17 +227,20 @@ def _check_as_record(
     """Write the one JSON object, for faulty specs too; then end as the text form does."""
     try:
         compiled = compile_it()
+        data = read_data(compiled, measure.data_dir)
     except SpecError as error:
         write(False, error.diagnostics, {})
         raise typer.Exit(error.exit_code) from None
     measured = _measure(compiled, measure)
-    write(measured.ok, [*compiled.warnings, *measured.found], measured.to_dict())
+    found = {**data_record(data), **measured.to_dict()}
+    write(measured.ok, [*compiled.warnings, *measured.found], found)
     if not measured.ok:
         raise typer.Exit(NegativeResult.exit_code)
 
 
 _EMPTY: Mapping[str, object] = {
-    name: [] for name in ("constructs", "gradients", "differences", "beta_sweep", "relaxation")
+    "data": None,
+    **{name: [] for name in ("constructs", "gradients", "differences", "beta_sweep", "relaxation")},
 }
 
 

@@ -23,10 +23,6 @@ OutOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE.h5", help="--transients: write the record there."),
 ]
-DataDirOption = Annotated[
-    Path | None,
-    typer.Option(help="--transients: folder of the spec's data set. [default: random inputs]"),
-]
 DtypeOption = Annotated[
     str | None,
     typer.Option(
@@ -44,7 +40,7 @@ SweepsOption = Annotated[
 
 @dataclass(frozen=True)
 class Wanted:
-    """Options of ``--transients``, None where not given; all but ``dtype`` serve it alone."""
+    """Options of ``--transients``, None where not given."""
 
     out: Path | None
     data_dir: Path | None
@@ -66,13 +62,13 @@ class Wanted:
             require_target(self.out, ".h5")
 
     def refuse(self) -> None:
-        """Refuse options that the gradient check would have to ignore.
+        """Refuse options that only ``--transients`` has.
 
         Raises:
             InputError: one was given.
         """
         for field in fields(self):
-            if field.name != "dtype" and getattr(self, field.name) is not None:
+            if field.name not in ("dtype", "data_dir") and getattr(self, field.name) is not None:
                 option = f"--{field.name.replace('_', '-')}"
                 raise InputError(
                     f"{option} is an option of --transients",

@@ -227,6 +227,7 @@ def test_static_computes_nothing(spec: str, capsys: pytest.CaptureFixture[str]) 
     result = json.loads(capsys.readouterr().out)
     assert result == {
         "ok": True,
+        "data": None,
         "constructs": [],
         "gradients": [],
         "differences": [],
@@ -356,7 +357,7 @@ def test_transients_of_a_diverging_block_end_with_1(
     ("arguments", "message"),
     [
         (["--out", "t.h5"], "--out is an option of --transients"),
-        (["--data-dir", "."], "--data-dir is an option of --transients"),
+        (["--data-dir", "."], "has no train section"),
         (["--beta", "0.1"], "--beta is an option of --transients"),
         (["--sweeps", "3"], "--sweeps is an option of --transients"),
         (["--transients", "--static"], "exclude each other"),

@@ -60,11 +60,7 @@ def _file(path: str, data_dir: Path | None, source: str) -> Path:
             help="give --data-dir DIR; the path is taken relative to DIR. Without it, the folder "
             "`data` is used where there is one",
         )
-    found = data_dir / relative
-    inside = relative.parts[1:] if relative.parts[:1] == (data_dir.absolute().name,) else ()
-    if inside and not found.is_file():
-        # "data/toy.npz" with --data-dir data names the folder twice.
-        found = data_dir.joinpath(*inside)
+    found = place_of(path, data_dir)
     if not found.is_file():
         raise InputError(
             f"there is no file {found}",
@@ -72,3 +68,12 @@ def _file(path: str, data_dir: Path | None, source: str) -> Path:
             "and the spec's path",
         )
     return found
+
+
+def place_of(path: str, data_dir: Path) -> Path:
+    """Where the file ``path`` of a spec is, or would be, in a data directory."""
+    relative = PurePosixPath(path)
+    found = data_dir / relative
+    inside = relative.parts[1:] if relative.parts[:1] == (data_dir.absolute().name,) else ()
+    # "data/toy.npz" with --data-dir data names the folder twice.
+    return data_dir.joinpath(*inside) if inside and not found.is_file() else found

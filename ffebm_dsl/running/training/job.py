@@ -20,7 +20,7 @@ from ffebm_dsl.physics.network import HybridNetwork, label
 from ffebm_dsl.physics.network.whole_batch import BatchNorm1d
 from ffebm_dsl.running.datasets.raw import Raw
 from ffebm_dsl.running.training.checkpoint import RunIdentity, Settings
-from ffebm_dsl.running.training.data import Data, load
+from ffebm_dsl.running.training.data import Data, data_of
 from ffebm_dsl.running.training.environment import choose_device, choose_dtype
 from ffebm_dsl.running.training.judge import initial_sizes
 from ffebm_dsl.running.training.measures import Norms, trainable
@@ -92,15 +92,11 @@ def assemble(
     Raises:
         InputError: the spec has no train section, or the data are missing or unsuitable.
     """
-    spec, plan = compiled.spec, compiled.spec.train
-    if plan is None:
-        raise InputError(
-            f"{compiled.source.name} has no train section",
-            help="add one: train { data = ...  optimizer = ...  epochs = ... }",
-        )
     device, dtype = world.place(torch.device(settings.device)), choose_dtype(dtype_name)
     data_dir = Path(settings.data_dir) if settings.data_dir else None
-    data = load(plan.data, spec.model, data_dir, device, dtype, made)
+    data = data_of(compiled, data_dir, device, dtype, made)
+    spec, plan = compiled.spec, compiled.spec.train
+    assert plan is not None
     network = build(spec, seed=plan.seed, dtype=dtype, device=device)
     _check_parts(data, network, world.size)
     labels = network.labels()

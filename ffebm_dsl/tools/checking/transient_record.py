@@ -27,7 +27,7 @@ from ffebm_dsl.running.records import (
     utc_now,
 )
 from ffebm_dsl.running.training import keyed
-from ffebm_dsl.running.training.data import load
+from ffebm_dsl.running.training.data import data_of
 from ffebm_dsl.running.training.environment import choose_dtype, environment, packages
 from ffebm_dsl.running.training.measures import trainable
 from ffebm_dsl.tools.checking.problem import random_batch, train_without_dropout
@@ -86,12 +86,7 @@ def draw_batch(
         if target.is_floating_point():
             target = target.to(precision)
         return DrawnBatch(tuple(x.to(precision) for x in drawn), target)
-    if spec.train is None:
-        raise InputError(
-            f"{compiled.source.name} has no train section that names a data set",
-            help="add one: train { data = ... }, or leave --data-dir out for random inputs",
-        )
-    data = load(spec.train.data, spec.model, data_dir, CPU, precision)
+    data = data_of(compiled, data_dir, CPU, precision)
     size = len(data.train)
     if samples > size:
         raise InputError(

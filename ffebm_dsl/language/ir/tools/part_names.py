@@ -13,11 +13,14 @@ def places(model: resolved.ResolvedModel) -> dict[str, Span]:
     """The span of each part by its name: ``b1``, ``b1.u``, ``b1.s1``, ``b1.s1_s2``,
     ``b1.u_s1``, ``readout``.
 
-    ``b1.energy`` is the energy of a block, ``b1.s1_s2.conv2d`` an op of a chain.
+    ``b1.energy`` is the energy of a block, ``b1.s1_s2.conv2d`` an op of a chain, ``input.x`` an
+    input and ``target`` the target.
 
     A part that comes from a template is in the template. The model itself has the empty name.
     """
-    found = {"": model.span}
+    found = {"": model.span, **{f"input.{end.name}": end.span for end in model.inputs}}
+    if model.target is not None:
+        found["target"] = model.target.span
     for stage in model.stages:
         found[stage.name] = stage.span
         if isinstance(stage, resolved.ResolvedMap):

@@ -23,6 +23,20 @@ USUAL = 0.95
 """The fraction of the values that are not outliers."""
 
 
+class DataMisfit(InputError):
+    """Data that do not fit a spec's model.
+
+    Attributes:
+        code: of the diagnostic that says so.
+        part: what they do not fit, as in ``Compiled.places``.
+    """
+
+    def __init__(self, code: str, part: str, message: str, *, help: str) -> None:
+        super().__init__(message, help=help)
+        self.code = code
+        self.part = part
+
+
 def check_split(split: Split, ends: Sequence[InputIR], target: TargetIR) -> Split:
     """The split with samples of the spec's input shapes and targets of the spec's kind.
 
@@ -31,11 +45,14 @@ def check_split(split: Split, ends: Sequence[InputIR], target: TargetIR) -> Spli
     vectors (n, size), ....
 
     Raises:
-        InputError: not one array per input, no samples, unequal counts, wrong shapes or types,
-            values that are not finite, labels out of range.
+        DataMisfit: not one array per input, wrong shapes, targets of another kind or out of range.
+        InputError: no samples, unequal counts, types that hold no numbers, values that are not
+            finite.
     """
     if len(split.inputs) != len(ends):
-        raise InputError(
+        raise DataMisfit(
+            "FFE5002",
+            "",
             f"the data have {len(split.inputs)} arrays of samples ({', '.join(split.names)}), and "
             f"the model {len(ends)} inputs ({', '.join(end.name for end in ends)})",
             help="use npz or hdf5, whose arrays are named after the inputs, or state as many "
@@ -48,7 +65,7 @@ def check_split(split: Split, ends: Sequence[InputIR], target: TargetIR) -> Spli
     if fault is not None:
         kind = f"{target.kind}({target.size})"
         message = f"{split.y_name} {fault[0]}, but target `{target.name}` is {kind}"
-        raise InputError(message, help=fault[1])
+        raise DataMisfit("FFE5003", "target", message, help=fault[1])
     _check_finite(split.y, split.y_name)
     return Split(inputs, _native(split.y), split.names, split.y_name)
 
@@ -57,7 +74,8 @@ def check_samples(x: Array, name: str, image: InputIR) -> Array:
     """Samples of the spec's input shape; ``name`` is their name in messages.
 
     Raises:
-        InputError: no samples, wrong shape or type, or values that are not finite.
+        DataMisfit: wrong shape.
+        InputError: no samples, wrong type, or values that are not finite.
     """
     if not len(x):
         raise InputError(f"{name} holds no samples", help="give at least one sample")
@@ -127,7 +145,9 @@ def _shaped(x: Array, name: str, image: InputIR) -> Array:
     fits = sample == image.shape or (len(sample) > 0 and (1, *sample) == image.shape)
     flattened = len(image.shape) == 1 and len(sample) > 1 and math.prod(sample) == image.shape[0]
     if not (fits or flattened):
-        raise InputError(
+        raise DataMisfit(
+            "FFE5002",
+            f"input.{image.name}",
             f"{name} has samples of shape {list(sample)}, "
             f"but input `{image.name}` is {image.kind}{image.shape}".replace(",)", ")"),
             help="change the spec's input or reshape the array",
