@@ -276,8 +276,8 @@ TRAIN = Construct(
         Parameter(
             "diagnose_every",
             Kind.INT,
-            "steps between gradient diagnostics; auto: so many that they are under 3 % of the "
-            "sweeps; 0: none",
+            "steps between gradient diagnostics; auto: so many that they take 1 % of the sweeps, "
+            "and none if all blocks have implicit or bptt; 0: none",
             "auto",
             NOT_NEGATIVE,
             choices=("auto",),

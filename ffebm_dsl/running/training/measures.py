@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.linalg import vector_norm
 
+from ffebm_dsl.constructs.gradients.bptt import BackpropagationThroughTime
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.physics.network import HybridNetwork, Inputs, Outcome, PhaseReport
 from ffebm_dsl.physics.network.whole_batch import Part
@@ -223,8 +224,12 @@ def sweeps(phases: Sequence[PhaseReport]) -> float:
 
 
 def has_reference(network: HybridNetwork) -> bool:
-    """Whether an implicit gradient is a useful reference: training does not use it itself."""
-    return not all(isinstance(s.estimator, Implicit) for s in network.settings().values())
+    """Whether an implicit gradient is a reference for that of some block.
+
+    It is none for itself, nor for ``bptt``, which is exact whether free phases converge or not.
+    """
+    without = (Implicit, BackpropagationThroughTime)
+    return not all(isinstance(s.estimator, without) for s in network.settings().values())
 
 
 def gradient_row(

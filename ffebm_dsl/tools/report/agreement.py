@@ -26,6 +26,16 @@ LEAST = 1e-9
 """Lower limit of a logarithmic axis, which rounding errors would extend."""
 
 
+TRAINING_REFERENCE = (
+    "In training, the reference is the implicit gradient at the states that the free phases "
+    "reached. It is the gradient of the loss only if these phases have converged. The gradients of "
+    "bptt are exact for the free phases as they are, converged or not: for them the figures show "
+    "how far the free phases are from equilibrium, and not an error. Those of unrolled come nearer "
+    "to the reference with more sweeps."
+)
+"""What the reference of ``/run/gradients`` is, and for which estimators it is none."""
+
+
 def agreement(runs: Sequence[Run], artist: Artist) -> Section:
     """Cosine and error of every parameter, as functions of training steps or of nudged sweeps."""
     anchor, title = "cosine", "Cosine per layer"
@@ -46,9 +56,10 @@ def agreement(runs: Sequence[Run], artist: Artist) -> Section:
         anchor,
         title,
         sentences=(
-            "The angle between the gradient in use and its reference, for every parameter tensor. "
-            "Beside it 1 - cosine on a logarithmic axis, where a difference can be seen; what "
-            "is below 1e-9 is shown as 1e-9.",
+            "The cosine of the angle between the gradient in use and its reference, for every "
+            "parameter tensor, and 1 - cosine on a logarithmic axis, on which small differences "
+            "can be seen. Values below 1e-9 are shown as 1e-9.",
+            *([TRAINING_REFERENCE] if any(run.table("gradients") for run in runs) else []),
         ),
         groups=groups,
     )
@@ -86,7 +97,7 @@ def _of_training(run: Run, table: RecordTable, artist: Artist) -> SectionGroup:
         )
     ]
     return SectionGroup(
-        f"{run.name}: the gradient in use against the implicit one",
+        f"{run.name}: {run.spec.estimator} against the implicit gradient",
         (
             "Points are medians over the diagnostics of the run, bars their whole range. "
             "Over training, every line is a parameter tensor.",

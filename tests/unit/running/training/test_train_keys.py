@@ -81,8 +81,9 @@ def test_diagnostics_keep_their_part_of_the_sweeps_and_survive_a_stop(
     assert parameters(part) == parameters(session)
 
 
-def test_implicit_gradients_are_not_compared_with_themselves(tmp_path: Path) -> None:
-    text = SPEC.replace("gradient ep(beta=0.2, estimator=centered)", "gradient implicit()")
+@pytest.mark.parametrize("estimator", ["implicit", "bptt"])
+def test_gradients_without_a_reference_are_not_compared(tmp_path: Path, estimator: str) -> None:
+    text = SPEC.replace("gradient ep(beta=0.2, estimator=centered)", f"gradient {estimator}()")
     session = new_session(tmp_path, {"epochs": "13", "eval_every": "13"}, text=text)
     train(session, controls())
     assert session.position.step == 52 and GRADIENTS.name not in session.record.tables

@@ -16,6 +16,7 @@ from matplotlib.textpath import TextPath
 
 from ffebm_dsl.running.records import Record, write
 from ffebm_dsl.tools.report import Run, load, page
+from ffebm_dsl.tools.report import agreement as agreement_module
 from ffebm_dsl.tools.report import runs as runs_module
 from ffebm_dsl.tools.report.agreement import agreement
 from ffebm_dsl.tools.report.curves import learning_curves
@@ -288,6 +289,13 @@ def test_gradient_norms_stand_on_a_logarithmic_axis() -> None:
 def test_runs_of_one_name_are_told_apart() -> None:
     text = Page(page([trained("same"), trained("same", 1)])).text
     assert "same (1)" in text and "same (2)" in text
+
+
+def test_the_reference_of_gradients_in_training_is_named() -> None:
+    text = Page(page([trained("a")])).text
+    assert "a: EP centered β 0.2 against the implicit gradient" in text
+    assert agreement_module.TRAINING_REFERENCE in text
+    assert agreement_module.TRAINING_REFERENCE not in Page(page([analysed()])).text
 
 
 def test_runs_of_several_sweeps_have_the_names_of_their_folders(tmp_path: Path) -> None:
