@@ -25,19 +25,19 @@ def bench(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Samples per step. [default: the spec's, or 64]")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Rounds that are timed.")] = 7,
-    warm_up: Annotated[int, typer.Option(min=0, help="Rounds before them.")] = 2,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 7,
+    warm_up: Annotated[int, typer.Option(min=0, help="Warm-up rounds.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights and batch.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: torch decides.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Time a training step by each estimator.
+    """Time a training step with each estimator.
 
-    It is compared with its convolutions alone (the floor), and with backpropagation through the
-    same layers without feedback. Weights and batch are random. A step is a forward and a backward
-    pass.
+    The convolutions alone (the floor), and backpropagation through the same layers without
+    feedback, are timed for comparison. Weights and batch are random. A step is a forward and a
+    backward pass.
     """
     compiled = load_spec(spec, settings)
     os.environ.update(QUIET | os.environ)

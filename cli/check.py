@@ -68,7 +68,8 @@ def check(
     transients: Annotated[
         bool,
         typer.Option(
-            "--transients", help="Compare EP with autodiff sweep by sweep; judge nothing."
+            "--transients",
+            help="Compare EP with autodiff after every nudged sweep, without a verdict.",
         ),
     ] = False,
     out: OutOption = None,
@@ -80,7 +81,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     as_sarif: Annotated[bool, typer.Option("--sarif", help="Print a SARIF 2.1.0 log.")] = False,
 ) -> None:
-    """Check that a spec's gradients are right.
+    """Check that a spec's gradients are correct.
 
     First its data and the promises of its constructs are checked, then EP is compared with other
     methods.

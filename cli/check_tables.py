@@ -34,15 +34,15 @@ def _print_remarks(report: CheckReport) -> None:
         stated = ", ".join(
             f"{phase} {' + '.join(noise)}" for phase, noise in phases.items() if noise
         )
-        emit(f"Noise of {block} ({stated}): left out, except of what is as configured.")
+        emit(f"Noise of {block} ({stated}): left out, except in the values as configured.")
     judged, aside = (
         sum(getattr(row, what) for row in report.differences) for what in ("judged", "set_aside")
     )
     emit(f"Finite differences: {judged} directions; {aside} more set aside at kinks of the loss.")
     if report.finer:
         emit(
-            f"EP of {', '.join(report.finer)}: with nudges a sixteenth as strong, as its bias "
-            "shows at the beta of the check, and falls with it."
+            f"EP of {', '.join(report.finer)}: with nudges a sixteenth as strong, since its bias "
+            "is visible at the beta of the check and decreases with it."
         )
 
 
@@ -63,7 +63,7 @@ def print_report(report: CheckReport, samples: int, seed: int) -> None:
     rows, marks = _gradients(report)
     emit(*_marked(table(head, rows), marks))
     for block in report.unconverged:
-        emit(f"not relaxed: {_how_it_ended(report, block)}; gradients mean nothing there")
+        emit(f"not relaxed: {_how_it_ended(report, block)}; its gradients are meaningless")
     emit(
         "\nEP: against implicit, unrolled and finite differences; the others: against finite\n"
         "differences. As configured: cosine of the gradient that training has with the converged\n"
@@ -118,10 +118,10 @@ def _print_amplification(report: CheckReport) -> None:
     large = [row.block for row in report.amplification if row.large]
     if large:
         emit(
-            f"In {', '.join(large)} rounding decides which way the states go. Another machine, or "
-            "another number\nof threads, trains another network from this seed: compare means over "
-            "seeds. Frozen routing,\naverage pooling in the place of max pooling, or smaller "
-            "weights lower it."
+            f"In {', '.join(large)} rounding decides in which direction states change. Another "
+            "machine, or another number\nof threads, trains another network from this seed: "
+            "compare means over seeds. Frozen routing,\naverage pooling instead of max pooling, or "
+            "smaller weights reduce this effect."
         )
 
 

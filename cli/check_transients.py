@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 OutOption = Annotated[
     Path | None,
-    typer.Option(metavar="FILE.h5", help="--transients: write the record there."),
+    typer.Option(metavar="FILE.h5", help="--transients: write the record to this file."),
 ]
 DtypeOption = Annotated[
     str | None,
     typer.Option(
-        help="float32 or float64: of training, for `as configured`, or of --transients. "
+        help="float32 or float64, of the gradients `as configured` or of --transients. "
         "[default: float32; --transients: float64]"
     ),
 ]
@@ -154,11 +154,11 @@ def _print(analysis: TransientAnalysis, out: Path | None) -> None:
         if not block.mirrored:
             say(
                 f"note: block {block.name}: its nudged phase is not its free phase in reverse "
-                "(order, damping), so the two gradients need agree after many sweeps only"
+                "(order, damping), so that the two gradients agree only after many sweeps"
             )
     noisy = stated_noise(analysis.compiled.spec)
     if noisy:
-        say(f"note: the noise of {', '.join(noisy)} is left out: both gradients are without it")
+        say(f"note: the noise of {', '.join(noisy)} is switched off for both gradients")
     if out is not None:
         emit(f"\nwritten to {out}")
 

@@ -24,26 +24,26 @@ def compare(
         str,
         typer.Option(
             metavar="KEY,...",
-            help="What the runs may differ in beside their seeds, such as optimizer.lr. "
-            "[default: the one key that they do differ in]",
+            help="Keys in which the runs may differ besides the seed, such as optimizer.lr. "
+            "[default: the only key in which they differ]",
         ),
     ] = "",
     metric: Annotated[
-        str, typer.Option(help="top1, top5 or loss. [default: top1 where there is one]")
+        str, typer.Option(help="top1, top5 or loss. [default: top1 if the runs have it]")
     ] = "",
     on: Annotated[
         str,
         typer.Option(
             metavar="validation|test",
-            help="Which set. [default: validation where the runs have it, else test]",
+            help="Set to compare on. [default: validation if all runs have it, else test]",
         ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare runs: means over seeds, differences with intervals.
 
-    Differences are from the first configuration, between runs of one seed; intervals are of
-    95 %. Runs that differ in more than --by says are refused.
+    Differences are relative to the first configuration, between runs with the same seed; intervals
+    are at 95 %. Runs that differ in keys other than those of --by are refused.
     """
     from ffebm_dsl.tools.experiments import run_comparison
     from ffebm_dsl.tools.experiments.results import expand, read_result, trials_without_run

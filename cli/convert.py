@@ -32,7 +32,7 @@ def convert(
             autocompletion=spec_files, help="A spec as text, YAML or JSON; - for stdin."
         ),
     ],
-    out: Annotated[Path, typer.Argument(help="Where it goes; - for stdout.")] = STREAM,
+    out: Annotated[Path, typer.Argument(help="Output file; - for stdout.")] = STREAM,
     to: Annotated[
         Written | None, typer.Option(help="Form of OUT. [default: by the ending of OUT]")
     ] = None,
@@ -42,9 +42,10 @@ def convert(
     ] = None,
     settings: SetOption = None,
 ) -> None:
-    """Convert a spec to text, YAML or JSON. What is converted is the resolved network.
+    """Convert a spec to text, YAML or JSON.
 
-    Params and templates are resolved away, and comments stay behind.
+    The result describes the resolved network: params and templates are replaced by their values,
+    and comments are lost.
     """
     wanted = to or _form_by_ending(out)
     compiled = load_spec(spec, settings, allow_large=True, form=source_form)
@@ -54,7 +55,9 @@ def convert(
 def _form_by_ending(out: Path) -> Written:
     form = form_of(out)
     if form is None:
-        raise InputError("into which form?", help="add --to ffe, --to yaml or --to json")
+        raise InputError(
+            "the form of the output is not given", help="add --to ffe, --to yaml or --to json"
+        )
     return Written(form)
 
 

@@ -26,7 +26,7 @@ def cost(
     specs: Annotated[
         list[Path],
         typer.Argument(
-            help="A spec, or several to compare: files as `ffebm convert` writes them too.",
+            help="One or more specs: .ffe, or .yaml or .json as `ffebm convert` writes it.",
             metavar="SPEC...",
             autocompletion=spec_files,
         ),
@@ -37,7 +37,7 @@ def cost(
     ] = "published",
     bits: Annotated[
         int | None,
-        typer.Option(min=1, max=24, help="Resolution of converters where the text has ideal ones."),
+        typer.Option(min=1, max=24, help="Resolution of converters that are ideal in the spec."),
     ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Samples per step. [default: the spec's, or 1]")
@@ -46,16 +46,16 @@ def cost(
         float | None,
         typer.Option(
             metavar="TOLERANCE",
-            help="How far phases settle, by the contraction of random samples at random weights. "
-            "[default: the spec's sweeps]",
+            help="Relative change to which phases converge; their sweeps follow from the "
+            "contraction of random samples at random weights. [default: the spec's sweeps]",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compute what a network costs in joules and seconds.
 
-    The same network all digital is listed beside it. An action without a price is an error. For
-    several specs, the cheapest is given for every price of a conversion.
+    An all-digital version of the network is listed for comparison. An action without a price is an
+    error. For several specs, the cheapest one is given as a function of the price of a conversion.
     """
     if settle is not None and not 0 < settle < 1:
         raise InputError(f"--settle {settle:g}: not between 0 and 1", help="for example 1e-3")

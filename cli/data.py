@@ -47,7 +47,9 @@ def list_data(data_dir: FolderOption = DATA, as_json: JsonOption = False) -> Non
 def fetch(
     name: Annotated[
         str,
-        typer.Argument(autocompletion=data_sets, help="A data set; `ffebm data list` names them."),
+        typer.Argument(
+            autocompletion=data_sets, help="Name of a data set, as in `ffebm data list`."
+        ),
     ],
     data_dir: FolderOption = DATA,
 ) -> None:
@@ -65,7 +67,9 @@ def fetch(
 def verify(
     name: Annotated[
         str | None,
-        typer.Argument(autocompletion=data_sets, help="A data set. [default: all that are there]"),
+        typer.Argument(
+            autocompletion=data_sets, help="Name of a data set. [default: all in the folder]"
+        ),
     ] = None,
     data_dir: FolderOption = DATA,
     as_json: JsonOption = False,

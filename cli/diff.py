@@ -42,9 +42,9 @@ def diff(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check whether two specs are one network, split differently.
+    """Check whether two specs are the same network, split differently.
 
-    All other differences are listed. Exit code 0: they are; 1: they are not; 2: a spec is invalid.
+    All other differences are listed. Exit code 0: same network; 1: not; 2: a spec is invalid.
     """
     from ffebm_dsl.tools.comparison import compare
 

@@ -31,19 +31,20 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="validation|test",
-            help="Which set. [default: test, or validation where there is no test set]",
+            help="Set to evaluate on. [default: test, or validation if there is no test set]",
         ),
     ] = None,
     data_dir: DataDirOption = None,
     device: DeviceOption = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Samples at once. [default: as in training]")
+        int | None, typer.Option(min=1, help="Samples per batch. [default: as in training]")
     ] = None,
     threads: ThreadsOption = None,
     hardware: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|ideal", help="Hardware of the run's spec. [default: as in training]"
+            metavar="NAME|ideal",
+            help="Hardware to evaluate on, by its name in the spec. [default: as in training]",
         ),
     ] = None,
     settings: Annotated[
@@ -51,19 +52,19 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="PARAM=VALUE",
-            help="A param that the hardware depends on. [default: as in training]",
+            help="Value of a param that the hardware depends on. [default: as in training]",
         ),
     ] = None,
     device_seed: Annotated[
-        int | None, typer.Option(min=0, help="Which device of its kind. [default: the spec's]")
+        int | None, typer.Option(min=0, help="Seed that selects the device. [default: the spec's]")
     ] = None,
     after: Annotated[
         float | None,
-        typer.Option(min=0, metavar="SECONDS", help="How long its weights have drifted."),
+        typer.Option(min=0, metavar="SECONDS", help="Time for which its weights have drifted."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Evaluate a checkpoint of a run on its test set, or another."""
+    """Evaluate a checkpoint of a run on its test or validation set."""
     if on not in (None, "validation", "test"):
         raise InputError(f"--on {on}: not a set", help="--on validation or --on test")
     from ffebm_dsl.running.run_directory import open_run

@@ -23,7 +23,7 @@ def explain(
         typer.Argument(
             metavar="[CODE|NAME]",
             autocompletion=subjects,
-            help="Such as FFE2003, conv2d or ep; without it, all codes are listed.",
+            help="For example FFE2003, conv2d or ep. Without it, all codes are listed.",
         ),
     ] = "",
 ) -> None:

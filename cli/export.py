@@ -25,22 +25,22 @@ class Format(StrEnum):
 def export(
     run: Annotated[Path, typer.Argument(help="A run directory.")],
     out: Annotated[
-        Path | None, typer.Option(help="The file. [default: RUN.safetensors or RUN.onnx]")
+        Path | None, typer.Option(help="Output file. [default: RUN.safetensors or RUN.onnx]")
     ] = None,
-    format: Annotated[Format, typer.Option(help="What to write.")] = Format.SAFETENSORS,
+    format: Annotated[Format, typer.Option(help="Format of the file.")] = Format.SAFETENSORS,
     checkpoint: CheckpointOption = None,
     sweeps: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Of onnx: sweeps of every block. [default: as many as its free phase has at most]",
+            help="onnx: sweeps of every block. [default: the largest number of its free phase]",
         ),
     ] = None,
 ) -> None:
-    """Write a trained network into one file.
+    """Write a trained network to one file.
 
-    safetensors: weights and spec, which `ffebm_dsl.load` and `ffebm predict` take. onnx: a graph
-    for inference, with a fixed number of sweeps; it takes samples that are normalised already.
+    safetensors: weights and spec, for `ffebm_dsl.load` and `ffebm predict`. onnx: a graph for
+    inference with a fixed number of sweeps, whose inputs are normalised samples.
     """
     if sweeps is not None and format is not Format.ONNX:
         raise InputError("--sweeps goes with --format onnx", help="leave it out")

@@ -12,10 +12,11 @@ from ffebm_dsl.cli.rewriting import (
 
 
 def fmt(files: FilesArgument, check: CheckOption = False, diff: DiffOption = False) -> None:
-    """Format specs in place: one layout for all, every comment kept.
+    """Format specs in place; comments are kept.
 
-    A spec that has faults of meaning is formatted too; one with a syntax error is left as
-    it is. What would be written is read again first, and must say the same.
+    All specs get the same layout. Specs with errors of meaning are formatted too; those with
+    syntax errors are left unchanged. The result is parsed and compared with the original before
+    it is written.
     """
     from ffebm_dsl.language.syntax import format_source
 

@@ -15,7 +15,7 @@ def lsp(
         typer.Option(
             "--stdio",
             show_default=False,
-            help="Serve over stdin and stdout, the only way there is; clients add it.",
+            help="Serve over stdin and stdout, the only transport; clients pass this option.",
         ),
     ] = True,
 ) -> None:

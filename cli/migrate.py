@@ -12,9 +12,9 @@ from ffebm_dsl.cli.rewriting import (
 
 
 def migrate(files: FilesArgument, check: CheckOption = False, diff: DiffOption = False) -> None:
-    """Bring specs to the present version of the language, in place.
+    """Update specs to the current version of the language, in place.
 
-    Layout and comments stay as they are.
+    Layout and comments are kept.
     """
     from ffebm_dsl.language.migrations import migrate as to_present
 

@@ -12,13 +12,13 @@ from ffebm_dsl.language.diagnostics import InputError
 
 
 def new(
-    name: Annotated[Path, typer.Argument(help="Name of the model, or path of the file to make.")],
-    blocks: Annotated[int, typer.Option(min=1, max=16, help="Energy blocks in the chain.")] = 2,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    name: Annotated[Path, typer.Argument(help="Name of the model, or path of the new file.")],
+    blocks: Annotated[int, typer.Option(min=1, max=16, help="Number of energy blocks.")] = 2,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a commented starter: a spec that checks clean and trains.
+    """Write a commented spec to start from.
 
-    Its data are handwritten digits.
+    It passes `ffebm check` and trains on handwritten digits.
     """
     path = name if name.suffix == ".ffe" else name.with_name(f"{name.name}.ffe")
     write_new(path, starter(model_name(path), blocks), force=force)

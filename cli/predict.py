@@ -25,25 +25,26 @@ def predict(
     data: Annotated[
         Path,
         typer.Argument(
-            help="Samples: a .npy file, or an .npz archive with an array `x`; of a network with "
-            "several inputs, an .npz archive with an array for each, called like it."
+            help="Samples: a .npy file, or an .npz archive with an array `x`; for a network with "
+            "several inputs, an .npz archive with an array for each input, of the same name."
         ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.npz",
-            help="Write arrays `output` and, of classes, `prediction` here, instead of a table.",
+            help="Write arrays `output` and, for classes, `prediction` to this file.",
         ),
     ] = None,
     checkpoint: CheckpointOption = None,
     device: DeviceOption = None,
-    batch: Annotated[int, typer.Option(min=1, help="Samples at once.")] = 256,
+    batch: Annotated[int, typer.Option(min=1, help="Samples per batch.")] = 256,
 ) -> None:
     """Print the predictions of a trained network as CSV.
 
-    One sample a line. Samples are as in the data set, and are normalised as in training. For
-    classes, the most probable one is printed with its probability, else the outputs.
+    There is one line per sample. Samples have the form of the data set, and are normalised as in
+    training. For classes, the most probable one is printed with its probability, otherwise the
+    outputs.
     """
     if out is not None:
         require_target(out, ".npz")

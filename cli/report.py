@@ -26,14 +26,14 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE.html",
-            help=f"The page. [default: {PAGE} in the run's folder, of several runs here]",
+            help=f"Output file. [default: {PAGE} in the run's folder; for several runs, here]",
         ),
     ] = None,
 ) -> None:
-    """Make one HTML page of runs, side by side.
+    """Make one HTML page that shows runs side by side.
 
-    It has their figures and tables, and needs no network and no script. It is made
-    from the records alone.
+    The page is self-contained: it loads nothing and runs no scripts. It is made from the records
+    alone.
     """
     target = _target(runs, out)
     from ffebm_dsl.running.storage import publish

@@ -46,7 +46,7 @@ def show(
     allow_large: AllowLargeOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     after: Annotated[
-        After | None, typer.Option(help="Print what the compiler has after this stage.")
+        After | None, typer.Option(help="Print the compiler's result after this stage.")
     ] = None,
     graph: Annotated[
         Path | None,
@@ -61,9 +61,9 @@ def show(
         ),
     ] = None,
 ) -> None:
-    """Show a network's parts and costs, its picture, or its circuits.
+    """Show a network's parts and costs, its diagram, or its circuits.
 
-    Or what the compiler makes of the spec, stage by stage.
+    With --after, show the result of a stage of the compiler.
     """
     from ffebm_dsl.language.ir.tools.count import count
 

@@ -29,18 +29,15 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Give a `param`, a key of `train`, or `relax`, `gradient` or `init` of the model or "
-        "a block another value, such as width=64, optimizer.lr=1e-3 or b1.relax.free.sweeps=20. "
-        "May be repeated.",
+        help="Change a `param`, a key of `train`, or `relax`, `gradient` or `init` of the model or "
+        "a block, such as width=64, optimizer.lr=1e-3 or b1.relax.free.sweeps=20. May be repeated.",
     ),
 ]
 
 
 AllowLargeOption = Annotated[
     bool,
-    typer.Option(
-        "--allow-large", help="Accept a network over the budget of size (docs/errors.md)."
-    ),
+    typer.Option("--allow-large", help="Accept a network above the size limit (docs/errors.md)."),
 ]
 
 

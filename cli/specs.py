@@ -89,7 +89,7 @@ def copy(
     out: Annotated[
         Path | None, typer.Argument(help="File or folder. [default: here, under its own name]")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Copy a spec to a file of your own."""
     full, text = _text(name)

@@ -47,15 +47,14 @@ SearchOption = Annotated[
     typer.Option(
         min=1,
         metavar="N",
-        help="Train N combinations that Optuna draws, by what the validation set shows of those "
-        "before.",
+        help="Train N combinations, drawn by Optuna from the validation results of earlier ones.",
     ),
 ]
 StorageOption = Annotated[
     str | None,
     typer.Option(
         metavar="FILE|URL",
-        help="With --search: where its results are, which several machines may share: a file, or "
+        help="With --search: storage of its results, which several machines may share: a file, or "
         "a URL such as sqlite:///search.db. [default: study.journal in the folder]",
         show_default=False,
     ),
@@ -68,7 +67,7 @@ LogOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="csv|tensorboard|wandb",
-        help="Each trial writes steps and evaluations there too. May be repeated.",
+        help="Each trial also writes its steps and evaluations in this form. May be repeated.",
     ),
 ]
 DryRunOption = Annotated[
@@ -76,7 +75,7 @@ DryRunOption = Annotated[
     typer.Option(
         "--dry-run",
         help="Make the folder, train nothing, and print the command of every trial that is not "
-        "finished, one a line, for xargs or the array of a batch system.",
+        "finished, one per line, for xargs or the job array of a batch system.",
     ),
 ]
 
@@ -88,9 +87,14 @@ def sweep(
     search: SearchOption = None,
     storage: StorageOption = None,
     out: SweepOutOption = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Trials trained at the same time.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Number of trials trained at the same time.")
+    ] = 1,
     threads: Annotated[
-        int, typer.Option(min=1, help="CPU threads of each trial; they decide the last digits.")
+        int,
+        typer.Option(
+            min=1, help="CPU threads of each trial; their number affects the last digits."
+        ),
     ] = 1,
     data_dir: DataDirOption = None,
     device: DeviceOption = None,
@@ -105,14 +109,14 @@ def sweep(
 ) -> None:
     """Train all combinations of settings and seeds, or search.
 
-    Each trial is a run directory of its own. Called again, it goes on with what was stopped and
-    trains what is missing. At the end it compares the runs, as `ffebm compare` does. Exit code
-    1: a training diverged; of a search: all of them did.
+    Each trial has a run directory of its own. The same command again continues stopped trials and
+    trains missing ones. At the end the runs are compared, as by `ffebm compare`. Exit code 1: a
+    training diverged; in a search: all of them did.
     """
     from ffebm_dsl.tools.experiments.running import SweepPlan
 
     if search is None and storage is not None:
-        raise InputError("--storage is that of a search", help="add --search N")
+        raise InputError("--storage is an option of --search", help="add --search N")
     if search is not None and dry_run:
         message = "--dry-run cannot tell what --search trains: that depends on what comes of it"
         raise InputError(message, help="leave it out")

@@ -43,7 +43,7 @@ CheckpointOption = Annotated[
     str | None,
     typer.Option(
         metavar="FILE|best|last",
-        help="Which checkpoint of the run. [default: best if a validation set found it, else last]",
+        help="Checkpoint of the run. [default: best if there is a validation set, else last]",
     ),
 ]
 
@@ -58,15 +58,15 @@ SaveEveryOption = Annotated[
     typer.Option(
         min=0,
         metavar="SECONDS",
-        help="Save inside an epoch too, after so long. [default: 600, or the run's]",
+        help="Also save within an epoch, after this time. [default: 600, or the run's]",
     ),
 ]
 AllowInexactOption = Annotated[
     bool,
     typer.Option(
         "--allow-inexact",
-        help="With --resume: go on although train section, data or environment are not the "
-        "run's. The record says so.",
+        help="With --resume: continue even if train section, data or environment differ from "
+        "the run's. The differences are recorded.",
     ),
 ]
 
@@ -74,7 +74,7 @@ LogOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="csv|tensorboard|wandb",
-        help="Write steps and evaluations there too, during training. May be repeated.",
+        help="Also write steps and evaluations in this form during training. May be repeated.",
     ),
 ]
 
@@ -88,20 +88,20 @@ def train(
     ] = None,
     data_dir: DataDirOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run directory to make. [default: runs/SPEC-TIME-RANDOM]")
+        Path | None, typer.Option(help="New run directory. [default: runs/SPEC-TIME-RANDOM]")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Go on with the run in this directory.")
+        Path | None, typer.Option(metavar="RUN", help="Continue the run in this directory.")
     ] = None,
     device: DeviceOption = None,
     dtype: Annotated[
         str | None, typer.Option(help="float32 or float64. [default: float32, or the run's]")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same as --set seed=N.")] = None,
     settings: SetOption = None,
     allow_large: AllowLargeOption = False,
     max_steps: Annotated[
-        int | None, typer.Option(min=0, help="End when the run has made this many steps.")
+        int | None, typer.Option(min=0, help="End after this many steps of the run.")
     ] = None,
     threads: ThreadsOption = None,
     keep: KeepOption = None,
@@ -111,10 +111,11 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Train a network into a run directory: record, checkpoints.
+    """Train a network, and write record and checkpoints.
 
-    Ctrl-C ends after the step in progress and leaves a run that --resume continues. Started
-    by torchrun, several processes train together, each on its part of every batch.
+    They are in a run directory. Ctrl-C ends training after the current step, and --resume
+    continues it. Under torchrun several processes train together, each on its part of every
+    batch.
     """
     wanted = _Wanted(spec, settings, seed, out, resume, allow_inexact, allow_large)
     # Alone, a wrong spec is reported before torch is imported, which takes seconds.

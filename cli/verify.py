@@ -26,7 +26,7 @@ SHOWN = 5
 def verify(
     spec: SpecArgument,
     write: Annotated[
-        bool, typer.Option("--write", help="Write the reference from what this machine gives.")
+        bool, typer.Option("--write", help="Write a new reference, computed on this machine.")
     ] = False,
     settings: Annotated[
         list[str] | None,
@@ -50,16 +50,16 @@ def verify(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Reproduce the short training that a spec has on file.
+    """Reproduce the reference training of a spec.
 
-    SPEC.reference.json holds the losses, norms and sweeps of a few steps in float64, on synthetic
-    samples. They are computed again, and differences larger than rounding are printed. Exit code 1:
-    there are some.
+    SPEC.reference.json contains the losses, norms and sweeps of a few steps in float64, on
+    synthetic samples. They are computed again, and differences larger than rounding are printed.
+    Exit code 1: there are differences.
     """
     if not write and (settings or steps is not None or results):
         raise InputError(
-            "--set, --steps and --results say what a reference is to hold",
-            help="add --write; without it, the reference itself says how it was made",
+            "--set, --steps and --results are options of --write",
+            help="add --write; without it, the settings stored in the reference are used",
         )
     if write:
         _write(spec, parse_settings(settings), steps or STEPS, results or [], as_json)

@@ -161,7 +161,7 @@ def test_what_does_not_fit_together_is_left_out(
     [
         (["--search", "2"], "has nothing to draw"),
         ([*SPACE, "--search", "2", "--dry-run"], "--dry-run cannot tell"),
-        ([*SPACE, "--storage", "s"], "--storage is that of a search"),
+        ([*SPACE, "--storage", "s"], "--storage is an option of --search"),
         (SPACE, "only a search draws from it"),
         ([*SPACE, "--search", "2", "--storage", "no://x"], "--storage no://x"),
         ([*SPACE, "--search", "2", "--storage", "nowhere/s"], "--storage nowhere/s"),

@@ -119,7 +119,7 @@ def test_a_copy_of_a_bundled_spec_has_its_reference(
     ("arguments", "message"),
     [
         ([], "s.ffe has no reference"),
-        (["--steps", "3"], "say what a reference is to hold"),
+        (["--steps", "3"], "are options of --write"),
         (["--write", "--results", "nowhere"], "nowhere is not a run directory"),
         (["--write", "--set", "data.batch=0"], "FFE1010"),
     ],
