@@ -54,6 +54,19 @@ class RunDirectory:
         return FileLock(self.path / LOCK)
 
 
+def require_place(path: Path) -> None:
+    """Check that a run can be created at ``path``, before work that would be in vain.
+
+    Raises:
+        InputError: it is not empty, or the folder that it would be in is not there.
+    """
+    try:
+        _is_empty(path)
+        os.stat(f"{path.parent}{os.sep}")  # noqa: PTH116 - Path drops the separator, which refuses files
+    except OSError as error:
+        raise _refuse(path, error) from error
+
+
 def create(out: Path | None, spec_stem: str, spec_text: str) -> tuple[RunDirectory, FileLock]:
     """Prepare ``out``, or ``runs/<stem>-<UTC time>-<4 hex>``, with the text of the spec in it.
 
@@ -68,10 +81,7 @@ def create(out: Path | None, spec_stem: str, spec_text: str) -> tuple[RunDirecto
     try:
         if out is None:
             path.parent.mkdir(exist_ok=True)
-        empty = path.is_dir() and not any(path.iterdir())
-        if not empty and (path.exists() or path.is_symlink()):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-        directory = RunDirectory(path) if empty else _partial(path)
+        directory = RunDirectory(path) if _is_empty(path) else _partial(path)
     except OSError as error:
         raise _refuse(path, error) from error
     with ExitStack() as stack:
@@ -140,6 +150,18 @@ def open_run(path: Path) -> RunDirectory:
                 help="the files of a run lie in its directory; copy them there to use it",
             )
     return directory
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether it is an empty folder.
+
+    Raises:
+        FileExistsError: it is anything else that exists.
+    """
+    empty = path.is_dir() and not any(path.iterdir())
+    if not empty and (path.exists() or path.is_symlink()):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    return empty
 
 
 def _partial(path: Path) -> RunDirectory:

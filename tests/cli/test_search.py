@@ -22,6 +22,9 @@ from tests.unit.running.training.runs import write_data
 
 SPACE = ["--set", "optimizer.lr=loguniform(1e-4, 1e-1)", "--set", "data.batch=[5, 8]"]
 
+INITIALISERS = ["--set", "init=[uniform(0, 0.1), zeros()]"]
+"""A list of values, one of which is called like a distribution."""
+
 
 @pytest.fixture
 def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -170,6 +173,22 @@ def test_what_does_not_fit_together_is_left_out(
             "--storage postgresql+pg8000://me:***@host/s: No module named 'pg8000'",
         ),
         (["--search", "2", "--set", "optimizer.lr=uniform(2, 1)"], "nothing to draw"),
+        (
+            ["--search", "2", "--set", "optimizer.lr=[loguniform(1e-4, 1e-2)]"],
+            'help: drop the brackets: --set "optimizer.lr=loguniform(1e-4, 1e-2)"',
+        ),
+        (
+            ["--search", "2", "--set", "data.batch=[integers(1, 4), 8]"],
+            "help: give either one distribution or a list of values",
+        ),
+        (
+            ["--set", "optimizer.lr=[uniform(0, 1)]"],
+            'drop the brackets, and add --search N: --set "optimizer.lr=uniform(0, 1)"',
+        ),
+        (
+            [*INITIALISERS, "--search", "2", "--set", "data.validation=0"],
+            "sets no samples aside",
+        ),
         (["--search", "2", "--set", "optimizer.lr=uniform(1)"], "FFE1007"),
         (["--search", "2", "--set", "optimizer.lr=loguniform(0, 1)"], "FFE1010"),
         (["--search", "2", "--set", "optimizer.lr=loguniform"], "give its ends"),

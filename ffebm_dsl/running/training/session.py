@@ -154,7 +154,7 @@ def start(
     world: World = ALONE,
     made: Raw | None = None,
 ) -> Session:
-    """A new run. Spec, options and data are validated before its directory is made.
+    """A new run. Its place, spec, options and data are validated before its directory is made.
 
     The directory appears at its destination when the first checkpoint is durable. ``made`` are
     training samples that replace those of the spec's data set.
@@ -166,6 +166,8 @@ def start(
     """
     source, place = compiled.source, None if out is None else Path(out)
     with world.all_or_none():
+        if world.lead and place is not None:
+            run_directory.require_place(place)
         dtype = options.dtype or "float32"
         settings = settle(options, compiled.spec)
         job = assemble(compiled, options.overrides, dtype, settings, world, made)

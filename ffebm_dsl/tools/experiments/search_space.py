@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError
+from ffebm_dsl.language.diagnostics import Diagnostic, InputError, SourceFile, Span, SpecError
 from ffebm_dsl.language.ir import Compiled
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.resolve.bind import bind
@@ -107,8 +107,14 @@ def is_distribution(source: SourceFile, key: str, value: str) -> bool:
 
 
 def refuse_draws(source: SourceFile, settings: Mapping[str, str]) -> None:
-    """Raises InputError if a setting is a distribution."""
+    """Refuse distributions outside of a search.
+
+    Raises:
+        InputError: a setting is one.
+        SpecError: one is in a list, or a syntax error.
+    """
     for key, value in settings.items():
+        _entries(source, key, value, "drop the brackets, and add --search N: ")
         if is_distribution(source, key, value):
             raise InputError(
                 f"--set {key}={value}: only a search draws from it",
@@ -122,7 +128,7 @@ def read_space(source: SourceFile, settings: Mapping[str, str]) -> Space:
     Raises:
         InputError: nothing is drawn, or the seed is, or the ends of a range are in the wrong
             order.
-        SpecError: a syntax error, or invalid arguments of a distribution.
+        SpecError: a syntax error, invalid arguments of a distribution, or a distribution in a list.
     """
     parse(source)  # a text with syntax errors takes no value, not even a right one
     ranges: dict[str, Range] = {}
@@ -132,7 +138,7 @@ def read_space(source: SourceFile, settings: Mapping[str, str]) -> Space:
         if is_distribution(source, key, value):
             ranges[key] = _range(key, value)
             continue
-        texts = alternatives(key, value)
+        texts = _entries(source, key, value, "drop the brackets: ")
         if len(texts) > 1:
             choices[key] = texts
         else:
@@ -149,6 +155,32 @@ def read_space(source: SourceFile, settings: Mapping[str, str]) -> Space:
             help="--seeds N trains every combination with N seeds and judges it by their mean",
         )
     return Space(ranges, choices, fixed)
+
+
+def _entries(source: SourceFile, key: str, value: str, remedy: str) -> list[str]:
+    """The texts of the entries of a list, or the value itself.
+
+    Raises:
+        SpecError: a syntax error, or an entry is a distribution; ``remedy`` is for a single one.
+    """
+    texts = alternatives(key, value)
+    if texts == [value]:
+        return texts
+    for text in texts:
+        if is_distribution(source, key, text):
+            setting = SourceFile("--set", f"{key}={value}")
+            start = setting.text.index(text, len(key))
+            alone = f'{remedy}--set "{key}={text}"'
+            several = "give either one distribution or a list of values"
+            diagnostic = Diagnostic(
+                "FFE1009",
+                f"a search draws from `{text}`: it is no value that a list can have",
+                setting,
+                Span(start, start + len(text)),
+                help=alone if len(texts) == 1 else several,
+            )
+            raise SpecError([diagnostic])
+    return texts
 
 
 def _range(key: str, value: str) -> Range:
