@@ -92,16 +92,21 @@ $(BIN)/python:
 # PYTHONDONTWRITEBYTECODE is set to every start: 0.1 s of the 0.3 s of a static check.
 COMPILE := $(BIN)/python -m compileall -q ffebm_dsl cli grammar specs
 
+TELL := @echo 'Installing ffebm and what it needs, PyTorch among it, into $(VENV): one to ten minutes, silently.'
+
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(TELL)
 	$(INSTALL) -e .
 	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.installed-docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(TELL)
 	$(INSTALL) -e '.[docs]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
+	$(TELL)
 	$(INSTALL) -e '.[test]'
 	@$(COMPILE)
 	@touch $(VENV)/.installed $@

@@ -20,7 +20,9 @@ import pytest
 
 from docsite.reference import commands as known_commands
 from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.diagnostics.codes import CODES, examples
 from ffebm_dsl.language.ir import compile_spec
+from ffebm_dsl.language.syntax.grammar import VERSIONS
 from tests.docs.pages import PAGES, ROOT, Block, blocks, commands
 
 LONG = {"README.md", "tutorial.md", "tutorial_data.md", "tutorial_energy.md"}
@@ -104,6 +106,16 @@ SPECS = [(page.name, b) for page in PAGES for b in blocks(page) if b.title and b
 @pytest.mark.parametrize(("page", "block"), SPECS)
 def test_a_spec_with_a_title_compiles(page: str, block: Block) -> None:
     assert not compile_spec(SourceFile(block.title, block.text)).warnings
+
+
+def test_specs_state_the_present_version() -> None:
+    """On the pages and in ``ffebm explain``, but for the codes that are about the version."""
+    texts = [(page.name, b.text) for page in PAGES for b in blocks(page) if b.language == "ffe"]
+    for code in CODES.keys() - {"FFE0007", "FFE0010"}:
+        texts += [(code, e.text) for e in examples(code).values() if e.form == "ffe"]
+    stated = [(name, text.split()[1]) for name, text in texts if text.startswith("ffe ")]
+    assert len(stated) > 100
+    assert [name for name, version in stated if version != VERSIONS[-1]] == []
 
 
 def test_a_difference_is_seen() -> None:
