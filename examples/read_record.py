@@ -1,5 +1,7 @@
 """Read a run's record with plain h5py, with xarray, and with ffebm's own reader.
 
+ffebm does not need xarray: pip install xarray h5netcdf
+
 python examples/read_record.py runs/digits-20261123T211234Z-968b/run.h5
 """
 

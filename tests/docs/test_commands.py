@@ -25,7 +25,7 @@ from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.syntax.grammar import VERSIONS
 from tests.docs.pages import PAGES, ROOT, Block, blocks, commands
 
-LONG = {"README.md", "tutorial.md", "tutorial_data.md", "tutorial_energy.md"}
+LONG = {"README.md", "report.md", "tutorial.md", "tutorial_data.md", "tutorial_energy.md"}
 """Pages whose blocks train or check a network."""
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
