@@ -15,7 +15,7 @@ def test_a_page(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", code]) == 0
     said = capsys.readouterr()
     assert said.out.startswith("# FFE2003: coupling does not fit its layer")
-    assert "## Mended" in said.out and not said.err
+    assert "## Corrected" in said.out and not said.err
 
 
 def test_the_list_has_every_code(capsys: pytest.CaptureFixture[str]) -> None:

@@ -121,7 +121,7 @@ MEASURED = frozenset(
 
 
 _EXAMPLE = re.compile(
-    r"^## (?P<title>Failing|Mended)\n+```(?P<form>ffe|python)\n(?P<text>.*?)^```$", re.M | re.S
+    r"^## (?P<title>Failing|Corrected)\n+```(?P<form>ffe|python)\n(?P<text>.*?)^```$", re.M | re.S
 )
 
 
@@ -141,7 +141,7 @@ def page(code: str) -> str:
 
 
 def examples(code: str) -> dict[str, Example]:
-    """The examples of a page by heading: ``Failing`` brings the code about, ``Mended`` not."""
+    """The examples of a page by heading: ``Failing`` causes the code, ``Corrected`` does not."""
     found = _EXAMPLE.finditer(page(code))
     return {match["title"]: Example(match["form"], match["text"]) for match in found}
 

@@ -89,7 +89,7 @@ def test_the_page_has_its_parts(code: str) -> None:
     text = page(code)
     assert text.startswith(f"# {code}: {CODES[code]}\n\n")
     assert len(text.split("## Failing")[0]) > len(text.splitlines()[0]) + 60
-    assert set(examples(code)) == {"Failing", "Mended"}
+    assert set(examples(code)) == {"Failing", "Corrected"}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_the_failing_example_fails_and_the_mended_one_does_not(
 ) -> None:
     said = run(examples(code)["Failing"], code)
     assert code in codes_in(said)
-    assert run(examples(code)["Mended"], code) == ""
+    assert run(examples(code)["Corrected"], code) == ""
     if code in MEASURED:
         compare(GOLDEN / "measured" / code, NUMBER.sub("#", said), update_golden)
 

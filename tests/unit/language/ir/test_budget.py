@@ -10,7 +10,7 @@ from ffebm_dsl.language.ir import BUDGET, Budget, compile_spec
 from ffebm_dsl.language.ir.resolve.templates import MAX_EXPANDED, MAX_STAGES
 from ffebm_dsl.language.ir.tools.count import count
 
-TEXT = examples("FFE6001")["Mended"].text
+TEXT = examples("FFE6001")["Corrected"].text
 
 
 def fault_of(text: str, budget: Budget | None = BUDGET) -> str:
