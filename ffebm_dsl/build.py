@@ -320,8 +320,8 @@ def _coupling_op(
     smooth = isinstance(made, NonlinearOp)
     if said != (isinstance(made, RoutedOp), smooth, smooth and made.holomorphic):
         raise InputError(
-            f"the construct `{op.name}` misstates of what kind its op {type(made).__name__} is",
-            help="mend its `routed`, `nonlinear` and `holomorphic`",
+            f"the construct `{op.name}` states a wrong kind for its op {type(made).__name__} is",
+            help="correct its `routed`, `nonlinear` and `holomorphic`",
         )
     return OpWeights(made, backward=backward, tied_to=tied_to)
 
@@ -377,5 +377,5 @@ def _require_count(name: str, counted: int, module: nn.Module) -> None:
     if held != counted:
         raise InputError(
             f"the construct `{name}` counts {counted:,} parameters, and its module has {held:,}",
-            help="mend its `count_parameters`",
+            help="correct its `count_parameters`",
         )

@@ -147,7 +147,7 @@ def open_run(path: Path) -> RunDirectory:
             kind = "a link to another place" if stat.S_ISLNK(mode) else "of another kind"
             raise InputError(
                 f"{path} is not a run directory: its {needed.name} is {kind}",
-                help="the files of a run lie in its directory; copy them there to use it",
+                help="the files of a run must be in its directory; copy them there",
             )
     return directory
 

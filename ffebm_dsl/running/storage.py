@@ -155,7 +155,7 @@ class FileLock:
         if holder:
             raise InputError(
                 f"{self.path.parent} is in use by {holder}",
-                help="wait for it to end, or stop it; one process at a time works there",
+                help="wait for it to end, or stop it; only one process may use it",
             )
         return self
 
@@ -200,7 +200,7 @@ def _lock(descriptor: int, path: Path, wait: bool) -> str:
 
 def _planted(path: Path) -> InputError:
     return InputError(
-        f"{path} is not a file that ffebm made", help="look where it comes from, then remove it"
+        f"{path} is not a file that ffebm made", help="check where it comes from, then remove it"
     )
 
 

@@ -183,7 +183,7 @@ def test_another_sweep_is_not_mixed_into_a_folder(
     (folder / "sweep.json").unlink()
     (folder / "seed=0").rmdir()
     assert main(["sweep", str(spec), *GRID, "--out", str(folder)]) == 2
-    assert "something that is no sweep: spec.ffe" in capsys.readouterr().err
+    assert "something that is not part of a sweep: spec.ffe" in capsys.readouterr().err
     assert main(["compare", str(folder)]) == 2
     assert "is not a run directory" in capsys.readouterr().err
 

@@ -171,7 +171,7 @@ def test_results_on_file_are_kept(
     # Those of another text are neither kept as if they were of this one, nor lost.
     spec.write_text(f"# again\n{spec.read_text()}", encoding="utf-8")
     assert main(again) == 2
-    assert "are of another text" in capsys.readouterr().err
+    assert "belong to an earlier text" in capsys.readouterr().err
     assert json.loads(written.read_text()) == renewed
 
 
@@ -192,4 +192,4 @@ def test_whole_trainings_are_kept_and_printed(
     other = tmp_path / "other.ffe"
     other.write_text(f"# other\n{spec.read_text()}", encoding="utf-8")
     assert main(["verify", str(other), "--write", *settings]) == 2
-    assert "is of another spec" in capsys.readouterr().err
+    assert "is a run of another spec" in capsys.readouterr().err

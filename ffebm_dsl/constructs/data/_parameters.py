@@ -27,7 +27,8 @@ def settings(mean: Channels, std: Channels, batch: int = 64) -> tuple[Parameter,
         Parameter(
             "validation",
             Kind.REAL,
-            "taken from the training set to judge by: a fraction below 1, or a number of samples",
+            "taken from the training set for evaluation: a fraction below 1, or a number of "
+            "samples",
             0.0,
             Share(),
         ),

@@ -23,9 +23,9 @@ def _shape(arguments: Arguments, shape: Shape, other: Shape) -> Fit | Misfit:
     if shape == other:
         return Fit(shape)
     return Misfit(
-        f"`add` takes two tensors of one shape, and gets {show_shape(shape)} and "
+        f"`add` takes two tensors of the same shape, and gets {show_shape(shape)} and "
         f"{show_shape(other)}",
-        help="bring both to one shape, by a map of its own for one of them",
+        help="give both the same shape with a further map for one of them",
     )
 
 

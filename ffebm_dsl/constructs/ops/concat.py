@@ -24,9 +24,9 @@ def _shape(arguments: Arguments, shape: Shape, other: Shape) -> Fit | Misfit:
         joined = shape[0] + other[0]
         return Fit((joined, *shape[1:]), f"concat: {shape[0]} + {other[0]} = {joined}")
     return Misfit(
-        f"`concat` takes shapes that differ in their first size alone, and gets "
+        f"`concat` takes shapes that differ only in their first size, and gets "
         f"{show_shape(shape)} and {show_shape(other)}",
-        help="bring the other sizes to the same, by a map of its own for one of them",
+        help="make the other sizes equal with a further map for one of them",
     )
 
 

@@ -138,7 +138,7 @@ class EnergyConstruct(Construct):
         feedback: the number of layers and couplings as (source, target, feedback factor) -> the
             weight of each layer in the energy, or the
             :class:`ffebm_dsl.physics.interfaces.Cycle` that allows none; None for a kind whose
-            couplings act equally both ways.
+            couplings are equal in both directions.
         holomorphic: whether, of holomorphic activations and ops, it is a function of complex
             states.
         refuses: an :class:`ffebm_dsl.physics.interfaces.Activation` -> why no layer may have

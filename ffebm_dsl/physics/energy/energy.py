@@ -117,7 +117,7 @@ class Energy(nn.Module, ABC):
         """
         if self.layer_weights is None:
             raise ValueError(
-                "couplings with a way back of their own derive from no energy: there is no phi"
+                "couplings with `feedback = own` do not derive from an energy: there is no phi"
             )
         return self.layer_weights
 
@@ -139,5 +139,7 @@ class Energy(nn.Module, ABC):
         to the weight of the way back; ValueError if the energy has only one weight for both.
         """
         if transposed is not None:
-            raise ValueError(f"{type(self).__name__} has one weight for both ways of a coupling")
+            raise ValueError(
+                f"{type(self).__name__} has one weight for both directions of a coupling"
+            )
         return AutogradEnergy(self, drives, weights, graph=graph)

@@ -90,7 +90,7 @@ class OscillatorEnergy(Energy):
         transposed: Transposed | None = None,
     ) -> BoundOscillator:
         if transposed is not None:
-            raise ValueError("oscillators have one weight for both ways of a coupling")
+            raise ValueError("oscillators have one weight for both directions of a coupling")
         return BoundOscillator(self, drives, weights, graph=graph)
 
 

@@ -79,7 +79,9 @@ class ResistiveEnergy(HopfieldEnergy):
                     "resistive energy takes activations that only cut off, with slope 1"
                 )
         if any(coupling.feedback != 1 for coupling in self.couplings):
-            raise ValueError("a resistor acts equally both ways: its coupling has feedback 1")
+            raise ValueError(
+                "a resistor acts equally in both directions: its coupling has feedback 1"
+            )
         if any(coupling.routed or coupling.nonlinear for coupling in self.couplings):
             raise ValueError("the ops of a resistive energy are linear: max pooling is not")
         for chain in self.chains:
@@ -131,7 +133,7 @@ class ResistiveEnergy(HopfieldEnergy):
         transposed: Transposed | None = None,
     ) -> BoundResistive:
         if transposed is not None:
-            raise ValueError("a resistor conducts equally both ways")
+            raise ValueError("a resistor conducts equally in both directions")
         return BoundResistive(self, drives, weights, graph=graph)
 
 

@@ -71,9 +71,9 @@ def require_vectors(loss: str, prediction: Tensor, target: Tensor) -> None:
     """
     if target.shape != prediction.flatten(1).shape:
         raise ValueError(
-            f"{loss} takes a prediction and a target of one shape, and gets a prediction of shape "
-            f"{list(prediction.shape)} and a target of shape {list(target.shape)}; labels for it "
-            "are integers (B,)"
+            f"{loss} takes a prediction and a target of the same shape, and gets a prediction of "
+            f"shape {list(prediction.shape)} and a target of shape {list(target.shape)}; labels "
+            "for it are integers (B,)"
         )
 
 
@@ -86,7 +86,7 @@ def require_inputs(inputs: Sequence[Tensor], shapes: Mapping[str, Sequence[int]]
     if len(inputs) != len(shapes):
         raise ValueError(
             f"the network takes {len(shapes)} input{'s' * (len(shapes) > 1)}, "
-            f"{', '.join(shapes)}, and a target behind, and gets {len(inputs)} tensors"
+            f"{', '.join(shapes)}, followed by a target, and gets {len(inputs)} tensors"
         )
     for x, (name, shape) in zip(inputs, shapes.items(), strict=True):
         if tuple(x.shape[1:]) != tuple(shape) or x.dim() == 0:

@@ -143,8 +143,8 @@ def _check_own_name(path: Path, batch: dict[str, Any], what: str) -> None:
     wanted = "testing" if what == "test" else "training"
     if isinstance(text, str) and not text.startswith(wanted):
         raise InputError(
-            f"{path} says of itself that it is {text[:40]!r}, not a {wanted} batch",
-            help="files were renamed or swapped: give each its own name back, or fetch them again",
+            f"{path} states that it is {text[:40]!r}, not a {wanted} batch",
+            help="files were renamed or swapped: restore their names, or fetch them again",
         )
 
 

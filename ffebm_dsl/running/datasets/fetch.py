@@ -83,7 +83,7 @@ def _bring(item: Download, target: Path) -> None:
         found = digest(target)
         if found != item.sha256:
             raise InputError(
-                f"{target} is there, and its SHA-256 is {found}, not {item.sha256}",
+                f"{target} exists, but its SHA-256 is {found}, not {item.sha256}",
                 help="remove it or move it away, then fetch again",
             )
         say(f"{target} is there already, and its checksum is right")
@@ -134,7 +134,7 @@ def download(item: Download, target: AnyPath) -> None:
             ) from error
     raise InputError(
         f"{item.name} could not be downloaded:\n  " + "\n  ".join(failures),
-        help=f"run the same command again to go on where it stopped. Offline: get {item.name} "
+        help=f"run the same command again to continue the download. Offline: get {item.name} "
         f"({item.size:,} bytes, SHA-256 {item.sha256}) on another machine, from {item.urls[0]}, "
         f"put it at {target}, and run the same command again",
     )

@@ -121,7 +121,7 @@ def read_pickle(path: Path) -> dict[str, Any]:
         # latin-1: strings of Python 2 are bytes.
         found = _DataUnpickler(file, encoding="latin-1").load()
         if file.read(1):
-            raise ValueError(f"it goes on after its end, at byte {file.tell() - 1}")
+            raise ValueError(f"it continues after its end, at byte {file.tell() - 1}")
         if type(found) is not dict:
             raise ValueError(f"it holds a {type(found).__name__}, not a dictionary")
         return {_key(key): _value(value) for key, value in found.items()}

@@ -205,7 +205,7 @@ def newest(folder: Path, warn: Warn) -> tuple[Path, Checkpoint]:
             return path, load(path)
         except InputError as error:
             warn(f"{error.message}; trying the checkpoint before it")
-    raise InputError(f"{folder} holds no checkpoint that verifies", help="start a new run")
+    raise InputError(f"{folder} has no valid checkpoint", help="start a new run")
 
 
 def load(path: Path) -> Checkpoint:

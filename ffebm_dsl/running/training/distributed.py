@@ -123,7 +123,8 @@ def _meet(variables: Mapping[str, str]) -> Processes:
     except (dist.DistError, RuntimeError, ValueError) as error:
         address = f"{variables['MASTER_ADDR']}:{variables['MASTER_PORT']}"
         raise InputError(
-            f"process {rank} of {size} cannot meet the others at {address}: {_first_line(error)}",
+            f"process {rank} of {size} cannot connect to the others at {address}: "
+            f"{_first_line(error)}",
             help="start all processes, with one MASTER_ADDR and a MASTER_PORT that is free there",
         ) from error
     return Processes(rank, size, local)

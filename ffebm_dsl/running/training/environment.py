@@ -87,7 +87,7 @@ def _device_by_name(name: str) -> torch.device:
     count = torch.cuda.device_count() if cuda else 0
     if device.type == "cuda" and (device.index or 0) >= count:
         raise InputError(
-            f"device {name} is not there: torch sees {count} CUDA devices",
+            f"device {name} is not available: torch sees {count} CUDA devices",
             help="use --device cpu, or install a build of torch that fits the GPU's driver",
         )
     return device

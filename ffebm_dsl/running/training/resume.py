@@ -141,7 +141,7 @@ def resume(
         require_same(session.job, world)
         _begin_segment(session, found.path, agreement.differences)
         for difference in agreement.differences:
-            warn(f"the run goes on, but not bit for bit: {difference}")
+            warn(f"the run continues, but not bit for bit: {difference}")
         stack.pop_all()
     return session
 
@@ -223,7 +223,7 @@ def _agree(
         raise InputError(
             f"{others[-1].name} is another model than the run's: its parameters and its record "
             "do not fit",
-            help="only the train section of a run can change; start a new run for another model",
+            help="only the train section of a run can change; start a new run for this model",
         )
     plans = was.spec.train, now.spec.train
     return now, overrides, len({plan.optimizer.name for plan in plans if plan is not None}) == 1

@@ -106,7 +106,7 @@ def _require_ended(results: Sequence[Result]) -> None:
         raise InputError(
             f"{len(going)} of {len(results)} runs have not ended: {', '.join(going[:3])}"
             f"{', ...' if len(going) > 3 else ''}",
-            help="go on with them: ffebm train --resume RUN, or leave them out",
+            help="continue them with `ffebm train --resume RUN`, or leave them out",
         )
 
 
@@ -180,8 +180,8 @@ def _varied(results: Sequence[Result], by: Sequence[str]) -> list[str]:
     told = [key for key in candidates if not _is_stated(key, stated)]
     raise InputError(
         f"the runs differ in {', '.join(f'`{key}`' for key in told[:6])}"
-        f"{', ...' if len(told) > 6 else ''}{', which --by does not name' if by else ''}",
-        help=f"--by {','.join([*stated, *told[:6]])} compares all of it at once; or leave runs out",
+        f"{', ...' if len(told) > 6 else ''}{', which are not in --by' if by else ''}",
+        help=f"--by {','.join([*stated, *told[:6]])} compares by all of them; or leave runs out",
     )
 
 
@@ -205,7 +205,7 @@ def _configuration(name: str, group: Sequence[Result], metric: str, on: str) -> 
         if result.seed in values:
             raise InputError(
                 f"two runs have seed {result.seed} and the same settings; {result.name} is one",
-                help="a run that is there twice would count twice: leave one out",
+                help="a run that is given twice would count twice: leave one out",
             )
         values[result.seed] = result.metrics[on][metric]
     mean = mean_of([*values.values()]) if values else None

@@ -100,7 +100,7 @@ def opened(sweep: SweepPlan, source: SourceFile) -> Iterator[Path]:
             _require_same(manifest, spec, stated, source)
         elif SWEEP not in held and held:
             raise InputError(
-                f"{folder} holds something that is no sweep: {min(held)}",
+                f"{folder} contains something that is not part of a sweep: {min(held)}",
                 help="give --out a new folder",
             )
         else:

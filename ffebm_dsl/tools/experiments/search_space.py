@@ -146,12 +146,12 @@ def read_space(source: SourceFile, settings: Mapping[str, str]) -> Space:
     if not ranges and not choices:
         raise InputError(
             "--search has nothing to draw",
-            help='say from what: --set "optimizer.lr=loguniform(1e-4, 1e-2)", a list, '
+            help='give ranges or lists: --set "optimizer.lr=loguniform(1e-4, 1e-2)", a list, '
             "uniform(...) or integers(...)",
         )
     if "seed" in ranges or "seed" in choices:
         raise InputError(
-            "a search would choose the seed that is luckiest on the validation set",
+            "a search over seeds would select one that is best on the validation set by chance",
             help="--seeds N trains every combination with N seeds and judges it by their mean",
         )
     return Space(ranges, choices, fixed)

@@ -67,7 +67,7 @@ def with_fixed_sweeps(network: HybridNetwork, sweeps: int | None = None) -> Hybr
         free = block.core.settings.free
         if free.noisy:
             raise InputError(
-                f"block {block.name} has noise in its free phase, which a graph has not",
+                f"block {block.name} has noise in its free phase, which a graph cannot have",
                 help="use --format safetensors, which takes every network",
             )
         block.add_module("core", FixedSweeps(block.core, sweeps or free.sweeps))

@@ -190,7 +190,7 @@ def finished(results: Sequence[Result], text: str) -> list[Finished]:
     groups: dict[tuple[tuple[str, str], ...], list[Result]] = {}
     for result in results:
         if result.text != text:
-            raise InputError(f"{result.name} is of another spec", help="leave it out")
+            raise InputError(f"{result.name} is a run of another spec", help="leave it out")
         if result.status != "finished":
             raise InputError(f"{result.name} has not finished", help="leave it out, or resume it")
         groups.setdefault(tuple(result.overrides.items()), []).append(result)
@@ -201,14 +201,14 @@ def kept(path: Path, compiled: Compiled) -> Sequence[Finished]:
     """The complete trainings of an existing reference; none if there is no file.
 
     Raises:
-        InputError: the file is damaged, or they are of another text than the spec's.
+        InputError: the file is damaged, or they belong to another text of the spec.
     """
     if not path.is_file():
         return ()
     known = read(path)
     if known.results and text_changed(known, compiled):
         raise InputError(
-            f"the results in {path} are of another text than {compiled.source.name} has now",
+            f"the results in {path} belong to an earlier text of {compiled.source.name}",
             help="give those of the new text (--results RUN), or remove the file",
         )
     return known.results

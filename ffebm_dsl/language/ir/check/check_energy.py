@@ -177,7 +177,7 @@ def _check_ties(block: ResolvedBlock, log: Log) -> None:
         if name and name not in earlier:
             log.report(
                 "FFE3013",
-                f"`{name}` is no earlier coupling of this block",
+                f"`{name}` is not an earlier coupling of this block",
                 coupling.span,
                 help=did_you_mean(name, earlier) or "name one that is stated above it",
             )
@@ -190,7 +190,8 @@ def _check_ties(block: ResolvedBlock, log: Log) -> None:
                     f"`{coupling.text}` cannot use the weights of `{other.text}`: {why}",
                     coupling.span,
                     labels=[Label(other.span, "its weights")],
-                    help="let both have the same ops in the same order, and weights of one shape",
+                    help="let both have the same ops in the same order, with weights of the same "
+                    "shape",
                 )
         earlier[coupling.name] = coupling
 

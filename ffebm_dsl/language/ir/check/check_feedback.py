@@ -53,7 +53,7 @@ def check_feedback(block: ResolvedBlock, log: Log) -> None:
         for coupling in [*scaled(block.couplings), *asymmetric(block.couplings)]:
             log.report(
                 "FFE3011",
-                f"couplings of the energy `{block.energy}` act equally both ways",
+                f"couplings of the energy `{block.energy}` are equal in both directions",
                 coupling.span,
                 help="leave `feedback` out",
             )
@@ -63,8 +63,8 @@ def check_feedback(block: ResolvedBlock, log: Log) -> None:
     if own and call is not None and not GRADIENTS[call.name].any_couplings:
         log.report(
             "FFEW011",
-            f"the gradient of `{call.name}` is biased in block `{block.name}`: couplings with a "
-            "way back of their own derive from no energy",
+            f"the gradient of `{call.name}` is biased in block `{block.name}`: couplings with "
+            "`feedback = own` do not derive from an energy",
             own[0].span,
             help="use `gradient aep()`; `ffebm check` measures how far off the gradient is",
         )

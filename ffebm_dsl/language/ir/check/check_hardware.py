@@ -50,7 +50,7 @@ def _check_noise(block: ResolvedBlock, of_device: Sequence[CallIR], log: Log) ->
             log.report(
                 "FFE4009",
                 f"`relax {phase}` of block `{block.name}` has {noise} and {accelerated}, which "
-                "would take the noise for a change of the state",
+                "would mistake the noise for a change of the state",
                 block.span,
                 help="make plain sweeps, or leave the noise out",
             )

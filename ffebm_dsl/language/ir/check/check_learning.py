@@ -35,7 +35,7 @@ def check_weights(spec: SpecIR, place: Span, log: Log) -> None:
     if spec.train is not None and count(spec.model).parameters == 0:
         log.report(
             NOTHING,
-            f"model `{spec.model.name}` has no weights, so that there is nothing to train",
+            f"model `{spec.model.name}` has no weights, and therefore nothing to train",
             place,
             help="give a map or a coupling an op with weights, or remove the train section",
         )

@@ -103,7 +103,7 @@ def _check_readouts(model: ResolvedModel, log: Log) -> None:
         )
         log.report(
             "FFE5006",
-            f"the terms of the loss read {len(read)} ports, which takes a readout for each",
+            f"the terms of the loss read {len(read)} ports, and each of them needs a readout",
             other.prediction.span,
             help=f"write `readout name = {other.prediction.name}`, and `name` here",
         )

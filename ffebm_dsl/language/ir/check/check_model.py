@@ -33,9 +33,9 @@ def check_model(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
         # Last: a block that could not be read is missing for a reason already reported.
         log.report(
             "FFE1014",
-            f"model `{model.name}` has no block, so that nothing in it relaxes",
+            f"model `{model.name}` has no block, and therefore nothing that relaxes",
             model.span,
-            help="add `block b { ... }`; a network of digital maps alone needs no ffebm",
+            help="add `block b { ... }`; a network of digital maps only does not need ffebm",
         )
     if not log.failed:
         _warn_of_unused(model, log)

@@ -108,7 +108,7 @@ def _check_patience(train: ResolvedTrain, log: Log) -> None:
             "FFE5007",
             "`patience` would end training by the test set",
             train.places["patience"],
-            help=f"set samples aside to judge by: {train.data.name}(..., validation=0.1)",
+            help=f"set samples aside for evaluation: {train.data.name}(..., validation=0.1)",
         )
 
 

@@ -115,8 +115,8 @@ def _may_couple(op: BoundCall, log: Log) -> bool:
         f"a coupling cannot have `{op.name}`",
         op.span,
         notes=(
-            "a coupling acts both ways with one weight, so its ops are linear, or poolings "
-            "whose way back is known",
+            "a coupling uses one weight in both directions, so its ops are linear, or poolings "
+            "with a known adjoint",
         ),
         help=f"ops of couplings: {allowed}; other ops belong in a feedforward map",
     )

@@ -75,7 +75,7 @@ def check_devices(model: ResolvedModel, devices: Devices, log: Log) -> None:
         if device.ir is not None and device.ir.arguments["seed"] and not drawn(device.ir):
             log.report(
                 "FFEW021",
-                f"`seed` of hardware `{name}` chooses nothing: every such device is the same",
+                f"`seed` of hardware `{name}` has no effect: all such devices are the same",
                 device.span,
                 help="leave it out; it is for errors of weights and `update_offset`",
             )

@@ -139,7 +139,7 @@ def test_a_kind_of_energy_may_have_no_feedback(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(SpecError) as caught:
             spec(value, "", "aep()")
         assert [d.code for d in caught.value.diagnostics] == ["FFE3011"]
-        assert "act equally both ways" in caught.value.diagnostics[0].message
+        assert "are equal in both directions" in caught.value.diagnostics[0].message
 
 
 def test_show_tells_the_energy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

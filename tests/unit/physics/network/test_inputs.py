@@ -98,7 +98,7 @@ def test_inputs_are_taken_in_their_order_and_the_target_behind_or_by_name() -> N
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        ((0,), "takes 2 inputs, seen, told, and a target behind, and gets 1 tensors"),
+        ((0,), "takes 2 inputs, seen, told, followed by a target, and gets 1 tensors"),
         ((0, 1, 2, 2), "gets 4 tensors"),
         ((1, 0), r"input seen has shape \[3, 5\], and must be \(batch, 2, 4, 3\)"),
         ((0, 2, 1), r"input told has shape \[3\], and must be \(batch, 5\)"),

@@ -147,7 +147,7 @@ def batch(**changes: Any) -> dict[str, Any]:
         ({"labels": [1]}, "has 1 entries in 'labels' for 2 images"),
         ({"labels": [1, 10]}, "holds the label 10 at index 1 of 'labels'; labels are 0 to 9"),
         ({"labels": np.array([-1, 1])}, "holds the label -1 at index 0"),
-        ({"batch_label": "testing batch 1 of 1"}, "says of itself that it is 'testing batch 1"),
+        ({"batch_label": "testing batch 1 of 1"}, "states that it is 'testing batch 1"),
     ],
 )
 def test_unfit_python_batches(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

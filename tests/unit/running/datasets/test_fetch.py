@@ -317,7 +317,7 @@ class TestFetch:
         other = tmp_path / "data" / "mnist" / "train-labels-idx1-ubyte.gz"
         other.parent.mkdir()
         other.write_bytes(gzip.compress(b"mine"))
-        with pytest.raises(InputError, match="is there, and its SHA-256 is"):
+        with pytest.raises(InputError, match="exists, but its SHA-256 is"):
             fetch(small_mnist(web, tmp_path), tmp_path / "data")
         assert mine.read_bytes() == b"mine" and gzip.decompress(other.read_bytes()) == b"mine"
 

@@ -280,7 +280,7 @@ class TestRefusals:
     def test_no_checkpoint_left(self, run: Path) -> None:
         for path in (run / "ckpt").iterdir():
             path.unlink()
-        with pytest.raises(InputError, match="holds no checkpoint that verifies"):
+        with pytest.raises(InputError, match="has no valid checkpoint"):
             resume(run, Options(), pytest.fail)
 
     @pytest.mark.parametrize("name", ["spec.ffe", "run.h5", "ckpt"])
