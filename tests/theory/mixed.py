@@ -77,7 +77,7 @@ def pick(draw: st.DrawFn, choices: Sequence[T]) -> T:
 def couplings(draw: st.DrawFn, kinds: Sequence[str], *, feedback: bool) -> list[str]:
     """A chain with skips and laterals; where ``feedback``, with factors that an energy has or,
     once in a while, has not."""
-    weights = [pick(draw, (0.3, 1.0, 1.0, 2.0)) if feedback else 1.0 for _ in kinds]
+    weights = [pick(draw, (0.3, 1.0, 1.0, 2.0, -1.0)) if feedback else 1.0 for _ in kinds]
     ends = [(i, i + 1) for i in range(len(kinds) - 1)]
     ends += [
         (i, j)
