@@ -1,4 +1,4 @@
-"""The rules of the house, checked on syntax trees: imports, sizes, forbidden names.
+"""The rules of the code, checked on syntax trees: imports, sizes, forbidden names.
 
 Each rule is a function from source text to violations, and is itself tested on a source that
 breaks it.
@@ -21,9 +21,9 @@ PACKAGE = {"ffebm_dsl": ROOT / "ffebm_dsl"} | {
     f"ffebm_dsl.{name}": ROOT / name for name in ("cli", "grammar", "specs")
 }
 
-FLOORS = ("language", "physics", "running", "tools")
+LEVELS = ("language", "physics", "running", "tools")
 
-HOUSE: Mapping[str, frozenset[str]] = {
+IMPORTS: Mapping[str, frozenset[str]] = {
     part: frozenset(may_import.split())
     for part, may_import in {
         "diagnostics": "",
@@ -153,7 +153,7 @@ def sources() -> dict[str, str]:
 
 def part_of(module: str) -> str:
     """``ir`` of ``ffebm_dsl.language.ir.model``, ``build`` of ``ffebm_dsl.build``, else ``""``."""
-    parts = [part for part in module.split(".")[1:] if part not in FLOORS]
+    parts = [part for part in module.split(".")[1:] if part not in LEVELS]
     return "".join(parts[:1])
 
 
@@ -178,8 +178,8 @@ def _targets(node: ast.Import | ast.ImportFrom) -> list[str]:
     if node.level:
         return ["." * node.level + (node.module or "")]
     module = node.module or ""
-    if module == "ffebm_dsl" or module.removeprefix("ffebm_dsl.") in FLOORS:
-        return [f"{module}.{alias.name}" if alias.name in HOUSE else module for alias in node.names]
+    if module == "ffebm_dsl" or module.removeprefix("ffebm_dsl.") in LEVELS:
+        return [f"{module}.{alias.name}" if alias.name in IMPORTS else module for alias in node.names]
     return [module]
 
 
@@ -191,7 +191,7 @@ def direction_violations(module: str, text: str) -> Iterator[str]:
             yield f"{where}: relative"
         elif found.module.split(".")[0] == "ffebm_dsl":
             target = part_of(found.module)
-            if target and target != part and target not in HOUSE[part]:
+            if target and target != part and target not in IMPORTS[part]:
                 yield f"{where}: {part or 'the package root'} may not"
         elif found.module.split(".")[0] in BANNED_FROM.get(part, ()):
             yield f"{where}: banned from {part}"
@@ -363,8 +363,8 @@ def test_what_is_allowed_is_not_reported(module: str, text: str) -> None:
     assert not [fault for rule in RULES.values() for fault in rule(module, text)]
 
 
-def test_every_part_has_its_place_in_the_house() -> None:
-    assert {part_of(module) for module in sources()} == set(HOUSE)
+def test_every_part_has_its_imports_stated() -> None:
+    assert {part_of(module) for module in sources()} == set(IMPORTS)
 
 
 def test_every_package_is_installed() -> None:
@@ -430,7 +430,7 @@ def test_the_picture_of_a_training_is_true() -> None:
         assert name in {n.name for n in tree.body if isinstance(n, defined)}, f"{path}: {name}"
 
 
-def test_the_table_of_the_house_has_every_room() -> None:
-    table = CONTRIBUTING.partition("| floor | room | does |")[2].partition("\n\n")[0]
-    rooms = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row)}
-    assert set(HOUSE) - {"", "__main__", "grammar", "specs"} <= rooms
+def test_the_table_of_parts_is_complete() -> None:
+    table = CONTRIBUTING.partition("| level | part | does |")[2].partition("\n\n")[0]
+    parts = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row)}
+    assert set(IMPORTS) - {"", "__main__", "grammar", "specs"} <= parts
