@@ -50,7 +50,7 @@ SpecsArgument = Annotated[
 DeviceOption = Annotated[
     str | None,
     typer.Option(
-        help="Of training, for `as configured`: auto, cpu, cuda or cuda:N. [default: auto]"
+        help="Device of the gradients `as configured`: auto, cpu, cuda or cuda:N. [default: auto]"
     ),
 ]
 

@@ -21,8 +21,8 @@ DataDirOption = Annotated[
     Path | None,
     typer.Option(
         help="Folder of the spec's data set, which is read and compared with the model. "
-        "[default: data, for a file of up to 64 MiB that the spec names and that is there; "
-        "--transients: random inputs]",
+        "[default: data, if the spec names a file of at most 64 MiB in it; otherwise, and with "
+        "--transients, random inputs only]",
         show_default=False,
     ),
 ]

@@ -113,9 +113,9 @@ def train(
 ) -> None:
     """Train a network, and write record and checkpoints.
 
-    They are in a run directory. Ctrl-C ends training after the current step, and --resume
-    continues it. Under torchrun several processes train together, each on its part of every
-    batch.
+    They are written to a run directory. Ctrl-C ends training after the current step, and
+    --resume continues it. Under torchrun several processes train together, each on its part of
+    every batch.
     """
     wanted = _Wanted(spec, settings, seed, out, resume, allow_inexact, allow_large)
     # Alone, a wrong spec is reported before torch is imported, which takes seconds.

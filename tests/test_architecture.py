@@ -179,7 +179,8 @@ def _targets(node: ast.Import | ast.ImportFrom) -> list[str]:
         return ["." * node.level + (node.module or "")]
     module = node.module or ""
     if module == "ffebm_dsl" or module.removeprefix("ffebm_dsl.") in LEVELS:
-        return [f"{module}.{alias.name}" if alias.name in IMPORTS else module for alias in node.names]
+        names = [alias.name for alias in node.names]
+        return [f"{module}.{name}" if name in IMPORTS else module for name in names]
     return [module]
 
 
