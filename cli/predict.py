@@ -53,6 +53,7 @@ def predict(
             f"{run} is no run directory, and an exported file has one set of weights",
             help="leave --checkpoint out, or give it to `ffebm export`",
         )
+    from ffebm_dsl.running.training.denormals import flushing_denormals
     from ffebm_dsl.running.training.environment import choose_device
     from ffebm_dsl.running.training.evaluate_run import network_of_run
     from ffebm_dsl.running.training.prediction import predict, read_samples
@@ -66,10 +67,11 @@ def predict(
         network, spec = read_network(run, place)
     samples = read_samples(data, [end.name for end in spec.model.inputs])
     found = predict(network, spec, samples, batch=batch, name=str(data))
-    if out is None:
-        _print(found, spec)
-    else:
-        _save(out, found, spec)
+    with flushing_denormals():
+        if out is None:
+            _print(found, spec)
+        else:
+            _save(out, found, spec)
 
 
 def _is_of_classes(spec: SpecIR) -> bool:

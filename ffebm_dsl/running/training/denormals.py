@@ -1,4 +1,4 @@
-"""Numbers too small to be normal are zero during a training.
+"""Numbers too small to be normal are zero while a network trains or is evaluated.
 
 Weights of a channel that is never active decay until they are denormal (below 1.2e-38 in
 float32), and processors compute with such numbers many times slower: a step of split L6 took

@@ -17,6 +17,7 @@ from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.running.run_directory import RunDirectory, open_run
 from ffebm_dsl.running.training import checkpoint as checkpoints
 from ffebm_dsl.running.training.checkpoint import Checkpoint
+from ffebm_dsl.running.training.denormals import flushing_denormals
 from ffebm_dsl.running.training.environment import choose_dtype
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options, assemble, settle
@@ -61,6 +62,7 @@ class TrainedNetwork(NamedTuple):
     chosen: Chosen
 
 
+@flushing_denormals()
 def evaluate_run(
     run: AnyPath,
     which: AnyPath | None,
