@@ -1,13 +1,21 @@
-"""Denormal numbers are zero during a training, in worker threads too, and back afterwards."""
+"""Denormal numbers are zero in a training or evaluation, worker threads included, not afterwards."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 import torch
 
+from ffebm_dsl.physics.network import HybridNetwork
+from ffebm_dsl.running.training import Options, evaluate_run, train
+from ffebm_dsl.running.training.data import Dataset
 from ffebm_dsl.running.training.denormals import flushing_denormals
+from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
+
+from .runs import controls, new_session
 
 WORKERS = """
 import torch
@@ -36,3 +44,17 @@ def test_they_are_zero_inside_and_as_before_outside() -> None:
 def test_worker_threads_flush_too() -> None:
     done = subprocess.run([sys.executable, "-c", WORKERS], capture_output=True, text=True)
     assert done.stdout == "0\n", done.stderr
+
+
+def test_a_run_is_evaluated_as_in_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = new_session(tmp_path, {"epochs": "1"})
+    train(session, controls())
+    seen = []
+
+    def spy(network: HybridNetwork, data: Dataset, batch: int) -> Evaluation:
+        seen.append(quarter(2e-38))
+        return evaluate(network, data, batch)
+
+    monkeypatch.setattr(sys.modules[evaluate_run.__module__], "evaluate", spy)
+    evaluate_run(session.directory.path, None, Options(), None, pytest.fail)
+    assert seen == [0.0]
