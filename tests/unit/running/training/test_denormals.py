@@ -1,4 +1,4 @@
-"""Denormal numbers are zero in a training or evaluation, worker threads included, not afterwards."""
+"""Denormals are zero in trainings and evaluations, worker threads included, and then back."""
 
 from __future__ import annotations
 
