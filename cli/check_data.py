@@ -21,8 +21,8 @@ DataDirOption = Annotated[
     Path | None,
     typer.Option(
         help="Folder of the spec's data set, which is read and compared with the model. "
-        "[default: data, if the spec names a file of at most 64 MiB in it; otherwise, and with "
-        "--transients, random inputs only]",
+        "[default: data, if the spec names a file of at most 64 MiB in it; with --transients, "
+        "random inputs are used instead]",
         show_default=False,
     ),
 ]
