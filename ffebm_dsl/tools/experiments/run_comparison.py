@@ -180,7 +180,7 @@ def _varied(results: Sequence[Result], by: Sequence[str]) -> list[str]:
     told = [key for key in candidates if not _is_stated(key, stated)]
     raise InputError(
         f"the runs differ in {', '.join(f'`{key}`' for key in told[:6])}"
-        f"{', ...' if len(told) > 6 else ''}{', which are not in --by' if by else ''}",
+        f"{', ...' if len(told) > 6 else ''}{', which --by does not include' if by else ''}",
         help=f"--by {','.join([*stated, *told[:6]])} compares by all of them; or leave runs out",
     )
 
