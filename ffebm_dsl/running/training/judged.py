@@ -12,6 +12,7 @@ from ffebm_dsl.running.training.batch_statistics import estimate_statistics
 from ffebm_dsl.running.training.data import Dataset
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate, never
 from ffebm_dsl.running.training.progress import Progress, Row
+from ffebm_dsl.running.training.provenance import JUDGED_BY
 from ffebm_dsl.running.training.session import Session
 
 
@@ -91,7 +92,8 @@ def _read_test_set(session: Session, step: int, test: Dataset, progress: Progres
     session.event("test", f"the test set is read, with the weights of step {step}")
     times = int((session.record["events"]["kind"] == "test").sum())
     once = "read once, at the end"
-    session.record.attributes["test_set"] = once if times == 1 else f"read {times} times"
+    if session.record.attributes["test_set"] != JUDGED_BY:
+        session.record.attributes["test_set"] = once if times == 1 else f"read {times} times"
     found = {"loss": result.loss, "top1": result.top1, "top5": result.top5}
     row = {"step": position.step, "weights": step, "samples": result.samples, **found}
     table.append(row)

@@ -16,6 +16,9 @@ from ffebm_dsl.running.training.environment import environment, packages
 from ffebm_dsl.running.training.job import Job
 from ffebm_dsl.running.training.measures import trainable
 
+JUDGED_BY = "judged by"
+"""The attribute ``test_set`` of a run whose evaluations in training were on the test set."""
+
 
 def new_record(job: Job, source: SourceFile, run_id: str, processes: int = 1) -> Record:
     """A record with provenance and its first segment, and no steps yet."""
@@ -69,7 +72,7 @@ def _test_set(data: Data) -> str:
     """The description of the test set before training."""
     if data.test is None:
         return "none"
-    return "unread" if data.validation is not None else "judged by"
+    return "unread" if data.validation is not None else JUDGED_BY
 
 
 def is_described(record: Record, job: Job) -> bool:

@@ -24,6 +24,7 @@ from ffebm_dsl.running.training.environment import environment
 from ffebm_dsl.running.training.job import Job, Options, assemble, settle
 from ffebm_dsl.running.training.measures import trainable
 from ffebm_dsl.running.training.provenance import (
+    JUDGED_BY,
     add_segment,
     changed_defaults,
     describe,
@@ -188,8 +189,21 @@ def _restore(
     if same_optimizer:
         parameters = trainable(job.network)
         restore_optimizer(job.optimizer, parameters, saved.optimizer, found.path)
-    session.position, session.best = saved.position, saved.best
+    session.position = saved.position
+    if saved.identity.data == job.identity.data:
+        session.best = saved.best
+    else:
+        _forget_best(session)
     return session
+
+
+def _forget_best(session: Session) -> None:
+    """Of a run on other data than before: evaluations on different sets are not compared."""
+    attributes, judged_on = session.record.attributes, session.job.data.judged_on
+    session.event("change", "no evaluation is the best so far: the earlier ones are of other data")
+    if "test" in (attributes["evaluated_on"], judged_on):
+        attributes["test_set"] = JUDGED_BY
+    attributes["evaluated_on"] = judged_on
 
 
 def _compare_processes(record: Record, job: Job, agreement: Agreement, world: World) -> None:

@@ -100,6 +100,30 @@ def test_a_finished_run_that_goes_on_reads_the_test_set_again(tmp_path: Path) ->
     assert record[TEST.name]["step"].tolist() == [9, 12]
 
 
+@pytest.mark.parametrize("first", ["test", "validation"])
+def test_a_run_that_goes_on_with_another_set_forgets_what_was_best(
+    tmp_path: Path, first: str
+) -> None:
+    """Evaluations on two sets are not compared, and the record says that the test set was used."""
+    with_it, without = {"epochs": "6"}, {"epochs": "6", "data.validation": "0"}
+    before, after = (without, with_it) if first == "test" else (with_it, without)
+    session = new_session(tmp_path, before, text=SPEC.replace("batch=8", "batch=8, validation=6"))
+    train(session, controls(9))
+    assert session.best.step
+    options = Options({"data.validation": after.get("data.validation", "6")})
+    session = resume(session.directory.path, options, lambda text: None, allowed=True)
+    assert session.best.step == 0
+    found = evaluate_run(tmp_path / "run", None, Options(), None, pytest.fail)
+    assert found.chosen.which == "last"
+    train(session, controls())
+    record = read(tmp_path / "run" / "run.h5")
+    assert record.attributes["evaluated_on"] == ("validation" if first == "test" else "test")
+    assert record.attributes["test_set"] == "judged by"
+    kinds, messages = (record["events"][name].tolist() for name in ("kind", "message"))
+    changes = [m for k, m in zip(kinds, messages, strict=True) if k == "change"]
+    assert "no evaluation is the best so far: the earlier ones are of other data" in changes
+
+
 @pytest.mark.parametrize("stop", [2, 5, 8])
 def test_a_resumed_run_ends_the_same(tmp_path: Path, stop: int) -> None:
     overrides = ASIDE | {"patience": "2", "epochs": "9", "optimizer.lr": "3e-2"}
