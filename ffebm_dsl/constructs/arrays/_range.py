@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 RANGE = Parameter(
     "range",
     Kind.REAL,
-    "the largest weight that can be held; auto: the largest of the tensor, so that none is cut",
+    "largest weight that can be stored; auto: the largest of the tensor, so that none is clipped",
     "auto",
     POSITIVE,
     choices=("auto",),
@@ -23,7 +23,7 @@ RANGE = Parameter(
 TRANSPOSE = Parameter(
     "transpose_mismatch",
     Kind.REAL,
-    "standard deviation of the relative error of each weight on the way back, fixed",
+    "standard deviation of the relative error of each weight in the backward direction, fixed",
     0.0,
     NOT_NEGATIVE,
 )

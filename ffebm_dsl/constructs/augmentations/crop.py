@@ -54,7 +54,7 @@ CONSTRUCT = AugmentationConstruct(
     "a window of the image's size, placed at random in the padded image",
     (
         Parameter("padding", Kind.INT, "rows and columns added", bounds=AT_LEAST_ONE),
-        Parameter("mode", Kind.CHOICE, "what the padding holds", "edge", choices=("edge", "zeros")),
+        Parameter("mode", Kind.CHOICE, "content of the padding", "edge", choices=("edge", "zeros")),
     ),
     equation="y[c,i,j] = x[c, i + a, j + b], a and b uniform on {-padding, ..., padding}",
     apply=_apply,

@@ -31,7 +31,7 @@ TIED_TO = Parameter(
 
 CONSTRUCT = Construct(
     "coupling",
-    "a coupling of two layers, which acts both ways",
+    "a coupling of two layers, in both directions",
     (NONNEGATIVE, FEEDBACK, ZERO_DIAGONAL, TIED_TO),
     equation="s1 <-> s2 : A adds A(s1) to the pre-activation of s2 and k A^T s2 to that of s1, k "
     "the feedback; with `own` it adds B^T s2, B the ops of A with weights of their own. As k goes "

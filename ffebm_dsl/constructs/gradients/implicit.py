@@ -68,7 +68,7 @@ CONSTRUCT = EstimatorConstruct(
     "the adjoint fixed point at the free equilibrium",
     (
         Parameter("tolerance", Kind.REAL, "relative change that ends the solve", 1e-8, POSITIVE),
-        Parameter("sweeps", Kind.INT, "most sweeps of the solve", 500, AT_LEAST_ONE),
+        Parameter("sweeps", Kind.INT, "maximum number of sweeps", 500, AT_LEAST_ONE),
     ),
     equation="dC/dtheta = <w, dv/dtheta>, w = D (I - J^T D)^-1 c: c the cotangent, v the "
     "pre-activations, J = dv/ds, D = diag(sigma'), at the free equilibrium",

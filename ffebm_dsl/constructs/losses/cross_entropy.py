@@ -50,7 +50,7 @@ CONSTRUCT = LossConstruct(
         Parameter(
             "label_smoothing",
             Kind.REAL,
-            "part of the target that is shared out evenly among the classes",
+            "part of the target that is distributed evenly over the classes",
             0.0,
             FRACTION,
         ),

@@ -2,4 +2,4 @@
 
 from ffebm_dsl.language.registry import Kind, Parameter
 
-PORT = Parameter("port", Kind.PORT, "what is joined with the input of the op")
+PORT = Parameter("port", Kind.PORT, "port that is joined with the input of the op")

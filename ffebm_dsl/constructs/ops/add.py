@@ -39,7 +39,7 @@ def _module(op: OpIR) -> nn.Module:
 
 CONSTRUCT = OpConstruct(
     "add",
-    "the sum with what is at another port",
+    "sum with another port",
     (PORT,),
     equation="y = x + port",
     module=_module,

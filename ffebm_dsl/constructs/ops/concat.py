@@ -44,7 +44,7 @@ def _module(op: OpIR) -> nn.Module:
 
 CONSTRUCT = OpConstruct(
     "concat",
-    "one after the other with what is at another port: features, tokens or channels",
+    "concatenation with another port: features, tokens or channels",
     (PORT,),
     equation="y[i] = x[i] for i below the first size of x, then port",
     module=_module,

@@ -9,7 +9,7 @@ from ffebm_dsl.language.registry.parameters import FRACTION, NOT_NEGATIVE
 def relaxation(sweeps: int, tolerance: float, order: str) -> tuple[Parameter, ...]:
     """The keys with these defaults."""
     return (
-        Parameter("sweeps", Kind.INT, "most sweeps of the phase", sweeps, NOT_NEGATIVE),
+        Parameter("sweeps", Kind.INT, "maximum number of sweeps", sweeps, NOT_NEGATIVE),
         Parameter(
             "tolerance",
             Kind.REAL,
@@ -17,7 +17,7 @@ def relaxation(sweeps: int, tolerance: float, order: str) -> tuple[Parameter, ..
             tolerance,
             NOT_NEGATIVE,
         ),
-        Parameter("order", Kind.CHOICE, "which layers move together", order, choices=ORDERS),
+        Parameter("order", Kind.CHOICE, "order in which layers are updated", order, choices=ORDERS),
         Parameter("damping", Kind.REAL, "part of the old state that is kept", 0.0, FRACTION),
         Parameter(
             "over_relaxation",
@@ -27,6 +27,6 @@ def relaxation(sweeps: int, tolerance: float, order: str) -> tuple[Parameter, ..
             Bounds(low=1.0, high=2.0, open_high=True),
         ),
         Parameter("routing", Kind.CALL, "choices of max pooling", "live", table="routings"),
-        Parameter("solver", Kind.CALL, "what accelerates the sweeps", "auto", table="solvers"),
-        Parameter("noise", Kind.CALLS, "what is drawn anew in every sweep", (), table="noises"),
+        Parameter("solver", Kind.CALL, "acceleration of the sweeps", "auto", table="solvers"),
+        Parameter("noise", Kind.CALLS, "noise that is drawn in every sweep", (), table="noises"),
     )

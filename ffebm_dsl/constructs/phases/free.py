@@ -11,7 +11,7 @@ CONSTRUCT = Construct(
         Parameter(
             "start",
             Kind.CHOICE,
-            "the states at first: zero, or what one pass from the first layer to the last gives",
+            "initial states: zero, or those of one pass from the first layer to the last",
             "zeros",
             choices=("zeros", "feedforward"),
         ),

@@ -10,11 +10,13 @@ CONSTRUCT = PolicyConstruct(
         Parameter(
             "factor",
             Kind.REAL,
-            "what each try multiplies the moves of a sweep by",
+            "factor of the steps of a sweep in each try",
             0.5,
             Bounds(low=0.25, high=1, open_high=True),
         ),
-        Parameter("limit", Kind.INT, "most damped tries of a batch", 3, Bounds(low=1, high=4)),
+        Parameter(
+            "limit", Kind.INT, "maximum number of damped tries of a batch", 3, Bounds(low=1, high=4)
+        ),
         GROWTH,
     ),
     removed=REMOVED,

@@ -8,7 +8,9 @@ CONSTRUCT = PolicyConstruct(
     "skip_batch",
     "the batch is left out",
     (
-        Parameter("limit", Kind.INT, "most batches left out in an epoch", 10, AT_LEAST_ONE),
+        Parameter(
+            "limit", Kind.INT, "maximum number of batches left out in an epoch", 10, AT_LEAST_ONE
+        ),
         GROWTH,
     ),
     removed=REMOVED,

@@ -81,7 +81,7 @@ HARDWARE = Construct(
         Parameter(
             "noise",
             Kind.CALLS,
-            "what is drawn anew in every sweep, beside the noise of the phase",
+            "noise that is drawn in every sweep, beside the noise of the phase",
             (),
             table="noises",
         ),

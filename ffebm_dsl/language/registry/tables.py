@@ -268,7 +268,7 @@ TRAIN = Construct(
         Parameter(
             "patience",
             Kind.INT,
-            "evaluations without a better one after which training ends; 0: it never does",
+            "evaluations without improvement after which training ends; 0: never",
             0,
             NOT_NEGATIVE,
         ),
@@ -285,7 +285,7 @@ TRAIN = Construct(
         Parameter(
             "on_bad_step",
             Kind.CALL,
-            "what to do about a step whose numbers go wrong",
+            "what to do after a step with invalid numbers",
             "stop",
             table="policies",
         ),

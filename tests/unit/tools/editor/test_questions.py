@@ -26,7 +26,7 @@ def said(old: str, new: str) -> str:
     [
         ("conv2d", "co|!nv2d", "2-d convolution"),
         ("kernel=3", "ke|!rnel=3", "size of the window"),
-        ("sweeps = 10", "sw|!eeps = 10", "most sweeps of the phase"),
+        ("sweeps = 10", "sw|!eeps = 10", "maximum number of sweeps"),
         ("epochs", "ep|!ochs", "passes over the training set"),
         ("centered", "cen|!tered", "nudged phases at +beta and -beta"),
         ("tanh", "ta|!nh", "slope"),
