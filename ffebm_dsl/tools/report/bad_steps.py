@@ -22,16 +22,15 @@ def bad_steps(runs: Sequence[Run]) -> Section:
     anchor, title = "bad-steps", "Bad steps"
     tables = [(run, table) for run in runs if (table := run.table("bad_steps")) is not None]
     if not tables:
-        return Section(anchor, title, missing="No record holds a step whose numbers went wrong.")
+        return Section(anchor, title, missing="No record holds a step with invalid numbers.")
     return Section(
         anchor,
         title,
         sentences=(
-            "Steps whose numbers went wrong: what was found first and where, and what the spec's "
-            "on_bad_step did about it. A skipped step left no trace, a damped one counts.",
-            "A sample is named by its place in the training set. The value is the number that "
-            "was wrong: of a state that diverges its root mean square, of weights that explode "
-            "their growth.",
+            "Steps with invalid numbers: what was found first and where, and the action of the "
+            "spec's on_bad_step. A skipped step has no effect, a damped one counts.",
+            "A sample is named by its place in the training set. The value is the invalid number: "
+            "for a state that diverges its root mean square, for exploding weights their growth.",
         ),
         groups=[_of_run(run, table, titled=len(runs) > 1) for run, table in tables],
     )

@@ -47,9 +47,10 @@ def comparison(runs: Sequence[Run]) -> Section:
         if run.attribute("status") != "finished"
     ]
     sentences = [
-        "Figures are those of the last evaluation during training, on the validation set where a "
-        "run has one; best is the best of all. Where a run is judged on the test set, that is a "
-        "choice made on it; else the test set is read at the end, with the best weights."
+        "Results are those of the last evaluation during training, on the validation set if a run "
+        "has one, else on the test set; the best one is the best of all evaluations. On the test "
+        "set this is a choice made on it. With a validation set, the test set is read at the end, "
+        "with the best weights."
     ]
     if any(len(group) > 1 for group in ordered):
         sentences.append(

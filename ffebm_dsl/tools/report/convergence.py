@@ -30,9 +30,9 @@ def convergence(runs: Sequence[Run], artist: Artist) -> Section:
         anchor,
         title,
         sentences=(
-            "Of every training step: the largest residual of a sample (its relative change in "
-            "the last sweep), the mean number of sweeps, and how the samples of the free phase "
-            "ended. With a tolerance of 0 all sweeps are made and every finite sample ends "
+            "For every training step: the largest residual of a sample (its relative change in "
+            "the last sweep), the mean number of sweeps, and the statuses of the samples after the "
+            "free phase. With a tolerance of 0 all sweeps are made, and every finite sample is "
             "exhausted.",
         ),
         legend=[

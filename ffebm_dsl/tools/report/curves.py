@@ -52,9 +52,9 @@ def learning_curves(runs: Sequence[Run], artist: Artist) -> Section:
         anchor,
         title,
         sentences=(
-            f"Training curves are means over up to {BINS} equal shares of the steps; "
+            f"Training curves are means over up to {BINS} equal parts of the steps; "
             "evaluations are on the whole validation set, or on the test set where a run has none.",
-            *(["Crosses at the foot of the training loss are bad steps."] if marked else []),
+            *(["Crosses at the bottom of the training loss are bad steps."] if marked else []),
             *([f"Not evaluated yet: {', '.join(untested)}."] if untested else []),
         ),
         legend=legend(runs, "train"),

@@ -38,15 +38,15 @@ def hardware(runs: Sequence[Run], artist: Artist) -> Section:
     energy = SectionGroup(
         "Energy",
         sentences=(
-            f"By the list of prices `{PRICES}`, with all sweeps that a phase may take and "
-            f"{BITS} bits where the text states none; the second bar of a run is the same "
-            "network all digital. `ffebm cost` has the counts and the sources.",
+            f"With the price list `{PRICES}`, the largest number of sweeps of every phase, and "
+            f"{BITS} bits for converters without a stated resolution. The second bar of a run is "
+            "an all-digital version of the network. `ffebm cost` prints the counts and sources.",
         ),
         figures=figures,
     )
     return replace(
         section,
-        sentences=("The devices as the spec states them; what is not named is ideal.",),
+        sentences=("The devices as stated in the spec; everything else is ideal.",),
         legend=tuple(Key(kind, k) for k, kind in enumerate(KINDS)) if figures else (),
         groups=[SectionGroup(tables=[_devices(found)]), *([energy] if figures else [])],
     )

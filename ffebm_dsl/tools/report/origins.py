@@ -17,9 +17,7 @@ def origins(runs: Sequence[Run]) -> Section:
     return Section(
         "provenance",
         "Provenance",
-        sentences=(
-            "The text of each spec as it was given; values set from outside stand above it.",
-        ),
+        sentences=("The text of each spec, with its overrides above it.",),
         groups=[_of_run(run) for run in runs],
     )
 

@@ -31,10 +31,10 @@ def transients(runs: Sequence[Run], artist: Artist) -> Section:
         anchor,
         title,
         sentences=(
-            "Each panel follows a few entries of one parameter's gradient, a colour for each: "
+            "Each panel shows a few entries of one parameter's gradient, each in its own colour: "
             "EP after t nudged sweeps, over autodiff through the last t of as many free sweeps. "
-            "Where the dashes lie on the solid lines, EP computes the implicit gradient at every "
-            "moment of its nudged phase.",
+            "If dashed and solid lines coincide, EP computes the implicit gradient after every "
+            "nudged sweep.",
         ),
         legend=[
             Key("implicit (autodiff through the last t sweeps)", 0, wide=True),
