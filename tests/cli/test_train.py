@@ -126,7 +126,7 @@ def test_resume_goes_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["small.ffe", "--data-dir", ".", "--out", "small.ffe/b"], "Not a directory"),
         (["small.ffe", "--data-dir", ".", "--out", "/proc/run"], "cannot create /proc/run"),
         (["small.ffe", "--data-dir", ".", "--device", "abacus"], "unknown device 'abacus'"),
-        (["small.ffe", "--data-dir", ".", "--device", "cuda:99"], "device cuda:99 is not there"),
+        (["small.ffe", "--data-dir", ".", "--device", "cuda:99"], "cuda:99 is not available"),
         (["small.ffe", "--data-dir", ".", "--dtype", "float16"], "unknown dtype 'float16'"),
         (["small.ffe", "--data-dir", ".", "--threads", "0"], "threads"),
         (["small.ffe", "--data-dir", ".", "--max-steps", "-1"], "max-steps"),
