@@ -59,15 +59,15 @@ def predict(
     from ffebm_dsl.running.training.prediction import predict, read_samples
     from ffebm_dsl.tools.exporting.network_file import read_network
 
-    place = choose_device(device or "auto")
-    if run.is_dir():
-        network, spec, chosen = network_of_run(run, checkpoint, place, say)
-        say(str(chosen))
-    else:
-        network, spec = read_network(run, place)
-    samples = read_samples(data, [end.name for end in spec.model.inputs])
-    found = predict(network, spec, samples, batch=batch, name=str(data))
     with flushing_denormals():
+        place = choose_device(device or "auto")
+        if run.is_dir():
+            network, spec, chosen = network_of_run(run, checkpoint, place, say)
+            say(str(chosen))
+        else:
+            network, spec = read_network(run, place)
+        samples = read_samples(data, [end.name for end in spec.model.inputs])
+        found = predict(network, spec, samples, batch=batch, name=str(data))
         if out is None:
             _print(found, spec)
         else:

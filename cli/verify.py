@@ -44,7 +44,8 @@ def verify(
         typer.Option(
             metavar="RUN",
             help="With --write: a finished run, or the folder of a sweep, whose results the "
-            "reference is to hold. May be repeated. [default: those that it holds]",
+            "reference is to hold. Without --set and --steps its short training is kept. May be "
+            "repeated. [default: those that it holds]",
             show_default=False,
         ),
     ] = None,
@@ -62,13 +63,13 @@ def verify(
             help="add --write; without it, the settings stored in the reference are used",
         )
     if write:
-        _write(spec, parse_settings(settings), steps or STEPS, results or [], as_json)
+        _write(spec, parse_settings(settings), steps, results or [], as_json)
     else:
         _verify(spec, as_json)
 
 
 def _write(
-    spec: Path, overrides: dict[str, str], steps: int, runs: Sequence[Path], as_json: bool
+    spec: Path, overrides: dict[str, str], steps: int | None, runs: Sequence[Path], as_json: bool
 ) -> None:
     compiled = _compiled(spec, overrides)
     from ffebm_dsl.tools.experiments.results import expand, read_result
@@ -81,12 +82,17 @@ def _write(
         results = references.finished(found, compiled.source.text)
     else:
         results = references.kept(path, compiled)
-    measured = references.measured(compiled, overrides, steps)
-    references.write(replace(measured, results=results), path)
+    known = None
+    if runs and not overrides and steps is None:
+        known = references.of_text(path, compiled)
+    reference = known or references.measured(compiled, overrides, steps or STEPS)
+    references.write(replace(reference, results=results), path)
     if as_json:
-        emit_json({"reference": str(path), "amplification": measured.amplification})
+        emit_json({"reference": str(path), "amplification": reference.amplification})
     else:
-        say(f"wrote {path}: {steps} steps, to be reproduced to {measured.limit:.1e}")
+        again = ", as before" if known else ""
+        limit = f"{reference.limit:.1e}"
+        say(f"wrote {path}: {reference.steps} steps, to be reproduced to {limit}{again}")
 
 
 def _compiled(spec: Path, overrides: dict[str, str]) -> Compiled:

@@ -197,6 +197,16 @@ def finished(results: Sequence[Result], text: str) -> list[Finished]:
     return [_finished(dict(overrides), group) for overrides, group in groups.items()]
 
 
+def of_text(path: Path, compiled: Compiled) -> ReferenceResult | None:
+    """The reference at ``path`` if there is one and it was written from this text.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    known = read(path) if path.is_file() else None
+    return None if known is None or text_changed(known, compiled) else known
+
+
 def kept(path: Path, compiled: Compiled) -> Sequence[Finished]:
     """The complete trainings of an existing reference; none if there is no file.
 
