@@ -76,12 +76,13 @@ def test_splits_are_of_one_size(name: str, sizes: tuple[int, ...]) -> None:
         assert {count(model).parameters for model in models} == {4_955_786}
 
 
-def test_the_large_set_needs_two_settings() -> None:
+@pytest.mark.parametrize(("classes", "data"), [(10, "cifar10"), (1000, "imagenet32")])
+def test_other_data_need_two_settings(classes: int, data: str) -> None:
     for name in ("scaling_l12", "scaling_l15"):
-        settings = {"classes": "1000", "data": "imagenet32(batch=256)"}
+        settings = {"classes": str(classes), "data": f"{data}(batch=256)"}
         spec = compile_spec(read_source(file(name)), settings).spec
         assert spec.train is not None
-        assert (spec.model.target.size, spec.train.data.name) == (1000, "imagenet32")
+        assert (spec.model.target.size, spec.train.data.name) == (classes, data)
 
 
 @pytest.mark.parametrize(
