@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import platform
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.pool import NullPool
 
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.language.diagnostics import SourceFile
@@ -48,8 +52,9 @@ def runs(folder: Path) -> list[Path]:
 
 
 def study(storage: str) -> optuna.Study:
-    (name,) = optuna.get_all_study_names(storage)
-    return optuna.load_study(study_name=name, storage=storage)
+    opened = RDBStorage(storage, engine_kwargs={"poolclass": NullPool})
+    (name,) = optuna.get_all_study_names(opened)
+    return optuna.load_study(study_name=name, storage=opened)
 
 
 @pytest.mark.slow
@@ -122,7 +127,7 @@ def test_tables_that_another_process_makes_at_the_same_moment(
     create, calls = optuna.create_study, []
 
     def second(**arguments: Any) -> optuna.Study:
-        calls.append(arguments["storage"])
+        calls.append(arguments["study_name"])
         if len(calls) == 1:
             raise IntegrityError("CREATE TYPE", {}, Exception("duplicate key"))
         return create(**arguments)
@@ -132,7 +137,26 @@ def test_tables_that_another_process_makes_at_the_same_moment(
     compiled, storage = compile_spec(SourceFile("m.ffe", SPEC)), f"sqlite:///{tmp_path / 's.db'}"
     found = searching.open_study(compiled, Space({}, {}, {}), [], [], storage)
     assert found.study_name == study(storage).study_name
-    assert calls == [storage] * 2
+    assert calls == [found.study_name] * 2
+
+
+def is_open(connection: sqlite3.Connection) -> bool:
+    try:
+        return connection.total_changes >= 0
+    except sqlite3.ProgrammingError:
+        return False
+
+
+def test_no_connection_stays_open(tmp_path: Path) -> None:
+    def opened() -> int:
+        found = [thing for thing in gc.get_objects() if type(thing) is sqlite3.Connection]
+        return sum(map(is_open, found))
+
+    compiled, storage = compile_spec(SourceFile("m.ffe", SPEC)), f"sqlite:///{tmp_path / 's.db'}"
+    before = opened()
+    found = searching.open_study(compiled, Space({}, {}, {}), [], [], storage)
+    found.ask().set_user_attr("overrides", {})
+    assert len(found.get_trials()) == 1 and opened() == before
 
 
 class FourThenOne(optuna.samplers.RandomSampler):

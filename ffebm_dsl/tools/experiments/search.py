@@ -164,7 +164,7 @@ def open_study(
 
     def create() -> Study:
         return optuna.create_study(
-            storage=storage if "://" in storage else _journal(storage),
+            storage=_database(storage) if "://" in storage else _journal(storage),
             study_name=f"{compiled.spec.model.name}-{digest}",
             direction="maximize" if classes else "minimize",
             load_if_exists=True,
@@ -210,6 +210,14 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error).partition("\n")[0]
+
+
+def _database(url: str) -> Any:
+    from optuna.storages import RDBStorage
+    from sqlalchemy.pool import NullPool
+
+    # Connections end with their use: a server drops those that are idle during a training.
+    return RDBStorage(url, engine_kwargs={"poolclass": NullPool})
 
 
 def _journal(path: str) -> Any:
