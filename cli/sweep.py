@@ -240,8 +240,11 @@ def _train(
     """Train ``trials``; ``count`` is how many are done and how many there are to be."""
     from tqdm import tqdm
 
+    from ffebm_dsl.running.training.progress import Clock
     from ffebm_dsl.tools.experiments.running import Pool
 
+    clock = Clock()
+    clock.expect(count[1] - count[0])
     bar = tqdm(
         total=count[1],
         initial=count[0],
@@ -254,7 +257,7 @@ def _train(
         if told is not None:
             told(trial)
         if not how.quiet and bar.disable:
-            say(f"{trial.name}: {'diverged' if code else 'finished'}")
+            say(f"{trial.name}: {'diverged' if code else 'finished'}, {clock.step()}")
 
     with bar:
         Pool(plan, spec, how.jobs, ended, trials).run()

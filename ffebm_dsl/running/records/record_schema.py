@@ -30,7 +30,7 @@ EVENT_KINDS = (
     "finish",
 )
 """Kinds of events; ``change``: something that affects results was changed, as the user allowed;
-``note``: most samples of a phase end in a cycle, noted once; ``test``: the test set was read."""
+``note``: what is no fault but affects results, such as cycles; ``test``: the test set was read."""
 
 TROUBLES = ("not finite", "diverging", "exploding")
 """Kinds of bad numbers."""

@@ -46,14 +46,15 @@ class Progress:
         """Nothing more follows."""
 
 
-class _Clock:
-    """The estimated remaining time, at the pace since the first step of this session."""
+class Clock:
+    """The estimated remaining time of work in steps, at the mean pace so far."""
 
     def __init__(self) -> None:
         self._begin = time.monotonic()
         self._done = self._left = 0
 
-    def start_epoch(self, left: int) -> None:
+    def expect(self, left: int) -> None:
+        """``left`` steps are left."""
         self._left = left
 
     def step(self) -> str:
@@ -68,12 +69,12 @@ class Bars(Progress):
     """A bar per epoch."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream, self._clock = stream, _Clock()
+        self._stream, self._clock = stream, Clock()
         self._bar: tqdm[NoReturn] | None = None
 
     def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int = 0) -> None:
         self.close()
-        self._clock.start_epoch(left)
+        self._clock.expect(left)
         self._bar = tqdm(
             total=steps,
             initial=done,
@@ -108,14 +109,14 @@ class Lines(Progress):
     """Plain lines for logs: every evaluation, and a step from time to time."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream, self._clock = stream, _Clock()
+        self._stream, self._clock = stream, Clock()
         self._heading = ""
         self._steps = self._done = 0
         self._last = time.monotonic()
 
     def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int = 0) -> None:
         self._heading, self._steps, self._done = f"epoch {epoch}/{epochs}", steps, done
-        self._clock.start_epoch(left)
+        self._clock.expect(left)
 
     def step(self, row: Row) -> None:
         self._done += 1

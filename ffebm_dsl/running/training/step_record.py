@@ -20,6 +20,9 @@ from ffebm_dsl.running.training.session import Session
 DIAGNOSTICS = 0.01
 """Fraction of a run's sweeps for gradient diagnosis, if ffebm chooses the steps."""
 
+CYCLING = "most samples of"
+"""How the note of cycles begins."""
+
 
 def record_step(session: Session, samples: int, rate: float, numbers: StepNumbers) -> Row:
     """Record the step after the session's position, taken or not; return its row."""
@@ -67,11 +70,12 @@ def _note_cycling(session: Session, numbers: StepNumbers, progress: Progress) ->
         return
     ended = np.sum([rows[status] for status in STATUSES], axis=0)
     cycling = (rows["cycling"] > ended / 2) & (rows["residual_median"] > CYCLE_SIZE)
-    if not cycling.any() or "note" in session.record["events"]["kind"]:
+    said = session.record["events"]["message"]
+    if not cycling.any() or any(message.startswith(CYCLING) for message in said):
         return
     block, phase = numbers.solves[int(cycling.argmax())]
     message = (
-        f"most samples of the {phase} phase of block {block} end in a cycle: max poolings go to "
+        f"{CYCLING} the {phase} phase of block {block} end in a cycle: max poolings go to "
         "and fro between their choices, or the sweeps overshoot; training goes on, and "
         "run/relaxation holds their number at every step"
     )

@@ -164,8 +164,11 @@ def label(
         found = _settings_of(name, known, varying)
         if len(names) == 1 and len({setting.key for setting in found}) == 1 and found[0].is_call:
             call = f"{name}="
-        if [key for key in overrides if contains(key, name) or contains(name, key)] == [name]:
-            parts.append((name, overrides[name]))
+        given = [key for key in overrides if contains(key, name) or contains(name, key)]
+        # `lr` means `optimizer.lr` if there is no other one.
+        alone = len(given) == 1 and [(s.block, s.key) for s in found] == [("", given[0])]
+        if given == [name] or alone:
+            parts.append((name, overrides[given[0]]))
         elif found:
             parts += _by_block(name, found, varying)
         else:

@@ -434,6 +434,7 @@ def test_cycles_are_recorded_and_said_once(tmp_path: Path, policy: str) -> None:
     """A phase that ends in a cycle does not stop a run: it is a fact, not a bad number."""
     session = new_session(tmp_path, {"on_bad_step": policy}, text=CYCLING)
     scale_lateral(-40)(session)
+    session.event("note", "another one")
     said: list[str] = []
 
     class Listening(Progress):
@@ -446,7 +447,7 @@ def test_cycles_are_recorded_and_said_once(tmp_path: Path, policy: str) -> None:
     assert record.attributes["status"] == "finished"
     assert "bad_steps" not in record.tables
     assert record["relaxation"]["cycling"][:, 0].min() > 4
-    assert [kind for kind in record["events"]["kind"] if kind == "note"] == ["note"]
+    assert [kind for kind in record["events"]["kind"] if kind == "note"] == ["note", "note"]
     assert len(said) == 1 and said[0].startswith("note: most samples of the free phase of block b1")
 
 

@@ -213,6 +213,17 @@ def test_an_override_of_a_block_is_in_the_label_of_the_whole() -> None:
     assert labels(runs, "b2.gradient.beta") == ["b2.gradient.beta=0.3", "b2.gradient.beta=0.1"]
 
 
+def test_the_end_of_a_key_has_the_value_that_was_given() -> None:
+    runs = [run(0, 0.9, {"optimizer.lr": text}) for text in ("1e-3", "30e-4")]
+    assert labels(runs, "lr") == ["lr=1e-3", "lr=30e-4"]
+    # An override of one block is not the value of the others.
+    runs = [run(0, 0.9, {"b2.gradient.beta": text}) for text in ("0.10", "0.30")]
+    assert labels(runs, "beta") == [
+        "beta=0.2, b2.gradient.beta=0.1",
+        "beta=0.2, b2.gradient.beta=0.3",
+    ]
+
+
 def test_networks_are_named_by_their_models() -> None:
     one_block = TEXT[: TEXT.index("  block b2")] + TEXT[TEXT.index("  loss") :]
     one_block = one_block.replace("(b2,", "(b1,").replace("[width]", "[2]")
