@@ -103,13 +103,19 @@ def bare_record(name: str, spec: dict[str, Any] | str, seed: int = 0) -> Record:
     return found
 
 
-def resolved(seed: int = 0, beta: float = 0.2, layers: tuple[int, ...] = (2, 2)) -> dict[str, Any]:
+def resolved(
+    seed: int = 0, beta: float = 0.2, layers: tuple[int, ...] = (2, 2), lr: float = 1e-3
+) -> dict[str, Any]:
     gradient = {"name": "ep", "arguments": {"beta": beta, "estimator": "centered"}}
     stages = [
         {"kind": "block", "name": f"b{k}", "layers": [{}] * count, "gradient": gradient}
         for k, count in enumerate(layers, 1)
     ]
-    train = {"data": {"name": "digits", "arguments": {}}, "epochs": 2, "seed": seed}
+    data, optimizer = (
+        {"name": name, "arguments": arguments}
+        for name, arguments in (("digits", {}), ("adam", {"lr": lr}))
+    )
+    train = {"data": data, "optimizer": optimizer, "epochs": 2, "seed": seed}
     return {"model": {"name": "m", "stages": stages}, "train": train}
 
 

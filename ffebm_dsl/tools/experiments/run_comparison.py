@@ -81,7 +81,7 @@ def compare(
             result
         )
     firsts = [group[0] for group in groups.values()]
-    labels = _labels(firsts, varied)
+    labels = labels_of(firsts, varied)
     first, *others = (
         _configuration(name, group, metric, on)
         for name, group in zip(labels, groups.values(), strict=True)
@@ -90,7 +90,7 @@ def compare(
     return RunComparison(metric, on, varied, [first, *others])
 
 
-def _labels(runs: Sequence[Result], varied: Sequence[str]) -> list[str]:
+def labels_of(runs: Sequence[Result], varied: Sequence[str]) -> list[str]:
     """A label for each run, all different: with the run's name if the settings do not suffice."""
     several = varying(run.settable for run in runs)
     labels = [label(varied, r.settable, r.overrides, r.settings, several) for r in runs]

@@ -7,12 +7,19 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.tools.experiments.results import result_of
+from ffebm_dsl.tools.experiments.run_comparison import differing_keys, labels_of
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import PageTable, Section, SectionGroup
-from ffebm_dsl.tools.report.text import ABSENT, counted, duration, number
+from ffebm_dsl.tools.report.text import ABSENT, counted, duration, number, printable, short
+
+LONGEST = 60
+"""Maximum number of characters of the settings of a row."""
 
 HEAD = (
     "network",
+    "settings",
     "data",
     "layers",
     "gradient",
@@ -27,7 +34,7 @@ HEAD = (
     "wall-clock",
     "s / epoch",
 )
-NUMERIC = frozenset(range(4, len(HEAD))) - {HEAD.index("judged on")}
+NUMERIC = {*HEAD[HEAD.index("epochs") :]} - {"judged on"}
 
 
 def comparison(runs: Sequence[Run]) -> Section:
@@ -36,11 +43,11 @@ def comparison(runs: Sequence[Run]) -> Section:
     trained = [run for run in runs if run.table("train")]
     if not trained:
         return Section(anchor, title, missing="No record holds a training step.")
-    rows: dict[tuple[str, str, str], list[Run]] = {}
+    groups: dict[tuple[str, str, str], list[Run]] = {}
     for run in trained:
         key = run.spec.key, run.provenance("dtype"), _judged_on(run)
-        rows.setdefault(key, []).append(run)
-    ordered = sorted(rows.values(), key=lambda group: _order(group[0]))
+        groups.setdefault(key, []).append(run)
+    ordered = sorted(groups.values(), key=lambda group: _order(group[0]))
     unfinished = [
         f"{run.name} ({run.attribute('status')})"
         for run in trained
@@ -58,8 +65,32 @@ def comparison(runs: Sequence[Run]) -> Section:
         )
     if unfinished:
         sentences.append(f"Not finished: {', '.join(unfinished)}.")
-    table = PageTable(HEAD, [_row(group) for group in ordered], numeric=NUMERIC)
-    return Section(anchor, title, sentences=sentences, groups=[SectionGroup(tables=[table])])
+    rows = [_row(*found) for found in zip(ordered, _settings(ordered), strict=True)]
+    return Section(anchor, title, sentences=sentences, groups=[SectionGroup(tables=[_table(rows)])])
+
+
+def _table(rows: Sequence[Sequence[str]]) -> PageTable:
+    """The table without columns that are empty in all rows."""
+    shown = [k for k in range(len(HEAD)) if any(row[k] != ABSENT for row in rows)]
+    return PageTable(
+        [HEAD[k] for k in shown],
+        [[row[k] for k in shown] for row in rows],
+        numeric=frozenset(i for i, k in enumerate(shown) if HEAD[k] in NUMERIC),
+    )
+
+
+def _settings(groups: Sequence[Sequence[Run]]) -> list[str]:
+    """The settings in which configurations differ, if their networks and estimators do not tell."""
+    specs = [group[0].spec for group in groups]
+    told = {(spec.model, spec.data, spec.split, spec.estimator) for spec in specs}
+    if len(told) == len(groups):
+        return [ABSENT] * len(groups)
+    try:
+        firsts = [result_of(group[0].name, group[0].record) for group in groups]
+    except InputError:  # a record of an earlier version
+        return [group[0].name for group in groups]
+    labels = labels_of(firsts, differing_keys(firsts))
+    return [short(printable(found), LONGEST) for found in labels]
 
 
 def _order(run: Run) -> tuple[str, int, int, str, str]:
@@ -68,7 +99,7 @@ def _order(run: Run) -> tuple[str, int, int, str, str]:
     return spec.data, sum(spec.layers), len(spec.layers), spec.model, spec.estimator
 
 
-def _row(group: Sequence[Run]) -> list[str]:
+def _row(group: Sequence[Run], settings: str) -> list[str]:
     spec = group[0].spec
     seeds = {run.provenance("seed") for run in group}
     count = (
@@ -78,6 +109,7 @@ def _row(group: Sequence[Run]) -> list[str]:
     )
     return [
         spec.model,
+        settings,
         spec.data,
         spec.split,
         spec.estimator,
