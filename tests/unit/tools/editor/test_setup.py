@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -84,6 +85,28 @@ def test_emacs(tmp_path: Path) -> None:
         pytest.skip("this emacs has no Eglot")
     assert "no op is called `linnear`" in done.stdout
     assert "# ffe 1.0" in done.stdout
+
+
+@pytest.mark.slow
+def test_helix(tmp_path: Path) -> None:
+    program, screen = shutil.which("hx"), shutil.which("tmux")
+    if program is None or screen is None:
+        pytest.skip("hx or tmux, whose screen shows what it draws, is not installed")
+    (tmp_path / "helix").mkdir()
+    (tmp_path / "helix" / "languages.toml").write_text(blocks("toml")[0])
+    before = FAULTY[: FAULTY.index("linnear")].split("\n")
+    place = f"faulty.ffe:{len(before)}:{len(before[-1]) + 1}"
+    tmux = ["env", f"XDG_CONFIG_HOME={tmp_path}", screen, "-L", tmp_path.name]
+    begun = answer(tmp_path, *tmux, "new", "-d", "-x", "120", f"{program} {place}")
+    assert begun.returncode == 0, begun.stdout
+    try:
+        end, shown = time.monotonic() + PATIENCE, ""
+        while "no op is called `linnear`" not in shown and time.monotonic() < end:
+            time.sleep(0.2)
+            shown = " ".join(answer(tmp_path, *tmux, "capture-pane", "-p").stdout.split())
+        assert "no op is called `linnear`" in shown
+    finally:
+        answer(tmp_path, *tmux, "kill-server")
 
 
 LOADED = """
