@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ffebm_dsl.running.records import (
+    AMPLIFICATION,
     BAD_STEPS,
     EVAL,
     EVENTS,
@@ -41,6 +42,10 @@ def whole_record(steps: int) -> Record:
     found["quantities"].append(row(QUANTITIES, step=steps, mean=[12.5, 1e-6]))
     for step in range(1, steps + 1):
         found["losses"].append(row(LOSSES, step=step, loss=[1 / step, 2 / step]))
+    found.add(AMPLIFICATION, {"block": BLOCKS})
+    found["amplification"].append(
+        row(AMPLIFICATION, step=steps, states=[1.5, 2], gradients=[3.5, 1e9])
+    )
     found.add(TEST)
     found["test"].append(row(TEST, step=steps, weights=steps, samples=10, loss=0.5))
     add_bad_step(found, step=steps, kind="é", value=1.5)

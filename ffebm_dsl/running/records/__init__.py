@@ -3,6 +3,7 @@
 from ffebm_dsl.running.records.reader import read
 from ffebm_dsl.running.records.record import Record, RecordTable
 from ffebm_dsl.running.records.record_schema import (
+    AMPLIFICATION,
     BAD_STEPS,
     EVAL,
     EVENTS,
@@ -25,6 +26,7 @@ from ffebm_dsl.running.records.record_schema import (
 from ffebm_dsl.running.records.record_writer import image, utc_now, write
 
 __all__ = [
+    "AMPLIFICATION",
     "BAD_STEPS",
     "EVAL",
     "EVENTS",

@@ -33,8 +33,8 @@ MAX_BYTES = 1 << 33
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 OPTIONAL = (
-    *("losses", "eval", "test", "quantities", "relaxation", "gradients", "bad_steps"),
-    "transients",
+    *("losses", "eval", "test", "quantities", "relaxation", "gradients"),
+    *("amplification", "bad_steps", "transients"),
 )
 """Groups that are absent while they are empty."""
 

@@ -1,4 +1,4 @@
-"""The schema ``ffebm-log 1.4`` as data.
+"""The schema ``ffebm-log 1.5`` as data.
 
 The writer, the checks of the reader and the tables of ``docs/record.md`` are derived from it. A
 dataset named like one of its group's dimensions is the scale of that dimension.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 FORMAT = "ffebm-log"
-FORMAT_VERSION = "1.4"
+FORMAT_VERSION = "1.5"
 
 STATUSES = ("converged", "exhausted", "cycling", "diverged")
 """Final statuses of a sample's relaxation, in the order of the codes of relaxation.Status."""
@@ -237,6 +237,21 @@ GRADIENTS = Group(
     signal="cosine",
 )
 
+AMPLIFICATION = Group(
+    "amplification",
+    "NXdata",
+    "one row after the epochs 1, 2, 4, 8, ... and the last one, one column per block",
+    "step",
+    (
+        _STEP,
+        Field("block", "str", ("block",), "1", "block"),
+        Field("states", "f8", ("step", "block"), "1", "change of its free state"),
+        Field("gradients", "f8", ("step", "block"), "1", "change of its weights' gradients"),
+    ),
+    signal="gradients",
+)
+"""Relative changes in float64, divided by that of all weights."""
+
 BAD_STEPS = Group(
     "bad_steps",
     "NXcollection",
@@ -352,6 +367,7 @@ GROUPS = (
     QUANTITIES,
     RELAXATION,
     GRADIENTS,
+    AMPLIFICATION,
     BAD_STEPS,
     TRANSIENTS,
     EVENTS,

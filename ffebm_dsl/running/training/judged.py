@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from ffebm_dsl.running.records import EVAL, QUANTITIES, TEST
+import torch
+from torch import Tensor
+
+from ffebm_dsl.build import build
+from ffebm_dsl.physics.network.amplification import amplification
+from ffebm_dsl.physics.network.block import BlockSettings
+from ffebm_dsl.physics.network.hybrid_network import Outcome
+from ffebm_dsl.running.records import AMPLIFICATION, EVAL, QUANTITIES, TEST
 from ffebm_dsl.running.training import checkpoint as checkpoints
 from ffebm_dsl.running.training.batch_statistics import estimate_statistics
 from ffebm_dsl.running.training.data import Dataset
+from ffebm_dsl.running.training.environment import seed_generators
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate, never
 from ffebm_dsl.running.training.progress import Progress, Row
 from ffebm_dsl.running.training.provenance import JUDGED_BY
 from ffebm_dsl.running.training.session import Session
+
+SAMPLES = 4
+"""Number of samples on which the amplification of rounding is measured."""
 
 
 def renew_statistics(session: Session, cancelled: Callable[[], bool] = never) -> None:
@@ -119,6 +130,42 @@ def record_evaluation(session: Session, epoch: int, result: Evaluation) -> Row:
             {"step": session.position.step, "mean": list(result.quantities.values())}
         )
     return row
+
+
+def record_amplification(session: Session) -> None:
+    """Record how far rounding carries in each block with the current weights, in float64.
+
+    On the first samples of the training set, by the first process.
+    """
+    job, epoch = session.job, session.position.epoch
+    if not session.world.lead:
+        return
+    network = build(job.spec, dtype=torch.float64, device=job.device)
+    network.load_state_dict(job.network.state_dict())
+    train, labels = job.data.train, network.labels()
+    inputs, y = train.augmented(train.rows[:SAMPLES], seed=job.plan.seed, epoch=epoch)
+    inputs = tuple(x.double() for x in inputs)
+    target = y.double() if y.is_floating_point() else y
+    parameters = dict(network.named_parameters())
+
+    def gradients(settings: Mapping[str, BlockSettings]) -> dict[str, Tensor]:
+        seed_generators(job.plan.seed, job.device)
+        outcome = network(*inputs, target, settings=settings)
+        assert isinstance(outcome, Outcome)
+        found = torch.autograd.grad(
+            outcome.loss, [*parameters.values()], allow_unused=True, materialize_grads=True
+        )
+        return {labels[name]: g for name, g in zip(parameters, found, strict=True)}
+
+    rows = amplification(network, gradients, job.plan.seed, trials=1)
+    table = session.table(AMPLIFICATION, {"block": [row.block for row in rows]})
+    table.append(
+        {
+            "step": session.position.step,
+            "states": [row.outputs for row in rows],
+            "gradients": [row.gradients for row in rows],
+        }
+    )
 
 
 def score_of(result: Evaluation) -> float:

@@ -22,6 +22,7 @@ from ffebm_dsl.running.training.judged import (
     describe,
     evaluate_finished,
     evaluate_session,
+    record_amplification,
     record_evaluation,
     renew_statistics,
     score_of,
@@ -268,6 +269,8 @@ def _end_epoch(
         waited = replace(session.best, waited=session.best.waited + 1)
         session.best = Best(session.position.step, score_of(result)) if better else waited
     session.position = replace(session.position, epoch=epoch, step_in_epoch=0, skipped=0)
+    if plan.diagnose_every != 0 and (epoch.bit_count() == 1 or _is_done(session)):
+        record_amplification(session)
     if better or _is_done(session) or epoch % plan.checkpoint_every == 0:
         _save(session, judge)
     return True, result

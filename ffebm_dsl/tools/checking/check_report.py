@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from ffebm_dsl.physics.gradients.gradient_comparison import Comparison
 from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import PhaseReport
-from ffebm_dsl.tools.checking.amplification import Amplification
+from ffebm_dsl.physics.network.amplification import Amplification
 from ffebm_dsl.tools.checking.beta_sweep import BetaSweep
 from ffebm_dsl.tools.checking.devices import DeviceRow
 from ffebm_dsl.tools.checking.kinks import KinkReport

@@ -23,7 +23,7 @@ from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.physics.gradients.finite_differences import Differences, project
 from ffebm_dsl.physics.gradients.gradient_comparison import compare
 from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Estimator
-from ffebm_dsl.tools.checking.amplification import Amplification, amplification
+from ffebm_dsl.physics.network.amplification import Amplification, amplification
 from ffebm_dsl.tools.checking.as_configured import gradients_of_training
 from ffebm_dsl.tools.checking.beta_sweep import BetaSweep, beta_sweep, contrasts, joined
 from ffebm_dsl.tools.checking.check_report import (
@@ -193,7 +193,8 @@ class _Checker:
 
     def _amplification(self) -> list[Amplification]:
         self.advance("how far rounding carries")
-        return amplification(self.problem, self.settings.seed)
+        problem = self.problem
+        return amplification(problem.network, problem.gradients_with, self.settings.seed)
 
     def _beta_sweeps(self, kinks: list[KinkReport]) -> list[BetaSweep]:
         found, largest = [], min(kink.smooth_beta for kink in kinks)

@@ -270,3 +270,19 @@ def test_default_directories_are_never_shared(
     paths = {start(compiled, Options({}, tmp_path, "cpu")).directory.path for _ in range(2)}
     assert len(paths) == 2
     assert all(path.parent == Path("runs") and path.name.startswith("small-2") for path in paths)
+
+
+def test_how_far_rounding_carries_is_recorded_in_epochs_that_double(tmp_path: Path) -> None:
+    session = new_session(tmp_path, {"epochs": "5"})
+    train(session, controls())
+    found = read(tmp_path / "run" / "run.h5")["amplification"]
+    assert [step // STEPS_PER_EPOCH for step in found["step"]] == [1, 2, 4, 5]
+    assert found["block"].tolist() == ["b1", "b2"]
+    # Dropout of another draw would be a change of 1e12.
+    for name in ("states", "gradients"):
+        assert ((found[name] > 0.1) & (found[name] < 1e6)).all()
+
+
+def test_without_diagnostics_nothing_is_recorded_of_rounding(tmp_path: Path) -> None:
+    train(new_session(tmp_path, {"diagnose_every": "0"}), controls())
+    assert "amplification" not in read(tmp_path / "run" / "run.h5").tables

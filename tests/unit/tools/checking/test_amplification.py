@@ -7,7 +7,7 @@ import torch
 
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
-from ffebm_dsl.tools.checking.amplification import LARGE, Amplification, amplification
+from ffebm_dsl.physics.network.amplification import LARGE, Amplification, amplification
 from ffebm_dsl.tools.checking.problem import Problem, make_problem
 
 SPEC = """ffe 1.0
@@ -60,7 +60,7 @@ def problem(std: str) -> Problem:
 def test_a_block_that_settles_amplifies_little_and_keeps_its_weights() -> None:
     found = problem("0.05")
     before = [p.clone() for p in found.network.parameters()]
-    (row,) = amplification(found, 0)
+    (row,) = amplification(found.network, found.gradients_with, 0)
     assert row.block == "b" and 0.1 < row.outputs < 100 and 0.1 < row.gradients < LARGE
     assert not row.large
     assert all(torch.equal(a, b) for a, b in zip(before, found.network.parameters(), strict=True))
@@ -76,7 +76,7 @@ def test_a_block_whose_choice_hangs_on_rounding_amplifies_far() -> None:
     with torch.no_grad():
         for name, parameter in found.network.named_parameters():
             parameter.copy_(torch.tensor(weights[labels[name]]))
-    (row,) = amplification(found, 0)
+    (row,) = amplification(found.network, found.gradients_with, 0)
     assert row.large and row.outputs > 1e11
 
 

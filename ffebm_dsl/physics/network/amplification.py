@@ -7,13 +7,17 @@ Two machines that round differently then train two networks from one seed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ffebm_dsl.tools.checking.problem import Problem
+from ffebm_dsl.physics.network.block import BlockSettings
+from ffebm_dsl.physics.network.hybrid_network import HybridNetwork
+
+Gradients = Callable[[Mapping[str, BlockSettings]], Mapping[str, Tensor]]
+"""Gradients by label (``b1.s1_s2.linear.weight``) with the given settings of each block."""
 
 RELATIVE = 1e-12
 """How far each weight is moved, as a part of itself: well above rounding of float64."""
@@ -45,24 +49,32 @@ class Amplification:
         return max(self.outputs, self.gradients) > LARGE
 
 
-def amplification(problem: Problem, seed: int) -> list[Amplification]:
-    """Every block's factors, in float64, with the spec's own sweeps, beta and estimator.
+def amplification(
+    network: HybridNetwork, gradients: Gradients, seed: int, trials: int = TRIALS
+) -> list[Amplification]:
+    """Every block's factors, with the spec's own sweeps, beta and estimator.
 
     Noise is disabled. The weights are restored.
+
+    Args:
+        network: in float64.
+        gradients: computes those of ``network`` on one batch, always with the same random numbers.
+        seed: of the directions in which the weights are moved.
+        trials: number of directions.
     """
     generator = torch.Generator().manual_seed(seed)
-    base = _measured(problem)
+    base = _measured(network, gradients)
     found = dict.fromkeys(base, (0.0, 0.0))
-    parameters = list(problem.network.parameters())
+    parameters = list(network.parameters())
     kept = [p.detach().clone() for p in parameters]
-    for _ in range(TRIALS):
+    for _ in range(trials):
         with torch.no_grad():
             for p, before in zip(parameters, kept, strict=True):
                 signs = torch.randint(2, p.shape, generator=generator, dtype=p.dtype) * 2 - 1
-                p.copy_(before * (1 + RELATIVE * signs))
-        moved = _measured(problem)
-        for block, (states, gradients) in moved.items():
-            factors = _factor(base[block][0], states), _factor(base[block][1], gradients)
+                p.copy_(before * (1 + RELATIVE * signs.to(p.device)))
+        moved = _measured(network, gradients)
+        for block, (states, moved_gradients) in moved.items():
+            factors = _factor(base[block][0], states), _factor(base[block][1], moved_gradients)
             found[block] = max(found[block][0], factors[0]), max(found[block][1], factors[1])
     with torch.no_grad():
         for p, before in zip(parameters, kept, strict=True):
@@ -70,19 +82,17 @@ def amplification(problem: Problem, seed: int) -> list[Amplification]:
     return [Amplification(block, *factors) for block, factors in found.items()]
 
 
-def _measured(problem: Problem) -> Mapping[str, tuple[Tensor, Tensor]]:
+def _measured(network: HybridNetwork, gradients: Gradients) -> Mapping[str, tuple[Tensor, Tensor]]:
     """Each block's free state and gradients, both as one vector."""
-    settings = {
-        name: replace(s.quiet(), keep_states=True) for name, s in problem.configured.items()
-    }
-    gradients = problem.gradients_with(settings)
+    quiet = {name: replace(s.quiet(), keep_states=True) for name, s in network.settings().items()}
+    found = gradients(quiet)
     states = {
         report.block: torch.cat([s.flatten() for s in report.state])
-        for report in problem.network.phases()
+        for report in network.phases()
         if report.phase == "free" and report.state is not None
     }
     return {
-        block: (state, torch.cat([g.flatten() for g in _of_block(gradients, block)]))
+        block: (state, torch.cat([g.flatten() for g in _of_block(found, block)]))
         for block, state in states.items()
     }
 
