@@ -4,9 +4,9 @@
 
 Trains like `ffebm train`, for one epoch by default, with the logs of `--log`, and measures the
 parts: forward and backward pass and optimiser ("compute"), loading, reading and judging the step's
-numbers ("judgement"), gradient diagnostics, record, progress and logs ("logging"), saving,
-evaluation; "rest" is everything else. Shares are relative to the time without evaluation, and
-everything except compute is overhead. JSON goes to stdout.
+numbers ("judgement"), gradient diagnostics, the amplification of rounding, record, progress and
+logs ("logging"), saving, evaluation; "rest" is everything else. Shares are relative to the time
+without evaluation, and everything except compute is overhead. JSON goes to stdout.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from ffebm_dsl.running.training import (
     Several,
     StopRequest,
     judged,
+    loop,
     measures,
     open_logs,
     start,
@@ -87,6 +88,7 @@ def parts_timed(session: Session, shares: Shares) -> Iterator[None]:
         (judged, "evaluate", "evaluation"),
         (judged, "estimate_statistics", "evaluation"),
         (measures, "gradient_row", "diagnostics"),
+        (loop, "record_amplification", "amplification"),
         (measures, "read_step", "judgement"),
         *((StepJudge, name, "judgement") for name in ("keep_buffers", "trouble")),
     ]

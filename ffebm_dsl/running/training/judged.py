@@ -1,4 +1,7 @@
-"""The evaluations of a run: those during training, and that on the test set at its end."""
+"""The evaluations of a run: those during training, and that on the test set at its end.
+
+With some of those during training, how far rounding carries in the blocks.
+"""
 
 from __future__ import annotations
 
@@ -140,7 +143,7 @@ def record_amplification(session: Session) -> None:
     job, epoch = session.job, session.position.epoch
     if not session.world.lead:
         return
-    network = build(job.spec, dtype=torch.float64, device=job.device)
+    network = build(job.spec, seed=job.plan.seed, dtype=torch.float64, device=job.device)
     network.load_state_dict(job.network.state_dict())
     train, labels = job.data.train, network.labels()
     inputs, y = train.augmented(train.rows[:SAMPLES], seed=job.plan.seed, epoch=epoch)
