@@ -24,7 +24,7 @@ def job(tmp_path: Path) -> tuple[object, Options]:
 def test_every_part_of_a_training_is_clocked(job: tuple, capsys: pytest.CaptureFixture) -> None:
     rows = list(epochs.epoch(*job, -1, perf_counter))
     shares = {row["at"]: row["share"] for row in rows}
-    parts = ["compute", "loading", "logging", "saving", "judgement", "rest"]
+    parts = ["compute", "loading", "logging", "saving", "judgement", "amplification", "rest"]
     assert set(shares) == {*parts, "overhead"}
     assert all(share > 0 for share in shares.values())
     assert sum(shares[part] for part in parts) == pytest.approx(1)

@@ -192,6 +192,8 @@ def test_what_does_not_fit_together_is_left_out(
         (SPACE, "only a search draws from it"),
         ([*SPACE, "--search", "2", "--storage", "no://x"], "--storage no://x"),
         ([*SPACE, "--search", "2", "--storage", "nowhere/s"], "--storage nowhere/s"),
+        # A database in memory keeps nothing.
+        ([*SPACE, "--search", "2", "--storage", "sqlite://"], "--storage sqlite://: no such table"),
         (
             [*SPACE, "--search", "2", "--storage", "postgresql+pg8000://me:secret@host/s"],
             "--storage postgresql+pg8000://me:***@host/s: No module named 'pg8000'",

@@ -155,6 +155,7 @@ def open_study(
         InputError: the storage cannot be opened.
     """
     import optuna
+    from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -177,7 +178,7 @@ def open_study(
             # Another process may be making the tables of a new database at the same moment.
             time.sleep(1)
             return create()
-    except (OSError, ImportError, RuntimeError, SQLAlchemyError) as error:
+    except (OSError, ImportError, RuntimeError, SQLAlchemyError, StorageInternalError) as error:
         raise InputError(
             f"--storage {_shown(storage)}: {_reason(error)}",
             help="give the path of a file, or a URL such as sqlite:///search.db; a database server "
