@@ -94,14 +94,13 @@ def clamped_dynamics(
 ) -> tuple[EnergyDynamics, list[Tensor]]:
     """The free dynamics with the cost's layers held at ``s - beta dC/ds``, for each of ``betas``.
 
-    All are in one batch, as in :func:`nudged_dynamics`; a layer is displaced by the nudge that it
-    would feel there.
+    All are in one batch, as in :func:`nudged_dynamics`.
     """
     copies, bound, nudged = len(betas), equilibrium.bound, equilibrium.nudged
     start = [torch.cat([s] * copies) for s in equilibrium.state]
     like = equilibrium.state[0]
     strengths = torch.cat([like.new_full((len(like),), beta) for beta in betas])
-    nudge = Nudge(cost.stacked(copies), strengths, shares(bound, cost))
+    nudge = Nudge(cost.stacked(copies), strengths)
     moved = {i: nudge.on(i, start) for i in cost.layers()}
     held = {i: start[i] + by for i, by in moved.items() if by is not None}
 

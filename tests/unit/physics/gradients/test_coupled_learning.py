@@ -202,6 +202,26 @@ def test_outputs_stay_where_they_are_held() -> None:
     assert torch.allclose(clamped.state[2], free.state[2] - 0.5 * c, rtol=0, atol=1e-12)
 
 
+def test_outputs_with_other_layer_weights_are_held_as_far() -> None:
+    text = source("feedback").text.replace("out = s3", "out = s3 out inner = s2")
+    text = text.replace(
+        "loss = cross_entropy(logits, y)",
+        """readout second = b.inner |> linear(3)
+      loss = cross_entropy(logits, y) + cross_entropy(second, y)""",
+    )
+    spec = compile_spec(SourceFile("small.ffe", text)).spec
+    problem = make_problem(spec, samples=3, seed=0, sweeps=5000)
+    captured = problem.capture(Implicit(1e-13, 5000))["b"]
+    problem.gradients({"b": CoupledLearning(0.5, "positive")})
+    free, clamped = (r for r in problem.network.phases() if r.block == "b")
+    assert free.state is not None and clamped.state is not None
+    cotangents = captured.cost.gradient(captured.equilibrium.state)
+    assert set(cotangents) == {1, 2}
+    for layer, c in cotangents.items():
+        held = free.state[layer] - 0.5 * c
+        assert torch.allclose(clamped.state[layer], held, rtol=0, atol=1e-12)
+
+
 def test_check_says_how_far_it_is_from_the_gradient_of_the_loss() -> None:
     compiled = compile_spec(source("hopfield"))
     report = check(compiled.spec, CheckSettings(samples=2, directions=1, sweeps=2000))
