@@ -173,7 +173,9 @@ def _train_step(
     skip = trouble is not None and judge.may_skip(trouble, position.skipped)
     if trouble is None:
         if diagnostic_is_due(session, step):
-            position = replace(position, diagnose_at=step + diagnose(session, step, batch))
+            position = replace(
+                position, diagnose_at=step + diagnose(session, step, batch, progress)
+            )
         if job.plan.clip_norm:
             parameters = measures.trainable(network).values()
             norm = torch.tensor(numbers.gradient_norm, device=job.device)

@@ -15,6 +15,7 @@ from torch.linalg import vector_norm
 
 from ffebm_dsl.constructs.gradients.bptt import BackpropagationThroughTime
 from ffebm_dsl.constructs.gradients.implicit import Implicit
+from ffebm_dsl.physics.interfaces import Status
 from ffebm_dsl.physics.network import HybridNetwork, Inputs, Outcome, PhaseReport
 from ffebm_dsl.physics.network.whole_batch import Part
 from ffebm_dsl.running.records import STATUSES
@@ -238,9 +239,13 @@ def gradient_row(
     """The columns of ``/run/gradients`` without the step, one entry per parameter tensor.
 
     Compares the gradients of the parameters with implicit ones on the same batch. x and y are this
-    process's part of it, with ``weight`` of the samples. Gradients and buffers are restored.
+    process's part of it, with ``weight`` of the samples. Gradients and buffers are restored. Where
+    the adjoint of a sample diverges there is no reference, and what is compared with it is NaN.
     """
     reference = [world.all_reduce(part) for part in _implicit_gradients(network, inputs, y, weight)]
+    exhausted, diverged = map(int, world.all_reduce_values(_unsolved(network.phases())))
+    if diverged:
+        reference = [torch.full_like(part, torch.nan) for part in reference]
     rows = []
     for parameter, implicit in zip(trainable(network).values(), reference, strict=True):
         own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
@@ -253,7 +258,16 @@ def gradient_row(
         rows.append(torch.stack([norm, norm_implicit, cosine, error]))
     values = torch.stack(rows).cpu().numpy()
     names = ("norm", "norm_implicit", "cosine", "relative_error")
-    return {name: values[:, i] for i, name in enumerate(names)}
+    columns = {name: values[:, i] for i, name in enumerate(names)}
+    return {**columns, "exhausted": exhausted, "diverged": diverged}
+
+
+def _unsolved(phases: Sequence[PhaseReport]) -> tuple[int, int]:
+    """How many samples of the adjoint solves of all blocks were exhausted, and diverged."""
+    solves = [report.status for report in phases if report.phase == "adjoint"]
+    diverged = sum(int((status == int(Status.DIVERGED)).sum()) for status in solves)
+    converged = sum(int((status == int(Status.CONVERGED)).sum()) for status in solves)
+    return sum(map(len, solves)) - converged - diverged, diverged
 
 
 def _implicit_gradients(

@@ -38,12 +38,6 @@ from ffebm_dsl.running.training.world import ALONE, World
 
 SHOWN_LINES = 20
 
-INEXACT = (
-    "resume without changing it, start a new run, or give --allow-inexact: the run then goes on, "
-    "and its record says what was changed"
-)
-FIXED = "resume without changing it, or start a new run: only the train section of a run can change"
-
 
 @dataclass(frozen=True)
 class Found:
@@ -60,11 +54,10 @@ class Agreement:
     """Compares a run with the settings that it is to continue with.
 
     The first difference is an error, unless differences are ``allowed``: then they are collected in
-    ``differences``, to be shown and recorded. ``help`` is the remedy of the error.
+    ``differences``, to be shown and recorded.
     """
 
     allowed: bool = False
-    help: str = INEXACT
     differences: list[str] = field(default_factory=list)
 
     def text(self, kept: SourceFile, other: SourceFile) -> None:
@@ -104,7 +97,11 @@ class Agreement:
 
     def _differ(self, message: str) -> None:
         if not self.allowed:
-            raise InputError(message, help=self.help)
+            raise InputError(
+                message,
+                help="resume without changing it, start a new run, or give --allow-inexact: "
+                "the run then goes on, and its record says what was changed",
+            )
         self.differences.append(message)
 
 
@@ -225,19 +222,23 @@ def _agree(
     ``others`` are specs that should equal the run's; the last one is used.
     """
     identity = found.identity
-    Agreement(help=FIXED).values("dtype", identity.dtype, options.dtype or identity.dtype)
+    Agreement().values("dtype", identity.dtype, options.dtype or identity.dtype)
     kept = SourceFile(others[0].name, found.spec_text)
+    for other in others:
+        agreement.text(kept, other)
     was = compile_spec(kept, identity.overrides, None)
     overrides = {**identity.overrides, **options.overrides}
-    if compile_spec(kept, overrides, None).spec == was.spec:
+    if compile_spec(kept, overrides, None).spec != was.spec:
+        agreement.values("overrides", identity.overrides, overrides)
+    else:
         overrides = dict(identity.overrides)
     now = compile_spec(others[-1], overrides, None)
     if now.spec.model != was.spec.model:
-        # Parameters and record would not fit, so that no difference can be allowed.
-        agreement = Agreement(help=FIXED)
-    for other in others:
-        agreement.text(kept, other)
-    agreement.values("overrides", identity.overrides, overrides)
+        raise InputError(
+            f"{others[-1].name} is another model than the run's: its parameters and its record "
+            "do not fit",
+            help="only the train section of a run can change; start a new run for this model",
+        )
     plans = was.spec.train, now.spec.train
     return now, overrides, len({plan.optimizer.name for plan in plans if plan is not None}) == 1
 

@@ -23,6 +23,9 @@ DIAGNOSTICS = 0.01
 CYCLING = "most samples of"
 """How the note of cycles begins."""
 
+NO_REFERENCE = "a gradient diagnostic has no reference:"
+"""How the note of implicit gradients that diverge begins."""
+
 
 def record_step(session: Session, samples: int, rate: float, numbers: StepNumbers) -> Row:
     """Record the step after the session's position, taken or not; return its row."""
@@ -70,17 +73,21 @@ def _note_cycling(session: Session, numbers: StepNumbers, progress: Progress) ->
         return
     ended = np.sum([rows[status] for status in STATUSES], axis=0)
     cycling = (rows["cycling"] > ended / 2) & (rows["residual_median"] > CYCLE_SIZE)
-    said = session.record["events"]["message"]
-    if not cycling.any() or any(message.startswith(CYCLING) for message in said):
-        return
-    block, phase = numbers.solves[int(cycling.argmax())]
-    message = (
-        f"{CYCLING} the {phase} phase of block {block} end in a cycle: max poolings go to "
-        "and fro between their choices, or the sweeps overshoot; training goes on, and "
-        "run/relaxation holds their number at every step"
-    )
-    session.event("note", message)
-    progress.say(f"note: {message}")
+    if cycling.any():
+        block, phase = numbers.solves[int(cycling.argmax())]
+        rest = (
+            f"the {phase} phase of block {block} end in a cycle: max poolings go to "
+            "and fro between their choices, or the sweeps overshoot; training goes on, and "
+            "run/relaxation holds their number at every step"
+        )
+        _note_once(session, progress, CYCLING, rest)
+
+
+def _note_once(session: Session, progress: Progress, begin: str, rest: str) -> None:
+    """Note ``begin rest`` unless the run has a note that begins so."""
+    if not any(message.startswith(begin) for message in session.record["events"]["message"]):
+        session.event("note", f"{begin} {rest}")
+        progress.say(f"note: {begin} {rest}")
 
 
 def diagnostic_is_due(session: Session, step: int) -> bool:
@@ -90,7 +97,7 @@ def diagnostic_is_due(session: Session, step: int) -> bool:
     return int(every) > 0 and step % int(every) == 0
 
 
-def diagnose(session: Session, step: int, batch: Batch) -> int:
+def diagnose(session: Session, step: int, batch: Batch, progress: Progress) -> int:
     """Compare this step's gradient with the implicit one, with the same random numbers; record it.
 
     Returns the number of steps until the next diagnosis that keeps the cost of all of them below
@@ -103,9 +110,19 @@ def diagnose(session: Session, step: int, batch: Batch) -> int:
     seed_generators(batch.seed, batch.y.device)
     row = measures.gradient_row(network, batch.inputs, batch.y, world, batch.weight)
     session.table(GRADIENTS, {"parameter": names}).append({"step": step, **row})
+    if row["diverged"]:
+        _note_once(session, progress, NO_REFERENCE, _no_reference(step, row["diverged"]))
     # Where every layer is computed once, the step made no sweeps.
     cost = measures.sweeps(network.phases()) / max(sweeps, 1.0)
     return world.all_reduce_max(math.ceil(cost / DIAGNOSTICS))
+
+
+def _no_reference(step: int, diverged: int) -> str:
+    return (
+        f"at step {step} the implicit gradient diverges for {diverged} samples, whose free phases "
+        "did not end at a stable equilibrium; a smaller tolerance and more sweeps in `relax free` "
+        "may help; run/gradients holds their number at every diagnostic"
+    )
 
 
 def tell_strengths(session: Session, cores: Sequence[EnergyBlock], progress: Progress) -> None:

@@ -76,6 +76,7 @@ def test_diagnosed_gradients_are_those_of_the_estimators(tmp_path: Path) -> None
     moved = table["norm_implicit"] > 1e-9
     assert moved.mean() > 0.7
     assert table["cosine"][moved].min() > 0.999
+    assert not table["diverged"].any() and not table["exhausted"].any()
     assert table["relative_error"][moved].max() < 0.02
 
 
@@ -92,6 +93,27 @@ def test_diagnosed_gradients_that_vanish_are_equal(
     row = measures.gradient_row(job.network, (torch.zeros(1),), torch.zeros(1))
     assert row["relative_error"].tolist() == [np.inf] + [0.0] * (len(weights) - 1)
     assert np.isnan(row["cosine"]).all()
+
+
+def test_an_implicit_gradient_that_diverges_is_no_reference(tmp_path: Path) -> None:
+    """After one sweep, strongly coupled layers are at no equilibrium, and the adjoint grows."""
+    text = SPEC.replace("hard_sigmoid", "tanh").replace("identity", "tanh")
+    text = text.replace("{ sweeps = 8  tolerance = 1e-4 }", "{ sweeps = 1  tolerance = 1e-4 }")
+    text = text.replace("model small {", "model small {\n  init normal(std=1.5)")
+    session = new_session(tmp_path, {"diagnose_every": "2"}, text=text)
+    train(session, controls(max_steps=4))
+    record = read(tmp_path / "run" / "run.h5")
+    table, events = record["gradients"], record["events"]
+    assert (table["diverged"] > 0).all() and (table["exhausted"] >= 0).all()
+    assert np.isfinite(table["norm"]).all()
+    for name in ("norm_implicit", "cosine", "relative_error"):
+        assert np.isnan(table[name]).all()
+    notes = [
+        str(m) for m, kind in zip(events["message"], events["kind"], strict=True) if kind == "note"
+    ]
+    assert len(notes) == 1 and notes[0].startswith(
+        "a gradient diagnostic has no reference: at step 2"
+    )
 
 
 def test_the_implicit_estimator_is_put_back(tmp_path: Path) -> None:

@@ -1,5 +1,4 @@
-"""The schema as Markdown tables: ``python tests/unit/running/records/describe.py`` prints those of
-docs/record.md, and a test ensures that the page has them."""
+"""The schema as Markdown tables, for ``docs/record.md``."""
 
 from __future__ import annotations
 
