@@ -33,9 +33,9 @@ def read_text(path: Path) -> SourceFile:
     source = read_spec(path)
     if form_of(source.name) in (None, "ffe"):
         return source
-    from ffebm_dsl.language.interchange import text_of
+    from ffebm_dsl.language.interchange import compile_source
 
-    return text_of(source)
+    return compile_source(source, budget=None).source
 
 
 def standard_input() -> BinaryIO:

@@ -10,7 +10,6 @@ from ffebm_dsl.language.interchange.json_schema import make_schema_text, schema_
 from ffebm_dsl.language.interchange.load import (
     compile_document,
     compile_source,
-    text_of,
     to_plain,
     to_text,
 )
@@ -22,7 +21,6 @@ __all__ = [
     "read_json",
     "read_yaml",
     "schema_text",
-    "text_of",
     "to_plain",
     "to_text",
     "write_json",

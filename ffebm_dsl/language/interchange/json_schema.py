@@ -16,6 +16,7 @@ from importlib.resources import files
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ffebm_dsl.language.ir import model as ir
+from ffebm_dsl.language.ir.tools.dump import STAGES
 from ffebm_dsl.language.registry import (
     CONNECTIONS,
     HARDWARE,
@@ -37,7 +38,6 @@ FILE = "ffe.schema.json"
 
 _IDENT = "[A-Za-z_][A-Za-z0-9_]*"
 _LARGEST = 2**31 - 1
-_STAGES = {"block": ir.BlockIR, "feedforward": ir.FeedforwardIR}
 
 
 def _ref(name: str) -> Schema:
@@ -122,12 +122,12 @@ def make_schema(packages: Collection[str] = ()) -> Schema:
         *(ir.PackageIR, ir.InputIR, ir.TargetIR, ir.LossIR, ir.ModelIR, ir.TrainIR),
     )
     defs: Schema = {record.__name__: _record(record) for record in records}
-    defs |= {kind: _stage(defs[record.__name__], kind) for kind, record in _STAGES.items()}
+    defs |= {kind: _stage(defs[record.__name__], kind) for kind, record in STAGES.items()}
     defs["stage"] = {
         "type": "object",
-        "properties": {"kind": {"enum": list(_STAGES)}},
+        "properties": {"kind": {"enum": list(STAGES)}},
         "required": ["kind"],
-        "allOf": [_if("kind", kind, _ref(kind)) for kind in _STAGES],
+        "allOf": [_if("kind", kind, _ref(kind)) for kind in STAGES],
     }
     defs |= {phase: _relax(signature) for phase, signature in PHASES.items()}
     # What is not stated has its default.

@@ -50,7 +50,7 @@ def to_plain(spec: SpecIR) -> dict[str, Any]:
     return data
 
 
-def to_text(spec: SpecIR, name: str = "spec") -> str:
+def to_text(spec: SpecIR) -> str:
     """A canonical text that compiles to ``spec``, but for the values of params.
 
     Raises:
@@ -58,7 +58,7 @@ def to_text(spec: SpecIR, name: str = "spec") -> str:
     """
     require_consistent(spec)
     lines = "\n".join(statement.text for statement in statements(spec))
-    return format_source(SourceFile(name, lines))
+    return format_source(SourceFile("spec", lines))
 
 
 def compile_source(
@@ -72,28 +72,11 @@ def compile_source(
 
     Raises as :func:`~ffebm_dsl.language.ir.passes.compile_spec` and :func:`compile_document` do.
     """
-    if _form(source, form) == "ffe":
+    form = form or form_of(source.name) or "ffe"
+    if form == "ffe":
         return compile_spec(source, overrides, budget)
-    return compile_document(_document(source, form), overrides, budget)
-
-
-def text_of(source: SourceFile, form: str | None = None) -> SourceFile:
-    """The spec in a text of any form as text of the language; that itself where it is one.
-
-    Raises:
-        InputError: a document that states no network.
-    """
-    if _form(source, form) == "ffe":
-        return source
-    return compile_document(_document(source, form), None, None).source
-
-
-def _form(source: SourceFile, form: str | None) -> str:
-    return form or form_of(source.name) or "ffe"
-
-
-def _document(source: SourceFile, form: str | None) -> Document:
-    return (read_json if _form(source, form) == "json" else read_yaml)(source)
+    document = (read_json if form == "json" else read_yaml)(source)
+    return compile_document(document, overrides, budget)
 
 
 def compile_document(

@@ -17,30 +17,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ffebm_dsl.language.registry import OPS
-from ffebm_dsl.language.registry.shapes import CallIR, OpIR, Shape, Value
-
-__all__ = [
-    "IDEAL",
-    "BlockIR",
-    "CallIR",
-    "CouplingIR",
-    "DriveIR",
-    "FeedforwardIR",
-    "InputIR",
-    "LayerIR",
-    "LossIR",
-    "ModelIR",
-    "OpIR",
-    "OutputIR",
-    "PackageIR",
-    "RelaxIR",
-    "Shape",
-    "SpecIR",
-    "TargetIR",
-    "TermIR",
-    "TrainIR",
-    "Value",
-]
+from ffebm_dsl.language.registry.shapes import CallIR as CallIR
+from ffebm_dsl.language.registry.shapes import OpIR as OpIR
+from ffebm_dsl.language.registry.shapes import Shape as Shape
+from ffebm_dsl.language.registry.shapes import Value as Value
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,6 @@ from ffebm_dsl.language.registry.parameters import Parameter
 from ffebm_dsl.language.registry.shapes import Arguments, Fit, Misfit, OpIR, same_shape
 
 
-def _agree(arguments: Arguments) -> tuple[str, str] | None:
-    return None
-
-
 @dataclass(frozen=True)
 class Construct:
     """A name of the language.
@@ -41,7 +37,9 @@ class Construct:
     source: str = ""
     deviations: tuple[str, ...] = ()
     removed: Mapping[str, str] = field(default_factory=dict, kw_only=True)
-    conflict: Callable[[Arguments], tuple[str, str] | None] = field(default=_agree, kw_only=True)
+    conflict: Callable[[Arguments], tuple[str, str] | None] = field(
+        default=lambda arguments: None, kw_only=True
+    )
 
     def parameter(self, name: str) -> Parameter:
         return next(p for p in self.parameters if p.name == name)
@@ -49,14 +47,6 @@ class Construct:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(p.name for p in self.parameters)
-
-
-def _nothing(op: OpIR) -> int:
-    return 0
-
-
-def _never(op: OpIR) -> bool:
-    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,11 +82,11 @@ class OpConstruct(Construct):
     coupling: Callable[[OpIR], Any] | None = None
     shape: Callable[..., Fit | Misfit] = same_shape
     joins: bool = False
-    count_parameters: Callable[[OpIR], int] = _nothing
-    count_macs: Callable[[OpIR], int] = _nothing
+    count_parameters: Callable[[OpIR], int] = lambda op: 0
+    count_macs: Callable[[OpIR], int] = lambda op: 0
     counted: str = ""
     role: str = "op"
-    does_nothing: Callable[[OpIR], bool] = _never
+    does_nothing: Callable[[OpIR], bool] = lambda op: False
     per_sample: bool = True
     random: bool = False
     routed: bool = False
@@ -322,10 +312,6 @@ class ScheduleConstruct(Construct):
     rate: Callable[[Arguments, float, EpochPosition], float]
 
 
-def _none(arguments: Arguments) -> int:
-    return 0
-
-
 @dataclass(frozen=True, kw_only=True)
 class PolicyConstruct(Construct):
     """A policy for training steps with non-finite numbers or failed relaxations.
@@ -337,6 +323,6 @@ class PolicyConstruct(Construct):
         skips: how many batches may be left out in an epoch.
     """
 
-    retries: Callable[[Arguments], int] = _none
+    retries: Callable[[Arguments], int] = lambda arguments: 0
     damping: Callable[[Arguments, int], float] = lambda arguments, tried: 1.0
-    skips: Callable[[Arguments], int] = _none
+    skips: Callable[[Arguments], int] = lambda arguments: 0

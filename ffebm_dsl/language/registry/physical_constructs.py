@@ -11,10 +11,6 @@ from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE, Kind, Parameter
 from ffebm_dsl.language.registry.shapes import Arguments, Shape
 
 
-def _no_numbers(arguments: Arguments, shape: Shape) -> int:
-    return 0
-
-
 @dataclass(frozen=True, kw_only=True)
 class TermConstruct(Construct):
     """A term of one layer of an energy.
@@ -30,7 +26,7 @@ class TermConstruct(Construct):
 
     make: Callable[[Arguments, Shape], Any]
     count_parameters: Callable[[Arguments, Shape], int]
-    count_macs: Callable[[Arguments, Shape], int] = _no_numbers
+    count_macs: Callable[[Arguments, Shape], int] = lambda arguments, shape: 0
     ranks: tuple[int, ...] = (1, 2, 3)
     outgrows: bool = False
 

@@ -10,7 +10,7 @@ from lsprotocol import types as lsp
 from ffebm_dsl.language.diagnostics import Diagnostic, Fix, Severity, Span, SpecError, in_words
 from ffebm_dsl.tools.editor.analysis import Analysis, Symbol
 from ffebm_dsl.tools.editor.complete import Completion
-from ffebm_dsl.tools.editor.positions import Place, Positions
+from ffebm_dsl.tools.editor.positions import Positions
 
 SEVERITIES = {
     Severity.ERROR: lsp.DiagnosticSeverity.Error,
@@ -51,8 +51,7 @@ class OpenDocument:
         return Positions(self.text, self.encoding)
 
     def range(self, span: Span) -> lsp.Range:
-        start, end = self.positions.range(span)
-        return lsp.Range(_position(start), _position(end))
+        return lsp.Range(*(lsp.Position(*place) for place in self.positions.range(span)))
 
     def formatted(self) -> list[lsp.TextEdit] | None:
         """The edit that lays the text out; None for a text with syntax errors."""
@@ -65,10 +64,6 @@ class OpenDocument:
         if text == self.text:
             return []
         return [lsp.TextEdit(self.range(Span(0, len(self.text))), text)]
-
-
-def _position(place: Place) -> lsp.Position:
-    return lsp.Position(*place)
 
 
 def diagnostic(found: Diagnostic, document: OpenDocument) -> lsp.Diagnostic:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.ir.check.check_model import blocks_of
 from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedBlock,
     ResolvedChain,
@@ -130,7 +131,7 @@ def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:
     for map_ in (*maps, *readouts(model)):
         if map_.span == place:
             yield _map_fact(map_)
-    for block in (stage for stage in model.stages if isinstance(stage, ResolvedBlock)):
+    for block in blocks_of(model):
         where = f"in `{block.name}`: " if block.expansion else ""
         if block.span == place:
             yield _block_fact(block)
@@ -141,9 +142,7 @@ def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:
 def connection_facts(analysis: Analysis, arrow: Span) -> Iterator[str]:
     """Shapes and counts of the coupling that an arrow belongs to."""
     model = analysis.spec.model if analysis.spec else None
-    for block in model.stages if model else ():
-        if not isinstance(block, ResolvedBlock):
-            continue
+    for block in blocks_of(model) if model else ():
         where = f"in `{block.name}`: " if block.expansion else ""
         for coupling in block.couplings:
             ends = coupling.span.start <= arrow.start < coupling.chain.span.start

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import prod
 
-from ffebm_dsl.language.diagnostics import Fix, Label, Span
+from ffebm_dsl.language.diagnostics import Fix, Label
 from ffebm_dsl.language.diagnostics.fix import replace
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.resolve.edits import set_argument
+from ffebm_dsl.language.ir.resolve.edits import set_argument, set_name
 from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedEnd,
     ResolvedLoss,
@@ -113,14 +113,13 @@ def _report_target(loss: ResolvedLoss, target: ResolvedEnd, log: Log) -> None:
     """The target is of a kind that the loss does not take; another loss may take it."""
     wanted = " or ".join(f"`{kind}`" for kind in LOSSES[loss.call.name].targets)
     other = next((n for n, known in LOSSES.visible().items() if target.kind in known.targets), "")
-    place = Span(loss.span.start, loss.span.start + len(loss.call.name))
     log.report(
         "FFE5001",
         f"{loss.call.name} takes a target {wanted}, and `{target.name}` is a `{target.kind}`",
         loss.span,
         labels=[Label(target.span, "the target")],
         help=f"use {other} for a `{target.kind}`" if other else "",
-        fix=replace(place, other) if other else None,
+        fix=set_name(loss.call, other) if other else None,
     )
 
 

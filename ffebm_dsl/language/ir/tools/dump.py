@@ -15,7 +15,8 @@ from ffebm_dsl.language.registry import CONNECTIONS
 CONNECTION_OF: Mapping[type, str] = {CouplingIR: "coupling", DriveIR: "drive"}
 """The construct whose parameters the settings of a part are."""
 
-_STAGES = {BlockIR: "block", FeedforwardIR: "feedforward"}
+STAGES: Mapping[str, type] = {"block": BlockIR, "feedforward": FeedforwardIR}
+"""The class of each kind of stage."""
 
 
 def to_json_dict(spec: SpecIR) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def to_json_dict(spec: SpecIR) -> dict[str, Any]:
         if not data[part]:
             del data[part]
     for plain, stage in zip(data["model"]["stages"], spec.model.stages, strict=True):
-        plain["kind"] = _STAGES[type(stage)]
+        plain["kind"] = next(kind for kind in STAGES if type(stage) is STAGES[kind])
     return dict(data)
 
 
@@ -102,7 +103,7 @@ def _typed(hint: Any, value: Any) -> Any:
 def _alternative(hint: Any, value: Mapping[str, Any]) -> Any:
     """Which class of a union a value is of: a stage says so by ``kind``."""
     if "kind" in value:
-        return BlockIR if value["kind"] == "block" else FeedforwardIR
+        return STAGES[value["kind"]]
     return next(kind for kind in get_args(hint) if kind is not types.NoneType)
 
 
