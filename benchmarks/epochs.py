@@ -32,8 +32,8 @@ from ffebm_dsl.running.records.record import RecordTable
 from ffebm_dsl.running.training import (
     Controls,
     Options,
+    Progress,
     Session,
-    Several,
     StopRequest,
     judged,
     loop,
@@ -82,7 +82,7 @@ def parts_timed(session: Session, shares: Shares) -> Iterator[None]:
         (optimizer, "step", "compute"),
         (Dataset, "augmented", "loading"),
         (RecordTable, "append", "logging"),
-        (Several, "step", "logging"),
+        (Progress, "step", "logging"),
         (Session, "save", "saving"),
         (Session, "publish_record", "saving"),
         (judged, "evaluate", "evaluation"),
@@ -107,7 +107,8 @@ def epoch(
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         session = start(compiled, options, Path(folder) / "run")
-        progress = Several([Lines(sys.stderr), *open_logs(logs, session)])
+        progress = Progress()
+        progress.parts = [Lines(sys.stderr), *open_logs(logs, session)]
         controls = Controls(StopRequest(), progress, limit)
         with parts_timed(session, shares):
             before = clock()

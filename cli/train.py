@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -195,22 +196,16 @@ def _run(
 ) -> None:
     """Train; the lead shows how it goes and what came of it."""
     from ffebm_dsl.running.allocation import keep_freed_memory
-    from ffebm_dsl.running.training import (
-        Controls,
-        Progress,
-        Several,
-        open_logs,
-        progress_on,
-        train,
-    )
+    from ffebm_dsl.running.training import Controls, Progress, open_logs, progress_on, train
 
     keep_freed_memory()
     lead = session.world.lead
     for warning in session.job.data.warnings if lead else ():
         say(Piece("warning", Role.WARNING), f": {warning}")
-    progress = progress_on(sys.stderr) if lead and not quiet else Progress()
-    if lead and logs:
-        progress = Several([progress, *open_logs(logs, session)])
+    progress = Progress()
+    if lead:
+        shown = [] if quiet else [progress_on(sys.stderr)]
+        progress.parts = [*shown, *open_logs(logs, session)]
     result = train(session, Controls(stop, progress, limit))
     if lead:
         _summarise(session, result, as_json)
@@ -278,11 +273,6 @@ def _summarise(session: Session, result: Evaluation, as_json: bool) -> None:
 
 def figures(result: Evaluation) -> dict[str, object]:
     """An evaluation as plain values; NaN where a figure has no meaning."""
-    return {
-        "on": result.on,
-        "samples": result.samples,
-        "loss": result.loss,
-        "top1": result.top1,
-        "top5": result.top5,
-        "sweeps": result.sweeps,
-    }
+    figures = asdict(result)
+    del figures["quantities"]
+    return figures

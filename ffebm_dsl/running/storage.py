@@ -35,11 +35,6 @@ def storing(path: Path) -> Iterator[None]:
         raise cannot_write(path, error) from error
 
 
-def temporary_of(path: Path) -> Path:
-    """The name under which the content of ``path`` is written until it is complete."""
-    return path.with_name(f"{PREFIX}{path.name}{SUFFIX}")
-
-
 def publish(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` atomically: temporary file, fsync, rename, fsync of the folder.
 
@@ -49,7 +44,7 @@ def publish(path: Path, content: bytes) -> None:
     Raises:
         InputError, StorageError: as :func:`storing`; ``path`` is unchanged or completely written.
     """
-    temporary = temporary_of(path)
+    temporary = path.with_name(f"{PREFIX}{path.name}{SUFFIX}")
     with storing(path):
         try:
             _write_synced(temporary, content, like=path)

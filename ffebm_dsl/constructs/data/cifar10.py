@@ -77,6 +77,4 @@ CONSTRUCT = DataConstruct(
     deviations=(f"{WIDENED}3 times",),
     read=_read,
     files=_FILES,
-    shapes=(_FILES.shape,),
-    classes=_FILES.classes,
 )

@@ -84,7 +84,5 @@ CONSTRUCT = DataConstruct(
     deviations=(f"{WIDENED}3 times that of CIFAR-10",),
     read=_read,
     files=_FILES,
-    shapes=(_FILES.shape,),
-    classes=_FILES.classes,
     coarse_classes=20,
 )

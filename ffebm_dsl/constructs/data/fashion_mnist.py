@@ -41,6 +41,4 @@ CONSTRUCT = DataConstruct(
     source="Xiao, Rasul and Vollgraf 2017, arXiv 1708.07747",
     read=read,
     files=_FILES,
-    shapes=(_FILES.shape,),
-    classes=_FILES.classes,
 )

@@ -74,6 +74,4 @@ CONSTRUCT = DataConstruct(
     read=_read,
     files=_FILES,
     count_labels=_count_labels,
-    shapes=(_FILES.shape,),
-    classes=_FILES.classes,
 )

@@ -53,6 +53,4 @@ CONSTRUCT = DataConstruct(
     source="LeCun et al. 1998 (Proc. IEEE 86)",
     read=read,
     files=_FILES,
-    shapes=(_FILES.shape,),
-    classes=_FILES.classes,
 )

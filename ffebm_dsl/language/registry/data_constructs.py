@@ -25,7 +25,7 @@ class DataConstruct(Construct):
         count_labels: data directory and ``files`` -> how often each class occurs in ``train``
             and ``test``; None where reading is how to count.
         shapes, classes: of a sample of each input and of its labels where they are known
-            beforehand; ``()`` and 0 where they depend on the file.
+            beforehand, by default those of ``files``; ``()`` and 0 where they depend on the file.
         coarse_classes: the classes with ``labels=coarse``.
         integer_maximum: the largest value of samples that are integers; they are divided by it.
     """
@@ -42,6 +42,9 @@ class DataConstruct(Construct):
     def __post_init__(self) -> None:
         if (self.read is None) == (self.read_named is None):
             raise ValueError(f"{self.name} needs either `read` or `read_named`")
+        if self.files is not None and not self.shapes:
+            object.__setattr__(self, "shapes", (self.files.shape,))
+            object.__setattr__(self, "classes", self.files.classes)
 
     def classes_with(self, arguments: Arguments) -> int:
         """How many classes a call with these arguments has; 0 where they depend on the file."""

@@ -58,13 +58,6 @@ class Cached:
     sha256: str
 
 
-@dataclass(frozen=True)
-class Unfit:
-    """The reason why a cache cannot be used."""
-
-    reason: str
-
-
 class Writer:
     """The arrays of a cache that is being written, row by row."""
 
@@ -140,33 +133,34 @@ def open_or_make(
         found = open_cache(folder, sources, kinds)
         if isinstance(found, Cached):
             return found
-        say(f"{found.reason}; it is made now, once, as a memory map for all runs: {folder}")
+        say(f"{found}; it is made now, once, as a memory map for all runs: {folder}")
         with storing(folder):
             _make(folder, sources, kinds, fill)
         made = open_cache(folder, sources, kinds)
-        if isinstance(made, Unfit):
+        if isinstance(made, str):
             raise StorageError(
-                f"{made.reason}, though it was just written", help="check the disk; then try again"
+                f"{made}, though it was just written", help="check the disk; then try again"
             )
         say(f"{folder} is complete and verified")
         return made
 
 
-def open_cache(folder: Path, sources: tuple[Source, ...], kinds: Kinds) -> Cached | Unfit:
-    """The arrays of a cache if it is complete, of these kinds, and made from these files."""
+def open_cache(folder: Path, sources: tuple[Source, ...], kinds: Kinds) -> Cached | str:
+    """The arrays of a cache if it is complete, of these kinds, and made from these files; else the
+    reason why it cannot be used."""
     if not (folder / MANIFEST).is_file():
-        return Unfit(f"there is no cache {folder} yet")
+        return f"there is no cache {folder} yet"
     try:
         manifest = json.loads(read_bounded(folder / MANIFEST, MANIFEST_BYTES))
         if (manifest["format"], manifest["version"]) != (FORMAT, VERSION):
-            return Unfit(f"the cache {folder} is of another version")
+            return f"the cache {folder} is of another version"
         if manifest["sources"] != [asdict(source) for source in sources]:
-            return Unfit(f"the cache {folder} was made from other files")
+            return f"the cache {folder} was made from other files"
         arrays = {name: _map(folder, name, kind) for name, kind in kinds.items()}
         if fingerprint(list(arrays.values())) != manifest["sha256"]:
-            return Unfit(f"the cache {folder} does not match its checksum")
+            return f"the cache {folder} does not match its checksum"
     except (InputError, OSError, ValueError, LookupError, TypeError, RecursionError):
-        return Unfit(f"the cache {folder} is damaged")
+        return f"the cache {folder} is damaged"
     return Cached(arrays, str(manifest["sha256"]))
 
 

@@ -56,11 +56,6 @@ class _Pending:
         self.array = _array(raw, kind, shape, "F" if fortran else "C")
 
 
-def _no_bytes() -> bytes:
-    """Replaces ``bytes()``, by which Python 3 writes empty bytes in protocol 2."""
-    return b""
-
-
 def _array(raw: Any, kind: Any, shape: Any, order: Any = "C") -> NDArray[Any]:
     """A view of the bytes ``raw``; also replaces ``_frombuffer`` of protocol 5."""
     if not isinstance(raw, bytes) or not isinstance(kind, _Type):
@@ -85,7 +80,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("numpy._core.multiarray", "_reconstruct"): _Pending,
     ("numpy._core.numeric", "_frombuffer"): _array,
     ("_codecs", "encode"): _encode,
-    ("__builtin__", "bytes"): _no_bytes,
+    ("__builtin__", "bytes"): lambda: b"",  # by which Python 3 writes empty bytes in protocol 2
 }
 """Replacements of the names that arrays of numbers need."""
 

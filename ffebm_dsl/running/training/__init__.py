@@ -13,7 +13,7 @@ from ffebm_dsl.running.training.job import Options
 from ffebm_dsl.running.training.live_log import open_logs, require_logs
 from ffebm_dsl.running.training.loop import Controls, train
 from ffebm_dsl.running.training.other_device import OtherDevice
-from ffebm_dsl.running.training.progress import Progress, Several, progress_on
+from ffebm_dsl.running.training.progress import Progress, progress_on
 from ffebm_dsl.running.training.resume import resume
 from ffebm_dsl.running.training.session import Session, start
 from ffebm_dsl.running.training.signals import StopRequest, stop_on_signals
@@ -29,7 +29,6 @@ __all__ = [
     "OtherDevice",
     "Progress",
     "Session",
-    "Several",
     "StopRequest",
     "TrainedNetwork",
     "World",

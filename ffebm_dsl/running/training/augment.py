@@ -88,7 +88,10 @@ def mix(
     inputs = tuple(x for x, _ in mixed)
     # The checker ensures that all inputs have the same share.
     share = mixed[0][1]
-    mine, theirs = (_vectors(y, classes).to(inputs[0].dtype) for _, y in (own, others))
+    mine, theirs = (
+        (y if y.dim() > 1 else functional.one_hot(y, classes)).to(inputs[0].dtype)
+        for _, y in (own, others)
+    )
     return inputs, theirs + share[:, None] * (mine - theirs)
 
 
@@ -98,7 +101,3 @@ def _drawn(
     """Random numbers ``first`` to ``first + count - 1`` of each sample, (B, ``count``)."""
     number = np.arange(first, first + count)
     return keyed.uniform(keyed.Purpose.AUGMENTATION, seed, epoch, indices[:, None], number[None, :])
-
-
-def _vectors(y: Tensor, classes: int) -> Tensor:
-    return y if y.dim() > 1 else functional.one_hot(y, classes)

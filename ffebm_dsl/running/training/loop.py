@@ -29,12 +29,7 @@ from ffebm_dsl.running.training.judged import (
 )
 from ffebm_dsl.running.training.locate import damped_settings
 from ffebm_dsl.running.training.measures import Batch
-from ffebm_dsl.running.training.optimizers import (
-    base_rate,
-    learning_rate,
-    set_learning_rate,
-    warmup,
-)
+from ffebm_dsl.running.training.optimizers import learning_rate, set_learning_rate, warmup
 from ffebm_dsl.running.training.progress import Progress
 from ffebm_dsl.running.training.session import Session
 from ffebm_dsl.running.training.signals import StopRequest
@@ -114,7 +109,7 @@ def _asked(session: Session, controls: Controls) -> bool:
 def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool:
     """Train the remaining steps of an epoch; False if the end was requested before or after one."""
     plan, position = session.job.plan, session.position
-    base, batches = base_rate(plan.optimizer), session.batches()
+    base, batches = float(plan.optimizer.arguments["lr"]), session.batches()
     left = (plan.epochs - position.epoch) * len(batches) - position.step_in_epoch
     if controls.max_steps >= 0:
         left = min(left, controls.max_steps - position.step)

@@ -41,8 +41,9 @@ def _grouped(
     """
     parts: dict[str, list[nn.Parameter]] = {"": []}
     parts |= {str(group.arguments["part"]): [] for group in groups}
+    stems = {part: "readout" if part == readout else part for part in parts if part}
     for label, parameter in named.items():
-        holds = [part for part in parts if part and _is_in(label, part, readout)]
+        holds = [part for part, stem in stems.items() if label.startswith(f"{stem}.")]
         parts[max(holds, key=len, default="")].append(parameter)
     settings = {"": {"lr_factor": 1.0, "weight_decay": decay}}
     for group in groups:
@@ -65,17 +66,6 @@ def _undecayed_apart(group: dict[str, Any]) -> list[dict[str, Any]]:
     others = [p for p in group["params"] if p.ndim <= 1]
     apart = [{**group, "params": weights}, {**group, "params": others, "weight_decay": 0.0}]
     return [part for part in apart if part["params"]]
-
-
-def _is_in(label: str, part: str, readout: str) -> bool:
-    stem = "readout" if part == readout else part
-    return label.startswith(f"{stem}.")
-
-
-def base_rate(optimizer: CallIR) -> float:
-    """The learning rate of an optimiser in the spec, before any schedule."""
-    values: Mapping[str, Any] = optimizer.arguments
-    return float(values["lr"])
 
 
 def learning_rate(

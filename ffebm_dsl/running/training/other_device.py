@@ -40,9 +40,13 @@ class OtherDevice:
     def changes(self) -> bool:
         return self != OtherDevice()
 
+    @property
+    def given(self) -> list[str]:
+        """The settings as ``--set`` gives them."""
+        return [f"{key}={value}" for key, value in self.settings.items()]
+
     def __str__(self) -> str:
-        parts = [self.name or "as in training"]
-        parts += [f"{key}={value}" for key, value in self.settings.items()]
+        parts = [self.name or "as in training", *self.given]
         parts += [f"seed {self.seed}"] if self.seed is not None else []
         return ", ".join(parts + ([f"after {self.after:g} s"] if self.after is not None else []))
 
@@ -62,9 +66,8 @@ def moved(trained: Compiled, overrides: Mapping[str, str], other: OtherDevice) -
         spec.parameters != trained.spec.parameters
         and found.hardware == _on_device(trained.spec, other).hardware
     ):
-        given = ", ".join(f"{key}={value}" for key, value in other.settings.items())
         raise InputError(
-            f"--set {given} changes nothing of the hardware that is tested on",
+            f"--set {', '.join(other.given)} changes nothing of the hardware that is tested on",
             help="leave it out, or choose other hardware with --hardware",
         )
     return found
@@ -75,9 +78,8 @@ def _with_settings(trained: Compiled, overrides: Mapping[str, str], other: Other
     spec = compile_spec(trained.source, {**overrides, **other.settings}, None).spec
     before, after = (replace(s.ideal(), parameters={}) for s in (trained.spec, spec))
     if before != after:
-        given = ", ".join(f"{key}={value}" for key, value in other.settings.items())
         raise InputError(
-            f"--set {given} changes more than the hardware of the run's spec",
+            f"--set {', '.join(other.given)} changes more than the hardware of the run's spec",
             help="train with it: `ffebm train SPEC --set ...`",
         )
     return spec

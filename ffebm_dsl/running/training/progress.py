@@ -22,28 +22,42 @@ BAR = "{desc} {percentage:3.0f}%|{bar:10}|{n_fmt}/{total_fmt}{postfix}"
 
 
 class Progress:
-    """Base class; shows nothing."""
+    """Shows nothing itself, and passes everything on to its ``parts``."""
 
-    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int = 0) -> None:
+    parts: Sequence[Progress] = ()
+
+    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int) -> None:
         """Epoch ``epoch`` (from 1) of ``epochs`` starts after ``done`` of its ``steps``.
 
         ``left`` is the number of steps to the end of the run.
         """
+        for part in self.parts:
+            part.start_epoch(epoch, epochs, steps, done, left)
 
     def step(self, row: Row) -> None:
         """A step is done; ``row`` is its row in ``/run/train``."""
+        for part in self.parts:
+            part.step(row)
 
     def evaluated(self, text: str, on: str, row: Row) -> None:
         """An evaluation on the set ``on`` is done; ``row`` is its row in ``/run/eval``."""
+        for part in self.parts:
+            part.evaluated(text, on, row)
 
     def tested(self, row: Row) -> None:
         """The final evaluation on the test set is done; ``row`` is its row in ``/run/test``."""
+        for part in self.parts:
+            part.tested(row)
 
     def say(self, text: str) -> None:
         """Show a line: a warning or a note."""
+        for part in self.parts:
+            part.say(text)
 
     def close(self) -> None:
         """Nothing more follows."""
+        for part in self.parts:
+            part.close()
 
 
 class Clock:
@@ -72,7 +86,7 @@ class Bars(Progress):
         self._stream, self._clock = stream, Clock()
         self._bar: tqdm[NoReturn] | None = None
 
-    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int = 0) -> None:
+    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int) -> None:
         self.close()
         self._clock.expect(left)
         self._bar = tqdm(
@@ -114,7 +128,7 @@ class Lines(Progress):
         self._steps = self._done = 0
         self._last = time.monotonic()
 
-    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int = 0) -> None:
+    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int) -> None:
         self._heading, self._steps, self._done = f"epoch {epoch}/{epochs}", steps, done
         self._clock.expect(left)
 
@@ -131,37 +145,6 @@ class Lines(Progress):
 
     def say(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
-
-
-class Several(Progress):
-    """Passes everything on to each of its members."""
-
-    def __init__(self, parts: Sequence[Progress]) -> None:
-        self._parts = parts
-
-    def start_epoch(self, epoch: int, epochs: int, steps: int, done: int, left: int = 0) -> None:
-        for part in self._parts:
-            part.start_epoch(epoch, epochs, steps, done, left)
-
-    def step(self, row: Row) -> None:
-        for part in self._parts:
-            part.step(row)
-
-    def evaluated(self, text: str, on: str, row: Row) -> None:
-        for part in self._parts:
-            part.evaluated(text, on, row)
-
-    def tested(self, row: Row) -> None:
-        for part in self._parts:
-            part.tested(row)
-
-    def say(self, text: str) -> None:
-        for part in self._parts:
-            part.say(text)
-
-    def close(self) -> None:
-        for part in self._parts:
-            part.close()
 
 
 def figures(row: Row, *, brief: bool = False) -> str:

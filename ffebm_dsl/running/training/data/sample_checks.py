@@ -160,12 +160,8 @@ def _native(array: Array) -> Array:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _is_float(array: Array) -> bool:
-    return array.dtype.kind == "f" and array.dtype.itemsize in (2, 4, 8)
-
-
 def _check_numeric(x: Array, name: str) -> None:
-    if x.dtype == np.uint8 or _is_float(x):
+    if x.dtype == np.uint8 or (x.dtype.kind == "f" and x.dtype.itemsize in (2, 4, 8)):
         return
     raise InputError(
         f"{name} has type {x.dtype}",
