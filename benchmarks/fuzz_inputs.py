@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.language.interchange import to_plain, write_json, write_yaml
+from ffebm_dsl.language.interchange.document import write_json, write_yaml
+from ffebm_dsl.language.interchange.load import to_plain
 from ffebm_dsl.language.ir import compile_spec
 
 ROOT = Path(__file__).parents[1]

@@ -27,7 +27,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.fuzz_inputs import JUNK, KINDS, Case
 from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError, render, to_record
-from ffebm_dsl.language.interchange import compile_document, read_json, read_yaml, to_plain
+from ffebm_dsl.language.interchange.document import read_json, read_yaml
+from ffebm_dsl.language.interchange.load import compile_document, to_plain
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.syntax import decode_source, format_source, read_source
 from ffebm_dsl.language.syntax.reading import MAX_BYTES

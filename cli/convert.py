@@ -62,7 +62,8 @@ def _form_by_ending(out: Path) -> Written:
 
 
 def _written(spec: SpecIR, form: Written) -> str:
-    from ffebm_dsl.language.interchange import to_plain, to_text, write_json, write_yaml
+    from ffebm_dsl.language.interchange.document import write_json, write_yaml
+    from ffebm_dsl.language.interchange.load import to_plain, to_text
 
     if form is Written.FFE:
         return to_text(spec)

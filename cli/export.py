@@ -57,7 +57,7 @@ def export(
         write_network(target, network, spec)
         emit(f"{target}")
         return
-    from ffebm_dsl.language.interchange import to_text
+    from ffebm_dsl.language.interchange.load import to_text
     from ffebm_dsl.tools.exporting.onnx_file import write_onnx
 
     found = write_onnx(target, network, sweeps=sweeps, metadata={"spec": to_text(spec)})

@@ -12,7 +12,7 @@ import typer
 from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import say
 from ffebm_dsl.cli.files import read_spec
-from ffebm_dsl.language.diagnostics import InputError, form_of, pieces
+from ffebm_dsl.language.diagnostics import InputError, pieces
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
@@ -80,15 +80,11 @@ def compile_file(
     # them is a tenth of the time of a short command.
     gc.disable()
     try:
-        from ffebm_dsl.language.ir import BUDGET, compile_spec
-
-        source, budget = read_spec(path), None if allow_large else BUDGET
-        if (form or form_of(source.name) or "ffe") == "ffe":
-            return compile_spec(source, overrides, budget)
-        # YAML and JSON take libraries that texts do not need.
         from ffebm_dsl.language.interchange import compile_source
+        from ffebm_dsl.language.ir import BUDGET
 
-        return compile_source(source, overrides, budget, form)
+        budget = None if allow_large else BUDGET
+        return compile_source(read_spec(path), overrides, budget, form)
     finally:
         gc.enable()
 

@@ -9,7 +9,7 @@
 >>> block = EnergyBlock(HopfieldEnergy(layers, couplings, {"u": Drive(0)}), outputs=[1])
 
 Importing this package imports neither torch nor the parser: the functions below import them when
-called, and the parts of energy blocks when they are first accessed.
+called, and everything else when it is first accessed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ if TYPE_CHECKING:
     from ffebm_dsl.language.diagnostics import AnyPath
     from ffebm_dsl.language.ir import Compiled
     from ffebm_dsl.language.ir.model import SpecIR
-    from ffebm_dsl.language.registry import Construct
+    from ffebm_dsl.language.registry import register
+    from ffebm_dsl.language.syntax import read_source
     from ffebm_dsl.physics.energy import Coupling, Drive, Energy, HopfieldEnergy, ResistiveEnergy
     from ffebm_dsl.physics.interfaces import Layer, PhaseSettings, Relaxation, Sweeps
     from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridNetwork
@@ -126,18 +127,20 @@ _PARTS = {
         "constructs.ops.linear": "Linear",
         "constructs.ops.max_pool2d": "MaxPool2d",
         "constructs.ops.softmax_pool2d": "SoftmaxPool2d",
+        "language.registry": "register",
+        "language.syntax": "read_source",
         "physics.energy": "Coupling Drive Energy HopfieldEnergy ResistiveEnergy",
         "physics.interfaces": "Layer PhaseSettings Relaxation Sweeps",
         "physics.network": "BlockSettings EnergyBlock",
     }.items()
     for name in names.split()
 }
-"""The parts of energy blocks that this package exports, and their modules."""
+"""What this package exports and imports on first access: parts of energy blocks, above all."""
 
 if not TYPE_CHECKING:  # A type checker would accept any name as an attribute.
 
     def __getattr__(name: str) -> object:
-        """A part of an energy block, imported with torch on first access."""
+        """What the package exports by name alone, imported on first access."""
         if name not in _PARTS:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(import_module(f"{__name__}.{_PARTS[name]}"), name)
@@ -146,37 +149,6 @@ if not TYPE_CHECKING:  # A type checker would accept any name as an attribute.
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *_PARTS})
-
-
-def read_source(path: AnyPath) -> SourceFile:
-    """The text of a spec.
-
-    Raises:
-        InputError: no such file, a directory, not UTF-8 text, or larger than a spec may be.
-    """
-    from ffebm_dsl.language import ir
-
-    return ir.read_source(path)
-
-
-def register(construct: Construct, table: str) -> None:
-    """Add a construct to a table of this process: for notebooks and tests.
-
-    A construct for others to use belongs in a package that they can install.
-
-    Args:
-        construct: an instance of the class of the table, such as
-            :class:`ffebm_dsl.language.registry.OpConstruct` for ``ops``.
-        table: a name of :data:`ffebm_dsl.language.registry.TABLES`.
-
-    Raises:
-        KeyError: there is no such table.
-        TypeError: the construct is of another class.
-        ValueError: the name is taken.
-    """
-    from ffebm_dsl.language import registry
-
-    registry.register(construct, table)
 
 
 def compile_spec(
@@ -198,16 +170,10 @@ def compile_spec(
         SpecError: the spec has faults; it contains all of them.
         InputError: invalid YAML or JSON, or no network in it.
     """
-    from ffebm_dsl.language import ir
-    from ffebm_dsl.language.diagnostics import form_of
-
-    budget = None if allow_large else ir.BUDGET
-    if form_of(source.name) in (None, "ffe"):
-        return ir.compile_spec(source, overrides, budget)
-    # PyYAML and the schema are only imported for these formats.
     from ffebm_dsl.language.interchange import compile_source
+    from ffebm_dsl.language.ir import BUDGET
 
-    return compile_source(source, overrides, budget)
+    return compile_source(source, overrides, None if allow_large else BUDGET)
 
 
 def load(
@@ -258,6 +224,8 @@ def load(
     if isinstance(spec, str | os.PathLike):
         if of_run or Path(spec).suffix == ".safetensors":
             return _trained(spec, checkpoint, params, seed, dtype, device)
+        from ffebm_dsl.language.syntax import read_source
+
         spec = read_source(spec)
     if not isinstance(spec, SourceFile):
         _refuse(params, "a compiled spec", "give them to `compile_spec`")

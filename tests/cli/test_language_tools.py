@@ -10,7 +10,7 @@ import pytest
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.cli.new import starter
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.language.interchange import schema_text
+from ffebm_dsl.language.interchange.json_schema import schema_text
 from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.language.syntax import format_source
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ffebm_dsl.language.diagnostics import SourceFile, form_of
+from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.diagnostics.fix import did_you_mean
-from ffebm_dsl.language.interchange.document import Document, read_json, read_yaml
+from ffebm_dsl.language.interchange.document import Document
 from ffebm_dsl.language.interchange.json_schema import Schema, make_schema, read_schema
 from ffebm_dsl.language.ir import BUDGET, Budget, Compiled, compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
@@ -59,24 +59,6 @@ def to_text(spec: SpecIR) -> str:
     require_consistent(spec)
     lines = "\n".join(statement.text for statement in statements(spec))
     return format_source(SourceFile("spec", lines))
-
-
-def compile_source(
-    source: SourceFile,
-    overrides: Mapping[str, str] | None = None,
-    budget: Budget | None = BUDGET,
-    form: str | None = None,
-) -> Compiled:
-    """The spec in a text of any form: ffe, yaml, json; None: as the ending of its name says,
-    and ffe where that says nothing.
-
-    Raises as :func:`~ffebm_dsl.language.ir.passes.compile_spec` and :func:`compile_document` do.
-    """
-    form = form or form_of(source.name) or "ffe"
-    if form == "ffe":
-        return compile_spec(source, overrides, budget)
-    document = (read_json if form == "json" else read_yaml)(source)
-    return compile_document(document, overrides, budget)
 
 
 def compile_document(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.diagnostics.fix import did_you_mean
-from ffebm_dsl.language.interchange import to_text
+from ffebm_dsl.language.interchange.load import to_text
 from ffebm_dsl.language.ir import Compiled, compile_spec
 from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
 from ffebm_dsl.language.ir.resolve.resolve_sections import drawn

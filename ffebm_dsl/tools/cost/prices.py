@@ -11,7 +11,7 @@ from typing import Any
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.diagnostics.fix import did_you_mean
-from ffebm_dsl.language.interchange import read_yaml
+from ffebm_dsl.language.interchange.document import read_yaml
 from ffebm_dsl.tools.cost.adc_survey import FEWEST, adc_survey
 
 FORMULAS: Mapping[str, Callable[[int, float, float], float]] = {"adc_survey": adc_survey}

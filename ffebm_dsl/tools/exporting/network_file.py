@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
-from ffebm_dsl.language.interchange import to_text
+from ffebm_dsl.language.interchange.load import to_text
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.physics.network import HybridNetwork

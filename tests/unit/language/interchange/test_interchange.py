@@ -16,21 +16,16 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
-from ffebm_dsl.language.interchange import (
-    compile_document,
-    load,
-    make_schema_text,
+from ffebm_dsl.language.interchange import load
+from ffebm_dsl.language.interchange.document import (
+    MOST_TOKENS,
     read_json,
     read_yaml,
-    schema_text,
-    to_plain,
-    to_text,
     write_json,
     write_yaml,
 )
-from ffebm_dsl.language.interchange.document import MOST_TOKENS
-from ffebm_dsl.language.interchange.json_schema import FILE
-from ffebm_dsl.language.interchange.load import MAX_FAULTS
+from ffebm_dsl.language.interchange.json_schema import FILE, make_schema_text, schema_text
+from ffebm_dsl.language.interchange.load import MAX_FAULTS, compile_document, to_plain, to_text
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.restate import differences

@@ -11,9 +11,8 @@ import torch
 
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import SourceFile, SpecError
-from ffebm_dsl.language.interchange import to_plain, to_text
 from ffebm_dsl.language.interchange.document import read_yaml, write_yaml
-from ffebm_dsl.language.interchange.load import compile_document
+from ffebm_dsl.language.interchange.load import compile_document, to_plain, to_text
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import BlockIR, SpecIR
 from ffebm_dsl.language.registry import CONNECTIONS, Kind, Parameter

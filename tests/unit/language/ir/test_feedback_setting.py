@@ -11,9 +11,8 @@ import torch
 from ffebm_dsl.build import build
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError
-from ffebm_dsl.language.interchange import to_plain
 from ffebm_dsl.language.interchange.document import read_yaml, write_yaml
-from ffebm_dsl.language.interchange.load import compile_document
+from ffebm_dsl.language.interchange.load import compile_document, to_plain
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.check.check_feedback import layer_weights
 from ffebm_dsl.language.ir.model import BlockIR, SpecIR

@@ -7,13 +7,8 @@ from dataclasses import replace
 import pytest
 
 from ffebm_dsl.language.diagnostics import SourceFile, SpecError
-from ffebm_dsl.language.interchange import (
-    compile_document,
-    read_yaml,
-    to_plain,
-    to_text,
-    write_yaml,
-)
+from ffebm_dsl.language.interchange.document import read_yaml, write_yaml
+from ffebm_dsl.language.interchange.load import compile_document, to_plain, to_text
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
 from tests.golden.compiled import GOOD

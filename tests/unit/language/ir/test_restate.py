@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
-from ffebm_dsl.language.interchange import to_plain, to_text
+from ffebm_dsl.language.interchange.load import to_plain, to_text
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, OpIR, RelaxIR, SpecIR
 from ffebm_dsl.language.ir.restate import require_consistent

@@ -14,8 +14,8 @@ import pytest
 from ffebm_dsl import SpecError, register
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import Diagnostic, InputError, SourceFile
-from ffebm_dsl.language.interchange import compile_document, read_yaml, to_plain, write_yaml
-from ffebm_dsl.language.interchange.load import to_text
+from ffebm_dsl.language.interchange.document import read_yaml, write_yaml
+from ffebm_dsl.language.interchange.load import compile_document, to_plain, to_text
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import PackageIR, SpecIR
 from ffebm_dsl.language.ir.tools.dump import from_json_dict, to_json_dict

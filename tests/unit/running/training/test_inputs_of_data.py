@@ -13,7 +13,7 @@ from torch.nn.functional import one_hot
 import ffebm_dsl
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.language.interchange import to_plain, to_text
+from ffebm_dsl.language.interchange.load import to_plain, to_text
 from ffebm_dsl.running.training import train
 from ffebm_dsl.running.training.augment import partners
 from ffebm_dsl.running.training.data import Data, load
