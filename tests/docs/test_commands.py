@@ -20,10 +20,11 @@ import pytest
 
 from docsite.reference import commands as known_commands
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.language.diagnostics.codes import CODES, examples
+from ffebm_dsl.language.diagnostics.codes import CODES
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.syntax.grammar import VERSIONS
 from tests.docs.pages import PAGES, ROOT, Block, blocks, commands
+from tests.unit.language.diagnostics.pages import examples
 
 LONG = {"README.md", "report.md", "tutorial.md", "tutorial_data.md", "tutorial_energy.md"}
 """Pages whose blocks train or check a network."""

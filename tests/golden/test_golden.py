@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.language.diagnostics import SourceFile, render
-from ffebm_dsl.language.diagnostics.codes import CODES, MEASURED
+from ffebm_dsl.language.diagnostics.codes import CODES
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.tools.outline import outline
 from tests.golden.compiled import BAD, GOOD, HERE, diagnostics_of, overrides_of
+from tests.unit.language.diagnostics.pages import MEASURED
 
 
 def compare(path: Path, found: str, update: bool) -> None:

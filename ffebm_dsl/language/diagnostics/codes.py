@@ -2,17 +2,14 @@
 
 ``FFE0xxx`` syntax, ``FFE1xxx`` names and values, ``FFE2xxx`` shapes, ``FFE3xxx`` energy
 and couplings, ``FFE4xxx`` relaxation and gradients, ``FFE5xxx`` training, ``FFE6xxx`` size,
-``FFEWxxx`` warnings. A code is never given a second meaning. ``MEASURED`` are those that no
-text shows by itself: the gradient check finds them in the network that was built.
+``FFEWxxx`` warnings. A code is never given a second meaning.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from importlib.resources import files
 from types import MappingProxyType
-from typing import NamedTuple
 
 CODES: Mapping[str, str] = MappingProxyType(
     {
@@ -112,25 +109,6 @@ CODES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-MEASURED = frozenset(
-    {
-        *("FFE4004", "FFE4005", "FFE4006", "FFE4007"),
-        *("FFEW008", "FFEW009", "FFEW010", "FFEW015", "FFEW017"),
-    }
-)
-
-
-_EXAMPLE = re.compile(
-    r"^## (?P<title>Failing|Corrected)\n+```(?P<form>ffe|python)\n(?P<text>.*?)^```$", re.M | re.S
-)
-
-
-class Example(NamedTuple):
-    """A spec, or a program that prints what is reported; ``form`` is ffe or python."""
-
-    form: str
-    text: str
-
 
 def page(code: str) -> str:
     """The page of ``code``, in Markdown. Raises KeyError for a code that there is not."""
@@ -138,12 +116,6 @@ def page(code: str) -> str:
         raise KeyError(code)
     file = files("ffebm_dsl.language.diagnostics").joinpath("explain", f"{code}.md")
     return file.read_text(encoding="utf-8")
-
-
-def examples(code: str) -> dict[str, Example]:
-    """The examples of a page by heading: ``Failing`` causes the code, ``Corrected`` does not."""
-    found = _EXAMPLE.finditer(page(code))
-    return {match["title"]: Example(match["form"], match["text"]) for match in found}
 
 
 def pointer(codes: list[str]) -> str:

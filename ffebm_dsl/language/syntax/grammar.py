@@ -17,8 +17,6 @@ from typing import Any
 from zlib import crc32
 
 import lark
-from lark.grammar import Rule
-from lark.lexer import TerminalDef
 
 from ffebm_dsl.language.syntax.nodes import NODES
 
@@ -71,14 +69,6 @@ def parser() -> lark.Lark:
 def _with_numbers(pairs: list[tuple[str, Any]]) -> dict[str | int, Any]:
     """A mapping of the file; JSON makes text of the numbers that Lark has as keys."""
     return {int(key) if key.isdigit() else key: value for key, value in pairs}
-
-
-def stored_text() -> str:
-    """The text of the file."""
-    made = lark.Lark(grammar_text(), **_OPTIONS)
-    data, memo = made.memo_serialize([TerminalDef, Rule])
-    stored = {"checksum": _checksum(), "data": data, "memo": memo}
-    return json.dumps(stored, separators=(",", ":")) + "\n"
 
 
 def _spellings() -> dict[str, str]:

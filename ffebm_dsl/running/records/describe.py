@@ -6,11 +6,19 @@ from collections.abc import Mapping
 
 from ffebm_dsl.running.records.record_schema import (
     DTYPES,
+    FORMAT,
+    FORMAT_VERSION,
     GROUPS,
-    ROOT_ATTRIBUTES,
     RUN_ATTRIBUTES,
     Group,
 )
+
+ROOT_ATTRIBUTES = {
+    "format": f"`{FORMAT}`",
+    "format_version": f"`{FORMAT_VERSION}`; readers refuse another major version",
+    "creator": "program and version that wrote the file",
+    "file_time": "UTC time of writing in ISO 8601",
+}
 
 
 def tables() -> str:

@@ -376,15 +376,6 @@ GROUPS = (
     SEGMENTS,
 )
 
-ROOT_ATTRIBUTES = MappingProxyType(
-    {
-        "format": f"`{FORMAT}`",
-        "format_version": f"`{FORMAT_VERSION}`; readers refuse another major version",
-        "creator": "program and version that wrote the file",
-        "file_time": "UTC time of writing in ISO 8601",
-    }
-)
-
 RUN_ATTRIBUTES = MappingProxyType(
     {
         "run_id": "name of the run directory",

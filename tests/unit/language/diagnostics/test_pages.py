@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, SpecError, render
-from ffebm_dsl.language.diagnostics.codes import CODES, MEASURED, Example, examples, page, pointer
+from ffebm_dsl.language.diagnostics.codes import CODES, page, pointer
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.registry import ENERGIES, OPS
 from tests.golden.test_golden import compare
+from tests.unit.language.diagnostics.pages import MEASURED, Example, examples
 
 ROOT = Path(__file__).parents[4]
 GOLDEN = ROOT / "tests/golden"

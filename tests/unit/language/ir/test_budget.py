@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ffebm_dsl.language.diagnostics import SourceFile, SpecError
-from ffebm_dsl.language.diagnostics.codes import examples
 from ffebm_dsl.language.ir import BUDGET, Budget, compile_spec
 from ffebm_dsl.language.ir.resolve.templates import MAX_EXPANDED, MAX_STAGES
 from ffebm_dsl.language.ir.tools.count import count
+from tests.unit.language.diagnostics.pages import examples
 
 TEXT = examples("FFE6001")["Corrected"].text
 
