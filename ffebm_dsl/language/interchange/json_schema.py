@@ -95,13 +95,8 @@ _OPTIONAL = {
 }
 
 
-def read_schema() -> Schema:
-    """The schema as it is kept beside the grammar."""
-    schema: Schema = json.loads(schema_text())
-    return schema
-
-
 def schema_text() -> str:
+    """The schema as it is kept beside the grammar."""
     return files("ffebm_dsl.grammar").joinpath(FILE).read_text(encoding="utf-8")
 
 
@@ -122,7 +117,8 @@ def make_schema(packages: Collection[str] = ()) -> Schema:
         *(ir.PackageIR, ir.InputIR, ir.TargetIR, ir.LossIR, ir.ModelIR, ir.TrainIR),
     )
     defs: Schema = {record.__name__: _record(record) for record in records}
-    defs |= {kind: _stage(defs[record.__name__], kind) for kind, record in STAGES.items()}
+    for kind, record in STAGES.items():
+        defs[kind] = _closed({**defs[record.__name__]["properties"], "kind": {"const": kind}})
     defs["stage"] = {
         "type": "object",
         "properties": {"kind": {"enum": list(STAGES)}},
@@ -157,10 +153,6 @@ def _closed(properties: Mapping[str, Schema]) -> Schema:
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-def _stage(record: Schema, kind: str) -> Schema:
-    return _closed({**record["properties"], "kind": {"const": kind}})
 
 
 def _record(record: type) -> Schema:

@@ -6,6 +6,7 @@ the text of the same network. The result must equal the document, number for num
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.diagnostics.fix import did_you_mean
 from ffebm_dsl.language.interchange.document import Document
-from ffebm_dsl.language.interchange.json_schema import Schema, make_schema, read_schema
+from ffebm_dsl.language.interchange.json_schema import Schema, make_schema, schema_text
 from ffebm_dsl.language.ir import BUDGET, Budget, Compiled, compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.restate import (
@@ -120,7 +121,7 @@ def _schema(document: Document) -> Schema:
                     names.append(normalised(use(name, least).name))
                 except PackageError as error:
                     raise document.fault(f"/packages/{i}", error.message, error.help) from None
-    return make_schema(names) if names else read_schema()
+    return make_schema(names) if names else json.loads(schema_text())
 
 
 def _is_release(version: str) -> bool:

@@ -180,7 +180,8 @@ def _faults_of_nudge(
         message = f"nudge=loss needs a readout that reads a block, and it reads `{port.name}`"
         yield "FFE4002", message, port.span, ", or move the map's ops into the readout"
     elif last is block:
-        for reader in _other_readers(model, block):
+        outputs = _output_ports(block)
+        for reader in (port for port in _read_ports(model) if port.name in outputs):
             message = (
                 f"nudge=loss needs block `{block.name}` to be read by the loss alone, "
                 "and something else reads it too"
@@ -196,12 +197,6 @@ def _faults_of_nudge(
             why = "is random" if OPS[op.name].random else "mixes the samples of a batch"
             message = f"{nudge} the loss of each sample, and `{op.name}` {why}"
             yield "FFE4003", message, op.span, ", or take the op out of the readout"
-
-
-def _other_readers(model: ResolvedModel, block: ResolvedBlock) -> Iterator[ResolvedPort]:
-    for port in _read_ports(model):
-        if port.name in _output_ports(block):
-            yield port
 
 
 def _output_ports(block: ResolvedBlock) -> set[str | None]:

@@ -66,7 +66,7 @@ def _check_path(train: ResolvedTrain, log: Log) -> None:
 
 def _check_mixing(train: ResolvedTrain, model: ResolvedModel, log: Log) -> None:
     """Mixed samples have targets of another kind, which there must be, and the losses take."""
-    calls = _augmentations(train)
+    calls: tuple[CallIR, ...] = train.data.arguments["augment"]
     mixing = [call.name for call in calls if AUGMENTATIONS[call.name].mix is not None]
     if not mixing:
         return
@@ -97,11 +97,6 @@ def _check_mixing(train: ResolvedTrain, model: ResolvedModel, log: Log) -> None:
             )
 
 
-def _augmentations(train: ResolvedTrain) -> list[CallIR]:
-    calls = train.data.arguments["augment"]
-    return [c for c in calls if isinstance(c, CallIR)] if isinstance(calls, tuple) else []
-
-
 def _check_patience(train: ResolvedTrain, log: Log) -> None:
     if train.numbers["patience"] and not train.data.arguments.get("validation"):
         log.report(
@@ -114,11 +109,10 @@ def _check_patience(train: ResolvedTrain, log: Log) -> None:
 
 def _check_groups(train: ResolvedTrain, model: ResolvedModel, log: Log) -> None:
     """Every group is of a part that is there, has weights, and is named once."""
-    groups = train.optimizer.arguments["groups"]
     known = _parts(model)
     seen: set[str] = set()
-    for group in groups if isinstance(groups, tuple) else ():
-        part = str(group.arguments["part"]) if isinstance(group, CallIR) else ""
+    for group in train.optimizer.arguments["groups"]:
+        part = str(group.arguments["part"])
         trouble, help = "", ""
         if part not in known:
             weighted = ", ".join(name for name in known if known[name])
@@ -179,11 +173,11 @@ def _check_inputs(train: ResolvedTrain, inputs: Sequence[ResolvedEnd], log: Log)
     for name in ("mean", "std"):
         entries = train.data.arguments[name]
         for end, shape in zip(inputs, shapes, strict=True):
-            if isinstance(entries, tuple) and len(entries) not in (1, shape[0]):
+            if len(entries) not in (1, shape[0]):
                 message = f"`{name}` has {len(entries)} entries, and {_called(end, inputs)} has "
                 help = "give one, or one per channel"
                 log.report("FFE5002", f"{message}{shape[0]} channels", place, help=help)
-    for call in _augmentations(train):
+    for call in train.data.arguments["augment"]:
         misfit = AUGMENTATIONS[call.name].misfit_of(call.arguments, shapes)
         if misfit is not None:
             log.report("FFE5002", misfit[0], place, help=misfit[1])

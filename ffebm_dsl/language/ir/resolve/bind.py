@@ -138,7 +138,7 @@ def bind(
     ``overrides`` replace what is ``given``, by name; no values have names in them.
     """
     stated, complete = bind_given(signature, given, scope, log)
-    overriding, unhurt = bind_given(signature, overrides, scope.without_values(), log)
+    overriding, unhurt = bind_given(signature, overrides, Scope(packages=scope.packages), log)
     stated |= overriding
     complete = complete and unhurt
     known = {*stated, *optional}

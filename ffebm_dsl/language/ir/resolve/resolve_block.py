@@ -61,7 +61,7 @@ def resolve_block(text: BlockText, log: Log) -> ResolvedBlock:
     names = {} if text.expansion else dict.fromkeys(text.ports.outputs, _OUTSIDE)
     maps, ports = _maps(text, names, log)
     energy = at_most_one(text.statements, ast.EnergyStatement, "energy", log)
-    kind = _energy_kind(energy, text.scope, log)
+    kind = find(ENERGIES, energy.kind, text.scope, log) if energy else None
     inside = energy.statements if energy else ()
     layers = _layers(of_type(inside, ast.LayerStatement), names, text.scope, log)
     ends = _Ends(tuple(layer.name for layer in layers), ports, log)
@@ -83,7 +83,7 @@ def resolve_block(text: BlockText, log: Log) -> ResolvedBlock:
         span=text.name.span,
         expansion=text.expansion,
         maps=maps,
-        energy=kind,
+        energy=kind.name if kind else None,
         energy_span=energy.kind.span if energy else text.name.span,
         device=energy.device if energy else None,
         layers=layers,
@@ -104,11 +104,6 @@ def resolve_block(text: BlockText, log: Log) -> ResolvedBlock:
 
 _OUTSIDE = Span(-1, -1)
 """Place of a name that was declared outside the block."""
-
-
-def _energy_kind(energy: ast.EnergyStatement | None, scope: Scope, log: Log) -> str | None:
-    kind = find(ENERGIES, energy.kind, scope, log) if energy else None
-    return kind.name if kind else None
 
 
 def _maps(

@@ -41,10 +41,6 @@ class Scope:
     values: Mapping[str, Bound] = field(default_factory=dict)
     packages: Packages = field(default_factory=Packages)
 
-    def without_values(self) -> Scope:
-        """The scope of an override, in which no name has a value."""
-        return Scope(packages=self.packages)
-
 
 def facts(expressions: tuple[ast.Expression, ...], scope: Scope) -> tuple[str, ...]:
     """The values of the names in ``expressions``: ``width = 128 (default, line 4)``."""

@@ -101,7 +101,8 @@ def _bind_formals(
     on it reports nothing.
     """
     values = dict(scope.values)
-    visible = Ports(hidden=_hidden(ports))
+    why = "a template sees only what it is given: add a formal of type port"
+    visible = Ports(hidden=dict.fromkeys(ports.outputs, why))
     line, _ = log.source.position(instance.span.start)
     origin = f"argument of `{template.name.text}`, line {line}"
     for formal, declared in zip(formals.parameters, template.formals, strict=True):
@@ -116,11 +117,6 @@ def _bind_formals(
             log.report("FFE1009", f"`{formal.name}` takes a port", argument.span)
             visible = visible.with_map(formal.name, None)
     return Scope(values, scope.packages), visible
-
-
-def _hidden(ports: Ports) -> dict[str, str]:
-    why = "a template sees only what it is given: add a formal of type port"
-    return dict.fromkeys(ports.outputs, why)
 
 
 MAX_EXPANDED = 1 << 17
