@@ -54,10 +54,9 @@ if TYPE_CHECKING:
     from ffebm_dsl.constructs.ops.max_pool2d import MaxPool2d
     from ffebm_dsl.constructs.ops.softmax_pool2d import SoftmaxPool2d
     from ffebm_dsl.language.diagnostics import AnyPath
-    from ffebm_dsl.language.ir import Compiled
+    from ffebm_dsl.language.ir import Compiled, read_source
     from ffebm_dsl.language.ir.model import SpecIR
     from ffebm_dsl.language.registry import register
-    from ffebm_dsl.language.syntax import read_source
     from ffebm_dsl.physics.energy import Coupling, Drive, Energy, HopfieldEnergy, ResistiveEnergy
     from ffebm_dsl.physics.interfaces import Layer, PhaseSettings, Relaxation, Sweeps
     from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridNetwork
@@ -127,8 +126,8 @@ _PARTS = {
         "constructs.ops.linear": "Linear",
         "constructs.ops.max_pool2d": "MaxPool2d",
         "constructs.ops.softmax_pool2d": "SoftmaxPool2d",
+        "language.ir": "read_source",
         "language.registry": "register",
-        "language.syntax": "read_source",
         "physics.energy": "Coupling Drive Energy HopfieldEnergy ResistiveEnergy",
         "physics.interfaces": "Layer PhaseSettings Relaxation Sweeps",
         "physics.network": "BlockSettings EnergyBlock",
@@ -224,7 +223,7 @@ def load(
     if isinstance(spec, str | os.PathLike):
         if of_run or Path(spec).suffix == ".safetensors":
             return _trained(spec, checkpoint, params, seed, dtype, device)
-        from ffebm_dsl.language.syntax import read_source
+        from ffebm_dsl.language.ir import read_source
 
         spec = read_source(spec)
     if not isinstance(spec, SourceFile):

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ffebm_dsl.language.diagnostics.codes import CODES
-from ffebm_dsl.language.diagnostics.diagnostic import Diagnostic, Label, Severity
+from ffebm_dsl.language.diagnostics.diagnostic import Diagnostic, Severity
 from ffebm_dsl.language.diagnostics.fix import Fix
 from ffebm_dsl.language.diagnostics.render import in_words
 from ffebm_dsl.language.diagnostics.source import SourceFile, Span
@@ -68,7 +68,10 @@ def _result(diagnostic: Diagnostic, file: str) -> Record:
         return result | {"locations": [{"physicalLocation": place, "logicalLocations": [logical]}]}
     result["locations"] = [_location(diagnostic.span, source)]
     if diagnostic.labels:
-        result["relatedLocations"] = [_related(label, source) for label in diagnostic.labels]
+        result["relatedLocations"] = [
+            _location(label.span, source) | {"message": _message(label.text)}
+            for label in diagnostic.labels
+        ]
     if diagnostic.fix:
         result["fixes"] = [_fix(diagnostic.fix, source)]
     return result
@@ -77,10 +80,6 @@ def _result(diagnostic: Diagnostic, file: str) -> Record:
 def _message(text: str) -> Record:
     """Braces would be read as places for arguments, so they are doubled."""
     return {"text": text.replace("{", "{{").replace("}", "}}")}
-
-
-def _related(label: Label, source: SourceFile) -> Record:
-    return _location(label.span, source) | {"message": _message(label.text)}
 
 
 def _fix(fix: Fix, source: SourceFile) -> Record:

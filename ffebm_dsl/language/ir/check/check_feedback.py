@@ -79,11 +79,12 @@ def _check_cycles(block: ResolvedBlock, log: Log) -> None:
     cycle = check(len(names), _edges(names, couplings))
     if isinstance(cycle, tuple):
         return
-    closing = couplings[cycle.edges[0]]
+    closing, path = couplings[cycle.edges[0]], " - ".join(names[i] for i in cycle.layers)
     needed = _factor(closing) / cycle.product
     log.report(
         "FFE3012",
-        f"no energy of block `{block.name}` has this feedback: {_around(names, cycle)}",
+        f"no energy of block `{block.name}` has this feedback: around {path} the factors multiply "
+        f"to {cycle.product:.6g}, and an energy needs 1",
         closing.span,
         labels=[
             Label(couplings[k].span, f"feedback {_factor(couplings[k]):g}")
@@ -92,12 +93,6 @@ def _check_cycles(block: ResolvedBlock, log: Log) -> None:
         help=f"with `feedback = {needed:.6g}` here it is 1; `feedback = own` needs no energy, and "
         "`gradient aep()`",
     )
-
-
-def _around(names: Sequence[str], cycle: object) -> str:
-    layers, product = cycle.layers, cycle.product  # type: ignore[attr-defined]
-    path = " - ".join(names[i] for i in layers)
-    return f"around {path} the factors multiply to {product:.6g}, and an energy needs 1"
 
 
 def _factor(coupling: ResolvedCoupling | CouplingIR) -> float:

@@ -27,17 +27,16 @@ def infer_coupling(coupling: ResolvedCoupling, block: ResolvedBlock, log: Log) -
     """The coupling with its ops between known shapes; what does not fit is reported."""
     source, target = block.layer(coupling.source).shape, block.layer(coupling.target).shape
     ops = [op for op in coupling.chain.ops if op is not None and _may_couple(op, log)]
-    whole = len(ops) == len(coupling.chain.ops)
-    if not whole or source is None or target is None:
+    if len(ops) != len(coupling.chain.ops) or source is None or target is None:
         return coupling
     counted = _count_outputs(ops, source, target)
     traced = trace(counted, source)
     if traced.misfit is not None:
         report_misfit(traced.misfit, traced.at, log)
-    elif traced.shape != target:
-        _report_coupling(coupling, block, counted, traced, log)
-    else:
+    elif traced.shape == target:
         return coupling._replace(chain=coupling.chain._replace(shaped=traced.ops))
+    else:
+        _report_coupling(coupling, block, counted, traced, log)
     return coupling
 
 
