@@ -51,7 +51,7 @@ DTYPES = MappingProxyType(
 
 @dataclass(frozen=True)
 class Field:
-    """One dataset: its name, type (a key of ``DTYPES``), dimensions, units and meaning.
+    """One dataset: its name, type (a key of ``DTYPES``), dimensions, meaning and units.
 
     ``absent`` is its value in records of earlier versions that do not have it; None if every record
     has it.
@@ -60,8 +60,8 @@ class Field:
     name: str
     dtype: str
     dims: tuple[str, ...]
-    units: str
     long_name: str
+    units: str = "1"
     absent: int | None = None
 
 
@@ -70,15 +70,19 @@ class Group:
     """One group below ``/run``.
 
     ``rows`` is the dimension that grows during a run ("" if none does): every field with it as
-    first dimension is a column. The other fields are set once.
+    first dimension is a column. The other fields are set once. ``signal`` is the field that viewers
+    plot by default ("" if none).
     """
 
     name: str
-    nx_class: str
     title: str
     rows: str
     fields: tuple[Field, ...]
     signal: str = ""
+
+    @property
+    def nx_class(self) -> str:
+        return "NXdata" if self.signal else "NXcollection"
 
     @property
     def columns(self) -> tuple[Field, ...]:
@@ -89,166 +93,157 @@ class Group:
         return tuple(f for f in self.fields if not self.rows or f.dims[:1] != (self.rows,))
 
 
-_STEP = Field("step", "i8", ("step",), "1", "training steps done")
+_STEP = Field("step", "i8", ("step",), "training steps done")
 _GRID = ("step", "solve")
 _PER_TENSOR = ("step", "parameter")
 
 PROVENANCE = Group(
     "provenance",
-    "NXcollection",
     "what was run, on what, by which program",
     "",
     (
-        Field("spec_name", "str", (), "1", "file name of the spec"),
-        Field("spec_text", "str", (), "1", "source text of the spec"),
-        Field("spec_sha256", "str", (), "1", "SHA-256 of the spec's text in UTF-8"),
-        Field("spec_resolved", "str", (), "1", "resolved spec as JSON, overrides applied"),
-        Field("override", "str", ("override",), "1", "overrides given as key=value"),
-        Field("argv", "str", ("argv",), "1", "command line that started the run"),
-        Field("package", "str", ("package",), "1", "versions of the packages in use"),
-        Field("environment", "str", (), "1", "machine and settings as JSON"),
-        Field("seed", "i8", (), "1", "seed of initial weights, data order and augmentation"),
-        Field("rng_scheme", "str", (), "1", "how random numbers follow from the seed"),
-        Field("dtype", "str", (), "1", "floating-point type of the network"),
-        Field("device", "str", (), "1", "device at the start of the run"),
-        Field("threads", "i4", (), "1", "CPU threads of torch at the start of the run"),
-        Field("dataset_name", "str", (), "1", "name of the data set"),
-        Field("dataset_file", "str", ("dataset_file",), "1", "files the data set was read from"),
-        Field("dataset_sha256", "str", (), "1", "SHA-256 of the data set's arrays"),
-        Field("train_samples", "i8", (), "1", "samples in the training set"),
-        Field("test_samples", "i8", (), "1", "samples in the test set"),
-        Field("parameter_count", "i8", (), "1", "trainable parameters"),
+        Field("spec_name", "str", (), "file name of the spec"),
+        Field("spec_text", "str", (), "source text of the spec"),
+        Field("spec_sha256", "str", (), "SHA-256 of the spec's text in UTF-8"),
+        Field("spec_resolved", "str", (), "resolved spec as JSON, overrides applied"),
+        Field("override", "str", ("override",), "overrides given as key=value"),
+        Field("argv", "str", ("argv",), "command line that started the run"),
+        Field("package", "str", ("package",), "versions of the packages in use"),
+        Field("environment", "str", (), "machine and settings as JSON"),
+        Field("seed", "i8", (), "seed of initial weights, data order and augmentation"),
+        Field("rng_scheme", "str", (), "how random numbers follow from the seed"),
+        Field("dtype", "str", (), "floating-point type of the network"),
+        Field("device", "str", (), "device at the start of the run"),
+        Field("threads", "i4", (), "CPU threads of torch at the start of the run"),
+        Field("dataset_name", "str", (), "name of the data set"),
+        Field("dataset_file", "str", ("dataset_file",), "files the data set was read from"),
+        Field("dataset_sha256", "str", (), "SHA-256 of the data set's arrays"),
+        Field("train_samples", "i8", (), "samples in the training set"),
+        Field("test_samples", "i8", (), "samples in the test set"),
+        Field("parameter_count", "i8", (), "trainable parameters"),
     ),
 )
 
 TRAIN = Group(
     "train",
-    "NXdata",
     "one row per training step",
     "step",
     (
         _STEP,
-        Field("epoch", "i4", ("step",), "1", "epoch of the step, counted from 1"),
-        Field("batch_size", "i4", ("step",), "1", "samples in the batch"),
-        Field("loss", "f8", ("step",), "nat", "mean loss of the batch"),
-        Field("accuracy", "f8", ("step",), "1", "part of the batch classified rightly"),
-        Field("learning_rate", "f8", ("step",), "1", "learning rate of the step"),
-        Field("gradient_norm", "f8", ("step",), "1", "Euclidean norm of the whole gradient"),
-        Field("free_sweeps", "f8", ("step",), "1", "mean sweeps of the free phases"),
-        Field("wall_time", "f8", ("step",), "s", "time spent in training up to the step's end"),
+        Field("epoch", "i4", ("step",), "epoch of the step, counted from 1"),
+        Field("batch_size", "i4", ("step",), "samples in the batch"),
+        Field("loss", "f8", ("step",), "mean loss of the batch", "nat"),
+        Field("accuracy", "f8", ("step",), "part of the batch classified rightly"),
+        Field("learning_rate", "f8", ("step",), "learning rate of the step"),
+        Field("gradient_norm", "f8", ("step",), "Euclidean norm of the whole gradient"),
+        Field("free_sweeps", "f8", ("step",), "mean sweeps of the free phases"),
+        Field("wall_time", "f8", ("step",), "time spent in training up to the step's end", "s"),
     ),
     signal="loss",
 )
 
 LOSSES = Group(
     "losses",
-    "NXdata",
     "one row per training step, one column per term of a loss of several",
     "step",
     (
         _STEP,
-        Field("term", "str", ("term",), "1", "term, without its weight"),
-        Field("weight", "f8", ("term",), "1", "what the term is multiplied by in the loss"),
-        Field("loss", "f8", ("step", "term"), "nat", "mean of the term over the batch"),
+        Field("term", "str", ("term",), "term, without its weight"),
+        Field("weight", "f8", ("term",), "what the term is multiplied by in the loss"),
+        Field("loss", "f8", ("step", "term"), "mean of the term over the batch", "nat"),
     ),
     signal="loss",
 )
 
 EVAL = Group(
     "eval",
-    "NXdata",
     "one row per evaluation during training, on the validation set where there is one",
     "step",
     (
         _STEP,
-        Field("epoch", "i4", ("step",), "1", "epoch of the last step before, counted from 1"),
-        Field("samples", "i8", ("step",), "1", "samples evaluated"),
-        Field("loss", "f8", ("step",), "nat", "mean loss over the set"),
-        Field("top1", "f8", ("step",), "1", "part of the set classified rightly"),
-        Field("top5", "f8", ("step",), "1", "part whose label is among the five largest outputs"),
-        Field("block", "str", ("block",), "1", "energy block"),
-        Field("sweeps", "f8", ("step", "block"), "1", "mean sweeps of the free phase"),
-        Field("wall_time", "f8", ("step",), "s", "time spent in training up to the evaluation"),
+        Field("epoch", "i4", ("step",), "epoch of the last step before, counted from 1"),
+        Field("samples", "i8", ("step",), "samples evaluated"),
+        Field("loss", "f8", ("step",), "mean loss over the set", "nat"),
+        Field("top1", "f8", ("step",), "part of the set classified rightly"),
+        Field("top5", "f8", ("step",), "part whose label is among the five largest outputs"),
+        Field("block", "str", ("block",), "energy block"),
+        Field("sweeps", "f8", ("step", "block"), "mean sweeps of the free phase"),
+        Field("wall_time", "f8", ("step",), "time spent in training up to the evaluation", "s"),
     ),
     signal="top1",
 )
 
 QUANTITIES = Group(
     "quantities",
-    "NXdata",
     "one row per evaluation, one column per quantity that a block's energy measures",
     "step",
     (
         _STEP,
-        Field("quantity", "str", ("quantity",), "1", "quantity, as block.name"),
-        Field("mean", "f8", ("step", "quantity"), "SI", "mean over the samples evaluated"),
+        Field("quantity", "str", ("quantity",), "quantity, as block.name"),
+        Field("mean", "f8", ("step", "quantity"), "mean over the samples evaluated", "SI"),
     ),
     signal="mean",
 )
 
 TEST = Group(
     "test",
-    "NXcollection",
     "one row per reading of the test set, where a validation set is what training is judged by",
     "step",
     (
         _STEP,
-        Field("weights", "i8", ("step",), "1", "step of the weights: those of the best evaluation"),
-        Field("samples", "i8", ("step",), "1", "samples evaluated"),
-        Field("loss", "f8", ("step",), "nat", "mean loss over the test set"),
-        Field("top1", "f8", ("step",), "1", "part of the test set classified rightly"),
-        Field("top5", "f8", ("step",), "1", "part whose label is among the five largest outputs"),
+        Field("weights", "i8", ("step",), "step of the weights: those of the best evaluation"),
+        Field("samples", "i8", ("step",), "samples evaluated"),
+        Field("loss", "f8", ("step",), "mean loss over the test set", "nat"),
+        Field("top1", "f8", ("step",), "part of the test set classified rightly"),
+        Field("top5", "f8", ("step",), "part whose label is among the five largest outputs"),
     ),
 )
 
 RELAXATION = Group(
     "relaxation",
-    "NXdata",
     "one row per training step, one column per solve (a phase of a block)",
     "step",
     (
         _STEP,
-        Field("solve", "str", ("solve",), "1", "solve, as block.phase"),
-        Field("block", "str", ("solve",), "1", "block of the solve"),
-        Field("phase", "str", ("solve",), "1", "phase of the solve: free, nudged or adjoint"),
-        Field("residual_max", "f4", _GRID, "1", "largest relative change in the last sweep"),
-        Field("residual_median", "f4", _GRID, "1", "median relative change in the last sweep"),
-        Field("sweeps_mean", "f4", _GRID, "1", "mean sweeps used"),
-        Field("sweeps_max", "i4", _GRID, "1", "most sweeps used"),
-        Field("accelerated", "i4", _GRID, "1", "samples that `solver = auto` accelerated", 0),
-        *(Field(name, "i4", _GRID, "1", f"samples that ended {name}") for name in STATUSES),
+        Field("solve", "str", ("solve",), "solve, as block.phase"),
+        Field("block", "str", ("solve",), "block of the solve"),
+        Field("phase", "str", ("solve",), "phase of the solve: free, nudged or adjoint"),
+        Field("residual_max", "f4", _GRID, "largest relative change in the last sweep"),
+        Field("residual_median", "f4", _GRID, "median relative change in the last sweep"),
+        Field("sweeps_mean", "f4", _GRID, "mean sweeps used"),
+        Field("sweeps_max", "i4", _GRID, "most sweeps used"),
+        Field("accelerated", "i4", _GRID, "samples that `solver = auto` accelerated", absent=0),
+        *(Field(name, "i4", _GRID, f"samples that ended {name}") for name in STATUSES),
     ),
     signal="residual_max",
 )
 
 GRADIENTS = Group(
     "gradients",
-    "NXdata",
     "one row per gradient diagnostic, one column per parameter tensor",
     "step",
     (
         _STEP,
-        Field("parameter", "str", ("parameter",), "1", "parameter tensor"),
-        Field("norm", "f8", _PER_TENSOR, "1", "Euclidean norm of the gradient used in training"),
-        Field("norm_implicit", "f8", _PER_TENSOR, "1", "Euclidean norm of the implicit gradient"),
-        Field("cosine", "f8", _PER_TENSOR, "1", "cosine between the two gradients"),
-        Field("relative_error", "f8", _PER_TENSOR, "1", "norm of the difference / norm_implicit"),
-        Field("exhausted", "i4", ("step",), "1", "samples whose adjoint did not converge", 0),
-        Field("diverged", "i4", ("step",), "1", "samples whose adjoint diverged", 0),
+        Field("parameter", "str", ("parameter",), "parameter tensor"),
+        Field("norm", "f8", _PER_TENSOR, "Euclidean norm of the gradient used in training"),
+        Field("norm_implicit", "f8", _PER_TENSOR, "Euclidean norm of the implicit gradient"),
+        Field("cosine", "f8", _PER_TENSOR, "cosine between the two gradients"),
+        Field("relative_error", "f8", _PER_TENSOR, "norm of the difference / norm_implicit"),
+        Field("exhausted", "i4", ("step",), "samples whose adjoint did not converge", absent=0),
+        Field("diverged", "i4", ("step",), "samples whose adjoint diverged", absent=0),
     ),
     signal="cosine",
 )
 
 AMPLIFICATION = Group(
     "amplification",
-    "NXdata",
     "one row after the epochs 1, 2, 4, 8, ... and the last one, one column per block",
     "step",
     (
         _STEP,
-        Field("block", "str", ("block",), "1", "block"),
-        Field("states", "f8", ("step", "block"), "1", "change of its free state"),
-        Field("gradients", "f8", ("step", "block"), "1", "change of its weights' gradients"),
+        Field("block", "str", ("block",), "block"),
+        Field("states", "f8", ("step", "block"), "change of its free state"),
+        Field("gradients", "f8", ("step", "block"), "change of its weights' gradients"),
     ),
     signal="gradients",
 )
@@ -256,21 +251,20 @@ AMPLIFICATION = Group(
 
 BAD_STEPS = Group(
     "bad_steps",
-    "NXcollection",
     "one row per step whose numbers went wrong",
     "step",
     (
-        Field("step", "i8", ("step",), "1", "number of the step"),
-        Field("epoch", "i4", ("step",), "1", "epoch of the step, counted from 1"),
-        Field("kind", "str", ("step",), "1", "what was wrong first: " + ", ".join(TROUBLES)),
-        Field("phase", "str", ("step",), "1", "where in the step: " + ", ".join(TROUBLE_PHASES)),
-        Field("block", "str", ("step",), "1", "block, map of the model, or readout"),
-        Field("layer", "str", ("step",), "1", "layer, map or weight tensor in it"),
-        Field("sample", "i8", ("step",), "1", "first sample concerned, in the batch; -1: none"),
-        Field("index", "i8", ("step",), "1", "the same sample in the training set"),
-        Field("value", "f8", ("step",), "1", "the number that was wrong; size, residual or growth"),
-        Field("tries", "i4", ("step",), "1", "how often the batch was tried"),
-        Field("action", "str", ("step",), "1", "what was done: " + ", ".join(ACTIONS)),
+        Field("step", "i8", ("step",), "number of the step"),
+        Field("epoch", "i4", ("step",), "epoch of the step, counted from 1"),
+        Field("kind", "str", ("step",), "what was wrong first: " + ", ".join(TROUBLES)),
+        Field("phase", "str", ("step",), "where in the step: " + ", ".join(TROUBLE_PHASES)),
+        Field("block", "str", ("step",), "block, map of the model, or readout"),
+        Field("layer", "str", ("step",), "layer, map or weight tensor in it"),
+        Field("sample", "i8", ("step",), "first sample concerned, in the batch; -1: none"),
+        Field("index", "i8", ("step",), "the same sample in the training set"),
+        Field("value", "f8", ("step",), "the number that was wrong; size, residual or growth"),
+        Field("tries", "i4", ("step",), "how often the batch was tried"),
+        Field("action", "str", ("step",), "what was done: " + ", ".join(ACTIONS)),
     ),
 )
 
@@ -279,53 +273,46 @@ _ENTRIES = ("sweep", "parameter", "entry")
 
 TRANSIENTS = Group(
     "transients",
-    "NXdata",
     "EP against autodiff after each nudged sweep, one column per parameter tensor",
     "",
     (
-        Field("sweep", "i8", ("sweep",), "1", "nudged sweeps made, t = 0 ... T"),
-        Field("parameter", "str", ("parameter",), "1", "parameter tensor"),
-        Field("parameter_block", "str", ("parameter",), "1", "block whose sweeps decide it"),
-        Field("parameter_shape", "str", ("parameter",), "1", "shape of the tensor, as 64 x 3 x 3"),
-        Field("norm", "f8", _OVER_SWEEPS, "1", "Euclidean norm of the EP gradient after t sweeps"),
+        Field("sweep", "i8", ("sweep",), "nudged sweeps made, t = 0 ... T"),
+        Field("parameter", "str", ("parameter",), "parameter tensor"),
+        Field("parameter_block", "str", ("parameter",), "block whose sweeps decide it"),
+        Field("parameter_shape", "str", ("parameter",), "shape of the tensor, as 64 x 3 x 3"),
+        Field("norm", "f8", _OVER_SWEEPS, "Euclidean norm of the EP gradient after t sweeps"),
         Field(
             "norm_unrolled",
             "f8",
             _OVER_SWEEPS,
-            "1",
             "Euclidean norm of the gradient unrolled through the last t sweeps",
         ),
-        Field("cosine", "f8", _OVER_SWEEPS, "1", "cosine between the two gradients"),
-        Field("relative_error", "f8", _OVER_SWEEPS, "1", "norm of the difference / norm_unrolled"),
-        Field("entry", "i8", ("entry",), "1", "number of the entry that is followed"),
+        Field("cosine", "f8", _OVER_SWEEPS, "cosine between the two gradients"),
+        Field("relative_error", "f8", _OVER_SWEEPS, "norm of the difference / norm_unrolled"),
+        Field("entry", "i8", ("entry",), "number of the entry that is followed"),
         Field(
             "entry_index",
             "i8",
             ("parameter", "entry"),
-            "1",
             "flat index of the entry in its tensor, -1 where the tensor has fewer",
         ),
-        Field("value", "f8", _ENTRIES, "1", "EP gradient of the entry after t sweeps"),
-        Field("value_unrolled", "f8", _ENTRIES, "1", "unrolled gradient of the entry"),
-        Field("block", "str", ("block",), "1", "energy block"),
-        Field("beta", "f8", ("block",), "1", "nudging strength"),
-        Field("sweeps", "i8", ("block",), "1", "nudged sweeps of the block, the rest is NaN"),
-        Field(
-            "free_residual", "f8", ("block",), "1", "largest relative change in the last free sweep"
-        ),
-        Field("diverged", "i8", ("block",), "1", "samples whose free phase diverged"),
+        Field("value", "f8", _ENTRIES, "EP gradient of the entry after t sweeps"),
+        Field("value_unrolled", "f8", _ENTRIES, "unrolled gradient of the entry"),
+        Field("block", "str", ("block",), "energy block"),
+        Field("beta", "f8", ("block",), "nudging strength"),
+        Field("sweeps", "i8", ("block",), "nudged sweeps of the block, the rest is NaN"),
+        Field("free_residual", "f8", ("block",), "largest relative change in the last free sweep"),
+        Field("diverged", "i8", ("block",), "samples whose free phase diverged"),
         Field(
             "crossings",
             "i8",
             ("block",),
-            "1",
             "units that the nudged phases end on different sides of a kink",
         ),
         Field(
             "mirrored",
             "u1",
             ("block",),
-            "1",
             "1 if the nudged phase is the free phase's sweep in reverse",
         ),
     ),
@@ -334,29 +321,27 @@ TRANSIENTS = Group(
 
 EVENTS = Group(
     "events",
-    "NXcollection",
     "what happened, in order",
     "event",
     (
-        Field("event", "i8", ("event",), "1", "number of the event"),
-        Field("step", "i8", ("event",), "1", "training steps done"),
-        Field("time", "str", ("event",), "1", "UTC time in ISO 8601"),
-        Field("kind", "str", ("event",), "1", ", ".join(EVENT_KINDS)),
-        Field("message", "str", ("event",), "1", "what there is to say of it"),
+        Field("event", "i8", ("event",), "number of the event"),
+        Field("step", "i8", ("event",), "training steps done"),
+        Field("time", "str", ("event",), "UTC time in ISO 8601"),
+        Field("kind", "str", ("event",), ", ".join(EVENT_KINDS)),
+        Field("message", "str", ("event",), "what there is to say of it"),
     ),
 )
 
 SEGMENTS = Group(
     "segments",
-    "NXcollection",
     "one row per process that worked on the run",
     "segment",
     (
-        Field("segment", "i8", ("segment",), "1", "number of the segment"),
-        Field("start_step", "i8", ("segment",), "1", "training steps done at its start"),
-        Field("start_time", "str", ("segment",), "1", "UTC time of its start in ISO 8601"),
-        Field("exact", "u1", ("segment",), "1", "1 if it computes what the first segment would"),
-        Field("environment", "str", ("segment",), "1", "machine and settings as JSON"),
+        Field("segment", "i8", ("segment",), "number of the segment"),
+        Field("start_step", "i8", ("segment",), "training steps done at its start"),
+        Field("start_time", "str", ("segment",), "UTC time of its start in ISO 8601"),
+        Field("exact", "u1", ("segment",), "1 if it computes what the first segment would"),
+        Field("environment", "str", ("segment",), "machine and settings as JSON"),
     ),
 )
 

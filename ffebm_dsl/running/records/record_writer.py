@@ -86,14 +86,9 @@ def _write_table(run: h5py.Group, table: RecordTable) -> None:
     _describe(node, NX_class=group.nx_class, long_name=group.title)
     if group.signal:
         _describe(node, signal=group.signal)
-        node.attrs["axes"] = _axes(group)
+        node.attrs["axes"] = next(list(f.dims) for f in group.fields if f.name == group.signal)
     datasets = {field.name: _write_field(node, group, field, table) for field in group.fields}
     _attach_scales(datasets, group)
-
-
-def _axes(group: Group) -> list[str]:
-    dims = next(field.dims for field in group.fields if field.name == group.signal)
-    return list(dims)
 
 
 def _write_field(node: h5py.Group, group: Group, field: Field, table: RecordTable) -> h5py.Dataset:

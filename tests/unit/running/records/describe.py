@@ -1,4 +1,5 @@
-"""The schema as Markdown tables, for ``docs/record.md``."""
+"""The schema as Markdown tables: ``python tests/unit/running/records/describe.py`` prints those of
+docs/record.md, and a test ensures that the page has them."""
 
 from __future__ import annotations
 
