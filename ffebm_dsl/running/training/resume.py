@@ -38,6 +38,12 @@ from ffebm_dsl.running.training.world import ALONE, World
 
 SHOWN_LINES = 20
 
+INEXACT = (
+    "resume without changing it, start a new run, or give --allow-inexact: the run then goes on, "
+    "and its record says what was changed"
+)
+FIXED = "resume without changing it, or start a new run: only the train section of a run can change"
+
 
 @dataclass(frozen=True)
 class Found:
@@ -54,10 +60,11 @@ class Agreement:
     """Compares a run with the settings that it is to continue with.
 
     The first difference is an error, unless differences are ``allowed``: then they are collected in
-    ``differences``, to be shown and recorded.
+    ``differences``, to be shown and recorded. ``help`` is the remedy of the error.
     """
 
     allowed: bool = False
+    help: str = INEXACT
     differences: list[str] = field(default_factory=list)
 
     def text(self, kept: SourceFile, other: SourceFile) -> None:
@@ -97,11 +104,7 @@ class Agreement:
 
     def _differ(self, message: str) -> None:
         if not self.allowed:
-            raise InputError(
-                message,
-                help="resume without changing it, start a new run, or give --allow-inexact: "
-                "the run then goes on, and its record says what was changed",
-            )
+            raise InputError(message, help=self.help)
         self.differences.append(message)
 
 
@@ -222,23 +225,19 @@ def _agree(
     ``others`` are specs that should equal the run's; the last one is used.
     """
     identity = found.identity
-    Agreement().values("dtype", identity.dtype, options.dtype or identity.dtype)
+    Agreement(help=FIXED).values("dtype", identity.dtype, options.dtype or identity.dtype)
     kept = SourceFile(others[0].name, found.spec_text)
-    for other in others:
-        agreement.text(kept, other)
     was = compile_spec(kept, identity.overrides, None)
     overrides = {**identity.overrides, **options.overrides}
-    if compile_spec(kept, overrides, None).spec != was.spec:
-        agreement.values("overrides", identity.overrides, overrides)
-    else:
+    if compile_spec(kept, overrides, None).spec == was.spec:
         overrides = dict(identity.overrides)
     now = compile_spec(others[-1], overrides, None)
     if now.spec.model != was.spec.model:
-        raise InputError(
-            f"{others[-1].name} is another model than the run's: its parameters and its record "
-            "do not fit",
-            help="only the train section of a run can change; start a new run for this model",
-        )
+        # Parameters and record would not fit, so that no difference can be allowed.
+        agreement = Agreement(help=FIXED)
+    for other in others:
+        agreement.text(kept, other)
+    agreement.values("overrides", identity.overrides, overrides)
     plans = was.spec.train, now.spec.train
     return now, overrides, len({plan.optimizer.name for plan in plans if plan is not None}) == 1
 

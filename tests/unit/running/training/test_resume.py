@@ -245,8 +245,9 @@ class TestRefusals:
         assert resume(run, Options({"seed": "5", "width": "8"}), pytest.fail).position.step == 2
 
     def test_another_type(self, run: Path) -> None:
-        with pytest.raises(InputError, match="dtype: was float32, is float64"):
+        with pytest.raises(InputError, match="dtype: was float32, is float64") as caught:
             resume(run, Options(dtype="float64"), pytest.fail)
+        assert "--allow-inexact" not in caught.value.help  # it does not allow that
 
     def test_another_spec(self, run: Path) -> None:
         other = SourceFile("other.ffe", SPEC.replace("tolerance = 1e-4", "tolerance = 1e-3"))
@@ -411,8 +412,12 @@ class TestAllowedChanges:
     ) -> None:
         overrides = {"width": "8"} if change[0] == "width" else {}
         other = SourceFile("other.ffe", SPEC if overrides else SPEC.replace(*change))
-        with pytest.raises(InputError, match="is another model than the run's"):
-            resume(run, Options(overrides), [].append, other, allowed=True)
+        told = "overrides: width was not set, is 8" if overrides else "is not the spec"
+        for allowed in (False, True):
+            with pytest.raises(InputError, match=told) as caught:
+                resume(run, Options(overrides), [].append, other, allowed=allowed)
+            assert "only the train section of a run can change" in caught.value.help
+            assert "--allow-inexact" not in caught.value.help
 
     def test_a_change_that_was_cut_short_has_not_taken_place(
         self, run: Path, monkeypatch: pytest.MonkeyPatch
