@@ -7,8 +7,6 @@ from ffebm_dsl.running.records.record_schema import (
     BAD_STEPS,
     EVAL,
     EVENTS,
-    FORMAT,
-    FORMAT_VERSION,
     GRADIENTS,
     GROUPS,
     LOSSES,
@@ -20,7 +18,6 @@ from ffebm_dsl.running.records.record_schema import (
     TEST,
     TRAIN,
     TRANSIENTS,
-    Field,
     Group,
 )
 from ffebm_dsl.running.records.record_writer import image, utc_now, write
@@ -30,8 +27,6 @@ __all__ = [
     "BAD_STEPS",
     "EVAL",
     "EVENTS",
-    "FORMAT",
-    "FORMAT_VERSION",
     "GRADIENTS",
     "GROUPS",
     "LOSSES",
@@ -43,7 +38,6 @@ __all__ = [
     "TEST",
     "TRAIN",
     "TRANSIENTS",
-    "Field",
     "Group",
     "Record",
     "RecordTable",

@@ -3,8 +3,6 @@
 from ffebm_dsl.running.training.distributed import joined
 from ffebm_dsl.running.training.evaluate_run import (
     Chosen,
-    EvaluatedCheckpoint,
-    TrainedNetwork,
     evaluate_run,
     network_of_run,
 )
@@ -17,20 +15,17 @@ from ffebm_dsl.running.training.progress import Progress, progress_on
 from ffebm_dsl.running.training.resume import resume
 from ffebm_dsl.running.training.session import Session, start
 from ffebm_dsl.running.training.signals import StopRequest, stop_on_signals
-from ffebm_dsl.running.training.world import ALONE, World
+from ffebm_dsl.running.training.world import World
 
 __all__ = [
-    "ALONE",
     "Chosen",
     "Controls",
-    "EvaluatedCheckpoint",
     "Evaluation",
     "Options",
     "OtherDevice",
     "Progress",
     "Session",
     "StopRequest",
-    "TrainedNetwork",
     "World",
     "evaluate",
     "evaluate_run",

@@ -1,6 +1,6 @@
 """The gradient check and the static gradient analysis of ``ffebm check``."""
 
-from ffebm_dsl.tools.checking.beta_sweep import BetaSweep, observed_order
+from ffebm_dsl.tools.checking.beta_sweep import observed_order
 from ffebm_dsl.tools.checking.check_report import CheckReport, GradientRow, RelaxationRow
 from ffebm_dsl.tools.checking.devices import DeviceRow
 from ffebm_dsl.tools.checking.findings import findings
@@ -13,7 +13,7 @@ from ffebm_dsl.tools.checking.transient_record import (
     draw_batch,
     record_of,
 )
-from ffebm_dsl.tools.checking.transient_table import BlockFacts, Transients
+from ffebm_dsl.tools.checking.transient_table import Transients
 from ffebm_dsl.tools.checking.used_constructs import (
     ConstructRow,
     broken_promises,
@@ -21,8 +21,6 @@ from ffebm_dsl.tools.checking.used_constructs import (
 )
 
 __all__ = [
-    "BetaSweep",
-    "BlockFacts",
     "CheckReport",
     "CheckSettings",
     "ConstructRow",

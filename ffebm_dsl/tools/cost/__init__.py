@@ -2,7 +2,7 @@
 
 from ffebm_dsl.tools.cost.account import Assumptions, BlockAccount, Entry, SpecCost, cost
 from ffebm_dsl.tools.cost.crossover import QUANTITIES, Cheapest, crossovers
-from ffebm_dsl.tools.cost.prices import Price, PriceList, load_prices
+from ffebm_dsl.tools.cost.prices import PriceList, load_prices
 
 __all__ = [
     "QUANTITIES",
@@ -10,7 +10,6 @@ __all__ = [
     "BlockAccount",
     "Cheapest",
     "Entry",
-    "Price",
     "PriceList",
     "SpecCost",
     "cost",
