@@ -136,7 +136,7 @@ def _layers(
 
         told = ", ".join(f"{a} {number(v, 6)}" for a, v in zip(labels, x, strict=True))
         alt = f"{title} by parameter: {told}"[:2000]
-        return artist.draw(plot, caption="", alt=alt, size=size, left=left, right=RIGHT)
+        return artist.draw(plot, alt=alt, size=size, left=left, right=RIGHT)
 
     def apart(values: Values) -> Values:
         return np.maximum(1 - values, LEAST)
@@ -180,9 +180,7 @@ def _over_training(
         ax.set_title(what, loc="left")
 
     middle = number(float(_median(_median(values)[None].T)[0]))
-    return artist.draw(
-        plot, caption="", alt=f"{what} over epochs, a line for each tensor; median {middle}"
-    )
+    return artist.draw(plot, alt=f"{what} over epochs, a line for each tensor; median {middle}")
 
 
 def _median(values: Values) -> Values:

@@ -108,7 +108,7 @@ def _phases(
         ax.set_title(title, loc="left")
 
     ends = ", ".join(f"{short(printable(phase))} ends at {number(y[-1])}" for phase, _, y in lines)
-    return artist.draw(plot, caption="", alt=f"{title} over epochs: {ends}")
+    return artist.draw(plot, alt=f"{title} over epochs: {ends}")
 
 
 def _endings(
@@ -134,6 +134,4 @@ def _endings(
         f"{100 * row.sum() / total.sum():.1f} % {status}"
         for status, row in zip(STATUSES, counts, strict=True)
     )
-    return artist.draw(
-        plot, caption="", alt=f"{name}: how samples of the free phase end: {overall}"
-    )
+    return artist.draw(plot, alt=f"{name}: how samples of the free phase end: {overall}")

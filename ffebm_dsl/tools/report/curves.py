@@ -135,7 +135,6 @@ def compared(
     crosses = sum(len(places) for _, places in marked)
     return artist.draw(
         plot,
-        caption="",
         alt=f"{name} ({axes[1]}) over {axes[0]}, a line for each run: {ends}"
         + (f"; {counted(crosses, 'cross', 'crosses')} at bad steps" if crosses else ""),
     )
