@@ -29,7 +29,7 @@ class Mean:
     high: float
 
 
-def mean_of(values: Sequence[float], level: float = LEVEL) -> Mean:
+def mean_of(values: Sequence[float]) -> Mean:
     """Mean, standard deviation with ``n - 1``, and ``mean +- t s / sqrt(n)``.
 
     Raises:
@@ -43,17 +43,15 @@ def mean_of(values: Sequence[float], level: float = LEVEL) -> Mean:
     from scipy.stats import t
 
     deviation = float(np.std(values, ddof=1))
-    half = float(t.ppf((1 + level) / 2, len(values) - 1)) * deviation / math.sqrt(len(values))
+    half = float(t.ppf((1 + LEVEL) / 2, len(values) - 1)) * deviation / math.sqrt(len(values))
     return Mean(len(values), mean, deviation, mean - half, mean + half)
 
 
-def paired(
-    values: Mapping[int, float], others: Mapping[int, float], level: float = LEVEL
-) -> Mean | None:
+def paired(values: Mapping[int, float], others: Mapping[int, float]) -> Mean | None:
     """The mean of ``values[k] - others[k]`` over the common keys (seeds); None without any.
 
     Runs with the same seed share initial weights and the order of data as far as the settings
     allow, so that part of the variation cancels.
     """
     shared = sorted(values.keys() & others.keys())
-    return mean_of([values[k] - others[k] for k in shared], level) if shared else None
+    return mean_of([values[k] - others[k] for k in shared]) if shared else None
