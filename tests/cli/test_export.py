@@ -73,11 +73,13 @@ def test_a_table_has_a_row_for_each_sample(
     [
         (["predict", "RUN", "nothing.npy"], "there is no file nothing.npy"),
         (["predict", "RUN", "WRONG"], "has samples of shape [3, 3]"),
+        (["predict", "RUN", "ZIPPED"], "cannot be read as a .npy file: the magic string"),
         (["predict", "nowhere", "X"], "cannot be read as a safetensors file"),
         (["predict", "nowhere", "X", "--checkpoint", "best"], "an exported file has one set of"),
         (["predict", "RUN", "X", "--out", "p.csv"], "not named *.npz"),
         (["export", "nowhere"], "is not a run directory"),
         (["export", "RUN", "--out", "net.pt"], "not named *.safetensors"),
+        (["export", "RUN", "--out", "."], "--out NAME.safetensors"),
         (["export", "RUN", "--sweeps", "3"], "--sweeps goes with --format onnx"),
     ],
 )
@@ -91,8 +93,13 @@ def test_wrong_input_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     np.save(tmp_path / "wrong.npy", np.zeros((2, 3, 3), np.uint8))
+    np.savez(tmp_path / "zipped.npz", x=np.load(samples))
+    zipped = (tmp_path / "zipped.npz").rename(tmp_path / "zipped.npy")
     monkeypatch.chdir(tmp_path)
-    places = {"RUN": run, "X": samples, "WRONG": tmp_path / "wrong.npy"}
+    places = {"RUN": run, "X": samples, "WRONG": tmp_path / "wrong.npy", "ZIPPED": zipped}
+    capsys.readouterr()
     assert main([str(places.get(argument, argument)) for argument in arguments]) == 2
-    assert message in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert message in told.err
+    assert not told.out  # no head of a table either
     assert not (tmp_path / "net.pt").exists()

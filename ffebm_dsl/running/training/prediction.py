@@ -42,7 +42,8 @@ def read_samples(path: Path, inputs: Sequence[str]) -> list[NDArray[Any]]:
             help=f"give an .npz archive with the arrays {', '.join(names)}",
         )
     try:
-        return [np.load(path, allow_pickle=False, mmap_mode="r")]
+        # np.load takes archives and pickles for arrays as well.
+        return [np.lib.format.open_memmap(path, mode="r")]
     except (OSError, ValueError, EOFError) as error:
         raise InputError(
             f"{path} cannot be read as a .npy file: {error}", help="write it with numpy.save"
@@ -53,6 +54,8 @@ def predict(
     network: HybridNetwork, spec: SpecIR, samples: Arrays, *, batch: int, name: str = "x"
 ) -> Iterator[NDArray[np.float64]]:
     """The network's outputs, (B, K) for each batch, in order.
+
+    The samples are checked at once, the outputs computed one batch after the other.
 
     Args:
         network: it is put into evaluation mode.
@@ -72,6 +75,12 @@ def predict(
         raise InputError(
             f"{name} holds {counts}", help="give one of each input for each sample, in one order"
         )
+    return _outputs(network, spec, arrays, batch)
+
+
+def _outputs(
+    network: HybridNetwork, spec: SpecIR, arrays: Arrays, batch: int
+) -> Iterator[NDArray[np.float64]]:
     normalisations = normalisations_of(spec.train.data, spec.model) if spec.train else ()
     parameter = next(network.parameters())
     dtype, device = parameter.dtype, parameter.device
