@@ -9,7 +9,6 @@ import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, progress_bar
 from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec
-from ffebm_dsl.language.diagnostics import InputError
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
@@ -72,20 +71,12 @@ def _settings(
 
 
 def _measure(compiled: Compiled, settings: BenchSettings) -> Bench:
-    import torch
-
     from ffebm_dsl.running.allocation import keep_freed_memory
     from ffebm_dsl.tools.benchmarking import bench as run
 
     keep_freed_memory()
-    try:
-        with progress_bar("bench", "round") as progress:
-            return run(compiled.spec, settings, progress)
-    except torch.OutOfMemoryError as error:
-        raise InputError(
-            f"a step of {settings.batch} samples does not fit into memory",
-            help="give a smaller --batch, or a narrower variant with --set",
-        ) from error
+    with progress_bar("bench", "round") as progress:
+        return run(compiled.spec, settings, progress)
 
 
 def to_record(name: str, settings: BenchSettings, result: Bench) -> dict[str, Any]:

@@ -276,19 +276,13 @@ def _measure(compiled: Compiled, measure: _Measure) -> _Measured:
     )
     if measure.threads:
         torch.set_num_threads(measure.threads)
-    try:
-        with progress_bar("check", "solve") as progress:
-            progress(0, 1, "promises of constructs")
-            constructs = checking.check_promises(compiled.spec, seed=measure.seed)
-            broken = checking.broken_promises(constructs, compiled.source, compiled.places)
-            if broken:
-                return _Measured(constructs, None, broken)
-            report = checking.check(compiled.spec, chosen, progress)
-    except torch.OutOfMemoryError as error:
-        raise InputError(
-            "the network of this spec does not fit into memory in float64",
-            help="check a narrower variant with --set, or fewer --samples",
-        ) from error
+    with progress_bar("check", "solve") as progress:
+        progress(0, 1, "promises of constructs")
+        constructs = checking.check_promises(compiled.spec, seed=measure.seed)
+        broken = checking.broken_promises(constructs, compiled.source, compiled.places)
+        if broken:
+            return _Measured(constructs, None, broken)
+        report = checking.check(compiled.spec, chosen, progress)
     found = checking.findings(report, compiled.source, compiled.places)
     found = sorted(found, key=lambda d: d.severity is not Severity.ERROR)
     return _Measured(constructs, report, found)

@@ -51,6 +51,11 @@ from ffebm_dsl.language.diagnostics.errors import WRONG_PLACE
 STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
 EXIT_INTERNAL, EXIT_INTERRUPTED = 3, 130
 
+TOO_LARGE = InputError(
+    "the network and a batch of samples do not fit into memory",
+    help="take fewer samples at a time (data.batch, --batch, --samples), or a narrower network",
+)
+
 OF_THE_SYSTEM = frozenset({"fcntl", "resource"})
 """Modules of Python's that are missing where the system is not POSIX."""
 
@@ -128,7 +133,15 @@ def _report_unexpected(error: Exception, as_json: bool) -> int:
     if isinstance(error, ModuleNotFoundError) and error.name in OF_THE_SYSTEM:
         missing = f"this needs a POSIX system: Python has no module `{error.name}` here"
         return report(InputError(missing, help="use Linux, macOS or WSL"), as_json)
+    if _is_lack_of_memory(error):
+        return report(TOO_LARGE, as_json)
     return _report_bug(error, as_json)
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    # By name, as importing torch takes seconds; on the CPU it raises a RuntimeError.
+    kind, told = type(error).__name__, str(error)
+    return kind in ("MemoryError", "OutOfMemoryError") or "can't allocate memory" in told
 
 
 def _emit_error(

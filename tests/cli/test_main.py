@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import torch
 import typer
 
 from ffebm_dsl import __version__
@@ -67,6 +68,7 @@ def ending_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], in
         (ModuleNotFoundError("", name="resource"), 2, "this needs a POSIX system: Python has no"),
         (ModuleNotFoundError("", name="ffebm_dsl.x"), 3, "internal error: ModuleNotFoundError"),
         (PermissionError(errno.EACCES, "Permission denied", "x"), 3, "internal error: Permission"),
+        (torch.OutOfMemoryError("CUDA out of memory."), 2, "error: the network and a batch of"),
         (KeyboardInterrupt(), 130, ""),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, ""),
     ],
@@ -83,6 +85,11 @@ def test_exit_codes(
     assert out == ""
     assert err.startswith(message) or message in err
     assert "Traceback" not in err
+
+
+def test_a_batch_that_no_memory_holds(capfd: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["bench", str(SPEC), "--batch", "9999999999999"]) == 2
+    assert "do not fit into memory\n  = help: take fewer samples" in capfd.readouterr().err
 
 
 def test_a_spec_error_prints_its_diagnostics_and_counts_them(
