@@ -164,10 +164,9 @@ def gradient(draw: st.DrawFn) -> str:
     return f"{name}({', '.join(part for part in (f'beta={beta}', variant) if part)})"
 
 
-def relaxation(draw: st.DrawFn, kind: str, *, noise: bool) -> list[str]:
+def relaxation(draw: st.DrawFn, *, noise: bool) -> list[str]:
     order = pick(draw, ORDERS)
     damping = pick(draw, (0.3, 0.5)) if order == "synchronous" else pick(draw, (0, 0, 0.2))
-    damping = 0.4 if kind == "oscillator" else damping
     kinds = ("read(1e-6)", "state(1e-6)", "read(1e-6), state(1e-6)")
     stated = f" noise = [{pick(draw, kinds)}]" if noise and sometimes(draw, 4) else ""
     return [
@@ -209,7 +208,7 @@ def mixed_specs(draw: st.DrawFn) -> str:
             f"block b{k} {{",
             *(f"feedforward {line}" for line in maps),
             f"gradient {estimator}",
-            *relaxation(draw, kind, noise="ep(" in estimator),
+            *relaxation(draw, noise="ep(" in estimator),
             *inside,
             f"out = s{len(kinds) - 1}",
             "out first = s0",

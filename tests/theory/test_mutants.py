@@ -155,12 +155,13 @@ def twice_the_force(patch: pytest.MonkeyPatch) -> None:
 
 def weaker_harmonic(patch: pytest.MonkeyPatch) -> None:
     """A force ``-K sin(2 s)`` of a harmonic ``-K/2 cos(2 s)``, too weak by a quarter."""
-    right = BoundOscillator.pre_activation
+    right = BoundOscillator.pre_activation_and_stiffness
 
-    def wrong(self: BoundOscillator, state: Sequence[Tensor], layer: int, *rest: Any) -> Tensor:
-        return right(self, state, layer, *rest) + 0.2 * (2 * state[layer]).sin()
+    def wrong(self: BoundOscillator, state: Sequence[Tensor], layer: int) -> tuple[Tensor, Tensor]:
+        v, stiffness = right(self, state, layer)
+        return v + 0.2 * (2 * state[layer]).sin(), stiffness
 
-    patch.setattr(BoundOscillator, "pre_activation", wrong)
+    patch.setattr(BoundOscillator, "pre_activation_and_stiffness", wrong)
 
 
 def last_layer_alone(patch: pytest.MonkeyPatch) -> None:

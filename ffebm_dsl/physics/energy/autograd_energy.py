@@ -19,7 +19,9 @@ from ffebm_dsl.physics.interfaces import (
     Routings,
     State,
     Weights,
+    curvature,
     inner,
+    per_sample,
 )
 from ffebm_dsl.physics.layout import take_rows
 
@@ -95,6 +97,12 @@ class AutogradEnergy(BoundEnergy):
                 self.phi(s).sum(), s[layer], create_graph=record, materialize_grads=True
             )
         return self._over_weight(v, layer)
+
+    def pre_activation_and_stiffness(
+        self, state: State, layer: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """The pre-activation, and by what a step towards ``sigma(v)`` is divided; None for 1."""
+        return self.pre_activation(state, layer), None
 
     def product(self, state: State, w: Sequence[Tensor], layer: int) -> Tensor:
         """``(J^T w)_layer`` with ``J = dv/ds`` at ``state``."""
@@ -177,7 +185,10 @@ class AutogradEnergy(BoundEnergy):
 
 
 class AutogradDynamics:
-    """``s_i <- sigma_i(d phi / d s_i + force_i)`` by automatic differentiation."""
+    """``s_i <- sigma_i(d phi / d s_i + force_i)`` by automatic differentiation.
+
+    Where the energy gives a stiffness D, ``s_i <- s_i + (sigma_i(v_i + force_i) - s_i) / D_i``.
+    """
 
     changes_after = -1
     live = False
@@ -191,12 +202,16 @@ class AutogradDynamics:
         return any(layer.activation.periodic for layer in self.bound.layers)
 
     def update(self, state: State, layer: int) -> Tensor:
-        return self._activated(self.bound.pre_activation(state, layer), layer, state)
+        v, stiffness = self.bound.pre_activation_and_stiffness(state, layer)
+        return self._stepped(v, stiffness, layer, state)
 
-    def _activated(self, v: Tensor, layer: int, state: State) -> Tensor:
+    def _stepped(self, v: Tensor, stiffness: Tensor | None, layer: int, state: State) -> Tensor:
         if self.force is not None:
             v = self.force.onto(v, layer, state, overwrite=False)
-        return self.bound.layers[layer].activation(v)
+            extra = None if stiffness is None else curvature(self.force, layer)
+            if stiffness is not None and extra is not None:
+                stiffness = stiffness + per_sample(extra.abs(), v)
+        return stepped(state[layer], self.bound.layers[layer].activation(v), stiffness)
 
     def moved(self, layer: int) -> None:
         """Nothing is cached between updates."""
@@ -216,8 +231,13 @@ class AutogradDynamics:
         return AutogradDynamics(self.bound.select(rows), force)
 
 
+def stepped(s: Tensor, new: Tensor, stiffness: Tensor | None) -> Tensor:
+    """A step from ``s`` towards ``new``, divided by the stiffness, if there is one."""
+    return new if stiffness is None else s + (new - s) / stiffness
+
+
 class AutogradAdjoint:
-    """``w_i <- D_i (c_i + (J^T w)_i)`` by automatic differentiation."""
+    """``w_i <- D_i (c_i + (J^T w)_i)`` by automatic differentiation, in steps as the states'."""
 
     changes_after = -1
     live = False
@@ -227,15 +247,17 @@ class AutogradAdjoint:
         self, bound: AutogradEnergy, state: State, cotangent: Sequence[Tensor | None]
     ) -> None:
         self._bound, self._state, self._cotangent = bound, list(state), list(cotangent)
+        pairs = [bound.pre_activation_and_stiffness(state, i) for i in range(len(bound.layers))]
+        self._stiffness = [stiffness for _, stiffness in pairs]
         self._slopes = [
-            Slope.of(layer.activation, bound.pre_activation(state, i))
-            for i, layer in enumerate(bound.layers)
+            Slope.of(layer.activation, v) for layer, (v, _) in zip(bound.layers, pairs, strict=True)
         ]
 
     def update(self, state: State, layer: int) -> Tensor:
         v = self._bound.product(self._state, state, layer)
         c = self._cotangent[layer]
-        return self._slopes[layer](v if c is None else v + c)
+        new = self._slopes[layer](v if c is None else v + c)
+        return stepped(state[layer], new, self._stiffness[layer])
 
     def moved(self, layer: int) -> None:
         """Nothing is cached between updates."""
@@ -251,8 +273,9 @@ class AutogradAdjoint:
         part = copy.copy(self)
         part._bound = self._bound.select(rows)
         part._state = [take_rows(s, rows) for s in self._state]
-        part._cotangent = [None if c is None else take_rows(c, rows) for c in self._cotangent]
+        part._cotangent = _rows(self._cotangent, rows)
         part._slopes = [slope.select(rows) for slope in self._slopes]
+        part._stiffness = _rows(self._stiffness, rows)
         return part
 
 
@@ -262,15 +285,21 @@ class AutogradDisplaced(AutogradDynamics):
     def __init__(self, bound: AutogradEnergy, free: State, force: Force | None) -> None:
         super().__init__(bound, force)
         self._free = list(free)
-        self._v = [bound.pre_activation(free, i) for i in range(len(free))]
+        self._at_free = [bound.pre_activation_and_stiffness(free, i) for i in range(len(free))]
 
     def update(self, state: State, layer: int) -> Tensor:
         displaced = [s - free for s, free in zip(state, self._free, strict=True)]
-        v = self._v[layer] + self.bound.product(self._free, displaced, layer)
-        return self._activated(v, layer, state)
+        v, stiffness = self._at_free[layer]
+        v = v + self.bound.product(self._free, displaced, layer)
+        return self._stepped(v, stiffness, layer, state)
 
     def select(self, rows: Tensor) -> AutogradDisplaced:
         force = None if self.force is None else self.force.select(rows)
         return AutogradDisplaced(
             self.bound.select(rows), [take_rows(s, rows) for s in self._free], force
         )
+
+
+def _rows(tensors: Sequence[Tensor | None], rows: Tensor) -> list[Tensor | None]:
+    """These rows of the tensors that there are."""
+    return [None if x is None else take_rows(x, rows) for x in tensors]

@@ -46,11 +46,14 @@ class Energy(nn.Module, ABC):
                 "phi, or override bind as well"
             )
 
-    def step(self, layer: int, s: Tensor, v: Tensor) -> Tensor:
+    def step(
+        self, layer: int, s: Tensor, v: Tensor, state: State, drives: Sequence[Tensor]
+    ) -> Tensor:
         """The new state of a layer that is at ``s`` under the pre-activation ``v``.
 
-        It must equal ``s`` exactly where ``s = sigma(v)``. An energy whose dynamics do not update
-        a layer to ``sigma(v)`` overrides this; only ``ffebm check``, which compares both, uses it.
+        The other layers are as in ``state``, at which adjoints are linearised. It must equal ``s``
+        exactly where ``s = sigma(v)``. An energy whose dynamics do not update a layer to
+        ``sigma(v)`` overrides this; only ``ffebm check``, which compares both, uses it.
         """
         return self.layers[layer].activation(v)
 

@@ -124,8 +124,10 @@ class HopfieldEnergy(Energy):
         ]
         return step_sizes(self.layers, bound)
 
-    def step(self, layer: int, s: Tensor, field: Tensor) -> Tensor:
-        new = super().step(layer, s, field)
+    def step(
+        self, layer: int, s: Tensor, v: Tensor, state: State, drives: Sequence[Tensor]
+    ) -> Tensor:
+        new = super().step(layer, s, v, state, drives)
         return s.lerp(new, self.steps()[layer]) if layer in self.steps() else new
 
     def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:

@@ -10,8 +10,13 @@ Per sample, with angles ``s`` of the layers and drives ``u``::
 2025, arXiv 2505.02103). Ops are linear and act on cosines and on sines alike.
 
 phi is ``-E`` plus half the square of every angle, which is the potential of a layer of angles.
-A sweep is therefore a step down the energy, ``s <- s - dE/ds``, and a damped one
-``s <- s - dt dE/ds`` with ``dt = 1 - damping``.
+With all others held, the energy of an oscillator is ``-A cos(s - a) - K/2 cos(2 s)`` for some
+A and a. Its second derivative is at most the *stiffness* ``D = A + 2 |K|``, so that the update::
+
+    s  <-  s - (dE/ds) / D
+
+never raises the energy of a layer whose oscillators are not coupled to each other, and needs
+no step size.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ffebm_dsl.physics.energy.autograd_energy import AutogradEnergy
+from ffebm_dsl.physics.energy.autograd_energy import AutogradEnergy, stepped
 from ffebm_dsl.physics.energy.energy import Energy
 from ffebm_dsl.physics.energy.op_chain import BoundChain, Coupling, Drive, OpChain
 from ffebm_dsl.physics.interfaces import Layer, Routings, State, Transposed, Weights, inner
@@ -81,6 +86,13 @@ class OscillatorEnergy(Energy):
             total = total + inner(along.tangent(a.sin(), ()), b.sin())
         return total
 
+    def step(
+        self, layer: int, s: Tensor, v: Tensor, state: State, drives: Sequence[Tensor]
+    ) -> Tensor:
+        weights = {name: w.detach() for name, w in self.weights().items()}
+        bound = self.bind(drives, weights)
+        return stepped(s, v, bound.pre_activation_and_stiffness(state, layer)[1])
+
     def bind(
         self,
         drives: Sequence[Tensor],
@@ -100,6 +112,9 @@ class BoundOscillator(AutogradEnergy):
     _energy: OscillatorEnergy
 
     def pre_activation(self, state: State, layer: int, routings: Routings | None = None) -> Tensor:
+        return self.pre_activation_and_stiffness(state, layer)[0]
+
+    def pre_activation_and_stiffness(self, state: State, layer: int) -> tuple[Tensor, Tensor]:
         with torch.set_grad_enabled(self.graph and torch.is_grad_enabled()):
             s = state[layer]
             fields = [self._fields[layer]] if layer in self._fields else []
@@ -112,9 +127,15 @@ class BoundOscillator(AutogradEnergy):
                 if coupling.source == layer:
                     met = [*met, chain.adjoint(state[coupling.target].cos(), ())]
                     opposed.append(chain.adjoint(state[coupling.target].sin(), ()))
-            v = s + s.cos() * sum(opposed) - s.sin() * sum(met)
+            along, across = _total(met, s), _total(opposed, s)
+            v = s + s.cos() * across - s.sin() * along
+            # An oscillator that nothing pulls keeps its angle.
+            least = torch.finfo(s.dtype).tiny
+            stiffness = (along.square() + across.square()).clamp_min(least).sqrt()
             harmonic: float = getattr(self.layers[layer].activation, "harmonic", 0.0)
-            return v - harmonic * (2 * s).sin() if harmonic else v
+            if harmonic:
+                v, stiffness = v - harmonic * (2 * s).sin(), stiffness + 2 * abs(harmonic)
+            return v, stiffness
 
     @cached_property
     def _chains(self) -> list[BoundChain]:
@@ -142,3 +163,7 @@ class BoundOscillator(AutogradEnergy):
     def zero_state(self) -> list[Tensor]:
         """All angles at pi/2, midway between the two that a second harmonic favours."""
         return [torch.full_like(s, math.pi / 2) for s in super().zero_state()]
+
+
+def _total(terms: Sequence[Tensor], like: Tensor) -> Tensor:
+    return sum(terms[1:], start=terms[0]) if terms else torch.zeros_like(like)

@@ -118,10 +118,11 @@ class ResistiveEnergy(HopfieldEnergy):
             total = total + inner(bound.tangent(torch.ones_like(a), ()), b.square())
         return total / 2
 
-    def step(self, layer: int, s: Tensor, v: Tensor) -> Tensor:
+    def step(
+        self, layer: int, s: Tensor, v: Tensor, state: State, drives: Sequence[Tensor]
+    ) -> Tensor:
         weights = {name: w.detach() for name, w in self.weights().items()}
-        shapes = self.drive_shapes
-        stiffness = self.bind([s.new_zeros(1, *shape) for shape in shapes], weights).stiffness
+        stiffness = self.bind(drives, weights).stiffness
         return self.layers[layer].activation(s + (v - s) / stiffness[layer])
 
     def bind(

@@ -74,8 +74,10 @@ class _Reference:
         """
         with torch.enable_grad():
             s, v = self.state[layer].detach().requires_grad_(), v.detach().requires_grad_()
-            kept, _ = _gradients((self.energy.step(layer, s, v) * w).sum(), [s, v])
-            _, pushed = _gradients((self.energy.step(layer, s, v) * force).sum(), [s, v])
+            new = self.energy.step(layer, s, v, self.state, self.drives)
+            kept, _ = _gradients((new * w).sum(), [s, v])
+            new = self.energy.step(layer, s, v, self.state, self.drives)
+            _, pushed = _gradients((new * force).sum(), [s, v])
         return kept + pushed
 
     def field(self, state: Sequence[Tensor]) -> list[Tensor]:
@@ -223,7 +225,8 @@ def _swept(at: _Reference, start: Sequence[Tensor], *, from_zero: bool) -> tuple
         for i in [*range(len(found))] * 2:
             found[i] = dynamics.update(found, i).clone()
             dynamics.moved(i)
-            expected[i] = at.energy.step(i, expected[i], at.field(expected)[i])
+            v = at.field(expected)[i]
+            expected[i] = at.energy.step(i, expected[i], v, expected, at.drives)
     return _flat(found), _flat(expected)
 
 
@@ -252,7 +255,7 @@ def _swept_displaced(at: _Reference) -> tuple[Tensor, Tensor]:
             dynamics.moved(i)
             w = [s - free for s, free in zip(expected, at.state, strict=True)]
             felt = v[i] + at.product(at.state, w)[i] + at.cotangent[i]
-            expected[i] = at.energy.step(i, expected[i], felt)
+            expected[i] = at.energy.step(i, expected[i], felt, at.state, at.drives)
     return _flat(found), _flat(expected)
 
 
