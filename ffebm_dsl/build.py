@@ -54,6 +54,7 @@ from ffebm_dsl.physics.energy import (
     OpWeights,
     keep_nonnegative,
     keep_zero_diagonal,
+    projections,
 )
 from ffebm_dsl.physics.hardware import Device
 from ffebm_dsl.physics.interfaces import (
@@ -216,10 +217,8 @@ def _block(
     )
     device = None
     if hardware is not None:
-        kept = ENERGIES[ir.energy].nonnegative
-        device = Device(
-            ir.name, _device(hardware), layers, [*outputs.values()], len(drives), nonnegative=kept
-        )
+        kept = projections(energy, energy.weights())
+        device = Device(ir.name, _device(hardware), layers, [*outputs.values()], len(drives), kept)
     core = EnergyBlock(energy, list(outputs.values()), settings, name=ir.name, device=device)
     wiring = Wiring(
         {f.name: f.sources for f in ir.feedforwards},

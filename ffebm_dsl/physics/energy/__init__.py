@@ -5,6 +5,7 @@ from ffebm_dsl.physics.energy.constraints import (
     keep_zero_diagonal,
     project,
     project_after,
+    projections,
     release,
 )
 from ffebm_dsl.physics.energy.energy import Energy
@@ -29,5 +30,6 @@ __all__ = [
     "keep_zero_diagonal",
     "project",
     "project_after",
+    "projections",
     "release",
 ]

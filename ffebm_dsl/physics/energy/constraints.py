@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -88,6 +89,20 @@ def project_after(optimizer: torch.optim.Optimizer, network: nn.Module) -> None:
         optimizer.register_step_post_hook(hook)
 
 
+def projections(
+    network: nn.Module, weights: Mapping[str, Tensor]
+) -> dict[str, list[Callable[[Tensor], None]]]:
+    """What projects a tensor in place as the weight of that name is, for those constrained.
+
+    ``weights`` are parameters of ``network``; tied ones may occur under several names.
+    """
+    found: dict[int, list[Callable[[Tensor], None]]] = {}
+    for module in network.modules():
+        for constraint in _constraints(module).values():
+            found.setdefault(id(getattr(module, constraint.name)), []).append(constraint.apply)
+    return {name: found[id(w)] for name, w in weights.items() if id(w) in found}
+
+
 def release(network: nn.Module) -> None:
     """Project once more and remove the constraints.
 
@@ -103,11 +118,11 @@ class _Constraint:
     """A hook before a module's forward pass that projects a weight."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
         self._projected = (-1, -1)
 
     def __call__(self, module: nn.Module, _: tuple[Any, ...]) -> None:
-        weight: Tensor = getattr(module, self._name)
+        weight: Tensor = getattr(module, self.name)
         # Written only after it changed: an earlier call may wait for its backward pass.
         if self._projected != (id(weight), weight._version):
             with torch.no_grad():

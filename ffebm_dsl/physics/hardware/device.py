@@ -9,7 +9,8 @@ its seed and of the block's name; only the ranges that converters find are store
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,8 @@ class Device(nn.Module):
         layers: layers of the block's energy.
         outputs: indices of the block's output layers.
         drives: number of drives of the block.
-        nonnegative: whether weights are conductances, which errors cannot make negative.
+        constraints: what projects a weight in place, by its name: the array has no cell that
+            could hold what is out of range, such as a negative conductance.
     """
 
     def __init__(
@@ -47,11 +49,10 @@ class Device(nn.Module):
         layers: Sequence[Layer],
         outputs: Sequence[int],
         drives: int,
-        *,
-        nonnegative: bool = False,
+        constraints: Mapping[str, Sequence[Callable[[Tensor], None]]] = MappingProxyType({}),
     ) -> None:
         super().__init__()
-        self.block, self.settings, self._nonnegative = block, settings, nonnegative
+        self.block, self.settings, self._constraints = block, settings, dict(constraints)
         unipolar = [layer.activation.range[0] >= 0 for layer in layers]
         self.drives = _ports(settings.drives, range(drives))
         self.cotangents = _ports(settings.cotangents, sorted(set(outputs)))
@@ -97,9 +98,11 @@ class Device(nn.Module):
             name: w if _is_bias(name) else array.programmed(w, self._numbers(name, w, call))
             for name, w in weights.items()
         }
-        if not self._nonnegative:
-            return held
-        return {name: w if _is_bias(name) else w.clamp_min(0) for name, w in held.items()}
+        for name, constraints in self._constraints.items():
+            held[name] = held[name].clone()
+            for project in constraints:
+                project(held[name])
+        return held
 
     def transposed(self, name: str, held: Tensor) -> Tensor:
         """The weight that acts on the way back through its coupling."""

@@ -132,6 +132,43 @@ def test_training_programs_anew_and_use_does_not(keys: str) -> None:
         assert torch.equal(net(X.double()), net(X.double()))
 
 
+def test_errors_leave_constrained_weights_in_their_range() -> None:
+    text = """ffe 1.1
+    hardware h { weights = array(write_noise=0.5) }
+    model m {
+      input x: vector(4)  target y: label(3)
+      block b {
+        energy KIND on h {
+          layer s1: [4] identity  layer s2: [4] identity  layer s3: [4] identity
+          x -> s1 : linear()
+          s1 <-> s2 : linear() SETTING
+          s2 <-> s3 : linear() { tied_to = "s1_s2" }
+          LATERAL
+        }
+        out = s3
+      }
+      readout logits = b |> linear(3)
+      loss = cross_entropy(logits, y)
+    }"""
+    lateral = "s3 <-> s3 : linear() { zero_diagonal = true }"
+    for kind, line in (("hopfield", lateral), ("resistive", "")):
+        setting = "{ nonnegative = true }" if line else ""  # circuits are so without a word
+        own = text.replace("KIND", kind).replace("LATERAL", line).replace("SETTING", setting)
+        source = SourceFile("a.ffe", own)
+        core = build(compile_spec(source).spec).blocks[0].core
+        assert core.device is not None
+        weights = {name: w.detach() for name, w in core.energy.weights().items()}
+        held = core.device.programmed(weights)
+        moved = [n for n, w in held.items() if not torch.equal(w, weights[n])]
+        assert moved == [n for n in held if not n.endswith("bias")]
+        constrained = [n for n in moved if n.partition(".")[0] in ("s1_s2", "s2_s3")]
+        for name in moved if kind == "resistive" else constrained:
+            assert float(held[name].min()) == 0
+        if line:
+            assert not held["s3_s3.linear.weight"].diagonal().any()
+            assert float(held["s3_s3.linear.weight"].min()) < 0
+
+
 def test_static_errors_contrast_to_nothing_without_a_nudge() -> None:
     """What is wrong is the same in all phases: at beta = 0 nothing is left of it."""
     net = network("weights = array(levels=8, mismatch=0.1, transpose_mismatch=0.1)", "ep(beta=0.3)")
