@@ -74,8 +74,8 @@ def test_an_accelerated_phase_ends_at_a_fixed_point(
     omega: float, memory: int, activation: Activation, order: str, seed: int
 ) -> None:
     energy, drives = chain_energy([5, 6, 4, 3], activation), [normal(3, 5, seed=seed)]
-    # Synchronous sweeps stretched across kinks come to rest late: up to 6,266 were seen.
-    plan = settings(energy, 20000, 1e-10, order=order)
+    # Synchronous sweeps stretched across kinks come to rest late: up to 40,063 were seen.
+    plan = settings(energy, 100_000, 1e-10, order=order)
     plan = over_relaxed(plan, omega) if omega > 1 else plan
     plan = accelerated(plan, memory, range(len(energy.layers))) if memory else plan
     found = solve(energy, drives, plan)
