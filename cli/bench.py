@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, progress_bar
+from ffebm_dsl.cli.numbers import LARGEST, MOST_THREADS
 from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec
 
 if TYPE_CHECKING:
@@ -22,14 +23,17 @@ def bench(
     spec: SpecArgument,
     settings: SetOption = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Samples per step. [default: the spec's, or 64]")
+        int | None,
+        typer.Option(min=1, max=LARGEST, help="Samples per step. [default: the spec's, or 64]"),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Timed rounds.")] = 7,
-    warm_up: Annotated[int, typer.Option(min=0, help="Warm-up rounds.")] = 2,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and batch.")] = 0,
+    repeats: Annotated[int, typer.Option(min=1, max=LARGEST, help="Timed rounds.")] = 7,
+    warm_up: Annotated[int, typer.Option(min=0, max=LARGEST, help="Warm-up rounds.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST, help="Seed of weights and batch.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: torch decides.")] = 0,
+    threads: Annotated[
+        int, typer.Option(min=0, max=MOST_THREADS, help="CPU threads; 0: torch decides.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Time a training step with each estimator.

@@ -20,6 +20,7 @@ from ffebm_dsl.cli.check_transients import (
 )
 from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import emit, emit_json, progress_bar, say
+from ffebm_dsl.cli.numbers import LARGEST, MOST_THREADS
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, compile_file, load_spec
 from ffebm_dsl.language.diagnostics import (
     Diagnostic,
@@ -62,9 +63,15 @@ def check(
     ] = False,
     settings: SetOption = None,
     allow_large: AllowLargeOption = False,
-    samples: Annotated[int, typer.Option(min=2, help="Batch size of the gradient check.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, inputs, directions.")] = 0,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: torch decides.")] = 0,
+    samples: Annotated[
+        int, typer.Option(min=2, max=LARGEST, help="Batch size of the gradient check.")
+    ] = 4,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST, help="Seed of weights, inputs, directions.")
+    ] = 0,
+    threads: Annotated[
+        int, typer.Option(min=0, max=MOST_THREADS, help="CPU threads; 0: torch decides.")
+    ] = 0,
     transients: Annotated[
         bool,
         typer.Option(

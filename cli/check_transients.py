@@ -12,6 +12,7 @@ import typer
 from ffebm_dsl.cli.check_tables import cosine_text
 from ffebm_dsl.cli.console import emit, emit_json, progress_bar, say, table
 from ffebm_dsl.cli.files import require_target
+from ffebm_dsl.cli.numbers import LARGEST
 from ffebm_dsl.cli.spec import compile_file, load_spec
 from ffebm_dsl.language.diagnostics import InputError, NegativeResult, SpecError, to_record
 
@@ -34,7 +35,8 @@ BetaOption = Annotated[
     float | None, typer.Option(help="--transients: nudging strength. [default: the spec's]")
 ]
 SweepsOption = Annotated[
-    int | None, typer.Option(min=1, help="--transients: nudged sweeps. [default: the spec's]")
+    int | None,
+    typer.Option(min=1, max=LARGEST, help="--transients: nudged sweeps. [default: the spec's]"),
 ]
 
 
@@ -56,7 +58,7 @@ class Wanted:
         """
         if self.beta is not None and not (0 < self.beta < math.inf):
             raise InputError(
-                f"--beta {self.beta}: must be positive", help="for example --beta 0.02"
+                f"--beta {self.beta:g}: not a positive number", help="for example --beta 0.02"
             )
         if self.out is not None:
             require_target(self.out, ".h5")

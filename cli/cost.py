@@ -10,6 +10,7 @@ import typer
 
 from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import emit, emit_json, table
+from ffebm_dsl.cli.numbers import LARGEST
 from ffebm_dsl.cli.spec import SetOption, load_spec
 from ffebm_dsl.language.diagnostics import InputError
 
@@ -40,7 +41,8 @@ def cost(
         typer.Option(min=1, max=24, help="Resolution of converters that are ideal in the spec."),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Samples per step. [default: the spec's, or 1]")
+        int | None,
+        typer.Option(min=1, max=LARGEST, help="Samples per step. [default: the spec's, or 1]"),
     ] = None,
     settle: Annotated[
         float | None,

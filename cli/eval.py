@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, say
+from ffebm_dsl.cli.numbers import LARGEST, seconds
 from ffebm_dsl.cli.spec import parse_settings
 from ffebm_dsl.cli.train import (
     CheckpointOption,
@@ -22,6 +23,17 @@ from ffebm_dsl.language.diagnostics import InputError
 if TYPE_CHECKING:
     from ffebm_dsl.running.training import OtherDevice
     from ffebm_dsl.running.training.evaluate_run import EvaluatedCheckpoint
+
+DeviceSeedOption = Annotated[
+    int | None,
+    typer.Option(min=0, max=LARGEST, help="Seed that selects the device. [default: the spec's]"),
+]
+AfterOption = Annotated[
+    float | None,
+    typer.Option(
+        parser=seconds, metavar="SECONDS", help="Time for which its weights have drifted."
+    ),
+]
 
 
 def evaluate(
@@ -37,7 +49,8 @@ def evaluate(
     data_dir: DataDirOption = None,
     device: DeviceOption = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Samples per batch. [default: as in training]")
+        int | None,
+        typer.Option(min=1, max=LARGEST, help="Samples per batch. [default: as in training]"),
     ] = None,
     threads: ThreadsOption = None,
     hardware: Annotated[
@@ -55,13 +68,8 @@ def evaluate(
             help="Value of a param that the hardware depends on. [default: as in training]",
         ),
     ] = None,
-    device_seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed that selects the device. [default: the spec's]")
-    ] = None,
-    after: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="SECONDS", help="Time for which its weights have drifted."),
-    ] = None,
+    device_seed: DeviceSeedOption = None,
+    after: AfterOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Evaluate a checkpoint of a run on its test or validation set."""

@@ -10,6 +10,7 @@ import typer
 
 from ffebm_dsl.cli.console import emit, say
 from ffebm_dsl.cli.files import require_target
+from ffebm_dsl.cli.numbers import LARGEST
 from ffebm_dsl.cli.train import CheckpointOption
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.running.run_directory import open_run
@@ -33,6 +34,7 @@ def export(
         int | None,
         typer.Option(
             min=1,
+            max=LARGEST,
             help="onnx: sweeps of every block. [default: the largest number of its free phase]",
         ),
     ] = None,

@@ -9,6 +9,7 @@ import typer
 
 from ffebm_dsl.cli.console import emit, say
 from ffebm_dsl.cli.files import require_target
+from ffebm_dsl.cli.numbers import LARGEST
 from ffebm_dsl.cli.train import CheckpointOption, DeviceOption
 from ffebm_dsl.language.diagnostics import InputError
 
@@ -38,7 +39,7 @@ def predict(
     ] = None,
     checkpoint: CheckpointOption = None,
     device: DeviceOption = None,
-    batch: Annotated[int, typer.Option(min=1, help="Samples per batch.")] = 256,
+    batch: Annotated[int, typer.Option(min=1, max=LARGEST, help="Samples per batch.")] = 256,
 ) -> None:
     """Print the predictions of a trained network as CSV.
 

@@ -14,6 +14,7 @@ import typer
 from ffebm_dsl.cli.compare import as_record, print_comparison
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.files import read_text
+from ffebm_dsl.cli.numbers import LARGEST, MOST_THREADS
 from ffebm_dsl.cli.spec import AllowLargeOption, SpecArgument, parse_settings
 from ffebm_dsl.language.diagnostics import InputError, NegativeResult, SpecError
 
@@ -40,12 +41,13 @@ SweepSettings = Annotated[
     ),
 ]
 SeedsOption = Annotated[
-    int | None, typer.Option(min=1, help="Train each combination with seeds 0 to N-1.")
+    int | None, typer.Option(min=1, max=LARGEST, help="Train each combination with seeds 0 to N-1.")
 ]
 SearchOption = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=LARGEST,
         metavar="N",
         help="Train N combinations, drawn by Optuna from the validation results of earlier ones.",
     ),
@@ -88,12 +90,14 @@ def sweep(
     storage: StorageOption = None,
     out: SweepOutOption = None,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Number of trials trained at the same time.")
+        int, typer.Option(min=1, max=LARGEST, help="Number of trials trained at the same time.")
     ] = 1,
     threads: Annotated[
         int,
         typer.Option(
-            min=1, help="CPU threads of each trial; their number affects the last digits."
+            min=1,
+            max=MOST_THREADS,
+            help="CPU threads of each trial; their number affects the last digits.",
         ),
     ] = 1,
     data_dir: DataDirOption = None,
@@ -190,9 +194,14 @@ def _search(
     from ffebm_dsl.tools.experiments import search as searching
     from ffebm_dsl.tools.experiments.running import opened
     from ffebm_dsl.tools.experiments.search_space import check_space, read_space
-    from ffebm_dsl.tools.experiments.trials import compile_trial, refuse_two_seeds
+    from ffebm_dsl.tools.experiments.trials import (
+        compile_trial,
+        refuse_too_many,
+        refuse_two_seeds,
+    )
 
     refuse_two_seeds(wanted.settings, wanted.seeds)
+    refuse_too_many(wanted.seeds or 1)
     searching.require_optuna()
     source, seeds = wanted.source, range(wanted.seeds or 0)
     space = read_space(source, wanted.settings)

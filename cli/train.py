@@ -14,6 +14,7 @@ import typer
 from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.files import read_text
+from ffebm_dsl.cli.numbers import LARGEST, MOST_THREADS, seconds
 from ffebm_dsl.cli.processes import one_process
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, compile_file, load_spec, parse_settings
 from ffebm_dsl.language.diagnostics import FfebmError, InputError, PeerLost, Piece, Role, Stopped
@@ -37,7 +38,11 @@ DeviceOption = Annotated[
 ]
 ThreadsOption = Annotated[
     int | None,
-    typer.Option(min=1, help="CPU threads. [default: by the size of the network, or the run's]"),
+    typer.Option(
+        min=1,
+        max=MOST_THREADS,
+        help="CPU threads. [default: by the size of the network, or the run's]",
+    ),
 ]
 
 CheckpointOption = Annotated[
@@ -51,13 +56,15 @@ CheckpointOption = Annotated[
 KeepOption = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Newest checkpoints to keep, besides the best. [default: 2, or the run's]"
+        min=1,
+        max=LARGEST,
+        help="Newest checkpoints to keep, besides the best. [default: 2, or the run's]",
     ),
 ]
 SaveEveryOption = Annotated[
     float | None,
     typer.Option(
-        min=0,
+        parser=seconds,
         metavar="SECONDS",
         help="Also save within an epoch, after this time. [default: 600, or the run's]",
     ),
@@ -98,11 +105,13 @@ def train(
     dtype: Annotated[
         str | None, typer.Option(help="float32 or float64. [default: float32, or the run's]")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Same as --set seed=N.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=LARGEST, help="Same as --set seed=N.")
+    ] = None,
     settings: SetOption = None,
     allow_large: AllowLargeOption = False,
     max_steps: Annotated[
-        int | None, typer.Option(min=0, help="End after this many steps of the run.")
+        int | None, typer.Option(min=0, max=LARGEST, help="End after this many steps of the run.")
     ] = None,
     threads: ThreadsOption = None,
     keep: KeepOption = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ffebm_dsl.cli.console import emit, emit_json, say
+from ffebm_dsl.cli.numbers import LARGEST
 from ffebm_dsl.cli.spec import SpecArgument, compile_file, parse_settings
 from ffebm_dsl.language.diagnostics import InputError, NegativeResult
 
@@ -37,7 +38,8 @@ def verify(
         ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="With --write: steps of the short training.")
+        int | None,
+        typer.Option(min=1, max=LARGEST, help="With --write: steps of the short training."),
     ] = None,
     results: Annotated[
         list[Path] | None,

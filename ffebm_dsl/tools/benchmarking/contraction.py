@@ -61,4 +61,4 @@ def settling(spec: SpecIR, tolerance: float, seed: int = 0) -> dict[str, float]:
                 f"residual changes by {rate:.3g} in a sweep",
                 help="leave --settle out: the spec's sweeps are counted then",
             )
-    return {block: math.log(1 / tolerance) / (1 - rate) for block, rate in rates.items()}
+    return {block: -math.log(tolerance) / (1 - rate) for block, rate in rates.items()}

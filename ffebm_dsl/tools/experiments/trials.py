@@ -7,6 +7,7 @@ entry of a list.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -47,16 +48,10 @@ def make_trials(
     """
     refuse_two_seeds(settings, seeds)
     choices = {key: alternatives(key, value) for key, value in settings.items()}
+    # Counted before the seeds are listed, of which there may be billions.
+    refuse_too_many(math.prod(map(len, choices.values())) * (1 if seeds is None else seeds))
     if seeds is not None:
         choices["seed"] = [str(seed) for seed in range(seeds)]
-    count = 1
-    for values in choices.values():
-        count *= len(values)
-    if count > MOST_TRIALS:
-        raise InputError(
-            f"these are {count:,} trials; a sweep has at most {MOST_TRIALS:,}",
-            help="try fewer values, or some of the settings after the others",
-        )
     varied = [key for key, values in choices.items() if len(values) > 1 or key == "seed"]
     combinations = [
         dict(zip(choices, values, strict=True)) for values in product(*choices.values())
@@ -64,6 +59,15 @@ def make_trials(
     trials = _named([(varied, overrides) for overrides in combinations])
     _compile_all(source, trials, settings, allow_large)
     return trials
+
+
+def refuse_too_many(count: int) -> None:
+    """Raises InputError for more than :data:`MOST_TRIALS` trials."""
+    if count > MOST_TRIALS:
+        raise InputError(
+            f"these are {count:,} trials; a sweep has at most {MOST_TRIALS:,}",
+            help="try fewer values or seeds, or some of the settings after the others",
+        )
 
 
 def refuse_two_seeds(settings: Mapping[str, str], seeds: int | None) -> None:
