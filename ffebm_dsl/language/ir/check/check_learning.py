@@ -7,13 +7,13 @@ its way back. Other orders carry it further in a sweep; ``ffebm check`` measures
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.check.check_model import blocks_of, distances
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedSpec
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedLoss, ResolvedSpec
 from ffebm_dsl.language.ir.tools.count import count
 from ffebm_dsl.language.registry import GRADIENTS
 
@@ -27,6 +27,7 @@ def check_learning(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
         return spec
     for block in blocks_of(spec.model):
         _check_block(block, log.within(block.expansion))
+    _check_losses(spec.model.losses, log)
     return spec
 
 
@@ -38,6 +39,16 @@ def check_weights(spec: SpecIR, place: Span, log: Log) -> None:
             f"model `{spec.model.name}` has no weights, and therefore nothing to train",
             place,
             help="give a map or a coupling an op with weights, or remove the train section",
+        )
+
+
+def _check_losses(losses: Sequence[ResolvedLoss], log: Log) -> None:
+    if not any(loss.weight for loss in losses):
+        log.report(
+            NOTHING,
+            "the loss is 0 for every prediction, as its terms have weight 0, and nothing can learn",
+            losses[0].span,
+            help="a weight above 0 for at least one term",
         )
 
 
