@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import yaml
 
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.ir.resolve.scope import out_of_range, real
 from ffebm_dsl.language.ir.restate import pointer_to
 
 DEEPEST = 64
@@ -171,8 +171,8 @@ class _Reader:
         if pointer.count("/") > DEEPEST:
             raise self._fault(pointer, "nested too deep")
 
-    def _fault(self, pointer: str, message: str) -> InputError:
-        return Document(self.source, None, self.offsets).fault(pointer, message)
+    def _fault(self, pointer: str, message: str, help: str = "") -> InputError:
+        return Document(self.source, None, self.offsets).fault(pointer, message, help)
 
     def of_node(self, node: yaml.Node, pointer: str) -> Any:
         self._note(pointer, node.start_mark.index)
@@ -226,9 +226,10 @@ class _Reader:
         try:
             if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
                 raise ValueError
-            value = int(text) if kind == "int" else float(text)
+            value = int(text) if kind == "int" else real(text)
         except ValueError:
             raise self._fault(pointer, "this is not a number that can be read") from None
-        if abs(value) > sys.float_info.max:  # an int of 310 digits has no float to be asked
-            raise self._fault(pointer, "this number is too large")
+        trouble = out_of_range(value)
+        if trouble is not None:
+            raise self._fault(pointer, *trouble)
         return value

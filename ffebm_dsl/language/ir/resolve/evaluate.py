@@ -6,7 +6,15 @@ import math
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.resolve.scope import MAX_INT, Number, Scalar, Scope, show
+from ffebm_dsl.language.ir.resolve.scope import (
+    MAX_INT,
+    Number,
+    Scalar,
+    Scope,
+    out_of_range,
+    real,
+    show,
+)
 from ffebm_dsl.language.syntax import ast
 
 _MAX_DIGITS = 400
@@ -54,17 +62,19 @@ def _literal(literal: ast.Number, log: Log) -> Number | None:
     text = literal.text
     if len(text) > _MAX_DIGITS:
         return _bounded(math.inf, literal.span, log)
-    value = int(text) if text.isdigit() else float(text)
+    value = int(text) if text.isdigit() else real(text)
     return _bounded(value, literal.span, log)
 
 
 def _bounded(value: Number, span: Span, log: Log) -> Number | None:
-    too_large = abs(value) > MAX_INT if isinstance(value, int) else not math.isfinite(value)
-    if too_large:
-        limit = f"whole numbers go to {MAX_INT}" if isinstance(value, int) else ""
-        log.report("FFE1012", "this number is too large", span, notes=(limit,))
-        return None
-    return value
+    trouble = out_of_range(value)
+    if isinstance(value, int) and abs(value) > MAX_INT:
+        trouble = "this number is too large", f"whole numbers go to {MAX_INT}"
+    if trouble is None:
+        return value
+    message, limit = trouble
+    log.report("FFE1012", message, span, notes=(limit,))
+    return None
 
 
 def _look_up(reference: ast.Reference, scope: Scope, log: Log) -> Scalar | None:

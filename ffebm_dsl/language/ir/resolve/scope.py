@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -13,6 +14,24 @@ Number = int | float
 Scalar = bool | int | float
 MAX_INT = 2**31 - 1
 """Largest whole number of the language: larger sizes are mistakes."""
+LEAST_REAL, MAX_REAL = 1e-30, 1e30
+"""Range of the magnitude of reals other than 0: products of a few have room in float32."""
+
+
+def real(text: str) -> float:
+    """``float(text)``; where that is 0 and the text says another number, the least float."""
+    value = float(text)
+    digits = text.lower().partition("e")[0]
+    return value if value or not digits.strip("-0.") else sys.float_info.min
+
+
+def out_of_range(value: Number) -> tuple[str, str] | None:
+    """What is wrong with a number that the language does not have, and the limit; else None."""
+    if not abs(value) <= MAX_REAL:
+        return "this number is too large", f"numbers go to {MAX_REAL:g}"
+    if 0 < abs(value) < LEAST_REAL:
+        return "this number is too small", f"write 0, or at least {LEAST_REAL:g}"
+    return None
 
 
 class Bound(NamedTuple):

@@ -12,6 +12,7 @@ from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, RelaxIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
+from ffebm_dsl.language.ir.resolve.scope import out_of_range
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
     AUGMENTATIONS,
@@ -67,10 +68,15 @@ def number(draw: st.DrawFn, parameter: Parameter, whole: bool) -> int | float:
     if whole:
         return draw(st.integers(math.ceil(low), math.floor(high)))
     limits = {"exclude_min": parameter.bounds.open_low, "exclude_max": parameter.bounds.open_high}
-    values = st.floats(low, high, allow_nan=False, **limits)
+    values = reals(low, high, **limits)
     return draw(
         values.map(lambda v: float(round(v))) if isinstance(parameter.bounds, Share) else values
     )
+
+
+def reals(low: float, high: float, **limits: bool) -> st.SearchStrategy[float]:
+    """Those that a spec may state: not too close to 0."""
+    return st.floats(low, high, allow_nan=False, **limits).filter(lambda v: not out_of_range(v))
 
 
 def value(draw: st.DrawFn, parameter: Parameter) -> Any:
@@ -109,7 +115,7 @@ def relax(draw: st.DrawFn, before: RelaxIR) -> RelaxIR:
         before,
         # One sweep would not carry the input through two layers: FFE4008.
         sweeps=draw(st.integers(2, 99)),
-        tolerance=draw(st.floats(0, 1)),
+        tolerance=draw(reals(0, 1)),
         order=draw(st.sampled_from(ORDERS)),
         damping=draw(st.sampled_from((0.0, 0.25))),
         over_relaxation=1.0 if noise else draw(st.sampled_from((1.0, 1.3))),
