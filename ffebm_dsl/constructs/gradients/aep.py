@@ -65,4 +65,5 @@ CONSTRUCT = replace(
     make=_make,
     title="AEP",
     any_couplings=True,
+    keeps_routing=True,
 )

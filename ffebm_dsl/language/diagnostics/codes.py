@@ -105,6 +105,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "FFEW015": "nudge beyond the series in beta",
         "FFEW016": "term that can outgrow its layer's potential",
         "FFEW017": "outputs that are held while a block learns",
+        "FFEW018": "routing of phases that choose nothing",
         "FFEW021": "hardware, or its seed, never used",
     }
 )

@@ -188,6 +188,7 @@ class EstimatorConstruct(Construct):
         nudges: whether its phases are those of ``relax nudged``.
         holomorphic: whether it needs an energy that is a function of complex states.
         any_couplings: whether it is right also where couplings derive from no energy.
+        keeps_routing: whether its phases keep the choices that max pooling makes in the free state.
         compared: the arguments with which ``ffebm bench`` measures it beside the others, at
             that many sweeps where it makes sweeps of its own.
         summary: the arguments that tell runs apart, in a few words.
@@ -201,6 +202,7 @@ class EstimatorConstruct(Construct):
     holomorphic: Callable[[Arguments], bool] = lambda arguments: False
     summary: Callable[[Arguments], str] = lambda arguments: ""
     any_couplings: bool = False
+    keeps_routing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Checks of calls: complex phases need holomorphic functions, gains need weights."""
+"""Checks of calls: complex phases need holomorphic functions, gains weights, routings choices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.ir.check.check_model import blocks_of
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.model import CallIR
+from ffebm_dsl.language.ir.model import CallIR, RelaxIR
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
 from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedBlock,
@@ -15,7 +15,14 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedSpec,
     readouts,
 )
-from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, GRADIENTS, INITIALISERS, OPS
+from ffebm_dsl.language.registry import (
+    ACTIVATIONS,
+    ENERGIES,
+    GRADIENTS,
+    INITIALISERS,
+    OPS,
+    ROUTINGS,
+)
 
 
 def check_calls(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
@@ -30,6 +37,7 @@ def check_calls(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
         chains = (*(map_.chain for map_ in block.maps), *block.analog_chains)
         _check_gains(block.init, (op for chain in chains for op in chain.ops), inside)
         _check_holomorphic(block, inside)
+        _check_routing(block, inside)
     return spec
 
 
@@ -46,6 +54,32 @@ def _check_gains(init: BoundCall, ops: Iterable[BoundCall | None], log: Log) -> 
                 op.places.get("gain", op.span),
                 help="leave it out, or choose another initialiser",
             )
+
+
+def _check_routing(block: ResolvedBlock, log: Log) -> None:
+    """Choices that nudged phases are to keep from some sweep on, and do not make at all."""
+    call = block.gradient
+    if call is None or _freeze_after(block.nudged) < 0:
+        return
+    estimator = GRADIENTS[call.name]
+    if not estimator.nudges:
+        reason = f"`{call.name}` has no nudged phases"
+    elif estimator.keeps_routing:
+        reason = f"the nudged phases of `{call.name}` keep the choices of the free state"
+    elif _freeze_after(block.free) >= 0:
+        reason = "nudged phases keep the choices of the free phase, which freezes them"
+    else:
+        return
+    log.report(
+        "FFEW018",
+        f"the `routing` of `relax nudged` changes nothing in block `{block.name}`: {reason}",
+        block.own.get("relax.nudged.routing", block.span),
+        help="leave it out",
+    )
+
+
+def _freeze_after(phase: RelaxIR) -> int:
+    return ROUTINGS[phase.routing.name].freeze_after(phase.routing.arguments)
 
 
 def _check_holomorphic(block: ResolvedBlock, log: Log) -> None:
