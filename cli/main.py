@@ -31,6 +31,7 @@ import typer
 from ffebm_dsl import __version__
 from ffebm_dsl.cli.commands import Commands
 from ffebm_dsl.cli.console import drop_results, emit, emit_json, flush_results, open_streams, say
+from ffebm_dsl.cli.memory import lack_of_memory
 from ffebm_dsl.cli.processes import UsageError, refusal, results_once, say_once
 from ffebm_dsl.language.diagnostics import (
     Diagnostic,
@@ -50,11 +51,6 @@ from ffebm_dsl.language.diagnostics.errors import WRONG_PLACE
 
 STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
 EXIT_INTERNAL, EXIT_INTERRUPTED = 3, 130
-
-TOO_LARGE = InputError(
-    "the network and a batch of samples do not fit into memory",
-    help="take fewer samples at a time (data.batch, --batch, --samples), or a narrower network",
-)
 
 OF_THE_SYSTEM = frozenset({"fcntl", "resource"})
 """Modules of Python's that are missing where the system is not POSIX."""
@@ -103,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FfebmError as error:
         return report(error, _wants_json(arguments))
     except Exception as error:
-        return _report_unexpected(error, _wants_json(arguments))
+        return _report_unexpected(error, sys.argv[1:] if arguments is None else arguments)
     finally:
         drop_results()
     return status
@@ -126,22 +122,18 @@ def _not_installed(error: OSError) -> InputError:
     )
 
 
-def _report_unexpected(error: Exception, as_json: bool) -> int:
+def _report_unexpected(error: Exception, arguments: Sequence[str]) -> int:
     """Say what nothing else has caught: a full disk, a system that is too foreign, or a bug."""
+    as_json = _wants_json(arguments)
     if isinstance(error, OSError) and error.errno in STORAGE_FAULTS:
         return report(cannot_write(error.filename or "standard output", error), as_json)
     if isinstance(error, ModuleNotFoundError) and error.name in OF_THE_SYSTEM:
         missing = f"this needs a POSIX system: Python has no module `{error.name}` here"
         return report(InputError(missing, help="use Linux, macOS or WSL"), as_json)
-    if _is_lack_of_memory(error):
-        return report(TOO_LARGE, as_json)
+    too_large = lack_of_memory(error, arguments)
+    if too_large is not None:
+        return report(too_large, as_json)
     return _report_bug(error, as_json)
-
-
-def _is_lack_of_memory(error: Exception) -> bool:
-    # By name, as importing torch takes seconds; on the CPU it raises a RuntimeError.
-    kind, told = type(error).__name__, str(error)
-    return kind in ("MemoryError", "OutOfMemoryError") or "can't allocate memory" in told
 
 
 def _emit_error(

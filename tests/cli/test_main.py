@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import typer
 from ffebm_dsl import __version__
 from ffebm_dsl.cli import main as command
 from ffebm_dsl.cli.console import printable
+from ffebm_dsl.cli.memory import lack_of_memory
 from ffebm_dsl.cli.spec import parse_settings
 from ffebm_dsl.language.diagnostics import (
     Diagnostic,
@@ -87,9 +89,39 @@ def test_exit_codes(
     assert "Traceback" not in err
 
 
-def test_a_batch_that_no_memory_holds(capfd: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["bench", str(SPEC), "--batch", "9999999999999"]) == 2
-    assert "do not fit into memory\n  = help: take fewer samples" in capfd.readouterr().err
+def test_a_batch_that_no_memory_holds(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    wide = tmp_path / "wide.ffe"
+    # 2^31 samples of it are more than there are addresses, whatever the memory.
+    text = SPEC.with_name("smallest.ffe").read_text("utf-8")
+    text = text.replace("image(1, 8, 8)", "image(3, 224, 224)")
+    wide.write_text(text.partition("train {")[0], encoding="utf-8")
+    assert command.main(["bench", str(wide), "--batch", str(2**31 - 1)]) == 2
+    told = capfd.readouterr().err
+    assert re.search(r"do not fit into memory: a tensor of [\d.e+]+ GiB did not\n", told)
+    assert "help: take fewer samples at a time (--batch), or a narrower network" in told
+
+
+CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.50 GiB. GPU 0 has ...")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["train", "a.ffe"], "fewer samples at a time (--set data.batch=...), or a narrower"),
+        (["check", "a.ffe", "--transients"], "fewer samples at a time (--samples), or a narrower"),
+        (["eval", "run"], "fewer samples at a time (--batch), or a narrower"),
+        (["predict", "run", "a.npy"], "fewer samples at a time (--batch), or a narrower"),
+        (["verify", "a.ffe"], "use a narrower network"),
+        ([], "use a narrower network"),
+    ],
+)
+def test_remedies_for_a_lack_of_memory_are_options_of_the_command(
+    arguments: list[str], remedy: str
+) -> None:
+    found = lack_of_memory(CUDA, arguments)
+    assert found is not None
+    assert found.message.endswith("do not fit into memory: a tensor of 20.5 GiB did not")
+    assert remedy in found.help
 
 
 def test_a_spec_error_prints_its_diagnostics_and_counts_them(
