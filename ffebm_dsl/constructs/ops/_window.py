@@ -35,11 +35,19 @@ def pooling(arguments: Arguments, axes: int) -> Stencil:
 def slide(name: str, window: Stencil, shape: Shape) -> tuple[int, ...] | Misfit:
     """Number of positions of the window along each axis of ``shape``, for the op ``name``."""
     places = window.places(shape[1:])
-    if min(places) >= 1:
+    if min(places) < 1:
+        kernel = show_sizes(window.kernel)
+        return Misfit(
+            f"`{name}` with kernel {kernel} does not fit into {show_shape(shape)}",
+            help="add `padding`, or use a smaller kernel",
+        )
+    padded = [n + 2 * p for n, p in zip(shape[1:], window.padding, strict=True)]
+    if all(stride <= n for stride, n in zip(window.stride, padded, strict=True)):
         return places
+    # PyTorch divides by zero at the largest of them.
     return Misfit(
-        f"`{name}` with kernel {show_sizes(window.kernel)} does not fit into {show_shape(shape)}",
-        help="add `padding`, or use a smaller kernel",
+        f"`{name}` with stride {show_sizes(window.stride)} steps over all of {show_shape(shape)}",
+        help="use a smaller stride",
     )
 
 

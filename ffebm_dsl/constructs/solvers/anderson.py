@@ -26,8 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ffebm_dsl.language.registry import Kind, Parameter, SolverConstruct
-from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
+from ffebm_dsl.language.registry import Bounds, Kind, Parameter, SolverConstruct
 from ffebm_dsl.physics.interfaces import Dynamics, Solver, Sweep, Sweeps
 
 if TYPE_CHECKING:
@@ -211,7 +210,11 @@ def _solve(gram: Tensor, against: Tensor) -> Tensor:
 CONSTRUCT = SolverConstruct(
     "anderson",
     "each sweep starts at a mixture of earlier ones that shortens the way",
-    (Parameter("memory", Kind.INT, "differences of sweeps that are kept", 5, AT_LEAST_ONE),),
+    (
+        Parameter(
+            "memory", Kind.INT, "differences of sweeps that are kept", 5, Bounds(low=1, high=100)
+        ),
+    ),
     equation="x[k+1] = g[k] - sum over j of c[j] (g[j+1] - g[j]), g[k] the sweep of x[k], "
     "c = argmin |f[k] - sum over j of c[j] (f[j+1] - f[j])|, f[k] = g[k] - x[k]",
     source="Anderson 1965 (J. ACM 12); Walker and Ni 2011 (SIAM J. Numer. Anal. 49)",
