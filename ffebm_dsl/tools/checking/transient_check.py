@@ -155,11 +155,18 @@ class _Analysis:
         return {
             name: [
                 *(self.labels[p] for p in _map_parameters(self.blocks[name])),
-                *dict.fromkeys(f"{name}.{key}" for key in _owners(self.cores[name]).values()),
+                *self._of_energy(name),
                 *(self.labels[p] for p in seen.cost.parameters()),
             ]
             for name, seen in captured.items()
         }
+
+    def _of_energy(self, name: str) -> list[str]:
+        """The labels of the weights of a block's energy, whatever names it has for them."""
+        core = self.cores[name]
+        weights = core.energy.weights()
+        owners = dict.fromkeys(_owners(core).values())
+        return [self.labels.get(weights[key], f"{name}.{key}") for key in owners]  # type: ignore[call-overload]
 
     def _watch(self, name: str, captured: Captured, series: Series) -> _Watch:
         maps = _MapGradient(self.blocks[name], self._entering)

@@ -171,6 +171,30 @@ def test_entries_are_drawn_by_size_and_by_seed(right: Transients) -> None:
     assert (other.entries != right.entries).any()
 
 
+def test_energies_whose_weights_have_names_of_their_own_are_followed() -> None:
+    text = """ffe 1.1
+    model m {
+      input x: vector(5)  target y: label(3)
+      relax free { sweeps = 500  tolerance = 1e-10 }
+      relax nudged { sweeps = 4 }
+      gradient ep(beta=0.001)
+      block b {
+        energy oscillator {
+          layer s1: [4] angle  layer s2: [3] angle
+          x -> s1 : linear()
+          s1 <-> s2 : linear()
+        }
+        out = s2
+      }
+      readout logits = b |> cos() |> linear(3)
+      loss = cross_entropy(logits, y)
+    }"""
+    found = analysed(text)
+    parts = ("b.s1_s2.linear", "b.x_s1.linear")
+    assert found.parameters == tuple(f"{p}.{key}" for p in parts for key in ("weight", "bias"))
+    assert worst(found) < 1e-4
+
+
 def test_settings_replace_beta_and_sweeps() -> None:
     found = analysed(settings=TransientSettings(sweeps=2, beta=0.3, entries=1))
     assert {(block.beta, block.sweeps) for block in found.blocks} == {(0.3, 2)}
