@@ -113,6 +113,8 @@ class Mixer:
         start = self._mixed(f, g)
         self._last = f, g
         parts = start.split([s[0].numel() for s in after], 1)
+        # Autograd lets none of several views be clipped in place.
+        parts = [part.clone() for part in parts] if start.requires_grad else parts
         return [unflat(part, s) for part, s in zip(parts, after, strict=True)]
 
     def select(self, rows: Tensor) -> None:
@@ -152,14 +154,22 @@ class _History:
     def enter(self, step: Tensor, state: Tensor) -> None:
         slot = self._count % self._memory
         self._count += 1
+        self._keep_what_is_recorded(step)
         self._steps[:, slot], self._states[:, slot] = step, state
         products = self._steps.bmm(step.unsqueeze(2)).squeeze(2)
         self._gram[:, slot], self._gram[:, :, slot] = products, products
 
     def drop(self, rows: Tensor) -> None:
         """Drop the history of these samples, (rows,) bool; an empty history changes nothing."""
+        self._keep_what_is_recorded(self._steps)
         for part in (self._steps, self._states, self._gram):
             part.masked_fill_(rows.view(-1, 1, 1), 0.0)
+
+    def _keep_what_is_recorded(self, of: Tensor) -> None:
+        """Write to copies where autograd records, as it needs the history as it was."""
+        if of.requires_grad:
+            parts = (self._steps, self._states, self._gram)
+            self._steps, self._states, self._gram = (part.clone() for part in parts)
 
     def mixed(self, f: Tensor, g: Tensor) -> Tensor:
         weights = _solve(self._gram, self._steps.bmm(f.unsqueeze(2)))

@@ -13,6 +13,7 @@ import ffebm_dsl
 from ffebm_dsl.constructs.gradients.bptt import BackpropagationThroughTime
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.constructs.gradients.unrolled import Unrolled
+from ffebm_dsl.constructs.solvers.anderson import Anderson
 from ffebm_dsl.physics.gradients.finite_differences import project
 from ffebm_dsl.physics.interfaces import Estimator, PhaseSettings
 from ffebm_dsl.physics.network import EnergyBlock, Outcome
@@ -67,6 +68,19 @@ def test_against_finite_differences(phase: str) -> None:
     core, drive = block(max_pooled_energy()), normal(2, 2, 6, 6, seed=3)
     core.configure(free=PHASES[phase](core.settings.free))
     assert max(errors(core, drive, BPTT)) < AGREEMENT
+
+
+def test_accelerated_sweeps_are_differentiated_as_they_are() -> None:
+    """Their starts, which are clipped to the range of states, depend on all earlier ones."""
+    core, drive = block(convolutional_energy()), normal(2, 2, 6, 6, seed=3)
+    free = core.settings.free
+    solver = Anderson(2, tuple(range(len(core.energy.layers))), free.solver)
+    plain = replace(three_sweeps(free), sweeps=6)
+    core.configure(free=replace(plain, solver=solver))
+    assert max(errors(core, drive, BPTT)) < AGREEMENT
+    accelerated = core(drive)
+    core.configure(free=plain)
+    assert not torch.equal(accelerated, core(drive))
 
 
 def test_at_an_equilibrium_it_is_the_implicit_gradient() -> None:
