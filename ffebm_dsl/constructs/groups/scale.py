@@ -7,7 +7,11 @@ CONSTRUCT = Construct(
     "scale",
     "factors of the optimizer's settings for a part of the model",
     (
-        Parameter("part", Kind.PART, "a block, a map or coupling of one, a map, the readout"),
+        Parameter(
+            "part",
+            Kind.PART,
+            "a block, a map, coupling, drive or term of one, a map, the readout",
+        ),
         Parameter("lr", Kind.REAL, "factor of the learning rate", 1.0, POSITIVE),
         Parameter("weight_decay", Kind.REAL, "factor of the decay", 1.0, NOT_NEGATIVE),
     ),

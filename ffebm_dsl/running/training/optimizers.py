@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from ffebm_dsl.language.ir.model import CallIR
-from ffebm_dsl.language.registry import OPTIMIZERS, SCHEDULES, EpochPosition
+from ffebm_dsl.language.registry import OPS, OPTIMIZERS, SCHEDULES, EpochPosition
 
 
 def build_optimizer(
@@ -26,7 +27,8 @@ def build_optimizer(
     values: Mapping[str, Any] = call.arguments
     parameters = _grouped(values["groups"], named, readout, float(values["weight_decay"]))
     if values.get("decayed") == "weights":
-        parameters = [part for group in parameters for part in _undecayed_apart(group)]
+        weights = {parameter for label, parameter in named.items() if _is_weight(label, parameter)}
+        parameters = [part for group in parameters for part in _undecayed_apart(group, weights)]
     optimizer: torch.optim.Optimizer = OPTIMIZERS[call.name].make(parameters, values)
     return optimizer
 
@@ -56,16 +58,26 @@ def _grouped(
     return [{"params": parts[part], **settings[part]} for part in parts if parts[part]]
 
 
-def _undecayed_apart(group: dict[str, Any]) -> list[dict[str, Any]]:
-    """Split a group: parameters of two or more dimensions, and one-dimensional ones without decay.
-
-    The latter are biases and the parameters of norms: all weights of maps, couplings and terms have
-    at least two dimensions.
-    """
-    weights = [p for p in group["params"] if p.ndim > 1]
-    others = [p for p in group["params"] if p.ndim <= 1]
-    apart = [{**group, "params": weights}, {**group, "params": others, "weight_decay": 0.0}]
+def _undecayed_apart(
+    group: dict[str, Any], weights: Collection[nn.Parameter]
+) -> list[dict[str, Any]]:
+    """Split a group: the ``weights`` in it, and all others without decay."""
+    decayed = [p for p in group["params"] if p in weights]
+    others = [p for p in group["params"] if p not in weights]
+    apart = [{**group, "params": decayed}, {**group, "params": others, "weight_decay": 0.0}]
     return [part for part in apart if part["params"]]
+
+
+def _is_weight(label: str, parameter: nn.Parameter) -> bool:
+    """Whether a parameter is neither a bias nor a scale.
+
+    Those of a convolution or a batch norm have one dimension, those of a layer norm and of a bias
+    of every unit as many as the states.
+    """
+    of, _, name = label.rpartition(".")
+    op = re.sub(r"_\d+$", "", of.rpartition(".")[2])
+    normalises = op in OPS and OPS[op].role == "normalisation"
+    return parameter.ndim > 1 and name != "bias" and not normalises
 
 
 def learning_rate(

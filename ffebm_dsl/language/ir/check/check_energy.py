@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ffebm_dsl.language.diagnostics import Label
 from ffebm_dsl.language.diagnostics.fix import did_you_mean
@@ -183,31 +183,37 @@ def _check_ties(block: ResolvedBlock, log: Log) -> None:
             )
         elif name:
             other = earlier[name]
-            why = _misfit(coupling, other)
+            why, help = _misfit(coupling, other)
             if why:
                 log.report(
                     "FFE3013",
                     f"`{coupling.text}` cannot use the weights of `{other.text}`: {why}",
                     coupling.span,
                     labels=[Label(other.span, "its weights")],
-                    help="let both have the same ops in the same order, with weights of the same "
-                    "shape",
+                    help=help,
                 )
         earlier[coupling.name] = coupling
 
 
-def _misfit(coupling: ResolvedCoupling, other: ResolvedCoupling) -> str:
-    """Why a coupling cannot use the weights of another one; ``""`` where it can."""
+def _misfit(coupling: ResolvedCoupling, other: ResolvedCoupling) -> tuple[str, str]:
+    """Why a coupling cannot use the weights of another one, and the remedy; ``""`` if it can."""
     for key, value in (("nonnegative", True), ("zero_diagonal", True), ("feedback", OWN)):
         if coupling.settings[key] == value:
-            return f"`{key}` is for a coupling with weights of its own"
-    if other.settings["tied_to"]:
-        return f"these are those of `{other.settings['tied_to']}`"
+            why = f"`{key}` is for a coupling with weights of its own"
+            return why, "leave it out here: settings of weights are stated where the weights are"
+    first = other.settings["tied_to"]
+    if first:
+        return f"these are those of `{first}`", f'write `tied_to = "{first}"`'
     if other.settings["feedback"] == OWN:
-        return "it has others for its way back"
+        return "it has others for its way back", "let it have one weight for both directions"
     ops, others = coupling.chain.shaped, other.chain.shaped
-    if ops is None or others is None:
-        return ""  # what is faulty has been reported
+    # What is faulty has been reported.
+    why = "" if ops is None or others is None else _difference(ops, others)
+    return why, "let both have the same ops in the same order, with weights of the same shape"
+
+
+def _difference(ops: Sequence[OpIR], others: Sequence[OpIR]) -> str:
+    """In what two chains differ that cannot have the same weights; ``""`` if in nothing."""
     if [op.name for op in ops] != [op.name for op in others]:
         return "the ops are not the same"
     if not any(_shapes(op) for op in ops):

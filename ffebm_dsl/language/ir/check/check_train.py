@@ -11,7 +11,6 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, Shape
 from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedChain,
-    ResolvedCoupling,
     ResolvedEnd,
     ResolvedMap,
     ResolvedModel,
@@ -133,15 +132,16 @@ def _parts(model: ResolvedModel) -> dict[str, bool]:
         if isinstance(stage, ResolvedMap):
             found[stage.name] = _has_weights(stage.chain)
             continue
-        parts: list[ResolvedMap | ResolvedCoupling] = [*stage.maps, *stage.couplings]
-        inside = {part.name: _has_weights(part.chain) and not _is_tied(part) for part in parts}
+        inside = {map_.name: _has_weights(map_.chain) for map_ in stage.maps}
+        inside |= {drive.name: _has_weights(drive.chain) for drive in stage.drives}
+        inside |= {
+            coupling.name: not coupling.settings["tied_to"] and _has_weights(coupling.chain)
+            for coupling in stage.couplings
+        }
+        inside |= {term.name: True for term in stage.terms}
         found[stage.name] = any(inside.values())
         found |= {f"{stage.name}.{name}": weighted for name, weighted in inside.items()}
     return found
-
-
-def _is_tied(part: ResolvedMap | ResolvedCoupling) -> bool:
-    return isinstance(part, ResolvedCoupling) and bool(part.settings["tied_to"])
 
 
 def _has_weights(chain: ResolvedChain) -> bool:

@@ -7,6 +7,9 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
+from ffebm_dsl.build import build
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import OPTIMIZERS
@@ -173,18 +176,70 @@ def test_biases_and_scales_do_not_decay_unless_they_are_to(name: str) -> None:
         "b.u.linear.weight": nn.Parameter(torch.ones(2, 3)),
         "b.u.linear.bias": nn.Parameter(torch.ones(3)),
         "b.u.batch_norm1d.weight": nn.Parameter(torch.ones(3)),
+        "b.u.layer_norm_2.weight": nn.Parameter(torch.ones(2, 4, 4)),
+        "b.u.layer_norm_2.bias": nn.Parameter(torch.ones(2, 4, 4)),
+        "b.s1_unit_bias.bias": nn.Parameter(torch.ones(4, 3)),
+        "b.s1_attention.query": nn.Parameter(torch.ones(4, 3)),
+        "b.s1_s2.linear_2.backward_weight": nn.Parameter(torch.ones(4, 3)),
     }
+    weights = {label for label in named if "linear" in label and "weight" in label}
     given = {"lr": 0.1, "weight_decay": 0.5, "decayed": "weights"}
     call = CallIR(name, fill_defaults(construct, given))
     optimizer = build_optimizer(call, named)
     for parameter in named.values():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
-    moved = {label: bool((p != 1).any()) for label, p in named.items()}
-    assert moved == {label: p.ndim > 1 for label, p in named.items()}
+    moved = {label for label, p in named.items() if (p != 1).any()}
+    assert moved == {*weights, "b.s1_attention.query"}
     assert construct.conflict({**call.arguments, "weight_decay": 0.0}) is not None
     group = CallIR("scale", {"part": "b", "lr": 0.1, "weight_decay": 2.0})
     call = CallIR(name, {**call.arguments, "groups": (group,)})
     groups = build_optimizer(call, named).param_groups
     assert [g["weight_decay"] for g in groups] == [1.0, 0.0]
     assert {g["lr_factor"] for g in groups} == {0.1}
+
+
+ANALOG = """ffe 1.1
+model m {
+  input x: vector(6)  target y: label(3)
+  block b {
+    energy KIND {
+      layer s1: [3] ACTIVATION
+      layer s2: [3] ACTIVATION
+      x -> s1 : linear()
+      s1 <-> s2
+      TERM
+    }
+    out = s2
+  }
+  loss = mse(b, y)
+}
+train { data = npz("a.npz")  optimizer = sgd(lr=0.1, groups=[GROUPS])  epochs = 1 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "activation", "term", "parts"),
+    [
+        ("hopfield", "tanh", "s1 : memory(4)", ("b", "b.x_s1", "b.s1_memory")),
+        ("hopfield", "tanh", "", ("b",)),
+        ("oscillator", "angle", "", ("b", "b.x_s1")),
+        ("resistive", "diode", "", ("b.x_s1",)),
+    ],
+)
+def test_drives_and_terms_are_parts_of_a_block(
+    kind: str, activation: str, term: str, parts: tuple[str, ...]
+) -> None:
+    factors = {part: 2.0 + i for i, part in enumerate(parts)}
+    groups = ", ".join(f"scale({part}, lr={factor})" for part, factor in factors.items())
+    text = ANALOG.replace("KIND", kind).replace("ACTIVATION", activation).replace("TERM", term)
+    spec = compile_spec(SourceFile("a.ffe", text.replace("GROUPS", groups))).spec
+    network = build(spec)
+    labels = network.labels()
+    named = {labels[name]: p for name, p in network.named_parameters()}
+    assert spec.train is not None
+    found = build_optimizer(spec.train.optimizer, named)
+    got = {p: group["lr_factor"] for group in found.param_groups for p in group["params"]}
+    for label, parameter in named.items():
+        part = max((part for part in parts if label.startswith(f"{part}.")), key=len)
+        assert got[parameter] == factors[part]
