@@ -49,13 +49,14 @@ class Patches(LinearOp):
 
     def tangent(self, x: Tensor, weights: Weights) -> Tensor:
         (down, across), size = self.grid, self.size
-        parts = x.reshape(len(x), -1, down, size, across, size)
-        return parts.permute(0, 2, 4, 1, 3, 5).reshape(len(x), *self.out_shape)
+        # The batch alone is inferred: an exported graph leaves its size open.
+        parts = x.reshape(-1, self.in_shape[0], down, size, across, size)
+        return parts.permute(0, 2, 4, 1, 3, 5).reshape(-1, *self.out_shape)
 
     def adjoint(self, y: Tensor, weights: Weights) -> Tensor:
         (down, across), size = self.grid, self.size
-        parts = y.reshape(len(y), down, across, -1, size, size)
-        return parts.permute(0, 3, 1, 4, 2, 5).reshape(len(y), *self.in_shape)
+        parts = y.reshape(-1, down, across, self.in_shape[0], size, size)
+        return parts.permute(0, 3, 1, 4, 2, 5).reshape(-1, *self.in_shape)
 
 
 def _module(op: OpIR) -> nn.Module:

@@ -82,6 +82,12 @@ class Energy(nn.Module, ABC):
         """The names of :meth:`BoundEnergy.quantities`."""
         return ()
 
+    def fix_steps(self) -> None:
+        """Keep the steps of updates that follow from the weights as they are now.
+
+        A graph for inference cannot compute them. Energies without such steps do nothing.
+        """
+
     @abstractmethod
     def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
         """The primitive function, (B,), differentiable in states, drives and parameters."""

@@ -124,6 +124,10 @@ class HopfieldEnergy(Energy):
         ]
         return step_sizes(self.layers, bound)
 
+    def fix_steps(self) -> None:
+        for term in self.terms:
+            term.fix_curvature()
+
     def step(
         self, layer: int, s: Tensor, v: Tensor, state: State, drives: Sequence[Tensor]
     ) -> Tensor:

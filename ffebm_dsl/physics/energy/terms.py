@@ -20,6 +20,7 @@ class LayerTerm(nn.Module):
     def __init__(self, layer: int, term: Term) -> None:
         super().__init__()
         self.layer, self.term = layer, term
+        self._fixed: float | None = None
         shapes = term.weight_shapes()
         self._names = tuple(shapes)
         for name, shape in shapes.items():
@@ -28,6 +29,15 @@ class LayerTerm(nn.Module):
 
     def forward(self) -> dict[str, Tensor]:
         return {name: getattr(self, name) for name in self._names}
+
+    def curvature(self, weights: Weights) -> float:
+        """The bound of the term's curvature, from which steps of updates follow."""
+        return float(self.term.curvature(weights)) if self._fixed is None else self._fixed
+
+    def fix_curvature(self) -> None:
+        """Keep the bound for the present weights, whatever they become."""
+        with torch.no_grad():
+            self._fixed = self.curvature(self())
 
     def phi(self, s: Tensor) -> Tensor:
         """The term at the layer's state, (B,)."""
@@ -42,6 +52,10 @@ class BoundTerm:
 
     def __init__(self, name: str, module: LayerTerm, weights: Weights) -> None:
         self.name, self.layer, self.term, self.weights = name, module.layer, module.term, weights
+        self._module = module
+
+    def curvature(self) -> float:
+        return self._module.curvature(self.weights)
 
     def force(self, s: Tensor) -> Tensor:
         return self.term.force(s, self.weights)
@@ -67,6 +81,5 @@ def step_sizes(layers: tuple[Layer, ...], terms: list[BoundTerm]) -> dict[int, f
     curvature: dict[int, float] = {}
     with torch.no_grad():
         for term in terms:
-            found = float(term.term.curvature(term.weights))
-            curvature[term.layer] = curvature.get(term.layer, 0.0) + found
+            curvature[term.layer] = curvature.get(term.layer, 0.0) + term.curvature()
     return {i: 1 / (1 + layers[i].activation.steepness * c) for i, c in curvature.items()}

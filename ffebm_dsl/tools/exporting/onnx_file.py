@@ -60,16 +60,20 @@ def with_fixed_sweeps(network: HybridNetwork, sweeps: int | None = None) -> Hybr
     ``sweeps`` is the number for every block; None: the maximum of its free phase.
 
     Raises:
-        InputError: a block with noise in its free phase.
+        InputError: a block with noise in its free phase, or on a device that inference depends on.
     """
     found = copy.deepcopy(network)
     for block in found.blocks:
-        free = block.core.settings.free
-        if free.noisy:
+        free, device = block.core.settings.free, block.core.device
+        what = "noise in its free phase" if free.noisy else ""
+        if device is not None and (device.settings.array or device.drives or device.outputs):
+            what = "a device"
+        if what:
             raise InputError(
-                f"block {block.name} has noise in its free phase, which a graph cannot have",
+                f"block {block.name} has {what}, which a graph cannot have",
                 help="use --format safetensors, which takes every network",
             )
+        block.core.energy.fix_steps()
         block.add_module("core", FixedSweeps(block.core, sweeps or free.sweeps))
     return found
 
@@ -102,7 +106,7 @@ def write_onnx(
 
     Raises:
         InputError: ``onnx`` and ``onnxscript`` are not installed, an op is not available in ONNX,
-            there is noise in a free phase, or the file cannot be written.
+            there is noise in a free phase or a device, or the file cannot be written.
     """
     _require_packages()
     was_training = network.training

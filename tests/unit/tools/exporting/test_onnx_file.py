@@ -67,6 +67,30 @@ model m {
 """
 
 
+TERMS = """ffe 1.1
+model m {
+  input  x: image(2, 8, 8)
+  target y: label(3)
+  relax free { sweeps = 200  tolerance = 1e-7 }
+  block b1 {
+    feedforward u = x |> patches(4) |> linear(3)
+    energy hopfield {
+      layer s1: [4, 3] tanh
+      layer s2: [6] tanh
+      u  ->  s1
+      s1 <-> s2 : flatten() |> linear()
+      s1 : attention(2, 2)
+      s1 : memory(4)
+      s2 : unit_bias()
+    }
+    out = s2
+  }
+  readout logits = b1 |> linear(3)
+  loss = cross_entropy(logits, y)
+}
+"""
+
+
 INPUTS = (
     TIED.replace("input  x: image(2, 8, 8)", "input a: image(2, 8, 8)\n  input b: vector(5)")
     .replace("x |> flatten()", "a |> flatten() |> concat(b)")
@@ -76,6 +100,10 @@ INPUTS = (
 
 def network_of_inputs() -> HybridNetwork:
     return build(compile_spec(SourceFile("m.ffe", INPUTS)).spec, seed=1).eval()
+
+
+def network_of_terms() -> HybridNetwork:
+    return build(compile_spec(SourceFile("m.ffe", TERMS)).spec, seed=1).eval()
 
 
 def tied_network() -> HybridNetwork:
@@ -129,12 +157,41 @@ def test_noise_is_refused() -> None:
         with_fixed_sweeps(network_of(routing="noise = [read(0.1)]"))
 
 
+@pytest.mark.parametrize("key", ["weights = pcm()", "drives = dac(4)", "outputs = adc(4)"])
+def test_devices_are_refused(key: str) -> None:
+    device = f"hardware h {{ {key} }}\nmodel m {{"
+    text = TIED.replace("model m {", device).replace("energy hopfield", "energy hopfield on h")
+    network = build(compile_spec(SourceFile("m.ffe", text)).spec).eval()
+    with pytest.raises(InputError, match="block b1 has a device, which a graph cannot have"):
+        with_fixed_sweeps(network)
+
+
+def test_a_device_without_effect_on_inference_is_not() -> None:
+    device = "hardware h { cotangents = dac(4)  updates = adc(4) }\nmodel m {"
+    text = TIED.replace("model m {", device).replace("energy hopfield", "energy hopfield on h")
+    network = build(compile_spec(SourceFile("m.ffe", text)).spec).eval()
+    x = torch.rand(4, 2, 8, 8)
+    with torch.no_grad():
+        assert (with_fixed_sweeps(network)(x) - network(x)).abs().max() < 1e-5
+
+
+def test_updates_with_terms_make_steps_that_are_constants_of_the_graph() -> None:
+    network, x = network_of_terms(), torch.rand(4, 2, 8, 8)
+    fixed = with_fixed_sweeps(network)
+    with torch.no_grad():
+        assert (fixed(x) - network(x)).abs().max() < 1e-5
+    # Raises where the value of a tensor decides.
+    torch.export.export(with_fixed_sweeps(network, 2), (x,), strict=False)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["avg_pool2d", "max_pool2d", "softmax_pool2d", "tied", "inputs"])
+@pytest.mark.parametrize(
+    "kind", ["avg_pool2d", "max_pool2d", "softmax_pool2d", "tied", "inputs", "terms"]
+)
 def test_onnxruntime_computes_the_same(kind: str, tmp_path: Path) -> None:
     import onnxruntime
 
-    made = {"tied": tied_network, "inputs": network_of_inputs}
+    made = {"tied": tied_network, "inputs": network_of_inputs, "terms": network_of_terms}
     network = made[kind]() if kind in made else network_of(kind)
     found = write_onnx(tmp_path / "net.onnx", network, sweeps=7, metadata={"spec": "text"})
     assert set(found.sweeps.values()) == {7} and found.difference > 0
