@@ -264,7 +264,9 @@ class _MapGradient:
         for key, gradient in estimate.weights.items():
             owner = self._owners[key]
             weights[owner] = weights[owner] + gradient if owner in weights else gradient
-        return [*through, *weights.values(), *estimate.cost_parameters]
+        # Estimators go through the parts of an energy in orders of their own.
+        ordered = [weights[owner] for owner in dict.fromkeys(self._owners.values())]
+        return [*through, *ordered, *estimate.cost_parameters]
 
 
 def _owners(core: EnergyBlock) -> dict[str, str]:

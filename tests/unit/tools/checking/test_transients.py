@@ -195,6 +195,40 @@ def test_energies_whose_weights_have_names_of_their_own_are_followed() -> None:
     assert worst(found) < 1e-4
 
 
+def test_gradients_are_those_of_their_labels_whatever_the_order_of_parts() -> None:
+    """Here the weights of a drive and of a term have equal shapes."""
+    text = """ffe 1.1
+    model m {
+      input x: vector(5)  target y: label(3)
+      relax free { sweeps = 500  tolerance = 1e-10 }
+      relax nudged { sweeps = 4 }
+      gradient ep(beta=0.001)
+      block b {
+        energy hopfield {
+          layer s1: [5] tanh  layer s2: [3] tanh
+          x -> s1 : linear(bias=false)
+          s1 <-> s2 : linear()
+          s1 : memory(5)
+        }
+        out = s2
+      }
+      readout logits = b |> linear(3)
+      loss = cross_entropy(logits, y)
+    }"""
+    found = analysed(text)
+    spec = compiled(text).spec
+    network = build(spec, dtype=torch.float64)
+    inputs, target = random_batch(spec, BATCH, 0)
+    network(*inputs, target).loss.backward()
+    labels = network.labels()
+    norms = {
+        labels[n]: float(p.grad.norm()) for n, p in network.named_parameters() if p.grad is not None
+    }
+    for row, label in enumerate(found.parameters):
+        assert found.measures["norm"][-1, row] == pytest.approx(norms[label], rel=1e-6), label
+    assert worst(found) < 1e-4
+
+
 def test_settings_replace_beta_and_sweeps() -> None:
     found = analysed(settings=TransientSettings(sweeps=2, beta=0.3, entries=1))
     assert {(block.beta, block.sweeps) for block in found.blocks} == {(0.3, 2)}
