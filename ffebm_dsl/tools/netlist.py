@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.physics.energy import OpChain, ResistiveEnergy
+from ffebm_dsl.physics.energy import ResistiveEnergy
 from ffebm_dsl.physics.energy.op_chain import BoundChain
+from ffebm_dsl.physics.energy.resistive import BoundResistive
 from ffebm_dsl.physics.interfaces import Layer
 from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, Inputs
 
@@ -42,8 +43,14 @@ def netlist(network: HybridNetwork, inputs: Inputs, name: str = "the network") -
         )
     lines = [HEAD.format(name=name)]
     names = _Names()
-    for core, drives in zip(blocks, _drives(network, blocks, inputs), strict=True):
-        lines += _circuit(core, drives, names)
+    was_training = network.training
+    # In training a device would be programmed anew for each of the following.
+    network.eval()
+    try:
+        for core, drives in zip(blocks, _drives(network, blocks, inputs), strict=True):
+            lines += _circuit(core, drives, names)
+    finally:
+        network.train(was_training)
     return "\n".join([*lines, ".op", ".end", ""])
 
 
@@ -57,12 +64,10 @@ def _drives(
         seen[id(core)] = drives
 
     hooks = [core.register_forward_pre_hook(keep) for core in blocks]
-    was_training = network.training
     try:
         with torch.no_grad():
-            network.eval()(*inputs)
+            network(*inputs)
     finally:
-        network.train(was_training)
         for hook in hooks:
             hook.remove()
     return [seen[id(core)] for core in blocks]
@@ -89,10 +94,12 @@ class _Names:
 def _circuit(core: EnergyBlock, drives: Sequence[Tensor], names: _Names) -> Iterator[str]:
     energy = core.energy
     assert isinstance(energy, ResistiveEnergy)
-    solution, _ = core.solve(*drives)
+    solution, _ = core.solve(*drives, settings=core.settings.quiet())
+    bound = _bound(core, drives)
+    drives = bound.drives
     nodes = [names.nodes(f"{core.name}_{y.name}", prod(y.shape)) for y in energy.layers]
     yield f"* block {core.name}"
-    matrices = _matrices(energy, drives)
+    matrices = _matrices(bound)
     if (total := sum(int((g != 0).sum()) for g in matrices)) > LARGEST:
         raise InputError(
             f"block `{core.name}` has {total:,} resistors, more than the {LARGEST:,} of a netlist",
@@ -107,7 +114,7 @@ def _circuit(core: EnergyBlock, drives: Sequence[Tensor], names: _Names) -> Iter
     for (rows, columns), matrix in zip(ends, matrices, strict=True):
         for i, j in matrix.nonzero().tolist():
             yield f"{names.part('r')} {rows[i]} {columns[j]} {1 / float(matrix[i, j])!r}"
-    for layer, own, currents in zip(energy.layers, nodes, _currents(energy), strict=True):
+    for layer, own, currents in zip(energy.layers, nodes, _currents(bound), strict=True):
         for node, current in zip(own, currents.flatten().tolist(), strict=True):
             if current:
                 yield f"{names.part('i')} 0 {node} {current!r}"
@@ -118,34 +125,43 @@ def _circuit(core: EnergyBlock, drives: Sequence[Tensor], names: _Names) -> Iter
             yield f"* v({node}) = {volts!r}"
 
 
-def _matrices(energy: ResistiveEnergy, drives: Sequence[Tensor]) -> list[Tensor]:
+def _bound(core: EnergyBlock, drives: Sequence[Tensor]) -> BoundResistive:
+    """The energy with the conductances and sources that the block's device has."""
+    energy = core.energy
+    assert isinstance(energy, ResistiveEnergy)
+    weights = {name: w.detach() for name, w in energy.weights().items()}
+    if core.device is not None:
+        weights, drives = core.device.programmed(weights), core.device.enter(drives)
+    # With a graph, as chains without one have buffers for one size of batches.
+    return energy.bind([u.detach() for u in drives], weights, graph=True)
+
+
+def _matrices(bound: BoundResistive) -> list[Tensor]:
     """The conductances of every coupling, then of every drive: (input entries, output entries)."""
-    shapes = [energy.layers[c.source].shape for c in energy.couplings]
-    shapes += [tuple(u.shape[1:]) for u in drives]
+    shapes = [bound.layers[source].shape for source, _ in bound.ends]
+    shapes += [tuple(u.shape[1:]) for u in bound.drives]
     found = []
-    with torch.no_grad():
-        for chain, shape in zip(energy.chains, shapes, strict=True):
-            size = prod(shape)
-            each = torch.eye(size, dtype=drives[0].dtype).view(size, *shape)
-            found.append(_bound(chain).tangent(each, ()).flatten(1))
+    for chain, shape in zip(_chains(bound), shapes, strict=True):
+        size = prod(shape)
+        each = torch.eye(size, dtype=bound.drives[0].dtype).view(size, *shape)
+        found.append(chain.tangent(each, ()).flatten(1))
     return found
 
 
-def _currents(energy: ResistiveEnergy) -> list[Tensor]:
+def _currents(bound: BoundResistive) -> list[Tensor]:
     """The currents into the nodes of each layer due to biases."""
-    weight = next(energy.parameters())
-    total = [weight.new_zeros(1, *layer.shape) for layer in energy.layers]
-    with torch.no_grad():
-        ends = [c.target for c in energy.couplings] + [d.layer for d in energy.drives]
-        for chain, layer in zip(energy.chains, ends, strict=True):
-            offset = _bound(chain).offset()
-            if offset is not None:
-                total[layer] = total[layer] + offset
+    total = [bound.drives[0].new_zeros(1, *layer.shape) for layer in bound.layers]
+    ends = [target for _, target in bound.ends] + bound.driven
+    for chain, layer in zip(_chains(bound), ends, strict=True):
+        offset = chain.offset()
+        if offset is not None:
+            total[layer] = total[layer] + offset
     return total
 
 
-def _bound(chain: OpChain) -> BoundChain:
-    return chain.bound({name: w.detach() for name, w in chain.weights().items()})
+def _chains(bound: BoundResistive) -> list[BoundChain]:
+    """The chains of couplings, then of drives."""
+    return [*(pair.there for pair in bound.couplings), *bound.drive_chains]
 
 
 def _diodes(layer: Layer, nodes: Sequence[str], names: _Names) -> Iterator[str]:

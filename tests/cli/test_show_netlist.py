@@ -78,6 +78,43 @@ def test_every_part_of_the_circuit_is_there(spec: Path, capsys: pytest.CaptureFi
     assert len(names) == len({name.lower() for name in names}) == 40
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "",
+        "weights = array(mismatch=0.5, write_noise=0.1)  drives = dac(2, range=3)",
+        "weights = pcm(time=1e6)  noise = [read(0.1)]",
+    ],
+)
+def test_voltages_are_those_of_the_conductances_and_sources(
+    keys: str, spec: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also on a device, whose conductances are not those of the weights."""
+    text = spec.read_text(encoding="utf-8")
+    if keys:
+        text = text.replace("model m", f"hardware h {{ {keys} }}\nmodel m")
+        text = text.replace("energy resistive", "energy resistive on h")
+    spec.write_text(text, encoding="utf-8")
+    assert main(["show", str(spec), "--netlist", "-"]) == 0
+    out = capsys.readouterr().out
+    volts = expected(out) | {"0": 0.0}
+    volts |= {n: float(v) for n, v in re.findall(r"^v\d+ (\w+) 0 (\S+)$", out, re.M)}
+    into: dict[str, float] = dict.fromkeys(expected(out), 0.0)
+    for a, b, ohm in re.findall(r"^r\d+ (\w+) (\w+) (\S+)$", out, re.M):
+        current = (volts[a] - volts[b]) / float(ohm)
+        for node, sign in ((a, -1), (b, 1)):
+            if node in into:
+                into[node] += sign * current
+    for node, current in re.findall(r"^i\d+ 0 (\w+) (\S+)$", out, re.M):
+        into[node] += float(current)
+    free = [n for n in into if n.startswith("b_s2_")]
+    assert len(free) == 3
+    assert max(abs(into[node]) for node in free) < 1e-5
+    # A diode's current only flows one way, and none does off the end of its range.
+    inside = [n for n in into if 0.01 < abs(volts[n]) < 0.99]
+    assert inside and max(abs(into[node]) for node in inside) < 1e-5
+
+
 def test_a_network_without_a_circuit_has_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
