@@ -176,7 +176,7 @@ def relaxation(draw: st.DrawFn, *, noise: bool) -> list[str]:
 
 
 TARGETS = {
-    "label(3)": ("cross_entropy", "mse", "cross_entropy(label_smoothing=0.1)"),
+    "label(3)": ("cross_entropy", "mse", "mse(low=-1)", "cross_entropy(label_smoothing=0.1)"),
     "vector(3)": ("mse",),
     "labels(3)": ("binary_cross_entropy",),
     "probabilities(3)": ("cross_entropy",),

@@ -87,6 +87,7 @@ POSITIVE = Bounds(low=0, open_low=True)
 NONZERO = Bounds(nonzero=True)
 NOT_NEGATIVE = Bounds(low=0)
 AT_LEAST_ONE = Bounds(low=1)
+BELOW_ONE = Bounds(high=1, open_high=True)
 FRACTION = Bounds(low=0, high=1, open_high=True)
 PROBABILITY = Bounds(low=0, high=1)
 
