@@ -141,6 +141,7 @@ def _analyse(
 
 
 def _print(analysis: TransientAnalysis, out: Path | None) -> None:
+    from ffebm_dsl.language.ir.model import IDEAL
     from ffebm_dsl.tools.checking.devices import stated_noise
 
     found, batch = analysis.found, analysis.batch
@@ -161,6 +162,12 @@ def _print(analysis: TransientAnalysis, out: Path | None) -> None:
     noisy = stated_noise(analysis.compiled.spec)
     if noisy:
         say(f"note: the noise of {', '.join(noisy)} is switched off for both gradients")
+    held = [b.name for b in analysis.compiled.spec.model.blocks if b.hardware != IDEAL]
+    if held:
+        say(
+            f"note: both gradients of {', '.join(held)} are at the weights that the device holds; "
+            "`updates` and `update_offset` change EP's alone"
+        )
     if out is not None:
         emit(f"\nwritten to {out}")
 

@@ -341,6 +341,18 @@ def test_an_order_that_is_not_mirrored_is_noted(
     assert "note: block b: its nudged phase is not its free phase" in capsys.readouterr().err
 
 
+def test_transients_on_a_device_say_what_it_acts_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "device.ffe"
+    device = "hardware h { weights = array(mismatch=0.1) }\nmodel"
+    text = SMALL.replace("ffe 1.0", "ffe 1.1").replace("model", device, 1)
+    path.write_text(text.replace("energy hopfield", "energy hopfield on h"), encoding="utf-8")
+    assert main(["check", str(path), "--transients"]) == 0
+    told = capsys.readouterr().err
+    assert "note: both gradients of b are at the weights that the device holds" in told
+
+
 def test_transients_of_a_diverging_block_end_with_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
