@@ -32,8 +32,9 @@ def _number(draw: st.DrawFn, parameter: Parameter) -> int | float:
     if whole:
         return draw(st.integers(math.ceil(low), math.floor(high)))
     value = draw(st.floats(low, high).filter(bounds.admits))
-    # A slope or a rate of 1e-300 is legal, and nothing that float64 can compute with.
-    return value if value == 0 or abs(value) > 1e-2 else max(low, 0.0) + 0.5 * (high - low)
+    # A slope of 1e-300 is legal, and nothing that float64 can compute with; derivatives of a
+    # softmax at a temperature of 1e-2 vanish but for rounding.
+    return value if value == 0 or abs(value) > 0.05 else max(low, 0.0) + 0.5 * (high - low)
 
 
 def _value(draw: st.DrawFn, parameter: Parameter) -> Any:
