@@ -75,9 +75,11 @@ class _Reference:
         with torch.enable_grad():
             s, v = self.state[layer].detach().requires_grad_(), v.detach().requires_grad_()
             new = self.energy.step(layer, s, v, self.state, self.drives)
-            kept, _ = _gradients((new * w).sum(), [s, v])
-            new = self.energy.step(layer, s, v, self.state, self.drives)
-            _, pushed = _gradients((new * force).sum(), [s, v])
+            if not new.requires_grad:
+                return torch.zeros_like(new)
+            grad = partial(torch.autograd.grad, new, allow_unused=True, materialize_grads=True)
+            (kept,) = grad(s, w, retain_graph=True)
+            (pushed,) = grad(v, force)
         return kept + pushed
 
     def field(self, state: Sequence[Tensor]) -> list[Tensor]:
