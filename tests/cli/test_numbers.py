@@ -8,6 +8,8 @@ import pytest
 
 from ffebm_dsl.cli.commands import COMMANDS, load
 from ffebm_dsl.cli.main import main
+from ffebm_dsl.cli.numbers import LARGEST
+from ffebm_dsl.language.ir.resolve.scope import MAX_INT
 
 SPEC = str(Path(__file__).parents[2] / "specs" / "small" / "smallest.ffe")
 ABSURD = ("-1", "nan", "inf", "1e400", str(2**31), str(2**63), str(2**64), "9" * 400)
@@ -71,3 +73,7 @@ def test_no_option_takes_numbers_without_limit() -> None:
             assert type(kind).__name__ not in ("IntParamType", "FloatRange"), parameter
             if type(kind).__name__ == "IntRange":
                 assert None not in (kind.min, kind.max), parameter
+
+
+def test_options_and_texts_have_the_same_largest_whole_number() -> None:
+    assert LARGEST == MAX_INT  # told twice, as importing the compiler takes a tenth of a second

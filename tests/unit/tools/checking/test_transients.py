@@ -171,25 +171,30 @@ def test_entries_are_drawn_by_size_and_by_seed(right: Transients) -> None:
     assert (other.entries != right.entries).any()
 
 
-def test_energies_whose_weights_have_names_of_their_own_are_followed() -> None:
-    text = """ffe 1.1
-    model m {
+def one_block(energy: str, readout: str) -> str:
+    """A spec with one block that reads the input of five numbers, and classifies into three."""
+    return f"""ffe 1.1
+    model m {{
       input x: vector(5)  target y: label(3)
-      relax free { sweeps = 500  tolerance = 1e-10 }
-      relax nudged { sweeps = 4 }
+      relax free {{ sweeps = 500  tolerance = 1e-10 }}
+      relax nudged {{ sweeps = 4 }}
       gradient ep(beta=0.001)
-      block b {
-        energy oscillator {
-          layer s1: [4] angle  layer s2: [3] angle
-          x -> s1 : linear()
-          s1 <-> s2 : linear()
-        }
+      block b {{
+        energy {energy}
         out = s2
-      }
-      readout logits = b |> cos() |> linear(3)
+      }}
+      readout logits = b |> {readout}
       loss = cross_entropy(logits, y)
+    }}"""
+
+
+def test_energies_whose_weights_have_names_of_their_own_are_followed() -> None:
+    energy = """oscillator {
+      layer s1: [4] angle  layer s2: [3] angle
+      x -> s1 : linear()
+      s1 <-> s2 : linear()
     }"""
-    found = analysed(text)
+    found = analysed(one_block(energy, "cos() |> linear(3)"))
     parts = ("b.s1_s2.linear", "b.x_s1.linear")
     assert found.parameters == tuple(f"{p}.{key}" for p in parts for key in ("weight", "bias"))
     assert worst(found) < 1e-4
@@ -197,24 +202,13 @@ def test_energies_whose_weights_have_names_of_their_own_are_followed() -> None:
 
 def test_gradients_are_those_of_their_labels_whatever_the_order_of_parts() -> None:
     """Here the weights of a drive and of a term have equal shapes."""
-    text = """ffe 1.1
-    model m {
-      input x: vector(5)  target y: label(3)
-      relax free { sweeps = 500  tolerance = 1e-10 }
-      relax nudged { sweeps = 4 }
-      gradient ep(beta=0.001)
-      block b {
-        energy hopfield {
-          layer s1: [5] tanh  layer s2: [3] tanh
-          x -> s1 : linear(bias=false)
-          s1 <-> s2 : linear()
-          s1 : memory(5)
-        }
-        out = s2
-      }
-      readout logits = b |> linear(3)
-      loss = cross_entropy(logits, y)
+    energy = """hopfield {
+      layer s1: [5] tanh  layer s2: [3] tanh
+      x -> s1 : linear(bias=false)
+      s1 <-> s2 : linear()
+      s1 : memory(5)
     }"""
+    text = one_block(energy, "linear(3)")
     found = analysed(text)
     spec = compiled(text).spec
     network = build(spec, dtype=torch.float64)
