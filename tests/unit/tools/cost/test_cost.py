@@ -294,6 +294,8 @@ def test_the_rate_of_a_chain_of_two_is_that_of_its_matrix() -> None:
     assert found == pytest.approx(largest, rel=0.05)
     expected = math.log(1e3) / (1 - found)
     assert settling(compiled(text), 1e-3)["b1"] == pytest.approx(expected)
+    # The inverse of this tolerance is beyond the range of a float.
+    assert math.isfinite(settling(compiled(text), 1e-320)["b1"])
 
 
 def test_what_does_not_contract_is_told() -> None:
