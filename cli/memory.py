@@ -36,7 +36,7 @@ def lack_of_memory(error: Exception, arguments: Sequence[str]) -> InputError | N
 
 
 def _asked(told: str) -> str:
-    """The size in the message of PyTorch, as ``: a tensor of 4 GiB did not``; ``""`` without one."""
+    """The size in PyTorch's message, as ``: a tensor of 4 GiB did not``; ``""`` without one."""
     found = _ASKED.search(told)
     if found is None:
         return ""
