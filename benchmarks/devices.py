@@ -29,7 +29,9 @@ from matplotlib.figure import Figure
 from benchmarks.measuring import compiled
 from ffebm_dsl.running.records import read
 from ffebm_dsl.running.training import Options, OtherDevice, evaluate_run
-from ffebm_dsl.tools.cost import Assumptions, SpecCost, cost, crossovers, load_prices
+from ffebm_dsl.tools.cost.account import Assumptions, SpecCost, cost
+from ffebm_dsl.tools.cost.crossover import crossovers
+from ffebm_dsl.tools.cost.prices import load_prices
 from ffebm_dsl.tools.experiments.results import Result, read_result
 
 KNOBS = {

@@ -32,7 +32,9 @@ from ffebm_dsl.language.interchange.load import compile_document, to_plain
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.syntax import decode_source, format_source, read_source
 from ffebm_dsl.language.syntax.reading import MAX_BYTES
-from ffebm_dsl.tools.editor import analyse, complete, definition, hover, symbols
+from ffebm_dsl.tools.editor.analysis import analyse, definition, symbols
+from ffebm_dsl.tools.editor.complete import complete
+from ffebm_dsl.tools.editor.hover import hover
 
 SECONDS, MEGABYTES = 2.0, 500
 HUNG = 20.0

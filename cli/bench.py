@@ -13,7 +13,7 @@ from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
-    from ffebm_dsl.tools.benchmarking import Bench, BenchSettings, Spread
+    from ffebm_dsl.tools.benchmarking.step_costs import Bench, BenchSettings, Spread
 
 QUIET = {"KINETO_LOG_LEVEL": "6", "TORCH_CPP_LOG_LEVEL": "ERROR"}
 """Keeps PyTorch's profiler, which counts the memory, from writing to stderr."""
@@ -62,7 +62,7 @@ def _settings(
     import torch
 
     from ffebm_dsl.running.training.environment import choose_device, choose_dtype
-    from ffebm_dsl.tools.benchmarking import BenchSettings
+    from ffebm_dsl.tools.benchmarking.step_costs import BenchSettings
 
     if threads:
         torch.set_num_threads(threads)
@@ -76,7 +76,7 @@ def _settings(
 
 def _measure(compiled: Compiled, settings: BenchSettings) -> Bench:
     from ffebm_dsl.running.allocation import keep_freed_memory
-    from ffebm_dsl.tools.benchmarking import bench as run
+    from ffebm_dsl.tools.benchmarking.step_costs import bench as run
 
     keep_freed_memory()
     with progress_bar("bench", "round") as progress:

@@ -36,7 +36,8 @@ from ffebm_dsl.language.diagnostics import (
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
-    from ffebm_dsl.tools.checking import CheckReport, ConstructRow
+    from ffebm_dsl.tools.checking.check_report import CheckReport
+    from ffebm_dsl.tools.checking.used_constructs import ConstructRow
 
 
 SpecsArgument = Annotated[

@@ -11,13 +11,9 @@ from ffebm_dsl.language.diagnostics import Piece, Role
 from ffebm_dsl.language.registry import GRADIENTS
 
 if TYPE_CHECKING:
-    from ffebm_dsl.tools.checking import (
-        CheckReport,
-        ConstructRow,
-        DeviceRow,
-        GradientRow,
-        RelaxationRow,
-    )
+    from ffebm_dsl.tools.checking.check_report import CheckReport, GradientRow, RelaxationRow
+    from ffebm_dsl.tools.checking.devices import DeviceRow
+    from ffebm_dsl.tools.checking.used_constructs import ConstructRow
 
 
 def print_promises(constructs: Sequence[ConstructRow], name: str) -> None:

@@ -18,7 +18,8 @@ from ffebm_dsl.language.diagnostics import InputError, NegativeResult, SpecError
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
-    from ffebm_dsl.tools.checking import TransientAnalysis, Transients
+    from ffebm_dsl.tools.checking.transient_record import TransientAnalysis
+    from ffebm_dsl.tools.checking.transient_table import Transients
 
 OutOption = Annotated[
     Path | None,
@@ -98,7 +99,7 @@ def print_transients(
     start = utc_now()
     analysis = _analyse(compiled, tuple(settings or ()), wanted, measure)
     if wanted.out is not None:
-        from ffebm_dsl.tools.checking import record_of
+        from ffebm_dsl.tools.checking.transient_record import record_of
 
         write(record_of(analysis, wanted.out.stem, start), wanted.out)
     if as_json:
@@ -128,7 +129,8 @@ def _analyse(
 ) -> TransientAnalysis:
     import torch
 
-    from ffebm_dsl.tools.checking import TransientSettings, analyse, draw_batch
+    from ffebm_dsl.tools.checking.transient_check import TransientSettings
+    from ffebm_dsl.tools.checking.transient_record import analyse, draw_batch
 
     samples, seed, threads = measure
     if threads:

@@ -16,7 +16,9 @@ from ffebm_dsl.language.diagnostics import InputError
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
-    from ffebm_dsl.tools.cost import Assumptions, Cheapest, PriceList, SpecCost
+    from ffebm_dsl.tools.cost.account import Assumptions, SpecCost
+    from ffebm_dsl.tools.cost.crossover import Cheapest
+    from ffebm_dsl.tools.cost.prices import PriceList
 
     Least = dict[str, dict[str, list[Cheapest]]]
 
@@ -61,8 +63,9 @@ def cost(
     """
     if settle is not None and not 0 < settle < 1:
         raise InputError(f"--settle {settle:g}: not between 0 and 1", help="for example 1e-3")
-    from ffebm_dsl.tools.cost import QUANTITIES, crossovers, load_prices
-    from ffebm_dsl.tools.cost import cost as account
+    from ffebm_dsl.tools.cost.account import cost as account
+    from ffebm_dsl.tools.cost.crossover import QUANTITIES, crossovers
+    from ffebm_dsl.tools.cost.prices import load_prices
 
     listed = load_prices(prices)
     found = []
@@ -92,7 +95,7 @@ def _print(found: Sequence[SpecCost], listed: PriceList, least: Least) -> None:
 def _assumptions(
     compiled: Compiled, bits: int | None, batch: int | None, settle: float | None
 ) -> Assumptions:
-    from ffebm_dsl.tools.cost import Assumptions
+    from ffebm_dsl.tools.cost.account import Assumptions
 
     train = compiled.spec.train
     own = train.data.arguments.get("batch") if train is not None else None

@@ -17,14 +17,10 @@ from ffebm_dsl.language.diagnostics import NegativeResult
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
-    from ffebm_dsl.tools.comparison import (
-        ComparedLayer,
-        Difference,
-        Outline,
-        SettingChange,
-        Side,
-        SpecComparison,
-    )
+    from ffebm_dsl.tools.comparison.layer_chain import ComparedLayer
+    from ffebm_dsl.tools.comparison.layers import Difference, Side
+    from ffebm_dsl.tools.comparison.settings import SettingChange
+    from ffebm_dsl.tools.comparison.spec_comparison import Outline, SpecComparison
 
 
 def diff(
@@ -46,7 +42,7 @@ def diff(
 
     All other differences are listed. Exit code 0: same network; 1: not; 2: a spec is invalid.
     """
-    from ffebm_dsl.tools.comparison import compare
+    from ffebm_dsl.tools.comparison.spec_comparison import compare
 
     compiled = (
         compile_file(a, settings_a, allow_large=True),

@@ -118,7 +118,8 @@ def test_help_loads_neither_the_parser_nor_rich(arguments: list[str]) -> None:
 def test_the_language_server_is_light() -> None:
     """It is asked about a spec, over its own protocol, until its input ends."""
     code = (
-        "from ffebm_dsl.cli.lsp import lsp; from ffebm_dsl.tools.editor import *;"
+        "from ffebm_dsl.cli.lsp import lsp; from ffebm_dsl.tools.editor.analysis import *;"
+        "from ffebm_dsl.tools.editor.complete import *; from ffebm_dsl.tools.editor.hover import *;"
         "import ffebm_dsl as f;"
         f"a = analyse(f.read_source({SPEC!r})); complete(a, 99), hover(a, 99), symbols(a); lsp()"
     )

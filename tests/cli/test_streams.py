@@ -20,7 +20,8 @@ from ffebm_dsl.cli import check, convert, diff, explain, fmt, show, show_tables
 from ffebm_dsl.cli.main import main
 from ffebm_dsl.language import interchange, ir
 from ffebm_dsl.language.syntax.grammar import parser
-from ffebm_dsl.tools import comparison, drawing
+from ffebm_dsl.tools import drawing
+from ffebm_dsl.tools.comparison import spec_comparison
 
 parser()
 

@@ -17,7 +17,7 @@ import torch
 from ffebm_dsl.build import build
 from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.physics.network import HybridNetwork
-from ffebm_dsl.tools.checking import TransientSettings, transients
+from ffebm_dsl.tools.checking.transient_check import TransientSettings, transients
 
 HERE = Path(__file__).parent
 CASES = sorted(path.stem for path in HERE.glob("*.h5"))

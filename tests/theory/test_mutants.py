@@ -25,7 +25,8 @@ from ffebm_dsl.physics.energy.oscillator import BoundOscillator
 from ffebm_dsl.physics.energy.resistive import BoundResistive
 from ffebm_dsl.physics.gradients.nudging import Nudge
 from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Phase
-from ffebm_dsl.tools.checking import CheckReport, CheckSettings, check, kinks
+from ffebm_dsl.tools.checking import CheckSettings, check, kinks
+from ffebm_dsl.tools.checking.check_report import CheckReport
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 

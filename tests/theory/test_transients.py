@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from numpy.typing import NDArray
 
 from ffebm_dsl.build import build
-from ffebm_dsl.tools.checking import Transients, TransientSettings, transients
 from ffebm_dsl.tools.checking.problem import random_batch, train_without_dropout
+from ffebm_dsl.tools.checking.transient_check import TransientSettings, transients
+from ffebm_dsl.tools.checking.transient_table import Transients
 from tests.theory.test_random_specs import SMOOTH, Construct, compiled, specs
 
 MIRROR = {

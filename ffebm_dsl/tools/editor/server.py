@@ -13,8 +13,7 @@ from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.tools.editor import analyse, complete, definition, hover, symbols
-from ffebm_dsl.tools.editor.analysis import Analysis
+from ffebm_dsl.tools.editor.analysis import Analysis, analyse, definition, symbols
 from ffebm_dsl.tools.editor.answers import (
     OpenDocument,
     completion_item,
@@ -22,6 +21,8 @@ from ffebm_dsl.tools.editor.answers import (
     quick_fix,
     symbol,
 )
+from ffebm_dsl.tools.editor.complete import complete
+from ffebm_dsl.tools.editor.hover import hover
 
 REST = 0.15
 """Seconds without a change after which diagnostics are sent."""

@@ -14,8 +14,8 @@ from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.tools.dump import from_json_dict
 from ffebm_dsl.language.ir.tools.notation import written
 from ffebm_dsl.language.registry import HARDWARE
-from ffebm_dsl.tools.cost import Assumptions, Entry, SpecCost, cost, load_prices
-from ffebm_dsl.tools.cost.account import KINDS
+from ffebm_dsl.tools.cost.account import KINDS, Assumptions, Entry, SpecCost, cost
+from ffebm_dsl.tools.cost.prices import load_prices
 from ffebm_dsl.tools.report.figure import Artist, Figure, colour
 from ffebm_dsl.tools.report.runs import Run
 from ffebm_dsl.tools.report.sections import Key, PageTable, Section, SectionGroup

@@ -22,8 +22,9 @@ from ffebm_dsl.language.ir.tools.dump import from_json_dict, to_json_dict
 from ffebm_dsl.language.registry import ACTIVATIONS, TABLES
 from ffebm_dsl.language.registry.packages import GROUP, find_package, is_older
 from ffebm_dsl.language.registry.tables import FOLDER, OWN
-from ffebm_dsl.tools.comparison import compare
-from ffebm_dsl.tools.editor import analyse, complete
+from ffebm_dsl.tools.comparison.spec_comparison import compare
+from ffebm_dsl.tools.editor.analysis import analyse
+from ffebm_dsl.tools.editor.complete import complete
 
 ROOT = Path(__file__).parents[4]
 

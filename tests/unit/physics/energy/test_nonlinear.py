@@ -24,7 +24,8 @@ from ffebm_dsl.language.registry import INITIALISERS
 from ffebm_dsl.physics.energy import Coupling, Drive, HopfieldEnergy, chain_derivatives
 from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Layer, NonlinearOp, inner
 from ffebm_dsl.physics.network.initialise import initialise
-from ffebm_dsl.tools.checking import CheckReport, CheckSettings, check
+from ffebm_dsl.tools.checking import CheckSettings, check
+from ffebm_dsl.tools.checking.check_report import CheckReport
 from ffebm_dsl.tools.checking.energy_promises import energy_promises
 from tests.problems import block, convolutional_energy, generator, normal
 from tests.unit.physics.gradients.test_complex_phases import gradient, observed_orders

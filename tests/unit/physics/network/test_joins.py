@@ -10,7 +10,7 @@ from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.physics.modules import Chain, Join
 from ffebm_dsl.physics.network import HybridNetwork, Outcome
-from ffebm_dsl.tools.comparison import Verdict, compare
+from ffebm_dsl.tools.comparison.spec_comparison import Verdict, compare
 from tests.problems import normal
 
 SPEC = """ffe 1.1

@@ -15,7 +15,10 @@ from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.physics.energy import Energy
 from ffebm_dsl.physics.interfaces import Layer, State, inner
 from ffebm_dsl.physics.network import HybridNetwork, Outcome
-from ffebm_dsl.tools.benchmarking import BenchSettings, bench, feedforward, floor, peak_bytes
+from ffebm_dsl.tools.benchmarking.backprop import feedforward
+from ffebm_dsl.tools.benchmarking.floor import floor
+from ffebm_dsl.tools.benchmarking.peak_memory import peak_bytes
+from ffebm_dsl.tools.benchmarking.step_costs import BenchSettings, bench
 
 SPEC = """
 ffe 1.0

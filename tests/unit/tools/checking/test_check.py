@@ -26,7 +26,9 @@ from ffebm_dsl.physics.interfaces import (
     Weights,
 )
 from ffebm_dsl.physics.network import block as block_module
-from ffebm_dsl.tools.checking import CheckReport, CheckSettings, check, findings, observed_order
+from ffebm_dsl.tools.checking import CheckSettings, check, findings
+from ffebm_dsl.tools.checking.beta_sweep import observed_order
+from ffebm_dsl.tools.checking.check_report import CheckReport
 
 SPEC = """ffe 1.0
 model two {

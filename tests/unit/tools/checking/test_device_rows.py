@@ -12,8 +12,9 @@ from ffebm_dsl.cli.check_tables import _devices
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.tools.checking import CheckReport, CheckSettings, DeviceRow, check
-from ffebm_dsl.tools.checking.devices import Knob, _row, knobs
+from ffebm_dsl.tools.checking import CheckSettings, check
+from ffebm_dsl.tools.checking.check_report import CheckReport
+from ffebm_dsl.tools.checking.devices import DeviceRow, Knob, _row, knobs
 
 TEXT = """ffe 1.1
 hardware h {{

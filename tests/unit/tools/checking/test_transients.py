@@ -17,16 +17,10 @@ from ffebm_dsl.language.ir import Compiled, compile_spec
 from ffebm_dsl.physics.interfaces import Phase, Weights
 from ffebm_dsl.running.records import read, write
 from ffebm_dsl.running.training import Controls, Options, Progress, start, stop_on_signals, train
-from ffebm_dsl.tools.checking import (
-    DrawnBatch,
-    Transients,
-    TransientSettings,
-    analyse,
-    draw_batch,
-    record_of,
-    transients,
-)
 from ffebm_dsl.tools.checking.problem import random_batch, train_without_dropout
+from ffebm_dsl.tools.checking.transient_check import TransientSettings, transients
+from ffebm_dsl.tools.checking.transient_record import DrawnBatch, analyse, draw_batch, record_of
+from ffebm_dsl.tools.checking.transient_table import Transients
 
 SPEC = """ffe 1.0
 model two {

@@ -6,8 +6,9 @@ import pytest
 
 from ffebm_dsl import SourceFile, compile_spec
 from ffebm_dsl.language.ir.model import SpecIR
-from ffebm_dsl.tools.comparison import SpecComparison, Verdict, chain_of, compare
 from ffebm_dsl.tools.comparison.align import align
+from ffebm_dsl.tools.comparison.layer_chain import chain_of
+from ffebm_dsl.tools.comparison.spec_comparison import SpecComparison, Verdict, compare
 
 HEAD = """ffe 1.0
 model m {

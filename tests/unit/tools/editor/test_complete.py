@@ -12,8 +12,9 @@ from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.registry import ACTIVATIONS, OPS, OPTIMIZERS, PHASES, TRAIN
 from ffebm_dsl.language.syntax import RESERVED
 from ffebm_dsl.language.syntax.grammar import LATER
-from ffebm_dsl.tools.editor import analyse, complete, definition, hover, symbols
-from ffebm_dsl.tools.editor.hover import KEYWORD_DOCS
+from ffebm_dsl.tools.editor.analysis import analyse, definition, symbols
+from ffebm_dsl.tools.editor.complete import complete
+from ffebm_dsl.tools.editor.hover import KEYWORD_DOCS, hover
 from tests.unit.tools.editor.texts import TEXT, changed
 
 ROOT = Path(__file__).parents[4]

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span
 from ffebm_dsl.language.syntax import parse
-from ffebm_dsl.tools.editor import Symbol, analyse, complete, definition, hover, symbols
+from ffebm_dsl.tools.editor.analysis import Symbol, analyse, definition, symbols
+from ffebm_dsl.tools.editor.complete import complete
+from ffebm_dsl.tools.editor.hover import hover
 from ffebm_dsl.tools.editor.positions import UNITS, Positions
 from tests.unit.tools.editor.texts import TEXT, changed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.tools.editor import Analysis, analyse
+from ffebm_dsl.tools.editor.analysis import Analysis, analyse
 
 TEXT = """ffe 1.0
 ## A heading: not of the param.
