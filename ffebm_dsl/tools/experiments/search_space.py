@@ -189,7 +189,7 @@ def _range(key: str, value: str) -> Range:
     if not isinstance(call, ast.Call):
         raise InputError(f"--set {key}={value}: give its ends, {value}(LOW, HIGH)")
     log = Log(source)
-    ends = bind(DISTRIBUTIONS[call.name.text], call.arguments, call.span, Scope(), log)
+    ends = bind(DISTRIBUTIONS[call.name.text], call.arguments, call.span, Scope(log))
     if ends is None:
         raise SpecError(log.sorted())
     low, high = (float(ends[name]) for name in ("low", "high"))  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ from ffebm_dsl.language.registry.packages import offers, release
 from ffebm_dsl.language.syntax import ast
 
 Values = dict[str, Value]
-_Entry = Callable[[ast.Expression, Parameter, Scope, Log], "Value | None"]
+_Entry = Callable[[ast.Expression, Parameter, Scope], "Value | None"]
 
 Given = ast.Argument | ast.Setting
 """A value as written, of an argument or a key."""
@@ -49,7 +49,7 @@ class BoundCall:
 ConstructT = TypeVar("ConstructT", bound=Construct)
 
 
-def find(table: Table[ConstructT], name: ast.Ident, scope: Scope, log: Log) -> ConstructT | None:
+def find(table: Table[ConstructT], name: ast.Ident, scope: Scope) -> ConstructT | None:
     """The construct of ``table`` that is called ``name``; None after reporting that none is.
 
     Nothing is reported if a package that could not be loaded may have it.
@@ -59,7 +59,7 @@ def find(table: Table[ConstructT], name: ast.Ident, scope: Scope, log: Log) -> C
         try:
             return visible[name.text]
         except InputError as error:  # the file of a package
-            log.report("FFE1020", error.message, name.span, help=error.help)
+            scope.log.report("FFE1020", error.message, name.span, help=error.help)
             return None
     if not scope.packages.complete:
         return None
@@ -68,9 +68,9 @@ def find(table: Table[ConstructT], name: ast.Ident, scope: Scope, log: Log) -> C
     if offer:
         use = f"use {offer.name} >= {release(offer.version)}"
         help = f"`{offer.name}` brings one: add `{use}`"
-        log.report("FFE1005", message, name.span, help=help)
+        scope.log.report("FFE1005", message, name.span, help=help)
     else:
-        log.report_unknown("FFE1005", message, name.span, name.text, visible)
+        scope.log.report_unknown("FFE1005", message, name.span, name.text, visible)
     return None
 
 
@@ -78,7 +78,6 @@ def bind_call(
     call: ast.Call,
     table: str,
     scope: Scope,
-    log: Log,
     *,
     optional: frozenset[str] = frozenset(),
 ) -> BoundCall | None:
@@ -86,10 +85,10 @@ def bind_call(
 
     ``optional`` parameters may be left out and are then absent from the result.
     """
-    signature = find(TABLES[table], call.name, scope, log)
+    signature = find(TABLES[table], call.name, scope)
     if signature is None:
         return None
-    return bind_arguments(signature, call, call.arguments, scope, log, optional=optional)
+    return bind_arguments(signature, call, call.arguments, scope, optional=optional)
 
 
 def bind_arguments(
@@ -97,13 +96,12 @@ def bind_arguments(
     call: ast.Call,
     given: Sequence[ast.Argument],
     scope: Scope,
-    log: Log,
     *,
     optional: frozenset[str] = frozenset(),
 ) -> BoundCall | None:
     """``call`` of ``signature`` with the arguments ``given``; None after a fault."""
-    values = bind(signature, given, call.name.span, scope, log, optional=optional)
-    if values is None or not check_agreement(signature, values, call.span, log):
+    values = bind(signature, given, call.name.span, scope, optional=optional)
+    if values is None or not check_agreement(signature, values, call.span, scope.log):
         return None
     names = signature.names
     places = {a.name.text if a.name else names[i]: a.span for i, a in enumerate(given)}
@@ -128,7 +126,6 @@ def bind(
     given: Iterable[Given],
     span: Span,
     scope: Scope,
-    log: Log,
     *,
     overrides: Iterable[Given] = (),
     optional: frozenset[str] = frozenset(),
@@ -137,25 +134,24 @@ def bind(
 
     ``overrides`` replace what is ``given``, by name; no values have names in them.
     """
-    stated, complete = bind_given(signature, given, scope, log)
-    overriding, unhurt = bind_given(signature, overrides, Scope(packages=scope.packages), log)
+    stated, complete = bind_given(signature, given, scope)
+    nameless = Scope(scope.log, packages=scope.packages)
+    overriding, unhurt = bind_given(signature, overrides, nameless)
     stated |= overriding
     complete = complete and unhurt
     known = {*stated, *optional}
     missing = [p for p in signature.parameters if p.required and p.name not in known]
     if missing and complete:
-        _report_missing(signature, missing[0], span, scope, log)
+        _report_missing(signature, missing[0], span, scope)
     return None if missing or not complete else fill_defaults(signature, stated, optional)
 
 
-def bind_given(
-    signature: Construct, given: Iterable[Given], scope: Scope, log: Log
-) -> tuple[Values, bool]:
+def bind_given(signature: Construct, given: Iterable[Given], scope: Scope) -> tuple[Values, bool]:
     """The arguments that are stated, and whether all of them were right."""
-    arguments, complete = match_parameters(signature, f"`{signature.name}`", given, log)
+    arguments, complete = match_parameters(signature, f"`{signature.name}`", given, scope.log)
     values: Values = {}
     for name, argument in arguments.items():
-        value = value_of(argument.value, signature.parameter(name), scope, log)
+        value = value_of(argument.value, signature.parameter(name), scope)
         if value is not None:
             values[name] = value
     return values, complete and len(values) == len(arguments)
@@ -236,12 +232,10 @@ def _name_of(signature: Construct, title: str, position: int, given: Given, log:
     return None
 
 
-def _report_missing(
-    signature: Construct, parameter: Parameter, span: Span, scope: Scope, log: Log
-) -> None:
+def _report_missing(signature: Construct, parameter: Parameter, span: Span, scope: Scope) -> None:
     visible = TABLES[parameter.table].visible(scope.packages.names) if parameter.table else ()
     known = f" ({', '.join(visible)})" if visible else ""
-    log.report(
+    scope.log.report(
         "FFE1007",
         f"`{signature.name}` needs `{parameter.name}`",
         span,
@@ -249,23 +243,21 @@ def _report_missing(
     )
 
 
-def value_of(
-    expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log
-) -> Value | None:
+def value_of(expression: ast.Expression, parameter: Parameter, scope: Scope) -> Value | None:
     """The value of ``expression`` as ``parameter`` takes it; None after a reported fault."""
     if parameter.choices and _is_word(expression, parameter, scope):
-        return _choice(expression, parameter, scope, log)
+        return _choice(expression, parameter, scope)
     match parameter.kind:
         case Kind.INT | Kind.REAL | Kind.BOOL:
-            return _scalar(expression, parameter, scope, log)
+            return _scalar(expression, parameter, scope)
         case Kind.PAIR:
-            return _pair(expression, parameter, scope, log)
+            return _pair(expression, parameter, scope)
         case Kind.REALS:
-            return _list(expression, parameter, scope, log, _scalar)
+            return _list(expression, parameter, scope, _scalar)
         case Kind.CALLS:
-            return _list(expression, parameter, scope, log, _call)
+            return _list(expression, parameter, scope, _call)
         case Kind.CALL:
-            return _call(expression, parameter, scope, log)
+            return _call(expression, parameter, scope)
         case Kind.STRING:
             if isinstance(expression, ast.String):
                 return expression.value
@@ -273,7 +265,7 @@ def value_of(
             # A name of the model, which is looked up where the model is known.
             if isinstance(expression, ast.Reference):
                 return str(expression)
-    _wrong_type(expression, parameter, log)
+    _wrong_type(expression, parameter, scope.log)
     return None
 
 
@@ -302,18 +294,16 @@ _ENTRIES = {Kind.REALS: Kind.REAL, Kind.PAIR: Kind.INT}
 """Kind of a list -> kind of its entries."""
 
 
-def _scalar(
-    expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log
-) -> Value | None:
+def _scalar(expression: ast.Expression, parameter: Parameter, scope: Scope) -> Value | None:
     if isinstance(expression, ast.String | ast.ListExpression | ast.Call):
-        _wrong_type(expression, parameter, log)
+        _wrong_type(expression, parameter, scope.log)
         return None
-    value = evaluate(expression, scope, log)
+    value = evaluate(expression, scope)
     if value is None:
         return None
     kind = _ENTRIES.get(parameter.kind, parameter.kind)
     if isinstance(value, bool) != (kind is Kind.BOOL):
-        _wrong_type(expression, parameter, log, show(value))
+        _wrong_type(expression, parameter, scope.log, show(value))
         return None
     if kind is Kind.INT and isinstance(value, float):
         code, wanted = "FFE1011", "takes a whole number"
@@ -322,39 +312,39 @@ def _scalar(
     else:
         return float(value) if kind is Kind.REAL else value
     message = f"`{parameter.name}` {wanted}, and this is {show(value)}"
-    log.report(code, message, expression.span, notes=facts((expression,), scope))
+    scope.log.report(code, message, expression.span, notes=facts((expression,), scope))
     return None
 
 
-def _pair(expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log) -> Value | None:
+def _pair(expression: ast.Expression, parameter: Parameter, scope: Scope) -> Value | None:
     items = expression.items if isinstance(expression, ast.ListExpression) else (expression,) * 2
     if len(items) != 2 or any(isinstance(item, ast.String | ast.Call) for item in items):
-        _wrong_type(expression, parameter, log)
+        _wrong_type(expression, parameter, scope.log)
         return None
-    rows = _scalar(items[0], parameter, scope, log)
+    rows = _scalar(items[0], parameter, scope)
     if items[0] is items[1]:
         return rows
-    columns = _scalar(items[1], parameter, scope, log)
+    columns = _scalar(items[1], parameter, scope)
     if rows is None or columns is None:
         return None
     return rows if rows == columns else (rows, columns)
 
 
 def _list(
-    expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log, entry: _Entry
+    expression: ast.Expression, parameter: Parameter, scope: Scope, entry: _Entry
 ) -> Value | None:
     if not isinstance(expression, ast.ListExpression):
-        _wrong_type(expression, parameter, log)
+        _wrong_type(expression, parameter, scope.log)
         return None
-    values = [entry(item, parameter, scope, log) for item in expression.items]
+    values = [entry(item, parameter, scope) for item in expression.items]
     if parameter.kind is Kind.REALS and not values:
-        log.report("FFE1010", f"`{parameter.name}` needs an entry", expression.span)
+        scope.log.report("FFE1010", f"`{parameter.name}` needs an entry", expression.span)
         return None
     known = tuple(value for value in values if value is not None)
     return known if len(known) == len(values) else None
 
 
-def _call(expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log) -> Value | None:
+def _call(expression: ast.Expression, parameter: Parameter, scope: Scope) -> Value | None:
     if isinstance(expression, ast.Reference) and expression.member is None:
         expression = ast.Call(expression.span, expression.name, ())
     if not isinstance(expression, ast.Call):
@@ -362,9 +352,11 @@ def _call(expression: ast.Expression, parameter: Parameter, scope: Scope, log: L
         one = f"{'an' if table.noun[0] in 'aeiou' else 'a'} {table.noun}"
         wanted = f"a list of {table.noun}s" if parameter.kind is Kind.CALLS else one
         help = f"known here: {', '.join(table.visible(scope.packages.names))}"
-        log.report("FFE1009", f"`{parameter.name}` takes {wanted}", expression.span, help=help)
+        scope.log.report(
+            "FFE1009", f"`{parameter.name}` takes {wanted}", expression.span, help=help
+        )
         return None
-    bound = bind_call(expression, parameter.table, scope, log)
+    bound = bind_call(expression, parameter.table, scope)
     return bound.ir if bound else None
 
 
@@ -379,15 +371,13 @@ def _is_word(expression: ast.Expression, parameter: Parameter, scope: Scope) -> 
     return parameter.kind is not Kind.CALL and str(expression) not in scope.values
 
 
-def _choice(
-    expression: ast.Expression, parameter: Parameter, scope: Scope, log: Log
-) -> Value | None:
+def _choice(expression: ast.Expression, parameter: Parameter, scope: Scope) -> Value | None:
     word = str(expression) if isinstance(expression, ast.Reference) else ""
     if word in parameter.choices:
         return word
     close = nearest(word, parameter.choices) if word else ""
     number = "" if parameter.kind is Kind.CHOICE else f"{_WANTED[parameter.kind]} or "
-    log.report(
+    scope.log.report(
         "FFE1010",
         f"`{parameter.name}` is {number}one of {', '.join(parameter.choices)}",
         expression.span,

@@ -21,37 +21,37 @@ _MAX_DIGITS = 400
 """No number that Python's floats can hold needs a longer literal."""
 
 
-def evaluate(expression: ast.Expression, scope: Scope, log: Log) -> Scalar | None:
+def evaluate(expression: ast.Expression, scope: Scope) -> Scalar | None:
     """The value of ``expression``; None where a fault in it was reported, now or earlier.
 
     ``+ - *`` keep whole numbers whole; ``/`` does where the division is exact.
     """
     match expression:
         case ast.Number():
-            return _literal(expression, log)
+            return _literal(expression, scope.log)
         case ast.Boolean(value=value):
             return value
         case ast.Reference():
-            return _look_up(expression, scope, log)
+            return _look_up(expression, scope)
         case ast.Negative(operand=operand):
-            number = _number(operand, scope, log)
+            number = _number(operand, scope)
             return None if number is None else -number
         case ast.Arithmetic():
-            return _arithmetic(expression, scope, log)
+            return _arithmetic(expression, scope)
         case ast.String():
             found = "a string"
         case ast.ListExpression():
             found = "a list"
         case ast.Call():
             found = f"the call `{expression.name.text}(...)`"
-    log.report("FFE1009", f"a number is needed here, not {found}", expression.span)
+    scope.log.report("FFE1009", f"a number is needed here, not {found}", expression.span)
     return None
 
 
-def _number(expression: ast.Expression, scope: Scope, log: Log) -> Number | None:
-    value = evaluate(expression, scope, log)
+def _number(expression: ast.Expression, scope: Scope) -> Number | None:
+    value = evaluate(expression, scope)
     if isinstance(value, bool):
-        log.report(
+        scope.log.report(
             "FFE1009", f"arithmetic needs numbers, and this is {show(value)}", expression.span
         )
         return None
@@ -77,20 +77,20 @@ def _bounded(value: Number, span: Span, log: Log) -> Number | None:
     return None
 
 
-def _look_up(reference: ast.Reference, scope: Scope, log: Log) -> Scalar | None:
+def _look_up(reference: ast.Reference, scope: Scope) -> Scalar | None:
     name = reference.name.text
     bound = scope.values.get(name)
     if bound is not None and reference.member is None:
-        log.used.add(bound.declared)
+        scope.log.used.add(bound.declared)
         return bound.value
     message, help = f"no value is called `{reference}`", "declare it: `param name: int = 1`"
-    log.report_unknown("FFE1001", message, reference.span, str(reference), scope.values, help)
+    scope.log.report_unknown("FFE1001", message, reference.span, str(reference), scope.values, help)
     return None
 
 
-def _arithmetic(expression: ast.Arithmetic, scope: Scope, log: Log) -> Number | None:
+def _arithmetic(expression: ast.Arithmetic, scope: Scope) -> Number | None:
     operands = [expression.first, *(operand for _, operand in expression.rest)]
-    numbers = [_number(operand, scope, log) for operand in operands]
+    numbers = [_number(operand, scope) for operand in operands]
     total = numbers[0]
     end = expression.first.span
     for (operator, operand), number in zip(expression.rest, numbers[1:], strict=True):
@@ -98,9 +98,9 @@ def _arithmetic(expression: ast.Arithmetic, scope: Scope, log: Log) -> Number | 
         if total is None or number is None:
             return None
         if operator == "/" and number == 0:
-            log.report("FFE1012", "division by zero", operand.span)
+            scope.log.report("FFE1012", "division by zero", operand.span)
             return None
-        total = _bounded(_apply(operator, total, number), end, log)
+        total = _bounded(_apply(operator, total, number), end, scope.log)
     return total
 
 

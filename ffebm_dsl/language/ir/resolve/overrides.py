@@ -76,7 +76,7 @@ def read_overrides(
             log.found.extend(fault.diagnostics)
             continue
         place = Span(end - len(parsed.inner), end)
-        overrides.append(Override(parsed, value, place, Scope(packages=packages)))
+        overrides.append(Override(parsed, value, place, Scope(log, packages=packages)))
     return sorted(overrides, key=lambda override: bool(override.key.argument))
 
 
@@ -135,7 +135,7 @@ def set_argument_of(call: CallIR, table: str, override: Override, log: Log) -> C
         place = Span(end - len(name), end)
         log.report_unknown("FFE1019", message, place, name, signature.names)
         return None
-    value = value_of(override.value, signature.parameter(name), override.scope, log)
+    value = value_of(override.value, signature.parameter(name), override.scope)
     return None if value is None else CallIR(call.name, {**call.arguments, name: value})
 
 
@@ -193,7 +193,7 @@ def _set_phase(phases: dict[str, Values], override: Override, log: Log) -> None:
         log.report_unknown("FFE1019", message, override.place, key, keys, help)
         return
     _, phase, name = key.split(".")
-    value = value_of(override.value, PHASES[phase].parameter(name), override.scope, log)
+    value = value_of(override.value, PHASES[phase].parameter(name), override.scope)
     if value is not None:
         phases[phase] = {**phases.get(phase, {}), name: value}
 
@@ -202,5 +202,5 @@ def _set_call(before: CallIR | None, table: str, override: Override, log: Log) -
     if override.key.argument:
         return set_argument_of(before, table, override, log) if before is not None else None
     parameter = Parameter(override.key.name, Kind.CALL, "", table=table)
-    value = value_of(override.value, parameter, override.scope, log)
+    value = value_of(override.value, parameter, override.scope)
     return value if isinstance(value, CallIR) else None

@@ -72,16 +72,16 @@ class _Values(Mapping[str, Bound]):
         parameter = as_parameter(param.name.text, param.type, log)
         if parameter is None:
             return None, ""
-        scope = Scope(self)
-        value = value_of(param.default, parameter, scope, log)
-        domain = _domain(param, parameter, scope, log)
+        scope = Scope(log, self)
+        value = value_of(param.default, parameter, scope)
+        domain = _domain(param, parameter, scope)
         line, _ = log.source.position(param.span.start)
         override = self._overrides.get(param.name.text)
         if override is None:
             if not _check_domain(value, domain, param, param.default.span, log):
                 value = None
             return _scalar(value), f"default, line {line}"
-        given = value_of(override.value, parameter, override.scope, log)
+        given = value_of(override.value, parameter, override.scope)
         if not _check_domain(given, domain, param, override.value.span, log):
             given = None
         return _scalar(given), "by --set"
@@ -91,13 +91,11 @@ def _scalar(value: object) -> Scalar | None:
     return value if isinstance(value, bool | int | float) else None
 
 
-def _domain(
-    param: ast.Param, parameter: Parameter, scope: Scope, log: Log
-) -> tuple[object, ...] | None:
+def _domain(param: ast.Param, parameter: Parameter, scope: Scope) -> tuple[object, ...] | None:
     """The values a param may have; None for any, and after a fault in one of them."""
     if param.domain is None:
         return None
-    values = tuple(value_of(item, parameter, scope, log) for item in param.domain.items)
+    values = tuple(value_of(item, parameter, scope) for item in param.domain.items)
     return None if None in values else values
 
 

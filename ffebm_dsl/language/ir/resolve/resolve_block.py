@@ -54,24 +54,24 @@ class BlockText(NamedTuple):
     set: Sequence[Override] = ()
 
 
-def resolve_block(text: BlockText, log: Log) -> ResolvedBlock:
+def resolve_block(text: BlockText) -> ResolvedBlock:
     """Bind every name of a block; faulty parts are reported and left out."""
-    use, log = log, log.within(text.expansion)
+    log, outer = text.scope.log, text.outer or text.scope
     before = log.reports.total()
     names = {} if text.expansion else dict.fromkeys(text.ports.outputs, _OUTSIDE)
-    maps, ports = _maps(text, names, log)
+    maps, ports = _maps(text, names)
     energy = at_most_one(text.statements, ast.EnergyStatement, "energy", log)
-    kind = find(ENERGIES, energy.kind, text.scope, log) if energy else None
+    kind = find(ENERGIES, energy.kind, text.scope) if energy else None
     inside = energy.statements if energy else ()
-    layers = _layers(of_type(inside, ast.LayerStatement), names, text.scope, log)
-    ends = _Ends(tuple(layer.name for layer in layers), ports, log)
-    settings = override_settings(text.settings, text.statements, text.scope, log)
-    settings = override_settings(settings, text.overrides, text.outer or text.scope, use)
-    settings = set_statements(settings, text.set, text.name.span, use)
-    couplings = [ends.coupling(c, text.scope) for c in of_type(inside, ast.CouplingStatement)]
-    drives = [ends.drive(d, text.scope) for d in of_type(inside, ast.DriveStatement)]
-    terms = [ends.term(t, text.scope) for t in of_type(inside, ast.TermStatement)]
-    outputs = _outputs(text, maps, ends, log)
+    layers = _layers(of_type(inside, ast.LayerStatement), names, text.scope)
+    ends = _Ends(tuple(layer.name for layer in layers), ports, text.scope)
+    settings = override_settings(text.settings, text.statements, text.scope)
+    settings = override_settings(settings, text.overrides, outer)
+    settings = set_statements(settings, text.set, text.name.span, outer.log)
+    couplings = [ends.coupling(c) for c in of_type(inside, ast.CouplingStatement)]
+    drives = [ends.drive(d) for d in of_type(inside, ast.DriveStatement)]
+    terms = [ends.term(t) for t in of_type(inside, ast.TermStatement)]
+    outputs = _outputs(text, maps, ends)
     unique = _UniqueNames({m.name for m in maps})
     named_couplings = [
         c._replace(name=unique.new(f"{c.source}_{c.target}")) for c in couplings if c
@@ -106,16 +106,14 @@ _OUTSIDE = Span(-1, -1)
 """Place of a name that was declared outside the block."""
 
 
-def _maps(
-    text: BlockText, names: dict[str, Span], log: Log
-) -> tuple[tuple[ResolvedMap, ...], Ports]:
+def _maps(text: BlockText, names: dict[str, Span]) -> tuple[tuple[ResolvedMap, ...], Ports]:
     """The block's feedforward maps in order, and the ports visible after them."""
     ports = text.ports
     maps = []
     for statement in of_type(text.statements, ast.Feedforward):
         port = f"{text.name.text}.{statement.name.text}"
-        map_ = resolve_map(statement, port, ports, text.scope, log)
-        fresh = _declare_inside(names, statement.name, log)
+        map_ = resolve_map(statement, port, ports, text.scope)
+        fresh = _declare_inside(names, statement.name, text.scope.log)
         maps += [map_] if fresh else []
         ports = ports.with_map(map_.name, port if fresh else None)
     return tuple(maps), ports
@@ -134,13 +132,13 @@ def _declare_inside(names: dict[str, Span], name: ast.Ident, log: Log) -> bool:
 
 
 def _layers(
-    statements: list[ast.LayerStatement], names: dict[str, Span], scope: Scope, log: Log
+    statements: list[ast.LayerStatement], names: dict[str, Span], scope: Scope
 ) -> tuple[ResolvedLayer, ...]:
     layers = []
     for statement in statements:
-        shape = _shape(statement.shape, scope, log)
-        activation = bind_call(statement.activation, "activations", scope, log)
-        if _declare_inside(names, statement.name, log):
+        shape = _shape(statement.shape, scope)
+        activation = bind_call(statement.activation, "activations", scope)
+        if _declare_inside(names, statement.name, scope.log):
             known = facts(statement.shape.items, scope)
             place = statement.shape.span
             name = statement.name
@@ -151,10 +149,10 @@ def _layers(
 _SIZE = Parameter("size", Kind.INT, "", bounds=AT_LEAST_ONE)
 
 
-def _shape(written: ast.ListExpression, scope: Scope, log: Log) -> Shape | None:
-    sizes = [value_of(item, _SIZE, scope, log) for item in written.items]
+def _shape(written: ast.ListExpression, scope: Scope) -> Shape | None:
+    sizes = [value_of(item, _SIZE, scope) for item in written.items]
     if len(written.items) not in (1, 2, 3):
-        log.report(
+        scope.log.report(
             "FFE2005",
             f"a layer's shape has one to three sizes, and this one has {len(written.items)}",
             written.span,
@@ -171,7 +169,7 @@ class _Ends(NamedTuple):
 
     layers: tuple[str, ...]
     ports: Ports
-    log: Log
+    scope: Scope
 
     def is_layer(self, reference: ast.Reference) -> bool:
         return reference.member is None and reference.name.text in self.layers
@@ -183,48 +181,48 @@ class _Ends(NamedTuple):
             return text
         if self.layers:
             message = f"{role} `{text}` is not a layer of this block"
-            self.log.report_unknown("FFE1018", message, name.span, text, self.layers)
+            self.scope.log.report_unknown("FFE1018", message, name.span, text, self.layers)
         return None
 
-    def drive(self, statement: ast.DriveStatement, scope: Scope) -> ResolvedDrive | None:
+    def drive(self, statement: ast.DriveStatement) -> ResolvedDrive | None:
         if self.is_layer(statement.source):
             self._report_drive_between_layers(statement)
             return None
-        chain = resolve_chain(statement.ops, statement, scope, self.log, coupling=True)
-        source = self.ports.resolve(statement.source, self.log)
+        chain = resolve_chain(statement.ops, statement, self.scope, coupling=True)
+        source = self.ports.resolve(statement.source, self.scope.log)
         target = self.layer(statement.target, "the drive's target")
         # The block's own map by its name, another block's unnamed output by the block's.
         owner, _, member = (source.name or "").rpartition(".")
         stem = owner if member == "out" else member
-        settings = resolve_settings(CONNECTIONS["drive"], statement, scope, self.log)
+        settings = resolve_settings(CONNECTIONS["drive"], statement, self.scope)
         return (
             ResolvedDrive(stem, source, target, chain, settings, statement.span) if target else None
         )
 
-    def term(self, statement: ast.TermStatement, scope: Scope) -> ResolvedTerm | None:
-        call = bind_call(statement.call, "terms", scope, self.log)
+    def term(self, statement: ast.TermStatement) -> ResolvedTerm | None:
+        call = bind_call(statement.call, "terms", self.scope)
         layer = self.layer(statement.layer, "the layer of a term")
         name = statement.call.name.text
         return ResolvedTerm(name, layer, call, statement.span) if layer else None
 
     def _report_drive_between_layers(self, statement: ast.DriveStatement) -> None:
-        self.log.report(
+        self.scope.log.report(
             "FFE3001",
             f"`{statement.source} -> {statement.target}` is one-way between two layers, "
             "which no energy has",
             statement.span,
             notes=("one-way drives come from feedforward maps and other ports",),
             help=f"write `{statement.source} <-> {statement.target}`",
-            fix=set_arrow(statement, "<->", self.log.source),
+            fix=set_arrow(statement, "<->", self.scope.log.source),
         )
 
-    def coupling(self, statement: ast.CouplingStatement, scope: Scope) -> ResolvedCoupling | None:
+    def coupling(self, statement: ast.CouplingStatement) -> ResolvedCoupling | None:
         text = f"{statement.source} <-> {statement.target}"
-        chain = resolve_chain(statement.ops, statement, scope, self.log, coupling=True)
+        chain = resolve_chain(statement.ops, statement, self.scope, coupling=True)
         ends = [self._end(end, statement) for end in (statement.source, statement.target)]
         if ends[0] is None or ends[1] is None:
             return None
-        settings = resolve_settings(CONNECTIONS["coupling"], statement, scope, self.log)
+        settings = resolve_settings(CONNECTIONS["coupling"], statement, self.scope)
         return ResolvedCoupling("", text, ends[0], ends[1], chain, settings, statement.span)
 
     def _end(self, end: ast.Reference, statement: ast.CouplingStatement) -> str | None:
@@ -233,20 +231,21 @@ class _Ends(NamedTuple):
             return self.layer(end, "the coupling's end")
         other = statement.target if end is statement.source else statement.source
         drive, is_drive = f"{end} -> {other}", self.is_layer(other) and not statement.ops
-        self.log.report(
+        self.scope.log.report(
             "FFE3002",
             f"a coupling joins layers, and `{end}` is a port",
             end.span,
             help=f"a port drives a layer one way: `{drive}`",
-            fix=rewrite(statement.span, drive, self.log.source) if is_drive else None,
+            fix=rewrite(statement.span, drive, self.scope.log.source) if is_drive else None,
         )
         return None
 
 
 def _outputs(
-    text: BlockText, maps: tuple[ResolvedMap, ...], ends: _Ends, log: Log
+    text: BlockText, maps: tuple[ResolvedMap, ...], ends: _Ends
 ) -> tuple[ResolvedOutput, ...]:
     """The block's outputs; ports share the block's prefix, so names of maps are taken."""
+    log = text.scope.log
     taken = {m.name: m.span for m in maps}
     outputs = []
     for statement in of_type(text.statements, ast.Out):

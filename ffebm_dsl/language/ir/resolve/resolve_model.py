@@ -54,37 +54,36 @@ def resolve_model(
     templates: Templates,
     overrides: Sequence[Override],
     scope: Scope,
-    log: Log,
 ) -> ResolvedModel:
     """Bind every name of the model; faulty parts are reported and become None."""
     names: dict[str, Span] = {}
     inputs = of_type(model.statements, ast.Input)
-    target = at_most_one(model.statements, ast.Target, "target", log)
-    loss = at_most_one(model.statements, ast.Loss, "loss", log)
-    inputs = [end for end in inputs if declare(names, end.name, log)]
+    target = at_most_one(model.statements, ast.Target, "target", scope.log)
+    loss = at_most_one(model.statements, ast.Loss, "loss", scope.log)
+    inputs = [end for end in inputs if declare(names, end.name, scope.log)]
     if target is not None:
-        declare(names, target.name, log)
-    _report_missing(model, {"input": inputs, "target": target, "loss": loss}, log)
-    settings = override_settings(Inherited(), model.statements, scope, log)
+        declare(names, target.name, scope.log)
+    _report_missing(model, {"input": inputs, "target": target, "loss": loss}, scope.log)
+    settings = override_settings(Inherited(), model.statements, scope)
     of_model = [o for o in overrides if o.key.owner == "model"]
-    settings = set_statements(settings, of_model, model.name.span, log)
-    ports = Ports(hidden=_not_yet(model, target, log), silent=not inputs)
+    settings = set_statements(settings, of_model, model.name.span, scope.log)
+    ports = Ports(hidden=_not_yet(model, target, scope.log), silent=not inputs)
     for end in inputs:
         ports = ports.with_map(end.name.text, end.name.text)
     state = _Stages([], names, ports)
     for statement in model.statements:
-        _resolve_stage(statement, state, templates, scope, settings.inherited(), overrides, log)
-    stated = (_map(r, state, scope, log) for r in of_type(model.statements, ast.Readout))
+        _resolve_stage(statement, state, templates, scope, settings.inherited(), overrides)
+    stated = (_map(r, state, scope) for r in of_type(model.statements, ast.Readout))
     maps = [map_ for map_ in stated if map_]
-    losses = _losses(loss, state.ports, target, scope, log) if loss else ()
+    losses = _losses(loss, state.ports, target, scope) if loss else ()
     # What the first loss is of is the prediction.
     first = losses[0].prediction.name if losses else None
     readout = next((m for m in maps if m.name == first), maps[0] if maps else None)
     return ResolvedModel(
         name=model.name.text,
         span=model.name.span,
-        inputs=tuple(_end(end, "inputs", scope, log) for end in inputs),
-        target=_end(target, "targets", scope, log) if target else None,
+        inputs=tuple(_end(end, "inputs", scope) for end in inputs),
+        target=_end(target, "targets", scope) if target else None,
         stages=tuple(state.stages),
         readout=readout,
         auxiliary=tuple(m for m in maps if m is not readout),
@@ -125,8 +124,8 @@ def _not_yet(model: ast.Model, target: ast.Target | None, log: Log) -> dict[str,
     return reasons
 
 
-def _end(statement: ast.Input | ast.Target, table: str, scope: Scope, log: Log) -> ResolvedEnd:
-    kind = bind_call(statement.kind, table, scope, log)
+def _end(statement: ast.Input | ast.Target, table: str, scope: Scope) -> ResolvedEnd:
+    kind = bind_call(statement.kind, table, scope)
     name, named = statement.name.text, statement.name.span
     if kind is None:
         return ResolvedEnd(name, "", None, named, named)
@@ -141,22 +140,21 @@ def _resolve_stage(
     scope: Scope,
     settings: Inherited,
     overrides: Sequence[Override],
-    log: Log,
 ) -> None:
     """Enter a map or block into ``state``; other statements are not stages."""
     if isinstance(statement, ast.Feedforward):
-        state.stages.extend(filter(None, [_map(statement, state, scope, log)]))
+        state.stages.extend(filter(None, [_map(statement, state, scope)]))
         return
     text: BlockText | None
     if isinstance(statement, ast.Block):
         text = BlockText(statement.name, statement.statements, scope, state.ports, settings)
     elif isinstance(statement, ast.Instance):
-        text = expand(statement, templates, scope, state.ports, settings, log)
+        text = expand(statement, templates, scope, state.ports, settings)
     else:
         return
-    fresh = declare(state.names, statement.name, log)
+    fresh = declare(state.names, statement.name, scope.log)
     own = [o for o in overrides if o.key.block == statement.name.text]
-    block = resolve_block(text._replace(set=own), log) if text else None
+    block = resolve_block(text._replace(set=own)) if text else None
     if not fresh:
         return
     name = statement.name.text
@@ -179,12 +177,12 @@ def _visible_outputs(block: ResolvedBlock) -> dict[str, str | None] | None:
 
 
 def _map(
-    statement: ast.Feedforward | ast.Readout, state: _Stages, scope: Scope, log: Log
+    statement: ast.Feedforward | ast.Readout, state: _Stages, scope: Scope
 ) -> ResolvedMap | None:
     """The map, entered into ``state`` as a port; None where its name is taken."""
     name = statement.name.text
-    map_ = resolve_map(statement, name, state.ports, scope, log)
-    if not declare(state.names, statement.name, log):
+    map_ = resolve_map(statement, name, state.ports, scope)
+    if not declare(state.names, statement.name, scope.log):
         return None
     state.ports = state.ports.with_map(name, name)
     return map_
@@ -194,44 +192,44 @@ _WEIGHT = Parameter("weight", Kind.REAL, "", bounds=NOT_NEGATIVE)
 
 
 def _losses(
-    statement: ast.Loss, ports: Ports, target: ast.Target | None, scope: Scope, log: Log
+    statement: ast.Loss, ports: Ports, target: ast.Target | None, scope: Scope
 ) -> tuple[ResolvedLoss, ...]:
     """The terms of the loss; none where one of them is faulty."""
-    losses = [_loss(term, ports, target, scope, log) for term in statement.terms]
+    losses = [_loss(term, ports, target, scope) for term in statement.terms]
     whole = [loss for loss in losses if loss is not None]
     return tuple(whole) if len(whole) == len(losses) else ()
 
 
 def _loss(
-    term: ast.Weighted, ports: Ports, target: ast.Target | None, scope: Scope, log: Log
+    term: ast.Weighted, ports: Ports, target: ast.Target | None, scope: Scope
 ) -> ResolvedLoss | None:
     """``weight * name(prediction, target, ...)``; the first two are ports, so they bind here."""
-    weight = value_of(term.weight, _WEIGHT, scope, log) if term.weight else 1.0
-    call = _loss_call(term.loss, scope, log)
+    weight = value_of(term.weight, _WEIGHT, scope) if term.weight else 1.0
+    call = _loss_call(term.loss, scope)
     ends = [argument.value for argument in term.loss.arguments[:2]]
     if call is None or not isinstance(weight, float):
         return None
     prediction, truth = (end for end in ends if isinstance(end, ast.Reference))
     if target is not None and str(truth) != target.name.text:
-        log.report(
+        scope.log.report(
             "FFE1002",
             f"`{truth}` is not the model's target",
             truth.span,
             help=f"the target is `{target.name.text}`",
             fix=replaced(truth.span, target.name.text),
         )
-    port = ports.resolve(prediction, log)
+    port = ports.resolve(prediction, scope.log)
     return ResolvedLoss(call, ResolvedPort(port.name, prediction.span), weight, term.loss.span)
 
 
-def _loss_call(call: ast.Call, scope: Scope, log: Log) -> BoundCall | None:
+def _loss_call(call: ast.Call, scope: Scope) -> BoundCall | None:
     """The loss without its ends, which are two ports, by position."""
-    construct = find(LOSSES, call.name, scope, log)
+    construct = find(LOSSES, call.name, scope)
     if construct is None:
         return None
     ends: Sequence[ast.Argument] = call.arguments[:2]
     if len(ends) < 2 or any(a.name or not isinstance(a.value, ast.Reference) for a in ends):
-        log.report(
+        scope.log.report(
             "FFE1007",
             f"`{call.name.text}` takes what is predicted and the target",
             call.span,
@@ -239,4 +237,4 @@ def _loss_call(call: ast.Call, scope: Scope, log: Log) -> BoundCall | None:
         )
         return None
     signature = replace(construct, parameters=construct.settings)
-    return bind_arguments(signature, call, call.arguments[2:], scope, log)
+    return bind_arguments(signature, call, call.arguments[2:], scope)

@@ -25,26 +25,26 @@ Devices = dict[str, ResolvedDevice]
 _INTO_ANALOG = {"drives": True, "cotangents": True, "outputs": False, "updates": False}
 
 
-def resolve_hardware(sections: list[ast.Hardware], scope: Scope, log: Log) -> Devices:
+def resolve_hardware(sections: list[ast.Hardware], scope: Scope) -> Devices:
     """All hardware sections by name."""
     names: dict[str, Span] = {}
     found: Devices = {}
     for section in sections:
         name = section.name
         if name.text == IDEAL:
-            log.report(
+            scope.log.report(
                 "FFE1003",
                 f"`{IDEAL}` is the hardware without any imperfection",
                 name.span,
                 help="choose another name",
             )
-        elif declare(names, name, log):
-            found[name.text] = ResolvedDevice(_settings(section, scope, log), name.span)
+        elif declare(names, name, scope.log):
+            found[name.text] = ResolvedDevice(_settings(section, scope), name.span)
     return found
 
 
-def _settings(section: ast.Hardware, scope: Scope, log: Log) -> CallIR | None:
-    values = bind(HARDWARE, section.settings, section.name.span, scope, log)
+def _settings(section: ast.Hardware, scope: Scope) -> CallIR | None:
+    values = bind(HARDWARE, section.settings, section.name.span, scope)
     if values is None:
         return None
     for setting in section.settings:
@@ -54,7 +54,7 @@ def _settings(section: ast.Hardware, scope: Scope, log: Log) -> CallIR | None:
         way = CONVERTERS[call.name].into_analog
         if way is not None and way != _INTO_ANALOG[key]:
             entering = "enter the analog side" if _INTO_ANALOG[key] else "leave the analog side"
-            log.report(
+            scope.log.report(
                 "FFE3021",
                 f"`{key}` {entering}, and `{call.name}` converts the other way",
                 setting.value.span,
@@ -104,13 +104,13 @@ Places = dict[str, Span]
 
 
 def resolve_train(
-    section: ast.Train | None, overrides: Sequence[Override], scope: Scope, log: Log
+    section: ast.Train | None, overrides: Sequence[Override], scope: Scope
 ) -> ResolvedTrain | None:
     """The train section with all keys; None where there is none, and after a fault."""
     if section is None:
         for override in overrides:
             message = f"`{override.key.inner}` belongs to a train section, and the spec has none"
-            log.report("FFE1019", message, override.place)
+            scope.log.report("FFE1019", message, override.place)
         return None
     whole = [
         ast.Setting(o.place, ast.Ident(o.place, o.key.name), o.value)
@@ -118,16 +118,16 @@ def resolve_train(
         if not o.key.argument
     ]
     head = Span(section.span.start, section.span.start + len("train"))
-    values = bind(TRAIN, section.settings, head, scope, log, overrides=whole)
+    values = bind(TRAIN, section.settings, head, scope, overrides=whole)
     places = {s.name.text: s.value.span for s in (*section.settings, *whole)}
     if values is None:
         return None
     calls = {key: value for key, value in values.items() if isinstance(value, CallIR)}
     of_arguments = [o for o in overrides if o.key.argument]
     for override in of_arguments:
-        _override_argument(override, calls, places, log)
+        _override_argument(override, calls, places, scope.log)
     for name in {o.key.name for o in of_arguments} & calls.keys():
-        agrees(calls[name], TRAIN.parameter(name).table, places[name], log)
+        agrees(calls[name], TRAIN.parameter(name).table, places[name], scope.log)
     numbers = {key: value for key, value in values.items() if not isinstance(value, CallIR)}
     data, optimizer, schedule = (calls[key] for key in ("data", "optimizer", "schedule"))
     return ResolvedTrain(data, optimizer, schedule, calls["on_bad_step"], numbers, places)

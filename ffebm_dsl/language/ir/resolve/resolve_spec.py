@@ -39,14 +39,14 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Res
     given = read_overrides(overrides, named, packages, stated, blocks, log)
     of_params = {o.key.name: o for o in given if o.key.owner == "param"}
     values = resolve_params(params, of_params, log)
-    scope = Scope(values, packages)
+    scope = Scope(log, values, packages)
     templates = _templates(program, log)
     of_train = [o for o in given if o.key.owner == "train"]
-    devices = resolve_hardware(of_type(program.items, ast.Hardware), scope, log)
-    train = resolve_train(section, of_train, scope, log)
+    devices = resolve_hardware(of_type(program.items, ast.Hardware), scope)
+    train = resolve_train(section, of_train, scope)
     if text is not None and expands_to_too_much(text, templates, log):
         return ResolvedSpec(version, used, {}, devices, None, train)
-    model = resolve_model(text, templates, given, scope, log) if text else None
+    model = resolve_model(text, templates, given, scope) if text else None
     if text is None:
         log.report(
             "FFE1014",

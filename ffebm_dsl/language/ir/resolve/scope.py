@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
+from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.syntax import ast
 
 Number = int | float
@@ -55,8 +56,12 @@ class Packages(NamedTuple):
 
 @dataclass(frozen=True)
 class Scope:
-    """Values by name, and the packages whose constructs can be named, beside ffebm's own."""
+    """Values by name, and the packages whose constructs can be named, beside ffebm's own.
 
+    Faults found there go to ``log``.
+    """
+
+    log: Log
     values: Mapping[str, Bound] = field(default_factory=dict)
     packages: Packages = field(default_factory=Packages)
 

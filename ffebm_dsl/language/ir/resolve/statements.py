@@ -67,9 +67,7 @@ def _by_default(name: str, table: Table[ConstructT]) -> BoundCall:
     return BoundCall(name, fill_defaults(table[name], {}), Span(0, 0))
 
 
-def override_settings(
-    outer: Inherited, statements: Iterable[ast.Node], scope: Scope, log: Log
-) -> Inherited:
+def override_settings(outer: Inherited, statements: Iterable[ast.Node], scope: Scope) -> Inherited:
     """``outer`` with what ``statements`` say: relax key by key, gradient and init whole."""
     statements = tuple(statements)
     phases, own = dict(outer.phases), dict(outer.own)
@@ -78,31 +76,31 @@ def override_settings(
         phase = relax.phase.text
         if phase not in PHASES:
             message = f"no phase is called `{phase}`"
-            log.report_unknown("FFE1005", message, relax.phase.span, phase, PHASES)
+            scope.log.report_unknown("FFE1005", message, relax.phase.span, phase, PHASES)
         elif phase in stated:
-            report_twice(f"relax {phase}", relax, stated[phase], log)
+            report_twice(f"relax {phase}", relax, stated[phase], scope.log)
         else:
             stated[phase] = relax
-            keys, _ = bind_given(PHASES[phase], relax.settings, scope, log)
+            keys, _ = bind_given(PHASES[phase], relax.settings, scope)
             phases[phase] = phases.get(phase, {}) | keys
             own |= {f"relax.{phase}.{key}": relax.span for key in keys}
     gradient, init = outer.gradient, outer.init
-    said = at_most_one(statements, ast.Gradient, "gradient", log)
+    said = at_most_one(statements, ast.Gradient, "gradient", scope.log)
     if said:
-        gradient = bind_call(said.estimator, "gradients", scope, log)
+        gradient = bind_call(said.estimator, "gradients", scope)
         own["gradient"] = said.span
-    drawn = at_most_one(statements, ast.Init, "init", log)
+    drawn = at_most_one(statements, ast.Init, "init", scope.log)
     if drawn:
-        init = bind_call(drawn.initialiser, "initialisers", scope, log) or init
+        init = bind_call(drawn.initialiser, "initialisers", scope) or init
         own["init"] = drawn.span
     return Inherited(phases, gradient, init, own, outer.changed)
 
 
 def resolve_settings(
-    connection: Construct, at: ast.DriveStatement | ast.CouplingStatement, scope: Scope, log: Log
+    connection: Construct, at: ast.DriveStatement | ast.CouplingStatement, scope: Scope
 ) -> Values:
     """The settings of a drive or coupling, defaults filled in; faulty ones are reported."""
-    stated, _ = bind_given(connection, at.settings, scope, log)
+    stated, _ = bind_given(connection, at.settings, scope)
     return fill_defaults(connection, stated)
 
 
@@ -110,7 +108,6 @@ def resolve_chain(
     ops: Sequence[ast.Call],
     at: ast.Node,
     scope: Scope,
-    log: Log,
     *,
     ports: Ports | None = None,
     coupling: bool = False,
@@ -125,19 +122,19 @@ def resolve_chain(
     bound = []
     for position, op in enumerate(ops):
         optional = frozenset({known[op.name.text].counted} if position == last else ())
-        call = bind_call(op, "ops", scope, log, optional=optional)
+        call = bind_call(op, "ops", scope, optional=optional)
         if call is not None and ports is not None and known[call.name].joins:
-            call = _with_port(call, op, ports, log)
+            call = _with_port(call, op, ports, scope.log)
         bound.append(call)
     return ResolvedChain(tuple(bound), span)
 
 
 def resolve_map(
-    statement: ast.Feedforward | ast.Readout, port: str, ports: Ports, scope: Scope, log: Log
+    statement: ast.Feedforward | ast.Readout, port: str, ports: Ports, scope: Scope
 ) -> ResolvedMap:
     """A map or readout that reads ``ports``, and whose result is ``port``."""
-    source = ports.resolve(statement.source, log)
-    chain = resolve_chain(statement.ops, statement.source, scope, log, ports=ports)
+    source = ports.resolve(statement.source, scope.log)
+    chain = resolve_chain(statement.ops, statement.source, scope, ports=ports)
     return ResolvedMap(statement.name.text, port, source, chain, statement.name.span)
 
 

@@ -24,14 +24,13 @@ def expand(
     scope: Scope,
     ports: Ports,
     settings: Inherited,
-    log: Log,
 ) -> BlockText | None:
     """The block that a template makes of the arguments; None where those are not its formals'.
 
     The template's statements see its formals and the spec's params, nothing else of the
     model. ``settings`` are the model's; the template's own statements override them.
     """
-    name = instance.template.name
+    name, log = instance.template.name, scope.log
     template = templates.get(name.text)
     if template is None:
         message = f"no template is called `{name.text}`"
@@ -42,14 +41,15 @@ def expand(
     given = _arguments(instance.template, template, formals, log) if formals else None
     if formals is None or given is None:
         return None
-    inner, visible = _bind_formals(instance, template, formals, given, scope, ports, log)
+    values, visible = _bind_formals(instance, template, formals, given, scope, ports)
+    expansion = Label(instance.name.span, f"template `{name.text}` is expanded here")
     return BlockText(
         instance.name,
         template.statements,
-        inner,
+        Scope(log.within(expansion), values, scope.packages),
         visible,
         settings,
-        Label(instance.name.span, f"template `{name.text}` is expanded here"),
+        expansion,
         instance.overrides,
         scope,
     )
@@ -93,9 +93,8 @@ def _bind_formals(
     given: Mapping[str, ast.Expression],
     scope: Scope,
     ports: Ports,
-    log: Log,
-) -> tuple[Scope, Ports]:
-    """The scope and the ports of the template's statements.
+) -> tuple[dict[str, Bound], Ports]:
+    """The values and the ports that the template's statements see.
 
     A formal whose argument is faulty has the value None, as a faulty param has: what depends
     on it reports nothing.
@@ -103,20 +102,20 @@ def _bind_formals(
     values = dict(scope.values)
     why = "a template sees only what it is given: add a formal of type port"
     visible = Ports(hidden=dict.fromkeys(ports.outputs, why))
-    line, _ = log.source.position(instance.span.start)
+    line, _ = scope.log.source.position(instance.span.start)
     origin = f"argument of `{template.name.text}`, line {line}"
     for formal, declared in zip(formals.parameters, template.formals, strict=True):
         argument = given[formal.name]
         if formal.kind is not Kind.PORT:
-            value = value_of(argument, formal, scope, log)
+            value = value_of(argument, formal, scope)
             known = value if isinstance(value, bool | int | float) else None
             values[formal.name] = Bound(known, declared.name.span, origin)
         elif isinstance(argument, ast.Reference):
-            visible = visible.with_map(formal.name, ports.resolve(argument, log).name)
+            visible = visible.with_map(formal.name, ports.resolve(argument, scope.log).name)
         else:
-            log.report("FFE1009", f"`{formal.name}` takes a port", argument.span)
+            scope.log.report("FFE1009", f"`{formal.name}` takes a port", argument.span)
             visible = visible.with_map(formal.name, None)
-    return Scope(values, scope.packages), visible
+    return values, visible
 
 
 MAX_EXPANDED = 1 << 17
