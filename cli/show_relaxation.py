@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, CouplingIR, DriveIR, RelaxIR
 from ffebm_dsl.language.ir.tools import notation
-from ffebm_dsl.language.registry import NOISES, OPS, ROUTINGS
+from ffebm_dsl.language.registry import ENERGIES, NOISES, OPS, ROUTINGS
 
 AUTO = "auto"
 
@@ -39,18 +39,19 @@ def _stated(relax: RelaxIR) -> bool:
 def _why_plain(block: BlockIR, relax: RelaxIR, noises: tuple[CallIR, ...]) -> str:
     """Why ``auto`` makes plain sweeps in a phase; ``""`` where it may choose others."""
     ends = [(c.source, c.target) for c in block.couplings]
+    kinds = [OPS[op.name] for c in block.couplings for op in c.ops]
     if relax.tolerance == 0:
         return "no tolerance"
     if any(NOISES[n.name].make(n.arguments).deviation > 0 for n in (*relax.noise, *noises)):
         return "noise"
-    if block.terms or any(a == b for a, b in ends):
-        return "a layer acts on itself"
+    own = ENERGIES[block.energy].own_state or any(kind.nonlinear for kind in kinds)
+    if own or block.terms or any(a == b for a, b in ends):
+        return "an update depends on the old state of its layer"
     if relax.order == "synchronous" and ends:
         return "coupled layers move together"
     # Later phases keep the routing that a free phase has come to, if it was frozen.
     after = ROUTINGS[block.free.routing.name].freeze_after(block.free.routing.arguments)
-    routed = any(OPS[op.name].routed for c in block.couplings for op in c.ops)
-    if routed and not 0 <= after < block.free.sweeps:
+    if any(kind.routed for kind in kinds) and not 0 <= after < block.free.sweeps:
         return "live max pooling"
     return ""
 

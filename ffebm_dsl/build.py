@@ -112,11 +112,11 @@ def build(
 
 def default_settings(energy: Energy) -> BlockSettings:
     """The settings of a block with this energy in a spec without any."""
-    settings, layers, edges = Inherited(), len(energy.layers), list(energy.edges)
+    settings = Inherited()
     assert settings.gradient is not None
     return BlockSettings(
-        _relaxation(settings.relax("free"), layers, edges),
-        _relaxation(settings.relax("nudged"), layers, edges),
+        _relaxation(settings.relax("free"), energy),
+        _relaxation(settings.relax("nudged"), energy),
         _estimator(settings.gradient.ir),
     )
 
@@ -205,14 +205,10 @@ def _block(
     if ir.gradient.arguments.get("nudge") == "loss":
         # Such a block is read by the loss only, through this output.
         outputs = {prediction: outputs[prediction]}
-    edges = [(index[c.source], index[c.target]) for c in ir.couplings]
-    # A layer with a term, or before a nonlinear op, depends on its own old state.
-    edges += [(index[t.layer], index[t.layer]) for t in ir.terms]
-    edges += [(c.source, c.source) for c in couplings.values() if c.nonlinear]
     noises: tuple[CallIR, ...] = hardware.arguments["noise"] if hardware else ()
     settings = BlockSettings(
-        _relaxation(ir.free, len(layers), edges, noises),
-        _relaxation(ir.nudged, len(layers), edges, noises),
+        _relaxation(ir.free, energy, noises),
+        _relaxation(ir.nudged, energy, noises),
         _estimator(ir.gradient),
     )
     device = None
@@ -325,9 +321,8 @@ def _coupling_op(
     return OpWeights(made, backward=backward, tied_to=tied_to)
 
 
-def _relaxation(
-    ir: RelaxIR, layers: int, edges: list[tuple[int, int]], noises: tuple[CallIR, ...] = ()
-) -> PhaseSettings:
+def _relaxation(ir: RelaxIR, energy: Energy, noises: tuple[CallIR, ...] = ()) -> PhaseSettings:
+    layers, edges = len(energy.layers), energy.edges
     groups = schedule(ir.order, layers, edges)
     separate = not any(a in group and b in group for group in groups for a, b in edges)
     sweeps = Sweeps(groups, ir.damping, separate)

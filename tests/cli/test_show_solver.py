@@ -18,9 +18,9 @@ model m {{
     relax free   {{ sweeps = 30  tolerance = {tolerance}  {free} }}
     relax nudged {{ sweeps = 9  tolerance = {nudged} }}
     feedforward u = x |> conv2d(2, kernel=3, padding=1)
-    energy hopfield {on} {{
-      layer s1: [2, 4, 4] hard_sigmoid
-      layer s2: [3] hard_sigmoid
+    energy {energy} {on} {{
+      layer s1: [2, 4, 4] {activation}
+      layer s2: [3] {activation}
       u -> s1
       s1 <-> s2 : {chain} flatten() |> linear()
       {more}
@@ -33,10 +33,13 @@ model m {{
 """
 
 CHOSEN = "solver auto: plain or over-relaxed, by sample"
+OWN = "solver auto: plain (an update depends on the old state of its layer)"
 GIVEN = {
     "tolerance": "1e-4",
     "nudged": "1e-4",
     "free": "",
+    "energy": "hopfield",
+    "activation": "hard_sigmoid",
     "on": "",
     "chain": "",
     "more": "",
@@ -67,11 +70,10 @@ GIVEN = {
             "solver auto: plain (as the free phase is)",
         ),
         ({"on": "on noisy"}, *["solver auto: plain (noise)"] * 2),
-        (
-            {"more": "s2 <-> s2 : linear()"},
-            *["solver auto: plain (a layer acts on itself)"] * 2,
-        ),
-        ({"more": "s2 : memory(12)"}, *["solver auto: plain (a layer acts on itself)"] * 2),
+        ({"more": "s2 <-> s2 : linear()"}, OWN, OWN),
+        ({"more": "s2 : memory(12)"}, OWN, OWN),
+        ({"chain": "softmax_pool2d(2) |>"}, OWN, OWN),
+        ({"energy": "oscillator", "activation": "angle"}, OWN, OWN),
         ({"chain": "max_pool2d(2) |>"}, *["solver auto: plain (live max pooling)"] * 2),
         ({"chain": "max_pool2d(2) |>", "free": "routing = frozen(after=4)"}, CHOSEN, CHOSEN),
     ],

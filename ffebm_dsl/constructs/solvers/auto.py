@@ -14,8 +14,8 @@ below 0), turn or grow keep plain sweeps.
 Nudged phases and adjoint solves use the factors found in the free phase, the same in all phases
 that are contrasted. The factor of a sample depends on its own steps only. Sweeps stay plain if the
 tolerance is 0, with noise, while routings follow the state, if two coupled layers are updated
-together, if a layer has a term or is coupled to itself, and if damping or over-relaxation is
-given.
+together, if an update depends on the old state of its layer, as with a term or a coupling of a
+layer to itself, and if damping or over-relaxation is given.
 
 Anderson acceleration is not used: in a small network a sweep with it takes up to twice as long as a
 plain one, for all samples as long as one is under way.
@@ -209,8 +209,8 @@ CONSTRUCT = SolverConstruct(
     source="Young 1954 (Trans. Amer. Math. Soc. 76)",
     deviations=(
         "per sample, from the sixth sweep on, where ten or more are left; plain with "
-        "tolerance 0, noise, live max pooling, stated damping or over_relaxation, terms, and where "
-        "coupled layers move together",
+        "tolerance 0, noise, live max pooling, stated damping or over_relaxation, where coupled "
+        "layers move together, and where an update depends on the old state of its layer",
     ),
     make=_make,
     noisy=True,

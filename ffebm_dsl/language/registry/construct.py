@@ -136,6 +136,9 @@ class EnergyConstruct(Construct):
         linear: every op of a coupling must be linear, so that max pooling is none.
         nonnegative: it keeps the weights of its couplings and drives at or above 0.
         terms: its layers may have terms of their own, which ``make`` takes by name, last.
+        own_state: whether the update of a layer depends on its own old state even where neither a
+            term nor a coupling makes it so; ``edges`` of the energy then has a pair of each
+            layer with itself.
     """
 
     make: Callable[..., Any]
@@ -145,6 +148,7 @@ class EnergyConstruct(Construct):
     linear: bool = False
     nonnegative: bool = False
     terms: bool = False
+    own_state: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

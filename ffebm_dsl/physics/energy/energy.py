@@ -69,7 +69,10 @@ class Energy(nn.Module, ABC):
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
-        """The pairs of layers that phi couples; by default all of them."""
+        """The pairs of layers that phi couples; by default all of them.
+
+        A layer whose update depends on its own old state is a pair with itself.
+        """
         return tuple((a, b) for a in range(len(self.layers)) for b in range(a + 1))
 
     @property

@@ -15,6 +15,7 @@ from ffebm_dsl.constructs.ops.linear import Linear
 from ffebm_dsl.language.diagnostics import SourceFile, SpecError
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.physics.energy import Coupling, Drive, OscillatorEnergy
+from ffebm_dsl.physics.energy.oscillator import OVER_RELAXATION
 from ffebm_dsl.physics.interfaces import Layer, PhaseSettings, Status, Sweeps
 from ffebm_dsl.physics.network import BlockSettings, EnergyBlock
 from ffebm_dsl.physics.relaxation import schedule
@@ -47,7 +48,7 @@ def test_the_energy_is_that_of_the_equations() -> None:
     assert torch.allclose(energy.energy([a, b], [u]), written_out(energy, a, b, u))
 
 
-def stiffness(energy: OscillatorEnergy, a: Tensor, b: Tensor, u: Tensor) -> list[Tensor]:
+def curvature(energy: OscillatorEnergy, a: Tensor, b: Tensor, u: Tensor) -> list[Tensor]:
     """``|sum J exp(i phi_j) + h| + 2 |K|`` of every oscillator."""
     weights = dict(energy.named_parameters())
     coupling, bias = (
@@ -58,7 +59,7 @@ def stiffness(energy: OscillatorEnergy, a: Tensor, b: Tensor, u: Tensor) -> list
     return [pull.abs() + 2 * abs(HARMONIC) for pull in pulls]
 
 
-def test_an_update_is_a_step_down_the_energy_over_the_stiffness() -> None:
+def test_an_update_is_a_step_down_the_energy_over_its_curvature() -> None:
     """``d phi_i ~ -sum J sin(phi_i - phi_j) - h sin(phi_i) - K sin(2 phi_i)``."""
     energy, u = oscillators(), normal(5, 4, seed=2)
     bound = energy.bind([u], weights_of(energy))
@@ -67,9 +68,9 @@ def test_an_update_is_a_step_down_the_energy_over_the_stiffness() -> None:
         moved = [bound.dynamics().update(state, i) for i in range(2)]
     leaves = [s.clone().requires_grad_() for s in state]
     slopes = torch.autograd.grad(written_out(energy, *leaves, u).sum(), leaves)
-    parts = zip(state, moved, slopes, stiffness(energy, *state, u), strict=True)
+    parts = zip(state, moved, slopes, curvature(energy, *state, u), strict=True)
     for s, new, slope, by in parts:
-        assert torch.allclose(new - s, -slope / by)
+        assert torch.allclose(new - s, -OVER_RELAXATION * slope / by)
 
 
 def test_relaxations_start_at_half_pi() -> None:

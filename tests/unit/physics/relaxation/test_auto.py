@@ -203,6 +203,7 @@ def test_it_is_the_default() -> None:
         {"free": "noise = [read(0.1)]"},
         {"more": "s2 <-> s2 : linear()"},
         {"more": "s2 : memory(12)"},
+        {"energy": "oscillator", "activation": "angle"},
         {"free": "solver = plain"},
     ],
 )
