@@ -22,7 +22,7 @@ from ffebm_dsl.running.training.batch_statistics import estimate_statistics
 from ffebm_dsl.running.training.data import Dataset
 from ffebm_dsl.running.training.environment import seed_generators
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate, never
-from ffebm_dsl.running.training.progress import Progress, Row
+from ffebm_dsl.running.training.progress import Row
 from ffebm_dsl.running.training.provenance import JUDGED_BY
 from ffebm_dsl.running.training.session import Session
 
@@ -61,7 +61,7 @@ def weights_of_result(session: Session) -> tuple[int, str]:
     return final_weights(session) if finished else (session.position.step, "last")
 
 
-def evaluate_finished(session: Session, last: Evaluation | None, progress: Progress) -> Evaluation:
+def evaluate_finished(session: Session, last: Evaluation | None) -> Evaluation:
     """Evaluate the weights that a finished run is used with.
 
     On the test set if there is a validation set too, else on the set of evaluations in training.
@@ -69,7 +69,7 @@ def evaluate_finished(session: Session, last: Evaluation | None, progress: Progr
     """
     data, (step, _) = session.job.data, final_weights(session)
     if data.validation is not None and data.test is not None:
-        return _read_test_set(session, step, data.test, progress)
+        return _read_test_set(session, step, data.test)
     if last is not None and step == session.position.step:
         return last
     with _weights_of(session, step):
@@ -94,7 +94,7 @@ def _weights_of(session: Session, step: int) -> Iterator[None]:
         network.load_state_dict(own)
 
 
-def _read_test_set(session: Session, step: int, test: Dataset, progress: Progress) -> Evaluation:
+def _read_test_set(session: Session, step: int, test: Dataset) -> Evaluation:
     """Evaluate the weights of ``step`` on the test set, which is used only here."""
     position = session.position
     with _weights_of(session, step):
@@ -111,7 +111,7 @@ def _read_test_set(session: Session, step: int, test: Dataset, progress: Progres
     found = {"loss": result.loss, "top1": result.top1, "top5": result.top5}
     row = {"step": position.step, "weights": step, "samples": result.samples, **found}
     table.append(row)
-    progress.tested(row)
+    session.progress.tested(row)
     return result
 
 

@@ -75,7 +75,7 @@ def train(session: Session, controls: Controls) -> Evaluation:
     """
     last: Evaluation | None = None
     job, world = session.job, session.world
-    session.parallel = world.parallel(job.network, job.device)
+    session.parallel, session.progress = world.parallel(job.network, job.device), controls.progress
     judge = StepJudge(job.network, job.plan.on_bad_step, job.initial_sizes, world)
     cuda = [job.device] if job.device.type == "cuda" else []
     with session.lock, torch.random.fork_rng(cuda):
@@ -86,9 +86,9 @@ def train(session: Session, controls: Controls) -> Evaluation:
                 ended, last = _end_epoch(session, judge, controls)
                 if not ended:
                     return _halt(session, judge, controls)
-            return _finish(session, last, controls.progress)
+            return _finish(session, last)
         finally:
-            controls.progress.close()
+            session.progress.close()
 
 
 def _is_done(session: Session) -> bool:
@@ -113,7 +113,7 @@ def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool
     left = (plan.epochs - position.epoch) * len(batches) - position.step_in_epoch
     if controls.max_steps >= 0:
         left = min(left, controls.max_steps - position.step)
-    controls.progress.start_epoch(
+    session.progress.start_epoch(
         position.epoch + 1, plan.epochs, len(batches), position.step_in_epoch, left
     )
     session.job.network.train()
@@ -128,9 +128,9 @@ def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool
         rate = learning_rate(plan.schedule, base, position.epoch, plan.epochs, part)
         rate *= warmup(plan.warmup, position.epoch + part + 1 / len(batches))
         set_learning_rate(session.job.optimizer, rate)
-        _train_step(session, judge, indices, rate, controls.progress)
+        _train_step(session, judge, indices, rate)
         if measuring and session.position.step_in_epoch == 1:
-            tell_strengths(session, measuring, controls.progress)
+            tell_strengths(session, measuring)
         if _asked(session, controls):
             return False
         if session.save_is_due():
@@ -138,9 +138,7 @@ def _train_epoch(session: Session, judge: StepJudge, controls: Controls) -> bool
     return True
 
 
-def _train_step(
-    session: Session, judge: StepJudge, indices: Indices, rate: float, progress: Progress
-) -> None:
+def _train_step(session: Session, judge: StepJudge, indices: Indices, rate: float) -> None:
     """One step: data, gradient, judgement, and, unless it is bad, the optimiser's update."""
     job, world, position = session.job, session.world, session.position
     network, optimizer, step = job.network, job.optimizer, position.step + 1
@@ -168,26 +166,24 @@ def _train_step(
     skip = trouble is not None and judge.may_skip(trouble, position.skipped)
     if trouble is None:
         if diagnostic_is_due(session, step):
-            position = replace(
-                position, diagnose_at=step + diagnose(session, step, batch, progress)
-            )
+            position = replace(position, diagnose_at=step + diagnose(session, step, batch))
         if job.plan.clip_norm:
             parameters = measures.trainable(network).values()
             norm = torch.tensor(numbers.gradient_norm, device=job.device)
             torch.nn.utils.clip_grads_with_norm_(parameters, job.plan.clip_norm, norm)
         optimizer.step()
-        record_relaxations(session, numbers, progress)
+        record_relaxations(session, numbers)
     row = record_step(session, len(indices), rate, numbers)
     if first is not None:
         action = "damped" if trouble is None else "skipped" if skip else "stopped"
-        _answer(session, judge, first, tried + 1, action, progress)
+        _answer(session, judge, first, tried + 1, action)
     session.position = replace(
         position,
         step=step,
         step_in_epoch=position.step_in_epoch + 1,
         skipped=position.skipped + skip,
     )
-    progress.step(row)
+    session.progress.step(row)
 
 
 def _batch(session: Session, indices: Indices) -> Batch:
@@ -200,14 +196,7 @@ def _batch(session: Session, indices: Indices) -> Batch:
     return Batch(keyed.step_seed(seed, position.step + 1), own, inputs, y, part)
 
 
-def _answer(
-    session: Session,
-    judge: StepJudge,
-    trouble: Trouble,
-    tries: int,
-    action: str,
-    progress: Progress,
-) -> None:
+def _answer(session: Session, judge: StepJudge, trouble: Trouble, tries: int, action: str) -> None:
     """Record a bad step and the response to it.
 
     Raises:
@@ -218,8 +207,7 @@ def _answer(
     session.table(BAD_STEPS).append(row)
     message = f"step {step}: {trouble}"
     if action != "stopped":
-        session.event("warning", f"{message}; {action}")
-        progress.say(f"warning: {message}; {action}")
+        session.tell("warning", f"{message}; {action}")
         return
     session.event("diverged", message)
     session.status("diverged")
@@ -242,7 +230,7 @@ def _save(session: Session, judge: StepJudge) -> None:
     """
     trouble = judge.weights_trouble()
     if trouble is not None:
-        _answer(session, judge, trouble, 1, "stopped", Progress())
+        _answer(session, judge, trouble, 1, "stopped")
     session.save()
 
 
@@ -261,7 +249,7 @@ def _end_epoch(
         row = record_evaluation(session, epoch, result)
         session.position = replace(session.position, evaluated=session.position.step)
         text = f"epoch {epoch}/{plan.epochs}: {describe(result)}"
-        controls.progress.evaluated(text, result.on, row)
+        session.progress.evaluated(text, result.on, row)
         better = score_of(result) > session.best.score
         waited = replace(session.best, waited=session.best.waited + 1)
         session.best = Best(session.position.step, score_of(result)) if better else waited
@@ -298,7 +286,7 @@ def _halt(session: Session, judge: StepJudge, controls: Controls) -> Evaluation:
     return result
 
 
-def _finish(session: Session, last: Evaluation | None, progress: Progress) -> Evaluation:
+def _finish(session: Session, last: Evaluation | None) -> Evaluation:
     """The final evaluation of a completed run, of the weights that it is used with.
 
     The record gets its final status only here, after the last checkpoint is durable.
@@ -306,7 +294,7 @@ def _finish(session: Session, last: Evaluation | None, progress: Progress) -> Ev
     epoch, plan = session.position.epoch, session.job.plan
     early = f"no better evaluation in {plan.patience}: training ends with epoch {epoch}"
     session.event("finish", "all epochs are done" if epoch == plan.epochs else early)
-    result = evaluate_finished(session, last, progress)
+    result = evaluate_finished(session, last)
     session.status("finished")
     session.publish_record()
     return result

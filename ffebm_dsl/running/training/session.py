@@ -26,6 +26,7 @@ from ffebm_dsl.running.training.checkpoint import Best, Checkpoint, Position
 from ffebm_dsl.running.training.environment import environment
 from ffebm_dsl.running.training.job import Job, Options, assemble, settle
 from ffebm_dsl.running.training.measures import trainable
+from ffebm_dsl.running.training.progress import Progress
 from ffebm_dsl.running.training.provenance import new_record
 from ffebm_dsl.running.training.restoring import optimizer_state
 from ffebm_dsl.running.training.world import ALONE, World
@@ -37,7 +38,8 @@ class Session:
 
     ``lock`` keeps other training processes out of the run; it is released at the end of training.
     Of the processes of a ``world``, only the lead holds it and writes; the records of the others
-    stay in memory. ``parallel`` is the network wrapped for training in the world.
+    stay in memory. ``parallel`` is the network wrapped for training in the world; ``progress``
+    shows how it goes.
     """
 
     job: Job
@@ -48,6 +50,7 @@ class Session:
     world: World
     position: Position = field(default_factory=Position)
     best: Best = field(default_factory=Best)
+    progress: Progress = field(default_factory=Progress)
     started: float = field(default_factory=time.monotonic)
     parallel: nn.Module = field(init=False)
 
@@ -126,6 +129,11 @@ class Session:
                 "message": message,
             }
         )
+
+    def tell(self, kind: str, message: str) -> None:
+        """Record an event, and show it."""
+        self.event(kind, message)
+        self.progress.say(f"{kind}: {message}")
 
     def status(self, status: str) -> None:
         """Set the status of the run, and the time of its end unless it runs on."""

@@ -14,7 +14,7 @@ from ffebm_dsl.running.records import GRADIENTS, LOSSES, RELAXATION, STATUSES
 from ffebm_dsl.running.training import measures
 from ffebm_dsl.running.training.environment import seed_generators
 from ffebm_dsl.running.training.measures import Batch, StepNumbers
-from ffebm_dsl.running.training.progress import Progress, Row
+from ffebm_dsl.running.training.progress import Row
 from ffebm_dsl.running.training.session import Session
 
 DIAGNOSTICS = 0.01
@@ -57,16 +57,16 @@ def _record_losses(session: Session, step: int, numbers: StepNumbers) -> None:
     table.append({"step": step, "loss": numbers.terms})
 
 
-def record_relaxations(session: Session, numbers: StepNumbers, progress: Progress) -> None:
+def record_relaxations(session: Session, numbers: StepNumbers) -> None:
     """Record the relaxations of the next step, and once per run that most samples cycle, if so."""
     blocks, phases = zip(*numbers.solves, strict=True)
     names = [f"{block}.{phase}" for block, phase in numbers.solves]
     table = session.table(RELAXATION, {"solve": names, "block": blocks, "phase": phases})
     table.append({"step": session.position.step + 1, **numbers.relaxations})
-    _note_cycling(session, numbers, progress)
+    _note_cycling(session, numbers)
 
 
-def _note_cycling(session: Session, numbers: StepNumbers, progress: Progress) -> None:
+def _note_cycling(session: Session, numbers: StepNumbers) -> None:
     """Note once per run that most samples of a phase end in a cycle, beyond rounding."""
     rows = numbers.relaxations
     if not rows["cycling"].any():
@@ -80,14 +80,13 @@ def _note_cycling(session: Session, numbers: StepNumbers, progress: Progress) ->
             "and fro between their choices, or the sweeps overshoot; training goes on, and "
             "run/relaxation holds their number at every step"
         )
-        _note_once(session, progress, CYCLING, rest)
+        _note_once(session, CYCLING, rest)
 
 
-def _note_once(session: Session, progress: Progress, begin: str, rest: str) -> None:
+def _note_once(session: Session, begin: str, rest: str) -> None:
     """Note ``begin rest`` unless the run has a note that begins so."""
     if not any(message.startswith(begin) for message in session.record["events"]["message"]):
-        session.event("note", f"{begin} {rest}")
-        progress.say(f"note: {begin} {rest}")
+        session.tell("note", f"{begin} {rest}")
 
 
 def diagnostic_is_due(session: Session, step: int) -> bool:
@@ -97,7 +96,7 @@ def diagnostic_is_due(session: Session, step: int) -> bool:
     return int(every) > 0 and step % int(every) == 0
 
 
-def diagnose(session: Session, step: int, batch: Batch, progress: Progress) -> int:
+def diagnose(session: Session, step: int, batch: Batch) -> int:
     """Compare this step's gradient with the implicit one, with the same random numbers; record it.
 
     Returns the number of steps until the next diagnosis that keeps the cost of all of them below
@@ -111,7 +110,7 @@ def diagnose(session: Session, step: int, batch: Batch, progress: Progress) -> i
     row = measures.gradient_row(network, batch.inputs, batch.y, world, batch.weight)
     session.table(GRADIENTS, {"parameter": names}).append({"step": step, **row})
     if row["diverged"]:
-        _note_once(session, progress, NO_REFERENCE, _no_reference(step, row["diverged"]))
+        _note_once(session, NO_REFERENCE, _no_reference(step, row["diverged"]))
     # Where every layer is computed once, the step made no sweeps.
     cost = measures.sweeps(network.phases()) / max(sweeps, 1.0)
     return world.all_reduce_max(math.ceil(cost / DIAGNOSTICS))
@@ -125,11 +124,11 @@ def _no_reference(step: int, diverged: int) -> str:
     )
 
 
-def tell_strengths(session: Session, cores: Sequence[EnergyBlock], progress: Progress) -> None:
+def tell_strengths(session: Session, cores: Sequence[EnergyBlock]) -> None:
     """Report the force that ``beta = auto`` found in an epoch's first step; the lead's is used."""
     session.world.broadcast_buffers(session.job.network)
     for core in cores:
         if core.reach is not None:
             message = f"block {core.name}: nudged with a force of up to {float(core.reach):.3g}"
             session.event("note", message)
-            progress.say(message)
+            session.progress.say(message)

@@ -512,5 +512,5 @@ def test_a_step_is_read_in_one_transfer(tmp_path: Path, monkeypatch: pytest.Monk
     session.parallel = session.job.network
     judge = StepJudge(session.job.network, session.job.plan.on_bad_step, session.job.initial_sizes)
     rows = np.arange(8)
-    loop._train_step(session, judge, rows, 0.01, Progress())
+    loop._train_step(session, judge, rows, 0.01)
     assert reads == ["cpu"]
