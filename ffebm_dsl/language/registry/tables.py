@@ -11,6 +11,8 @@ from __future__ import annotations
 import pkgutil
 import re
 from collections.abc import Collection, Iterator, Mapping
+from copy import copy
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from types import MappingProxyType
@@ -56,6 +58,7 @@ def normalised(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
+@dataclass(eq=False)
 class Table(Mapping[str, ConstructT], Generic[ConstructT]):
     """The constructs of one kind by name, in alphabetical order.
 
@@ -67,21 +70,12 @@ class Table(Mapping[str, ConstructT], Generic[ConstructT]):
     that is not ``extensible`` holds what the language has words for, and no package adds to it.
     """
 
-    def __init__(
-        self,
-        name: str,
-        noun: str,
-        kind: type[ConstructT],
-        statement: str,
-        *,
-        extensible: bool = True,
-    ) -> None:
-        self.name = name
-        self.noun = noun
-        self.kind = kind
-        self.statement = statement
-        self.extensible = extensible
-        self._read: dict[str, ConstructT] = {}
+    name: str
+    noun: str
+    kind: type[ConstructT]
+    statement: str
+    extensible: bool = True
+    _read: dict[str, ConstructT] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def _entries(self) -> dict[str, tuple[str, str]]:
@@ -116,11 +110,13 @@ class Table(Mapping[str, ConstructT], Generic[ConstructT]):
 
     def visible(self, packages: Collection[str] = ()) -> Mapping[str, ConstructT]:
         """The constructs that a spec can name if it uses these packages (:func:`normalised`)."""
-        return _Visible(self, {OWN, PROCESS, *packages})
+        owners, seen = {OWN, PROCESS, *packages}, copy(self)
+        seen._entries = {n: entry for n, entry in self._entries.items() if entry[0] in owners}
+        return seen
 
     def __getitem__(self, name: str) -> ConstructT:
+        owner, module = self._entries[name]
         if name not in self._read:
-            owner, module = self._entries[name]
             self._read[name] = self._read_file(name, owner, module)
         return self._read[name]
 
@@ -152,28 +148,6 @@ class Table(Mapping[str, ConstructT], Generic[ConstructT]):
 
     def __len__(self) -> int:
         return len(self._entries)
-
-
-class _Visible(Mapping[str, ConstructT], Generic[ConstructT]):
-    """The constructs of a table that belong to some owners."""
-
-    def __init__(self, table: Table[ConstructT], owners: Collection[str]) -> None:
-        self._table = table
-        self._owners = owners
-
-    def __getitem__(self, name: str) -> ConstructT:
-        if name not in self:
-            raise KeyError(name)
-        return self._table[name]
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._table.owner(name) in self._owners
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in self._table if name in self)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 OPS = Table("ops", "op", OpConstruct, "feedforward u = x |> {}")
