@@ -21,13 +21,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import changed, fill_defaults
 from ffebm_dsl.language.ir.tools.notation import written, written_briefly
 from ffebm_dsl.language.registry import ARRAYS, GRADIENTS, HARDWARE, TABLES
-from ffebm_dsl.tools.checking.as_configured import matched
-from ffebm_dsl.tools.checking.problem import Problem, train_without_dropout
+from ffebm_dsl.tools.checking.as_configured import gradients_of_training
+from ffebm_dsl.tools.checking.problem import Problem
 
 DRAWS = 8
 ALL = "all"
@@ -176,14 +175,10 @@ def _gradients(spec: SpecIR, problem: Problem, knob: Knob, draw: int) -> dict[st
         for d in knob.hardware
     )
     estimated = _estimated_by(spec, knob.other) if knob.other else spec
-    network = build(replace(estimated, hardware=hardware), dtype=torch.float64)
-    matched(network, problem.network.state_dict())
-    train_without_dropout(network)
-    configured = network.settings()
-    own = Problem(network, problem.inputs, problem.target, configured, configured)
+    on_draw = replace(estimated, hardware=hardware)
     with torch.random.fork_rng([]):
         torch.manual_seed(draw)
-        return own.gradients_with(configured)
+        return gradients_of_training(problem, on_draw, torch.float64, torch.device("cpu"))[0]
 
 
 def _row(knob: Knob, tensor: str, draws: list[Tensor], expected: Tensor) -> DeviceRow:

@@ -114,24 +114,17 @@ class Captured:
 
 
 class Spy(Estimator):
-    """Delegates to another estimator and remembers what it was given."""
+    """Delegates to another estimator and remembers what it was given.
+
+    That estimator may be replaced between a forward and a backward pass.
+    """
 
     def __init__(self, estimator: Estimator) -> None:
-        self._estimator = estimator
+        self.estimator = estimator
         self.seen: Captured | None = None
 
     def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         self.seen = Captured(equilibrium, cost, weights)
-        return self._estimator.estimate(equilibrium, cost, weights)
-
-
-class Relay(Estimator):
-    """Hands on to an estimator that may be replaced between a forward and a backward pass."""
-
-    def __init__(self, estimator: Estimator) -> None:
-        self.estimator = estimator
-
-    def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         return self.estimator.estimate(equilibrium, cost, weights)
 
 

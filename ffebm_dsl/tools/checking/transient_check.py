@@ -28,7 +28,7 @@ from ffebm_dsl.physics.interfaces import (
     Status,
 )
 from ffebm_dsl.physics.network import EnergyBlock, HybridBlock, HybridNetwork, Inputs
-from ffebm_dsl.tools.checking.problem import Captured, Relay, Spy
+from ffebm_dsl.tools.checking.problem import Captured, Spy
 from ffebm_dsl.tools.checking.transient_table import BlockFacts, Series, Transients
 
 BETA = 0.02
@@ -88,9 +88,9 @@ class _Analysis:
         labels = network.labels()
         self.labels = {p: labels[n] for n, p in network.named_parameters() if p.requires_grad}
         self._entering: dict[str, Tensor] = {}
-        self.relays = {name: Relay(ep) for name, ep in self.ep.items()}
+        self.spies = {n: Spy(_AllSweeps(ep, self.sweeps[n])) for n, ep in self.ep.items()}
         settings_of = {
-            name: replace(core.settings.quiet(), estimator=self.relays[name])
+            name: replace(core.settings.quiet(), estimator=self.spies[name])
             for name, core in self.cores.items()
         }
         given = [x.clone().requires_grad_() for x in inputs]
@@ -111,7 +111,7 @@ class _Analysis:
         gradients.clear()
         watches = {name: self._watch(name, captured[name], series) for name in captured}
         for name, watch in watches.items():
-            self.relays[name].estimator = watch
+            self.spies[name].estimator = watch
         torch.autograd.grad(self.loss, list(self.labels), allow_unused=True)
         facts = [self._facts(name, watch) for name, watch in watches.items()]
         return series.transients(facts)
@@ -138,9 +138,6 @@ class _Analysis:
 
     def _by_ep(self) -> tuple[dict[str, Captured], dict[str, Tensor]]:
         """What EP is given in every block, and the gradients it comes to, by label."""
-        spies = {name: Spy(_AllSweeps(self.ep[name], self.sweeps[name])) for name in self.cores}
-        for name, spy in spies.items():
-            self.relays[name].estimator = spy
         found = torch.autograd.grad(
             self.loss, list(self.labels), retain_graph=True, allow_unused=True
         )
@@ -148,7 +145,7 @@ class _Analysis:
             label: torch.zeros_like(p) if g is None else g
             for (p, label), g in zip(self.labels.items(), found, strict=True)
         }
-        return {n: spy.seen for n, spy in spies.items() if spy.seen is not None}, gradients
+        return {n: spy.seen for n, spy in self.spies.items() if spy.seen is not None}, gradients
 
     def _followed(self, captured: Mapping[str, Captured]) -> dict[str, list[str]]:
         """The labels of the parameters whose gradients each block's sweeps decide, in order."""
