@@ -46,11 +46,9 @@ def compare(
     are at 95 %. Runs that differ in keys other than those of --by are refused.
     """
     from ffebm_dsl.tools.experiments import run_comparison
-    from ffebm_dsl.tools.experiments.results import expand, read_result, trials_without_run
+    from ffebm_dsl.tools.experiments.results import expand, read_result
 
-    paths = expand(runs)
-    for note in trials_without_run(runs):
-        say(f"note: {note}")
+    paths = expand(runs, say)
     keys = [key.strip() for key in by.split(",") if key.strip()]
     comparison = run_comparison.compare([read_result(path) for path in paths], keys, metric, on)
     if as_json:

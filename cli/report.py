@@ -37,12 +37,10 @@ def report(
     """
     target = _target(runs, out)
     from ffebm_dsl.running.storage import publish
-    from ffebm_dsl.tools.experiments.results import expand, trials_without_run
+    from ffebm_dsl.tools.experiments.results import expand
     from ffebm_dsl.tools.report import load, page
 
-    for note in trials_without_run(runs):
-        say(f"note: {note}")
-    publish(target, page([load(run) for run in expand(runs)]).encode())
+    publish(target, page([load(run) for run in expand(runs, say)]).encode())
     emit(f"{target}")
 
 

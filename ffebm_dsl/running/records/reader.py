@@ -32,11 +32,8 @@ MAX_BYTES = 1 << 33
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
-OPTIONAL = (
-    *("losses", "eval", "test", "quantities", "relaxation", "gradients"),
-    *("amplification", "bad_steps", "transients"),
-)
-"""Groups that are absent while they are empty."""
+NEEDED = frozenset({"provenance", "train", "events", "segments"})
+"""Groups that every record has; the others are absent while they are empty."""
 
 
 def read(path: AnyPath) -> Record:
@@ -88,7 +85,7 @@ def _record(file: h5py.File) -> Record:
     record = Record(attributes)
     for group in GROUPS:
         arrays = _arrays(run, group)
-        if arrays or group.name not in OPTIONAL:
+        if arrays or group.name in NEEDED:
             record.tables[group.name] = _table(group, arrays)
     _check_content(record)
     return record

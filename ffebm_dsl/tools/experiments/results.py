@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,8 +58,10 @@ class Result:
         return [*settings(self.spec)]
 
 
-def expand(paths: Sequence[Path]) -> list[Path]:
+def expand(paths: Sequence[Path], note: Callable[[str], object] = lambda text: None) -> list[Path]:
     """The paths, with the folder of a sweep replaced by its run directories.
+
+    ``note`` is called for a sweep some of whose trials have no run directory.
 
     Raises:
         InputError: a sweep without runs, or whose file has been changed.
@@ -69,26 +71,14 @@ def expand(paths: Sequence[Path]) -> list[Path]:
         if not (path / SWEEP).is_file():
             found.append(path)
             continue
-        runs = [path / name for name in trial_names(path) if (path / name).is_dir()]
-        found += runs
+        names = trial_names(path)
+        runs = [path / name for name in names if (path / name).is_dir()]
         if not runs:
             raise InputError(f"{path}: no trial of this sweep has begun", help="run it first")
-    return found
-
-
-def trials_without_run(paths: Sequence[Path]) -> list[str]:
-    """A sentence for each sweep among the paths some of whose trials have no run directory.
-
-    Raises:
-        InputError: a sweep's file cannot be read.
-    """
-    found = []
-    for path in paths:
-        if (path / SWEEP).is_file():
-            names = trial_names(path)
-            missing = sum(not (path / name).is_dir() for name in names)
-            if missing:
-                found.append(f"{path}: {missing} of {len(names)} trials without a run are left out")
+        missing = len(names) - len(runs)
+        if missing:
+            note(f"note: {path}: {missing} of {len(names)} trials without a run are left out")
+        found += runs
     return found
 
 
