@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._window import window_of_one
+from ffebm_dsl.constructs.ops._window import torch_window, window_of_one
 from ffebm_dsl.constructs.ops._window1d import POOLING, pool_shape
 from ffebm_dsl.language.registry import OpConstruct, OpIR
 from ffebm_dsl.physics.interfaces import LinearOp, Stencil, Weights
@@ -33,9 +33,7 @@ class AvgPool1d(LinearOp):
 def _module(op: OpIR) -> nn.Module:
     from torch import nn
 
-    return nn.AvgPool1d(
-        op.arguments["kernel"], stride=op.arguments["stride"], padding=op.arguments["padding"]
-    )
+    return nn.AvgPool1d(*torch_window(op))
 
 
 def _coupling(op: OpIR) -> AvgPool1d:

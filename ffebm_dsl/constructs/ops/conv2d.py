@@ -128,16 +128,8 @@ class Conv2d(LinearOp):
 def _module(op: OpIR) -> nn.Module:
     from ffebm_dsl.physics.modules import ImageConvolution
 
-    return ImageConvolution(
-        op.in_shape[0],
-        op.out_shape[0],
-        op.arguments["kernel"],
-        stride=op.arguments["stride"],
-        padding=op.arguments["padding"],
-        dilation=op.arguments["dilation"],
-        groups=op.arguments["groups"],
-        bias=op.arguments["bias"],
-    )
+    settings = {name: op.arguments[name] for name in (*SLIDING[1:], "groups", "bias")}
+    return ImageConvolution(op.in_shape[0], op.out_shape[0], op.arguments["kernel"], **settings)
 
 
 def _coupling(op: OpIR) -> Conv2d:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._window import POOLING, pool_shape, window_of_one
+from ffebm_dsl.constructs.ops._window import POOLING, pool_shape, torch_window, window_of_one
 from ffebm_dsl.language.registry import OpConstruct, OpIR
 from ffebm_dsl.physics.interfaces import RoutedOp, Stencil
 
@@ -53,9 +53,7 @@ class MaxPool2d(RoutedOp):
 def _module(op: OpIR) -> nn.Module:
     from torch import nn
 
-    return nn.MaxPool2d(
-        op.arguments["kernel"], stride=op.arguments["stride"], padding=op.arguments["padding"]
-    )
+    return nn.MaxPool2d(*torch_window(op))
 
 
 def _coupling(op: OpIR) -> MaxPool2d:
