@@ -191,10 +191,6 @@ class BoundResistive(BoundHopfield):
         """The currents into the nodes of a layer if they were at 0 volt."""
         return self.dynamics().pre_activation(state, layer)
 
-    def net_current(self, state: State, layer: int) -> Tensor:
-        """``-dE/ds``: the currents into the nodes of a layer from resistors and sources."""
-        return self.current(state, layer) - self.stiffness[layer] * state[layer]
-
     def kirchhoff_residual(self, state: State) -> Tensor:
         """The largest current into a node that its diode does not carry, (B,); 0 at rest.
 
