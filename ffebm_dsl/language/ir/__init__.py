@@ -5,12 +5,11 @@ The IR's classes are in :mod:`ffebm_dsl.language.ir.model`, its plain-data form 
 """
 
 from ffebm_dsl.language.ir.check.budget import BUDGET, Budget
-from ffebm_dsl.language.ir.passes import PASSES, Compiled, compile_spec
+from ffebm_dsl.language.ir.passes import Compiled, compile_spec
 from ffebm_dsl.language.syntax import read_source
 
 __all__ = [
     "BUDGET",
-    "PASSES",
     "Budget",
     "Compiled",
     "compile_spec",

@@ -25,21 +25,16 @@ from ffebm_dsl.language.ir.tools.part_names import places
 from ffebm_dsl.language.syntax import Recovered, ast, parse_with_recovery
 from ffebm_dsl.language.syntax.reading import refuse_long_text
 
-Pass = Callable[[ResolvedSpec, Log], ResolvedSpec]
-
-PASSES: tuple[tuple[str, Pass], ...] = (
-    # Shapes first: the checks compare them.
-    ("infer_shapes", infer_shapes),
-    ("check_model", check_model),
-    ("check_calls", check_calls),
+CHECKS: tuple[Callable[[ResolvedSpec, Log], None], ...] = (
+    check_model,
+    check_calls,
     # After the model's own checks, so that a fault of the model is not blamed on the data.
-    ("check_train", check_train),
-    ("check_learning", check_learning),
-    ("check_hardware", check_hardware),
+    check_train,
+    check_learning,
+    check_hardware,
 )
-"""The passes between :func:`~ffebm_dsl.language.ir.resolve.resolve_spec.resolve` and lowering.
-Every pass runs on every spec, faulty ones too, and reports nothing about parts that are known to
-be faulty."""
+"""The checks between the inference of shapes, which they compare, and lowering. Every check runs on
+every spec, faulty ones too, and reports nothing about parts that are known to be faulty."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,7 @@ def compile_text(
     source: SourceFile, overrides: Mapping[str, str], budget: Budget | None
 ) -> Compiled:
     """:func:`compile_spec` of a text of any length."""
-    first, *_, checked, last = run_stages(source, overrides, log := Log(source))
+    first, _, checked, last = run_stages(source, overrides, log := Log(source))
     assert isinstance(checked.result, ResolvedSpec) and checked.result.model is not None
     assert isinstance(last.result, SpecIR)
     where = places(checked.result.model)
@@ -115,9 +110,10 @@ def run_stages(source: SourceFile, overrides: Mapping[str, str], log: Log) -> It
     yield Stage("parse", program)
     spec = resolve(program, overrides, log)
     yield Stage("resolve", spec)
-    for name, run in PASSES:
-        spec = run(spec, log)
-        yield Stage(name, spec)
+    spec = infer_shapes(spec, log)
+    yield Stage("infer_shapes", spec)
+    for check in CHECKS:
+        check(spec, log)
     if log.failed:
         raise SpecError(log.sorted())
     yield Stage("lower", lower(spec))
@@ -135,10 +131,10 @@ def _meaning(
 
 
 def resolve_and_check(program: ast.Program, overrides: Mapping[str, str], log: Log) -> ResolvedSpec:
-    """The spec after all passes, faulty parts None; what is found goes to ``log``."""
-    spec = resolve(program, overrides, log)
-    for _, run in PASSES:
-        spec = run(spec, log)
+    """The spec with its shapes, faulty parts None; what is found goes to ``log``."""
+    spec = infer_shapes(resolve(program, overrides, log), log)
+    for check in CHECKS:
+        check(spec, log)
     return spec
 
 

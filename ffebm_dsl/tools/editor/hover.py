@@ -8,14 +8,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.ir.check.check_model import blocks_of
 from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedBlock,
     ResolvedChain,
     ResolvedCoupling,
     ResolvedLayer,
     ResolvedMap,
-    readouts,
 )
 from ffebm_dsl.language.ir.tools.count import op_macs, op_parameters
 from ffebm_dsl.language.ir.tools.notation import written, written_briefly
@@ -128,10 +126,10 @@ def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:
         if is_end and end is not None and end.shape and declaration.name == end.name:
             yield f"{end.kind} {show_shape(end.shape)}"
     maps = [stage for stage in model.stages if isinstance(stage, ResolvedMap)]
-    for map_ in (*maps, *readouts(model)):
+    for map_ in (*maps, *model.readouts):
         if map_.span == place:
             yield _map_fact(map_)
-    for block in blocks_of(model):
+    for block in model.blocks:
         where = f"in `{block.name}`: " if block.expansion else ""
         if block.span == place:
             yield _block_fact(block)
@@ -142,7 +140,7 @@ def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:
 def connection_facts(analysis: Analysis, arrow: Span) -> Iterator[str]:
     """Shapes and counts of the coupling that an arrow belongs to."""
     model = analysis.spec.model if analysis.spec else None
-    for block in blocks_of(model) if model else ():
+    for block in model.blocks if model else ():
         where = f"in `{block.name}`: " if block.expansion else ""
         for coupling in block.couplings:
             ends = coupling.span.start <= arrow.start < coupling.chain.span.start

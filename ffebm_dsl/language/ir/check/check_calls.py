@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ffebm_dsl.language.diagnostics import Label, Span
-from ffebm_dsl.language.ir.check.check_model import blocks_of
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, RelaxIR
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
@@ -13,7 +12,6 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedBlock,
     ResolvedMap,
     ResolvedSpec,
-    readouts,
 )
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
@@ -25,20 +23,19 @@ from ffebm_dsl.language.registry import (
 )
 
 
-def check_calls(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
-    """Report calls that have no meaning, or no effect, there; the spec itself is passed on."""
+def check_calls(spec: ResolvedSpec, log: Log) -> None:
+    """Report calls that have no meaning, or no effect, there."""
     if spec.model is None:
-        return spec
+        return
     maps = (stage for stage in spec.model.stages if isinstance(stage, ResolvedMap))
-    ops = (op for map_ in (*maps, *readouts(spec.model)) for op in map_.chain.ops)
+    ops = (op for map_ in (*maps, *spec.model.readouts) for op in map_.chain.ops)
     _check_gains(spec.model.init, ops, log)
-    for block in blocks_of(spec.model):
+    for block in spec.model.blocks:
         inside = log.within(block.expansion)
         chains = (*(map_.chain for map_ in block.maps), *block.analog_chains)
         _check_gains(block.init, (op for chain in chains for op in chain.ops), inside)
         _check_holomorphic(block, inside)
         _check_routing(block, inside)
-    return spec
 
 
 def _check_gains(init: BoundCall, ops: Iterable[BoundCall | None], log: Log) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ffebm_dsl.language.ir.check.check_feedback import OWN
-from ffebm_dsl.language.ir.check.check_model import blocks_of, read_by_loss
+from ffebm_dsl.language.ir.check.check_model import read_by_loss
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, RelaxIR
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedChain, ResolvedSpec
@@ -21,12 +21,12 @@ from ffebm_dsl.language.registry import (
 )
 
 
-def check_hardware(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
-    """Report what a block's sweeps or estimator cannot do; the spec itself is passed on."""
+def check_hardware(spec: ResolvedSpec, log: Log) -> None:
+    """Report what a block's sweeps or estimator cannot do."""
     if spec.model is None:
-        return spec
+        return
     on_devices: dict[str, list[ResolvedBlock]] = {}
-    for block in blocks_of(spec.model):
+    for block in spec.model.blocks:
         inside = log.within(block.expansion)
         device = spec.hardware.get(block.device.text) if block.device else None
         hardware = device.ir.arguments if device and device.ir else {}
@@ -39,7 +39,6 @@ def check_hardware(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
         found = spec.hardware[name].ir
         assert found is not None
         _check_effects(blocks, found.arguments, read_by_loss(spec.model), log)
-    return spec
 
 
 def _check_noise(block: ResolvedBlock, of_device: Sequence[CallIR], log: Log) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.ir.check.check_model import blocks_of, distances
+from ffebm_dsl.language.ir.check.check_model import distances
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedLoss, ResolvedSpec
@@ -20,15 +20,14 @@ from ffebm_dsl.language.registry import GRADIENTS
 NOTHING = "FFE4008"
 
 
-def check_learning(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
-    """Report parts that cannot learn; the spec itself is passed on."""
+def check_learning(spec: ResolvedSpec, log: Log) -> None:
+    """Report parts that cannot learn."""
     # Of what is faulty the couplings cannot be followed.
     if spec.model is None or log.failed:
-        return spec
-    for block in blocks_of(spec.model):
+        return
+    for block in spec.model.blocks:
         _check_block(block, log.within(block.expansion))
     _check_losses(spec.model.losses, log)
-    return spec
 
 
 def check_weights(spec: SpecIR, place: Span, log: Log) -> None:

@@ -13,7 +13,6 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedLoss,
     ResolvedMap,
     ResolvedModel,
-    readouts,
 )
 from ffebm_dsl.language.registry import LOSSES, OPS, TARGETS, show_shape
 
@@ -46,7 +45,7 @@ def _check_reconstruction(model: ResolvedModel, log: Log) -> None:
 
 def _check_loss(model: ResolvedModel, loss: ResolvedLoss, log: Log) -> None:
     name = loss.prediction.name
-    readout = next((map_ for map_ in readouts(model) if map_.name == name), None)
+    readout = next((map_ for map_ in model.readouts if map_.name == name), None)
     if readout is None and model.readout and name is not None:
         _report_no_readout(model, loss, model.readout, log)
         return
@@ -68,7 +67,7 @@ def _report_no_readout(
 ) -> None:
     """The loss reads a port that is no readout, though the model has some."""
     several = bool(model.auxiliary) or len(model.losses) > 1
-    readable = f"a readout: {', '.join(f'`{m.name}`' for m in readouts(model))}"
+    readable = f"a readout: {', '.join(f'`{m.name}`' for m in model.readouts)}"
     log.report(
         "FFE5006",
         f"the loss reads `{loss.prediction.name}` and not "
@@ -87,8 +86,8 @@ def _check_readouts(model: ResolvedModel, log: Log) -> None:
     read = {loss.prediction.name for loss in model.losses}
     if None in read:
         return
-    if read <= {map_.name for map_ in readouts(model)}:
-        for map_ in readouts(model):
+    if read <= {map_.name for map_ in model.readouts}:
+        for map_ in model.readouts:
             if map_.name not in read:
                 log.report(
                     "FFE5006",

@@ -20,16 +20,16 @@ from ffebm_dsl.language.ir.resolve.resolved import (
 from ffebm_dsl.language.registry import OPS
 
 
-def check_model(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
-    """Report faults of the model; the spec itself is passed on."""
+def check_model(spec: ResolvedSpec, log: Log) -> None:
+    """Report faults of the model."""
     model = spec.model
     if model is None:
-        return spec
-    for block in blocks_of(model):
+        return
+    for block in model.blocks:
         _check_block(block, log.within(block.expansion))
     check_losses(model, log)
     check_nudge(model, log)
-    if not log.failed and not blocks_of(model):
+    if not log.failed and not model.blocks:
         # Last: a block that could not be read is missing for a reason already reported.
         log.report(
             "FFE1014",
@@ -39,11 +39,6 @@ def check_model(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
         )
     if not log.failed:
         _warn_of_unused(model, log)
-    return spec
-
-
-def blocks_of(model: ResolvedModel) -> list[ResolvedBlock]:
-    return [stage for stage in model.stages if isinstance(stage, ResolvedBlock)]
 
 
 def _check_block(block: ResolvedBlock, log: Log) -> None:
@@ -128,7 +123,7 @@ def read_by_loss(model: ResolvedModel) -> ResolvedBlock | None:
     """The block whose output the first readout reads, or the loss where there is no readout."""
     port = _read_port(model)
     owner = port.name.partition(".")[0] if port and port.name else ""
-    return next((block for block in blocks_of(model) if block.name == owner), None)
+    return next((block for block in model.blocks if block.name == owner), None)
 
 
 def _read_port(model: ResolvedModel) -> ResolvedPort | None:
@@ -143,7 +138,7 @@ def check_nudge(model: ResolvedModel, log: Log) -> None:
     if port is None or port.name is None:
         return
     last = read_by_loss(model)
-    stating = [block for block in blocks_of(model) if _nudged_by_loss(block)]
+    stating = [block for block in model.blocks if _nudged_by_loss(block)]
     for block in stating:
         if block is not last and "gradient" in block.own and block.gradient:
             log.within(block.expansion).report(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.ir.check.check_model import blocks_of
 from ffebm_dsl.language.ir.log import FAR, Log
 from ffebm_dsl.language.ir.model import CallIR, SpecIR
 from ffebm_dsl.language.ir.resolve.resolved import (
@@ -16,7 +15,6 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedChain,
     ResolvedMap,
     ResolvedModel,
-    readouts,
 )
 from ffebm_dsl.language.registry import OPS
 
@@ -26,11 +24,11 @@ def check_overrides(model: ResolvedModel, log: Log) -> None:
     for key, place in model.changed.items():
         head = key.partition(".")[0]
         name = key if head == "relax" else head
-        blocks = blocks_of(model)
+        blocks = model.blocks
         heirs = [block for block in blocks if name not in block.own]
         if not (_draws(model, heirs) if name == "init" else heirs):
             _report(key, place, name, [b.own[name] for b in blocks if name in b.own], log)
-    for block in blocks_of(model):
+    for block in model.blocks:
         for key, place in block.changed.items():
             if key.partition(".")[0] == "init" and not _block_draws(block):
                 _report(f"{block.name}.{key}", place, "init", [], log)
@@ -39,7 +37,7 @@ def check_overrides(model: ResolvedModel, log: Log) -> None:
 def _draws(model: ResolvedModel, heirs: Iterable[ResolvedBlock]) -> bool:
     """Whether any weights are drawn as the model says, in its maps or in blocks that inherit it."""
     maps = [stage for stage in model.stages if isinstance(stage, ResolvedMap)]
-    chains = (map_.chain for map_ in (*maps, *readouts(model)))
+    chains = (map_.chain for map_ in (*maps, *model.readouts))
     return any(map(_inherits, chains)) or any(map(_block_draws, heirs))
 
 

@@ -16,7 +16,6 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedModel,
     ResolvedSpec,
     ResolvedTrain,
-    readouts,
 )
 from ffebm_dsl.language.registry import (
     AUGMENTATIONS,
@@ -28,11 +27,11 @@ from ffebm_dsl.language.registry import (
 )
 
 
-def check_train(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
-    """Report faults of the train section; the spec itself is passed on."""
+def check_train(spec: ResolvedSpec, log: Log) -> None:
+    """Report faults of the train section."""
     train = spec.train
     if train is None:
-        return spec
+        return
     _check_path(train, log)
     _check_patience(train, log)
     if spec.model:
@@ -41,7 +40,6 @@ def check_train(spec: ResolvedSpec, log: Log) -> ResolvedSpec:
         _check_inputs(train, spec.model.inputs, log)
     if spec.model and spec.model.target and spec.model.target.shape:
         _check_target(train, spec.model.target, log)
-    return spec
 
 
 def _check_path(train: ResolvedTrain, log: Log) -> None:
@@ -128,7 +126,7 @@ def _check_groups(train: ResolvedTrain, model: ResolvedModel, log: Log) -> None:
 def _parts(model: ResolvedModel) -> dict[str, bool]:
     """The parts that a group may name, and whether each has weights."""
     found: dict[str, bool] = {}
-    for stage in (*model.stages, *readouts(model)):
+    for stage in (*model.stages, *model.readouts):
         if isinstance(stage, ResolvedMap):
             found[stage.name] = _has_weights(stage.chain)
             continue

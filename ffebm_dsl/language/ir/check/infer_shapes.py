@@ -12,7 +12,6 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedMap,
     ResolvedModel,
     ResolvedSpec,
-    readouts,
 )
 from ffebm_dsl.language.registry import OPS
 
@@ -34,7 +33,7 @@ def _infer_model(model: ResolvedModel, log: Log) -> ResolvedModel:
             stages.append(_infer_map(stage, ports, log))
         else:
             stages.append(_infer_block(stage, ports, log.within(stage.expansion)))
-    maps = [_infer_map(readout, ports, log) for readout in readouts(model)]
+    maps = [_infer_map(readout, ports, log) for readout in model.readouts]
     return model._replace(
         stages=tuple(stages),
         readout=maps[0] if maps else None,

@@ -175,6 +175,15 @@ class ResolvedModel(NamedTuple):
     init: BoundCall
     changed: dict[str, Span]
 
+    @property
+    def blocks(self) -> list[ResolvedBlock]:
+        return [stage for stage in self.stages if isinstance(stage, ResolvedBlock)]
+
+    @property
+    def readouts(self) -> tuple[ResolvedMap, ...]:
+        """The readouts of the text, that of the first loss at the head."""
+        return (self.readout, *self.auxiliary) if self.readout else ()
+
 
 class ResolvedDevice(NamedTuple):
     """A hardware section: its name and keys, None after a fault, and where its name is."""
@@ -192,11 +201,6 @@ class ResolvedTrain(NamedTuple):
     on_bad_step: CallIR
     numbers: dict[str, Any]
     places: dict[str, Span]
-
-
-def readouts(model: ResolvedModel) -> tuple[ResolvedMap, ...]:
-    """The readouts of the text, that of the first loss at the head."""
-    return (model.readout, *model.auxiliary) if model.readout else ()
 
 
 class ResolvedSpec(NamedTuple):
