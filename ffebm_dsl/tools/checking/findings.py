@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span
 from ffebm_dsl.language.registry import GRADIENTS
 from ffebm_dsl.tools.checking.as_configured import LOST, POOR
 from ffebm_dsl.tools.checking.check_report import CheckReport, GradientRow
-from ffebm_dsl.tools.checking.kinks import KinkReport
+
+
+class Finding(NamedTuple):
+    """What is told of one part of the model, a tensor or a block."""
+
+    code: str
+    part: str
+    message: str
+    help: str
+    notes: tuple[str, ...] = ()
 
 
 def findings(
@@ -20,20 +30,18 @@ def findings(
     Of several comparisons in which a tensor disagrees, the worst is reported. Gradients of a block
     without a fixed point are not reported, as they are meaningless.
     """
+    about = [_convergence, _kinks]
+    if not report.unconverged:
+        gradients = [_wrong_gradients, _not_judged, _convergence]
+        about = [*gradients, _biased, _poor_in_training, _beyond_series, _kinks]
     return [
-        *([] if report.unconverged else _wrong_gradients(report, source, places)),
-        *([] if report.unconverged else _not_judged(report, source, places)),
-        *_convergence(report, source, places),
-        *([] if report.unconverged else _biased(report, source, places)),
-        *([] if report.unconverged else _poor_in_training(report, source, places)),
-        *([] if report.unconverged else _beyond_series(report, source, places)),
-        *(d for kink in report.kinks for d in _kinks(kink, source, places[kink.block])),
+        Diagnostic(code, message, source, _place(part, places), notes=notes, help=help)
+        for find in about
+        for code, part, message, help, notes in find(report)
     ]
 
 
-def _wrong_gradients(
-    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
-) -> Iterator[Diagnostic]:
+def _wrong_gradients(report: CheckReport) -> Iterator[Finding]:
     worst: dict[tuple[str, str], GradientRow] = {}
     unjudged = report.unjudged
     for row in report.gradients:
@@ -44,13 +52,12 @@ def _wrong_gradients(
             worst[key] = row
     for row in worst.values():
         where = f" in block `{row.block}`" if row.block else ""
-        yield Diagnostic(
+        yield Finding(
             "FFE4004",
+            row.tensor,
             f"the {GRADIENTS[row.estimator].title} gradient of `{row.tensor}`{where} is wrong: "
             f"cosine {row.comparison.cosine:.6f}, relative error "
             f"{row.comparison.relative_error:.2g} against {row.reference.replace('_', ' ')}",
-            source,
-            _place(row.tensor, places),
             notes=(
                 f"norm {row.comparison.norm:.3g}, reference {row.comparison.reference_norm:.3g}",
             ),
@@ -59,17 +66,14 @@ def _wrong_gradients(
         )
 
 
-def _not_judged(
-    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
-) -> Iterator[Diagnostic]:
+def _not_judged(report: CheckReport) -> Iterator[Finding]:
     for row in report.differences:
         if not row.enough:
-            yield Diagnostic(
+            yield Finding(
                 "FFE4006",
+                row.tensor,
                 f"the gradient of `{row.tensor}` cannot be judged: the loss has a kink in "
                 f"{row.set_aside} of the {row.judged + row.set_aside} directions tried",
-                source,
-                _place(row.tensor, places),
                 help="other weights move the kinks: another --seed, `init`, or biases that "
                 "are not all zero",
             )
@@ -79,61 +83,51 @@ def _cosine(row: GradientRow) -> float:
     return row.comparison.cosine
 
 
-def _convergence(
-    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
-) -> Iterator[Diagnostic]:
+def _convergence(report: CheckReport) -> Iterator[Finding]:
     for block in report.unconverged:
-        yield Diagnostic(
+        yield Finding(
             "FFE4005",
+            block,
             f"block `{block}` does not relax to a fixed point, so no gradient of it means anything",
-            source,
-            places[block],
             help="make its weights smaller (`init`), use `order = asynchronous`, or add `damping`",
         )
     for block in report.frozen:
-        yield Diagnostic(
+        yield Finding(
             "FFEW008",
+            block,
             f"block `{block}` converges only with its max pooling frozen; it was frozen here",
-            source,
-            places[block],
             help="use avg_pool2d, an activated last layer, or `routing = frozen(after=20)`",
         )
 
 
-def _biased(
-    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
-) -> Iterator[Diagnostic]:
+def _biased(report: CheckReport) -> Iterator[Finding]:
     """The error of EP in blocks without an energy, and of clamped outputs in all blocks."""
     for block, cosine in report.biased.items():
         if block in report.clamped:
-            yield _clamped(block, cosine, source, places[block])
+            yield _clamped(block, cosine)
             continue
-        yield Diagnostic(
+        yield Finding(
             "FFEW011",
+            block,
             f"EP's gradient of block `{block}`, whose couplings derive from no energy, has the "
             f"cosine {cosine:.6f} with the exact one",
-            source,
-            places[block],
             notes=("in float64, of all that the block learns; no beta makes it exact",),
             help="use `gradient aep()`, whose gradients were checked in its place",
         )
 
 
-def _clamped(block: str, cosine: float, source: SourceFile, span: Span) -> Diagnostic:
-    return Diagnostic(
+def _clamped(block: str, cosine: float) -> Finding:
+    return Finding(
         "FFEW017",
+        block,
         f"the gradient of block `{block}`, which holds its outputs, has the cosine "
         f"{cosine:.6f} with that of the loss",
-        source,
-        span,
         notes=("in float64, of all that the block learns; no strength makes it exact",),
         help="for the loss's own gradient use `gradient ep()`, which was checked in its place",
     )
 
 
-def _poor_in_training(
-    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
-) -> Iterator[Diagnostic]:
+def _poor_in_training(report: CheckReport) -> Iterator[Finding]:
     """The poorest gradient of each block, and of the maps outside blocks, as training has it."""
     # Where no gradient is defined, none can be poor; of a biased one it was told.
     undefined = {kink.block for kink in report.kinks if kink.on_kink} | set(report.biased)
@@ -149,12 +143,11 @@ def _poor_in_training(
             poorest[row.block] = row
     for row in poorest.values():
         rounding = exact[row.tensor] - _cosine(row) > LOST
-        yield Diagnostic(
+        yield Finding(
             "FFEW010",
+            row.tensor,
             f"training in {report.dtype} would follow a poor gradient of `{row.tensor}`: it "
             f"points {_degrees(_cosine(row)):.0f} degrees away from the converged one",
-            source,
-            _place(row.tensor, places),
             notes=(
                 f"norm {row.comparison.norm:.3g}, reference {row.comparison.reference_norm:.3g}, "
                 f"in float64 {_degrees(exact[row.tensor]):.2g} degrees",
@@ -173,40 +166,37 @@ def _degrees(cosine: float) -> float:
     return math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
 
 
-def _beyond_series(
-    report: CheckReport, source: SourceFile, places: Mapping[str, Span]
-) -> Iterator[Diagnostic]:
+def _beyond_series(report: CheckReport) -> Iterator[Finding]:
     for row in report.series:
         if row.converges:
             continue
         about = f"about {row.radius:.2g}" if row.radius else "too small to measure"
-        yield Diagnostic(
+        yield Finding(
             "FFEW015",
+            row.block,
             f"block `{row.block}`: beta = {row.beta:g} is beyond the radius of convergence of "
             f"its states' series in beta, {about}, so that complex phases do not give the gradient",
-            source,
-            places[row.block],
             notes=() if row.settled else ("phases on that circle do not come to rest",),
             help="nudge less, or with real strengths: `ep(stencil=4)`",
         )
 
 
-def _kinks(kink: KinkReport, source: SourceFile, span: Span) -> Iterator[Diagnostic]:
-    if kink.on_kink:
-        yield Diagnostic(
-            "FFEW009",
-            f"{kink.on_kink} of {kink.units} states of block `{kink.block}` sit on a kink of "
-            "their activation, where no gradient is defined",
-            source,
-            span,
-            notes=(f"compared at beta = {kink.beta:.1g}",),
-            help="their share of the gradient is arbitrary; other weights will move them",
-        )
+def _kinks(report: CheckReport) -> Iterator[Finding]:
+    for kink in report.kinks:
+        if kink.on_kink:
+            yield Finding(
+                "FFEW009",
+                kink.block,
+                f"{kink.on_kink} of {kink.units} states of block `{kink.block}` sit on a kink of "
+                "their activation, where no gradient is defined",
+                notes=(f"compared at beta = {kink.beta:.1g}",),
+                help="their share of the gradient is arbitrary; other weights will move them",
+            )
 
 
-def _place(tensor: str, places: Mapping[str, Span]) -> Span:
-    """The innermost part that the tensor belongs to: ``b1.u.conv2d.weight`` to ``b1.u``."""
-    parts = tensor.split("(")[0].split(".")
+def _place(part: str, places: Mapping[str, Span]) -> Span:
+    """The innermost place that the part belongs to: ``b1.u.conv2d.weight`` to ``b1.u``."""
+    parts = part.split("(")[0].split(".")
     for length in range(len(parts), 0, -1):
         name = ".".join(parts[:length])
         if name in places:
