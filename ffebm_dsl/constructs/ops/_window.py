@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ffebm_dsl.language.registry import (
     Arguments,
@@ -31,11 +30,6 @@ POOLING = (KERNEL, STRIDE, PADDING)
 def pooling(arguments: Arguments, axes: int) -> Stencil:
     """The window of a pooling op."""
     return Stencil.of(axes, *(arguments[p.name] for p in POOLING))
-
-
-def torch_window(op: OpIR) -> tuple[Any, ...]:
-    """Kernel, stride and padding of a pooling op, in the order of PyTorch's modules."""
-    return tuple(op.arguments[p.name] for p in POOLING)
 
 
 def slide(name: str, window: Stencil, shape: Shape) -> tuple[int, ...] | Misfit:

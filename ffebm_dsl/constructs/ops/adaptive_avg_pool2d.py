@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ffebm_dsl.constructs.ops._torch import torch_module
 from ffebm_dsl.language.registry import (
     Arguments,
     Fit,
     Kind,
     Misfit,
     OpConstruct,
-    OpIR,
     Parameter,
     Shape,
 )
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 from ffebm_dsl.language.registry.shapes import not_an_image
 
-if TYPE_CHECKING:
-    from torch import nn
-
 
 def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
     size = arguments["size"]
     return not_an_image("adaptive_avg_pool2d", shape) or Fit((shape[0], size, size))
-
-
-def _module(op: OpIR) -> nn.Module:
-    from torch import nn
-
-    return nn.AdaptiveAvgPool2d(op.arguments["size"])
 
 
 CONSTRUCT = OpConstruct(
@@ -39,7 +28,7 @@ CONSTRUCT = OpConstruct(
     equation="y[c,i,j] = mean of x[c, k, l] over floor(i H / size) <= k < ceil((i + 1) H / size), "
     "and l likewise",
     deviations=("torch.nn.AdaptiveAvgPool2d also takes a grid that is not square",),
-    module=_module,
+    module=torch_module("AdaptiveAvgPool2d"),
     shape=_shape,
     role="pooling",
 )

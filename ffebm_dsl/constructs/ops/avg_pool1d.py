@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._window import torch_window, window_of_one
+from ffebm_dsl.constructs.ops._torch import torch_module
+from ffebm_dsl.constructs.ops._window import window_of_one
 from ffebm_dsl.constructs.ops._window1d import POOLING, pool_shape
-from ffebm_dsl.language.registry import OpConstruct, OpIR
+from ffebm_dsl.language.registry import OpConstruct
 from ffebm_dsl.physics.interfaces import LinearOp, Stencil, Weights
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 class AvgPool1d(LinearOp):
@@ -30,23 +31,13 @@ class AvgPool1d(LinearOp):
         return F.avg_pool1d(x, *self._window[:3])
 
 
-def _module(op: OpIR) -> nn.Module:
-    from torch import nn
-
-    return nn.AvgPool1d(*torch_window(op))
-
-
-def _coupling(op: OpIR) -> AvgPool1d:
-    return AvgPool1d(op.in_shape, **op.arguments)
-
-
 CONSTRUCT = OpConstruct(
     "avg_pool1d",
     "mean of each window of [channels, length], padding counted in",
     POOLING,
     equation="y[c,i] = 1/kernel sum over k of x[c, s i + k - p]",
-    module=_module,
-    coupling=_coupling,
+    module=torch_module("AvgPool1d"),
+    coupling=lambda op: AvgPool1d(op.in_shape, **op.arguments),
     shape=pool_shape("avg_pool1d"),
     role="pooling",
     does_nothing=window_of_one,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._window import POOLING, pool_shape, torch_window, window_of_one
-from ffebm_dsl.language.registry import OpConstruct, OpIR
+from ffebm_dsl.constructs.ops._torch import torch_module
+from ffebm_dsl.constructs.ops._window import POOLING, pool_shape, window_of_one
+from ffebm_dsl.language.registry import OpConstruct
 from ffebm_dsl.physics.interfaces import BoundOp, LinearOp, Stencil, Weights
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 class AvgPool2d(LinearOp):
@@ -74,23 +75,13 @@ class _WindowsApart(BoundOp):
         return total
 
 
-def _module(op: OpIR) -> nn.Module:
-    from torch import nn
-
-    return nn.AvgPool2d(*torch_window(op))
-
-
-def _coupling(op: OpIR) -> AvgPool2d:
-    return AvgPool2d(op.in_shape, **op.arguments)
-
-
 CONSTRUCT = OpConstruct(
     "avg_pool2d",
     "mean of each window, padding counted in",
     POOLING,
     equation="y[c,i,j] = 1/window sum over k,l of x[c, s i + k - p, s j + l - p]",
-    module=_module,
-    coupling=_coupling,
+    module=torch_module("AvgPool2d"),
+    coupling=lambda op: AvgPool2d(op.in_shape, **op.arguments),
     shape=pool_shape("avg_pool2d"),
     role="pooling",
     does_nothing=window_of_one,

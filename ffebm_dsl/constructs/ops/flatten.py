@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.language.registry import Arguments, Fit, Misfit, OpConstruct, OpIR, Shape
+from ffebm_dsl.constructs.ops._torch import torch_module
+from ffebm_dsl.language.registry import Arguments, Fit, Misfit, OpConstruct, Shape
 from ffebm_dsl.physics.interfaces import LinearOp, Weights
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
@@ -35,22 +36,12 @@ class Flatten(LinearOp):
         return y.reshape(y.shape[0], *self.in_shape)
 
 
-def _module(op: OpIR) -> nn.Module:
-    from torch import nn
-
-    return nn.Flatten()
-
-
-def _coupling(op: OpIR) -> Flatten:
-    return Flatten(op.in_shape)
-
-
 CONSTRUCT = OpConstruct(
     "flatten",
     "all entries of a sample as one vector",
     equation="y[(c H + i) W + j] = x[c,i,j]",
-    module=_module,
-    coupling=_coupling,
+    module=torch_module("Flatten"),
+    coupling=lambda op: Flatten(op.in_shape),
     shape=_shape,
     does_nothing=lambda op: len(op.in_shape) == 1,
 )

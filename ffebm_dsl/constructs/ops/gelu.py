@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ffebm_dsl.language.registry import OpConstruct, OpIR
-
-if TYPE_CHECKING:
-    from torch import nn
-
-
-def _module(op: OpIR) -> nn.Module:
-    from torch import nn
-
-    return nn.GELU()
-
+from ffebm_dsl.constructs.ops._torch import torch_module
+from ffebm_dsl.language.registry import OpConstruct
 
 CONSTRUCT = OpConstruct(
     "gelu",
@@ -22,5 +11,5 @@ CONSTRUCT = OpConstruct(
     equation="y = x Phi(x), Phi the distribution function of the standard normal",
     source="Hendrycks and Gimpel 2016, arXiv 1606.08415",
     deviations=("the exact function, not its tanh approximation",),
-    module=_module,
+    module=torch_module("GELU"),
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.language.registry import OpConstruct, OpIR
+from ffebm_dsl.constructs.ops._torch import torch_module
+from ffebm_dsl.language.registry import OpConstruct
 from ffebm_dsl.physics.interfaces import LinearOp, Weights
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 class Identical(LinearOp):
@@ -25,21 +26,11 @@ class Identical(LinearOp):
         return y
 
 
-def _module(op: OpIR) -> nn.Module:
-    from torch import nn
-
-    return nn.Identity()
-
-
-def _coupling(op: OpIR) -> Identical:
-    return Identical(op.in_shape)
-
-
 CONSTRUCT = OpConstruct(
     "identity",
     "the input as it is",
     equation="y = x",
-    module=_module,
-    coupling=_coupling,
+    module=torch_module("Identity"),
+    coupling=lambda op: Identical(op.in_shape),
     does_nothing=lambda op: True,
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._window import torch_window, window_of_one
+from ffebm_dsl.constructs.ops._torch import torch_module
+from ffebm_dsl.constructs.ops._window import window_of_one
 from ffebm_dsl.constructs.ops._window1d import POOLING, pool_shape
-from ffebm_dsl.language.registry import OpConstruct, OpIR
+from ffebm_dsl.language.registry import OpConstruct
 from ffebm_dsl.physics.interfaces import RoutedOp, Stencil
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 class MaxPool1d(RoutedOp):
@@ -38,16 +39,6 @@ class MaxPool1d(RoutedOp):
         return out.zero_().scatter_add_(2, routing, y)
 
 
-def _module(op: OpIR) -> nn.Module:
-    from torch import nn
-
-    return nn.MaxPool1d(*torch_window(op))
-
-
-def _coupling(op: OpIR) -> MaxPool1d:
-    return MaxPool1d(op.in_shape, **op.arguments)
-
-
 CONSTRUCT = OpConstruct(
     "max_pool1d",
     "largest entry of each window of [channels, length]",
@@ -57,8 +48,8 @@ CONSTRUCT = OpConstruct(
         "in a coupling the choice of each window follows the forward pass of the state, or is "
         "frozen by `routing`; the adjoint sends each value back to the chosen entry",
     ),
-    module=_module,
-    coupling=_coupling,
+    module=torch_module("MaxPool1d"),
+    coupling=lambda op: MaxPool1d(op.in_shape, **op.arguments),
     shape=pool_shape("max_pool1d"),
     role="pooling",
     does_nothing=window_of_one,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._window import POOLING, pool_shape, torch_window, window_of_one
-from ffebm_dsl.language.registry import OpConstruct, OpIR
+from ffebm_dsl.constructs.ops._torch import torch_module
+from ffebm_dsl.constructs.ops._window import POOLING, pool_shape, window_of_one
+from ffebm_dsl.language.registry import OpConstruct
 from ffebm_dsl.physics.interfaces import RoutedOp, Stencil
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 class MaxPool2d(RoutedOp):
@@ -50,16 +51,6 @@ class MaxPool2d(RoutedOp):
         )
 
 
-def _module(op: OpIR) -> nn.Module:
-    from torch import nn
-
-    return nn.MaxPool2d(*torch_window(op))
-
-
-def _coupling(op: OpIR) -> MaxPool2d:
-    return MaxPool2d(op.in_shape, **op.arguments)
-
-
 CONSTRUCT = OpConstruct(
     "max_pool2d",
     "largest entry of each window",
@@ -69,8 +60,8 @@ CONSTRUCT = OpConstruct(
         "in a coupling the choice of each window follows the forward pass of the state, or is "
         "frozen by `routing`; the adjoint sends each value back to the chosen entry",
     ),
-    module=_module,
-    coupling=_coupling,
+    module=torch_module("MaxPool2d"),
+    coupling=lambda op: MaxPool2d(op.in_shape, **op.arguments),
     shape=pool_shape("max_pool2d"),
     role="pooling",
     does_nothing=window_of_one,

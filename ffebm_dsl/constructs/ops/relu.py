@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ffebm_dsl.language.registry import OpConstruct, OpIR
-
-if TYPE_CHECKING:
-    from torch import nn
-
-
-def _module(op: OpIR) -> nn.Module:
-    from torch import nn
-
-    return nn.ReLU()
-
+from ffebm_dsl.constructs.ops._torch import torch_module
+from ffebm_dsl.language.registry import OpConstruct
 
 CONSTRUCT = OpConstruct(
     "relu",
     "max(a, 0)",
     equation="y = max(x, 0)",
     source="Nair and Hinton 2010 (ICML)",
-    module=_module,
+    module=torch_module("ReLU"),
 )

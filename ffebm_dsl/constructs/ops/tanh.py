@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ffebm_dsl.language.registry import OpConstruct, OpIR
-
-if TYPE_CHECKING:
-    from torch import nn
-
-
-def _module(op: OpIR) -> nn.Module:
-    from torch import nn
-
-    return nn.Tanh()
-
+from ffebm_dsl.constructs.ops._torch import torch_module
+from ffebm_dsl.language.registry import OpConstruct
 
 CONSTRUCT = OpConstruct(
     "tanh",
     "hyperbolic tangent",
     equation="y = tanh(x)",
-    module=_module,
+    module=torch_module("Tanh"),
 )
