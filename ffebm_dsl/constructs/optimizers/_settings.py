@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ffebm_dsl.language.registry import Arguments, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import FRACTION, NOT_NEGATIVE, POSITIVE
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
 
 DECAYED = Parameter(
     "decayed",
@@ -45,11 +49,16 @@ def adam(decay: float) -> tuple[Parameter, ...]:
     )
 
 
-def adam_arguments(arguments: Arguments) -> dict[str, Any]:
-    """The arguments of Adam and AdamW in torch."""
-    return {
-        "lr": arguments["lr"],
-        "betas": (arguments["beta1"], arguments["beta2"]),
-        "eps": arguments["eps"],
-        "weight_decay": arguments["weight_decay"],
-    }
+def torch_optimizer(name: str) -> Callable[[Any, Arguments], Optimizer]:
+    """What makes ``torch.optim``'s optimizer of that name, with the arguments by name."""
+
+    def make(parameters: Any, arguments: Arguments) -> Optimizer:
+        from torch import optim
+
+        own = {k: v for k, v in arguments.items() if k not in (DECAYED.name, GROUPS.name)}
+        if "beta1" in own:  # one argument of torch's
+            own["betas"] = own.pop("beta1"), own.pop("beta2")
+        optimizer: Optimizer = getattr(optim, name)(parameters, **own)
+        return optimizer
+
+    return make

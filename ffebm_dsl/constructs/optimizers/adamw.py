@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from ffebm_dsl.constructs.optimizers._settings import adam, adam_arguments, nothing_decays
-from ffebm_dsl.language.registry import Arguments, OptimizerConstruct
-
-if TYPE_CHECKING:
-    from torch.optim import Optimizer
-
-
-def _make(parameters: Any, arguments: Arguments) -> Optimizer:
-    from torch.optim import AdamW
-
-    return AdamW(parameters, **adam_arguments(arguments))
-
+from ffebm_dsl.constructs.optimizers._settings import adam, nothing_decays, torch_optimizer
+from ffebm_dsl.language.registry import OptimizerConstruct
 
 CONSTRUCT = OptimizerConstruct(
     "adamw",
@@ -25,6 +13,6 @@ CONSTRUCT = OptimizerConstruct(
     "v = beta2 v + (1 - beta2) g^2; "
     "w = w - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)",
     source="Loshchilov and Hutter 2017, arXiv 1711.05101",
-    make=_make,
+    make=torch_optimizer("AdamW"),
     conflict=nothing_decays,
 )

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ffebm_dsl.constructs.optimizers._settings import (
     DECAYED,
     GROUPS,
     learning_rate,
     nothing_decays,
+    torch_optimizer,
     weight_decay,
 )
-from ffebm_dsl.language.registry import Arguments, Kind, OptimizerConstruct, Parameter
+from ffebm_dsl.language.registry import Kind, OptimizerConstruct, Parameter
 from ffebm_dsl.language.registry.parameters import FRACTION, POSITIVE
-
-if TYPE_CHECKING:
-    from torch.optim import Optimizer
-
-
-def _make(parameters: Any, arguments: Arguments) -> Optimizer:
-    from torch.optim import RMSprop
-
-    return RMSprop(
-        parameters,
-        lr=arguments["lr"],
-        alpha=arguments["alpha"],
-        momentum=arguments["momentum"],
-        eps=arguments["eps"],
-        weight_decay=arguments["weight_decay"],
-    )
-
 
 CONSTRUCT = OptimizerConstruct(
     "rmsprop",
@@ -46,6 +28,6 @@ CONSTRUCT = OptimizerConstruct(
     equation="g = g + weight_decay w; v = alpha v + (1 - alpha) g^2; "
     "b = momentum b + g / (sqrt(v) + eps); w = w - lr b",
     source="Tieleman and Hinton 2012 (Coursera, Neural Networks for Machine Learning, lecture 6.5)",
-    make=_make,
+    make=torch_optimizer("RMSprop"),
     conflict=nothing_decays,
 )

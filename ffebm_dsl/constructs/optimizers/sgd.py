@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from ffebm_dsl.constructs.optimizers._settings import DECAYED, GROUPS, nothing_decays, weight_decay
+from ffebm_dsl.constructs.optimizers._settings import (
+    DECAYED,
+    GROUPS,
+    nothing_decays,
+    torch_optimizer,
+    weight_decay,
+)
 from ffebm_dsl.language.registry import Arguments, Kind, OptimizerConstruct, Parameter
 from ffebm_dsl.language.registry.parameters import FRACTION, POSITIVE
-
-if TYPE_CHECKING:
-    from torch.optim import Optimizer
 
 
 def _conflict(arguments: Arguments) -> tuple[str, str] | None:
     if arguments["nesterov"] and arguments["momentum"] == 0:
         return "`nesterov` needs a `momentum` above 0", "add `momentum=0.9`"
     return nothing_decays(arguments)
-
-
-def _make(parameters: Any, arguments: Arguments) -> Optimizer:
-    from torch.optim import SGD
-
-    return SGD(
-        parameters,
-        lr=arguments["lr"],
-        momentum=arguments["momentum"],
-        nesterov=arguments["nesterov"],
-        weight_decay=arguments["weight_decay"],
-    )
 
 
 CONSTRUCT = OptimizerConstruct(
@@ -47,6 +36,6 @@ CONSTRUCT = OptimizerConstruct(
     deviations=(
         "as in PyTorch, lr multiplies the velocity; in Sutskever et al. the gradient in it",
     ),
-    make=_make,
+    make=torch_optimizer("SGD"),
     conflict=_conflict,
 )
