@@ -1,7 +1,5 @@
 """``init default``."""
 
-from __future__ import annotations
-
 import math
 
 from ffebm_dsl.constructs.initialisers._torch import torch_init

@@ -1,7 +1,5 @@
 """``init orthogonal``."""
 
-from __future__ import annotations
-
 from ffebm_dsl.constructs.initialisers._gain import GAIN
 from ffebm_dsl.constructs.initialisers._torch import torch_init
 from ffebm_dsl.language.registry import InitialiserConstruct

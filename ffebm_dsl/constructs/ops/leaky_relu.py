@@ -1,7 +1,5 @@
 """``leaky_relu``."""
 
-from __future__ import annotations
-
 from ffebm_dsl.constructs.ops._torch import torch_module
 from ffebm_dsl.language.registry import Kind, OpConstruct, Parameter
 from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE

@@ -1,7 +1,5 @@
 """``tanh``."""
 
-from __future__ import annotations
-
 from ffebm_dsl.constructs.ops._torch import torch_module
 from ffebm_dsl.language.registry import OpConstruct
 

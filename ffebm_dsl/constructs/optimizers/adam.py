@@ -1,7 +1,5 @@
 """``optimizer = adam``."""
 
-from __future__ import annotations
-
 from ffebm_dsl.constructs.optimizers._settings import adam, nothing_decays, torch_optimizer
 from ffebm_dsl.language.registry import OptimizerConstruct
 

@@ -1,7 +1,5 @@
 """``optimizer = rmsprop``."""
 
-from __future__ import annotations
-
 from ffebm_dsl.constructs.optimizers._settings import (
     DECAYED,
     GROUPS,
