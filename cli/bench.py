@@ -10,6 +10,8 @@ import typer
 from ffebm_dsl.cli.console import emit, emit_json, progress_bar
 from ffebm_dsl.cli.numbers import LARGEST, MOST_THREADS
 from ffebm_dsl.cli.spec import SetOption, SpecArgument, load_spec
+from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.language.diagnostics.fix import did_you_mean
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
@@ -22,6 +24,14 @@ QUIET = {"KINETO_LOG_LEVEL": "6", "TORCH_CPP_LOG_LEVEL": "ERROR"}
 def bench(
     spec: SpecArgument,
     settings: SetOption = None,
+    estimators: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--estimator",
+            metavar="NAME",
+            help="Time only this estimator. May be repeated. [default: all]",
+        ),
+    ] = None,
     batch: Annotated[
         int | None,
         typer.Option(min=1, max=LARGEST, help="Samples per step. [default: the spec's, or 64]"),
@@ -36,15 +46,17 @@ def bench(
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Time a training step with each estimator.
+    """Time a training step with each gradient estimator.
 
     The convolutions alone (the floor), and backpropagation through the same layers without
     feedback, are timed for comparison. Weights and batch are random. A step is a forward and a
     backward pass.
     """
+    asked = _known(estimators or [])
     compiled = load_spec(spec, settings)
     os.environ.update(QUIET | os.environ)
-    chosen = _settings(compiled, (batch, repeats, warm_up, seed), device, dtype, threads)
+    numbers = batch or _own_batch(compiled), repeats, warm_up, seed
+    chosen = _settings(numbers, asked, device, dtype, threads)
     result = _measure(compiled, chosen)
     if as_json:
         emit_json(to_record(compiled.source.name, chosen, result))
@@ -52,9 +64,31 @@ def bench(
     emit("\n".join(table(compiled.source.name, chosen, result)))
 
 
+def _known(estimators: list[str]) -> tuple[str, ...]:
+    """The estimators asked for, each once.
+
+    Raises:
+        InputError: there is no such estimator.
+    """
+    from ffebm_dsl.language.registry import GRADIENTS
+
+    for name in estimators:
+        if name not in GRADIENTS:
+            raise InputError(
+                f"--estimator {name}: no such estimator", help=did_you_mean(name, GRADIENTS)
+            )
+    return tuple(dict.fromkeys(estimators))
+
+
+def _own_batch(compiled: Compiled) -> int:
+    train = compiled.spec.train
+    own = train.data.arguments.get("batch") if train is not None else None
+    return own or 64
+
+
 def _settings(
-    compiled: Compiled,
-    numbers: tuple[int | None, int, int, int],
+    numbers: tuple[int, int, int, int],
+    estimators: tuple[str, ...],
     device: str,
     dtype: str,
     threads: int,
@@ -66,12 +100,7 @@ def _settings(
 
     if threads:
         torch.set_num_threads(threads)
-    batch, repeats, warm_up, seed = numbers
-    train = compiled.spec.train
-    own = train.data.arguments.get("batch") if train is not None else None
-    return BenchSettings(
-        batch or own or 64, repeats, warm_up, seed, choose_dtype(dtype), choose_device(device)
-    )
+    return BenchSettings(*numbers, estimators, choose_dtype(dtype), choose_device(device))
 
 
 def _measure(compiled: Compiled, settings: BenchSettings) -> Bench:

@@ -33,12 +33,21 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row.split()[0] for row in rows] == kinds
 
 
+def test_only_the_estimators_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--estimator", "implicit", "--estimator", "ep", "--estimator", "ep"]
+    assert command.main(["bench", SPEC, "--json", *asked, *QUICK]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["estimators"]) == ["implicit", "ep"]
+    assert found["floor"]["seconds"]["least"] > 0 and found["backprop"]["seconds"]["least"] > 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--dtype", "float16"], "unknown dtype 'float16'"),
         (["--device", "tpu"], "unknown device 'tpu'"),
         (["--batch", "0"], "0"),
+        (["--estimator", "bptx"], "did you mean `bptt`?"),
     ],
 )
 def test_wrong_options(

@@ -37,12 +37,17 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class BenchSettings:
-    """Settings of the measurement: ``batch`` samples per step; times after ``warm_up`` rounds."""
+    """Settings of the measurement.
+
+    ``batch`` samples per step; times of ``estimators`` (all, if there are none) after ``warm_up``
+    rounds.
+    """
 
     batch: int = 64
     repeats: int = 7
     warm_up: int = 2
     seed: int = 0
+    estimators: tuple[str, ...] = ()
     dtype: torch.dtype = torch.float32
     device: torch.device = CPU
 
@@ -96,7 +101,7 @@ class Bench:
 def bench(
     spec: SpecIR, settings: BenchSettings, progress: Progress = lambda done, total, what: None
 ) -> Bench:
-    """Measure every gradient estimator at equal sweeps, and the floor of nudged phases.
+    """Measure gradient estimators at equal sweeps, and the floor of nudged phases.
 
     Each block keeps the settings of its phases. A nudging estimator is the spec's own if the block
     has it, else the default; the others make as many sweeps as the block's nudged phase.
@@ -105,12 +110,13 @@ def bench(
     network.train()
     inputs, y = _batch(spec, settings)
     contenders = {
-        kind: _contender(network, inputs, y, _settings(network, spec, kind)) for kind in GRADIENTS
+        kind: _contender(network, inputs, y, _settings(network, spec, kind))
+        for kind in settings.estimators or GRADIENTS
     }
     plain = feedforward(network)
-    nudging = next(kind for kind in GRADIENTS if GRADIENTS[kind].nudges)
-    contenders[nudging]()
-    lowest = floor(network, inputs, _settings(network, spec, nudging))
+    nudging = _settings(network, spec, next(k for k in GRADIENTS if GRADIENTS[k].nudges))
+    _contender(network, inputs, y, nudging)()  # a floor refers to the preceding step
+    lowest = floor(network, inputs, nudging)
     steps: dict[str, Step] = {"floor": lowest, **contenders}
     if plain is not None:
         steps["backprop"] = _contender(plain, inputs, y)
