@@ -22,6 +22,10 @@ from torch import Tensor, nn
 from ffebm_dsl.physics.energy.autograd_energy import AutogradEnergy
 from ffebm_dsl.physics.interfaces import BoundEnergy, Layer, State, Transposed, Weights
 
+OVER_RELAXATION = 1.5
+"""The factor of steps whose length follows from a bound of the energy's curvature. The energy falls
+with any factor below 2; with this one states come to rest in fewer sweeps than with 1."""
+
 
 class Energy(nn.Module, ABC):
     """A kind of energy. A subclass defines :meth:`phi`; everything else follows from it."""

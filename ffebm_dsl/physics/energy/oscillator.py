@@ -30,15 +30,12 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.physics.energy.autograd_energy import AutogradEnergy, stepped
-from ffebm_dsl.physics.energy.energy import Energy
+from ffebm_dsl.physics.energy.energy import OVER_RELAXATION, Energy
 from ffebm_dsl.physics.energy.op_chain import BoundChain, Coupling, Drive, OpChain
 from ffebm_dsl.physics.interfaces import Layer, Routings, State, Transposed, Weights, inner
 from ffebm_dsl.physics.modules import NamedModules
 
 C = TypeVar("C", bound=OpChain)
-
-OVER_RELAXATION = 1.5
-"""Oscillators that follow each other slowly come to rest in half the sweeps that 1 takes."""
 
 
 class OscillatorEnergy(Energy):

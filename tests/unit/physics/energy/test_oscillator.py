@@ -15,7 +15,7 @@ from ffebm_dsl.constructs.ops.linear import Linear
 from ffebm_dsl.language.diagnostics import SourceFile, SpecError
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.physics.energy import Coupling, Drive, OscillatorEnergy
-from ffebm_dsl.physics.energy.oscillator import OVER_RELAXATION
+from ffebm_dsl.physics.energy.energy import OVER_RELAXATION
 from ffebm_dsl.physics.interfaces import Layer, PhaseSettings, Status, Sweeps
 from ffebm_dsl.physics.network import BlockSettings, EnergyBlock
 from ffebm_dsl.physics.relaxation import schedule
