@@ -15,12 +15,15 @@ from ffebm_dsl.language.registry import (
     Shape,
     show_shape,
 )
-from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, NOT_NEGATIVE
+from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, Bounds
 from ffebm_dsl.language.registry.shapes import not_an_image
 from ffebm_dsl.physics.interfaces import Stencil, show_sizes
 
 KERNEL = Parameter("kernel", Kind.PAIR, "size of the window", bounds=AT_LEAST_ONE)
-PADDING = Parameter("padding", Kind.PAIR, "rows and columns added on each side", 0, NOT_NEGATIVE)
+# PyTorch's time grows with the padding, or its square, and it crashes at the largest ones.
+PADDING = Parameter(
+    "padding", Kind.PAIR, "rows and columns added on each side", 0, Bounds(low=0, high=1024)
+)
 STRIDE = Parameter("stride", Kind.PAIR, "step of the window", SameAs("kernel"), AT_LEAST_ONE)
 
 POOLING = (KERNEL, STRIDE, PADDING)

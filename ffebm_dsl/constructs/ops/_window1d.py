@@ -15,10 +15,10 @@ from ffebm_dsl.language.registry import (
     Shape,
     show_shape,
 )
-from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, NOT_NEGATIVE
+from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, Bounds
 
 KERNEL = Parameter("kernel", Kind.INT, "length of the window", bounds=AT_LEAST_ONE)
-PADDING = Parameter("padding", Kind.INT, "places added at each end", 0, NOT_NEGATIVE)
+PADDING = Parameter("padding", Kind.INT, "places added at each end", 0, Bounds(low=0, high=16384))
 POOLING = (
     KERNEL,
     Parameter("stride", Kind.INT, "step of the window", SameAs("kernel"), AT_LEAST_ONE),
