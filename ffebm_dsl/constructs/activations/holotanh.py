@@ -92,7 +92,7 @@ CONSTRUCT = ActivationConstruct(
             Kind.REAL,
             "b: how sharp the corners are",
             2.0,
-            Bounds(low=0, high=10, open_low=True),
+            Bounds(low=0.1, high=10),
         ),
     ),
     equation="s = z / (1 + exp(-b z)) + (1 - z) / (1 + exp(-b (z - 1))), z = a v; it has no "

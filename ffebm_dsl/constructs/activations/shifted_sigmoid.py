@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ffebm_dsl.constructs.activations._slope import SLOPE
 from ffebm_dsl.constructs.activations.sigmoid import logistic
 from ffebm_dsl.language.registry import ActivationConstruct, Kind, Parameter
-from ffebm_dsl.language.registry.parameters import POSITIVE
+from ffebm_dsl.language.registry.parameters import Bounds
 from ffebm_dsl.physics.interfaces import Activation
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ class ShiftedSigmoid(Activation):
         return 0.0, 1.0
 
 
+CENTER = Bounds(low=-1000, high=1000)
+
 CONSTRUCT = ActivationConstruct(
     "shifted_sigmoid",
     "1 / (1 + exp(-a (v - c)))",
     (
-        Parameter("slope", Kind.REAL, "factor a of the argument", 4.0, POSITIVE),
-        Parameter("center", Kind.REAL, "argument c at which the state is 1/2", 0.5),
+        replace(SLOPE, default=4.0),
+        Parameter("center", Kind.REAL, "argument c at which the state is 1/2", 0.5, CENTER),
     ),
     equation="s = 1 / (1 + exp(-a (v - c))); G(s) = c s + (s log s + (1 - s) log(1 - s)) / a",
     source="with slope 4 and center 0.5 the sigmoid of Ernoult et al. 2019, arXiv 1905.13633, and "

@@ -78,7 +78,7 @@ def normal(generator: Generator, *shape: int) -> Tensor:
 def interior(activation: Activation, shape: tuple[int, ...], generator: Generator) -> Tensor:
     """Random states (B, units, ...) inside the range of ``activation``, not at its ends."""
     if not activation.elementwise:
-        return activation(normal(generator, *shape))
+        return activation(normal(generator, *shape) / activation.slope)
     low, high = activation.range
     if math.isfinite(low) and math.isfinite(high):
         uniform = torch.rand(shape, dtype=torch.float64, generator=generator)
@@ -98,22 +98,22 @@ def activation_promises(activation: Activation, generator: Generator) -> Iterato
         yield from _mixing_promises(activation, generator)
         return
     s = interior(activation, (128, 2), generator)
-    shift = torch.rand((), dtype=torch.float64, generator=generator)
     # Further out, a smooth sigma with small ends rounds to flat.
     reach = min(1.0, max(abs(end) for end in activation.range)) / activation.slope
-    v = (torch.linspace(-6, 6, 997, dtype=torch.float64) + 0.005 * shift) * reach
-    v = v[:, None].expand(-1, 2)
-    v = v[(activation.kink_distance(v) > 1e-4 / activation.slope).all(1)]
+    middle = _middle(activation)
+    v = _grid(activation, middle, reach, generator)
+    # Far from 0 the rounding of v itself changes sigma.
+    conditioned = CONDITIONED * max(1.0, abs(middle) * activation.slope)
     if activation.invertible:
         yield compared(
             "sigma is the inverse of the potential's gradient",
             lambda: (activation(gradient(activation.potential, s)), s),
-            CONDITIONED,
+            conditioned,
         )
         yield compared(
             "G(s) - v s is least at an end of the range where sigma(v) is that end",
             lambda: _beyond_ends(activation, v),
-            CONDITIONED,
+            conditioned,
         )
     yield compared(
         "derivative() is that of sigma",
@@ -123,7 +123,7 @@ def activation_promises(activation: Activation, generator: Generator) -> Iterato
     yield compared(
         "derivative() is the slope of the values of sigma",
         lambda: (activation.derivative(v), (activation(v + h) - activation(v - h)) / (2 * h)),
-        CONDITIONED,
+        conditioned,
     )
     yield compared(
         "the values of sigma are in its range",
@@ -145,13 +145,13 @@ def activation_promises(activation: Activation, generator: Generator) -> Iterato
         "every kink of sigma is where `kink_distance` is 0",
         lambda: _with(activation.kink_distance(_kinks(activation, v)), torch.zeros_like),
         limit=1e-6,
-        scale=lambda: 1 / activation.slope,
+        scale=lambda: reach,
     )
     yield compared(
         "overwrite() gives sigma", lambda: (activation.overwrite(v.clone()), activation(v))
     )
     if activation.holomorphic:
-        yield from _holomorphic_promises(activation, v, h)
+        yield from _holomorphic_promises(activation, v, h, conditioned)
 
 
 def _mixing_promises(activation: Activation, generator: Generator) -> Iterator[Promise]:
@@ -187,7 +187,9 @@ def _mixing_promises(activation: Activation, generator: Generator) -> Iterator[P
     )
 
 
-def _holomorphic_promises(activation: Activation, v: Tensor, h: float) -> Iterator[Promise]:
+def _holomorphic_promises(
+    activation: Activation, v: Tensor, h: float, conditioned: float
+) -> Iterator[Promise]:
     """``sigma`` on complex numbers near the real line, from which its poles keep their distance."""
     z = torch.complex(v, 0.1 * v.sin() / activation.slope)
 
@@ -198,7 +200,7 @@ def _holomorphic_promises(activation: Activation, v: Tensor, h: float) -> Iterat
     yield compared(
         "sigma has the same derivative in every direction of the complex plane",
         lambda: (slope(1j), slope(1)),
-        CONDITIONED,
+        conditioned,
     )
     yield compared(
         "sigma of a real number is the same in complex arithmetic",
@@ -214,6 +216,33 @@ def _holomorphic_promises(activation: Activation, v: Tensor, h: float) -> Iterat
             torch.view_as_real(activation(z)),
         ),
     )
+
+
+def _grid(activation: Activation, middle: float, reach: float, generator: Generator) -> Tensor:
+    """Pre-activations (n, 2) around ``middle`` in increasing order, none at a kink."""
+    shift = torch.rand((), dtype=torch.float64, generator=generator)
+    v = middle + (torch.linspace(-6, 6, 997, dtype=torch.float64) + 0.005 * shift) * reach
+    v = v[:, None].expand(-1, 2)
+    return v[(activation.kink_distance(v) > 1e-4 * reach).all(1)]
+
+
+def _middle(activation: Activation) -> float:
+    """Where sigma is in the middle of its range, found by bisection; 0 where that is unbounded."""
+    low, high = activation.range
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return 0.0
+
+    def below(v: float) -> bool:
+        return float(activation(torch.tensor([[v]], dtype=torch.float64))) < (low + high) / 2
+
+    left, right = -1 / activation.slope, 1 / activation.slope
+    for _ in range(60):
+        left *= 1 if below(left) else 2
+        right *= 2 if below(right) else 1
+    for _ in range(100):
+        middle = (left + right) / 2
+        left, right = (middle, right) if below(middle) else (left, middle)
+    return middle
 
 
 def _with(x: Tensor, of: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:

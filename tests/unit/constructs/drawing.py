@@ -27,7 +27,7 @@ TRIES = 30
 
 def _number(draw: st.DrawFn, parameter: Parameter) -> int | float:
     bounds, whole = parameter.bounds, parameter.kind is Kind.INT
-    low = bounds.low if math.isfinite(bounds.low) else -2
+    low = max(bounds.low, -2)
     high = min(bounds.high, low + (3 if whole else 2))
     if whole:
         return draw(st.integers(math.ceil(low), math.floor(high)))

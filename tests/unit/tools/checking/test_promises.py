@@ -96,6 +96,33 @@ def test_a_fault_of_an_activation_breaks_that_promise(fault: str) -> None:
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("softmax", {"slope": 1e4}),
+        ("shifted_sigmoid", {"slope": 1e6, "center": 0.5}),
+        ("shifted_sigmoid", {"slope": 4.0, "center": 10.0}),
+        ("shifted_sigmoid", {"slope": 4.0, "center": -1000.0}),
+        ("clamp", {"slope": 1.0, "low": -1e-6, "high": 1e-6}),
+        ("clipped_relu", {"slope": 1.0, "max": 1e-6}),
+        ("holotanh", {"slope": 1e6, "sharpness": 0.1}),
+    ],
+)
+def test_steep_and_shifted_activations_keep_their_promises(
+    name: str, arguments: dict[str, float]
+) -> None:
+    activation = ACTIVATIONS[name].make(**arguments)
+    assert broken(activation_promises(activation, generator())) == set()
+
+
+def test_faults_of_a_shifted_activation_are_found() -> None:
+    """Where it rises, far from 0."""
+    shifted = ACTIVATIONS["clamp"].make(slope=1.0, low=1000.0, high=1001.0)
+    faulty = altered(shifted, derivative=lambda self, v: 1.01 * (self(v) == v))
+    found = broken(activation_promises(faulty, generator()))
+    assert "derivative() is that of sigma" in found
+
+
 def test_an_undeclared_kink_is_found() -> None:
     """Leaky, and never cut off: both slopes are right, the kink between them is not declared."""
     leaky = altered(
