@@ -29,6 +29,9 @@ SMALLEST = 1024.0
 """The smallest, in units of the range times machine epsilon: below it less than three
 digits of a nudge at beta = 0.2 survive rounding."""
 
+WIDE = 2.0
+"""The range of a tanh. States fill it, but not a wider one, which says nothing about them."""
+
 TYPICAL = 0.25
 """What a cotangent out of proportion is brought to, in units of the range: as far from
 saturation as from the rounding of float32 and the tolerance of a loose free phase."""
@@ -60,9 +63,9 @@ def proportioned(
 
 
 def _narrowest(activations: Sequence[Activation]) -> float:
-    """The width of the narrowest finite range of states; 1 where none is finite."""
+    """The width of the narrowest range of states; 1 where all are wider than ``WIDE``."""
     widths = [high - low for low, high in (a.range for a in activations)]
-    return min((w for w in widths if math.isfinite(w)), default=1.0)
+    return min((w for w in widths if w <= WIDE), default=1.0)
 
 
 def _exponents(dtype: torch.dtype) -> tuple[float, float]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ffebm_dsl.constructs.activations.clipped_relu import ClippedRelu
 from ffebm_dsl.constructs.activations.hard_sigmoid import HardSigmoid
 from ffebm_dsl.constructs.activations.identity import Identity
 from ffebm_dsl.constructs.activations.tanh import Tanh
@@ -69,6 +70,13 @@ def test_within_proportion_nothing_changes() -> None:
         assert ((sizes > 0.17) & (sizes < 0.36)).all()
         given, kept = factor * c * weights[:, None], cost.cotangents[1] * scaled[:, None]
         assert torch.equal(kept, given)  # powers of two: to the last bit
+
+
+def test_a_range_that_no_state_fills_is_no_measure() -> None:
+    energy = chain_energy([6, 8, 4], ClippedRelu(max=1000.0)).float()
+    core = block(energy, EquilibriumPropagation(0.2))
+    x, y = normal(16, 6).float(), torch.arange(16) % 4
+    assert cosine(core, x, y, 0.01) > 0.999
 
 
 def test_zero_and_what_is_not_finite_are_left_alone() -> None:
