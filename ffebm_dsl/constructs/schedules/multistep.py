@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ffebm_dsl.constructs.schedules._gamma import GAMMA
 from ffebm_dsl.language.registry import (
     Arguments,
     EpochPosition,
@@ -23,7 +24,7 @@ CONSTRUCT = ScheduleConstruct(
     "a factor at each of some epochs",
     (
         Parameter("milestones", Kind.REALS, "epochs done when the factor applies", bounds=POSITIVE),
-        Parameter("gamma", Kind.REAL, "the factor", 0.1, POSITIVE),
+        GAMMA,
     ),
     equation="lr gamma^n, n the number of milestones that are reached",
     source="PyTorch's MultiStepLR",

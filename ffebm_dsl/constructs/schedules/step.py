@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ffebm_dsl.constructs.schedules._gamma import GAMMA
 from ffebm_dsl.language.registry import (
     Arguments,
     EpochPosition,
@@ -9,7 +10,7 @@ from ffebm_dsl.language.registry import (
     Parameter,
     ScheduleConstruct,
 )
-from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE, POSITIVE
+from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 
 
 def _rate(arguments: Arguments, base: float, progress: EpochPosition) -> float:
@@ -22,7 +23,7 @@ CONSTRUCT = ScheduleConstruct(
     "a factor every few epochs",
     (
         Parameter("size", Kind.INT, "epochs between steps", bounds=AT_LEAST_ONE),
-        Parameter("gamma", Kind.REAL, "the factor", 0.1, POSITIVE),
+        GAMMA,
     ),
     equation="lr gamma^floor(epoch / size)",
     source="PyTorch's StepLR",

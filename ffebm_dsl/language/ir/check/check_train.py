@@ -34,6 +34,7 @@ def check_train(spec: ResolvedSpec, log: Log) -> None:
         return
     _check_path(train, log)
     _check_patience(train, log)
+    _check_warmup(train, log)
     if spec.model:
         _check_groups(train, spec.model, log)
         _check_mixing(train, spec.model, log)
@@ -101,6 +102,18 @@ def _check_patience(train: ResolvedTrain, log: Log) -> None:
             "`patience` would end training by the test set",
             train.places["patience"],
             help=f"set samples aside for evaluation: {train.data.name}(..., validation=0.1)",
+        )
+
+
+def _check_warmup(train: ResolvedTrain, log: Log) -> None:
+    warmup, epochs = train.numbers["warmup"], train.numbers["epochs"]
+    if warmup > epochs:
+        log.report(
+            "FFEW019",
+            f"`warmup` takes {warmup:g} epochs, and training ends after {epochs}",
+            train.places["warmup"],
+            notes=[f"the learning rate rises to {epochs / warmup:.2g} of what the schedule says"],
+            help="`warmup` counts epochs, not steps, and may be less than one: `warmup = 0.5`",
         )
 
 
