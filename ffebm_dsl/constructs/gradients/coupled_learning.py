@@ -43,10 +43,6 @@ class CoupledLearning(ContrastiveEstimator):
         return tuple(Phase(p.beta * self.eta, p.weight / self.eta) for p in rows)
 
 
-def _make(arguments: Arguments) -> CoupledLearning:
-    return CoupledLearning(arguments["eta"], arguments["estimator"])
-
-
 def _backward(arguments: Arguments, free: int, nudged: int) -> Backward:
     runs = sum(phase.beta != 0 for phase in ep.VARIANTS[arguments["estimator"]])
     return Backward("nudged", runs, nudged, states=runs)
@@ -82,7 +78,7 @@ CONSTRUCT = EstimatorConstruct(
         "centered unless told otherwise; the first of the sources clamps towards the target alone",
         "blocks are clamped by the cotangent at the free state",
     ),
-    make=_make,
+    make=lambda arguments: CoupledLearning(arguments["eta"], arguments["estimator"]),
     title="coupled learning",
     backward=_backward,
     nudges=True,

@@ -1,13 +1,8 @@
 """Noise on pre-activations."""
 
-from ffebm_dsl.language.registry import Arguments, Kind, NoiseConstruct, Parameter
+from ffebm_dsl.language.registry import Kind, NoiseConstruct, Parameter
 from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE
 from ffebm_dsl.physics.interfaces import PreActivationNoise
-
-
-def _make(arguments: Arguments) -> PreActivationNoise:
-    return PreActivationNoise(arguments["deviation"])
-
 
 CONSTRUCT = NoiseConstruct(
     "read",
@@ -15,5 +10,5 @@ CONSTRUCT = NoiseConstruct(
     (Parameter("deviation", Kind.REAL, "standard deviation", bounds=NOT_NEGATIVE),),
     equation="s <- sigma(v + deviation * xi), xi ~ N(0, 1) anew in every sweep, unit and sample",
     source="as in the code of Laborieux and Zenke 2022, arXiv 2209.00530",
-    make=_make,
+    make=lambda arguments: PreActivationNoise(arguments["deviation"]),
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.language.registry import Arguments, Kind, NoiseConstruct, Parameter
+from ffebm_dsl.language.registry import Kind, NoiseConstruct, Parameter
 from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE
 from ffebm_dsl.physics.interfaces import EnergyDynamics, Noise, Stream, WrappedDynamics
 
@@ -44,14 +44,10 @@ class _Disturbed(WrappedDynamics):
         return _Disturbed(self.inner.select(rows), self.stream.select(rows), self.deviation)
 
 
-def _make(arguments: Arguments) -> StateNoise:
-    return StateNoise(arguments["deviation"])
-
-
 CONSTRUCT = NoiseConstruct(
     "state",
     "normal noise on every state",
     (Parameter("deviation", Kind.REAL, "standard deviation", bounds=NOT_NEGATIVE),),
     equation="s <- sigma(v) + deviation * xi, xi ~ N(0, 1) anew in every sweep, unit and sample",
-    make=_make,
+    make=lambda arguments: StateNoise(arguments["deviation"]),
 )

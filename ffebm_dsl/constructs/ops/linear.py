@@ -81,10 +81,6 @@ def _module(op: OpIR) -> nn.Module:
     return nn.Linear(op.in_shape[-1], op.out_shape[-1], bias=op.arguments["bias"])
 
 
-def _coupling(op: OpIR) -> Linear:
-    return Linear(op.in_shape, op.out_shape[-1], bias=op.arguments["bias"])
-
-
 CONSTRUCT = OpConstruct(
     "linear",
     "dense map of a vector, or of each token of [tokens, features]",
@@ -95,7 +91,7 @@ CONSTRUCT = OpConstruct(
     ),
     equation="y = W x + b",
     module=_module,
-    coupling=_coupling,
+    coupling=lambda op: Linear(op.in_shape, op.out_shape[-1], bias=op.arguments["bias"]),
     shape=_shape,
     count_parameters=_parameters,
     count_macs=_macs,

@@ -56,10 +56,6 @@ def _module(op: OpIR) -> nn.Module:
     return nn.Upsample(scale_factor=op.arguments["factor"])
 
 
-def _coupling(op: OpIR) -> Upsample2d:
-    return Upsample2d(op.in_shape, op.arguments["factor"])
-
-
 CONSTRUCT = OpConstruct(
     "upsample2d",
     "every entry repeated in both directions",
@@ -67,7 +63,7 @@ CONSTRUCT = OpConstruct(
     equation="y[c,i,j] = x[c, floor(i / factor), floor(j / factor)]",
     deviations=("torch.nn.Upsample also interpolates",),
     module=_module,
-    coupling=_coupling,
+    coupling=lambda op: Upsample2d(op.in_shape, op.arguments["factor"]),
     shape=_shape,
     does_nothing=lambda op: op.arguments["factor"] == 1,
 )

@@ -21,3 +21,9 @@ def first_outside(y: Any, low: float, high: float) -> tuple[int, ...] | None:
 
     bad = np.argwhere(~((y >= low) & (y <= high)))
     return tuple(int(i) for i in bad[0]) if len(bad) else None
+
+
+def normal_vectors(samples: int, size: int, generator: Any) -> Any:
+    import torch
+
+    return torch.randn((samples, size), dtype=torch.float64, generator=generator)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ffebm_dsl.constructs.targets._arrays import described, is_vectors
+from ffebm_dsl.constructs.targets._arrays import described, is_vectors, normal_vectors
 from ffebm_dsl.language.registry import Kind, Parameter, TargetConstruct
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 
@@ -15,16 +15,10 @@ def _fault(y: Any, size: int) -> tuple[str, str] | None:
     return described(y), f"give an array of float32 or float64 and shape [{len(y)}, {size}]"
 
 
-def _draw(samples: int, size: int, generator: Any) -> Any:
-    import torch
-
-    return torch.randn((samples, size), dtype=torch.float64, generator=generator)
-
-
 CONSTRUCT = TargetConstruct(
     "vector",
     "that many numbers",
     (Parameter("size", Kind.INT, "length", bounds=AT_LEAST_ONE),),
     fault=_fault,
-    draw=_draw,
+    draw=normal_vectors,
 )
