@@ -12,9 +12,18 @@ if TYPE_CHECKING:
 
 
 def _module(op: OpIR) -> nn.Module:
-    from ffebm_dsl.physics.network.maps import HardSigmoidMap
+    from torch import Tensor, nn
 
-    return HardSigmoidMap(op.arguments["slope"])
+    slope: float = op.arguments["slope"]
+
+    class HardSigmoidMap(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (slope * x).clamp(0.0, 1.0)
+
+        def extra_repr(self) -> str:
+            return f"slope={slope}"
+
+    return HardSigmoidMap()
 
 
 CONSTRUCT = OpConstruct(
