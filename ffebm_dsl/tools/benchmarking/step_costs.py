@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
 
 from ffebm_dsl.build import build
 from ffebm_dsl.language.ir.model import BlockIR, SpecIR
@@ -26,7 +27,6 @@ from ffebm_dsl.physics.interfaces import Estimator
 from ffebm_dsl.physics.network import BlockSettings, HybridNetwork, Inputs, Outcome, PhaseReport
 from ffebm_dsl.tools.benchmarking.backprop import feedforward
 from ffebm_dsl.tools.benchmarking.floor import floor
-from ffebm_dsl.tools.benchmarking.peak_memory import peak_bytes
 from ffebm_dsl.tools.checking.problem import random_batch
 
 CPU = torch.device("cpu")
@@ -197,6 +197,30 @@ def _timed(step: Step, device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter() - start
+
+
+def peak_bytes(call: Callable[[], object], device: torch.device) -> int:
+    """The peak memory of tensors during ``call``, in bytes, beyond what is in use before it.
+
+    On the CPU every allocation of PyTorch's allocator is counted, so the result is exactly
+    reproducible; allocations inside libraries (oneDNN's scratch memory) are not included. On CUDA
+    it is the count of the caching allocator.
+    """
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        call()
+    events = profiler.profiler.kineto_results.events()
+    changes = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]")
+    held = peak = 0
+    for _, change in changes:
+        held += change
+        peak = max(peak, held)
+    return peak
 
 
 def _means(network: HybridNetwork, of: Callable[[PhaseReport], Tensor]) -> dict[str, float]:

@@ -17,8 +17,7 @@ from ffebm_dsl.physics.interfaces import Layer, State, inner
 from ffebm_dsl.physics.network import HybridNetwork, Outcome
 from ffebm_dsl.tools.benchmarking.backprop import feedforward
 from ffebm_dsl.tools.benchmarking.floor import floor
-from ffebm_dsl.tools.benchmarking.peak_memory import peak_bytes
-from ffebm_dsl.tools.benchmarking.step_costs import BenchSettings, bench
+from ffebm_dsl.tools.benchmarking.step_costs import BenchSettings, bench, peak_bytes
 
 SPEC = """
 ffe 1.0

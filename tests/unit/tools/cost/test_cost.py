@@ -20,9 +20,8 @@ from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.model import BlockIR, SpecIR
 from ffebm_dsl.tools.benchmarking.contraction import contraction, settling
 from ffebm_dsl.tools.cost.account import Assumptions, BlockAccount, Entry, SpecCost, cost
-from ffebm_dsl.tools.cost.adc_survey import adc_survey
 from ffebm_dsl.tools.cost.crossover import Cheapest, crossovers
-from ffebm_dsl.tools.cost.prices import bundled, load_prices, schema
+from ffebm_dsl.tools.cost.prices import adc_survey, bundled, load_prices, schema
 
 TEXT = """ffe 1.1
 hardware h { drives = dac(8)  outputs = adc(6)  cotangents = dac(8)  updates = adc(7) }
