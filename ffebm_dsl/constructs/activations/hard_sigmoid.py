@@ -16,6 +16,7 @@ class HardSigmoid(Activation):
     """``sigma(v) = clamp(a v, 0, 1)``; ``G(s) = s^2 / 2a`` on [0, 1]."""
 
     quadratic = True
+    clip = 0.0, 1.0
 
     def __call__(self, v: Tensor) -> Tensor:
         return (v if self.slope == 1.0 else self.slope * v).clamp(0.0, 1.0)
@@ -29,10 +30,6 @@ class HardSigmoid(Activation):
 
     def potential(self, s: Tensor) -> Tensor:
         return s.square() / (2 * self.slope)
-
-    @property
-    def clip(self) -> tuple[float, float]:
-        return 0.0, 1.0
 
 
 CONSTRUCT = ActivationConstruct(

@@ -17,6 +17,7 @@ class Relu(Activation):
     """``sigma(v) = max(a v, 0)``; ``G(s) = s^2 / 2a`` on [0, inf)."""
 
     quadratic = True
+    clip = 0.0, math.inf
 
     def __call__(self, v: Tensor) -> Tensor:
         return (v if self.slope == 1.0 else self.slope * v).relu()
@@ -29,10 +30,6 @@ class Relu(Activation):
 
     def potential(self, s: Tensor) -> Tensor:
         return s.square() / (2 * self.slope)
-
-    @property
-    def clip(self) -> tuple[float, float]:
-        return 0.0, math.inf
 
 
 CONSTRUCT = ActivationConstruct(

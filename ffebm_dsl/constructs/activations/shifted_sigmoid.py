@@ -23,6 +23,7 @@ class ShiftedSigmoid(Activation):
     """
 
     holomorphic = True
+    range = 0.0, 1.0
 
     center: float = 0.5
 
@@ -35,10 +36,6 @@ class ShiftedSigmoid(Activation):
 
     def potential(self, s: Tensor) -> Tensor:
         return self.center * s + (s.xlogy(s) + (1 - s).xlogy(1 - s)) / self.slope
-
-    @property
-    def range(self) -> tuple[float, float]:
-        return 0.0, 1.0
 
 
 CENTER = Bounds(low=-1000, high=1000)

@@ -21,6 +21,7 @@ class Sigmoid(Activation):
     """``sigma(v) = 1 / (1 + exp(-a v))``; ``G(s) = (s log s + (1-s) log(1-s)) / a``."""
 
     holomorphic = True
+    range = 0.0, 1.0
 
     def __call__(self, v: Tensor) -> Tensor:
         return logistic(self.slope * v)
@@ -39,10 +40,6 @@ class Sigmoid(Activation):
 
     def potential(self, s: Tensor) -> Tensor:
         return (s.xlogy(s) + (1 - s).xlogy(1 - s)) / self.slope
-
-    @property
-    def range(self) -> tuple[float, float]:
-        return 0.0, 1.0
 
 
 CONSTRUCT = ActivationConstruct(

@@ -20,6 +20,7 @@ class Softmax(Activation):
     """
 
     elementwise = False
+    range = 0.0, 1.0
 
     def __call__(self, v: Tensor) -> Tensor:
         return (self.slope * v).softmax(1)
@@ -38,10 +39,6 @@ class Softmax(Activation):
 
     def potential(self, s: Tensor) -> Tensor:
         return s.xlogy(s) / self.slope
-
-    @property
-    def range(self) -> tuple[float, float]:
-        return 0.0, 1.0
 
 
 CONSTRUCT = ActivationConstruct(

@@ -19,6 +19,8 @@ TERMS = 56
 class Softplus(Activation):
     """``sigma(v) = log(1 + exp(a v))``; ``G(s) = (s^2 / 2 + Li2(exp(-s))) / a`` for s >= 0."""
 
+    range = 0.0, math.inf
+
     def __call__(self, v: Tensor) -> Tensor:
         from torch.nn import functional as F
 
@@ -34,10 +36,6 @@ class Softplus(Activation):
         # Euler's reflection brings arguments near 1 to small ones.
         near_one = math.pi**2 / 6 + torch.xlogy(s, rest) - _dilogarithm(rest)
         return (s.square() / 2 + torch.where(z > 0.5, near_one, _dilogarithm(z))) / self.slope
-
-    @property
-    def range(self) -> tuple[float, float]:
-        return 0.0, math.inf
 
 
 def _dilogarithm(z: Tensor) -> Tensor:

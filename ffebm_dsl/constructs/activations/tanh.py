@@ -16,6 +16,7 @@ class Tanh(Activation):
     """``sigma(v) = tanh(a v)``; ``G(s) = ((1+s) log(1+s) + (1-s) log(1-s)) / 2a``."""
 
     holomorphic = True
+    range = -1.0, 1.0
 
     def __call__(self, v: Tensor) -> Tensor:
         return (self.slope * v).tanh()
@@ -29,10 +30,6 @@ class Tanh(Activation):
     def potential(self, s: Tensor) -> Tensor:
         up, down = 1 + s, 1 - s
         return (up.xlogy(up) + down.xlogy(down)) / (2 * self.slope)
-
-    @property
-    def range(self) -> tuple[float, float]:
-        return -1.0, 1.0
 
 
 CONSTRUCT = ActivationConstruct(

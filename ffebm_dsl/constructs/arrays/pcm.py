@@ -32,6 +32,7 @@ class PhaseChangeArray(Array):
     time: float
     compensated: bool
     transpose_mismatch: float
+    reprogrammed = True
 
     def programmed(self, weight: Tensor, numbers: Numbers) -> Tensor:
         high = limit(weight, self.range)
@@ -53,10 +54,6 @@ class PhaseChangeArray(Array):
     @property
     def asymmetric(self) -> bool:
         return self.transpose_mismatch > 0
-
-    @property
-    def reprogrammed(self) -> bool:
-        return True
 
     def _written(self, g: Tensor, numbers: Numbers, way: str) -> Tensor:
         r = g / G_MAX

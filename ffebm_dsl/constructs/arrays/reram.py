@@ -32,6 +32,7 @@ class ResistiveArray(Array):
     range: float | None
     after: str
     transpose_mismatch: float
+    reprogrammed = True
 
     def programmed(self, weight: Tensor, numbers: Numbers) -> Tensor:
         high = limit(weight, self.range)
@@ -49,10 +50,6 @@ class ResistiveArray(Array):
     @property
     def asymmetric(self) -> bool:
         return self.transpose_mismatch > 0
-
-    @property
-    def reprogrammed(self) -> bool:
-        return True
 
 
 CONSTRUCT = ArrayConstruct(

@@ -21,13 +21,11 @@ def _shape(arguments: Arguments, shape: Shape) -> Fit | Misfit:
 class Flatten(LinearOp):
     """``flatten``: (B, C, H, W) to (B, C H W)."""
 
+    reshapes = True
+
     def __init__(self, in_shape: Sequence[int]) -> None:
         self.in_shape = tuple(in_shape)
         self.out_shape = (prod(self.in_shape),)
-
-    @property
-    def reshapes(self) -> bool:
-        return True
 
     def tangent(self, x: Tensor, weights: Weights) -> Tensor:
         return x.flatten(1)
