@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.language.registry import Kind, Parameter
 from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE, POSITIVE
-from ffebm_dsl.physics.interfaces import Numbers
+from ffebm_dsl.physics.interfaces import Array, Numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,15 +35,27 @@ def number_or_none(value: float | str, word: str) -> float | None:
     return None if value == word else float(value)
 
 
-def limit(weight: Tensor, stated: float | None) -> Tensor:
-    """The largest weight that can be held, 0-dim and above 0."""
-    import torch
+@dataclass(frozen=True)
+class RangedArray(Array):
+    """An array that holds weights up to ``range``, or up to the largest of the tensor if that is
+    None, with errors of its own on the way back."""
 
-    if stated is not None:
-        return weight.new_tensor(stated)
-    return weight.abs().max().clamp_min(torch.finfo(weight.dtype).tiny)
+    range: float | None
+    transpose_mismatch: float
 
+    def limit(self, weight: Tensor) -> Tensor:
+        """The largest weight that can be held, 0-dim and above 0."""
+        import torch
 
-def rescaled(held: Tensor, deviation: float, numbers: Numbers) -> Tensor:
-    """The weights of the way back."""
-    return held * (1 + deviation * numbers.fixed("transpose")) if deviation > 0 else held
+        if self.range is not None:
+            return weight.new_tensor(self.range)
+        return weight.abs().max().clamp_min(torch.finfo(weight.dtype).tiny)
+
+    def transposed(self, held: Tensor, numbers: Numbers) -> Tensor:
+        if not self.asymmetric:
+            return held
+        return held * (1 + self.transpose_mismatch * numbers.fixed("transpose"))
+
+    @property
+    def asymmetric(self) -> bool:
+        return self.transpose_mismatch > 0

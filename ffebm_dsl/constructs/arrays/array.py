@@ -5,29 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.arrays._range import RANGE, TRANSPOSE, limit, number_or_none, rescaled
+from ffebm_dsl.constructs.arrays._range import RANGE, TRANSPOSE, RangedArray, number_or_none
 from ffebm_dsl.language.registry import Arguments, ArrayConstruct, Bounds, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE
-from ffebm_dsl.physics.interfaces import Array, Numbers
+from ffebm_dsl.physics.interfaces import Numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class PlainArray(Array):
+class PlainArray(RangedArray):
     """Clipped and quantised weights with errors of writing and of fabrication."""
 
-    range: float | None
     levels: int | None
     write_noise: float
     mismatch: float
-    transpose_mismatch: float
 
     def programmed(self, weight: Tensor, numbers: Numbers) -> Tensor:
         from ffebm_dsl.physics.hardware.quantise import quantise
 
-        high = limit(weight, self.range)
+        high = self.limit(weight)
         held = weight if self.range is None else weight.clamp(-high, high)
         if self.levels is not None:
             held = quantise(held, -float(high), float(high), 2 * self.levels - 1)
@@ -36,13 +34,6 @@ class PlainArray(Array):
         if self.mismatch > 0:
             held = held * (1 + self.mismatch * numbers.fixed("mismatch"))
         return held
-
-    def transposed(self, held: Tensor, numbers: Numbers) -> Tensor:
-        return rescaled(held, self.transpose_mismatch, numbers)
-
-    @property
-    def asymmetric(self) -> bool:
-        return self.transpose_mismatch > 0
 
     @property
     def reprogrammed(self) -> bool:
@@ -53,10 +44,10 @@ def _make(arguments: Arguments) -> PlainArray:
     levels = number_or_none(arguments["levels"], "ideal")
     return PlainArray(
         number_or_none(arguments["range"], "auto"),
+        arguments["transpose_mismatch"],
         None if levels is None else int(levels),
         arguments["write_noise"],
         arguments["mismatch"],
-        arguments["transpose_mismatch"],
     )
 
 

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.arrays._range import RANGE, TRANSPOSE, limit, number_or_none, rescaled
+from ffebm_dsl.constructs.arrays._range import RANGE, TRANSPOSE, RangedArray, number_or_none
 from ffebm_dsl.language.registry import ArrayConstruct, Kind, Parameter
 from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE
-from ffebm_dsl.physics.interfaces import Array, Numbers
+from ffebm_dsl.physics.interfaces import Numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,17 +25,15 @@ T_0, T_READ = 20.0, 250e-9
 
 
 @dataclass(frozen=True)
-class PhaseChangeArray(Array):
+class PhaseChangeArray(RangedArray):
     """Pairs of phase-change cells, ``time`` seconds after the first reading."""
 
-    range: float | None
     time: float
     compensated: bool
-    transpose_mismatch: float
     reprogrammed = True
 
     def programmed(self, weight: Tensor, numbers: Numbers) -> Tensor:
-        high = limit(weight, self.range)
+        high = self.limit(weight)
         cells = [(sign * weight / high).clamp(0, 1) * G_MAX for sign in (1, -1)]
         written = [self._written(g, numbers, way) for g, way in zip(cells, "+-", strict=True)]
         final = [
@@ -47,13 +45,6 @@ class PhaseChangeArray(Array):
             first = (written[0] - written[1]) * (high / G_MAX)
             held = held * (first.abs().mean() / held.abs().mean().clamp_min(1e-30))
         return held
-
-    def transposed(self, held: Tensor, numbers: Numbers) -> Tensor:
-        return rescaled(held, self.transpose_mismatch, numbers)
-
-    @property
-    def asymmetric(self) -> bool:
-        return self.transpose_mismatch > 0
 
     def _written(self, g: Tensor, numbers: Numbers, way: str) -> Tensor:
         r = g / G_MAX
@@ -104,7 +95,7 @@ CONSTRUCT = ArrayConstruct(
         "errors too; xi_w and xi_r are drawn anew whenever weights are programmed, xi_d is fixed",
     ),
     make=lambda a: PhaseChangeArray(
-        number_or_none(a["range"], "auto"), a["time"], a["compensated"], a["transpose_mismatch"]
+        number_or_none(a["range"], "auto"), a["transpose_mismatch"], a["time"], a["compensated"]
     ),
     asymmetric=lambda arguments: arguments["transpose_mismatch"] > 0,
 )

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.arrays._range import RANGE, TRANSPOSE, limit, number_or_none, rescaled
+from ffebm_dsl.constructs.arrays._range import RANGE, TRANSPOSE, RangedArray, number_or_none
 from ffebm_dsl.language.registry import ArrayConstruct, Kind, Parameter
-from ffebm_dsl.physics.interfaces import Array, Numbers
+from ffebm_dsl.physics.interfaces import Numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,16 +26,14 @@ after programming it was measured."""
 
 
 @dataclass(frozen=True)
-class ResistiveArray(Array):
+class ResistiveArray(RangedArray):
     """Pairs of resistive cells some time after programming."""
 
-    range: float | None
     after: str
-    transpose_mismatch: float
     reprogrammed = True
 
     def programmed(self, weight: Tensor, numbers: Numbers) -> Tensor:
-        high = limit(weight, self.range)
+        high = self.limit(weight)
         cells = []
         for sign, way in ((1, "+"), (-1, "-")):
             g = (sign * weight / high).clamp(0, 1) * G_MAX
@@ -43,13 +41,6 @@ class ResistiveArray(Array):
             sigma = sum(c * r**k for k, c in enumerate(SPREAD[self.after]))
             cells.append((g + sigma * numbers.fresh(f"write{way}")).clamp_min(0))
         return (cells[0] - cells[1]) * (high / G_MAX)
-
-    def transposed(self, held: Tensor, numbers: Numbers) -> Tensor:
-        return rescaled(held, self.transpose_mismatch, numbers)
-
-    @property
-    def asymmetric(self) -> bool:
-        return self.transpose_mismatch > 0
 
 
 CONSTRUCT = ArrayConstruct(
@@ -75,7 +66,7 @@ CONSTRUCT = ArrayConstruct(
         "noise of 1 % besides (`read`)",
     ),
     make=lambda a: ResistiveArray(
-        number_or_none(a["range"], "auto"), a["after"], a["transpose_mismatch"]
+        number_or_none(a["range"], "auto"), a["transpose_mismatch"], a["after"]
     ),
     asymmetric=lambda arguments: arguments["transpose_mismatch"] > 0,
 )
