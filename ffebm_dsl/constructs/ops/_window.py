@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ffebm_dsl.language.registry import (
     Arguments,
@@ -33,6 +33,22 @@ POOLING = (KERNEL, STRIDE, PADDING)
 def pooling(arguments: Arguments, axes: int) -> Stencil:
     """The window of a pooling op."""
     return Stencil.of(axes, *(arguments[p.name] for p in POOLING))
+
+
+class OverWindows:
+    """What pooling ops have in common: a window that moves over each channel by itself."""
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        kernel: int | Sequence[int],
+        *,
+        stride: int | Sequence[int],
+        padding: int | Sequence[int] = 0,
+    ) -> None:
+        channels, *sizes = self.in_shape = tuple(in_shape)
+        self._window = Stencil.of(len(sizes), kernel, stride, padding, groups=channels)
+        self.out_shape = (channels, *self._window.places(sizes))
 
 
 def slide(name: str, window: Stencil, shape: Shape) -> tuple[int, ...] | Misfit:

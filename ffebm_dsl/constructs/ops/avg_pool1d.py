@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.ops._torch import torch_module
-from ffebm_dsl.constructs.ops._window import window_of_one
+from ffebm_dsl.constructs.ops._window import OverWindows, window_of_one
 from ffebm_dsl.constructs.ops._window1d import POOLING, pool_shape
 from ffebm_dsl.language.registry import OpConstruct
-from ffebm_dsl.physics.interfaces import LinearOp, Stencil, Weights
+from ffebm_dsl.physics.interfaces import LinearOp, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class AvgPool1d(LinearOp):
+class AvgPool1d(OverWindows, LinearOp):
     """``avg_pool1d``, zero padding counted."""
-
-    def __init__(
-        self, in_shape: Sequence[int], kernel: int, *, stride: int, padding: int = 0
-    ) -> None:
-        self._window = Stencil.of(1, kernel, stride, padding)
-        self.in_shape = tuple(in_shape)
-        self.out_shape = (self.in_shape[0], *self._window.places(self.in_shape[1:]))
 
     def tangent(self, x: Tensor, weights: Weights) -> Tensor:
         from torch.nn import functional as F

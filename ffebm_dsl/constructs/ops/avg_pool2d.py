@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.ops._torch import torch_module
-from ffebm_dsl.constructs.ops._window import POOLING, pool_shape, window_of_one
+from ffebm_dsl.constructs.ops._window import POOLING, OverWindows, pool_shape, window_of_one
 from ffebm_dsl.language.registry import OpConstruct
 from ffebm_dsl.physics.interfaces import BoundOp, LinearOp, Stencil, Weights
 
@@ -14,20 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class AvgPool2d(LinearOp):
+class AvgPool2d(OverWindows, LinearOp):
     """``avg_pool2d``, zero padding counted."""
-
-    def __init__(
-        self,
-        in_shape: Sequence[int],
-        kernel: int | Sequence[int],
-        *,
-        stride: int | Sequence[int],
-        padding: int | Sequence[int] = 0,
-    ) -> None:
-        self.in_shape = tuple(in_shape)
-        self._window = Stencil.of(2, kernel, stride, padding, groups=self.in_shape[0])
-        self.out_shape = (self.in_shape[0], *self._window.places(self.in_shape[1:]))
 
     def tangent(self, x: Tensor, weights: Weights) -> Tensor:
         import torch

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.ops._torch import torch_module
-from ffebm_dsl.constructs.ops._window import POOLING, pool_shape, window_of_one
+from ffebm_dsl.constructs.ops._window import POOLING, OverWindows, pool_shape, window_of_one
 from ffebm_dsl.language.registry import OpConstruct
-from ffebm_dsl.physics.interfaces import RoutedOp, Stencil
+from ffebm_dsl.physics.interfaces import RoutedOp
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class MaxPool2d(RoutedOp):
+class MaxPool2d(OverWindows, RoutedOp):
     """``max_pool2d``; its routing is the flat index of each maximum in its input plane."""
-
-    def __init__(
-        self,
-        in_shape: Sequence[int],
-        kernel: int | Sequence[int],
-        *,
-        stride: int | Sequence[int],
-        padding: int | Sequence[int] = 0,
-    ) -> None:
-        self.in_shape = tuple(in_shape)
-        self._window = Stencil.of(2, kernel, stride, padding)
-        self.out_shape = (self.in_shape[0], *self._window.places(self.in_shape[1:]))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         import torch

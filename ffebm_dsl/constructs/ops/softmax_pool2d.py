@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
-from ffebm_dsl.constructs.ops._window import POOLING, pool_shape, window_of_one
+from ffebm_dsl.constructs.ops._window import POOLING, OverWindows, pool_shape, window_of_one
 from ffebm_dsl.language.registry import Kind, OpConstruct, OpIR, Parameter
 from ffebm_dsl.language.registry.parameters import POSITIVE
-from ffebm_dsl.physics.interfaces import NonlinearOp, Stencil
+from ffebm_dsl.physics.interfaces import NonlinearOp
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class SoftmaxPool2d(NonlinearOp):
+class SoftmaxPool2d(OverWindows, NonlinearOp):
     """``softmax_pool2d``: with the shares ``p`` of a window's entries ``z`` its result is
     ``y = <p, z>``, and the derivative of that by ``z_n`` is ``p_n (1 + (z_n - y) / T)``."""
 
@@ -30,9 +30,8 @@ class SoftmaxPool2d(NonlinearOp):
         padding: int | Sequence[int] = 0,
         temperature: float = 1.0,
     ) -> None:
-        self.in_shape, self._temperature = tuple(in_shape), temperature
-        self._window = Stencil.of(2, kernel, stride, padding)
-        self.out_shape = (self.in_shape[0], *self._window.places(self.in_shape[1:]))
+        super().__init__(in_shape, kernel, stride=stride, padding=padding)
+        self._temperature = temperature
 
     def forward(self, x: Tensor) -> Tensor:
         z = self._entries(x)
