@@ -123,17 +123,7 @@ def to_record(name: str, settings: BenchSettings, result: Bench) -> dict[str, An
         **_machine(settings),
         "floor": {"seconds": asdict(result.floor)},
         "backprop": result.backprop and {"seconds": asdict(result.backprop)},
-        "estimators": {
-            kind: {
-                "seconds": asdict(cost.seconds),
-                "ratio": asdict(cost.ratio),
-                "over_backprop": cost.over_backprop and asdict(cost.over_backprop),
-                "peak_bytes": cost.peak_bytes,
-                "sweeps": dict(cost.sweeps),
-                "accelerated": dict(cost.accelerated),
-            }
-            for kind, cost in result.estimators.items()
-        },
+        "estimators": {kind: asdict(cost) for kind, cost in result.estimators.items()},
     }
 
 
