@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from ffebm_dsl.cli.rewriting import (
-    CheckOption,
-    DiffOption,
-    FilesArgument,
-    Rewriting,
-    rewrite_files,
-)
+from ffebm_dsl.cli.rewriting import CheckOption, DiffOption, FilesArgument, Rewriting, rewrite_files
 
 
 def migrate(files: FilesArgument, check: CheckOption = False, diff: DiffOption = False) -> None:

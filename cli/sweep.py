@@ -194,11 +194,7 @@ def _search(
     from ffebm_dsl.tools.experiments import search as searching
     from ffebm_dsl.tools.experiments.running import opened
     from ffebm_dsl.tools.experiments.search_space import check_space, read_space
-    from ffebm_dsl.tools.experiments.trials import (
-        compile_trial,
-        refuse_too_many,
-        refuse_two_seeds,
-    )
+    from ffebm_dsl.tools.experiments.trials import compile_trial, refuse_too_many, refuse_two_seeds
 
     refuse_two_seeds(wanted.settings, wanted.seeds)
     refuse_too_many(wanted.seeds or 1)

@@ -19,12 +19,7 @@ from typing import ClassVar
 
 from ffebm_dsl.constructs.gradients import ep
 from ffebm_dsl.language.registry import Arguments
-from ffebm_dsl.physics.interfaces import (
-    AutomaticEstimator,
-    ContrastiveEstimator,
-    Estimator,
-    Phase,
-)
+from ffebm_dsl.physics.interfaces import AutomaticEstimator, ContrastiveEstimator, Estimator, Phase
 
 
 @dataclass(frozen=True)

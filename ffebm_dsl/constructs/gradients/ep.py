@@ -16,12 +16,7 @@ from ffebm_dsl.language.registry import (
     Parameter,
 )
 from ffebm_dsl.language.registry.parameters import POSITIVE
-from ffebm_dsl.physics.interfaces import (
-    AutomaticEstimator,
-    ContrastiveEstimator,
-    Estimator,
-    Phase,
-)
+from ffebm_dsl.physics.interfaces import AutomaticEstimator, ContrastiveEstimator, Estimator, Phase
 
 AUTO = "auto"
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.losses._ends import ENDS
-from ffebm_dsl.constructs.losses._weights import (
-    class_weights,
-    one_for_each_class,
-    tensor_of,
-)
+from ffebm_dsl.constructs.losses._weights import class_weights, one_for_each_class, tensor_of
 from ffebm_dsl.language.registry import Kind, LossConstruct, Parameter
 from ffebm_dsl.language.registry.parameters import FRACTION
 

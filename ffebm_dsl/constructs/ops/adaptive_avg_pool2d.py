@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from ffebm_dsl.constructs.ops._torch import torch_module
-from ffebm_dsl.language.registry import (
-    Arguments,
-    Fit,
-    Kind,
-    Misfit,
-    OpConstruct,
-    Parameter,
-    Shape,
-)
+from ffebm_dsl.language.registry import Arguments, Fit, Kind, Misfit, OpConstruct, Parameter, Shape
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 from ffebm_dsl.language.registry.shapes import not_an_image
 

@@ -5,15 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.ops._join import PORT
-from ffebm_dsl.language.registry import (
-    Arguments,
-    Fit,
-    Misfit,
-    OpConstruct,
-    OpIR,
-    Shape,
-    show_shape,
-)
+from ffebm_dsl.language.registry import Arguments, Fit, Misfit, OpConstruct, OpIR, Shape, show_shape
 
 if TYPE_CHECKING:
     from torch import nn

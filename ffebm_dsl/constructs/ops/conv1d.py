@@ -15,14 +15,7 @@ from ffebm_dsl.constructs.ops._convolution import (
 )
 from ffebm_dsl.constructs.ops._window import slide
 from ffebm_dsl.constructs.ops._window1d import KERNEL, PADDING, not_a_sequence
-from ffebm_dsl.language.registry import (
-    Arguments,
-    Fit,
-    Misfit,
-    OpConstruct,
-    OpIR,
-    Shape,
-)
+from ffebm_dsl.language.registry import Arguments, Fit, Misfit, OpConstruct, OpIR, Shape
 from ffebm_dsl.physics.interfaces import LinearOp, Stencil, Weights
 
 if TYPE_CHECKING:

@@ -14,14 +14,7 @@ from ffebm_dsl.constructs.ops._convolution import (
     undivided,
 )
 from ffebm_dsl.constructs.ops._window import KERNEL, PADDING, note, slide
-from ffebm_dsl.language.registry import (
-    Arguments,
-    Fit,
-    Misfit,
-    OpConstruct,
-    OpIR,
-    Shape,
-)
+from ffebm_dsl.language.registry import Arguments, Fit, Misfit, OpConstruct, OpIR, Shape
 from ffebm_dsl.language.registry.shapes import not_an_image
 from ffebm_dsl.physics.interfaces import LinearOp, Stencil, Weights
 

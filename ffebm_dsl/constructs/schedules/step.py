@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from ffebm_dsl.constructs.schedules._gamma import GAMMA
-from ffebm_dsl.language.registry import (
-    Arguments,
-    EpochPosition,
-    Kind,
-    Parameter,
-    ScheduleConstruct,
-)
+from ffebm_dsl.language.registry import Arguments, EpochPosition, Kind, Parameter, ScheduleConstruct
 from ffebm_dsl.language.registry.parameters import AT_LEAST_ONE
 
 

@@ -12,22 +12,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
-from ffebm_dsl.language.syntax.acceptance import (
-    ENOUGH,
-    LOOK_AHEAD,
-    Situation,
-    Stack,
-    acceptance,
-)
+from ffebm_dsl.language.syntax.acceptance import ENOUGH, LOOK_AHEAD, Situation, Stack, acceptance
 from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, SYMBOLS
 from ffebm_dsl.language.syntax.lexer import Token
-from ffebm_dsl.language.syntax.repairs import (
-    RESPELT,
-    UNDONE,
-    Repair,
-    explains,
-    find_repair,
-)
+from ffebm_dsl.language.syntax.repairs import RESPELT, UNDONE, Repair, explains, find_repair
 
 QUIET = 6
 """Words after a skip in which a further fault is not reported."""

@@ -13,14 +13,7 @@ from torch.nn import functional as F
 
 from ffebm_dsl.physics.energy.chain_derivatives import Bound
 from ffebm_dsl.physics.energy.kernels import DenseOnImages, convolution
-from ffebm_dsl.physics.interfaces import (
-    BoundOp,
-    Composed,
-    Stencil,
-    Weights,
-    compositions,
-    joined,
-)
+from ffebm_dsl.physics.interfaces import BoundOp, Composed, Stencil, Weights, compositions, joined
 
 
 def composed(ops: Sequence[Bound], batch: int) -> list[Bound]:

@@ -24,11 +24,7 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.physics.energy.autograd_energy import Slope
-from ffebm_dsl.physics.energy.dynamics import (
-    AdjointDynamics,
-    DisplacedDynamics,
-    HopfieldDynamics,
-)
+from ffebm_dsl.physics.energy.dynamics import AdjointDynamics, DisplacedDynamics, HopfieldDynamics
 from ffebm_dsl.physics.energy.energy import Energy
 from ffebm_dsl.physics.energy.op_chain import Coupling, Drive, Pair
 from ffebm_dsl.physics.energy.terms import BoundTerm, LayerTerm, step_sizes

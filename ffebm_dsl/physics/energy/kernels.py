@@ -19,13 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ffebm_dsl.physics.interfaces import BoundOp, LinearOp, Stencil, Weights
-from ffebm_dsl.physics.layout import (
-    channels_last,
-    conv2d,
-    flat,
-    is_channels_last,
-    unflat,
-)
+from ffebm_dsl.physics.layout import channels_last, conv2d, flat, is_channels_last, unflat
 
 PACKED_DTYPES = (torch.float32,)
 """What oneDNN's packed convolutions are used for."""

@@ -1,11 +1,7 @@
 """Training: data, the loop, evaluation, checkpoints and run directories."""
 
 from ffebm_dsl.running.training.distributed import joined
-from ffebm_dsl.running.training.evaluate_run import (
-    Chosen,
-    evaluate_run,
-    network_of_run,
-)
+from ffebm_dsl.running.training.evaluate_run import Chosen, evaluate_run, network_of_run
 from ffebm_dsl.running.training.evaluation import Evaluation, evaluate
 from ffebm_dsl.running.training.job import Options
 from ffebm_dsl.running.training.live_log import open_logs, require_logs

@@ -26,21 +26,9 @@ from torch import Tensor, nn
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.physics.energy import Coupling, HopfieldEnergy
-from ffebm_dsl.physics.interfaces import (
-    BoundOp,
-    ContrastiveEstimator,
-    Estimator,
-    LinearOp,
-    Weights,
-)
+from ffebm_dsl.physics.interfaces import BoundOp, ContrastiveEstimator, Estimator, LinearOp, Weights
 from ffebm_dsl.physics.layout import channels_last
-from ffebm_dsl.physics.network import (
-    BlockSettings,
-    EnergyBlock,
-    HybridBlock,
-    HybridNetwork,
-    Inputs,
-)
+from ffebm_dsl.physics.network import BlockSettings, EnergyBlock, HybridBlock, HybridNetwork, Inputs
 
 Call = Callable[[], object]
 

@@ -33,12 +33,7 @@ from ffebm_dsl.tools.checking.check_report import (
     RelaxationRow,
     relaxation_rows,
 )
-from ffebm_dsl.tools.checking.devices import (
-    DeviceRow,
-    device_rows,
-    on_devices,
-    stated_noise,
-)
+from ffebm_dsl.tools.checking.devices import DeviceRow, device_rows, on_devices, stated_noise
 from ffebm_dsl.tools.checking.kinks import KinkReport, survey
 from ffebm_dsl.tools.checking.problem import TOLERANCE, Problem, make_problem, steps_of
 from ffebm_dsl.tools.checking.series import SeriesReport, series

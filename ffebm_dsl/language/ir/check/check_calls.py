@@ -8,11 +8,7 @@ from ffebm_dsl.language.diagnostics import Label, Span
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, RelaxIR
 from ffebm_dsl.language.ir.resolve.bind import BoundCall
-from ffebm_dsl.language.ir.resolve.resolved import (
-    ResolvedBlock,
-    ResolvedMap,
-    ResolvedSpec,
-)
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedBlock, ResolvedMap, ResolvedSpec
 from ffebm_dsl.language.registry import (
     ACTIVATIONS,
     ENERGIES,

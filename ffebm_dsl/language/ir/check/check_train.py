@@ -17,14 +17,7 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedSpec,
     ResolvedTrain,
 )
-from ffebm_dsl.language.registry import (
-    AUGMENTATIONS,
-    DATA,
-    LOSSES,
-    OPS,
-    TARGETS,
-    show_shape,
-)
+from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, LOSSES, OPS, TARGETS, show_shape
 
 
 def check_train(spec: ResolvedSpec, log: Log) -> None:

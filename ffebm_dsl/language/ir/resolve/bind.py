@@ -12,15 +12,7 @@ from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, Value
 from ffebm_dsl.language.ir.resolve.evaluate import evaluate
 from ffebm_dsl.language.ir.resolve.scope import Scope, facts, show
-from ffebm_dsl.language.registry import (
-    REQUIRED,
-    TABLES,
-    Construct,
-    Kind,
-    Parameter,
-    SameAs,
-    Table,
-)
+from ffebm_dsl.language.registry import REQUIRED, TABLES, Construct, Kind, Parameter, SameAs, Table
 from ffebm_dsl.language.registry.packages import offers, release
 from ffebm_dsl.language.syntax import ast
 

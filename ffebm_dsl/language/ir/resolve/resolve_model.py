@@ -8,13 +8,7 @@ from dataclasses import dataclass, replace
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.diagnostics.fix import replace as replaced
 from ffebm_dsl.language.ir.log import Log
-from ffebm_dsl.language.ir.resolve.bind import (
-    BoundCall,
-    bind_arguments,
-    bind_call,
-    find,
-    value_of,
-)
+from ffebm_dsl.language.ir.resolve.bind import BoundCall, bind_arguments, bind_call, find, value_of
 from ffebm_dsl.language.ir.resolve.overrides import Override, set_statements
 from ffebm_dsl.language.ir.resolve.ports import Ports, declare
 from ffebm_dsl.language.ir.resolve.resolve_block import BlockText, resolve_block

@@ -18,10 +18,7 @@ from ffebm_dsl.language.ir.resolve.bind import (
     fill_defaults,
 )
 from ffebm_dsl.language.ir.resolve.ports import Ports
-from ffebm_dsl.language.ir.resolve.resolved import (
-    ResolvedChain,
-    ResolvedMap,
-)
+from ffebm_dsl.language.ir.resolve.resolved import ResolvedChain, ResolvedMap
 from ffebm_dsl.language.ir.resolve.scope import Scope
 from ffebm_dsl.language.registry import (
     GRADIENTS,

@@ -6,15 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ffebm_dsl.language.ir.check.check_feedback import asymmetric, layer_weights, scaled
-from ffebm_dsl.language.ir.model import (
-    BlockIR,
-    CallIR,
-    CouplingIR,
-    DriveIR,
-    LossIR,
-    ModelIR,
-    Value,
-)
+from ffebm_dsl.language.ir.model import BlockIR, CallIR, CouplingIR, DriveIR, LossIR, ModelIR, Value
 from ffebm_dsl.language.ir.resolve.bind import changed
 from ffebm_dsl.language.ir.resolve.scope import show
 from ffebm_dsl.language.registry import (

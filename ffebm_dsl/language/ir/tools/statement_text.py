@@ -11,15 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ffebm_dsl.language.ir.lower import NO_READOUT
-from ffebm_dsl.language.ir.model import (
-    IDEAL,
-    BlockIR,
-    CallIR,
-    FeedforwardIR,
-    ModelIR,
-    OpIR,
-    SpecIR,
-)
+from ffebm_dsl.language.ir.model import IDEAL, BlockIR, CallIR, FeedforwardIR, ModelIR, OpIR, SpecIR
 from ffebm_dsl.language.ir.resolve.bind import changed
 from ffebm_dsl.language.ir.tools.notation import (
     assignments,
