@@ -31,6 +31,7 @@ LONG = {"README.md", "report.md", "tutorial.md", "tutorial_data.md", "tutorial_e
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 NUMBER = re.compile(r"\[?[+-]?\b\d[\d.,]*(?:e[+-]?\d+)?%?")
+RULE = re.compile("─+")  # of a table, as wide as its numbers
 
 
 def runnable() -> list[object]:
@@ -64,7 +65,7 @@ def shown(block: Block) -> list[tuple[str, str]]:
 
 def agree(expected: str, printed: str, varies: bool) -> bool:
     if varies:
-        expected, printed = (NUMBER.sub("0", text) for text in (expected, printed))
+        expected, printed = (RULE.sub("─", NUMBER.sub("0", text)) for text in (expected, printed))
     return doctest.OutputChecker().check_output(expected, printed, FLAGS)
 
 
@@ -121,6 +122,8 @@ def test_specs_state_the_present_version() -> None:
 
 def test_a_difference_is_seen() -> None:
     assert agree("loss 0.5\n...\nend\n", "loss 0.7\nmore\nend\n", varies=True)
+    assert agree("loss\n────\n0.5\n", "loss\n──────\n-0.75\n", varies=True)
+    assert not agree("loss\n────\n0.5\n", "loss\n──────\n0.5\n", varies=False)
     assert not agree("loss 0.5\n", "loss 0.7\n", varies=False)
     assert not agree("loss 0.5\n", "cost 0.5\n", varies=True)
     assert not agree("", "error: no such file\n", varies=False)
