@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from numpy.typing import ArrayLike
+
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.language.ir.tools.dump import leaves, to_json_dict
 from ffebm_dsl.running.records import EVENTS, PROVENANCE, SEGMENTS, TRAIN, Record, utc_now
 from ffebm_dsl.running.training import keyed
@@ -45,16 +51,8 @@ def describe(record: Record, job: Job, source: SourceFile) -> None:
     record.add(
         PROVENANCE,
         {
-            "spec_name": Path(source.name).name,
-            "spec_text": source.text,
-            "spec_sha256": job.identity.spec_sha256,
-            "spec_resolved": json.dumps(to_json_dict(job.spec)),
-            "override": _overrides(job),
-            "argv": sys.argv,
-            "package": packages() + [f"{p.name}=={p.version}" for p in job.spec.packages],
-            "environment": json.dumps(environment(job.device)),
+            **origin(job.spec, source, _overrides(job), job.device),
             "seed": job.identity.seed,
-            "rng_scheme": keyed.SCHEME,
             "dtype": job.identity.dtype,
             "device": job.settings.device,
             "threads": job.settings.threads,
@@ -66,6 +64,23 @@ def describe(record: Record, job: Job, source: SourceFile) -> None:
             "parameter_count": sum(p.numel() for p in trainable(job.network).values()),
         },
     )
+
+
+def origin(
+    spec: SpecIR, source: SourceFile, overrides: Sequence[str], device: torch.device
+) -> dict[str, ArrayLike]:
+    """What a record says of its spec, and of the software and the machine at work."""
+    return {
+        "spec_name": Path(source.name).name,
+        "spec_text": source.text,
+        "spec_sha256": hashlib.sha256(source.text.encode()).hexdigest(),
+        "spec_resolved": json.dumps(to_json_dict(spec)),
+        "override": list(overrides),
+        "argv": sys.argv,
+        "package": packages() + [f"{p.name}=={p.version}" for p in spec.packages],
+        "environment": json.dumps(environment(device)),
+        "rng_scheme": keyed.SCHEME,
+    }
 
 
 def _test_set(data: Data) -> str:

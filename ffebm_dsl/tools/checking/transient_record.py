@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from numpy.typing import ArrayLike
@@ -15,7 +12,6 @@ from torch import Tensor
 from ffebm_dsl.build import build
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
 from ffebm_dsl.language.ir import Compiled
-from ffebm_dsl.language.ir.tools.dump import to_json_dict
 from ffebm_dsl.physics.network import Inputs
 from ffebm_dsl.running.records import (
     EVENTS,
@@ -28,8 +24,9 @@ from ffebm_dsl.running.records import (
 )
 from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.data import data_of
-from ffebm_dsl.running.training.environment import choose_dtype, environment, packages
+from ffebm_dsl.running.training.environment import choose_dtype, environment
 from ffebm_dsl.running.training.measures import trainable
+from ffebm_dsl.running.training.provenance import origin
 from ffebm_dsl.tools.checking.problem import random_batch, train_without_dropout
 from ffebm_dsl.tools.checking.transient_check import Progress, TransientSettings, transients
 from ffebm_dsl.tools.checking.transient_table import Transients
@@ -124,8 +121,7 @@ def record_of(analysis: TransientAnalysis, run_id: str, start_time: str) -> Reco
             "status": "finished",
         }
     )
-    facts = json.dumps(environment(CPU))
-    record.add(PROVENANCE, _provenance(analysis, facts))
+    record.add(PROVENANCE, _provenance(analysis))
     for group in (TRAIN, EVENTS, SEGMENTS):
         record.add(group)
     for number, (kind, time) in enumerate((("start", start_time), ("finish", now))):
@@ -139,26 +135,18 @@ def record_of(analysis: TransientAnalysis, run_id: str, start_time: str) -> Reco
             "start_step": 0,
             "start_time": start_time,
             "exact": 1,
-            "environment": facts,
+            "environment": json.dumps(environment(CPU)),
         }
     )
     _add_transients(record, analysis.found)
     return record
 
 
-def _provenance(analysis: TransientAnalysis, facts: str) -> dict[str, ArrayLike]:
-    source, batch = analysis.compiled.source, analysis.batch
+def _provenance(analysis: TransientAnalysis) -> dict[str, ArrayLike]:
+    compiled, batch = analysis.compiled, analysis.batch
     return {
-        "spec_name": Path(source.name).name,
-        "spec_text": source.text,
-        "spec_sha256": hashlib.sha256(source.text.encode()).hexdigest(),
-        "spec_resolved": json.dumps(to_json_dict(analysis.compiled.spec)),
-        "override": list(analysis.overrides),
-        "argv": sys.argv,
-        "package": packages(),
-        "environment": facts,
+        **origin(compiled.spec, compiled.source, analysis.overrides, CPU),
         "seed": analysis.seed,
-        "rng_scheme": keyed.SCHEME,
         "dtype": analysis.dtype,
         "device": str(CPU),
         "threads": torch.get_num_threads(),

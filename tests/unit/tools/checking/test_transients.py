@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -14,12 +15,19 @@ from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.ops.conv2d import Conv2d
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.ir import Compiled, compile_spec
+from ffebm_dsl.language.ir.model import PackageIR
 from ffebm_dsl.physics.interfaces import Phase, Weights
 from ffebm_dsl.running.records import read, write
 from ffebm_dsl.running.training import Controls, Options, Progress, start, stop_on_signals, train
 from ffebm_dsl.tools.checking.problem import random_batch, train_without_dropout
 from ffebm_dsl.tools.checking.transient_check import TransientSettings, transients
-from ffebm_dsl.tools.checking.transient_record import DrawnBatch, analyse, draw_batch, record_of
+from ffebm_dsl.tools.checking.transient_record import (
+    DrawnBatch,
+    TransientAnalysis,
+    analyse,
+    draw_batch,
+    record_of,
+)
 from ffebm_dsl.tools.checking.transient_table import Transients
 
 SPEC = """ffe 1.0
@@ -271,10 +279,14 @@ def test_a_diverging_block_is_told() -> None:
     assert not found.sound and found.blocks[0].diverged == BATCH
 
 
-def record_from(found_on: Compiled, tmp_path: Path) -> Path:
+def analysis_of(found_on: Compiled) -> TransientAnalysis:
     batch = draw_batch(found_on, None, samples=BATCH, seed=0, dtype="float64")
-    analysis = analyse(found_on, ("a=1",), batch, "float64", TransientSettings(), lambda *_: None)
-    write(record_of(analysis, "r", "2026-01-01T00:00:00Z"), tmp_path / "t.h5")
+    return analyse(found_on, ("a=1",), batch, "float64", TransientSettings(), lambda *_: None)
+
+
+def record_from(found_on: Compiled, tmp_path: Path) -> Path:
+    record = record_of(analysis_of(found_on), "r", "2026-01-01T00:00:00Z")
+    write(record, tmp_path / "t.h5")
     return tmp_path / "t.h5"
 
 
@@ -289,6 +301,14 @@ def test_the_record_holds_it_all(right: Transients, tmp_path: Path) -> None:
     assert list(table["beta"]) == [0.001] * 3 and list(table["mirrored"]) == [1, 1, 1]
     assert record["provenance"]["dataset_name"] == "random" and len(record["train"]) == 0
     assert record.attributes["status"] == "finished"
+
+
+def test_the_record_names_the_packages_that_the_spec_uses() -> None:
+    analysis = analysis_of(plain := compiled())
+    used = replace(plain.spec, packages=(PackageIR("ops", least="1", version="1.2"),))
+    analysis = replace(analysis, compiled=replace(plain, spec=used))
+    record = record_of(analysis, "r", "2026-01-01T00:00:00Z")
+    assert "ops==1.2" in record["provenance"]["package"].tolist()
 
 
 def test_the_record_opens_with_plain_readers(tmp_path: Path) -> None:
