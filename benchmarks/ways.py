@@ -68,12 +68,11 @@ class Way:
         edges = [(c.source, c.target) for c in core.energy.couplings]
         own = self.omega > 1 or self.damping > 0
         read = tuple(range(len(core.energy.layers))) if own else carried(phase.schedule, edges)
-        separate = not any(a in group and b in group for group in phase.schedule for a, b in edges)
-        plain = Sweeps(phase.schedule, self.damping, separate)
+        plain = Sweeps(phase.schedule, self.damping)
         solver: Solver = OverRelaxation(self.omega, plain) if self.omega > 1 else plain
         if self.memory:
             solver = Anderson(self.memory, read, solver)
-        if self.auto and separate:
+        if self.auto and phase.solver.plain.stretch is None:
             solver = Auto(plain)
         return PhaseSettings(sweeps, tolerance, solver, self.after, self.feedforward)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, CouplingIR, DriveIR, RelaxIR
 from ffebm_dsl.language.ir.tools import notation
 from ffebm_dsl.language.registry import ENERGIES, NOISES, OPS, ROUTINGS
+from ffebm_dsl.physics.interfaces.solver import STEPWISE
 
 AUTO = "auto"
 
@@ -23,6 +24,8 @@ def solver_in_words(block: BlockIR, relax: RelaxIR, noises: tuple[CallIR, ...]) 
     if _stated(relax):
         return ""
     why = _why_plain(block, relax, noises)
+    if not why and (factor := STEPWISE if block.terms else ENERGIES[block.energy].over_relaxation):
+        return f"solver auto: over-relaxed by {factor:g}"
     free = block.free
     # What follows a free phase is accelerated where that phase was.
     if not why and relax is not free:
@@ -44,9 +47,9 @@ def _why_plain(block: BlockIR, relax: RelaxIR, noises: tuple[CallIR, ...]) -> st
         return "no tolerance"
     if any(NOISES[n.name].make(n.arguments).deviation > 0 for n in (*relax.noise, *noises)):
         return "noise"
-    own = ENERGIES[block.energy].own_state or any(kind.nonlinear for kind in kinds)
-    if own or block.terms or any(a == b for a, b in ends):
-        return "an update depends on the old state of its layer"
+    own = ENERGIES[block.energy].over_relaxation == 1 or any(kind.nonlinear for kind in kinds)
+    if own or any(a == b for a, b in ends):
+        return "a layer acts on itself"
     if relax.order == "synchronous" and ends:
         return "coupled layers move together"
     # Later phases keep the routing that a free phase has come to, if it was frozen.

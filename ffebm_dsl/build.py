@@ -324,8 +324,8 @@ def _coupling_op(
 def _relaxation(ir: RelaxIR, energy: Energy, noises: tuple[CallIR, ...] = ()) -> PhaseSettings:
     layers, edges = len(energy.layers), energy.edges
     groups = schedule(ir.order, layers, edges)
-    separate = not any(a in group and b in group for group in groups for a, b in edges)
-    sweeps = Sweeps(groups, ir.damping, separate)
+    together = any(a != b and {a, b} <= {*group} for group in groups for a, b in edges)
+    sweeps = Sweeps(groups, ir.damping, 1.0 if together else energy.over_relaxation)
     solver: Solver = sweeps
     if ir.over_relaxation > 1:
         solver = OverRelaxation(ir.over_relaxation, sweeps)

@@ -8,6 +8,7 @@ from ffebm_dsl import SourceFile, compile_spec
 from ffebm_dsl.build import build
 from ffebm_dsl.cli.show_relaxation import solver_in_words
 from ffebm_dsl.constructs.solvers.auto import Auto
+from ffebm_dsl.physics.interfaces import STEPWISE
 
 SPEC = """ffe 1.1
 hardware noisy {{ noise = [read(0.1)] }}
@@ -33,7 +34,8 @@ model m {{
 """
 
 CHOSEN = "solver auto: plain or over-relaxed, by sample"
-OWN = "solver auto: plain (an update depends on the old state of its layer)"
+OWN = "solver auto: plain (a layer acts on itself)"
+STRETCHED = "solver auto: over-relaxed by 1.5"
 GIVEN = {
     "tolerance": "1e-4",
     "nudged": "1e-4",
@@ -71,9 +73,23 @@ GIVEN = {
         ),
         ({"on": "on noisy"}, *["solver auto: plain (noise)"] * 2),
         ({"more": "s2 <-> s2 : linear()"}, OWN, OWN),
-        ({"more": "s2 : memory(12)"}, OWN, OWN),
+        ({"more": "s2 : memory(12)"}, STRETCHED, STRETCHED),
+        (
+            {"more": "s2 : memory(12)", "nudged": "0"},
+            STRETCHED,
+            "solver auto: plain (no tolerance)",
+        ),
         ({"chain": "softmax_pool2d(2) |>"}, OWN, OWN),
-        ({"energy": "oscillator", "activation": "angle"}, OWN, OWN),
+        ({"energy": "oscillator", "activation": "angle"}, STRETCHED, STRETCHED),
+        (
+            {"energy": "oscillator", "activation": "angle", "more": "s2 <-> s2 : linear()"},
+            *[OWN] * 2,
+        ),
+        (
+            {"energy": "oscillator", "activation": "angle", "free": "order = synchronous"},
+            "solver auto: plain (coupled layers move together)",
+            STRETCHED,
+        ),
         ({"chain": "max_pool2d(2) |>"}, *["solver auto: plain (live max pooling)"] * 2),
         ({"chain": "max_pool2d(2) |>", "free": "routing = frozen(after=4)"}, CHOSEN, CHOSEN),
     ],
@@ -89,6 +105,8 @@ def test_what_is_shown_is_what_is_built(parts: dict[str, str], free: str, nudged
     assert words == [free, nudged]
     if "max_pool2d" not in parts.get("chain", ""):  # what is live is known as it relaxes
         settings = build(spec).blocks[0].core.settings
-        assert isinstance(settings.free.solver.fitted(settings.free), Auto) == (free == CHOSEN)
-        after = isinstance(settings.nudged.solver.fitted(settings.nudged), Auto)
-        assert after or nudged != CHOSEN
+        built = [p.solver.fitted(p) for p in (settings.free, settings.nudged)]
+        assert isinstance(built[0], Auto) == (free == CHOSEN)
+        assert isinstance(built[1], Auto) or nudged != CHOSEN
+        factors = [getattr(solver, "factor", 1.0) for solver in built]
+        assert factors == [STEPWISE if words == STRETCHED else 1.0 for words in (free, nudged)]

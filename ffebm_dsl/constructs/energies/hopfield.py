@@ -35,5 +35,5 @@ CONSTRUCT = EnergyConstruct(
     refuses=_refuses,
     holomorphic=True,
     terms=True,
-    own_state=False,
+    over_relaxation=None,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ffebm_dsl.language.registry import EnergyConstruct
-from ffebm_dsl.physics.interfaces import Activation
+from ffebm_dsl.physics.interfaces import STEPWISE, Activation
 
 if TYPE_CHECKING:
     from ffebm_dsl.physics.energy import OscillatorEnergy
@@ -30,7 +30,7 @@ CONSTRUCT = EnergyConstruct(
     "angles of oscillators that are coupled by the cosines of their differences",
     equation="E(s, u) = - sum over couplings of sum_ij J_ij cos(a_i - b_j) - sum over drives and "
     "biases of sum_j h_j cos(s_j) - 1/2 sum of K cos(2 s_j); from pi/2, a sweep is "
-    "s_j <- s_j - 1.5 (dE/ds_j) / (|sum_i J_ij exp(i a_i) + h_j| + 2 |K|)",
+    "s_j <- s_j - (dE/ds_j) / (|sum_i J_ij exp(i a_i) + h_j| + 2 |K|)",
     source="Wang and Roychowdhury 2019, arXiv 1903.07163; trained by EP: Gower 2025, "
     "arXiv 2505.02103",
     deviations=(
@@ -40,4 +40,5 @@ CONSTRUCT = EnergyConstruct(
     make=_make,
     refuses=_refuses,
     linear=True,
+    over_relaxation=STEPWISE,
 )

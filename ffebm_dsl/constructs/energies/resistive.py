@@ -34,5 +34,5 @@ CONSTRUCT = EnergyConstruct(
     refuses=_refuses,
     linear=True,
     nonnegative=True,
-    own_state=False,
+    over_relaxation=None,
 )

@@ -14,8 +14,10 @@ below 0), turn or grow keep plain sweeps.
 Nudged phases and adjoint solves use the factors found in the free phase, the same in all phases
 that are contrasted. The factor of a sample depends on its own steps only. Sweeps stay plain if the
 tolerance is 0, with noise, while routings follow the state, if two coupled layers are updated
-together, if an update depends on the old state of its layer, as with a term or a coupling of a
-layer to itself, and if damping or over-relaxation is given.
+together, if a layer acts on itself by a coupling, and if damping or over-relaxation is given.
+
+Where updates are steps over a bound of the curvature, of oscillators and of layers with terms, all
+samples are over-relaxed by one factor (``STEPWISE``) from the first sweep on.
 
 Anderson acceleration is not used: in a small network a sweep with it takes up to twice as long as a
 plain one, for all samples as long as one is under way.
@@ -103,6 +105,37 @@ class Auto(Solver):
 
     def paces(self, carry: _Paces) -> Tensor | None:
         return carry.found
+
+
+@dataclass(frozen=True)
+class Stretched(Solver):
+    """Sweeps that are over-relaxed by one factor; the last one is plain."""
+
+    inner: Sweeps
+    factor: float
+
+    @property
+    def plain(self) -> Sweeps:
+        return self.inner
+
+    def fitted(self, settings: Relaxation) -> Solver:
+        return self.inner if settings.tolerance == 0 or settings.noisy else self
+
+    def init(self, states: Sequence[Tensor]) -> Tensor:
+        return states[0].new_full((len(states[0]),), self.factor)
+
+    def step(
+        self, carry: Tensor, dynamics: Dynamics, states: list[Tensor], sweep: Sweep
+    ) -> Tensor | None:
+        plainly = sweep.last or not sweep.settled or dynamics.live
+        factor = None if plainly else self.factor
+        return self.inner.run(dynamics, states, measured=sweep.measured, factors=factor)
+
+    def select(self, carry: Tensor, rows: Tensor) -> None:
+        """All samples have one factor."""
+
+    def paces(self, carry: Tensor) -> Tensor:
+        return carry
 
 
 class _Paces:
@@ -196,9 +229,9 @@ def _slow(rate: Tensor, excess: Tensor) -> Tensor:
 
 
 def _make(arguments: Arguments, sweeps: Solver, read: tuple[int, ...]) -> Solver:
-    if isinstance(sweeps, Sweeps) and sweeps.separate and not sweeps.damping:
-        return Auto(sweeps)
-    return sweeps
+    if not isinstance(sweeps, Sweeps) or sweeps.damping or sweeps.stretch == 1:
+        return sweeps
+    return Auto(sweeps) if sweeps.stretch is None else Stretched(sweeps, sweeps.stretch)
 
 
 CONSTRUCT = SolverConstruct(
@@ -209,8 +242,8 @@ CONSTRUCT = SolverConstruct(
     source="Young 1954 (Trans. Amer. Math. Soc. 76)",
     deviations=(
         "per sample, from the sixth sweep on, where ten or more are left; plain with "
-        "tolerance 0, noise, live max pooling, stated damping or over_relaxation, where coupled "
-        "layers move together, and where an update depends on the old state of its layer",
+        "tolerance 0, noise, live max pooling, stated damping or over_relaxation, and where "
+        "coupled layers move together; oscillators and layers with terms: w = 1.5 in every sweep",
     ),
     make=_make,
     noisy=True,

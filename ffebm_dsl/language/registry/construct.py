@@ -136,9 +136,9 @@ class EnergyConstruct(Construct):
         linear: every op of a coupling must be linear, so that max pooling is none.
         nonnegative: it keeps the weights of its couplings and drives at or above 0.
         terms: its layers may have terms of their own, which ``make`` takes by name, last.
-        own_state: whether the update of a layer depends on its own old state even where neither a
-            term nor a coupling makes it so; ``edges`` of the energy then has a pair of each
-            layer with itself.
+        over_relaxation: the factor by which ``auto`` over-relaxes, as
+            ``ffebm_dsl.physics.energy.Energy.over_relaxation`` without terms and without nonlinear
+            or lateral couplings.
     """
 
     make: Callable[..., Any]
@@ -148,7 +148,7 @@ class EnergyConstruct(Construct):
     linear: bool = False
     nonnegative: bool = False
     terms: bool = False
-    own_state: bool = True
+    over_relaxation: float | None = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

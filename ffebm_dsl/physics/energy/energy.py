@@ -22,10 +22,6 @@ from torch import Tensor, nn
 from ffebm_dsl.physics.energy.autograd_energy import AutogradEnergy
 from ffebm_dsl.physics.interfaces import BoundEnergy, Layer, State, Transposed, Weights
 
-OVER_RELAXATION = 1.5
-"""The factor of steps whose length follows from a bound of the energy's curvature. The energy falls
-with any factor below 2; with this one states come to rest in fewer sweeps than with 1."""
-
 
 class Energy(nn.Module, ABC):
     """A kind of energy. A subclass defines :meth:`phi`; everything else follows from it."""
@@ -78,6 +74,14 @@ class Energy(nn.Module, ABC):
         A layer whose update depends on its own old state is a pair with itself.
         """
         return tuple((a, b) for a in range(len(self.layers)) for b in range(a + 1))
+
+    @property
+    def over_relaxation(self) -> float | None:
+        """The factor by which ``auto`` over-relaxes sweeps; None: one by the rate of each sample.
+
+        If coupled layers are updated together, sweeps are plain.
+        """
+        return 1.0
 
     @property
     def drive_shapes(self) -> tuple[tuple[int, ...], ...] | None:

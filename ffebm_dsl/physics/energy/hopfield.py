@@ -26,7 +26,7 @@ from torch import Tensor
 from ffebm_dsl.physics.energy.autograd_energy import Slope
 from ffebm_dsl.physics.energy.dynamics import AdjointDynamics, DisplacedDynamics, HopfieldDynamics
 from ffebm_dsl.physics.energy.energy import Energy
-from ffebm_dsl.physics.energy.op_chain import Coupling, Drive, Pair
+from ffebm_dsl.physics.energy.op_chain import Coupling, Drive, Pair, over_relaxation
 from ffebm_dsl.physics.energy.terms import BoundTerm, LayerTerm, step_sizes
 from ffebm_dsl.physics.energy.weights import BACKWARD
 from ffebm_dsl.physics.interfaces import (
@@ -86,10 +86,12 @@ class HopfieldEnergy(Energy):
 
     @property
     def edges(self) -> tuple[tuple[int, int], ...]:
-        couplings = ((coupling.source, coupling.target) for coupling in self.couplings)
-        selves = [c.source for c in self.couplings if c.nonlinear]
-        selves += [term.layer for term in self.terms]
-        return (*couplings, *((layer, layer) for layer in selves))
+        selves = [c.source for c in self.couplings if c.nonlinear] + [t.layer for t in self.terms]
+        return (*((c.source, c.target) for c in self.couplings), *zip(selves, selves, strict=True))
+
+    @property
+    def over_relaxation(self) -> float | None:
+        return over_relaxation(self.couplings, stepwise=len(self.terms) > 0)
 
     @property
     def drive_shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -34,6 +34,7 @@ from ffebm_dsl.physics.energy.complex_states import complex_op
 from ffebm_dsl.physics.energy.composed import composed
 from ffebm_dsl.physics.energy.weights import BACKWARD, OpWeights
 from ffebm_dsl.physics.interfaces import (
+    STEPWISE,
     BoundOp,
     CouplingOp,
     LinearOp,
@@ -105,6 +106,17 @@ class OpChain(nn.Module):
             way = BACKWARD if backward else ""
             ops.append(BoundOp(held.op, {key: weights[f"{name}.{way}{key}"] for key in keys}))
         return BoundChain(self.ops.names(), ops, batch)
+
+
+def over_relaxation(couplings: Iterable[Coupling], *, stepwise: bool) -> float | None:
+    """``Energy.over_relaxation`` of an energy with these couplings.
+
+    ``stepwise``: its updates are steps over a bound of the curvature, which holds for layers that
+    are not coupled to themselves.
+    """
+    if any(coupling.nonlinear or coupling.source == coupling.target for coupling in couplings):
+        return 1.0
+    return STEPWISE if stepwise else None
 
 
 class Coupling(OpChain):

@@ -11,12 +11,12 @@ Per sample, with angles ``s`` of the layers and drives ``u``::
 
 phi is ``-E`` plus half the square of every angle, which is the potential of a layer of angles.
 With all others held, the energy of an oscillator is ``-A cos(s - a) - K/2 cos(2 s)`` for some
-A and a. Its second derivative is at most ``A + 2 |K|``, so that the update::
+A and a. Its second derivative is at most the *stiffness* ``D = A + 2 |K|``, so that the update::
 
-    s  <-  s - w (dE/ds) / (A + 2 |K|),    w = OVER_RELAXATION
+    s  <-  s - w (dE/ds) / D
 
 never raises the energy of a layer whose oscillators are not coupled to each other, for any w
-below 2, and needs no step size. ``(A + 2 |K|) / w`` is the *stiffness* of an oscillator.
+below 2, and needs no step size. Plain sweeps have w = 1.
 """
 
 from __future__ import annotations
@@ -30,8 +30,14 @@ import torch
 from torch import Tensor
 
 from ffebm_dsl.physics.energy.autograd_energy import AutogradEnergy, stepped
-from ffebm_dsl.physics.energy.energy import OVER_RELAXATION, Energy
-from ffebm_dsl.physics.energy.op_chain import BoundChain, Coupling, Drive, OpChain
+from ffebm_dsl.physics.energy.energy import Energy
+from ffebm_dsl.physics.energy.op_chain import (
+    BoundChain,
+    Coupling,
+    Drive,
+    OpChain,
+    over_relaxation,
+)
 from ffebm_dsl.physics.interfaces import Layer, Routings, State, Transposed, Weights, inner
 from ffebm_dsl.physics.modules import NamedModules
 
@@ -71,6 +77,10 @@ class OscillatorEnergy(Energy):
         couplings = ((coupling.source, coupling.target) for coupling in self.couplings)
         # A step starts at the old angle.
         return (*couplings, *((layer, layer) for layer in range(len(self.layers))))
+
+    @property
+    def over_relaxation(self) -> float | None:
+        return over_relaxation(self.couplings, stepwise=True)
 
     def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
         total = state[0].new_zeros(len(state[0]))
@@ -137,7 +147,7 @@ class BoundOscillator(AutogradEnergy):
             harmonic: float = getattr(self.layers[layer].activation, "harmonic", 0.0)
             if harmonic:
                 v, stiffness = v - harmonic * (2 * s).sin(), stiffness + 2 * abs(harmonic)
-            return v, stiffness / OVER_RELAXATION
+            return v, stiffness
 
     @cached_property
     def _chains(self) -> list[BoundChain]:

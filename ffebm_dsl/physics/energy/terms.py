@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ffebm_dsl.physics.energy.energy import OVER_RELAXATION
 from ffebm_dsl.physics.energy.weights import reset
 from ffebm_dsl.physics.interfaces import Layer, Term, Weights
 
@@ -83,7 +82,4 @@ def step_sizes(layers: tuple[Layer, ...], terms: list[BoundTerm]) -> dict[int, f
     with torch.no_grad():
         for term in terms:
             curvature[term.layer] = curvature.get(term.layer, 0.0) + term.curvature()
-    return {
-        i: min(1.0, OVER_RELAXATION / (1 + layers[i].activation.steepness * bound))
-        for i, bound in curvature.items()
-    }
+    return {i: 1 / (1 + layers[i].activation.steepness * c) for i, c in curvature.items()}

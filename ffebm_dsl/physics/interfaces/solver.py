@@ -108,6 +108,11 @@ class Solver(ABC):
         return None
 
 
+STEPWISE = 1.5
+"""The factor of ``auto`` for steps whose length follows from a bound of the energy's curvature. The
+energy falls with any factor below 2; with this one states rest after fewer sweeps than with 1."""
+
+
 @dataclass(frozen=True)
 class Sweeps(Solver):
     """Plain sweeps, each starting where the last one ended.
@@ -115,12 +120,13 @@ class Sweeps(Solver):
     Attributes:
         schedule: the groups of layers that a sweep updates (``order.schedule``).
         damping: fraction of the old state that is kept, ``s <- damping s + (1 - damping) s'``.
-        separate: whether no two layers of a group are coupled, and no layer to itself.
+        stretch: the factor by which ``auto`` over-relaxes them; None: one by the rate of each
+            sample.
     """
 
     schedule: Schedule
     damping: float = 0.0
-    separate: bool = False
+    stretch: float | None = 1.0
 
     def init(self, states: Sequence[Tensor]) -> None:
         """Plain sweeps have no carry."""
@@ -143,12 +149,13 @@ class Sweeps(Solver):
         states: list[Tensor],
         *,
         measured: bool,
-        factors: Tensor | None = None,
+        factors: Tensor | float | None = None,
         steps: dict[int, Tensor] | None = None,
     ) -> Tensor | None:
         """Update every layer once, replacing the entries of the list.
 
-        Returns the squared change, if asked for. ``factors``, (B,), multiply the steps; the change
+        Returns the squared change, if asked for. ``factors``, (B,) or one, multiply the steps; the
+        change
         is that of the steps before. ``steps``, by layer, receives them, if given.
         """
         from ffebm_dsl.physics.layout import per_row, squared_norm
@@ -167,7 +174,8 @@ class Sweeps(Solver):
                     if steps is not None:
                         steps[i] = step
                 if factors is not None:
-                    new = dynamics.admissible(i, old.lerp(new, per_row(factors, old)))
+                    rows = factors if isinstance(factors, float) else per_row(factors, old)
+                    new = dynamics.admissible(i, old.lerp(new, rows))
                 states[i] = new
                 dynamics.moved(i)
         return change

@@ -4,8 +4,8 @@ It adds ``phi(s)`` of one layer's state to the primitive function of its block. 
 the layer from s by ``eps (sigma(v) - s)``, v being the whole pre-activation at s: for the
 identity a step ``-eps dE/ds`` down the gradient. Let sigma' be at most a, and the Hessian of phi
 at least -L, at every state. Then the energy falls in every such step with
-``eps < 2 / (1 + a L)``, since G is convex by at least 1 / a. The step taken is
-``min(1, 1.5 / (1 + a L))``.
+``eps < 2 / (1 + a L)``, since G is convex by at least 1 / a. The step taken is ``1 / (1 + a L)``,
+for which the bound promises the largest fall.
 """
 
 from __future__ import annotations

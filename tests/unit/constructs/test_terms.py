@@ -94,7 +94,7 @@ def test_the_hessian_is_symmetric_and_bounded(name: str, seed: int, size: float)
 def test_the_energy_falls_in_every_sweep(
     name: str, activation: str, seed: int, size: float
 ) -> None:
-    """At the step that is taken, and near the limit of steps, from states anywhere in the range."""
+    """At the step that is taken, and at nearly twice that, from states anywhere in the range."""
     term, weights, generator = made(name, seed, size)
     kind = ACTIVATIONS[activation]
     layer = Layer("z", SHAPE, kind)
@@ -105,7 +105,7 @@ def test_the_energy_falls_in_every_sweep(
         u, s = drawn(generator), kind(drawn(generator))
         bound = energy.bind([u], {k: w.detach() for k, w in energy.weights().items()})
         (step,) = energy.steps().values()
-        for part in (step, min(1.0, 1.3 * step)):
+        for part in (step, min(1.0, 1.95 * step)):
             before = energy.energy([s], [u])
             after = energy.energy([s.lerp(kind(bound.pre_activation([s], 0)), part)], [u])
             assert (after <= before + 1e-9 * (1 + before.abs())).all()

@@ -52,7 +52,7 @@ def test_the_solver_accelerates_what_a_sweep_reads() -> None:
     # A damped layer reads its own old state.
     damped = network("solver = anderson(memory=3)  damping = 0.2")
     found = core(damped).settings.free.solver
-    assert found == Anderson(3, (0, 1, 2, 3), Sweeps(found.plain.schedule, 0.2, separate=True))
+    assert found == Anderson(3, (0, 1, 2, 3), Sweeps(found.plain.schedule, 0.2, stretch=None))
 
 
 def test_fewer_sweeps_to_the_same_gradient() -> None:

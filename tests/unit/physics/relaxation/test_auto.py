@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from ffebm_dsl.constructs.activations.tanh import Tanh
 from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.constructs.noises.state import StateNoise
-from ffebm_dsl.constructs.solvers.auto import FIRST, Auto
+from ffebm_dsl.constructs.solvers.auto import FIRST, Auto, Stretched
 from ffebm_dsl.physics.energy import HopfieldEnergy
 from ffebm_dsl.physics.gradients.finite_differences import directions, project, smooth_differences
 from ffebm_dsl.physics.interfaces import Activation, PhaseSettings, Relaxation, Status, Sweeps
@@ -33,7 +34,7 @@ ACTIVATIONS = [Identity(0.4), Relu(0.4), HardSigmoid(0.5), Tanh(0.5)]
 
 
 def automatic(plan: PhaseSettings) -> PhaseSettings:
-    return replace(plan, solver=Auto(replace(plan.solver.plain, separate=True)))
+    return replace(plan, solver=Auto(replace(plan.solver.plain, stretch=None)))
 
 
 def slow_chain(rate: float, activation: Activation | None = None) -> HopfieldEnergy:
@@ -118,7 +119,7 @@ def test_a_sample_does_not_depend_on_its_batch() -> None:
 def test_steps_that_swing_or_are_fast_stay_plain(rate: float) -> None:
     dynamics = Affine(torch.tensor([rate], dtype=torch.float64))
     start = [torch.zeros(1, 3, dtype=torch.float64)]
-    plan = Relaxation(500, 1e-9, Auto(replace(ONE_LAYER, separate=True)))
+    plan = Relaxation(500, 1e-9, Auto(replace(ONE_LAYER, stretch=None)))
     found = relax(dynamics, start, plan)
     plain = relax(dynamics, start, replace(plan, solver=ONE_LAYER))
     assert found.paces is None
@@ -135,7 +136,7 @@ def test_a_factor_that_does_not_help_is_given_up() -> None:
             self.offset *= 0.9 + 2e-5 * len(self.moves)
             return state[layer] + self.offset
 
-    solver = Auto(replace(ONE_LAYER, separate=True))
+    solver = Auto(replace(ONE_LAYER, stretch=None))
     dynamics = Stubborn(torch.tensor([1.0], dtype=torch.float64))
     start = [torch.ones(1, 3, dtype=torch.float64)]
     found = relax(dynamics, start, Relaxation(400, 1e-9, solver))
@@ -202,13 +203,35 @@ def test_it_is_the_default() -> None:
         {"free": "order = synchronous"},
         {"free": "noise = [read(0.1)]"},
         {"more": "s2 <-> s2 : linear()"},
-        {"more": "s2 : memory(12)"},
-        {"energy": "oscillator", "activation": "angle"},
+        {"more": "s2 <-> s2 : linear()\n      s2 : memory(12)"},
+        {"more": "s2 <-> s2 : linear()", "energy": "oscillator", "activation": "angle"},
+        {"free": "order = synchronous", "energy": "oscillator", "activation": "angle"},
         {"free": "solver = plain"},
     ],
 )
 def test_where_it_sweeps_plainly(parts: dict[str, str]) -> None:
     assert isinstance(solver_of(spec(**parts)), Sweeps)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"energy": "oscillator", "activation": "angle"}, {"more": "s1 : memory(12)"}],
+)
+def test_steps_over_a_bound_are_over_relaxed_from_the_first_sweep(parts: dict[str, str]) -> None:
+    assert isinstance(solver_of(spec(**parts)), Stretched)
+    drive, ends = normal(6, 8), []
+    for solver in ("auto", "plain"):
+        torch.manual_seed(0)
+        text = spec(**parts, free=f"solver = {solver}").replace("1e-6", "1e-9")
+        core = ffebm_dsl.load(text).double().blocks[0].core
+        ends.append((core(drive), core.reports[0]))
+    (fast, accelerated), (slow, plain) = ends
+    apart = fast - slow
+    apart = apart - 2 * math.pi * (apart / (2 * math.pi)).round()  # an angle may go round
+    assert bool((apart.abs() < 1e-6).all())
+    assert bool((accelerated.status == Status.CONVERGED).all())
+    assert accelerated.sweeps.sum() < 0.8 * plain.sweeps.sum()
+    assert int(accelerated.accelerated.sum()) == 6 and int(plain.accelerated.sum()) == 0
 
 
 def test_without_tolerance_it_is_plain() -> None:

@@ -177,7 +177,7 @@ def test_a_device_without_effect_on_inference_is_not() -> None:
 
 def test_updates_with_terms_make_steps_that_are_constants_of_the_graph() -> None:
     network, x = network_of_terms(), torch.rand(4, 2, 8, 8)
-    fixed = with_fixed_sweeps(network)
+    fixed = with_fixed_sweeps(network, 500)  # plain ones, of which more are needed
     with torch.no_grad():
         assert (fixed(x) - network(x)).abs().max() < 1e-5
     # Raises where the value of a tensor decides.
