@@ -95,7 +95,9 @@ def _stack(axes: Any, panel: Panel, points: list[str], colors: Mapping[str, str]
         axes.axvline(panel.level, color="0.6", linewidth=0.8, zorder=0)
     axes.set(xlabel=panel.title)
     if "x" in panel.logarithmic:
-        axes.set_xscale("log")
+        axes.set_xscale("log", subs=(2, 5))
+        for ticks in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            ticks("{x:g}")
     else:
         axes.set_xlim(0, None)
     columns = 1 if max(map(len, panel.lines)) > LONG else 2
