@@ -1,6 +1,6 @@
 """``solver = auto``: plain sweeps, over-relaxed for samples that converge slowly.
 
-A free phase begins with plain sweeps. Every ``FIRST`` sweeps, the last two steps ``f`` of a sample
+A free phase begins with plain sweeps. After ``FIRST`` of them, the last two steps ``f`` of a sample
 give the rate at which they shrink, and the number of plain sweeps left::
 
     l = <f_k, f_{k-1}> / |f_{k-1}|^2,    left = log(residual / tolerance) / log(1 / l)
@@ -9,7 +9,8 @@ A sample is slow where ``l`` is above ``SLOW``, no less than ``ALIGNED`` of ``|f
 and ``left`` is at least ``LONG``. It is then over-relaxed by the best factor for that rate
 (``over_relaxation.best_factor``), which is updated each time. The second time that its steps do not
 shrink faster than before, it returns to plain sweeps for good. Samples whose steps oscillate (``l``
-below 0), turn or grow keep plain sweeps.
+below 0), turn or grow keep plain sweeps. The next look is after twice as many sweeps, or four times
+as many if no sample changed.
 
 Nudged phases and adjoint solves use the factors found in the free phase, the same in all phases
 that are contrasted. The factor of a sample depends on its own steps only. Sweeps stay plain if the
@@ -158,8 +159,9 @@ class _Paces:
         before, self._before = self._before, (steps, change)
         if self.made < self.next or before is None:
             return
-        self._before, self.next = None, 2 * self.next
+        self._before = None
         factors = self._judged(before, (steps, change), states, tolerance)
+        self.next *= 4 if factors is None else 2
         if factors is not None:
             self.take(factors)
 
