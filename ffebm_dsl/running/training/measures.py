@@ -242,14 +242,16 @@ def gradient_row(
     process's part of it, with ``weight`` of the samples. Gradients and buffers are restored. Where
     the adjoint of a sample diverges there is no reference, and what is compared with it is NaN.
     """
-    reference = [world.all_reduce(part) for part in _implicit_gradients(network, inputs, y, weight)]
+    # As in a step, whose cotangents converters round: the mean over processes of scaled losses.
+    own = _implicit_gradients(network, inputs, y, weight * world.size)
+    reference = [world.all_reduce(part) / world.size for part in own]
     exhausted, diverged = map(int, world.all_reduce_values(_unsolved(network.phases())))
     if diverged:
         reference = [torch.full_like(part, torch.nan) for part in reference]
     rows = []
     for parameter, implicit in zip(trainable(network).values(), reference, strict=True):
-        own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        a, b = own.double().flatten(), implicit.double().flatten()
+        grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        a, b = grad.double().flatten(), implicit.double().flatten()
         norm, norm_implicit = a.norm(), b.norm()
         gap = (a - b).norm()
         cosine = a @ b / (norm * norm_implicit)

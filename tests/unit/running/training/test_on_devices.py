@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ffebm_dsl.running.training import Options, resume, train
+from ffebm_dsl.running.training import Options, measures, resume, train
+from ffebm_dsl.running.training.world import ALONE, World
 
 from .runs import SPEC, controls, new_session, parameters, rows
 
@@ -90,3 +91,27 @@ def test_a_device_without_imperfections_trains_as_none(
 
 def test_a_device_with_imperfections_trains_otherwise(without: Trained, tmp_path: Path) -> None:
     assert trained(tmp_path / "a", on(DEVICE))[0] != without[0]
+
+
+class Doubled(World):
+    """Two processes with the same samples."""
+
+    size = 2
+
+    def all_reduce(self, tensor: torch.Tensor) -> torch.Tensor:
+        return 2 * tensor
+
+
+def test_diagnosed_gradients_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
+    """Not where coarse converters round the cotangents, either."""
+    coarse = DEVICE.replace("cotangents    = dac(8)", "cotangents    = dac(3, range=0.5)")
+    job = new_session(tmp_path, text=on(coarse)).job
+    inputs, y = job.data.train.augmented(torch.arange(8).numpy(), seed=0, epoch=0)
+
+    def norms(world: World) -> list[float]:
+        torch.manual_seed(0)
+        row = measures.gradient_row(job.network, inputs, y, world, 1 / world.size)
+        norms: list[float] = row["norm_implicit"].tolist()
+        return norms
+
+    assert norms(Doubled()) == pytest.approx(norms(ALONE), rel=1e-5, abs=1e-9)
