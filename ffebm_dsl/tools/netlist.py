@@ -20,7 +20,7 @@ from ffebm_dsl.physics.energy.resistive import BoundResistive
 from ffebm_dsl.physics.interfaces import Layer
 from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, Inputs
 
-LARGEST = 50_000
+MOST_RESISTORS = 50_000
 """Maximum number of resistors in a netlist, which is meant for a general circuit simulator."""
 
 HEAD = """* ffebm: the resistive blocks of {name}, one sample; solve by: ngspice -b FILE
@@ -33,7 +33,7 @@ def netlist(network: HybridNetwork, inputs: Inputs, name: str = "the network") -
     """The circuits of all resistive blocks of ``network`` at its inputs, (1, *shape) each.
 
     Raises:
-        InputError: there is none, or they have more than ``LARGEST`` resistors.
+        InputError: there is none, or they have more than ``MOST_RESISTORS`` resistors.
     """
     blocks = [b.core for b in network.blocks if isinstance(b.core.energy, ResistiveEnergy)]
     if not blocks:
@@ -100,9 +100,10 @@ def _circuit(core: EnergyBlock, drives: Sequence[Tensor], names: _Names) -> Iter
     nodes = [names.nodes(f"{core.name}_{y.name}", prod(y.shape)) for y in energy.layers]
     yield f"* block {core.name}"
     matrices = _matrices(bound)
-    if (total := sum(int((g != 0).sum()) for g in matrices)) > LARGEST:
+    if (total := sum(int((g != 0).sum()) for g in matrices)) > MOST_RESISTORS:
         raise InputError(
-            f"block `{core.name}` has {total:,} resistors, more than the {LARGEST:,} of a netlist",
+            f"block `{core.name}` has {total:,} resistors, more than the {MOST_RESISTORS:,} of a "
+            "netlist",
             help="make its layers smaller, with --set where the spec has a `param` for them",
         )
     ends = [(nodes[c.source], nodes[c.target]) for c in energy.couplings]

@@ -126,6 +126,6 @@ def test_a_network_without_a_circuit_has_none(
 def test_a_circuit_too_large_for_a_netlist_is_refused(
     spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(module, "LARGEST", 10)
+    monkeypatch.setattr(module, "MOST_RESISTORS", 10)
     assert main(["show", str(spec), "--netlist", "-"]) == 2
     assert "resistors, more than the 10" in capsys.readouterr().err

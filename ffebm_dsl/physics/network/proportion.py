@@ -21,7 +21,7 @@ from torch import Tensor
 from ffebm_dsl.physics.gradients import LinearCost
 from ffebm_dsl.physics.interfaces import Activation, per_sample
 
-LARGEST = 4.0
+SATURATING = 4.0
 """The largest entry of a cotangent in proportion, in units of the range. The cotangents of
 usual losses on such states stay below 1."""
 
@@ -51,7 +51,7 @@ def proportioned(
     sizes = [largest(c, dim=[*range(1, c.dim())]) for c in cotangents.values()]
     relative = torch.stack(sizes).amax(0) / _narrowest(activations)
     smallest = SMALLEST * torch.finfo(relative.dtype).eps
-    out = (relative > LARGEST) | ((relative > 0) & (relative < smallest))
+    out = (relative > SATURATING) | ((relative > 0) & (relative < smallest))
     if not bool(out.any()):
         return LinearCost({**cotangents}), weights
     # Powers of two multiply without rounding. What is not finite is left for others to find.

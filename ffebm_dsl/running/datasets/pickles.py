@@ -22,7 +22,7 @@ from ffebm_dsl.running.storage import read_bounded
 MAX_BYTES = 1 << 31
 """The largest published batch has 0.4 GB."""
 
-LARGEST = 1 << 63
+INT64_END = 1 << 63
 
 _NUMBERS = re.compile(r"[<>|=]?([iu][1248]|f[248])")
 _SCALARS = (int, float, str, bytes, bool, type(None), np.ndarray)
@@ -142,6 +142,6 @@ def _value(value: Any) -> Any:
     entries = value if type(value) is list else [value]
     if any(type(entry) not in _SCALARS for entry in entries):
         raise ValueError("it holds other values than arrays, numbers, text and lists of them")
-    if any(type(entry) is int and not -LARGEST <= entry < LARGEST for entry in entries):
+    if any(type(entry) is int and not -INT64_END <= entry < INT64_END for entry in entries):
         raise ValueError("it holds a number of more than 64 bits")
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from ffebm_dsl.tools.report.runs import LARGEST, Run
+from ffebm_dsl.tools.report.runs import LARGEST_DRAWN, Run
 from ffebm_dsl.tools.report.sections import PageTable, Section, SectionGroup
 from ffebm_dsl.tools.report.text import ABSENT, counted, printable
 
@@ -47,7 +47,7 @@ def _of_run(run: Run) -> SectionGroup:
         ("random numbers", run.provenance("rng_scheme")),
     ]
     if run.left_out:
-        facts.append(("left out", f"{counted(run.left_out, 'number')} beyond {LARGEST:g}"))
+        facts.append(("left out", f"{counted(run.left_out, 'number')} beyond {LARGEST_DRAWN:g}"))
     rows = [
         [printable(str(events[name][i])) for name in ("time", "step", "kind", "message")]
         for i in range(min(len(events), MOST_EVENTS))

@@ -19,7 +19,7 @@ from ffebm_dsl.tools.report.text import ABSENT, counted, printable
 
 RECORD = "run.h5"
 
-LARGEST = 1e100
+LARGEST_DRAWN = 1e100
 """Values beyond it overflow in sums and axes."""
 
 
@@ -94,13 +94,13 @@ def load(path: AnyPath) -> Run:
 
 
 def _leave_out_extremes(record: Record) -> int:
-    """Set values beyond ``LARGEST`` to NaN, except in bad steps; return their number."""
+    """Set values beyond ``LARGEST_DRAWN`` to NaN, except in bad steps; return their number."""
     count = 0
     for name, table in record.tables.items():
         for field in table.group.fields if name != BAD_STEPS.name else ():
             values = table[field.name]
             if values.dtype == np.float64:
-                extreme = np.isfinite(values) & (np.abs(values) > LARGEST)
+                extreme = np.isfinite(values) & (np.abs(values) > LARGEST_DRAWN)
                 values[extreme] = np.nan
                 count += int(extreme.sum())
     return count

@@ -147,9 +147,10 @@ class Data:
         """
         found = self.validation if which == "validation" else self.test
         if found is None:
+            other = "test" if which == "validation" else "validation"
             raise InputError(
                 f"{self.name} has no {which} set here",
-                help="evaluate on the other one: --on validation or --on test",
+                help=f"evaluate on the other one: --on {other}",
             )
         return found
 

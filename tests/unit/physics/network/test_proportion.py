@@ -17,7 +17,7 @@ from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.physics.gradients.gradient_comparison import compare
 from ffebm_dsl.physics.interfaces import Estimator
 from ffebm_dsl.physics.network import EnergyBlock
-from ffebm_dsl.physics.network.proportion import LARGEST, proportioned
+from ffebm_dsl.physics.network.proportion import SATURATING, proportioned
 from tests.problems import block, chain_energy, normal
 
 FACTORS = (1e-30, 1e-12, 1e-6, 1e-3, 0.25, 64.0, 128.0, 65536.0, 1e12, 1e30)
@@ -51,7 +51,7 @@ def test_a_factor_on_the_loss_does_no_harm(factor: float, dtype: torch.dtype) ->
 
 def test_without_it_the_same_factor_ruins_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison above can fail."""
-    monkeypatch.setattr("ffebm_dsl.physics.network.proportion.LARGEST", float("inf"))
+    monkeypatch.setattr("ffebm_dsl.physics.network.proportion.SATURATING", float("inf"))
     core = block(chain_energy([6, 8, 4], HardSigmoid(0.5)), EquilibriumPropagation(0.2))
     x, y = normal(16, 6), torch.arange(16) % 4
     with pytest.raises(AssertionError):
@@ -60,7 +60,7 @@ def test_without_it_the_same_factor_ruins_the_gradient(monkeypatch: pytest.Monke
 
 def test_within_proportion_nothing_changes() -> None:
     c, weights = normal(5, 3), torch.full((5,), 0.2, dtype=torch.float64)
-    c = c * (LARGEST / c.abs().max())
+    c = c * (SATURATING / c.abs().max())
     cost, scaled = proportioned({1: c}, [Tanh(), Identity()], weights)
     # A tanh has a range of 2: twice that is still in proportion.
     assert torch.equal(cost.cotangents[1], c) and torch.equal(scaled, weights)

@@ -207,5 +207,6 @@ def test_no_such_set(tmp_path: Path) -> None:
     session = new_session(tmp_path)
     train(session, controls())
     assert session.position.step == STEPS
-    with pytest.raises(InputError, match="has no validation set here"):
+    with pytest.raises(InputError, match="has no validation set here") as caught:
         evaluate_run(tmp_path / "run", "last", Options(), None, pytest.fail, "validation")
+    assert caught.value.help == "evaluate on the other one: --on test"
