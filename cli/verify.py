@@ -46,8 +46,8 @@ def verify(
         typer.Option(
             metavar="RUN",
             help="With --write: a finished run, or the folder of a sweep, whose results the "
-            "reference is to hold. Without --set and --steps its short training is kept. May be "
-            "repeated. [default: those that it holds]",
+            "reference is to hold. Without --set and --steps its short training is repeated "
+            "as it was. May be repeated. [default: those that it holds]",
             show_default=False,
         ),
     ] = None,
@@ -84,17 +84,18 @@ def _write(
         results = references.finished(found, compiled.source.text)
     else:
         results = references.kept(path, compiled)
-    known = None
     if runs and not overrides and steps is None:
         known = references.of_text(path, compiled)
-    reference = known or references.measured(compiled, overrides, steps or STEPS)
+        if known is not None:
+            overrides, steps = dict(known.overrides), known.steps
+            compiled = _compiled(spec, overrides)
+    reference = references.measured(compiled, overrides, steps or STEPS)
     references.write(replace(reference, results=results), path)
     if as_json:
         emit_json({"reference": str(path), "amplification": reference.amplification})
     else:
-        again = ", as before" if known else ""
         limit = f"{reference.limit:.1e}"
-        say(f"wrote {path}: {reference.steps} steps, to be reproduced to {limit}{again}")
+        say(f"wrote {path}: {reference.steps} steps, to be reproduced to {limit}")
 
 
 def _compiled(spec: Path, overrides: dict[str, str]) -> Compiled:

@@ -185,10 +185,11 @@ def test_whole_trainings_are_kept_and_printed(
     assert main(["sweep", str(spec), "--seeds", "2", "--out", str(folder), "--quiet"]) == 0
     settings = ["--set", "data.batch=4", "--steps", "1", "--results", str(folder)]
     assert main(["verify", str(spec), "--write", *settings]) == 0
-    # Results alone leave the short training, its settings and its length as they are.
+    # With results alone the short training is repeated, with its settings and its length.
     path = spec.with_name("s.reference.json")
     stated = json.loads(path.read_text())
-    path.write_text(json.dumps({**stated, "results": []}))
+    curve = {**stated["curve"], "loss": [0.5]}
+    path.write_text(json.dumps({**stated, "curve": curve, "results": []}))
     assert main(["verify", str(spec), "--write", "--results", str(folder)]) == 0
     assert json.loads(path.read_text()) == stated
     capsys.readouterr()
