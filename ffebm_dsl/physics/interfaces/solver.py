@@ -155,8 +155,7 @@ class Sweeps(Solver):
         """Update every layer once, replacing the entries of the list.
 
         Returns the squared change, if asked for. ``factors``, (B,) or one, multiply the steps; the
-        change
-        is that of the steps before. ``steps``, by layer, receives them, if given.
+        change is that of the steps before. ``steps``, by layer, receives them, if given.
         """
         from ffebm_dsl.physics.layout import per_row, squared_norm
 
