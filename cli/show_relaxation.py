@@ -47,8 +47,9 @@ def _why_plain(block: BlockIR, relax: RelaxIR, noises: tuple[CallIR, ...]) -> st
         return "no tolerance"
     if any(NOISES[n.name].make(n.arguments).deviation > 0 for n in (*relax.noise, *noises)):
         return "noise"
-    own = ENERGIES[block.energy].over_relaxation == 1 or any(kind.nonlinear for kind in kinds)
-    if own or any(a == b for a, b in ends):
+    if ENERGIES[block.energy].over_relaxation == 1:
+        return f"energy {block.energy} gives no factor"
+    if any(kind.nonlinear for kind in kinds) or any(a == b for a, b in ends):
         return "a layer acts on itself"
     if relax.order == "synchronous" and ends:
         return "coupled layers move together"

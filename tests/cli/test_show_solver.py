@@ -8,7 +8,9 @@ from ffebm_dsl import SourceFile, compile_spec
 from ffebm_dsl.build import build
 from ffebm_dsl.cli.show_relaxation import solver_in_words
 from ffebm_dsl.constructs.solvers.auto import Auto
-from ffebm_dsl.physics.interfaces import STEPWISE
+from ffebm_dsl.language.registry import ENERGIES, EnergyConstruct, register
+from ffebm_dsl.physics.energy import Energy, HopfieldEnergy
+from ffebm_dsl.physics.interfaces import STEPWISE, Sweeps
 
 SPEC = """ffe 1.1
 hardware noisy {{ noise = [read(0.1)] }}
@@ -110,3 +112,24 @@ def test_what_is_shown_is_what_is_built(parts: dict[str, str], free: str, nudged
         assert isinstance(built[1], Auto) or nudged != CHOSEN
         factors = [getattr(solver, "factor", 1.0) for solver in built]
         assert factors == [STEPWISE if words == STRETCHED else 1.0 for words in (free, nudged)]
+
+
+class Unstated(HopfieldEnergy):
+    """An energy of an extension that does not say how it may be over-relaxed."""
+
+    over_relaxation = Energy.over_relaxation
+
+
+def test_an_energy_that_gives_no_factor_is_swept_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    stated = ENERGIES["hopfield"]
+    for kept in ("_entries", "_read"):  # restored after the test
+        monkeypatch.setattr(ENERGIES, kept, dict(getattr(ENERGIES, kept)))
+    own = EnergyConstruct("unstated", stated.doc, equation=stated.equation, make=Unstated)
+    register(own, "energies")
+    text = SPEC.format(**GIVEN | {"energy": "unstated"})
+    spec = compile_spec(SourceFile("m.ffe", text)).spec
+    (block,) = spec.model.blocks
+    words = solver_in_words(block, block.free, ())
+    assert words == "solver auto: plain (energy unstated gives no factor)"
+    settings = build(spec).blocks[0].core.settings
+    assert isinstance(settings.free.solver.fitted(settings.free), Sweeps)

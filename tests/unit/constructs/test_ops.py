@@ -134,3 +134,13 @@ def test_per_sample_ops_do_not_look_at_the_batch(name: str, data: st.DataObject)
     if construct.per_sample:
         together, alone = module(x), torch.cat([module(row[None]) for row in x])
         assert torch.allclose(together, alone, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["avg_pool2d", "max_pool2d", "avg_pool1d", "max_pool1d"])
+def test_an_op_made_in_python_may_have_its_arguments_in_any_order(name: str) -> None:
+    shape = (2, 9, 9) if name.endswith("2d") else (2, 9)
+    values = {"padding": 1, "stride": 2, "kernel": 3}
+    fit = OPS[name].shape(values, shape)
+    assert isinstance(fit, Fit)
+    module = OPS[name].module(OpIR(name, values, shape, fit.shape))
+    assert (module.kernel_size, module.stride, module.padding) in [(3, 2, 1), ((3,), (2,), (1,))]
