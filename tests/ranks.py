@@ -14,9 +14,17 @@ PATIENCE = 300
 
 
 class Ranks:
-    """One ``ffebm`` for each of ``lines``, in processes that know of one another."""
+    """One ``ffebm`` for each of ``lines``, in processes that know of one another.
 
-    def __init__(self, folder: Path, lines: Sequence[Sequence[str]]) -> None:
+    ``program``: what the interpreter runs instead of ``ffebm``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        lines: Sequence[Sequence[str]],
+        program: Sequence[str] = ("-m", "ffebm_dsl"),
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -27,7 +35,7 @@ class Ranks:
         }
         self.processes = [
             subprocess.Popen(
-                [sys.executable, "-m", "ffebm_dsl", *arguments],
+                [sys.executable, *program, *arguments],
                 cwd=folder,
                 env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
                 stdout=subprocess.PIPE,

@@ -118,6 +118,11 @@ def _meet(variables: Mapping[str, str]) -> Processes:
             f"RANK is {rank} in a world of {size} processes",
             help="ranks count from 0 to WORLD_SIZE - 1",
         )
+    # Functions of this module have the process group of the time of its import as a default
+    # argument, and torch.optim imports it. Such a reference would keep the group's threads until
+    # the interpreter is finalized, which aborts the process if one of them is running then.
+    import torch.distributed.nn.functional
+
     try:
         dist.init_process_group("gloo", rank=rank, world_size=size, timeout=WAIT)
     except (dist.DistError, RuntimeError, ValueError) as error:

@@ -152,6 +152,23 @@ def test_what_is_wrong_is_said_once(folder: Path, arguments: list[str], message:
     assert sorted(path.name for path in folder.iterdir()) == ["data.npz", "small.ffe"]
 
 
+LATE_OPTIMIZER = """
+from pathlib import Path
+from ffebm_dsl.running.training import joined
+with joined() as world:
+    import torch.optim
+    torch.optim.Adam([torch.nn.Parameter(torch.ones(1))])
+threads = [task.joinpath("comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+print(sorted(name for name in threads if "gloo" in name))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system lists no threads")
+def test_no_thread_of_gloo_is_left_for_the_interpreter_to_abort_in(tmp_path: Path) -> None:
+    found = Ranks(tmp_path, [[]] * 2, program=["-c", LATE_OPTIMIZER]).ended()
+    assert found == [(0, "[]\n", "")] * 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_signal_to_one_ends_both_after_the_same_step(folder: Path, rank: int) -> None:
