@@ -311,11 +311,15 @@ class EpochPosition(NamedTuple):
 class ScheduleConstruct(Construct):
     """A learning rate over epochs.
 
-    ``rate``: arguments, the optimizer's rate and where the run is -> the rate. A function of
-    the position alone leaves no state that a resumed run could miss.
+    Attributes:
+        rate: arguments, the optimizer's rate and where the run is -> the rate. A function of
+            the position alone leaves no state that a resumed run could miss.
+        unreached: arguments and epochs of a training -> the epoch after which the first change of the
+            rate is due that training does not reach; None: there is none.
     """
 
     rate: Callable[[Arguments, float, EpochPosition], float]
+    unreached: Callable[[Arguments, int], float | None] = lambda arguments, epochs: None
 
 
 @dataclass(frozen=True, kw_only=True)

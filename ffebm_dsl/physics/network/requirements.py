@@ -15,7 +15,7 @@ from ffebm_dsl.physics.energy import Energy
 
 
 def require_drives(block: str, drives: Sequence[Tensor], energy: Energy) -> None:
-    """Check the drives of a block: how many, each one's shape, one batch, real numbers.
+    """Check the drives of a block: how many, each one's shape, one batch of samples, real numbers.
 
     Raises:
         ValueError: naming the block and both shapes.
@@ -38,6 +38,8 @@ def require_drives(block: str, drives: Sequence[Tensor], energy: Energy) -> None
             raise ValueError(
                 f"drive {k} of block {block} has a batch of {u.shape[0]}, drive 0 one of {batch[0]}"
             )
+    if batch and batch[0] == 0:
+        raise ValueError(f"block {block} gets a batch of 0 samples, and needs at least one")
 
 
 def one_hot(target: Tensor, like: Tensor) -> Tensor:

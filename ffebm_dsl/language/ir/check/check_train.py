@@ -17,7 +17,15 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedSpec,
     ResolvedTrain,
 )
-from ffebm_dsl.language.registry import AUGMENTATIONS, DATA, LOSSES, OPS, TARGETS, show_shape
+from ffebm_dsl.language.registry import (
+    AUGMENTATIONS,
+    DATA,
+    LOSSES,
+    OPS,
+    SCHEDULES,
+    TARGETS,
+    show_shape,
+)
 
 
 def check_train(spec: ResolvedSpec, log: Log) -> None:
@@ -28,6 +36,7 @@ def check_train(spec: ResolvedSpec, log: Log) -> None:
     _check_path(train, log)
     _check_patience(train, log)
     _check_warmup(train, log)
+    _check_reached(train, log)
     if spec.model:
         _check_groups(train, spec.model, log)
         _check_mixing(train, spec.model, log)
@@ -107,6 +116,19 @@ def _check_warmup(train: ResolvedTrain, log: Log) -> None:
             train.places["warmup"],
             notes=[f"the learning rate rises to {epochs / warmup:.2g} of what the schedule says"],
             help="`warmup` counts epochs, not steps, and may be less than one: `warmup = 0.5`",
+        )
+
+
+def _check_reached(train: ResolvedTrain, log: Log) -> None:
+    schedule, epochs = train.schedule, int(train.numbers["epochs"])
+    change = SCHEDULES[schedule.name].unreached(schedule.arguments, epochs)
+    if change is not None:
+        log.report(
+            "FFEW019",
+            f"`{schedule.name}` changes the learning rate after {change:g} epochs, and training "
+            f"ends after {epochs}",
+            train.places["schedule"],
+            help="schedules count epochs, not steps",
         )
 
 

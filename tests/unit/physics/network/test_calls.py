@@ -248,6 +248,7 @@ def test_a_part_of_a_batch_is_nudged_as_the_whole(processes: int) -> None:
         ((X, X), "takes 1 drives, and gets 2"),
         ((X[:, :3],), r"drive 0 of block block\d+ has shape \[6, 3\], and must be \(batch, 4\)"),
         ((X[0],), r"has shape \[4\]"),
+        ((X[:0],), r"block block\d+ gets a batch of 0 samples, and needs at least one"),
         ((X.long(),), "is torch.int64, and must be real numbers"),
     ],
 )
