@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, CouplingIR, DriveIR, RelaxIR
 from ffebm_dsl.language.ir.tools import notation
 from ffebm_dsl.language.registry import ENERGIES, NOISES, OPS, ROUTINGS
-from ffebm_dsl.physics.interfaces.solver import STEPWISE
+from ffebm_dsl.physics.interfaces import Acceleration
 
 AUTO = "auto"
 
@@ -23,23 +23,36 @@ def solver_in_words(block: BlockIR, relax: RelaxIR, noises: tuple[CallIR, ...]) 
         return f"solver {notation.written_in_full(relax.solver)}"
     if _stated(relax):
         return ""
-    why = _why_plain(block, relax, noises)
-    if not why and (factor := STEPWISE if block.terms else ENERGIES[block.energy].over_relaxation):
-        return f"solver auto: over-relaxed by {factor:g}"
     free = block.free
-    # What follows a free phase is accelerated where that phase was.
-    if not why and relax is not free:
+    how = _acceleration(block)
+    why = _why_plain(block, relax, noises, how)
+    # What follows a free phase is accelerated by the rates of that phase.
+    if not why and relax is not free and how is Acceleration.BY_RATE:
         accelerated = free.solver.name == AUTO and not _stated(free)
-        if not accelerated or _why_plain(block, free, noises):
+        if not accelerated or _why_plain(block, free, noises, how):
             why = "as the free phase is"
-    return f"solver auto: plain{f' ({why})' if why else ' or over-relaxed, by sample'}"
+    return f"solver auto: {f'plain ({why})' if why or how is None else how.value}"
+
+
+def _acceleration(block: BlockIR) -> Acceleration | None:
+    """That of the built energy; None: its sweeps are plain."""
+    stated: Acceleration | None = ENERGIES[block.energy].acceleration
+    if stated is None:
+        return None
+    return Acceleration.suited(
+        stepwise=stated is Acceleration.STEPWISE or len(block.terms) > 0,
+        nonlinear=any(OPS[op.name].nonlinear for c in block.couplings for op in c.ops),
+        lateral=any(c.source == c.target for c in block.couplings),
+    )
 
 
 def _stated(relax: RelaxIR) -> bool:
     return relax.damping > 0 or relax.over_relaxation > 1
 
 
-def _why_plain(block: BlockIR, relax: RelaxIR, noises: tuple[CallIR, ...]) -> str:
+def _why_plain(
+    block: BlockIR, relax: RelaxIR, noises: tuple[CallIR, ...], how: Acceleration | None
+) -> str:
     """Why ``auto`` makes plain sweeps in a phase; ``""`` where it may choose others."""
     ends = [(c.source, c.target) for c in block.couplings]
     kinds = [OPS[op.name] for c in block.couplings for op in c.ops]
@@ -47,9 +60,9 @@ def _why_plain(block: BlockIR, relax: RelaxIR, noises: tuple[CallIR, ...]) -> st
         return "no tolerance"
     if any(NOISES[n.name].make(n.arguments).deviation > 0 for n in (*relax.noise, *noises)):
         return "noise"
-    if ENERGIES[block.energy].over_relaxation == 1:
-        return f"energy {block.energy} gives no factor"
-    if any(kind.nonlinear for kind in kinds) or any(a == b for a, b in ends):
+    if ENERGIES[block.energy].acceleration is None:
+        return f"energy {block.energy} states no acceleration"
+    if how is None:
         return "a layer acts on itself"
     if relax.order == "synchronous" and ends:
         return "coupled layers move together"

@@ -325,7 +325,7 @@ def _relaxation(ir: RelaxIR, energy: Energy, noises: tuple[CallIR, ...] = ()) ->
     layers, edges = len(energy.layers), energy.edges
     groups = schedule(ir.order, layers, edges)
     together = any(a != b and {a, b} <= {*group} for group in groups for a, b in edges)
-    sweeps = Sweeps(groups, ir.damping, 1.0 if together else energy.over_relaxation)
+    sweeps = Sweeps(groups, ir.damping, None if together else energy.acceleration)
     solver: Solver = sweeps
     if ir.over_relaxation > 1:
         solver = OverRelaxation(ir.over_relaxation, sweeps)

@@ -7,10 +7,10 @@ import pytest
 from ffebm_dsl import SourceFile, compile_spec
 from ffebm_dsl.build import build
 from ffebm_dsl.cli.show_relaxation import solver_in_words
-from ffebm_dsl.constructs.solvers.auto import Auto
+from ffebm_dsl.constructs.solvers.auto import Auto, Mixed
 from ffebm_dsl.language.registry import ENERGIES, EnergyConstruct, register
 from ffebm_dsl.physics.energy import Energy, HopfieldEnergy
-from ffebm_dsl.physics.interfaces import STEPWISE, Sweeps
+from ffebm_dsl.physics.interfaces import FACTOR, MEMORY, Sweeps
 
 SPEC = """ffe 1.1
 hardware noisy {{ noise = [read(0.1)] }}
@@ -38,6 +38,7 @@ model m {{
 CHOSEN = "solver auto: plain or over-relaxed, by sample"
 OWN = "solver auto: plain (a layer acts on itself)"
 STRETCHED = "solver auto: over-relaxed by 1.5"
+MIXED = "solver auto: anderson(memory=2)"
 GIVEN = {
     "tolerance": "1e-4",
     "nudged": "1e-4",
@@ -81,7 +82,15 @@ GIVEN = {
             STRETCHED,
             "solver auto: plain (no tolerance)",
         ),
-        ({"chain": "softmax_pool2d(2) |>"}, OWN, OWN),
+        ({"chain": "softmax_pool2d(2) |>"}, MIXED, MIXED),
+        (
+            {"chain": "softmax_pool2d(2) |>", "nudged": "0"},
+            MIXED,
+            "solver auto: plain (no tolerance)",
+        ),
+        ({"chain": "softmax_pool2d(2) |>", "free": "damping = 0.2"}, "", MIXED),
+        ({"chain": "softmax_pool2d(2) |>", "more": "s2 : memory(12)"}, OWN, OWN),
+        ({"chain": "softmax_pool2d(2) |>", "on": "on noisy"}, *["solver auto: plain (noise)"] * 2),
         ({"energy": "oscillator", "activation": "angle"}, STRETCHED, STRETCHED),
         (
             {"energy": "oscillator", "activation": "angle", "more": "s2 <-> s2 : linear()"},
@@ -111,16 +120,20 @@ def test_what_is_shown_is_what_is_built(parts: dict[str, str], free: str, nudged
         assert isinstance(built[0], Auto) == (free == CHOSEN)
         assert isinstance(built[1], Auto) or nudged != CHOSEN
         factors = [getattr(solver, "factor", 1.0) for solver in built]
-        assert factors == [STEPWISE if words == STRETCHED else 1.0 for words in (free, nudged)]
+        assert factors == [FACTOR if words == STRETCHED else 1.0 for words in (free, nudged)]
+        kept = [solver.memory if isinstance(solver, Mixed) else 0 for solver in built]
+        assert kept == [MEMORY if words == MIXED else 0 for words in (free, nudged)]
 
 
 class Unstated(HopfieldEnergy):
-    """An energy of an extension that does not say how it may be over-relaxed."""
+    """An energy of an extension that does not say how it may be accelerated."""
 
-    over_relaxation = Energy.over_relaxation
+    acceleration = Energy.acceleration
 
 
-def test_an_energy_that_gives_no_factor_is_swept_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_energy_that_states_no_acceleration_is_swept_plainly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     stated = ENERGIES["hopfield"]
     for kept in ("_entries", "_read"):  # restored after the test
         monkeypatch.setattr(ENERGIES, kept, dict(getattr(ENERGIES, kept)))
@@ -130,6 +143,6 @@ def test_an_energy_that_gives_no_factor_is_swept_plainly(monkeypatch: pytest.Mon
     spec = compile_spec(SourceFile("m.ffe", text)).spec
     (block,) = spec.model.blocks
     words = solver_in_words(block, block.free, ())
-    assert words == "solver auto: plain (energy unstated gives no factor)"
+    assert words == "solver auto: plain (energy unstated states no acceleration)"
     settings = build(spec).blocks[0].core.settings
     assert isinstance(settings.free.solver.fitted(settings.free), Sweeps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ffebm_dsl.language.registry import EnergyConstruct
-from ffebm_dsl.physics.interfaces import Activation, layer_weights
+from ffebm_dsl.physics.interfaces import Acceleration, Activation, layer_weights
 
 if TYPE_CHECKING:
     from ffebm_dsl.physics.energy import HopfieldEnergy
@@ -35,5 +35,5 @@ CONSTRUCT = EnergyConstruct(
     refuses=_refuses,
     holomorphic=True,
     terms=True,
-    over_relaxation=None,
+    acceleration=Acceleration.BY_RATE,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ffebm_dsl.language.registry import EnergyConstruct
-from ffebm_dsl.physics.interfaces import STEPWISE, Activation
+from ffebm_dsl.physics.interfaces import Acceleration, Activation
 
 if TYPE_CHECKING:
     from ffebm_dsl.physics.energy import OscillatorEnergy
@@ -40,5 +40,5 @@ CONSTRUCT = EnergyConstruct(
     make=_make,
     refuses=_refuses,
     linear=True,
-    over_relaxation=STEPWISE,
+    acceleration=Acceleration.STEPWISE,
 )

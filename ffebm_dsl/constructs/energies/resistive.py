@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ffebm_dsl.language.registry import EnergyConstruct
-from ffebm_dsl.physics.interfaces import Activation
+from ffebm_dsl.physics.interfaces import Acceleration, Activation
 
 if TYPE_CHECKING:
     from ffebm_dsl.physics.energy import ResistiveEnergy
@@ -34,5 +34,5 @@ CONSTRUCT = EnergyConstruct(
     refuses=_refuses,
     linear=True,
     nonnegative=True,
-    over_relaxation=None,
+    acceleration=Acceleration.BY_RATE,
 )

@@ -58,11 +58,11 @@ class Anderson(Solver):
     def plain(self) -> Sweeps:
         return self.inner.plain
 
-    def init(self, states: Sequence[Tensor]) -> _Mixing:
-        return _Mixing(self.inner.init(states), Mixer(self.memory))
+    def init(self, states: Sequence[Tensor]) -> Mixing:
+        return Mixing(self.inner.init(states), Mixer(self.memory))
 
     def step(
-        self, carry: _Mixing, dynamics: Dynamics, states: list[Tensor], sweep: Sweep
+        self, carry: Mixing, dynamics: Dynamics, states: list[Tensor], sweep: Sweep
     ) -> Tensor | None:
         if carry.before and self.layers:
             starts = carry.mixer.next(carry.before, [states[i] for i in self.layers])
@@ -73,7 +73,7 @@ class Anderson(Solver):
         carry.before = [states[i] for i in self.layers] if sweep.settled else []
         return self.inner.step(carry.inner, dynamics, states, sweep)
 
-    def select(self, carry: _Mixing, rows: Tensor) -> None:
+    def select(self, carry: Mixing, rows: Tensor) -> None:
         from ffebm_dsl.physics.layout import take_rows
 
         self.inner.select(carry.inner, rows)
@@ -82,12 +82,16 @@ class Anderson(Solver):
 
 
 @dataclass
-class _Mixing:
-    """The carry: that of the inner solver, the history, and the start of the last sweep."""
+class Mixing:
+    """The carry: that of the inner solver, the history, and the start of the last sweep.
+
+    ``paces``: what the phase reports, as ``Solution.paces``.
+    """
 
     inner: Any
     mixer: Mixer
     before: list[Tensor] = field(default_factory=list)
+    paces: Tensor | None = None
 
 
 class Mixer:

@@ -15,13 +15,14 @@ as many if no sample changed.
 Nudged phases and adjoint solves use the factors found in the free phase, the same in all phases
 that are contrasted. The factor of a sample depends on its own steps only. Sweeps stay plain if the
 tolerance is 0, with noise, while routings follow the state, if two coupled layers are updated
-together, if a layer acts on itself by a coupling, and if damping or over-relaxation is given.
+together, if a layer is coupled to itself, and if damping or over-relaxation is given.
 
 Where updates are steps over a bound of the curvature, of oscillators and of layers with terms, all
-samples are over-relaxed by one factor (``STEPWISE``) from the first sweep on.
+samples are over-relaxed by one factor (``FACTOR``) from the first sweep on.
 
-Anderson acceleration is not used: in a small network a sweep with it takes up to twice as long as a
-plain one, for all samples as long as one is under way.
+Where a coupling has a nonlinear op, sweeps are accelerated by Anderson's method with ``MEMORY``.
+Elsewhere it is not used: in a small network a sweep with it takes up to twice as long as a plain
+one, for all samples as long as one is under way.
 """
 
 from __future__ import annotations
@@ -30,8 +31,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ffebm_dsl.constructs.solvers.anderson import Anderson, Mixing
 from ffebm_dsl.language.registry import Arguments, SolverConstruct
-from ffebm_dsl.physics.interfaces import Dynamics, Relaxation, Solution, Solver, Sweep, Sweeps
+from ffebm_dsl.physics.interfaces import (
+    FACTOR,
+    MEMORY,
+    Acceleration,
+    Dynamics,
+    Relaxation,
+    Solution,
+    Solver,
+    Sweep,
+    Sweeps,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,11 +121,28 @@ class Auto(Solver):
 
 
 @dataclass(frozen=True)
+class Mixed(Anderson):
+    """Anderson acceleration of plain sweeps, where there is a tolerance and no noise."""
+
+    def fitted(self, settings: Relaxation) -> Solver:
+        return self.plain if settings.tolerance == 0 or settings.noisy else self
+
+    def init(self, states: Sequence[Tensor]) -> Mixing:
+        import torch
+
+        paces = torch.full((len(states[0]),), 2.0, device=states[0].device)
+        return replace(super().init(states), paces=paces)
+
+    def paces(self, carry: Mixing) -> Tensor | None:
+        return carry.paces
+
+
+@dataclass(frozen=True)
 class Stretched(Solver):
     """Sweeps that are over-relaxed by one factor; the last one is plain."""
 
     inner: Sweeps
-    factor: float
+    factor: float = FACTOR
 
     @property
     def plain(self) -> Sweeps:
@@ -231,9 +260,16 @@ def _slow(rate: Tensor, excess: Tensor) -> Tensor:
 
 
 def _make(arguments: Arguments, sweeps: Solver, read: tuple[int, ...]) -> Solver:
-    if not isinstance(sweeps, Sweeps) or sweeps.damping or sweeps.stretch == 1:
+    if not isinstance(sweeps, Sweeps) or sweeps.damping:
         return sweeps
-    return Auto(sweeps) if sweeps.stretch is None else Stretched(sweeps, sweeps.stretch)
+    match sweeps.acceleration:
+        case Acceleration.BY_RATE:
+            return Auto(sweeps)
+        case Acceleration.STEPWISE:
+            return Stretched(sweeps)
+        case Acceleration.MIXED:
+            return Mixed(MEMORY, read, sweeps)
+    return sweeps
 
 
 CONSTRUCT = SolverConstruct(
@@ -245,7 +281,8 @@ CONSTRUCT = SolverConstruct(
     deviations=(
         "per sample, from the sixth sweep on, where ten or more are left; plain with "
         "tolerance 0, noise, live max pooling, stated damping or over_relaxation, and where "
-        "coupled layers move together; oscillators and layers with terms: w = 1.5 in every sweep",
+        "coupled layers move together; oscillators and layers with terms: w = 1.5 in every sweep; "
+        "couplings with a nonlinear op: Anderson acceleration, memory 2",
     ),
     make=_make,
     noisy=True,

@@ -136,9 +136,9 @@ class EnergyConstruct(Construct):
         linear: every op of a coupling must be linear, so that max pooling is none.
         nonnegative: it keeps the weights of its couplings and drives at or above 0.
         terms: its layers may have terms of their own, which ``make`` takes by name, last.
-        over_relaxation: the factor by which ``auto`` over-relaxes, as
-            ``ffebm_dsl.physics.energy.Energy.over_relaxation`` without terms and without nonlinear
-            or lateral couplings.
+        acceleration: how ``auto`` accelerates sweeps, as
+            ``ffebm_dsl.physics.energy.Energy.acceleration`` without terms and without nonlinear
+            or lateral couplings; None: not at all.
     """
 
     make: Callable[..., Any]
@@ -148,7 +148,7 @@ class EnergyConstruct(Construct):
     linear: bool = False
     nonnegative: bool = False
     terms: bool = False
-    over_relaxation: float | None = 1.0
+    acceleration: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,8 +314,8 @@ class ScheduleConstruct(Construct):
     Attributes:
         rate: arguments, the optimizer's rate and where the run is -> the rate. A function of
             the position alone leaves no state that a resumed run could miss.
-        unreached: arguments and epochs of a training -> the epoch after which the first change of the
-            rate is due that training does not reach; None: there is none.
+        unreached: arguments and epochs of a training -> the epochs after which the first change
+            of the rate comes that training does not reach; None: there is none.
     """
 
     rate: Callable[[Arguments, float, EpochPosition], float]

@@ -20,7 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from ffebm_dsl.physics.energy.autograd_energy import AutogradEnergy
-from ffebm_dsl.physics.interfaces import BoundEnergy, Layer, State, Transposed, Weights
+from ffebm_dsl.physics.interfaces import (
+    Acceleration,
+    BoundEnergy,
+    Layer,
+    State,
+    Transposed,
+    Weights,
+)
 
 
 class Energy(nn.Module, ABC):
@@ -76,12 +83,12 @@ class Energy(nn.Module, ABC):
         return tuple((a, b) for a in range(len(self.layers)) for b in range(a + 1))
 
     @property
-    def over_relaxation(self) -> float | None:
-        """The factor by which ``auto`` over-relaxes sweeps; None: one by the rate of each sample.
+    def acceleration(self) -> Acceleration | None:
+        """How ``solver = auto`` accelerates sweeps; None: not at all.
 
-        If coupled layers are updated together, sweeps are plain.
+        If coupled layers are updated together, it does not either.
         """
-        return 1.0
+        return None
 
     @property
     def drive_shapes(self) -> tuple[tuple[int, ...], ...] | None:

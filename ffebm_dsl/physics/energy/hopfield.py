@@ -26,10 +26,11 @@ from torch import Tensor
 from ffebm_dsl.physics.energy.autograd_energy import Slope
 from ffebm_dsl.physics.energy.dynamics import AdjointDynamics, DisplacedDynamics, HopfieldDynamics
 from ffebm_dsl.physics.energy.energy import Energy
-from ffebm_dsl.physics.energy.op_chain import Coupling, Drive, Pair, over_relaxation
+from ffebm_dsl.physics.energy.op_chain import Coupling, Drive, Pair, acceleration
 from ffebm_dsl.physics.energy.terms import BoundTerm, LayerTerm, step_sizes
 from ffebm_dsl.physics.energy.weights import BACKWARD
 from ffebm_dsl.physics.interfaces import (
+    Acceleration,
     BoundEnergy,
     Cycle,
     EnergyDynamics,
@@ -90,8 +91,8 @@ class HopfieldEnergy(Energy):
         return (*((c.source, c.target) for c in self.couplings), *zip(selves, selves, strict=True))
 
     @property
-    def over_relaxation(self) -> float | None:
-        return over_relaxation(self.couplings, stepwise=len(self.terms) > 0)
+    def acceleration(self) -> Acceleration | None:
+        return acceleration(self.couplings, stepwise=len(self.terms) > 0)
 
     @property
     def drive_shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -34,7 +34,7 @@ from ffebm_dsl.physics.energy.complex_states import complex_op
 from ffebm_dsl.physics.energy.composed import composed
 from ffebm_dsl.physics.energy.weights import BACKWARD, OpWeights
 from ffebm_dsl.physics.interfaces import (
-    STEPWISE,
+    Acceleration,
     BoundOp,
     CouplingOp,
     LinearOp,
@@ -108,15 +108,14 @@ class OpChain(nn.Module):
         return BoundChain(self.ops.names(), ops, batch)
 
 
-def over_relaxation(couplings: Iterable[Coupling], *, stepwise: bool) -> float | None:
-    """``Energy.over_relaxation`` of an energy with these couplings.
-
-    ``stepwise``: its updates are steps over a bound of the curvature, which holds for layers that
-    are not coupled to themselves.
-    """
-    if any(coupling.nonlinear or coupling.source == coupling.target for coupling in couplings):
-        return 1.0
-    return STEPWISE if stepwise else None
+def acceleration(couplings: Iterable[Coupling], *, stepwise: bool) -> Acceleration | None:
+    """``Energy.acceleration`` of an energy with these couplings, as ``Acceleration.suited``."""
+    held = list(couplings)
+    return Acceleration.suited(
+        stepwise=stepwise,
+        nonlinear=any(coupling.nonlinear for coupling in held),
+        lateral=any(coupling.source == coupling.target for coupling in held),
+    )
 
 
 class Coupling(OpChain):

@@ -36,9 +36,17 @@ from ffebm_dsl.physics.energy.op_chain import (
     Coupling,
     Drive,
     OpChain,
-    over_relaxation,
+    acceleration,
 )
-from ffebm_dsl.physics.interfaces import Layer, Routings, State, Transposed, Weights, inner
+from ffebm_dsl.physics.interfaces import (
+    Acceleration,
+    Layer,
+    Routings,
+    State,
+    Transposed,
+    Weights,
+    inner,
+)
 from ffebm_dsl.physics.modules import NamedModules
 
 C = TypeVar("C", bound=OpChain)
@@ -79,8 +87,8 @@ class OscillatorEnergy(Energy):
         return (*couplings, *((layer, layer) for layer in range(len(self.layers))))
 
     @property
-    def over_relaxation(self) -> float | None:
-        return over_relaxation(self.couplings, stepwise=True)
+    def acceleration(self) -> Acceleration | None:
+        return acceleration(self.couplings, stepwise=True)
 
     def phi(self, state: State, drives: Sequence[Tensor]) -> Tensor:
         total = state[0].new_zeros(len(state[0]))

@@ -61,12 +61,23 @@ from ffebm_dsl.physics.interfaces.op import (
 )
 from ffebm_dsl.physics.interfaces.reciprocity import Cycle, layer_weights
 from ffebm_dsl.physics.interfaces.relaxation import PhaseSettings, Relaxation, Solution, Status
-from ffebm_dsl.physics.interfaces.solver import STEPWISE, Dynamics, Schedule, Solver, Sweep, Sweeps
+from ffebm_dsl.physics.interfaces.solver import (
+    FACTOR,
+    MEMORY,
+    Acceleration,
+    Dynamics,
+    Schedule,
+    Solver,
+    Sweep,
+    Sweeps,
+)
 from ffebm_dsl.physics.interfaces.term import Term
 
 __all__ = [
+    "FACTOR",
     "FIXED",
-    "STEPWISE",
+    "MEMORY",
+    "Acceleration",
     "Activation",
     "Array",
     "AutomaticEstimator",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -108,9 +109,40 @@ class Solver(ABC):
         return None
 
 
-STEPWISE = 1.5
-"""The factor of ``auto`` for steps whose length follows from a bound of the energy's curvature. The
-energy falls with any factor below 2; with this one states rest after fewer sweeps than with 1."""
+FACTOR = 1.5
+"""The factor of steps whose length follows from a bound of the energy's curvature. The energy falls
+with any factor below 2; with this one states rest after fewer sweeps than with 1."""
+
+MEMORY = 2
+"""Differences of sweeps that Anderson acceleration keeps. More cost more than they save."""
+
+
+class Acceleration(Enum):
+    """How ``solver = auto`` accelerates the sweeps of an energy.
+
+    Attributes:
+        BY_RATE: it over-relaxes slow samples by a factor for the rate at which each converges.
+        STEPWISE: it over-relaxes steps over a bound of the energy's curvature by ``FACTOR``.
+        MIXED: Anderson acceleration, where a sweep costs far more than a mixture of states.
+    """
+
+    BY_RATE = "plain or over-relaxed, by sample"
+    STEPWISE = f"over-relaxed by {FACTOR:g}"
+    MIXED = f"anderson(memory={MEMORY})"
+
+    @classmethod
+    def suited(cls, *, stepwise: bool, nonlinear: bool, lateral: bool) -> Acceleration | None:
+        """The acceleration that suits a block's couplings; None: none is known to.
+
+        ``stepwise``: updates are steps over a bound of the curvature, which holds for layers that
+        are not coupled to themselves. ``nonlinear``: a coupling has a nonlinear op. ``lateral``: a
+        layer is coupled to itself.
+        """
+        if nonlinear and not stepwise:
+            return cls.MIXED
+        if nonlinear or lateral:
+            return None
+        return cls.STEPWISE if stepwise else cls.BY_RATE
 
 
 @dataclass(frozen=True)
@@ -120,13 +152,12 @@ class Sweeps(Solver):
     Attributes:
         schedule: the groups of layers that a sweep updates (``order.schedule``).
         damping: fraction of the old state that is kept, ``s <- damping s + (1 - damping) s'``.
-        stretch: the factor by which ``auto`` over-relaxes them; None: one by the rate of each
-            sample.
+        acceleration: how ``auto`` accelerates them; None: not at all.
     """
 
     schedule: Schedule
     damping: float = 0.0
-    stretch: float | None = 1.0
+    acceleration: Acceleration | None = None
 
     def init(self, states: Sequence[Tensor]) -> None:
         """Plain sweeps have no carry."""

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from typing import Any, TypeVar
 
 import torch
@@ -121,7 +122,7 @@ def _meet(variables: Mapping[str, str]) -> Processes:
     # Functions of this module have the process group of the time of its import as a default
     # argument, and torch.optim imports it. Such a reference would keep the group's threads until
     # the interpreter is finalized, which aborts the process if one of them is running then.
-    import torch.distributed.nn.functional
+    import_module("torch.distributed.nn.functional")
 
     try:
         dist.init_process_group("gloo", rank=rank, world_size=size, timeout=WAIT)

@@ -21,10 +21,17 @@ from ffebm_dsl.constructs.activations.tanh import Tanh
 from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.constructs.noises.state import StateNoise
-from ffebm_dsl.constructs.solvers.auto import FIRST, Auto, Stretched
+from ffebm_dsl.constructs.solvers.auto import FIRST, Auto, Mixed, Stretched
 from ffebm_dsl.physics.energy import HopfieldEnergy
 from ffebm_dsl.physics.gradients.finite_differences import directions, project, smooth_differences
-from ffebm_dsl.physics.interfaces import Activation, PhaseSettings, Relaxation, Status, Sweeps
+from ffebm_dsl.physics.interfaces import (
+    Acceleration,
+    Activation,
+    PhaseSettings,
+    Relaxation,
+    Status,
+    Sweeps,
+)
 from ffebm_dsl.physics.network import BlockSettings, EnergyBlock
 from ffebm_dsl.physics.relaxation import relax
 from tests.problems import chain_energy, generator, max_pooled_energy, normal, relaxed, settings
@@ -34,7 +41,7 @@ ACTIVATIONS = [Identity(0.4), Relu(0.4), HardSigmoid(0.5), Tanh(0.5)]
 
 
 def automatic(plan: PhaseSettings) -> PhaseSettings:
-    return replace(plan, solver=Auto(replace(plan.solver.plain, stretch=None)))
+    return replace(plan, solver=Auto(replace(plan.solver.plain, acceleration=Acceleration.BY_RATE)))
 
 
 def slow_chain(rate: float, activation: Activation | None = None) -> HopfieldEnergy:
@@ -119,7 +126,7 @@ def test_a_sample_does_not_depend_on_its_batch() -> None:
 def test_steps_that_swing_or_are_fast_stay_plain(rate: float) -> None:
     dynamics = Affine(torch.tensor([rate], dtype=torch.float64))
     start = [torch.zeros(1, 3, dtype=torch.float64)]
-    plan = Relaxation(500, 1e-9, Auto(replace(ONE_LAYER, stretch=None)))
+    plan = Relaxation(500, 1e-9, Auto(replace(ONE_LAYER, acceleration=Acceleration.BY_RATE)))
     found = relax(dynamics, start, plan)
     plain = relax(dynamics, start, replace(plan, solver=ONE_LAYER))
     assert found.paces is None
@@ -136,7 +143,7 @@ def test_a_factor_that_does_not_help_is_given_up() -> None:
             self.offset *= 0.9 + 2e-5 * len(self.moves)
             return state[layer] + self.offset
 
-    solver = Auto(replace(ONE_LAYER, stretch=None))
+    solver = Auto(replace(ONE_LAYER, acceleration=Acceleration.BY_RATE))
     dynamics = Stubborn(torch.tensor([1.0], dtype=torch.float64))
     start = [torch.ones(1, 3, dtype=torch.float64)]
     found = relax(dynamics, start, Relaxation(400, 1e-9, solver))
@@ -182,6 +189,22 @@ model m {{
 """
 
 
+POOLED = {
+    "x: vector(6)": "x: image(2, 4, 4)",
+    "x |> linear(8)": "x |> conv2d(2, kernel=3, padding=1)",
+    "layer s1: [8]": "layer s1: [2, 4, 4]",
+    "s1 <-> s2 : linear()": "s1 <-> s2 : softmax_pool2d(2) |> flatten() |> linear()",
+}
+"""What makes a spec one whose coupling has a nonlinear op."""
+
+
+def pooled(text: str) -> str:
+    for linear, nonlinear in POOLED.items():
+        assert linear in text
+        text = text.replace(linear, nonlinear)
+    return text
+
+
 def spec(**parts: str) -> str:
     given = {"free": "", "nudged": "", "energy": "hopfield", "activation": "tanh(0.5)", "more": ""}
     return SPEC.format(**given | parts)
@@ -211,6 +234,30 @@ def test_it_is_the_default() -> None:
 )
 def test_where_it_sweeps_plainly(parts: dict[str, str]) -> None:
     assert isinstance(solver_of(spec(**parts)), Sweeps)
+
+
+@pytest.mark.parametrize("free", ["damping = 0.2", "order = synchronous", "noise = [read(0.1)]"])
+def test_where_it_sweeps_nonlinear_ops_plainly(free: str) -> None:
+    assert isinstance(solver_of(pooled(spec(free=free))), Sweeps)
+    assert isinstance(solver_of(pooled(spec(more="s2 : memory(12)"))), Sweeps)
+
+
+def test_nonlinear_ops_are_accelerated_by_mixtures() -> None:
+    assert isinstance(solver_of(pooled(spec())), Mixed)
+    drive, ends = normal(6, 2, 4, 4), []
+    for solver in ("auto", "plain"):
+        torch.manual_seed(0)
+        text = pooled(spec(activation="tanh", free=f"solver = {solver}")).replace("1e-6", "1e-10")
+        core = ffebm_dsl.load(text).double().blocks[0].core
+        output = core(drive)
+        output.square().sum().backward()
+        ends.append((output, core.reports, [p.grad for p in core.parameters()]))
+    (fast, accelerated, own), (slow, plain, exact) = ends
+    assert bool(((fast - slow).abs() < 1e-8).all())
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(own, exact, strict=True))
+    assert all(bool((report.status == Status.CONVERGED).all()) for report in accelerated)
+    assert accelerated[0].sweeps.sum() < 0.8 * plain[0].sweeps.sum()
+    assert int(accelerated[0].accelerated.sum()) == 6 and int(plain[0].accelerated.sum()) == 0
 
 
 @pytest.mark.parametrize(
