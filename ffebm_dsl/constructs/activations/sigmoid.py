@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.activations._slope import SLOPE
 from ffebm_dsl.language.registry import ActivationConstruct
+from ffebm_dsl.physics.complex_functions import tanh
 from ffebm_dsl.physics.interfaces import Activation
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def logistic(x: Tensor) -> Tensor:
     """``1 / (1 + exp(-x))``, which for complex numbers torch's own overflows far to the left."""
-    return (1 + (x / 2).tanh()) / 2 if x.is_complex() else x.sigmoid()
+    return 0.5 + 0.5 * tanh(0.5 * x) if x.is_complex() else x.sigmoid()
 
 
 class Sigmoid(Activation):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.activations._slope import SLOPE
 from ffebm_dsl.language.registry import ActivationConstruct
+from ffebm_dsl.physics.complex_functions import tanh
 from ffebm_dsl.physics.interfaces import Activation
 
 if TYPE_CHECKING:
@@ -19,13 +20,14 @@ class Tanh(Activation):
     range = -1.0, 1.0
 
     def __call__(self, v: Tensor) -> Tensor:
-        return (self.slope * v).tanh()
+        return tanh(self.slope * v)
 
     def overwrite(self, v: Tensor) -> Tensor:
-        return v.mul_(self.slope).tanh_()
+        v = v.mul_(self.slope)
+        return tanh(v) if v.is_complex() else v.tanh_()
 
     def derivative(self, v: Tensor) -> Tensor:
-        return self.slope * (1 - (self.slope * v).tanh().square())
+        return self.slope * (1 - tanh(self.slope * v).square())
 
     def potential(self, s: Tensor) -> Tensor:
         up, down = 1 + s, 1 - s

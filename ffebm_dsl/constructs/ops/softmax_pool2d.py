@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ffebm_dsl.constructs.ops._window import POOLING, OverWindows, pool_shape, window_of_one
 from ffebm_dsl.language.registry import Kind, OpConstruct, OpIR, Parameter
 from ffebm_dsl.language.registry.parameters import POSITIVE
+from ffebm_dsl.physics.complex_functions import exp
 from ffebm_dsl.physics.interfaces import NonlinearOp
 
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ class SoftmaxPool2d(OverWindows, NonlinearOp):
 
         if not any(self._window.padding):
             # The largest entry is subtracted, which changes no share, so that none overflows.
-            weights = ((z - z.detach().real.amax(0)) / self._temperature).exp()
+            weights = exp((z - z.detach().real.amax(0)) / self._temperature)
             return weights / weights.sum(0)
         inside = self._inside(z)
         largest = z.detach().real.masked_fill(~inside, -torch.inf).amax(0)
-        weights = torch.where(inside, (z - largest) / self._temperature, 0).exp() * inside
+        weights = exp(torch.where(inside, (z - largest) / self._temperature, 0)) * inside
         return weights / weights.sum(0)
 
     def _inside(self, like: Tensor) -> Tensor:
