@@ -31,13 +31,14 @@ IMPORTS: Mapping[str, frozenset[str]] = {
         "specs": "",
         "modules": "layout",
         "layout": "",
+        "complex_functions": "",
         # What derives from an interface finds the engine through it, when it runs.
         "interfaces": "layout gradients",
         "allocation": "",
         "syntax": "diagnostics",
         "registry": "diagnostics",
         "constructs": "hardware registry interfaces layout energy network gradients relaxation "
-        "datasets hdf5 modules",
+        "datasets hdf5 modules complex_functions",
         "ir": "syntax registry diagnostics",
         "comparison": "ir registry",
         "netlist": "energy interfaces network diagnostics",
