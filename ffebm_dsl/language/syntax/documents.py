@@ -55,12 +55,12 @@ NOTHING = LineEnd("")
 
 def first_at(document: Document) -> int:
     """Offset of the document's first word."""
-    return next(leaf.at for leaf in _leaves(document) if isinstance(leaf, Word))
+    return next(leaf.at for leaf in parts(document) if isinstance(leaf, Word))
 
 
 def last_at(document: Document) -> int:
     """Offset of the document's last word."""
-    leaves = _leaves(document, backwards=True)
+    leaves = parts(document, backwards=True)
     return next(leaf.at for leaf in leaves if isinstance(leaf, Word))
 
 
@@ -85,25 +85,26 @@ def room_after(document: Document, room: int) -> int:
     No more of the document is read than ``room``: measured whole, each nested group would be
     read once per level.
     """
-    for leaf in _leaves(document):
+    for leaf in parts(document):
         room -= len(flat(leaf))
         if room < 0:
             break
     return room
 
 
-def _leaves(
-    document: Document, *, backwards: bool = False
-) -> Iterator[str | Word | LineEnd | IfBroken]:
-    """The parts without parts of their own, in order or backwards."""
+def parts(
+    document: Document, *, backwards: bool = False, groups: bool = False
+) -> Iterator[str | Word | LineEnd | IfBroken | Fitted]:
+    """The parts without parts of their own, in order or backwards; with ``groups``, a group is
+    one part."""
     stack: list[Iterator[Document]] = [iter((document,))]
     while stack:
         part = next(stack[-1], None)
         if part is None:
             stack.pop()
-        elif isinstance(part, Indent | Fitted):
+        elif isinstance(part, Indent) or (isinstance(part, Fitted) and not groups):
             stack.append(iter((part.inside,)))
-        elif isinstance(part, str | Word | LineEnd | IfBroken):
+        elif isinstance(part, str | Word | LineEnd | IfBroken | Fitted):
             yield part
         else:
             stack.append(reversed(part) if backwards else iter(part))

@@ -77,15 +77,16 @@ def _recovered(source: SourceFile, start: str) -> Recovered:
     if found is not None:
         return Recovered(_with_comments(found, tokens, code, source))
     from ffebm_dsl.language.syntax.faults import describe
-    from ffebm_dsl.language.syntax.recover import mend
+    from ffebm_dsl.language.syntax.recover import Recovery
 
-    mended = mend(code, start)
+    mended = Recovery(code, start)
+    mended.run()
     diagnostics = tuple(describe(fault, code, source) for fault in mended.faults)
     if not diagnostics:
         raise AssertionError("the parser refuses a text in which recovery finds no fault")
-    if mended.tokens is None:
+    if not mended.complete:
         return Recovered(None, diagnostics)
-    program = _with_comments(derive(mended.tokens, start), tokens, mended.tokens, source)
+    program = _with_comments(derive(mended.kept, start), tokens, mended.kept, source)
     damaged = tuple(token.span for token in mended.touched)
     return Recovered(program, diagnostics, damaged, mended.names_lost)
 

@@ -45,39 +45,27 @@ class Fault(NamedTuple):
     begins: bool
 
 
-class Mended(NamedTuple):
-    """A text made legal: its tokens after all repairs (None for a text given up), its faults,
-    and the tokens of the text that a repair concerns. Where ``names_lost``, a name may have
-    been left out among them, or one is missing."""
-
-    tokens: tuple[Token, ...] | None
-    faults: tuple[Fault, ...]
-    touched: tuple[Token, ...]
-    names_lost: bool
-
-
-def mend(tokens: Sequence[Token], start: str) -> Mended:
-    """The tokens as a legal text, and every fault on the way there."""
-    return _Recovery(tokens, start).run()
-
-
 def mend_beginning(tokens: Sequence[Token]) -> tuple[list[Token], Stack]:
     """The tokens of a text that is cut off at its end, as far as they can be made legal, and
     the parser's stack behind them."""
     stack = acceptance("start").behind(tokens[:-1])
     if stack is not None:
         return [*tokens[:-1]], stack
-    recovery = _Recovery(tokens, "start")
+    recovery = Recovery(tokens, "start")
     recovery.run_to_end()
     return recovery.kept, recovery.history[-1]
 
 
-class _Recovery:
+class Recovery:
     """One parse, up to the token ``at``.
 
-    ``kept`` are the tokens that the parser has taken, ``history[i]`` its stack after ``i`` of
-    them; ``stacks[i]`` is its stack before token ``i`` of the text, empty if it never got
-    there.
+    ``kept`` are the tokens that the parser has taken, a legal text when the parse is
+    ``complete``. ``faults`` are those on the way there, and ``touched`` the tokens of the text
+    that a repair concerns; where ``names_lost``, a name may have been left out among them, or one
+    is missing.
+
+    ``history[i]`` is the parser's stack after ``i`` of the tokens kept; ``stacks[i]`` is its stack
+    before token ``i`` of the text, empty if it never got there.
     """
 
     def __init__(self, tokens: Sequence[Token], start: str) -> None:
@@ -89,15 +77,14 @@ class _Recovery:
         self.stacks: list[Stack] = [()] * len(tokens)
         self.quiet_until = self.quiet_line = 0
         self.mended = 0
-        self.given_up = self.names_lost = False
+        self.complete = self.given_up = self.names_lost = False
         self.faults: list[Fault] = []
         self.touched: list[Token] = []
 
-    def run(self) -> Mended:
-        while not self._is_hopeless():
-            if self._step():
-                return self._mended(tuple(self.kept))
-        return self._mended(None)
+    def run(self) -> None:
+        """Read all tokens; a text with too many faults is given up before its end."""
+        while not (self.complete or self._is_hopeless()):
+            self._step()
 
     def run_to_end(self) -> None:
         """Read all tokens but the end."""
@@ -108,19 +95,16 @@ class _Recovery:
         many = len(self.faults) >= MAX_FAULTS or self.mended >= MAX_MENDED
         return many or self.given_up
 
-    def _step(self) -> bool:
-        """Read the next token, or mend the text there; whether that was the end."""
+    def _step(self) -> None:
+        """Read the next token, or mend the text there."""
         token = self.tokens[self.at]
         stack = self.stacks[self.at] = self.history[-1]
         kind = self.acceptance.kind_of(stack, self.tokens, self.at)
         if not self._take(token._replace(type=kind)):
             self._mend()
-            return False
+            return
         self.at += 1
-        return kind == END
-
-    def _mended(self, tokens: tuple[Token, ...] | None) -> Mended:
-        return Mended(tokens, tuple(self.faults), tuple(self.touched), self.names_lost)
+        self.complete = kind == END
 
     def _take(self, token: Token) -> bool:
         """Feed one token; False if the parser does not accept it."""

@@ -9,6 +9,7 @@ doc comment comes to belong to something else.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Sequence
 from enum import Enum
 from itertools import groupby
@@ -26,6 +27,7 @@ from ffebm_dsl.language.syntax.documents import (
     first_at,
     flat,
     last_at,
+    parts,
     room_after,
 )
 
@@ -114,8 +116,7 @@ class LineWriter:
     def __init__(self, source: CommentedText) -> None:
         self._source = source
         self._rows: list[_Row] = []
-        self._next = 0  # of the source's comments
-        self._next_start = source.comments[0].span.start if source.comments else _NO_MORE
+        self._waiting = deque(source.comments)
         # A line end is written when the next word or comment is known.
         self._ended: int | None = 0
         self._blank = Blank.NEVER
@@ -126,8 +127,7 @@ class LineWriter:
 
     def write(self, text: str, at: int = -1) -> None:
         """Append a word; the comments that the source has before ``at`` come first."""
-        if at > self._next_start:
-            self.write_comments(at)
+        self.write_comments(at)
         if not text:
             return
         if self._ended is None:
@@ -138,12 +138,8 @@ class LineWriter:
 
     def write_comments(self, before: int) -> None:
         """The comments that the source has before an offset and that are not written yet."""
-        while self._next_start < before:
-            comment = self._source.comments[self._next]
-            self._next += 1
-            more = self._next < len(self._source.comments)
-            self._next_start = self._source.comments[self._next].span.start if more else _NO_MORE
-            self._write_comment(comment)
+        while self._waiting and self._waiting[0].span.start < before:
+            self._write_comment(self._waiting.popleft())
 
     def _write_comment(self, comment: Comment) -> None:
         row = self._rows[-1] if self._rows else None
@@ -206,29 +202,20 @@ class LineWriter:
         if used is None:
             used = self._rows[-1].indent + len(self._rows[-1].text)
         room = room_after(first, WIDTH - used)
-        waiting: list[tuple[bool, Document]] = []
-        left = len(rest)
-        while room >= 0 and (waiting or left):
-            if not waiting:
-                left -= 1
-            broken, item = waiting.pop() if waiting else rest[left][1:]
-            if isinstance(item, str | Word | Fitted):
-                room = room_after(item, room)
-            elif isinstance(item, LineEnd):
-                if broken or item.flat:
+        for _, broken, document in reversed(rest):
+            for part in parts(document, groups=True):
+                if room < 0:
+                    return False
+                if isinstance(part, LineEnd) and (broken or part.flat):
                     return True
-            elif isinstance(item, IfBroken):
-                room -= len(item.text) if broken else 0
-            elif isinstance(item, Indent):
-                waiting.append((broken, item.inside))
-            else:
-                waiting.extend((broken, part) for part in reversed(item))
+                written = part.text if isinstance(part, IfBroken) and broken else part
+                room = room_after(written, room)
         return room >= 0
 
     def text(self) -> str:
         """All that was written, end-of-line comments aligned in neighbouring lines."""
         self.end_line(0, Blank.KEPT)
-        self.write_comments(_NO_MORE)
+        self.write_comments(len(self._source.text))
         lines: list[str] = []
         for _, rows in groupby(self._rows, key=lambda row: (row.alone, row.indent)):
             run = list(rows)
@@ -239,6 +226,3 @@ class LineWriter:
                     words = f"{words:{column}}  {row.comment}"
                 lines.append(f"{'':{row.indent}}{words}" if words else "")
         return "\n".join(lines) + "\n"
-
-
-_NO_MORE = 1 << 62
