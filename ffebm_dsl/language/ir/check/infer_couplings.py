@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ffebm_dsl.language.diagnostics import Fix, Label, SourceFile
 from ffebm_dsl.language.diagnostics.fix import insert
@@ -22,41 +22,32 @@ from ffebm_dsl.language.ir.resolve.resolved import (
 )
 from ffebm_dsl.language.registry import OPS, show_shape
 
+ConnectionT = TypeVar("ConnectionT", ResolvedCoupling, ResolvedDrive)
 
-def infer_coupling(coupling: ResolvedCoupling, block: ResolvedBlock, log: Log) -> ResolvedCoupling:
-    """The coupling with its ops between known shapes; what does not fit is reported."""
-    source, target = block.layer(coupling.source).shape, block.layer(coupling.target).shape
-    ops = [op for op in coupling.chain.ops if op is not None and _may_couple(op, log)]
-    if len(ops) != len(coupling.chain.ops) or source is None or target is None:
-        return coupling
-    counted = _count_outputs(ops, source, target)
+
+def infer_connection(
+    connection: ConnectionT, source: Shape | None, block: ResolvedBlock, log: Log
+) -> ConnectionT:
+    """The coupling or drive of ``block`` with its ops between known shapes, the first of them
+    ``source``; what does not fit is reported."""
+    end = connection.layer if isinstance(connection, ResolvedDrive) else connection.target
+    layer = block.layer(end)
+    ops = [op for op in connection.chain.ops if op is not None and _may_have(op, connection, log)]
+    if len(ops) != len(connection.chain.ops) or source is None or layer.shape is None:
+        return connection
+    counted = _count_outputs(ops, source, layer.shape)
     traced = trace(counted, source)
     if traced.misfit is not None:
         report_misfit(traced.misfit, traced.at, log)
-    elif traced.shape == target:
-        return coupling._replace(chain=coupling.chain._replace(shaped=traced.ops))
-    else:
-        _report_coupling(coupling, block, counted, traced, log)
-    return coupling
-
-
-def infer_drive(
-    drive: ResolvedDrive, source: Shape | None, layer: ResolvedLayer, block: str, log: Log
-) -> ResolvedDrive:
-    """The drive with its ops between known shapes; what does not fit is reported."""
-    ops = [op for op in drive.chain.ops if op is not None and _may_drive(op, drive, log)]
-    if len(ops) != len(drive.chain.ops) or source is None or layer.shape is None:
-        return drive
-    traced = trace(_count_outputs(ops, source, layer.shape), source)
-    if traced.misfit is not None:
-        report_misfit(traced.misfit, traced.at, log)
     elif traced.shape == layer.shape:
-        return drive._replace(chain=drive.chain._replace(shaped=traced.ops))
+        return connection._replace(chain=connection.chain._replace(shaped=traced.ops))
+    elif isinstance(connection, ResolvedCoupling):
+        _report_coupling(connection, block, counted, traced, log)
     elif ops:
-        _report_drive(drive, source, layer, block, traced, log)
+        _report_drive(connection, source, layer, block.name, traced, log)
     else:
-        _report_plain_drive(drive, source, layer, block, log)
-    return drive
+        _report_plain_drive(connection, source, layer, block.name, log)
+    return connection
 
 
 def _report_drive(
@@ -90,9 +81,24 @@ def _report_plain_drive(
     )
 
 
-def _may_drive(op: BoundCall, drive: ResolvedDrive, log: Log) -> bool:
-    if OPS[op.name].in_coupling and OPS[op.name].linear:
+def _may_have(op: BoundCall, connection: ResolvedCoupling | ResolvedDrive, log: Log) -> bool:
+    """Whether a coupling or drive can have ``op``; else that is reported."""
+    known = OPS[op.name]
+    if known.in_coupling and (known.linear or isinstance(connection, ResolvedCoupling)):
         return True
+    if isinstance(connection, ResolvedCoupling):
+        allowed = ", ".join(name for name, known in OPS.visible().items() if known.in_coupling)
+        log.report(
+            "FFE3003",
+            f"a coupling cannot have `{op.name}`",
+            op.span,
+            notes=(
+                "a coupling uses one weight in both directions, so its ops are linear, or "
+                "poolings with a known adjoint",
+            ),
+            help=f"ops of couplings: {allowed}; other ops belong in a feedforward map",
+        )
+        return False
     allowed = ", ".join(n for n, entry in OPS.items() if entry.in_coupling and entry.linear)
     log.report(
         "FFE3008",
@@ -100,24 +106,7 @@ def _may_drive(op: BoundCall, drive: ResolvedDrive, log: Log) -> bool:
         op.span,
         notes=("the ops of a drive are analog and linear, and act one way, into the layer",),
         help=f"ops of drives: {allowed}; put others into a feedforward map, which is digital and "
-        f"runs once per step, and drive the layer by its output: `name -> {drive.layer}`",
-    )
-    return False
-
-
-def _may_couple(op: BoundCall, log: Log) -> bool:
-    if OPS[op.name].in_coupling:
-        return True
-    allowed = ", ".join(name for name, known in OPS.visible().items() if known.in_coupling)
-    log.report(
-        "FFE3003",
-        f"a coupling cannot have `{op.name}`",
-        op.span,
-        notes=(
-            "a coupling uses one weight in both directions, so its ops are linear, or poolings "
-            "with a known adjoint",
-        ),
-        help=f"ops of couplings: {allowed}; other ops belong in a feedforward map",
+        f"runs once per step, and drive the layer by its output: `name -> {connection.layer}`",
     )
     return False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ffebm_dsl.language.ir.check.infer_couplings import infer_coupling, infer_drive
+from ffebm_dsl.language.ir.check.infer_couplings import infer_connection
 from ffebm_dsl.language.ir.check.op_shapes import report_misfit, trace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import Shape
@@ -67,10 +67,11 @@ def _infer_map(map_: ResolvedMap, ports: PortShapes, log: Log) -> ResolvedMap:
 
 def _infer_block(block: ResolvedBlock, ports: PortShapes, log: Log) -> ResolvedBlock:
     maps = tuple(_infer_map(map_, ports, log) for map_ in block.maps)
-    couplings = tuple(infer_coupling(c, block, log) for c in block.couplings)
+    couplings = tuple(
+        infer_connection(c, block.layer(c.source).shape, block, log) for c in block.couplings
+    )
     drives = tuple(
-        infer_drive(d, ports.get(d.source.name or ""), block.layer(d.layer), block.name, log)
-        for d in block.drives
+        infer_connection(d, ports.get(d.source.name or ""), block, log) for d in block.drives
     )
     for output in block.outputs:
         shape = block.layer(output.layer).shape if output.layer else None
