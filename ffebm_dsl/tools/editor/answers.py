@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 from lsprotocol import types as lsp
+from pygls.workspace import PositionCodec
 
 from ffebm_dsl.language.diagnostics import Diagnostic, Fix, Severity, Span, SpecError, in_words
 from ffebm_dsl.tools.editor.analysis import Analysis, Symbol
 from ffebm_dsl.tools.editor.complete import Completion
-from ffebm_dsl.tools.editor.positions import Positions
 
 SEVERITIES = {
     Severity.ERROR: lsp.DiagnosticSeverity.Error,
@@ -34,9 +37,16 @@ SYMBOL_KINDS = {
 }
 
 
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
 @dataclass(frozen=True)
 class OpenDocument:
-    """An open document: what is known of it, and its places as its client counts them."""
+    """An open document: what is known of it, and its places as its client counts them.
+
+    The protocol counts lines and columns from 0, and columns in the code units that client and
+    server agreed on: UTF-16 unless they chose another. A lone carriage return ends a line too.
+    """
 
     uri: str
     analysis: Analysis
@@ -47,11 +57,30 @@ class OpenDocument:
         return self.analysis.source.text
 
     @cached_property
-    def positions(self) -> Positions:
-        return Positions(self.text, self.encoding)
+    def _starts(self) -> list[int]:
+        return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
+
+    def _units(self, words: str) -> int:
+        units: int = PositionCodec(self.encoding).client_num_units(words)
+        return units
+
+    def position(self, offset: int) -> lsp.Position:
+        """Line and column of an offset."""
+        line = bisect_right(self._starts, offset) - 1
+        return lsp.Position(line, self._units(self.text[self._starts[line] : offset]))
 
     def range(self, span: Span) -> lsp.Range:
-        return lsp.Range(*(lsp.Position(*place) for place in self.positions.range(span)))
+        return lsp.Range(self.position(span.start), self.position(span.end))
+
+    def offset(self, place: lsp.Position) -> int:
+        """The offset of a place; past the end of a line or of the text, that end."""
+        if place.line >= len(self._starts):
+            return len(self.text)
+        start = self._starts[place.line]
+        words = _LINE_END.split(self.text[start:], maxsplit=1)[0]
+        before = accumulate(map(self._units, words), initial=0)
+        reached = (length for length, units in enumerate(before) if units >= place.character)
+        return start + next(reached, len(words))
 
     def formatted(self) -> list[lsp.TextEdit] | None:
         """The edit that lays the text out; None for a text with syntax errors."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.registry import OPS, TABLES, Kind, Parameter
 from ffebm_dsl.language.registry.card import describe, describe_parameter
-from ffebm_dsl.language.syntax import Token
+from ffebm_dsl.language.syntax import Token, ast, code_tokens
+from ffebm_dsl.language.syntax.acceptance import Stack, acceptance
 from ffebm_dsl.language.syntax.declarations import Declaration
-from ffebm_dsl.language.syntax.grammar import KEYWORDS, LATER
-from ffebm_dsl.language.syntax.parse import too_deep
-from ffebm_dsl.language.syntax.unfinished import read_unfinished
+from ffebm_dsl.language.syntax.grammar import END, KEYWORDS, LATER
+from ffebm_dsl.language.syntax.parse import MAX_NESTING, derive, too_deep
+from ffebm_dsl.language.syntax.recover import mend_beginning
 from ffebm_dsl.tools.editor.analysis import Analysis
 from ffebm_dsl.tools.editor.expect import PORTS, Expected, candidates, expected
 from ffebm_dsl.tools.editor.hover import KEYWORD_DOCS
@@ -60,7 +61,7 @@ def complete(analysis: Analysis, offset: int) -> tuple[Completion, ...]:
     if (before and before[-1].kind == "error") or too_deep(before):
         return ()
     place = Span(span.start, span.start + 1)
-    accepted, program = read_unfinished(before, place)
+    accepted, program = _read_unfinished(before, place)
     found: list[Completion] = []
     if program is not None:
         wanted = expected(program, place)
@@ -70,6 +71,52 @@ def complete(analysis: Analysis, offset: int) -> tuple[Completion, ...]:
     keywords = (keyword for kind, keyword in _STATEMENTS.items() if kind in accepted)
     found += (_keyword(word) for word in keywords if word not in ("true", "false"))
     return tuple(item._replace(span=span) for item in dict.fromkeys(found))
+
+
+# Texts that are cut off at the cursor ------------------------------------------------------
+
+
+_ENDINGS = (
+    *(END, "_RPAR", "_RSQB", "_RBRACE", "_LBRACE", "_EQUAL", "_COLON"),
+    *("_LSQB", "_LPAR", "NAME", "INT", "_ARROW", "STAR"),
+)
+"""Tokens that complete a text that is cut off; each time the first that fits is used."""
+
+_MOST_ENDINGS = 4 * MAX_NESTING
+
+
+def _read_unfinished(
+    tokens: Sequence[Token], place: Span
+) -> tuple[frozenset[str], ast.Program | None]:
+    """The terminals that the parser accepts at ``place``, after ``tokens``, and the text up to it,
+    with a name there, made whole; None where it accepts no name."""
+    accept = acceptance("start")
+    kept, stack = mend_beginning(code_tokens(tokens))
+    accepted = accept.accepted(stack)
+    name = Token("NAME", "_", place, 1, False, 0)
+    following = accept.step(stack, name.type)
+    if following is None:
+        return accepted, None
+    whole = [*kept, name, *_endings(following, place.end)]
+    program = derive(whole, "start")
+    return accepted, program if isinstance(program, ast.Program) else None
+
+
+def _endings(stack: Stack, at: int) -> list[Token]:
+    accept = acceptance("start")
+    found: list[Token] = []
+    while len(found) < _MOST_ENDINGS:
+        accepted = accept.accepted(stack)
+        kind = next((kind for kind in _ENDINGS if kind in accepted), END)
+        found.append(Token(kind, "", Span(at, at), 1, False, 0))
+        stepped = accept.step(stack, kind)
+        if kind == END or stepped is None:
+            break
+        stack = stepped
+    return found
+
+
+# What is offered ---------------------------------------------------------------------------
 
 
 def _is_within(token: Token, offset: int, analysis: Analysis) -> bool:

@@ -95,8 +95,7 @@ def _add_diagnostics(server: LanguageServer, known: _Known) -> None:
 def _add_questions(server: LanguageServer, known: _Known) -> None:
     def asked(params: _AtPlace) -> tuple[OpenDocument, Analysis, int]:
         document = known.of(server, params.text_document.uri)
-        at = params.position
-        return document, document.analysis, document.positions.offset(at.line, at.character)
+        return document, document.analysis, document.offset(params.position)
 
     @server.feature(lsp.TEXT_DOCUMENT_HOVER)
     def on_hover(params: lsp.HoverParams) -> lsp.Hover | None:
@@ -134,10 +133,7 @@ def _add_changes(server: LanguageServer, known: _Known) -> None:
     )
     def on_code_action(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
         document = known.of(server, params.text_document.uri)
-        start, end = (
-            document.positions.offset(p.line, p.character)
-            for p in (params.range.start, params.range.end)
-        )
+        start, end = map(document.offset, (params.range.start, params.range.end))
         return [
             quick_fix(d, d.fix, document)
             for d in document.analysis.diagnostics

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lsprotocol.types import Position, Range
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span
 from ffebm_dsl.language.syntax import parse
-from ffebm_dsl.tools.editor.analysis import Symbol, analyse, definition, symbols
+from ffebm_dsl.tools.editor.analysis import Analysis, Symbol, analyse, definition, symbols
+from ffebm_dsl.tools.editor.answers import OpenDocument
 from ffebm_dsl.tools.editor.complete import complete
 from ffebm_dsl.tools.editor.hover import hover
-from ffebm_dsl.tools.editor.positions import UNITS, Positions
 from tests.unit.tools.editor.texts import TEXT, changed
 
 
@@ -112,23 +113,32 @@ def test_symbols() -> None:
     assert found[2].children[3].detail == "block = dense"
 
 
+def document(text: str, encoding: str) -> OpenDocument:
+    return OpenDocument(
+        "file:///a.ffe", Analysis(SourceFile("a.ffe", text), None, None, ()), encoding
+    )
+
+
 @pytest.mark.parametrize(("encoding", "column"), [("utf-8", 5), ("utf-16", 3), ("utf-32", 2)])
 def test_columns_count_code_units(encoding: str, column: int) -> None:
-    positions = Positions("a\r\n\U0001f600b\nc\rd", encoding)
-    assert positions.place(4) == (1, column - 1)
-    assert positions.offset(1, column) == 5
-    assert positions.range(Span(4, 6)) == ((1, column - 1), (2, 0))
-    assert positions.offset(3, 0) == 8
-    assert positions.offset(0, 99) == 1
-    assert positions.offset(99, 0) == 9
+    found = document("a\r\n\U0001f600b\nc\rd", encoding)
+    assert found.position(4) == Position(1, column - 1)
+    assert found.offset(Position(1, column)) == 5
+    assert found.range(Span(4, 6)) == Range(Position(1, column - 1), Position(2, 0))
+    assert found.offset(Position(3, 0)) == 8
+    assert found.offset(Position(0, 99)) == 1
+    assert found.offset(Position(99, 0)) == 9
 
 
-@given(st.text(alphabet="ab\n\ré\U0001f600", max_size=30), st.sampled_from([*UNITS]))
+@given(
+    st.text(alphabet="ab\n\ré\U0001f600", max_size=30),
+    st.sampled_from(["utf-8", "utf-16", "utf-32"]),
+)
 def test_places_come_back(text: str, encoding: str) -> None:
-    positions = Positions(text, encoding)
+    found = document(text, encoding)
     for offset in range(len(text) + 1):
         if text[offset - 1 : offset + 1] != "\r\n":
-            assert positions.offset(*positions.place(offset)) == offset
+            assert found.offset(found.position(offset)) == offset
 
 
 def test_no_depth_of_a_half_written_text_is_too_much() -> None:
