@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ffebm_dsl.tools.drawing.diagram import Diagram, DiagramEdge, DiagramNode
-from ffebm_dsl.tools.drawing.metrics import fitted
 from ffebm_dsl.tools.drawing.routes import Arc, Routes, Trunk
-from ffebm_dsl.tools.drawing.scene import Box, Line, Point, Text
 from ffebm_dsl.tools.drawing.sizes import (
     FONT,
     LANE,
@@ -15,10 +13,12 @@ from ffebm_dsl.tools.drawing.sizes import (
     PAD,
     SLOT,
     Extent,
+    fitted,
     height,
     side_label,
     straight_label,
 )
+from ffebm_dsl.tools.drawing.svg import Box, Line, Point, Text
 
 TITLE = 20.0
 """Height of a frame's heading."""

@@ -7,10 +7,9 @@ from itertools import accumulate, pairwise
 
 from ffebm_dsl.tools.drawing.column import ColumnScene
 from ffebm_dsl.tools.drawing.diagram import Diagram, DiagramNode
-from ffebm_dsl.tools.drawing.metrics import width
 from ffebm_dsl.tools.drawing.routes import find_routes
-from ffebm_dsl.tools.drawing.scene import Box, Line, Scene, Text
-from ffebm_dsl.tools.drawing.sizes import SMALL, extent, height
+from ffebm_dsl.tools.drawing.sizes import SMALL, extent, height, width
+from ffebm_dsl.tools.drawing.svg import Box, Line, Scene, Text
 
 MARGIN = 16.0
 GUTTER = 22.0

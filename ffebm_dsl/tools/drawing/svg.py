@@ -1,4 +1,4 @@
-"""Conversion of a scene to SVG.
+"""The elements of a drawing, with coordinates, and their conversion to SVG.
 
 It uses plain shapes, attributes and one style sheet, which browsers, LaTeX converters and vector
 editors support. Arrowheads are drawn explicitly, because converters lose markers. The second half
@@ -9,9 +9,53 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
-from ffebm_dsl.tools.drawing.scene import Box, Line, Point, Scene, Text
+Point = tuple[float, float]
+"""In pixels, y downwards."""
+
+
+class Box(NamedTuple):
+    """A rectangle. ``style`` is a class of the style sheet; ``tip`` is its tooltip."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    style: str
+    radius: float = 4
+    tip: str = ""
+
+
+class Line(NamedTuple):
+    """A polyline with rounded corners and an arrowhead at its end, at both ends if ``both``."""
+
+    points: tuple[Point, ...]
+    style: str
+    both: bool = False
+    tip: str = ""
+
+
+class Text(NamedTuple):
+    """One line of text; ``y`` is its baseline, ``anchor`` is start, middle or end."""
+
+    x: float
+    y: float
+    words: str
+    style: str
+    anchor: str = "start"
+
+
+class Scene(NamedTuple):
+    """A drawing of size ``width`` x ``height``; boxes are painted first, texts last."""
+
+    width: float
+    height: float
+    boxes: tuple[Box, ...]
+    lines: tuple[Line, ...]
+    texts: tuple[Text, ...]
+
 
 CORNER = 6.0
 """Radius of a line's corners."""

@@ -18,10 +18,10 @@ from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.language.ir.model import ModelIR
 from ffebm_dsl.tools.drawing import draw
 from ffebm_dsl.tools.drawing.diagram import make_diagram
-from ffebm_dsl.tools.drawing.metrics import fitted, width, wrapped
 from ffebm_dsl.tools.drawing.placing import place, print_scale
 from ffebm_dsl.tools.drawing.routes import assign_lanes
-from ffebm_dsl.tools.drawing.scene import Box, Line, Scene, Text
+from ffebm_dsl.tools.drawing.sizes import fitted, width, wrapped
+from ffebm_dsl.tools.drawing.svg import Box, Line, Scene, Text
 
 ROOT = Path(__file__).parents[4]
 SPECS = [*(ROOT / "specs").rglob("*.ffe"), *(ROOT / "tests" / "golden" / "good").glob("*.ffe")]
