@@ -21,31 +21,26 @@ _STATEMENTS: Mapping[str, str] = {"gradient": "gradients", "init": "initialisers
 not what they are; and the table of what they call."""
 
 
-class OverrideKey(NamedTuple):
-    """The key of an override: a ``param``, or ``name`` of ``train``, the ``model`` or a block.
+class Override(NamedTuple):
+    """One ``--set`` of a ``param``, or of ``name`` of ``train``, the ``model`` or a ``block``.
 
     ``owner`` is one of these four words. ``argument`` is a part, such as ``lr`` or ``free.sweeps``,
-    and ``""`` if the whole is set.
+    and ``""`` if the whole is set. ``place`` is that of the ``inner`` key, and ``scope`` one
+    without names.
     """
 
     owner: str
     name: str
-    argument: str = ""
-    block: str = ""
+    argument: str
+    block: str
+    value: ast.Expression
+    place: Span
+    scope: Scope
 
     @property
     def inner(self) -> str:
         """The key without the name of the block."""
         return f"{self.name}.{self.argument}" if self.argument else self.name
-
-
-class Override(NamedTuple):
-    """One ``--set``: its key, its value, the place of ``key.inner``, and a scope without names."""
-
-    key: OverrideKey
-    value: ast.Expression
-    place: Span
-    scope: Scope
 
 
 def read_overrides(
@@ -75,25 +70,25 @@ def read_overrides(
         except SpecError as fault:
             log.found.extend(fault.diagnostics)
             continue
-        place = Span(end - len(parsed.inner), end)
-        overrides.append(Override(parsed, value, place, Scope(log, packages=packages)))
-    return sorted(overrides, key=lambda override: bool(override.key.argument))
+        override = Override(*parsed, value, Span(start, end), Scope(log, packages=packages))
+        place = Span(end - len(override.inner), end)
+        overrides.append(override._replace(place=place))
+    return sorted(overrides, key=lambda override: bool(override.argument))
 
 
-def _parse_key(key: str, params: Collection[str], blocks: Collection[str]) -> OverrideKey | None:
+def _parse_key(
+    key: str, params: Collection[str], blocks: Collection[str]
+) -> tuple[str, str, str, str] | None:
+    """Owner, name, argument and block; None for the key of nothing that can be set."""
     head, _, rest = key.partition(".")
     if head in params:
-        return None if rest else OverrideKey("param", head)
+        return None if rest else ("param", head, "", "")
     if head in TRAIN.names:
-        return OverrideKey("train", head, rest)
+        return "train", head, rest, ""
     if head in _STATEMENTS:
-        return OverrideKey("model", head, rest)
+        return "model", head, rest, ""
     name, _, argument = rest.partition(".")
-    return (
-        OverrideKey("block", name, argument, head)
-        if head in blocks and name in _STATEMENTS
-        else None
-    )
+    return ("block", name, argument, head) if head in blocks and name in _STATEMENTS else None
 
 
 def _report_unknown(
@@ -123,25 +118,20 @@ def _report_unknown(
     )
 
 
-def set_argument_of(call: CallIR, table: str, override: Override, log: Log) -> CallIR | None:
+def set_argument_of(call: CallIR, table: str, override: Override) -> CallIR | None:
     """``call`` with the argument that the override is of replaced.
 
     None after reporting that there is no such argument, or a value that does not fit it.
     """
-    name, end = override.key.argument, override.place.end
+    name, end = override.argument, override.place.end
     signature = TABLES[table][call.name]
     if name not in signature.names:
         message = f"`{call.name}` has nothing called `{name}` to set"
         place = Span(end - len(name), end)
-        log.report_unknown("FFE1019", message, place, name, signature.names)
+        override.scope.log.report_unknown("FFE1019", message, place, name, signature.names)
         return None
     value = value_of(override.value, signature.parameter(name), override.scope)
     return None if value is None else CallIR(call.name, {**call.arguments, name: value})
-
-
-def agrees(call: CallIR, table: str, span: Span, log: Log) -> bool:
-    """Whether the arguments of a call go together that overrides have changed; else reported."""
-    return check_agreement(TABLES[table][call.name], call.arguments, span, log)
 
 
 def set_statements(
@@ -155,42 +145,43 @@ def set_statements(
     phases = dict(settings.phases)
     calls = {"gradient": settings.gradient, "init": settings.init}
     for override in overrides:
-        name = override.key.name
+        name = override.name
         if name == "relax":
-            _set_phase(phases, override, log)
+            _set_phase(phases, override)
             continue
         before = calls[name]
-        call = _set_call(before.ir if before else None, _STATEMENTS[name], override, log)
+        call = _set_call(before.ir if before else None, _STATEMENTS[name], override)
         if call is not None and before is not None:
             span = before.span if before.span.end else place
             calls[name] = BoundCall(call.name, call.arguments, span)
     # Only now: one argument may be set for the sake of another.
-    for name in {override.key.name for override in overrides} & calls.keys():
-        call_ = calls[name]
-        if call_ and not agrees(call_.ir, _STATEMENTS[name], call_.span, log):
+    for name in {override.name for override in overrides} & calls.keys():
+        made = calls[name]
+        known = TABLES[_STATEMENTS[name]]
+        if made and not check_agreement(known[made.name], made.arguments, made.span, log):
             calls[name] = None
-    own = {o.key.inner if o.key.name == "relax" else o.key.name: o.place for o in overrides}
+    own = {o.inner if o.name == "relax" else o.name: o.place for o in overrides}
     found = Inherited(phases, calls["gradient"], calls["init"] or settings.init, settings.own | own)
-    changed = {o.key.inner: o.place for o in overrides if _of(found, o) != _of(settings, o)}
+    changed = {o.inner: o.place for o in overrides if _of(found, o) != _of(settings, o)}
     return replace(found, changed=changed)
 
 
 def _of(settings: Inherited, override: Override) -> object:
     """The value that the settings have for the key of an override."""
-    if override.key.name == "relax":
-        phase, _, key = override.key.argument.partition(".")
+    if override.name == "relax":
+        phase, _, key = override.argument.partition(".")
         return vars(settings.relax(phase)).get(key) if phase in PHASES else None
-    call = settings.gradient if override.key.name == "gradient" else settings.init
+    call = settings.gradient if override.name == "gradient" else settings.init
     return call.ir if call else None
 
 
-def _set_phase(phases: dict[str, Values], override: Override, log: Log) -> None:
+def _set_phase(phases: dict[str, Values], override: Override) -> None:
     """Set a key of a phase: ``relax.free.sweeps``."""
     keys = [f"relax.{phase}.{name}" for phase in PHASES for name in PHASES[phase].names]
-    key = override.key.inner
+    key = override.inner
     if key not in keys:
         message, help = f"`{key}` is no key of a phase", "for example relax.free.sweeps=20"
-        log.report_unknown("FFE1019", message, override.place, key, keys, help)
+        override.scope.log.report_unknown("FFE1019", message, override.place, key, keys, help)
         return
     _, phase, name = key.split(".")
     value = value_of(override.value, PHASES[phase].parameter(name), override.scope)
@@ -198,9 +189,9 @@ def _set_phase(phases: dict[str, Values], override: Override, log: Log) -> None:
         phases[phase] = {**phases.get(phase, {}), name: value}
 
 
-def _set_call(before: CallIR | None, table: str, override: Override, log: Log) -> CallIR | None:
-    if override.key.argument:
-        return set_argument_of(before, table, override, log) if before is not None else None
-    parameter = Parameter(override.key.name, Kind.CALL, "", table=table)
+def _set_call(before: CallIR | None, table: str, override: Override) -> CallIR | None:
+    if override.argument:
+        return set_argument_of(before, table, override) if before is not None else None
+    parameter = Parameter(override.name, Kind.CALL, "", table=table)
     value = value_of(override.value, parameter, override.scope)
     return value if isinstance(value, CallIR) else None

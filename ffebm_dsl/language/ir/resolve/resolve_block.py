@@ -64,7 +64,8 @@ def resolve_block(text: BlockText) -> ResolvedBlock:
     kind = find(ENERGIES, energy.kind, text.scope) if energy else None
     inside = energy.statements if energy else ()
     layers = _layers(of_type(inside, ast.LayerStatement), names, text.scope)
-    ends = _Ends(tuple(layer.name for layer in layers), ports, text.scope)
+    unique = _UniqueNames({m.name for m in maps})
+    ends = _Ends(tuple(layer.name for layer in layers), ports, unique, text.scope)
     settings = override_settings(text.settings, text.statements, text.scope)
     settings = override_settings(settings, text.overrides, outer)
     settings = set_statements(settings, text.set, text.name.span, outer.log)
@@ -72,12 +73,6 @@ def resolve_block(text: BlockText) -> ResolvedBlock:
     drives = [ends.drive(d) for d in of_type(inside, ast.DriveStatement)]
     terms = [ends.term(t) for t in of_type(inside, ast.TermStatement)]
     outputs = _outputs(text, maps, ends)
-    unique = _UniqueNames({m.name for m in maps})
-    named_couplings = [
-        c._replace(name=unique.new(f"{c.source}_{c.target}")) for c in couplings if c
-    ]
-    named_drives = [d._replace(name=unique.new(f"{d.name}_{d.layer}")) for d in drives if d]
-    named_terms = [t._replace(name=unique.new(f"{t.layer}_{t.name}")) for t in terms if t]
     return ResolvedBlock(
         name=text.name.text,
         span=text.name.span,
@@ -87,9 +82,9 @@ def resolve_block(text: BlockText) -> ResolvedBlock:
         energy_span=energy.kind.span if energy else text.name.span,
         device=energy.device if energy else None,
         layers=layers,
-        couplings=tuple(named_couplings),
-        drives=tuple(named_drives),
-        terms=tuple(named_terms),
+        couplings=tuple(c for c in couplings if c),
+        drives=tuple(d for d in drives if d),
+        terms=tuple(t for t in terms if t),
         outputs=outputs,
         free=settings.relax("free"),
         nudged=settings.relax("nudged"),
@@ -169,6 +164,7 @@ class _Ends(NamedTuple):
 
     layers: tuple[str, ...]
     ports: Ports
+    unique: _UniqueNames
     scope: Scope
 
     def is_layer(self, reference: ast.Reference) -> bool:
@@ -191,19 +187,21 @@ class _Ends(NamedTuple):
         chain = resolve_chain(statement.ops, statement, self.scope, coupling=True)
         source = self.ports.resolve(statement.source, self.scope.log)
         target = self.layer(statement.target, "the drive's target")
+        settings = resolve_settings(CONNECTIONS["drive"], statement, self.scope)
+        if target is None:
+            return None
         # The block's own map by its name, another block's unnamed output by the block's.
         owner, _, member = (source.name or "").rpartition(".")
-        stem = owner if member == "out" else member
-        settings = resolve_settings(CONNECTIONS["drive"], statement, self.scope)
-        return (
-            ResolvedDrive(stem, source, target, chain, settings, statement.span) if target else None
-        )
+        name = self.unique.new(f"{owner if member == 'out' else member}_{target}")
+        return ResolvedDrive(name, source, target, chain, settings, statement.span)
 
     def term(self, statement: ast.TermStatement) -> ResolvedTerm | None:
         call = bind_call(statement.call, "terms", self.scope)
         layer = self.layer(statement.layer, "the layer of a term")
-        name = statement.call.name.text
-        return ResolvedTerm(name, layer, call, statement.span) if layer else None
+        if layer is None:
+            return None
+        name = self.unique.new(f"{layer}_{statement.call.name.text}")
+        return ResolvedTerm(name, layer, call, statement.span)
 
     def _report_drive_between_layers(self, statement: ast.DriveStatement) -> None:
         self.scope.log.report(
@@ -223,7 +221,8 @@ class _Ends(NamedTuple):
         if ends[0] is None or ends[1] is None:
             return None
         settings = resolve_settings(CONNECTIONS["coupling"], statement, self.scope)
-        return ResolvedCoupling("", text, ends[0], ends[1], chain, settings, statement.span)
+        name = self.unique.new(f"{ends[0]}_{ends[1]}")
+        return ResolvedCoupling(name, text, ends[0], ends[1], chain, settings, statement.span)
 
     def _end(self, end: ast.Reference, statement: ast.CouplingStatement) -> str | None:
         name = end.name.text

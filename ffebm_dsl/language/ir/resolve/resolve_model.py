@@ -59,7 +59,7 @@ def resolve_model(
         declare(names, target.name, scope.log)
     _report_missing(model, {"input": inputs, "target": target, "loss": loss}, scope.log)
     settings = override_settings(Inherited(), model.statements, scope)
-    of_model = [o for o in overrides if o.key.owner == "model"]
+    of_model = [o for o in overrides if o.owner == "model"]
     settings = set_statements(settings, of_model, model.name.span, scope.log)
     ports = Ports(hidden=_not_yet(model, target, scope.log), silent=not inputs)
     for end in inputs:
@@ -147,7 +147,7 @@ def _resolve_stage(
     else:
         return
     fresh = declare(state.names, statement.name, scope.log)
-    own = [o for o in overrides if o.key.block == statement.name.text]
+    own = [o for o in overrides if o.block == statement.name.text]
     block = resolve_block(text._replace(set=own)) if text else None
     if not fresh:
         return

@@ -41,11 +41,11 @@ def resolve(program: ast.Program, overrides: Mapping[str, str], log: Log) -> Res
     blocks = _blocks(text)
     named = [p.name.text for p in params]
     given = read_overrides(overrides, named, packages, stated, blocks, log)
-    of_params = {o.key.name: o for o in given if o.key.owner == "param"}
+    of_params = {o.name: o for o in given if o.owner == "param"}
     values = resolve_params(params, of_params, log)
     scope = Scope(log, values, packages)
     templates = _templates(program, log)
-    of_train = [o for o in given if o.key.owner == "train"]
+    of_train = [o for o in given if o.owner == "train"]
     devices = resolve_hardware(of_type(program.items, ast.Hardware), scope)
     train = resolve_train(section, of_train, scope)
     if text is not None and expands_to_too_much(text, templates, log):
