@@ -46,7 +46,7 @@ def bundled_specs(incomplete: str) -> list[str]:
 
 def subjects(incomplete: str) -> list[str]:
     """Diagnostic codes and names of constructs."""
-    from ffebm_dsl.language.diagnostics.codes import CODES
+    from ffebm_dsl.language.diagnostics.diagnostic import CODES
     from ffebm_dsl.language.registry import TABLES
 
     names = sorted({name for table in TABLES.values() for name in table})

@@ -14,7 +14,7 @@ from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.language.diagnostics import InputError, NegativeResult
 
 if TYPE_CHECKING:
-    from ffebm_dsl.language.registry.data_files import DataFiles
+    from ffebm_dsl.language.registry.data_constructs import DataFiles
     from ffebm_dsl.running.datasets.integrity import Report
 
 app = new_app(help="List, fetch and verify data sets.")

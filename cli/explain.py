@@ -9,7 +9,7 @@ import typer
 from ffebm_dsl.cli.completion import subjects
 from ffebm_dsl.cli.console import emit
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.language.diagnostics.codes import CODES, page
+from ffebm_dsl.language.diagnostics.diagnostic import CODES
 from ffebm_dsl.language.diagnostics.fix import did_you_mean
 from ffebm_dsl.language.registry import TABLES, Construct, Table
 from ffebm_dsl.language.registry.card import card
@@ -33,7 +33,7 @@ def explain(
         return
     name, code = subject.strip(), subject.strip().upper()
     if code in CODES:
-        emit(page(code).rstrip())
+        emit(CODES.page(code).rstrip())
         return
     tables = [table for table in TABLES.values() if name in table] or _in_packages(name)
     if not tables:

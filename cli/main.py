@@ -184,7 +184,7 @@ def report(error: FfebmError, as_json: bool = False) -> int:
     """Say what went wrong, on stderr, and as JSON on stdout; the exit code that it leads to."""
     code = error.status if isinstance(error, Stopped) else error.exit_code
     if isinstance(error, SpecError):
-        from ffebm_dsl.language.diagnostics.codes import pointer
+        from ffebm_dsl.language.diagnostics.diagnostic import pointer
 
         more = pointer([diagnostic.code for diagnostic in error.diagnostics])
         found = [piece for d in error.diagnostics for piece in (*pieces(d), Piece("\n\n"))]

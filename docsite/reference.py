@@ -11,7 +11,7 @@ import typer
 
 from ffebm_dsl.cli.main import app
 from ffebm_dsl.cli.specs import bundled
-from ffebm_dsl.language.diagnostics.codes import CODES, page
+from ffebm_dsl.language.diagnostics.diagnostic import CODES
 from ffebm_dsl.language.registry import HARDWARE, TABLES, TRAIN
 from ffebm_dsl.language.registry.card import card, describe_parameter
 
@@ -22,7 +22,7 @@ def pages() -> dict[str, str]:
     """Path below docs/ -> Markdown, of every generated page."""
     made = {f"constructs/{name}.md": _table_page(name) for name in TABLES}
     made["constructs/index.md"] = _table_index()
-    made |= {f"diagnostics/{code}.md": page(code) for code in CODES}
+    made |= {f"diagnostics/{code}.md": CODES.page(code) for code in CODES}
     made["diagnostics/index.md"] = _code_index()
     made["options.md"] = _options()
     made["specs.md"] = _specs()

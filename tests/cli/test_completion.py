@@ -12,7 +12,7 @@ import pytest
 
 from ffebm_dsl.cli.commands import COMMANDS
 from ffebm_dsl.cli.specs import bundled
-from ffebm_dsl.language.diagnostics.codes import CODES
+from ffebm_dsl.language.diagnostics.diagnostic import CODES
 from ffebm_dsl.language.registry import OPS
 from ffebm_dsl.running.datasets.places import CATALOGUE
 

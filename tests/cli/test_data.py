@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.language.registry.data_files import DataFiles, Form, Layout
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Form, Layout
 from ffebm_dsl.running.datasets.places import CATALOGUE
 
 RECORDS = {"cifar10": 10_000 * 3073, "cifar100": 50_000 * 3074}

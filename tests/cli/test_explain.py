@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.cli.main import main
-from ffebm_dsl.language.diagnostics.codes import CODES
+from ffebm_dsl.language.diagnostics.diagnostic import CODES
 
 
 @pytest.mark.parametrize("code", ["FFE2003", "ffe2003"])

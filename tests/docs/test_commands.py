@@ -20,7 +20,7 @@ import pytest
 
 from docsite.reference import commands as known_commands
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.language.diagnostics.codes import CODES
+from ffebm_dsl.language.diagnostics.diagnostic import CODES
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.syntax.grammar import VERSIONS
 from tests.docs.pages import PAGES, ROOT, Block, blocks, commands

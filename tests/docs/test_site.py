@@ -16,7 +16,7 @@ from threading import Thread
 import pytest
 
 from docsite.reference import pages, with_names
-from ffebm_dsl.language.diagnostics.codes import CODES
+from ffebm_dsl.language.diagnostics.diagnostic import CODES
 from ffebm_dsl.language.registry import TABLES
 from tests.browser import browsing
 from tests.docs.pages import ROOT

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.language.diagnostics import SourceFile, render
-from ffebm_dsl.language.diagnostics.codes import CODES
+from ffebm_dsl.language.diagnostics.diagnostic import CODES
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.ir.tools.outline import outline
 from tests.golden.compiled import BAD, GOOD, HERE, diagnostics_of, overrides_of

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ffebm_dsl.language.registry import Arguments
-from ffebm_dsl.language.registry.data_files import DataFiles, Download
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Download
 
 if TYPE_CHECKING:
     from ffebm_dsl.running.datasets.raw import Raw

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ffebm_dsl.constructs.data._parameters import CIFAR, TORONTO, WIDENED, settings
 from ffebm_dsl.language.registry import Arguments, DataConstruct, Kind, Parameter
-from ffebm_dsl.language.registry.data_files import DataFiles, Download, Form, Layout
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Download, Form, Layout
 
 if TYPE_CHECKING:
     from ffebm_dsl.running.datasets.raw import Raw

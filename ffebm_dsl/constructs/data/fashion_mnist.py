@@ -3,7 +3,7 @@
 from ffebm_dsl.constructs.data._idx import TEST, TRAIN, downloads, read
 from ffebm_dsl.constructs.data._parameters import settings
 from ffebm_dsl.language.registry import DataConstruct
-from ffebm_dsl.language.registry.data_files import DataFiles, Form, Layout
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Form, Layout
 
 _MIRRORS = ("https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",)
 

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from ffebm_dsl.constructs.data._idx import TEST, TRAIN, downloads, read
 from ffebm_dsl.constructs.data._parameters import settings
 from ffebm_dsl.language.registry import DataConstruct
-from ffebm_dsl.language.registry.data_files import DataFiles, Form, Layout
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Form, Layout
 
 # Yann LeCun's own page has not served the files for years; these two carry the same bytes.
 _MIRRORS = (

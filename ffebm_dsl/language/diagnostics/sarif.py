@@ -12,8 +12,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from ffebm_dsl.language.diagnostics.codes import CODES
-from ffebm_dsl.language.diagnostics.diagnostic import Diagnostic, Severity
+from ffebm_dsl.language.diagnostics.diagnostic import CODES, Diagnostic, Severity
 from ffebm_dsl.language.diagnostics.fix import Fix
 from ffebm_dsl.language.diagnostics.render import in_words
 from ffebm_dsl.language.diagnostics.source import SourceFile, Span

@@ -23,9 +23,9 @@ from ffebm_dsl.language.ir.restate import (
     pointer_to,
     require_consistent,
     restate,
+    statements,
 )
 from ffebm_dsl.language.ir.tools.dump import from_json_dict
-from ffebm_dsl.language.ir.tools.statement_text import statements
 from ffebm_dsl.language.registry.packages import PackageError, use
 from ffebm_dsl.language.registry.tables import normalised
 from ffebm_dsl.language.syntax import format_source

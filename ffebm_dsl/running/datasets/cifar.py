@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.diagnostics.brief import brief_list
-from ffebm_dsl.language.registry.data_files import DataFiles, Form
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Form
 from ffebm_dsl.running.datasets.pickles import read_pickle
 from ffebm_dsl.running.datasets.places import Located, locate
 from ffebm_dsl.running.datasets.raw import Raw, Split, damaged

@@ -13,7 +13,7 @@ from typing import Any
 
 from ffebm_dsl import __version__
 from ffebm_dsl.language.diagnostics import AnyPath, InputError
-from ffebm_dsl.language.registry.data_files import DataFiles, Download
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Download
 from ffebm_dsl.running.datasets.checksums import digest, read_sums, write_sums
 from ffebm_dsl.running.datasets.file_progress import bar, say
 from ffebm_dsl.running.datasets.places import find, how_to_get

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.language.registry.data_files import DataFiles
+from ffebm_dsl.language.registry.data_constructs import DataFiles
 from ffebm_dsl.running.datasets.places import locate
 from ffebm_dsl.running.datasets.raw import Raw, Split, damaged
 

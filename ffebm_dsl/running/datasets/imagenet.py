@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffebm_dsl.language.registry.data_files import DataFiles, Form
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Form
 from ffebm_dsl.running.datasets.cache import Cached, Writer, open_or_make, places, sources_of
 from ffebm_dsl.running.datasets.cifar import SIDE, label_list, pixel_rows
 from ffebm_dsl.running.datasets.file_progress import bar

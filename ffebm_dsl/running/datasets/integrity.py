@@ -12,7 +12,7 @@ import numpy as np
 
 from ffebm_dsl.language.diagnostics import AnyPath
 from ffebm_dsl.language.registry import DATA
-from ffebm_dsl.language.registry.data_files import DataFiles, Form
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Form
 from ffebm_dsl.running.datasets.checksums import digest, read_sums
 from ffebm_dsl.running.datasets.places import Located, locate
 from ffebm_dsl.running.datasets.raw import Array, check_counts, damaged

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.registry import DATA
-from ffebm_dsl.language.registry.data_files import DataFiles, Form, Layout
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Form, Layout
 
 CATALOGUE: Mapping[str, DataFiles] = MappingProxyType(
     {name: construct.files for name, construct in DATA.items() if construct.files is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ffebm_dsl.language.diagnostics.codes import page
+from ffebm_dsl.language.diagnostics.diagnostic import CODES
 
 MEASURED = frozenset(
     {
@@ -30,5 +30,5 @@ class Example(NamedTuple):
 
 def examples(code: str) -> dict[str, Example]:
     """The examples of a page by heading: ``Failing`` causes the code, ``Corrected`` does not."""
-    found = _EXAMPLE.finditer(page(code))
+    found = _EXAMPLE.finditer(CODES.page(code))
     return {match["title"]: Example(match["form"], match["text"]) for match in found}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, SpecError, render
-from ffebm_dsl.language.diagnostics.codes import CODES, page, pointer
+from ffebm_dsl.language.diagnostics.diagnostic import CODES, pointer
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.registry import ENERGIES, OPS
 from tests.golden.test_golden import compare
@@ -82,7 +82,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 @pytest.mark.parametrize("code", CODES)
 def test_the_page_has_its_parts(code: str) -> None:
-    text = page(code)
+    text = CODES.page(code)
     assert text.startswith(f"# {code}: {CODES[code]}\n\n")
     assert len(text.split("## Failing")[0]) > len(text.splitlines()[0]) + 60
     assert set(examples(code)) == {"Failing", "Corrected"}
@@ -128,4 +128,4 @@ def test_the_pointer_names_what_was_reported() -> None:
 
 def test_a_page_of_no_code_is_asked_for() -> None:
     with pytest.raises(KeyError):
-        page("FFE9999")
+        CODES.page("FFE9999")

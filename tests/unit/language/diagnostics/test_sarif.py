@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft4Validator
 
-from ffebm_dsl.language.diagnostics.codes import CODES
+from ffebm_dsl.language.diagnostics.diagnostic import CODES
 from ffebm_dsl.language.diagnostics.sarif import to_sarif
 from tests.golden.compiled import BAD, HERE, diagnostics_in, diagnostics_of
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ffebm_dsl.language.diagnostics.codes import CODES
+from ffebm_dsl.language.diagnostics.diagnostic import CODES
 from ffebm_dsl.language.registry import (
     CONNECTIONS,
     HARDWARE,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffebm_dsl.language.registry.data_files import DataFiles, Form, Layout
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Form, Layout
 from ffebm_dsl.running.datasets.places import CATALOGUE
 
 Bytes = NDArray[np.uint8]

@@ -18,7 +18,7 @@ import pytest
 
 from ffebm_dsl.language.diagnostics import InputError, StorageError
 from ffebm_dsl.language.registry import DATA
-from ffebm_dsl.language.registry.data_files import DataFiles, Form
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Form
 from ffebm_dsl.running.datasets.checksums import SUMS
 from ffebm_dsl.running.datasets.fetch import download, fetch, unpack
 from ffebm_dsl.running.datasets.places import CATALOGUE

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.language.registry.data_files import Form
+from ffebm_dsl.language.registry.data_constructs import Form
 from ffebm_dsl.running.datasets.cache import MANIFEST
 from ffebm_dsl.running.datasets.raw import fingerprint, read_data
 

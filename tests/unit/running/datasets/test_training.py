@@ -12,7 +12,7 @@ import torch
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import CallIR, FeedforwardIR, InputIR, ModelIR, TargetIR
 from ffebm_dsl.language.registry import DATA, SameAs
-from ffebm_dsl.language.registry.data_files import Form
+from ffebm_dsl.language.registry.data_constructs import Form
 from ffebm_dsl.running.datasets.integrity import Sum, verify
 from ffebm_dsl.running.datasets.places import CATALOGUE
 from ffebm_dsl.running.datasets.raw import read_data

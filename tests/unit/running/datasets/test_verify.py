@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.language.registry.data_files import DataFiles, Form
+from ffebm_dsl.language.registry.data_constructs import DataFiles, Form
 from ffebm_dsl.running.datasets.checksums import SUMS, read_sums, write_sums
 from ffebm_dsl.running.datasets.integrity import Sum, verify
 from ffebm_dsl.running.datasets.places import CATALOGUE

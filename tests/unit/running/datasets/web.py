@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from ffebm_dsl.language.registry.data_files import Download
+from ffebm_dsl.language.registry.data_constructs import Download
 
 
 @dataclass(frozen=True)
