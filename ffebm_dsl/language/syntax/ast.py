@@ -10,6 +10,7 @@ The nodes are named tuples because a frozen dataclass costs seven times as much 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 from ffebm_dsl.language.diagnostics import Span
@@ -322,6 +323,15 @@ class Program(NamedTuple):
     items: tuple[Use | Param | Template | Hardware | Model | Train, ...]
     comments: tuple[Comment, ...]
     doc: str = ""
+
+
+def walk(node: tuple[Any, ...]) -> Iterator[Any]:
+    """The nodes in a node, or in several, each before its own parts, in the order of the text."""
+    for part in node:
+        if isinstance(part, tuple):
+            if hasattr(part, "_fields"):
+                yield part
+            yield from walk(part)
 
 
 def moved(node: Any, by: int) -> Any:

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
 
 from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.passes import resolve_and_check
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedSpec
 from ffebm_dsl.language.syntax import Token, ast, lex, parse_with_recovery
-from ffebm_dsl.language.syntax.declarations import DECLARING, Declaration, declarations
+from ffebm_dsl.language.syntax.declarations import Declaration, declarations
 from ffebm_dsl.tools.editor.expect import candidates, expected
-
-
-class Symbol(NamedTuple):
-    """A declaration with those inside it. ``detail`` is the keyword that declares it."""
-
-    name: str
-    detail: str
-    span: Span
-    whole: Span
-    children: tuple[Symbol, ...]
 
 
 @dataclass(frozen=True)
@@ -90,22 +78,3 @@ def definition(analysis: Analysis, offset: int) -> Span | None:
     """Where the name at ``offset`` is declared."""
     found = declaration_at(analysis, offset)
     return found.span if found else None
-
-
-def symbols(analysis: Analysis) -> tuple[Symbol, ...]:
-    """The declarations of the text, nested as written, without the arguments of templates."""
-    return tuple(_symbols(analysis.program.items)) if analysis.program else ()
-
-
-def _symbols(statements: tuple[Any, ...]) -> Iterator[Symbol]:
-    for node in statements:
-        inner = tuple(_symbols(getattr(node, "statements", ())))
-        keyword, name = DECLARING.get(type(node), ""), getattr(node, "name", None)
-        if isinstance(node, ast.Use):
-            keyword, name = "use", node.package
-        if isinstance(node, ast.Instance):
-            keyword = f"block = {node.template.name.text}"
-        if keyword and name is not None:
-            yield Symbol(name.text, keyword, name.span, node.span, inner)
-        else:
-            yield from inner

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from typing import Any
 
 from lsprotocol import types as lsp
 from pygls.workspace import PositionCodec
 
 from ffebm_dsl.language.diagnostics import Diagnostic, Fix, Severity, Span, SpecError, in_words
-from ffebm_dsl.tools.editor.analysis import Analysis, Symbol
+from ffebm_dsl.language.syntax import ast
+from ffebm_dsl.language.syntax.declarations import DECLARING
+from ffebm_dsl.tools.editor.analysis import Analysis
 from ffebm_dsl.tools.editor.complete import Completion
 
 SEVERITIES = {
@@ -137,12 +141,25 @@ def completion_item(item: Completion, position: int, document: OpenDocument) -> 
     )
 
 
-def symbol(found: Symbol, document: OpenDocument) -> lsp.DocumentSymbol:
-    return lsp.DocumentSymbol(
-        name=found.name,
-        detail=found.detail,
-        kind=SYMBOL_KINDS.get(found.detail.split()[0], lsp.SymbolKind.Variable),
-        range=document.range(found.whole),
-        selection_range=document.range(found.span),
-        children=[symbol(child, document) for child in found.children],
-    )
+def symbols(statements: Iterable[Any], document: OpenDocument) -> Iterator[lsp.DocumentSymbol]:
+    """The declarations of a text, nested as written, without the arguments of templates.
+
+    ``detail`` is the keyword that declares one.
+    """
+    for node in statements:
+        inner = [*symbols(getattr(node, "statements", ()), document)]
+        keyword, name = DECLARING.get(type(node), ""), getattr(node, "name", None)
+        if isinstance(node, ast.Use):
+            keyword, name = "use", node.package
+        if keyword and name is not None:
+            made_of = f" = {node.template.name.text}" if isinstance(node, ast.Instance) else ""
+            yield lsp.DocumentSymbol(
+                name=name.text,
+                detail=keyword + made_of,
+                kind=SYMBOL_KINDS.get(keyword, lsp.SymbolKind.Variable),
+                range=document.range(node.span),
+                selection_range=document.range(name.span),
+                children=inner,
+            )
+        else:
+            yield from inner

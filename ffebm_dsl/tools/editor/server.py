@@ -13,13 +13,13 @@ from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.tools.editor.analysis import Analysis, analyse, definition, symbols
+from ffebm_dsl.tools.editor.analysis import Analysis, analyse, definition
 from ffebm_dsl.tools.editor.answers import (
     OpenDocument,
     completion_item,
     diagnostic,
     quick_fix,
-    symbol,
+    symbols,
 )
 from ffebm_dsl.tools.editor.complete import complete
 from ffebm_dsl.tools.editor.hover import hover
@@ -123,7 +123,8 @@ def _add_questions(server: LanguageServer, known: _Known) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def on_symbols(params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:
         document = known.of(server, params.text_document.uri)
-        return [symbol(found, document) for found in symbols(document.analysis)]
+        program = document.analysis.program
+        return [*symbols(program.items, document)] if program else []
 
 
 def _add_changes(server: LanguageServer, known: _Known) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -69,11 +69,11 @@ class Scope:
 def facts(expressions: tuple[ast.Expression, ...], scope: Scope) -> tuple[str, ...]:
     """The values of the names in ``expressions``: ``width = 128 (default, line 4)``."""
     found: dict[str, str] = {}
-    for expression in expressions:
-        for name in _names(expression):
-            bound = scope.values.get(name)
+    for node in ast.walk(expressions):
+        if isinstance(node, ast.Reference) and node.member is None:
+            bound = scope.values.get(node.name.text)
             if bound is not None and bound.value is not None:
-                found[name] = f"{name} = {show(bound.value)} ({bound.origin})"
+                found[node.name.text] = f"{node} = {show(bound.value)} ({bound.origin})"
     return tuple(found.values())
 
 
@@ -84,20 +84,3 @@ def show(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(show(entry) for entry in value)}]"
     return str(value)
-
-
-def _names(expression: ast.Expression) -> Iterator[str]:
-    match expression:
-        case ast.Reference(name=name, member=None):
-            yield name.text
-        case ast.Negative(operand=operand):
-            yield from _names(operand)
-        case ast.Arithmetic(first=first, rest=rest):
-            for operand in (first, *(operand for _, operand in rest)):
-                yield from _names(operand)
-        case ast.Call(arguments=arguments):
-            for argument in arguments:
-                yield from _names(argument.value)
-        case ast.ListExpression(items=items):
-            for item in items:
-                yield from _names(item)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lsprotocol.types import Position, Range
+from lsprotocol.types import DocumentSymbol, Position, Range
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span
 from ffebm_dsl.language.syntax import parse
-from ffebm_dsl.tools.editor.analysis import Analysis, Symbol, analyse, definition, symbols
-from ffebm_dsl.tools.editor.answers import OpenDocument
+from ffebm_dsl.tools.editor.analysis import Analysis, analyse, definition
+from ffebm_dsl.tools.editor.answers import OpenDocument, symbols
 from ffebm_dsl.tools.editor.complete import complete
 from ffebm_dsl.tools.editor.hover import hover
 from tests.unit.tools.editor.texts import TEXT, changed
@@ -94,29 +94,35 @@ def test_entries_of_the_registry_have_no_definition(old: str, new: str) -> None:
     assert definition(*changed(old, new)) is None
 
 
-def tree(found: tuple[Symbol, ...]) -> list[object]:
+def document(text: str, encoding: str) -> OpenDocument:
+    return OpenDocument(
+        "file:///a.ffe", Analysis(SourceFile("a.ffe", text), None, None, ()), encoding
+    )
+
+
+def tree(found: Sequence[DocumentSymbol]) -> list[object]:
     return [(s.name, tree(s.children)) if s.children else s.name for s in found]
 
 
 def test_symbols() -> None:
-    found = symbols(analyse(SourceFile("a.ffe", TEXT)))
+    analysis = analyse(SourceFile("a.ffe", TEXT))
+    assert analysis.program is not None
+    opened = OpenDocument("file:///a.ffe", analysis, "utf-16")
+    found = list(symbols(analysis.program.items, opened))
     assert tree(found) == [
         "width",
         ("dense", ["u", "t1", "skip"]),
         ("m", ["x", "y", ("b1", ["u", "s1", "s2"]), "b2", "logits"]),
     ]
-    block = found[2].children[2]
-    assert TEXT[block.whole.start : block.whole.end].startswith("block b1 {")
-    assert TEXT[block.whole.start : block.whole.end].endswith("out = s2\n  }")
-    layer = block.children[2]
-    assert TEXT[layer.whole.start : layer.whole.end] == "layer s2: [8] tanh(0.5)"
-    assert found[2].children[3].detail == "block = dense"
 
+    def text_of(symbol: DocumentSymbol) -> str:
+        return TEXT[opened.offset(symbol.range.start) : opened.offset(symbol.range.end)]
 
-def document(text: str, encoding: str) -> OpenDocument:
-    return OpenDocument(
-        "file:///a.ffe", Analysis(SourceFile("a.ffe", text), None, None, ()), encoding
-    )
+    of_model = found[2].children or ()
+    block, instance = of_model[2:4]
+    assert text_of(block).startswith("block b1 {") and text_of(block).endswith("out = s2\n  }")
+    assert block.children and text_of(block.children[2]) == "layer s2: [8] tanh(0.5)"
+    assert instance.detail == "block = dense"
 
 
 @pytest.mark.parametrize(("encoding", "column"), [("utf-8", 5), ("utf-16", 3), ("utf-32", 2)])
@@ -143,7 +149,7 @@ def test_places_come_back(text: str, encoding: str) -> None:
 
 def test_no_depth_of_a_half_written_text_is_too_much() -> None:
     text = "model m {\n" + "block b {\n" * 6000
-    assert symbols(analyse(SourceFile("a.ffe", text))) == ()
+    assert analyse(SourceFile("a.ffe", text)).program is None
     for opening in ("f(", "[", "template t(", "{"):
         text = "model m {\nfeedforward f = x |> " + opening * 6000
         assert complete(analyse(SourceFile("a.ffe", text)), len(text)) == ()
