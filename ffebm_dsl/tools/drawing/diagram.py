@@ -167,23 +167,6 @@ class _Port(NamedTuple):
     passed: tuple[str, ...] = ()
 
 
-def _ports(model: ModelIR, devices: Mapping[str, CallIR]) -> dict[str, _Port]:
-    ports = {end.name: _Port(end.name, show_shape(end.shape)) for end in model.inputs}
-    for stage in model.stages:
-        if isinstance(stage, FeedforwardIR):
-            ports[stage.name] = _Port(stage.name, show_shape(stage.out_shape))
-            continue
-        for map_ in stage.feedforwards:
-            name = f"{stage.name}.{map_.name}"
-            ports[name] = _Port(name, show_shape(map_.out_shape))
-        shapes = {layer.name: show_shape(layer.shape) for layer in stage.layers}
-        passed = _converter(devices.get(stage.hardware), "outputs")
-        for output in stage.outputs:
-            layer = f"{stage.name}:{output.layer}"
-            ports[f"{stage.name}.{output.name}"] = _Port(layer, shapes[output.layer], passed)
-    return ports
-
-
 def _converter(device: CallIR | None, key: str) -> tuple[str, ...]:
     """A device's converter as a line of a label; empty for an ideal one."""
     call = device.arguments[key] if device is not None else None
@@ -193,27 +176,32 @@ def _converter(device: CallIR | None, key: str) -> tuple[str, ...]:
 
 
 def _edges(model: ModelIR, devices: Mapping[str, CallIR]) -> Iterator[DiagramEdge]:
-    ports = _ports(model, devices)
+    ports = {end.name: _Port(end.name, show_shape(end.shape)) for end in model.inputs}
 
-    def reads(map_: FeedforwardIR, name: str) -> Iterator[DiagramEdge]:
+    def read(map_: FeedforwardIR, name: str) -> Iterator[DiagramEdge]:
         for port in dict.fromkeys(map_.sources):
             yield _use(port, ports[port], name)
+        ports[name] = _Port(name, show_shape(map_.out_shape))
 
     for stage in model.stages:
         if isinstance(stage, FeedforwardIR):
-            yield from reads(stage, stage.name)
+            yield from read(stage, stage.name)
             continue
         for map_ in stage.feedforwards:
-            yield from reads(map_, f"{stage.name}.{map_.name}")
-        entering = _converter(devices.get(stage.hardware), "drives")
+            yield from read(map_, f"{stage.name}.{map_.name}")
+        device = devices.get(stage.hardware)
+        entering, passed = (_converter(device, key) for key in ("drives", "outputs"))
         for drive in stage.drives:
             yield _drive(drive, ports[drive.source], f"{stage.name}:{drive.layer}", entering)
         yield from (_coupling(coupling, stage.name) for coupling in stage.couplings)
+        shapes = {layer.name: show_shape(layer.shape) for layer in stage.layers}
+        for output in stage.outputs:
+            layer = f"{stage.name}:{output.layer}"
+            ports[f"{stage.name}.{output.name}"] = _Port(layer, shapes[output.layer], passed)
     for readout in model.readouts:
-        yield from reads(readout, readout.name if readout.ops else "loss")
+        yield from read(readout, readout.name if readout.ops else "loss")
         if readout.ops:
-            made = _Port(readout.name, show_shape(readout.out_shape))
-            yield _use(readout.name, made, "loss")
+            yield _use(readout.name, ports[readout.name], "loss")
 
 
 def _use(name: str, port: _Port, target: str) -> DiagramEdge:
