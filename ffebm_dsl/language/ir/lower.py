@@ -37,13 +37,14 @@ _LOWERED: WeakValueDictionary[int, SpecIR] = WeakValueDictionary()
 
 def lower(spec: resolved.ResolvedSpec) -> SpecIR:
     """The IR of a spec in which no pass found an error."""
+    t = spec.train
     lowered = SpecIR(
         version=spec.version,
         packages=spec.packages,
         parameters=spec.parameters,
         hardware=tuple(_known(device.ir) for device in spec.hardware.values()),
         model=_model(_known(spec.model)),
-        train=_train(spec.train) if spec.train else None,
+        train=TrainIR(t.data, t.optimizer, t.schedule, t.on_bad_step, **t.numbers) if t else None,
     )
     _LOWERED[id(lowered)] = lowered
     return lowered
@@ -52,10 +53,6 @@ def lower(spec: resolved.ResolvedSpec) -> SpecIR:
 def is_lowered(spec: SpecIR) -> bool:
     """Whether this very object is what the compiler made of a text."""
     return _LOWERED.get(id(spec)) is spec
-
-
-def _train(train: resolved.ResolvedTrain) -> TrainIR:
-    return TrainIR(train.data, train.optimizer, train.schedule, train.on_bad_step, **train.numbers)
 
 
 def _known(part: T | None) -> T:

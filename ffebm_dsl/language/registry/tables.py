@@ -97,17 +97,6 @@ class Table(Mapping[str, ConstructT], Generic[ConstructT]):
         """Make a construct known whose file is ``module``, in the package ``owner``."""
         self._entries[name] = (owner, module)
 
-    def add(self, construct: Construct) -> None:
-        """Enter a construct that has no file: see :func:`register`."""
-        if not isinstance(construct, self.kind):
-            raise TypeError(f"the table `{self.name}` takes a {self.kind.__name__}")
-        if not self.extensible:
-            raise ValueError(f"nothing can be added to the table `{self.name}`")
-        if construct.name in self:
-            raise ValueError(f"`{construct.name}` is taken in the table `{self.name}`")
-        self.enter(construct.name, "", PROCESS)
-        self._read[construct.name] = construct
-
     def visible(self, packages: Collection[str] = ()) -> Mapping[str, ConstructT]:
         """The constructs that a spec can name if it uses these packages (:func:`normalised`)."""
         owners, seen = {OWN, PROCESS, *packages}, copy(self)
@@ -210,7 +199,15 @@ def register(construct: Construct, table: str) -> None:
         TypeError: the construct is of another class.
         ValueError: the name is taken, or the table takes no additions.
     """
-    TABLES[table].add(construct)
+    known = TABLES[table]
+    if not isinstance(construct, known.kind):
+        raise TypeError(f"the table `{table}` takes a {known.kind.__name__}")
+    if not known.extensible:
+        raise ValueError(f"nothing can be added to the table `{table}`")
+    if construct.name in known:
+        raise ValueError(f"`{construct.name}` is taken in the table `{table}`")
+    known.enter(construct.name, "", PROCESS)
+    known._read[construct.name] = construct
 
 
 TRAIN = Construct(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
 from typing import NamedTuple
@@ -56,16 +57,14 @@ class _Unwritten(NamedTuple):
     document: Document
 
 
+@dataclass(slots=True)
 class _Row:
     """A line of the result. ``alone``: a comment on a line of its own, or an empty line."""
 
-    __slots__ = ("alone", "comment", "indent", "text")
-
-    def __init__(self, indent: int, text: str, alone: bool = False) -> None:
-        self.indent = indent
-        self.text = text
-        self.comment = ""
-        self.alone = alone
+    indent: int
+    text: str
+    alone: bool = False
+    comment: str = ""
 
 
 class CommentedText:

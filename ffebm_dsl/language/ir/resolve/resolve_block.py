@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Label, Span
@@ -64,7 +64,7 @@ def resolve_block(text: BlockText) -> ResolvedBlock:
     kind = find(ENERGIES, energy.kind, text.scope) if energy else None
     inside = energy.statements if energy else ()
     layers = _layers(of_type(inside, ast.LayerStatement), names, text.scope)
-    unique = _UniqueNames({m.name for m in maps})
+    unique = UniqueNames({m.name for m in maps})
     ends = _Ends(tuple(layer.name for layer in layers), ports, unique, text.scope)
     settings = override_settings(text.settings, text.statements, text.scope)
     settings = override_settings(settings, text.overrides, outer)
@@ -164,7 +164,7 @@ class _Ends(NamedTuple):
 
     layers: tuple[str, ...]
     ports: Ports
-    unique: _UniqueNames
+    unique: UniqueNames
     scope: Scope
 
     def is_layer(self, reference: ast.Reference) -> bool:
@@ -261,10 +261,10 @@ def _outputs(
     return tuple(outputs)
 
 
-class _UniqueNames:
-    """Names of couplings and drives: ``s1_s2``, and ``s1_s2_2`` where that is taken."""
+class UniqueNames:
+    """Names of couplings, drives and ops: ``s1_s2``, and ``s1_s2_2`` where that is taken."""
 
-    def __init__(self, taken: set[str]) -> None:
+    def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
         self._used: dict[str, int] = {}  # by stem: a search from 1 each time would be quadratic
 

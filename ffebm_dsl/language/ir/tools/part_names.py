@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.resolve import resolved
+from ffebm_dsl.language.ir.resolve.resolve_block import UniqueNames
 
 
 def places(model: resolved.ResolvedModel) -> dict[str, Span]:
@@ -53,9 +53,5 @@ def _ops(name: str, chain: resolved.ResolvedChain) -> dict[str, Span]:
 
 def op_names(constructs: Iterable[str]) -> list[str]:
     """A name for each op of a chain, from the names of their constructs."""
-    seen: Counter[str] = Counter()
-    names = []
-    for construct in constructs:
-        seen[construct] += 1
-        names.append(construct if seen[construct] == 1 else f"{construct}_{seen[construct]}")
-    return names
+    names = UniqueNames()
+    return [names.new(construct) for construct in constructs]
