@@ -17,7 +17,6 @@ from ffebm_dsl.language.ir.model import (
     LayerIR,
     LossIR,
     ModelIR,
-    OpIR,
     OutputIR,
     SpecIR,
     TargetIR,
@@ -91,15 +90,11 @@ def _no_readout(loss: resolved.ResolvedLoss) -> FeedforwardIR:
     return FeedforwardIR(NO_READOUT, _known(loss.prediction.name), (), shape, shape)
 
 
-def _ops(chain: resolved.ResolvedChain) -> tuple[OpIR, ...]:
-    return _known(chain.shaped)
-
-
 def _map(map_: resolved.ResolvedMap) -> FeedforwardIR:
     return FeedforwardIR(
         map_.name,
         _known(map_.source.name),
-        _ops(map_.chain),
+        _known(map_.chain.shaped),
         _known(map_.in_shape),
         _known(map_.out_shape),
     )
@@ -116,11 +111,11 @@ def _block(block: resolved.ResolvedBlock, is_last: bool) -> BlockIR:
             for layer in block.layers
         ),
         couplings=tuple(
-            CouplingIR(c.name, c.source, c.target, _ops(c.chain), c.settings)
+            CouplingIR(c.name, c.source, c.target, _known(c.chain.shaped), c.settings)
             for c in block.couplings
         ),
         drives=tuple(
-            DriveIR(d.name, _known(d.source.name), d.layer, _ops(d.chain), d.settings)
+            DriveIR(d.name, _known(d.source.name), d.layer, _known(d.chain.shaped), d.settings)
             for d in block.drives
         ),
         terms=tuple(TermIR(t.name, t.layer, _known(t.call).ir) for t in block.terms),

@@ -128,7 +128,7 @@ class _Formatter(NamedTuple):
 
     def _write_body(self, body: _Body, indent: int) -> None:
         self.writer.render((body.head, Word(" {", body.opening)), indent)
-        if body.statements or self.source.has_comment(Span(body.opening, body.closing)):
+        if body.statements or self.source.comments_in(Span(body.opening, body.closing)):
             inside, count = indent + STEP, len(body.statements)
             blanks = [Blank.NEVER, *[Blank.KEPT] * count]
             self._write_statements(body.statements, inside, blanks[:count])

@@ -179,7 +179,7 @@ def _param(node: ast.Param, source: CommentedText) -> AlignedRow:
     value = expression(node.default, "= ")
     if node.domain is not None:
         value = (value, " ", expression(node.domain, "in "))
-    elif source.has_comment(Span(last_at(value), node.span.end)):
+    elif source.comments_in(Span(last_at(value), node.span.end)):
         # A comment in front of a closing parenthesis: without it, a doc comment would
         # come to belong to the next declaration.
         value = (expression(node.default, "= ("), Word(")", node.span.end - 1))
@@ -227,7 +227,7 @@ def _padded(node: ast.Setting, widest: int) -> Document:
 
 
 def _instance(node: ast.Instance, source: CommentedText) -> AlignedRow | None:
-    if node.overrides or source.has_comment(Span(node.template.span.end - 1, node.span.end)):
+    if node.overrides or source.comments_in(Span(node.template.span.end - 1, node.span.end)):
         return None
     return AlignedRow("instance", (head_of_instance(node),))
 
@@ -244,7 +244,7 @@ def _out(node: ast.Out) -> AlignedRow:
 
 def _layer(node: ast.LayerStatement, source: CommentedText) -> AlignedRow:
     act = node.activation
-    bare = not act.arguments and not source.has_comment(act.span)
+    bare = not act.arguments and not source.comments_in(act.span)
     head = (_keyword("layer ", node), word(node.name, after=":"))
     return AlignedRow(
         "layer", (head, expression(node.shape), word(act.name) if bare else call(act))
@@ -260,7 +260,7 @@ def _ends(
         cells = (*cells, chain(call(node.ops[0], ": "), node.ops[1:]))
         behind = node.ops[-1].span.end
     # Braces without a setting go, unless they hold a comment.
-    if node.settings or source.has_comment(Span(behind, node.span.end)):
+    if node.settings or source.comments_in(Span(behind, node.span.end)):
         cells = (*cells, _settings(node, behind, source))
     return AlignedRow("ends", cells)
 

@@ -52,7 +52,7 @@ def mend_beginning(tokens: Sequence[Token]) -> tuple[list[Token], Stack]:
     if stack is not None:
         return [*tokens[:-1]], stack
     recovery = Recovery(tokens, "start")
-    recovery.run_to_end()
+    recovery.run(to_end=False)
     return recovery.kept, recovery.history[-1]
 
 
@@ -81,19 +81,14 @@ class Recovery:
         self.faults: list[Fault] = []
         self.touched: list[Token] = []
 
-    def run(self) -> None:
-        """Read all tokens; a text with too many faults is given up before its end."""
-        while not (self.complete or self._is_hopeless()):
+    def run(self, *, to_end: bool = True) -> None:
+        """Read all tokens, the end of the text too if ``to_end``; one with too many faults is
+        given up before."""
+        while not (self.complete or self.given_up):
+            if not to_end and self.tokens[self.at].type == END:
+                return
             self._step()
-
-    def run_to_end(self) -> None:
-        """Read all tokens but the end."""
-        while self.tokens[self.at].type != END and not self._is_hopeless():
-            self._step()
-
-    def _is_hopeless(self) -> bool:
-        many = len(self.faults) >= MAX_FAULTS or self.mended >= MAX_MENDED
-        return many or self.given_up
+            self.given_up |= len(self.faults) >= MAX_FAULTS or self.mended >= MAX_MENDED
 
     def _step(self) -> None:
         """Read the next token, or mend the text there."""

@@ -75,12 +75,9 @@ class CommentedText:
         self.comments = comments
         self._starts = [comment.span.start for comment in comments]
 
-    def has_comment(self, span: Span) -> bool:
-        return bool(self.comments_in(span))
-
     def interrupts(self, document: Document) -> bool:
         """Whether there is a comment between two words of the document."""
-        return self.has_comment(Span(first_at(document), last_at(document)))
+        return bool(self.comments_in(Span(first_at(document), last_at(document))))
 
     def comments_in(self, span: Span) -> Sequence[Comment]:
         first = bisect_right(self._starts, span.start)

@@ -18,6 +18,8 @@ CONNECTION_OF: Mapping[type, str] = {CouplingIR: "coupling", DriveIR: "drive"}
 STAGES: Mapping[str, type] = {"block": BlockIR, "feedforward": FeedforwardIR}
 """The class of each kind of stage."""
 
+_hints = cache(get_type_hints)
+
 
 def to_json_dict(spec: SpecIR) -> dict[str, Any]:
     """Dicts, lists, strings, numbers, truth values and None, in the order of the IR's fields.
@@ -72,11 +74,6 @@ def from_json_dict(data: Mapping[str, Any]) -> SpecIR:
     spec = _record(SpecIR, {"parameters": {}, "hardware": [], **data, "packages": packages})
     assert isinstance(spec, SpecIR)
     return spec
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
 
 
 def _record(kind: type, data: Mapping[str, Any]) -> Any:
