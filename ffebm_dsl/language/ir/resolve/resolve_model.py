@@ -34,15 +34,6 @@ from ffebm_dsl.language.registry.parameters import NOT_NEGATIVE
 from ffebm_dsl.language.syntax import ast
 
 
-@dataclass
-class _Stages:
-    """The stages so far, and the ports that the next statement can read."""
-
-    stages: list[ResolvedMap | ResolvedBlock]
-    names: dict[str, Span]
-    ports: Ports
-
-
 def resolve_model(
     model: ast.Model,
     templates: Templates,
@@ -64,12 +55,11 @@ def resolve_model(
     ports = Ports(hidden=_not_yet(model, target, scope.log), silent=not inputs)
     for end in inputs:
         ports = ports.with_map(end.name.text, end.name.text)
-    state = _Stages([], names, ports)
-    for statement in model.statements:
-        _resolve_stage(statement, state, templates, scope, settings.inherited(), overrides)
-    stated = (_map(r, state, scope) for r in of_type(model.statements, ast.Readout))
-    maps = [map_ for map_ in stated if map_]
-    losses = _losses(loss, state.ports, target, scope) if loss else ()
+    stages = _Stages(templates, scope, settings.inherited(), overrides, names, ports)
+    found = [stage for s in model.statements if (stage := stages.resolve(s)) is not None]
+    readouts = of_type(model.statements, ast.Readout)
+    maps = [map_ for readout in readouts if (map_ := stages.map(readout)) is not None]
+    losses = _losses(loss, stages.ports, target, scope) if loss else ()
     # What the first loss is of is the prediction.
     first = losses[0].prediction.name if losses else None
     readout = next((m for m in maps if m.name == first), maps[0] if maps else None)
@@ -78,7 +68,7 @@ def resolve_model(
         span=model.name.span,
         inputs=tuple(_end(end, "inputs", scope) for end in inputs),
         target=_end(target, "targets", scope) if target else None,
-        stages=tuple(state.stages),
+        stages=tuple(found),
         readout=readout,
         auxiliary=tuple(m for m in maps if m is not readout),
         losses=losses,
@@ -127,36 +117,49 @@ def _end(statement: ast.Input | ast.Target, table: str, scope: Scope) -> Resolve
     return ResolvedEnd(name, kind.name, sizes, statement.kind.span, named)
 
 
-def _resolve_stage(
-    statement: ast.ModelStatement,
-    state: _Stages,
-    templates: Templates,
-    scope: Scope,
-    settings: Inherited,
-    overrides: Sequence[Override],
-) -> None:
-    """Enter a map or block into ``state``; other statements are not stages."""
-    if isinstance(statement, ast.Feedforward):
-        state.stages.extend(filter(None, [_map(statement, state, scope)]))
-        return
-    text: BlockText | None
-    if isinstance(statement, ast.Block):
-        text = BlockText(statement.name, statement.statements, scope, state.ports, settings)
-    elif isinstance(statement, ast.Instance):
-        text = expand(statement, templates, scope, state.ports, settings)
-    else:
-        return
-    fresh = declare(state.names, statement.name, scope.log)
-    own = [o for o in overrides if o.block == statement.name.text]
-    block = resolve_block(text._replace(set=own)) if text else None
-    if not fresh:
-        return
-    name = statement.name.text
-    if block is None:
-        state.ports = state.ports.with_outputs(name, None)
-        return
-    state.stages.append(block)
-    state.ports = state.ports.with_outputs(name, _visible_outputs(block))
+@dataclass
+class _Stages:
+    """Resolves stages in order; ``names`` are those taken so far, and ``ports`` those that the next
+    statement can read. ``settings`` are what blocks inherit."""
+
+    templates: Templates
+    scope: Scope
+    settings: Inherited
+    overrides: Sequence[Override]
+    names: dict[str, Span]
+    ports: Ports
+
+    def resolve(self, statement: ast.ModelStatement) -> ResolvedMap | ResolvedBlock | None:
+        """The map or block; None for other statements, and after a fault."""
+        if isinstance(statement, ast.Feedforward):
+            return self.map(statement)
+        text: BlockText | None
+        if isinstance(statement, ast.Block):
+            text = BlockText(
+                statement.name, statement.statements, self.scope, self.ports, self.settings
+            )
+        elif isinstance(statement, ast.Instance):
+            text = expand(statement, self.templates, self.scope, self.ports, self.settings)
+        else:
+            return None
+        name = statement.name.text
+        fresh = declare(self.names, statement.name, self.scope.log)
+        own = [o for o in self.overrides if o.block == name]
+        block = resolve_block(text._replace(set=own)) if text else None
+        if not fresh:
+            return None
+        outputs = _visible_outputs(block) if block else None
+        self.ports = self.ports.with_outputs(name, outputs)
+        return block
+
+    def map(self, statement: ast.Feedforward | ast.Readout) -> ResolvedMap | None:
+        """The map, entered as a port; None where its name is taken."""
+        name = statement.name.text
+        map_ = resolve_map(statement, name, self.ports, self.scope)
+        if not declare(self.names, statement.name, self.scope.log):
+            return None
+        self.ports = self.ports.with_map(name, name)
+        return map_
 
 
 def _visible_outputs(block: ResolvedBlock) -> dict[str, str | None] | None:
@@ -168,18 +171,6 @@ def _visible_outputs(block: ResolvedBlock) -> dict[str, str | None] | None:
         member = "" if output.name == "out" else output.name
         outputs[member] = f"{block.name}.{output.name}" if output.layer else None
     return outputs or None
-
-
-def _map(
-    statement: ast.Feedforward | ast.Readout, state: _Stages, scope: Scope
-) -> ResolvedMap | None:
-    """The map, entered into ``state`` as a port; None where its name is taken."""
-    name = statement.name.text
-    map_ = resolve_map(statement, name, state.ports, scope)
-    if not declare(state.names, statement.name, scope.log):
-        return None
-    state.ports = state.ports.with_map(name, name)
-    return map_
 
 
 _WEIGHT = Parameter("weight", Kind.REAL, "", bounds=NOT_NEGATIVE)
