@@ -170,14 +170,12 @@ def _section(
 # An IR is right if its own text compiles to it ---------------------------------------------
 
 
-class Contradiction(Exception):
+class Contradiction(InputError):
     """An IR that no text states; ``pointer`` (RFC 6901) is the part that is wrong."""
 
     def __init__(self, pointer: str, message: str, help: str = "") -> None:
-        super().__init__(message)
+        super().__init__(message, help=help)
         self.pointer = pointer
-        self.message = message
-        self.help = help
 
 
 def require_consistent(spec: SpecIR) -> None:

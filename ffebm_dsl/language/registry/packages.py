@@ -19,6 +19,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.registry.tables import OWN, TABLES, normalised
 
 GROUP = "ffebm.constructs"
@@ -33,15 +34,13 @@ class Package:
     folders: tuple[str, ...]
 
 
-class PackageError(Exception):
+class PackageError(InputError):
     """A package whose constructs cannot be used. ``clash``: for a name that is taken."""
 
     def __init__(
         self, message: str, help: str = "tell its authors", *, clash: bool = False
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.help = help
+        super().__init__(message, help=help)
         self.clash = clash
 
 
