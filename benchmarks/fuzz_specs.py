@@ -30,8 +30,8 @@ from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError, re
 from ffebm_dsl.language.interchange.document import read_json, read_yaml
 from ffebm_dsl.language.interchange.load import compile_document, to_plain
 from ffebm_dsl.language.ir import compile_spec
-from ffebm_dsl.language.syntax import decode_source, format_source, read_source
-from ffebm_dsl.language.syntax.reading import MAX_BYTES
+from ffebm_dsl.language.syntax import format_source, read_source
+from ffebm_dsl.language.syntax.reading import MAX_BYTES, decode_source
 from ffebm_dsl.tools.editor.analysis import analyse, definition
 from ffebm_dsl.tools.editor.answers import OpenDocument, symbols
 from ffebm_dsl.tools.editor.complete import complete

@@ -29,7 +29,6 @@ from ffebm_dsl.language.registry.parameters import (
     Kind,
     Parameter,
     SameAs,
-    describe_default,
 )
 from ffebm_dsl.language.registry.physical_constructs import (
     HARDWARE,
@@ -40,12 +39,10 @@ from ffebm_dsl.language.registry.physical_constructs import (
 )
 from ffebm_dsl.language.registry.shapes import (
     Arguments,
-    CallIR,
     Fit,
     Misfit,
     OpIR,
     Shape,
-    Value,
     show_shape,
 )
 from ffebm_dsl.language.registry.tables import (
@@ -57,9 +54,7 @@ from ffebm_dsl.language.registry.tables import (
     DATA,
     ENERGIES,
     GRADIENTS,
-    GROUPS,
     INITIALISERS,
-    INPUTS,
     LOSSES,
     NOISES,
     OPS,
@@ -86,10 +81,8 @@ __all__ = [
     "DATA",
     "ENERGIES",
     "GRADIENTS",
-    "GROUPS",
     "HARDWARE",
     "INITIALISERS",
-    "INPUTS",
     "LOSSES",
     "NOISES",
     "OPS",
@@ -111,7 +104,6 @@ __all__ = [
     "AugmentationConstruct",
     "Backward",
     "Bounds",
-    "CallIR",
     "Construct",
     "ConverterConstruct",
     "DataConstruct",
@@ -137,8 +129,6 @@ __all__ = [
     "Table",
     "TargetConstruct",
     "TermConstruct",
-    "Value",
-    "describe_default",
     "register",
     "show_shape",
 ]

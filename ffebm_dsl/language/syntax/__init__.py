@@ -4,7 +4,7 @@ from ffebm_dsl.language.syntax.format import format_source
 from ffebm_dsl.language.syntax.grammar import RESERVED, VERSION, VERSIONS
 from ffebm_dsl.language.syntax.lexer import Token, code_tokens, lex
 from ffebm_dsl.language.syntax.parse import Recovered, parse, parse_override, parse_with_recovery
-from ffebm_dsl.language.syntax.reading import decode_source, read_source
+from ffebm_dsl.language.syntax.reading import read_source
 
 __all__ = [
     "RESERVED",
@@ -13,7 +13,6 @@ __all__ = [
     "Recovered",
     "Token",
     "code_tokens",
-    "decode_source",
     "format_source",
     "lex",
     "parse",

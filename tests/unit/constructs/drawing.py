@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from ffebm_dsl.language.ir.model import CallIR
 from ffebm_dsl.language.ir.resolve.bind import fill_defaults
 from ffebm_dsl.language.registry import (
     TABLES,
-    CallIR,
     Construct,
     Fit,
     Kind,

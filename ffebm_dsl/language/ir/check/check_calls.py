@@ -28,7 +28,7 @@ def check_calls(spec: ResolvedSpec, log: Log) -> None:
     _check_gains(spec.model.init, ops, log)
     for block in spec.model.blocks:
         inside = log.within(block.expansion)
-        chains = (*(map_.chain for map_ in block.maps), *block.analog_chains)
+        chains = [part.chain for part in (*block.maps, *block.connections)]
         _check_gains(block.init, (op for chain in chains for op in chain.ops), inside)
         _check_holomorphic(block, inside)
         _check_routing(block, inside)

@@ -40,8 +40,7 @@ def check_energy(block: ResolvedBlock, log: Log) -> None:
     """Report what the block's kind of energy cannot have, and settings of no effect in it."""
     assert block.energy is not None
     kind = ENERGIES[block.energy]
-    connections: list[ResolvedCoupling | ResolvedDrive] = [*block.couplings, *block.drives]
-    for connection in connections:
+    for connection in block.connections:
         _check_settings(connection, kind, log)
     _check_ties(block, log)
     for term in block.terms:

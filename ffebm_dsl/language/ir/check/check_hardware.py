@@ -143,7 +143,8 @@ def _idle(block: ResolvedBlock, is_last: bool) -> Iterator[tuple[str, str]]:
     elif call is not None and is_last and call.arguments.get("nudge") == "loss":
         for knob in ("cotangents", "outputs"):
             yield knob, "with nudge=loss, nothing passes there"
-    if block.whole and not block.terms and not any(map(_has_weights, block.analog_chains)):
+    weighted = any(_has_weights(connection.chain) for connection in block.connections)
+    if block.whole and not block.terms and not weighted:
         for knob in ("weights", "update_offset"):
             yield knob, "it has no weights"
     if block.whole and not any(

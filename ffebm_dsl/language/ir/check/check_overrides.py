@@ -42,7 +42,7 @@ def _draws(model: ResolvedModel, heirs: Iterable[ResolvedBlock]) -> bool:
 
 
 def _block_draws(block: ResolvedBlock) -> bool:
-    chains = (*(map_.chain for map_ in block.maps), *block.analog_chains)
+    chains = [part.chain for part in (*block.maps, *block.connections)]
     return bool(block.terms) or any(map(_inherits, chains))
 
 

@@ -10,8 +10,7 @@ from ffebm_dsl.language.diagnostics import InputError, Span
 from ffebm_dsl.language.diagnostics.fix import nearest, replace
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.model import CallIR, Value
-from ffebm_dsl.language.ir.resolve.evaluate import evaluate
-from ffebm_dsl.language.ir.resolve.scope import Scope, facts, show
+from ffebm_dsl.language.ir.resolve.scope import Scope, evaluate, facts, show
 from ffebm_dsl.language.registry import REQUIRED, TABLES, Construct, Kind, Parameter, SameAs, Table
 from ffebm_dsl.language.registry.packages import offers, release
 from ffebm_dsl.language.syntax import ast

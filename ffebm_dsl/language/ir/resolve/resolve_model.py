@@ -55,7 +55,8 @@ def resolve_model(
     ports = Ports(hidden=_not_yet(model, target, scope.log), silent=not inputs)
     for end in inputs:
         ports = ports.with_map(end.name.text, end.name.text)
-    stages = _Stages(templates, scope, settings.inherited(), overrides, names, ports)
+    inherited = replace(settings, own={}, changed={})
+    stages = _Stages(templates, scope, inherited, overrides, names, ports)
     found = [stage for s in model.statements if (stage := stages.resolve(s)) is not None]
     readouts = of_type(model.statements, ast.Readout)
     maps = [map_ for readout in readouts if (map_ := stages.map(readout)) is not None]

@@ -125,9 +125,8 @@ class ResolvedBlock(NamedTuple):
     whole: bool
 
     @property
-    def analog_chains(self) -> tuple[ResolvedChain, ...]:
-        """The ops of its couplings and drives."""
-        return (*(c.chain for c in self.couplings), *(d.chain for d in self.drives))
+    def connections(self) -> tuple[ResolvedCoupling | ResolvedDrive, ...]:
+        return (*self.couplings, *self.drives)
 
     def layer(self, name: str) -> ResolvedLayer:
         return next(layer for layer in self.layers if layer.name == name)

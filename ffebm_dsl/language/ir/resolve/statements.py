@@ -55,10 +55,6 @@ class Inherited:
         values.setdefault("start", "free state")
         return RelaxIR(**values)  # type: ignore[arg-type]
 
-    def inherited(self) -> Inherited:
-        """The settings that a block starts from."""
-        return replace(self, own={}, changed={})
-
 
 def _by_default(name: str, table: Table[ConstructT]) -> BoundCall:
     return BoundCall(name, fill_defaults(table[name], {}), Span(0, 0))

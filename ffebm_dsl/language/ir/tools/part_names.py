@@ -30,11 +30,7 @@ def places(model: resolved.ResolvedModel) -> dict[str, Span]:
         found |= {f"{stage.name}.{layer.name}": layer.span for layer in stage.layers}
         for map_ in stage.maps:
             found |= {map_.port: map_.span, **_ops(map_.port, map_.chain)}
-        joints: list[resolved.ResolvedCoupling | resolved.ResolvedDrive] = [
-            *stage.couplings,
-            *stage.drives,
-        ]
-        for joint in joints:
+        for joint in stage.connections:
             name = f"{stage.name}.{joint.name}"
             found |= {name: joint.span, **_ops(name, joint.chain)}
     if model.readout is not None:

@@ -20,8 +20,8 @@ from ffebm_dsl.language.registry import (
     Construct,
     Kind,
     Parameter,
-    describe_default,
 )
+from ffebm_dsl.language.registry.parameters import describe_default
 
 PAGE = Path(__file__).parents[4] / "docs" / "language.md"
 _MARK = re.compile(r"^<!-- table: (\w+) -->\n(?:\n(?:\|.*\n)+)?", re.MULTILINE)
