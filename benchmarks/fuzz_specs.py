@@ -32,7 +32,7 @@ from ffebm_dsl.language.interchange.load import compile_document, to_plain
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.language.syntax import format_source, read_source
 from ffebm_dsl.language.syntax.reading import MAX_BYTES, decode_source
-from ffebm_dsl.tools.editor.analysis import analyse, definition
+from ffebm_dsl.tools.editor.analysis import analyse, declaration_at
 from ffebm_dsl.tools.editor.answers import OpenDocument, symbols
 from ffebm_dsl.tools.editor.complete import complete
 from ffebm_dsl.tools.editor.hover import hover
@@ -111,7 +111,7 @@ def _ask(source: SourceFile, rng: random.Random) -> None:
     offset = rng.randint(0, len(source.text))
     complete(analysis, offset)
     hover(analysis, offset)
-    definition(analysis, offset)
+    declaration_at(analysis, offset)
     if analysis.program is not None:
         list(symbols(analysis.program.items, OpenDocument("file:///a.ffe", analysis, "utf-16")))
 

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile, Span
+from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile
 from ffebm_dsl.language.ir.log import Log
 from ffebm_dsl.language.ir.passes import resolve_and_check
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedSpec
@@ -72,9 +72,3 @@ def declaration_at(analysis: Analysis, offset: int) -> Declaration | None:
     wanted = expected(analysis.program, token.span)
     named = (d for d in candidates(wanted, analysis.declarations) if d.name == token.text)
     return next(named, None)
-
-
-def definition(analysis: Analysis, offset: int) -> Span | None:
-    """Where the name at ``offset`` is declared."""
-    found = declaration_at(analysis, offset)
-    return found.span if found else None

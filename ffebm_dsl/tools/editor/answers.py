@@ -133,7 +133,7 @@ def completion_item(item: Completion, position: int, document: OpenDocument) -> 
     """``position`` keeps the order: editors sort by it."""
     return lsp.CompletionItem(
         label=item.label,
-        kind=lsp.CompletionItemKind[item.kind],
+        kind=item.kind,
         detail=item.detail or None,
         documentation=lsp.MarkupContent(lsp.MarkupKind.Markdown, item.doc) if item.doc else None,
         sort_text=f"{position:04}",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
 from typing import NamedTuple
+
+from lsprotocol.types import CompletionItemKind
 
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.registry import OPS, TABLES, Kind, Parameter
@@ -20,21 +21,11 @@ from ffebm_dsl.tools.editor.expect import PORTS, Expected, candidates, expected
 from ffebm_dsl.tools.editor.hover import KEYWORD_DOCS
 
 
-class CompletionKind(StrEnum):
-    """The kind of a completion; the values are names of the protocol's kinds."""
-
-    KEYWORD = "Keyword"
-    ENTRY = "Function"
-    ARGUMENT = "Property"
-    VALUE = "EnumMember"
-    NAME = "Variable"
-
-
 class Completion(NamedTuple):
     """``insert`` is what is written for it, in the place of ``span``; ``doc`` is Markdown."""
 
     label: str
-    kind: CompletionKind
+    kind: CompletionItemKind
     detail: str
     span: Span
     insert: str
@@ -135,40 +126,42 @@ def _offered(wanted: Expected, all_: list[Declaration], place: int) -> Iterator[
     if wanted.parameter is not None:
         yield from _values(wanted.parameter)
     if "outputs" in wanted.names:
-        yield _item("out", CompletionKind.NAME, "output")
+        yield _item("out", CompletionItemKind.Variable, "output")
     # Stages are in the order of computation; everything else may be named before it is declared.
     declared = [d for d in all_ if wanted.anywhere or d.keyword not in PORTS or d.span.end < place]
     for found in candidates(wanted, declared):
         if "formals" in wanted.names and found.scope[-1:] == (wanted.of,):
-            yield _item(found.name, CompletionKind.ARGUMENT, "argument", f"{found.name}=")
+            yield _item(found.name, CompletionItemKind.Property, "argument", f"{found.name}=")
         else:
             detail = "output" if found.keyword == "out" else found.keyword
-            yield _item(found.name, CompletionKind.NAME, detail, doc=found.doc)
+            yield _item(found.name, CompletionItemKind.Variable, detail, doc=found.doc)
     yield from map(_keyword, wanted.words)
 
 
 def _item(
-    label: str, kind: CompletionKind, detail: str, insert: str = "", doc: str = ""
+    label: str, kind: CompletionItemKind, detail: str, insert: str = "", doc: str = ""
 ) -> Completion:
     return Completion(label, kind, detail, Span(0, 0), insert or label, doc)
 
 
 def _keyword(word: str) -> Completion:
-    return _item(word, CompletionKind.KEYWORD, "", doc=KEYWORD_DOCS.get(word, ""))
+    return _item(word, CompletionItemKind.Keyword, "", doc=KEYWORD_DOCS.get(word, ""))
 
 
 def _argument(parameter: Parameter) -> Completion:
     doc = describe_parameter(parameter)
     insert = f"{parameter.name}="
-    return _item(parameter.name, CompletionKind.ARGUMENT, str(parameter.kind), insert, doc)
+    return _item(parameter.name, CompletionItemKind.Property, str(parameter.kind), insert, doc)
 
 
 def _values(parameter: Parameter) -> Iterator[Completion]:
     tokens = ("true", "false") if parameter.kind is Kind.BOOL else parameter.choices
     for token in tokens:
-        yield _item(token, CompletionKind.VALUE, parameter.name, doc=parameter.doc)
+        yield _item(token, CompletionItemKind.EnumMember, parameter.name, doc=parameter.doc)
     if parameter.kind is Kind.CALLS:
-        yield _item("[]", CompletionKind.VALUE, f"list of {TABLES[parameter.table].noun}s", "[")
+        yield _item(
+            "[]", CompletionItemKind.EnumMember, f"list of {TABLES[parameter.table].noun}s", "["
+        )
 
 
 def _entries(wanted: Expected, analysis: Analysis) -> Iterator[Completion]:
@@ -178,4 +171,4 @@ def _entries(wanted: Expected, analysis: Analysis) -> Iterator[Completion]:
     for name, construct in table.visible({package.name for package in used}).items():
         if wanted.coupling and not OPS[name].in_coupling:
             continue
-        yield _item(name, CompletionKind.ENTRY, table.noun, doc=describe(construct))
+        yield _item(name, CompletionItemKind.Function, table.noun, doc=describe(construct))

@@ -7,13 +7,12 @@ when there was no change for a moment, and carry the version that they are about
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 
 from ffebm_dsl.language.diagnostics import SourceFile
-from ffebm_dsl.tools.editor.analysis import Analysis, analyse, definition
+from ffebm_dsl.tools.editor.analysis import Analysis, analyse, declaration_at
 from ffebm_dsl.tools.editor.answers import (
     OpenDocument,
     completion_item,
@@ -34,37 +33,37 @@ TRIGGERS = [".", "(", "=", ">", ":"]
 _AtPlace = lsp.HoverParams | lsp.CompletionParams | lsp.DefinitionParams
 
 
-@dataclass
-class _Known:
-    """The last version of each open document that something was asked about."""
+class FfebmServer(LanguageServer):
+    """Keeps the last version of each open document that something was asked about."""
 
-    documents: dict[str, tuple[int | None, OpenDocument]] = field(default_factory=dict)
+    def __init__(self, version: str) -> None:
+        super().__init__("ffebm", version, text_document_sync_kind=lsp.TextDocumentSyncKind.Full)
+        self.documents: dict[str, tuple[int | None, OpenDocument]] = {}
 
-    def of(self, server: LanguageServer, uri: str) -> OpenDocument:
-        text = server.workspace.get_text_document(uri)
+    def document(self, uri: str) -> OpenDocument:
+        text = self.workspace.get_text_document(uri)
         known = self.documents.get(uri)
         if known is not None and known[0] == text.version and known[1].text == text.source:
             return known[1]
         analysis = analyse(SourceFile(text.filename or uri, text.source))
-        encoding = lsp.PositionEncodingKind(server.workspace.position_encoding or "utf-16").value
+        encoding = lsp.PositionEncodingKind(self.workspace.position_encoding or "utf-16").value
         document = OpenDocument(uri, analysis, encoding)
         self.documents[uri] = text.version, document
         return document
 
 
-def make_server(version: str) -> LanguageServer:
+def make_server(version: str) -> FfebmServer:
     """A server that is not running yet."""
-    server = LanguageServer("ffebm", version, text_document_sync_kind=lsp.TextDocumentSyncKind.Full)
-    known = _Known()
-    _add_diagnostics(server, known)
-    _add_questions(server, known)
-    _add_changes(server, known)
+    server = FfebmServer(version)
+    _add_diagnostics(server)
+    _add_questions(server)
+    _add_changes(server)
     return server
 
 
-def _add_diagnostics(server: LanguageServer, known: _Known) -> None:
+def _add_diagnostics(server: FfebmServer) -> None:
     def publish(uri: str) -> None:
-        document = known.of(server, uri)
+        document = server.document(uri)
         found = [diagnostic(d, document) for d in document.analysis.diagnostics]
         number = server.workspace.get_text_document(uri).version
         server.text_document_publish_diagnostics(
@@ -86,15 +85,15 @@ def _add_diagnostics(server: LanguageServer, known: _Known) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(params: lsp.DidCloseTextDocumentParams) -> None:
         uri = params.text_document.uri
-        known.documents.pop(uri, None)
+        server.documents.pop(uri, None)
         server.text_document_publish_diagnostics(
             lsp.PublishDiagnosticsParams(uri=uri, diagnostics=[])
         )
 
 
-def _add_questions(server: LanguageServer, known: _Known) -> None:
+def _add_questions(server: FfebmServer) -> None:
     def asked(params: _AtPlace) -> tuple[OpenDocument, Analysis, int]:
-        document = known.of(server, params.text_document.uri)
+        document = server.document(params.text_document.uri)
         return document, document.analysis, document.offset(params.position)
 
     @server.feature(lsp.TEXT_DOCUMENT_HOVER)
@@ -117,23 +116,23 @@ def _add_questions(server: LanguageServer, known: _Known) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
     def on_definition(params: lsp.DefinitionParams) -> lsp.Location | None:
         document, analysis, offset = asked(params)
-        span = definition(analysis, offset)
-        return lsp.Location(document.uri, document.range(span)) if span else None
+        found = declaration_at(analysis, offset)
+        return lsp.Location(document.uri, document.range(found.span)) if found else None
 
     @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def on_symbols(params: lsp.DocumentSymbolParams) -> list[lsp.DocumentSymbol]:
-        document = known.of(server, params.text_document.uri)
+        document = server.document(params.text_document.uri)
         program = document.analysis.program
         return [*symbols(program.items, document)] if program else []
 
 
-def _add_changes(server: LanguageServer, known: _Known) -> None:
+def _add_changes(server: FfebmServer) -> None:
     @server.feature(
         lsp.TEXT_DOCUMENT_CODE_ACTION,
         lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix]),
     )
     def on_code_action(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
-        document = known.of(server, params.text_document.uri)
+        document = server.document(params.text_document.uri)
         start, end = map(document.offset, (params.range.start, params.range.end))
         return [
             quick_fix(d, d.fix, document)
@@ -143,4 +142,4 @@ def _add_changes(server: LanguageServer, known: _Known) -> None:
 
     @server.feature(lsp.TEXT_DOCUMENT_FORMATTING)
     def on_formatting(params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit] | None:
-        return known.of(server, params.text_document.uri).formatted()
+        return server.document(params.text_document.uri).formatted()

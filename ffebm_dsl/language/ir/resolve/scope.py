@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import add, mul, sub, truediv
 from typing import NamedTuple
 
 from ffebm_dsl.language.diagnostics import Span
@@ -177,16 +178,14 @@ def _arithmetic(expression: ast.Arithmetic, scope: Scope) -> Number | None:
     return total
 
 
+_OPERATORS = {"+": add, "-": sub, "*": mul, "/": truediv}
+
+
 def _apply(operator: str, a: Number, b: Number) -> Number:
     try:
-        if operator == "+":
-            return a + b
-        if operator == "-":
-            return a - b
-        if operator == "*":
-            return a * b
-        if isinstance(a, int) and isinstance(b, int) and a % b == 0:
+        if operator == "/" and isinstance(a, int) and isinstance(b, int) and a % b == 0:
             return a // b
-        return a / b
+        result: Number = _OPERATORS[operator](a, b)
+        return result
     except OverflowError:
         return math.inf

@@ -12,7 +12,7 @@ from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.registry import ACTIVATIONS, OPS, OPTIMIZERS, PHASES, TRAIN
 from ffebm_dsl.language.syntax import RESERVED
 from ffebm_dsl.language.syntax.grammar import LATER
-from ffebm_dsl.tools.editor.analysis import analyse, definition
+from ffebm_dsl.tools.editor.analysis import analyse, declaration_at
 from ffebm_dsl.tools.editor.answers import OpenDocument, symbols
 from ffebm_dsl.tools.editor.complete import complete
 from ffebm_dsl.tools.editor.hover import KEYWORD_DOCS, hover
@@ -130,7 +130,7 @@ def test_no_text_is_too_broken(start: int, end: int, offset: int) -> None:
     text = TEXT[: min(start, end)] + TEXT[max(start, end) :]
     analysis = analyse(SourceFile("a.ffe", text))
     offset = min(offset, len(text))
-    complete(analysis, offset), hover(analysis, offset), definition(analysis, offset)
+    complete(analysis, offset), hover(analysis, offset), declaration_at(analysis, offset)
     document = OpenDocument("file:///a.ffe", analysis, "utf-16")
     for symbol in symbols(analysis.program.items if analysis.program else (), document):
         named, whole = symbol.selection_range, symbol.range

@@ -12,7 +12,7 @@ from lsprotocol.types import DocumentSymbol, Position, Range
 
 from ffebm_dsl.language.diagnostics import SourceFile, Span
 from ffebm_dsl.language.syntax import parse
-from ffebm_dsl.tools.editor.analysis import Analysis, analyse, definition
+from ffebm_dsl.tools.editor.analysis import Analysis, analyse, declaration_at
 from ffebm_dsl.tools.editor.answers import OpenDocument, symbols
 from ffebm_dsl.tools.editor.complete import complete
 from ffebm_dsl.tools.editor.hover import hover
@@ -84,14 +84,14 @@ def test_a_faulty_spec_is_still_explained() -> None:
 )
 def test_definition(old: str, new: str, declared: str) -> None:
     analysis, offset = changed(old, new)
-    span = definition(analysis, offset)
-    assert span is not None
-    assert analysis.source.text[span.start :].startswith(declared)
+    found = declaration_at(analysis, offset)
+    assert found is not None
+    assert analysis.source.text[found.span.start :].startswith(declared)
 
 
 @pytest.mark.parametrize(("old", "new"), [("conv2d", "co|!nv2d"), ("kernel=3", "ker|!nel=3")])
 def test_entries_of_the_registry_have_no_definition(old: str, new: str) -> None:
-    assert definition(*changed(old, new)) is None
+    assert declaration_at(*changed(old, new)) is None
 
 
 def document(text: str, encoding: str) -> OpenDocument:
