@@ -120,8 +120,9 @@ def test_the_language_server_is_light() -> None:
     code = (
         "from ffebm_dsl.cli.lsp import lsp; from ffebm_dsl.tools.editor.analysis import *;"
         "from ffebm_dsl.tools.editor.complete import *; from ffebm_dsl.tools.editor.hover import *;"
-        "import ffebm_dsl as f;"
-        f"a = analyse(f.read_source({SPEC!r})); complete(a, 99), hover(a, 99), symbols(a); lsp()"
+        "from ffebm_dsl.tools.editor.answers import OpenDocument, symbols; import ffebm_dsl as f;"
+        f"a = analyse(f.read_source({SPEC!r})); complete(a, 99), hover(a, 99);"
+        "list(symbols(a.program.items, OpenDocument('file:///a', a, 'utf-8'))); lsp()"
     )
     packages = imported_by("-c", code)
     assert "pygls" in packages
