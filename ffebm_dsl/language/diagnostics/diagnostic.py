@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from importlib.resources import files
@@ -95,11 +95,9 @@ class Diagnostic:
     notes: tuple[str, ...] = ()
     help: str = ""
     fix: Fix | None = None
+    severity: Severity = field(init=False)
 
     def __post_init__(self) -> None:
         if self.code not in CODES:
             raise KeyError(f"diagnostic code {self.code} is not in the table of codes")
-
-    @property
-    def severity(self) -> Severity:
-        return Severity.of(self.code)
+        object.__setattr__(self, "severity", Severity.of(self.code))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsprotocol.types import DocumentSymbol, Position, Range
 
@@ -140,6 +140,7 @@ def test_columns_count_code_units(encoding: str, column: int) -> None:
     st.text(alphabet="ab\n\ré\U0001f600", max_size=30),
     st.sampled_from(["utf-8", "utf-16", "utf-32"]),
 )
+@settings(deadline=None)
 def test_places_come_back(text: str, encoding: str) -> None:
     found = document(text, encoding)
     for offset in range(len(text) + 1):
