@@ -20,9 +20,9 @@ together, if a layer is coupled to itself, and if damping or over-relaxation is 
 Where updates are steps over a bound of the curvature, of oscillators and of layers with terms, all
 samples are over-relaxed by one factor (``FACTOR``) from the first sweep on.
 
-Where a coupling has a nonlinear op, sweeps are accelerated by Anderson's method with ``MEMORY``.
-Elsewhere it is not used: in a small network a sweep with it takes up to twice as long as a plain
-one, for all samples as long as one is under way.
+Where a coupling has a nonlinear op, sweeps after the first ``UNMIXED`` are accelerated by
+Anderson's method with ``MEMORY``. Elsewhere it is not used: in a small network a sweep with it
+takes up to twice as long as a plain one, for all samples as long as one is under way.
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ ALIGNED = 0.9
 
 LONG = 10
 """Plain sweeps still to go that are worth it."""
+
+UNMIXED = 5
+"""Plain sweeps before the first mixture, for the same reason as ``FIRST``."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,13 @@ class Mixed(Anderson):
 
         paces = torch.full((len(states[0]),), 2.0, device=states[0].device)
         return replace(super().init(states), paces=paces)
+
+    def step(
+        self, carry: Mixing, dynamics: Dynamics, states: list[Tensor], sweep: Sweep
+    ) -> Tensor | None:
+        if sweep.number < UNMIXED:
+            return self.plain.run(dynamics, states, measured=sweep.measured)
+        return super().step(carry, dynamics, states, sweep)
 
     def paces(self, carry: Mixing) -> Tensor | None:
         return carry.paces
@@ -282,7 +292,7 @@ CONSTRUCT = SolverConstruct(
         "per sample, from the sixth sweep on, where ten or more are left; plain with "
         "tolerance 0, noise, live max pooling, stated damping or over_relaxation, and where "
         "coupled layers move together; oscillators and layers with terms: w = 1.5 in every sweep; "
-        "couplings with a nonlinear op: Anderson acceleration, memory 2",
+        "couplings with a nonlinear op: from the sixth sweep on Anderson acceleration, memory 2",
     ),
     make=_make,
     noisy=True,
