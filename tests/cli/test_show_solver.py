@@ -10,7 +10,7 @@ from ffebm_dsl.cli.show_relaxation import solver_in_words
 from ffebm_dsl.constructs.solvers.auto import Auto, Mixed
 from ffebm_dsl.language.registry import ENERGIES, EnergyConstruct, register
 from ffebm_dsl.physics.energy import Energy, HopfieldEnergy
-from ffebm_dsl.physics.interfaces import FACTOR, MEMORY, Sweeps
+from ffebm_dsl.physics.interfaces import MIXED_MEMORY, STEPWISE_FACTOR, Sweeps
 
 SPEC = """ffe 1.1
 hardware noisy {{ noise = [read(0.1)] }}
@@ -120,9 +120,11 @@ def test_what_is_shown_is_what_is_built(parts: dict[str, str], free: str, nudged
         assert isinstance(built[0], Auto) == (free == CHOSEN)
         assert isinstance(built[1], Auto) or nudged != CHOSEN
         factors = [getattr(solver, "factor", 1.0) for solver in built]
-        assert factors == [FACTOR if words == STRETCHED else 1.0 for words in (free, nudged)]
+        assert factors == [
+            STEPWISE_FACTOR if words == STRETCHED else 1.0 for words in (free, nudged)
+        ]
         kept = [solver.memory if isinstance(solver, Mixed) else 0 for solver in built]
-        assert kept == [MEMORY if words == MIXED else 0 for words in (free, nudged)]
+        assert kept == [MIXED_MEMORY if words == MIXED else 0 for words in (free, nudged)]
 
 
 class Unstated(HopfieldEnergy):

@@ -83,15 +83,11 @@ class Anderson(Solver):
 
 @dataclass
 class Mixing:
-    """The carry: that of the inner solver, the history, and the start of the last sweep.
-
-    ``paces``: what the phase reports, as ``Solution.paces``.
-    """
+    """The carry: that of the inner solver, the history, and the start of the last sweep."""
 
     inner: Any
     mixer: Mixer
     before: list[Tensor] = field(default_factory=list)
-    paces: Tensor | None = None
 
 
 class Mixer:

@@ -18,11 +18,11 @@ tolerance is 0, with noise, while routings follow the state, if two coupled laye
 together, if a layer is coupled to itself, and if damping or over-relaxation is given.
 
 Where updates are steps over a bound of the curvature, of oscillators and of layers with terms, all
-samples are over-relaxed by one factor (``FACTOR``) from the first sweep on.
+samples are over-relaxed by one factor (``STEPWISE_FACTOR``) from the first sweep on.
 
 Where a coupling has a nonlinear op, sweeps after the first ``UNMIXED`` are accelerated by
-Anderson's method with ``MEMORY``. Elsewhere it is not used: in a small network a sweep with it
-takes up to twice as long as a plain one, for all samples as long as one is under way.
+Anderson's method with ``MIXED_MEMORY``. Elsewhere it is not used: in a small network a sweep with
+it takes up to twice as long as a plain one, for all samples as long as one is under way.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from typing import TYPE_CHECKING
 from ffebm_dsl.constructs.solvers.anderson import Anderson, Mixing
 from ffebm_dsl.language.registry import Arguments, SolverConstruct
 from ffebm_dsl.physics.interfaces import (
-    FACTOR,
-    MEMORY,
+    MIXED_MEMORY,
+    STEPWISE_FACTOR,
     Acceleration,
     Dynamics,
     Relaxation,
@@ -61,7 +61,8 @@ LONG = 10
 """Plain sweeps still to go that are worth it."""
 
 UNMIXED = 5
-"""Plain sweeps before the first mixture, for the same reason as ``FIRST``."""
+"""Sweeps before Anderson's method begins, for the same reason as ``FIRST``. It looks at two sweeps
+before it makes a mixture."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Auto(Solver):
     def select(self, carry: _Paces, rows: Tensor) -> None:
         carry.select(rows)
 
-    def paces(self, carry: _Paces) -> Tensor | None:
+    def paces(self, carry: _Paces, sweeps: Tensor) -> Tensor | None:
         return carry.found
 
 
@@ -130,12 +131,6 @@ class Mixed(Anderson):
     def fitted(self, settings: Relaxation) -> Solver:
         return self.plain if settings.tolerance == 0 or settings.noisy else self
 
-    def init(self, states: Sequence[Tensor]) -> Mixing:
-        import torch
-
-        paces = torch.full((len(states[0]),), 2.0, device=states[0].device)
-        return replace(super().init(states), paces=paces)
-
     def step(
         self, carry: Mixing, dynamics: Dynamics, states: list[Tensor], sweep: Sweep
     ) -> Tensor | None:
@@ -143,8 +138,8 @@ class Mixed(Anderson):
             return self.plain.run(dynamics, states, measured=sweep.measured)
         return super().step(carry, dynamics, states, sweep)
 
-    def paces(self, carry: Mixing) -> Tensor | None:
-        return carry.paces
+    def paces(self, carry: Mixing, sweeps: Tensor) -> Tensor:
+        return 1 + (sweeps > UNMIXED + 2).int()
 
 
 @dataclass(frozen=True)
@@ -152,7 +147,7 @@ class Stretched(Solver):
     """Sweeps that are over-relaxed by one factor; the last one is plain."""
 
     inner: Sweeps
-    factor: float = FACTOR
+    factor: float = STEPWISE_FACTOR
 
     @property
     def plain(self) -> Sweeps:
@@ -174,7 +169,7 @@ class Stretched(Solver):
     def select(self, carry: Tensor, rows: Tensor) -> None:
         """All samples have one factor."""
 
-    def paces(self, carry: Tensor) -> Tensor:
+    def paces(self, carry: Tensor, sweeps: Tensor) -> Tensor:
         return carry
 
 
@@ -278,7 +273,7 @@ def _make(arguments: Arguments, sweeps: Solver, read: tuple[int, ...]) -> Solver
         case Acceleration.STEPWISE:
             return Stretched(sweeps)
         case Acceleration.MIXED:
-            return Mixed(MEMORY, read, sweeps)
+            return Mixed(MIXED_MEMORY, read, sweeps)
     return sweeps
 
 

@@ -62,8 +62,8 @@ from ffebm_dsl.physics.interfaces.op import (
 from ffebm_dsl.physics.interfaces.reciprocity import Cycle, layer_weights
 from ffebm_dsl.physics.interfaces.relaxation import PhaseSettings, Relaxation, Solution, Status
 from ffebm_dsl.physics.interfaces.solver import (
-    FACTOR,
-    MEMORY,
+    MIXED_MEMORY,
+    STEPWISE_FACTOR,
     Acceleration,
     Dynamics,
     Schedule,
@@ -74,9 +74,9 @@ from ffebm_dsl.physics.interfaces.solver import (
 from ffebm_dsl.physics.interfaces.term import Term
 
 __all__ = [
-    "FACTOR",
     "FIXED",
-    "MEMORY",
+    "MIXED_MEMORY",
+    "STEPWISE_FACTOR",
     "Acceleration",
     "Activation",
     "Array",

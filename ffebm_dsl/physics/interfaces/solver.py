@@ -104,16 +104,16 @@ class Solver(ABC):
         """The solver for the nudged phases, or the adjoint solve, that follow a free phase."""
         return self
 
-    def paces(self, carry: Any) -> Tensor | None:
-        """The acceleration of each sample, as ``Solution.paces``."""
+    def paces(self, carry: Any, sweeps: Tensor) -> Tensor | None:
+        """The acceleration of each sample after ``sweeps``, (B,), of it, as ``Solution.paces``."""
         return None
 
 
-FACTOR = 1.5
+STEPWISE_FACTOR = 1.5
 """The factor of steps whose length follows from a bound of the energy's curvature. The energy falls
 with any factor below 2; with this one states rest after fewer sweeps than with 1."""
 
-MEMORY = 2
+MIXED_MEMORY = 2
 """Differences of sweeps that Anderson acceleration keeps. More cost more than they save."""
 
 
@@ -122,13 +122,14 @@ class Acceleration(Enum):
 
     Attributes:
         BY_RATE: it over-relaxes slow samples by a factor for the rate at which each converges.
-        STEPWISE: it over-relaxes steps over a bound of the energy's curvature by ``FACTOR``.
+        STEPWISE: it over-relaxes all samples by ``STEPWISE_FACTOR``; updates are steps over a bound
+            of the energy's curvature.
         MIXED: Anderson acceleration, where a sweep costs far more than a mixture of states.
     """
 
     BY_RATE = "plain or over-relaxed, by sample"
-    STEPWISE = f"over-relaxed by {FACTOR:g}"
-    MIXED = f"anderson(memory={MEMORY})"
+    STEPWISE = f"over-relaxed by {STEPWISE_FACTOR:g}"
+    MIXED = f"anderson(memory={MIXED_MEMORY})"
 
     @classmethod
     def suited(cls, *, stepwise: bool, nonlinear: bool, lateral: bool) -> Acceleration | None:

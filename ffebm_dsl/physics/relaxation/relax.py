@@ -53,7 +53,8 @@ def relax(dynamics: Dynamics, state: Sequence[Tensor], settings: Relaxation) -> 
             rows = samples.gather()
             running, states = running.select(rows), [take_rows(s, rows) for s in states]
             solver.select(carry, rows)
-    solution = replace(samples.solution(states), paces=solver.paces(carry))
+    solution = samples.solution(states)
+    solution = replace(solution, paces=solver.paces(carry, solution.sweeps))
     if running is not dynamics or samples.any_apart:
         _forget(dynamics, solution.state)
     return solution

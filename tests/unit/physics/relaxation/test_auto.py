@@ -21,7 +21,7 @@ from ffebm_dsl.constructs.activations.tanh import Tanh
 from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.constructs.noises.state import StateNoise
-from ffebm_dsl.constructs.solvers.auto import FIRST, Auto, Mixed, Stretched
+from ffebm_dsl.constructs.solvers.auto import FIRST, UNMIXED, Auto, Mixed, Stretched
 from ffebm_dsl.physics.energy import HopfieldEnergy
 from ffebm_dsl.physics.gradients.finite_differences import directions, project, smooth_differences
 from ffebm_dsl.physics.interfaces import (
@@ -258,6 +258,15 @@ def test_nonlinear_ops_are_accelerated_by_mixtures() -> None:
     assert all(bool((report.status == Status.CONVERGED).all()) for report in accelerated)
     assert accelerated[0].sweeps.sum() < 0.8 * plain[0].sweeps.sum()
     assert int(accelerated[0].accelerated.sum()) == 6 and int(plain[0].accelerated.sum()) == 0
+
+
+def test_samples_at_rest_before_the_first_mixture_do_not_count_as_accelerated() -> None:
+    torch.manual_seed(0)
+    core = ffebm_dsl.load(pooled(spec(activation="tanh")).replace("1e-6", "1e-4")).blocks[0].core
+    core((normal(6, 2, 4, 4) * torch.tensor([0.1, 0.3, 1, 1, 2, 9]).view(-1, 1, 1, 1)).float())
+    (report,) = core.reports
+    assert torch.equal(report.accelerated, report.sweeps > UNMIXED + 2)
+    assert 0 < int(report.accelerated.sum()) < 6
 
 
 @pytest.mark.parametrize(
