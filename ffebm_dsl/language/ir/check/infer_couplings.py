@@ -20,7 +20,7 @@ from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedDrive,
     ResolvedLayer,
 )
-from ffebm_dsl.language.registry import OPS, show_shape
+from ffebm_dsl.language.registry import OPS, OpConstruct, show_shape
 
 ConnectionT = TypeVar("ConnectionT", ResolvedCoupling, ResolvedDrive)
 
@@ -83,11 +83,15 @@ def _report_plain_drive(
 
 def _may_have(op: BoundCall, connection: ResolvedCoupling | ResolvedDrive, log: Log) -> bool:
     """Whether a coupling or drive can have ``op``; else that is reported."""
-    known = OPS[op.name]
-    if known.in_coupling and (known.linear or isinstance(connection, ResolvedCoupling)):
+    coupled = isinstance(connection, ResolvedCoupling)
+
+    def fits(known: OpConstruct) -> bool:
+        return known.in_coupling and (known.linear or coupled)
+
+    if fits(OPS[op.name]):
         return True
+    allowed = ", ".join(name for name, known in OPS.visible().items() if fits(known))
     if isinstance(connection, ResolvedCoupling):
-        allowed = ", ".join(name for name, known in OPS.visible().items() if known.in_coupling)
         log.report(
             "FFE3003",
             f"a coupling cannot have `{op.name}`",
@@ -98,16 +102,16 @@ def _may_have(op: BoundCall, connection: ResolvedCoupling | ResolvedDrive, log: 
             ),
             help=f"ops of couplings: {allowed}; other ops belong in a feedforward map",
         )
-        return False
-    allowed = ", ".join(n for n, entry in OPS.items() if entry.in_coupling and entry.linear)
-    log.report(
-        "FFE3008",
-        f"a drive cannot have `{op.name}`",
-        op.span,
-        notes=("the ops of a drive are analog and linear, and act one way, into the layer",),
-        help=f"ops of drives: {allowed}; put others into a feedforward map, which is digital and "
-        f"runs once per step, and drive the layer by its output: `name -> {connection.layer}`",
-    )
+    else:
+        log.report(
+            "FFE3008",
+            f"a drive cannot have `{op.name}`",
+            op.span,
+            notes=("the ops of a drive are analog and linear, and act one way, into the layer",),
+            help=f"ops of drives: {allowed}; put others into a feedforward map, which "
+            "is digital and runs once per step, and drive the layer by its output: "
+            f"`name -> {connection.layer}`",
+        )
     return False
 
 
