@@ -17,6 +17,7 @@ from ffebm_dsl.language.ir.tools.part_names import op_names
 from ffebm_dsl.language.registry import ACTIVATIONS, ENERGIES, OPS, Construct, Table
 from ffebm_dsl.language.registry.tables import OWN, PROCESS
 from ffebm_dsl.physics.energy import OpWeights
+from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.tools.checking.energy_promises import energy_promises
 from ffebm_dsl.tools.checking.op_promises import op_promises
 from ffebm_dsl.tools.checking.promises import Promise, activation_promises
@@ -60,10 +61,16 @@ def check_promises(spec: SpecIR, *, seed: int = 0) -> list[ConstructRow]:
 
     A construct is checked once for each set of arguments and shapes, energies only if everything
     else passes, as faults of their parts would show in them. ``seed`` is the seed of weights,
-    states and directions.
+    states and directions; the global random state of torch is neither used nor changed.
     """
+    with torch.random.fork_rng(devices=[]):
+        # The weights of an op alone are drawn by its module, as PyTorch's are.
+        torch.manual_seed(seed)
+        return _checked(spec, build(spec, seed=seed, dtype=torch.float64), seed)
+
+
+def _checked(spec: SpecIR, network: HybridNetwork, seed: int) -> list[ConstructRow]:
     generator = Generator().manual_seed(seed)
-    network = build(spec, seed=seed, dtype=torch.float64)
     rows: dict[str, ConstructRow] = {}
     for ir in spec.model.blocks:
         for table, call, place, asked in _parts(ir, generator):

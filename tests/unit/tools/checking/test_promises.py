@@ -469,6 +469,19 @@ def patched(table: Any, monkeypatch: pytest.MonkeyPatch, construct: Any) -> None
     monkeypatch.setattr(table, "_read", {**table._read, construct.name: construct})
 
 
+def test_the_numbers_depend_on_the_seed_alone() -> None:
+    """Not on what else has drawn from torch's generator, which they leave as it is."""
+    spec = compile_spec(SourceFile("m.ffe", SPEC)).spec
+    rows = []
+    for state in (1, 2):
+        torch.manual_seed(state)
+        before = torch.random.get_rng_state()
+        rows.append([row.to_dict() for row in check_promises(spec)])
+        assert torch.equal(before, torch.random.get_rng_state())
+    assert rows[0] == rows[1]
+    assert rows[0] != [row.to_dict() for row in check_promises(spec, seed=1)]
+
+
 def test_a_right_spec_has_a_row_for_each_construct() -> None:
     rows = check_promises(compile_spec(SourceFile("m.ffe", SPEC)).spec)
     assert [(row.name, row.place) for row in rows] == [
