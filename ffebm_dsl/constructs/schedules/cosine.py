@@ -17,4 +17,5 @@ CONSTRUCT = ScheduleConstruct(
     equation="eta_min + (lr - eta_min) (1 + cos(pi epoch / epochs)) / 2",
     source="Loshchilov and Hutter 2016, arXiv 1608.03983; PyTorch's CosineAnnealingLR",
     rate=_rate,
+    changes=lambda arguments: (1,),
 )

@@ -22,5 +22,5 @@ CONSTRUCT = ScheduleConstruct(
     equation="lr gamma^floor(epoch / size)",
     source="PyTorch's StepLR",
     rate=_rate,
-    unreached=lambda arguments, epochs: arguments["size"] if arguments["size"] > epochs else None,
+    changes=lambda arguments: (arguments["size"],),
 )

@@ -314,12 +314,12 @@ class ScheduleConstruct(Construct):
     Attributes:
         rate: arguments, the optimizer's rate and where the run is -> the rate. A function of
             the position alone leaves no state that a resumed run could miss.
-        unreached: arguments and epochs of a training -> the epochs after which the first change
-            of the rate comes that training does not reach; None: there is none.
+        changes: arguments -> after how many epochs the rate changes: the first time, or each time
+            where the text lists them. Nothing where it changes with every step.
     """
 
     rate: Callable[[Arguments, float, EpochPosition], float]
-    unreached: Callable[[Arguments, int], float | None] = lambda arguments, epochs: None
+    changes: Callable[[Arguments], Sequence[float]] = lambda arguments: ()
 
 
 @dataclass(frozen=True, kw_only=True)

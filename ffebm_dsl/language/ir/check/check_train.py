@@ -121,14 +121,15 @@ def _check_warmup(train: ResolvedTrain, log: Log) -> None:
 
 def _check_reached(train: ResolvedTrain, log: Log) -> None:
     schedule, epochs = train.schedule, int(train.numbers["epochs"])
-    change = SCHEDULES[schedule.name].unreached(schedule.arguments, epochs)
-    if change is not None:
+    changes = SCHEDULES[schedule.name].changes(schedule.arguments)
+    late = [change for change in changes if change >= epochs]
+    if late:
         log.report(
             "FFEW019",
-            f"`{schedule.name}` changes the learning rate after {change:g} epochs, and training "
-            f"ends after {epochs}",
+            f"`{schedule.name}` changes the learning rate after epoch {min(late):g}, and training "
+            f"ends with epoch {epochs}",
             train.places["schedule"],
-            help="schedules count epochs, not steps",
+            help="`cosine_restarts` changes it with every step; all schedules count epochs",
         )
 
 
