@@ -21,7 +21,7 @@ test: lint
 	$(PYTEST) -m "not slow"
 
 test-all: lint $(VENV)/.installed-docs
-	$(PYTEST)
+	$(PYTEST) --hypothesis-profile=default
 
 # The tests with the lowest versions that pyproject.toml declares, in an environment of their own.
 LOWEST := build/lowest

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.tables import restored_tables
@@ -24,6 +26,12 @@ for name in ("FORCE_COLOR", "CLICOLOR_FORCE"):
     os.environ.pop(name, None)
 
 
+# `make test` tries the same examples every time, so that it fails for a change and not by chance;
+# `make test-all` tries new ones.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.load_profile("same")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden",
@@ -37,6 +45,13 @@ def _tables_as_before() -> Iterator[None]:
     """No test sees what another has entered into the tables of constructs."""
     with restored_tables():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _torch_as_new() -> None:
+    """No test draws what depends on the tests before it in the same process."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].default_generator.manual_seed(0)
 
 
 @pytest.fixture
