@@ -22,6 +22,9 @@ COMPARED = 1000
 USUAL = 0.95
 """The fraction of the values that are not outliers."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest value that a sample or a target may have."""
+
 
 class DataMisfit(InputError):
     """Data that do not fit a spec's model.
@@ -174,10 +177,13 @@ def _check_finite(array: Array, name: str) -> None:
         return
     rows = max(1, AT_ONCE // max(1, math.prod(array.shape[1:])))
     for start in range(0, len(array), rows):
-        bad = np.argwhere(~np.isfinite(array[start : start + rows]))
+        values = array[start : start + rows]
+        # In single precision, larger ones are infinite.
+        fine = np.abs(values) <= LARGEST if values.itemsize > 4 else np.isfinite(values)
+        bad = np.argwhere(~fine)
         if len(bad):
             place = [start + int(bad[0][0]), *(int(i) for i in bad[0][1:])]
             raise InputError(
                 f"{name} holds {array[tuple(place)]} at index {place}",
-                help="remove or repair the sample: values must be finite",
+                help="remove or repair the sample: values must be finite in single precision",
             )

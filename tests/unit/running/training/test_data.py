@@ -271,6 +271,7 @@ def poke(value: float) -> Callable[[Any], Any]:
         (lambda a: a.pop("y_test"), "has no array `y_test`; it has: x_train, y_train, x_test"),
         (put("x_train", poke(np.nan)), r"x_train .* holds nan at index \[3, 0, 1, 2\]"),
         (put("x_test", poke(np.inf)), r"x_test .* holds inf at index \[3, 0, 1, 2\]"),
+        (put("x_train", lambda x: x * -1e40), r"x_train .* holds -\S+e\+4\d at index \[0, "),
         (put("y_train", lambda y: y + 1), r"holds the label 3 at index \d, .* label\(3\)"),
         (put("y_test", lambda y: y - 1), r"y_test .* holds the label -1 at index"),
         (put("y_test", lambda y: y.astype(float)), "y_test .* type float64"),
