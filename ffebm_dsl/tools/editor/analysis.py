@@ -6,10 +6,12 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-from ffebm_dsl.language.diagnostics import Diagnostic, SourceFile
+from ffebm_dsl.language.diagnostics import Diagnostic, Severity, SourceFile
 from ffebm_dsl.language.ir.log import Log
+from ffebm_dsl.language.ir.lower import lower
 from ffebm_dsl.language.ir.passes import resolve_and_check
 from ffebm_dsl.language.ir.resolve.resolved import ResolvedSpec
+from ffebm_dsl.language.ir.tools.count import ModelCount, count
 from ffebm_dsl.language.syntax import Token, ast, lex, parse_with_recovery
 from ffebm_dsl.language.syntax.declarations import Declaration, declarations
 from ffebm_dsl.tools.editor.expect import candidates, expected
@@ -37,6 +39,12 @@ class Analysis:
     def declarations(self) -> list[Declaration]:
         """The declarations of the text, in order."""
         return [*declarations(self.program)] if self.program else []
+
+    @cached_property
+    def counted(self) -> ModelCount | None:
+        """The parameters and multiply-accumulates of the model; None of a faulty text."""
+        faulty = any(d.severity is Severity.ERROR for d in self.diagnostics)
+        return None if faulty or self.spec is None else count(lower(self.spec).model)
 
     def token_at(self, offset: int) -> Token | None:
         """The token that ``offset`` is in or directly behind; of two, the one that has letters."""

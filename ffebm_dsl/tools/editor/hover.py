@@ -10,12 +10,12 @@ from typing import NamedTuple
 from ffebm_dsl.language.diagnostics import Span
 from ffebm_dsl.language.ir.resolve.resolved import (
     ResolvedBlock,
-    ResolvedChain,
     ResolvedCoupling,
+    ResolvedDrive,
     ResolvedLayer,
     ResolvedMap,
 )
-from ffebm_dsl.language.ir.tools.count import op_macs, op_parameters
+from ffebm_dsl.language.ir.tools.count import BlockCount, PartCount, op_macs, op_parameters
 from ffebm_dsl.language.ir.tools.notation import written, written_briefly
 from ffebm_dsl.language.registry import TABLES, show_shape
 from ffebm_dsl.language.registry.card import describe, describe_parameter
@@ -132,20 +132,29 @@ def facts(analysis: Analysis, declaration: Declaration) -> Iterator[str]:
     for block in model.blocks:
         where = f"in `{block.name}`: " if block.expansion else ""
         if block.span == place:
-            yield _block_fact(block)
+            yield _block_fact(block, _counted(analysis, block))
         yield from (where + _map_fact(m) for m in block.maps if m.span == place)
         yield from (where + _layer_fact(x) for x in block.layers if x.span == place)
 
 
 def connection_facts(analysis: Analysis, arrow: Span) -> Iterator[str]:
-    """Shapes and counts of the coupling that an arrow belongs to."""
+    """Shapes and counts of the coupling or drive that an arrow belongs to."""
     model = analysis.spec.model if analysis.spec else None
     for block in model.blocks if model else ():
         where = f"in `{block.name}`: " if block.expansion else ""
-        for coupling in block.couplings:
-            ends = coupling.span.start <= arrow.start < coupling.chain.span.start
-            if ends or (not coupling.chain.ops and _inside(arrow, coupling.span)):
-                yield where + _coupling_fact(coupling, block)
+        counted = _counted(analysis, block)
+        parts = (*counted.couplings, *counted.drives) if counted else ()
+        costs = {part.name: f"; {_cost(part)}" for part in parts}
+        joints: list[ResolvedCoupling | ResolvedDrive] = [*block.couplings, *block.drives]
+        for joint in joints:
+            ends = joint.span.start <= arrow.start < joint.chain.span.start
+            if ends or (not joint.chain.ops and _inside(arrow, joint.span)):
+                yield where + _ends(joint, block) + costs.get(joint.name, "")
+
+
+def _counted(analysis: Analysis, block: ResolvedBlock) -> BlockCount | None:
+    blocks = analysis.counted.blocks if analysis.counted else ()
+    return next((counted for counted in blocks if counted.name == block.name), None)
 
 
 def _inside(inner: Span, outer: Span) -> bool:
@@ -156,13 +165,13 @@ def _map_fact(map_: ResolvedMap) -> str:
     if map_.in_shape is None or map_.out_shape is None:
         return "shapes unknown"
     ends = f"{show_shape(map_.in_shape)} -> {show_shape(map_.out_shape)}"
-    return f"{ends}; {_cost(map_.chain)}"
+    ops = map_.chain.shaped or ()
+    cost = PartCount(map_.name, sum(map(op_parameters, ops)), sum(map(op_macs, ops)))
+    return f"{ends}; {_cost(cost)}"
 
 
-def _cost(chain: ResolvedChain) -> str:
-    ops = chain.shaped or ()
-    parameters, macs = sum(map(op_parameters, ops)), sum(map(op_macs, ops))
-    return f"{parameters:,} parameters, {macs:,} MACs per sample"
+def _cost(part: PartCount) -> str:
+    return f"{part.parameters:,} parameters, {part.macs:,} MACs per sample"
 
 
 def _layer_fact(layer: ResolvedLayer) -> str:
@@ -173,16 +182,19 @@ def _layer_fact(layer: ResolvedLayer) -> str:
     return f"{show_shape(layer.shape)}, {prod(layer.shape):,} units, {words}"
 
 
-def _coupling_fact(coupling: ResolvedCoupling, block: ResolvedBlock) -> str:
-    shapes = [block.layer(end).shape for end in (coupling.source, coupling.target)]
-    ends = " <-> ".join(show_shape(shape) if shape else "?" for shape in shapes)
-    known = coupling.chain.shaped is not None
-    return f"`{coupling.text}`: {ends}" + (f"; {_cost(coupling.chain)}" if known else "")
+def _ends(joint: ResolvedCoupling | ResolvedDrive, block: ResolvedBlock) -> str:
+    if isinstance(joint, ResolvedCoupling):
+        source, target = (block.layer(end).shape for end in (joint.source, joint.target))
+        named, arrow = f"`{joint.text}`: ", "<->"
+    else:
+        target = block.layer(joint.layer).shape
+        source = joint.chain.shaped[0].in_shape if joint.chain.shaped else target
+        named, arrow = "", "->"
+    return named + f" {arrow} ".join(show_shape(s) if s else "?" for s in (source, target))
 
 
-def _block_fact(block: ResolvedBlock) -> str:
-    chains = [m.chain for m in block.maps] + [c.chain for c in block.couplings]
-    total = sum(op_parameters(op) for chain in chains for op in chain.shaped or ())
+def _block_fact(block: ResolvedBlock, counted: BlockCount | None) -> str:
     units = sum(prod(layer.shape) for layer in block.layers if layer.shape)
     layers = f"{len(block.layers)} layer{'s' if len(block.layers) != 1 else ''}"
-    return f"{layers} of {units:,} units; {total:,} parameters"
+    total = counted.digital_parameters + counted.analog_parameters if counted else 0
+    return f"{layers} of {units:,} units" + (f"; {total:,} parameters" if counted else "")

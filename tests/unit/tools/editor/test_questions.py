@@ -16,7 +16,7 @@ from ffebm_dsl.tools.editor.analysis import Analysis, analyse, declaration_at
 from ffebm_dsl.tools.editor.answers import OpenDocument, symbols
 from ffebm_dsl.tools.editor.complete import complete
 from ffebm_dsl.tools.editor.hover import hover
-from tests.unit.tools.editor.texts import TEXT, changed
+from tests.unit.tools.editor.texts import TEXT, at, changed
 
 
 def said(old: str, new: str) -> str:
@@ -48,6 +48,30 @@ def said(old: str, new: str) -> str:
 )
 def test_hover(old: str, new: str, words: str) -> None:
     assert words in said(old, new)
+
+
+COUPLED = "s1 <-> s2 : flatten() |> linear()"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("u  ->  s1", "u  -|!>  s1 : conv2d(kernel=1)", "[4, 8, 8] -> [4, 8, 8]; 20 parameters"),
+        ("u -> t1", "u -|!> t1", "in `b2`: [8] -> [8]; 0 parameters"),
+        ("linear()", "linear() { feedback = own }", "4,144 parameters"),
+        (COUPLED, f'{COUPLED}  {COUPLED} {{ tied_to = "s1_s2" }}', "2,096 parameters"),
+        ("u  ->  s1", "u  ->  s1 : conv2d(kernel=1)", "2,116 parameters"),
+        ("u  ->  s1", "u  ->  s1  s2 : memory(3)", "2,120 parameters"),
+        ("[8] tanh", "[8] no_such", "2 layers of 264 units"),
+    ],
+)
+def test_counts(old: str, new: str, words: str) -> None:
+    """Of the whole block, where the text has no mark."""
+    marked = TEXT.replace("ffe 1.0", "ffe 1.1").replace(old, new, 1)
+    marked = marked if "|!" in marked else marked.replace("block b1", "block b|!1")
+    found = hover(*at(marked))
+    assert found is not None and words in found.text
+    assert ("parameters" in found.text) == ("parameters" in words)
 
 
 def test_a_heading_is_not_a_declaration_s_comment() -> None:
