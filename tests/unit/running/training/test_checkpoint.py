@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.numpy
@@ -189,6 +190,55 @@ def test_every_field_of_an_optimizer_is_checked(kind: type[torch.optim.Optimizer
     for change in wrong:
         with pytest.raises(InputError, match=r"does not fit the network in: .* of weight"):
             restore_optimizer(optimizer, parameters, {**saved, "weight": change}, Path("c.pt"))
+
+
+class Rowwise(torch.optim.Optimizer):
+    """Of a package: its constructor takes more than the parameters, and its state is neither all
+    tensors nor of the parameters' shapes."""
+
+    def __init__(self, parameters: Any, lr: float) -> None:
+        super().__init__(parameters, {"lr": lr})
+        self.rate = lr
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for parameter in self.param_groups[0]["params"]:
+            state = self.state[parameter]
+            if not state:
+                state.update(step=0, decayed=0.1, rows=torch.zeros(len(parameter)))
+            state["step"] += 1
+            state["decayed"] *= 0.7
+            state["rows"] += parameter.grad.flatten(1).sum(1) if parameter.dim() > 1 else 1
+            rows = state["rows"].view(-1, *[1] * (parameter.dim() - 1))
+            parameter -= self.rate * state["decayed"] * rows / state["step"]
+
+
+def test_an_optimizer_of_ones_own_continues_where_it_was(tmp_path: Path) -> None:
+    def trained(steps: int, saved: Checkpoint | None = None) -> tuple[nn.Module, Rowwise]:
+        torch.manual_seed(0)
+        network = nn.Linear(3, 2)
+        optimizer = Rowwise(network.parameters(), lr=0.1)
+        if saved is not None:
+            restore_network(network, saved.network, tmp_path)
+            parameters = dict(network.named_parameters())
+            restore_optimizer(optimizer, parameters, saved.optimizer, tmp_path)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            network(torch.ones(1, 3)).square().sum().backward()
+            optimizer.step()
+        return network, optimizer
+
+    network, optimizer = trained(2)
+    state = optimizer_state(optimizer, dict(network.named_parameters()))
+    half = replace(make(2), network=network.state_dict(), optimizer=state)
+    loaded = checkpoints.load(checkpoints.save(tmp_path, half, KEEP))
+    found, again = trained(3, loaded)
+    expected, optimizer = trained(5)
+    for ours, theirs in zip(found.parameters(), expected.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    for one, other in zip(again.state.values(), optimizer.state.values(), strict=True):
+        assert type(one["step"]) is int
+        assert (one["step"], one["decayed"]) == (other["step"], other["decayed"])
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
