@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
 
 import typer
 
@@ -20,6 +20,7 @@ from ffebm_dsl.cli.check_transients import (
 )
 from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import emit, emit_json, progress_bar, say
+from ffebm_dsl.cli.files import name_of
 from ffebm_dsl.cli.numbers import LARGEST, MOST_THREADS
 from ffebm_dsl.cli.spec import AllowLargeOption, SetOption, compile_file, load_spec
 from ffebm_dsl.language.diagnostics import (
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from ffebm_dsl.tools.checking.check_report import CheckReport
     from ffebm_dsl.tools.checking.used_constructs import ConstructRow
 
+
+_Found = Sequence[tuple[str, Sequence[Diagnostic]]]
+"""The names of specs' files, each with the diagnostics of its spec."""
 
 SpecsArgument = Annotated[
     list[Path],
@@ -103,12 +107,12 @@ def check(
         print_transients(spec, settings, only_transients, measured, as_json, allow_large)
         return
     only_transients.refuse()
-    write = partial(_emit_sarif, spec) if as_sarif else _emit_record if as_json else None
+    write = _emit_sarif if as_sarif else _emit_record if as_json else None
     measure = _Measure(samples, seed, threads, dtype or "float32", device or "auto", data_dir)
     if static:
         _check_texts(specs, partial(_read, settings, allow_large, write is None), write)
     elif write is not None:
-        _check_as_record(partial(_read, settings, allow_large, False, spec), measure, write)
+        _check_as_record(spec, partial(_read, settings, allow_large, False), measure, write)
     else:
         _print_check(load_spec(spec, settings, allow_large), measure)
 
@@ -155,8 +159,8 @@ def _check_texts(
     """
     from ffebm_dsl.cli.main import report
 
-    found: list[Diagnostic] = []
-    unread: list[str] = []
+    found: list[tuple[str, Sequence[Diagnostic]]] = []
+    unread: list[InputError] = []
     status = 0
     for path in specs:
         try:
@@ -164,16 +168,16 @@ def _check_texts(
         except InputError as error:
             status = max(status, error.exit_code)
             if write is not None and isinstance(error, SpecError):
-                found += error.diagnostics
+                found.append((name_of(path), error.diagnostics))
                 continue
             report(error)
-            unread.append(error.message)
+            unread.append(error)
             continue
-        found += compiled.warnings
+        found.append((name_of(path), compiled.warnings))
         if write is None:
             emit(f"{compiled.source.name}: ", Piece("ok", Role.GOOD))
     if write is not None:
-        write(not status, found, {"error": "; ".join(unread)} if unread else {})
+        write(not status, found, {}, unread)
     if status:
         raise typer.Exit(status)
 
@@ -225,24 +229,33 @@ class _Measured(NamedTuple):
         return promises | (self.report.to_dict() if self.report else {})
 
 
-_Write = Callable[[bool, Sequence[Diagnostic], Mapping[str, object]], None]
+class _Write(Protocol):
+    """Prints whether all is right, what was found in each file, what was measured, and the errors
+    of files that could not be read."""
+
+    def __call__(
+        self,
+        ok: bool,
+        found: _Found,
+        measured: Mapping[str, object],
+        unread: Sequence[InputError] = (),
+    ) -> None: ...
 
 
 def _check_as_record(
-    compile_it: Callable[[], Compiled],
-    measure: _Measure,
-    write: _Write,
+    spec: Path, read: Callable[[Path], Compiled], measure: _Measure, write: _Write
 ) -> None:
     """Write the one JSON object, for faulty specs too; then end as the text form does."""
+    name = name_of(spec)
     try:
-        compiled = compile_it()
+        compiled = read(spec)
         data = read_data(compiled, measure.data_dir)
     except SpecError as error:
-        write(False, error.diagnostics, {})
+        write(False, [(name, error.diagnostics)], {})
         raise typer.Exit(error.exit_code) from None
     measured = _measure(compiled, measure)
-    found = {**data_record(data), **measured.to_dict()}
-    write(measured.ok, [*compiled.warnings, *measured.found], found)
+    record = {**data_record(data), **measured.to_dict()}
+    write(measured.ok, [(name, [*compiled.warnings, *measured.found])], record)
     if not measured.ok:
         raise typer.Exit(NegativeResult.exit_code)
 
@@ -253,17 +266,27 @@ _EMPTY: Mapping[str, object] = {
 }
 
 
-def _emit_record(ok: bool, found: Sequence[Diagnostic], measured: Mapping[str, object]) -> None:
-    emit_json({**_EMPTY, **measured, "ok": ok, "diagnostics": [to_record(d) for d in found]})
+def _emit_record(
+    ok: bool, found: _Found, measured: Mapping[str, object], unread: Sequence[InputError] = ()
+) -> None:
+    failure = {
+        "error": "; ".join(error.message for error in unread),
+        "help": "; ".join(dict.fromkeys(error.help for error in unread if error.help)),
+        "exit_code": InputError.exit_code,
+    }
+    diagnostics = [to_record(diagnostic) for _, group in found for diagnostic in group]
+    emit_json(
+        {**_EMPTY, **measured, "ok": ok, **(failure if unread else {}), "diagnostics": diagnostics}
+    )
 
 
 def _emit_sarif(
-    spec: Path, ok: bool, found: Sequence[Diagnostic], measured: Mapping[str, object]
+    ok: bool, found: _Found, measured: Mapping[str, object], unread: Sequence[InputError] = ()
 ) -> None:
     from ffebm_dsl import __version__
     from ffebm_dsl.language.diagnostics.sarif import to_sarif
 
-    emit_json(to_sarif(found, str(spec), __version__))
+    emit_json(to_sarif(found, __version__, [error.message for error in unread]))
 
 
 def _measure(compiled: Compiled, measure: _Measure) -> _Measured:

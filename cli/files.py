@@ -13,6 +13,11 @@ STREAM = Path("-")
 """Standard input or output instead of a file."""
 
 
+def name_of(path: Path) -> str:
+    """What messages call the spec at ``path``, or on standard input."""
+    return "<stdin>" if path == STREAM else str(path)
+
+
 def read_spec(path: Path) -> SourceFile:
     """The text at ``path``, or that of standard input.
 
@@ -22,7 +27,7 @@ def read_spec(path: Path) -> SourceFile:
 
     if path != STREAM:
         return read_source(path)
-    return decode_source(standard_input().read(MAX_BYTES + 1), "<stdin>")
+    return decode_source(standard_input().read(MAX_BYTES + 1), name_of(path))
 
 
 def read_text(path: Path) -> SourceFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -266,6 +267,21 @@ def test_sarif(spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         (run,) = json.loads(out)["runs"]
         assert [result["ruleId"] for result in run["results"]] == [code]
         assert err == ""
+
+
+def test_sarif_of_several_specs(
+    spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tmp_path / "bad.ffe"
+    bad.write_text(SMALL.replace("tanh", "tahn", 1), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(bad.read_bytes())))
+    absent = str(tmp_path / "absent.ffe")
+    assert main(["check", "--static", "--sarif", spec, str(bad), "-", absent]) == 2
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    places = [result["locations"][0]["physicalLocation"] for result in run["results"]]
+    assert [p["artifactLocation"]["uri"] for p in places] == [bad.as_uri(), "%3Cstdin%3E"]
+    assert places[0]["region"] == places[1]["region"]
+    assert not run["invocations"][0]["executionSuccessful"]
 
 
 def test_sarif_of_what_was_measured(

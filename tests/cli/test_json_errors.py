@@ -51,6 +51,7 @@ def test_an_error_is_one_json_object(
     result = json.loads(shown.out)
     assert result["ok"] is False and message in result["error"]
     assert [d["code"] for d in result["diagnostics"]] == codes
+    assert result["exit_code"] == 2 and result["help"] in shown.err
     assert shown.err == plain.err
 
 

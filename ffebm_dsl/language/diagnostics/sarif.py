@@ -24,19 +24,33 @@ SCHEMA = (
 Record = dict[str, Any]
 
 
-def to_sarif(diagnostics: Sequence[Diagnostic], file: str, version: str) -> Record:
-    """The SARIF log of one check of the spec ``file`` by ffebm ``version``.
+def to_sarif(
+    found: Sequence[tuple[str, Sequence[Diagnostic]]], version: str, unread: Sequence[str] = ()
+) -> Record:
+    """The SARIF log of one check by ffebm ``version``.
 
     A fault of an override (``--set``) has no place in a file: it is filed under the spec,
     with the override as its logical location, and without its fix.
+
+    Args:
+        found: each spec's file with its diagnostics.
+        version: of ffebm.
+        unread: why further specs could not be read, a message for each.
     """
+    invocation: Record = {"executionSuccessful": not unread}
+    if unread:
+        invocation["toolExecutionNotifications"] = [
+            {"level": "error", "message": _message(message)} for message in unread
+        ]
     driver = {"name": "ffebm", "semanticVersion": version, "rules": _rules()}
     run = {
         "tool": {"driver": driver},
-        "invocations": [{"executionSuccessful": True}],
-        "artifacts": [{"location": _artifact(file), "sourceLanguage": "ffe"}],
+        "invocations": [invocation],
+        "artifacts": [
+            {"location": _artifact(file), "sourceLanguage": "ffe"} for file in dict(found)
+        ],
         "columnKind": "unicodeCodePoints",
-        "results": [_result(diagnostic, file) for diagnostic in diagnostics],
+        "results": [_result(diagnostic, file) for file, group in found for diagnostic in group],
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 

@@ -24,8 +24,7 @@ def validator() -> Draft4Validator:
 
 
 def log_of(*paths: Path) -> dict[str, Any]:
-    found = [diagnostic for path in paths for diagnostic in diagnostics_of(path)]
-    return to_sarif(found, paths[0].name, "1.2.3")
+    return to_sarif([(path.name, diagnostics_of(path)) for path in paths], "1.2.3")
 
 
 def results(log: dict[str, Any]) -> list[dict[str, Any]]:
@@ -75,7 +74,8 @@ def test_a_result_says_all_that_the_text_form_says() -> None:
 
 def test_a_faulty_override_is_filed_under_the_spec(validator: Draft4Validator) -> None:
     text = (HERE / "good" / "overrides.ffe").read_text(encoding="utf-8")
-    log = to_sarif(diagnostics_in("a b.ffe", text, {"optimizer.lrr": "1"}), "a b.ffe", "1.2.3")
+    found = diagnostics_in("a b.ffe", text, {"optimizer.lrr": "1"})
+    log = to_sarif([("a b.ffe", found)], "1.2.3")
     (result,) = (r for r in results(log) if r["ruleId"] == "FFE1019")
     (location,) = result["locations"]
     assert location["logicalLocations"] == [{"fullyQualifiedName": "--set optimizer.lrr=1"}]
@@ -85,8 +85,28 @@ def test_a_faulty_override_is_filed_under_the_spec(validator: Draft4Validator) -
 
 
 def test_braces_are_doubled_and_an_absolute_path_becomes_a_file_uri() -> None:
-    log = to_sarif(diagnostics_in("/tmp/a.ffe", "ffe 1.0"), "/tmp/a.ffe", "1.2.3")
+    log = to_sarif([("/tmp/a.ffe", diagnostics_in("/tmp/a.ffe", "ffe 1.0"))], "1.2.3")
     (result,) = results(log)
     assert "add `model name {{ ... }}`" in result["message"]["text"]
     place = result["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == "file:///tmp/a.ffe"
+
+
+def test_every_result_is_in_its_own_file(validator: Draft4Validator) -> None:
+    paths = [GOLDEN / "FFE1018_layer.ffe", GOLDEN / "FFE2003_padding.ffe"]
+    log = log_of(*paths)
+    (run,) = log["runs"]
+    assert [artifact["location"]["uri"] for artifact in run["artifacts"]] == [p.name for p in paths]
+    places = [result["locations"][0]["physicalLocation"] for result in results(log)]
+    uris = [place["artifactLocation"]["uri"] for place in places]
+    assert list(dict.fromkeys(uris)) == [p.name for p in paths]
+    assert all("region" in place for place in places)
+    assert not list(validator.iter_errors(log))
+
+
+def test_a_file_that_was_not_read_is_told(validator: Draft4Validator) -> None:
+    (invocation,) = to_sarif([], "1.2.3", ["a.ffe: {no} file"])["runs"][0]["invocations"]
+    assert not invocation["executionSuccessful"]
+    (notification,) = invocation["toolExecutionNotifications"]
+    assert notification == {"level": "error", "message": {"text": "a.ffe: {{no}} file"}}
+    assert not list(validator.iter_errors(to_sarif([], "1.2.3", ["no file"])))
