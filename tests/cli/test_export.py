@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,27 @@ def test_samples_are_normalised_as_in_training(run: Path, samples: Path, tmp_pat
     with np.load(out) as found:
         np.testing.assert_allclose(found["output"], expected, atol=1e-6)
         assert (found["prediction"] == expected.argmax(1)).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.array(3.0), "has samples of shape []"),
+        (np.array([np.zeros((8, 8)), np.full((8, 8), 1e300)]), "sample 1 of "),
+    ],
+    ids=["one number", "beyond float32"],
+)
+def test_samples_without_a_prediction_are_named(
+    run: Path,
+    values: np.ndarray[Any, Any],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    np.save(tmp_path / "x.npy", values)
+    assert main(["predict", str(run), str(tmp_path / "x.npy")]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err and "nan" not in printed.out
 
 
 def test_a_table_has_a_row_for_each_sample(

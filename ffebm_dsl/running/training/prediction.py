@@ -65,7 +65,8 @@ def predict(
         name: the name of ``samples`` in messages.
 
     Raises:
-        InputError: samples that do not fit the network's inputs, or unequal numbers of them.
+        InputError: samples that do not fit the network's inputs, or unequal numbers of them; while
+            outputs are computed, a sample whose outputs are not finite.
     """
     ends = spec.model.inputs
     told = [name] if len(ends) == 1 else [f"{end.name} of {name}" for end in ends]
@@ -75,11 +76,11 @@ def predict(
         raise InputError(
             f"{name} holds {counts}", help="give one of each input for each sample, in one order"
         )
-    return _outputs(network, spec, arrays, batch)
+    return _outputs(network, spec, arrays, batch, name)
 
 
 def _outputs(
-    network: HybridNetwork, spec: SpecIR, arrays: Arrays, batch: int
+    network: HybridNetwork, spec: SpecIR, arrays: Arrays, batch: int, name: str
 ) -> Iterator[NDArray[np.float64]]:
     normalisations = normalisations_of(spec.train.data, spec.model) if spec.train else ()
     parameter = next(network.parameters())
@@ -91,4 +92,11 @@ def _outputs(
             inputs = tuple(torch.from_numpy(part).to(device) for part in parts)
             if normalisations:
                 inputs = normalised(normalisations, inputs, dtype)
-            yield network(*(x.to(dtype) for x in inputs)).double().cpu().numpy()
+            outputs = network(*(x.to(dtype) for x in inputs)).double().cpu().numpy()
+            wrong = np.flatnonzero(~np.isfinite(outputs).all(1))
+            if wrong.size:
+                raise InputError(
+                    f"sample {start + wrong[0]} of {name}: the network's outputs are not finite",
+                    help="samples are to be on the scale of those that the network was trained on",
+                )
+            yield outputs

@@ -80,7 +80,7 @@ def check_samples(x: Array, name: str, image: InputIR) -> Array:
         DataMisfit: wrong shape.
         InputError: no samples, wrong type, or values that are not finite.
     """
-    if not len(x):
+    if x.ndim and not len(x):
         raise InputError(f"{name} holds no samples", help="give at least one sample")
     x = _shaped(x, name, image)
     _check_numeric(x, name)
