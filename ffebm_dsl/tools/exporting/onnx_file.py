@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, Inputs
 from ffebm_dsl.physics.relaxation import forward_pass
-from ffebm_dsl.running.storage import storing
+from ffebm_dsl.running.storage import rename_durably, storing
 
 
 class FixedSweeps(nn.Module):
@@ -107,6 +108,7 @@ def write_onnx(
     Raises:
         InputError: ``onnx`` and ``onnxscript`` are not installed, an op is not available in ONNX,
             there is noise in a free phase or a device, or the file cannot be written.
+        StorageError: the disk is full or fails; a file that is there stays as it is.
     """
     _require_packages()
     was_training = network.training
@@ -124,10 +126,17 @@ def write_onnx(
     finally:
         network.train(was_training)
     program.model.metadata_props.update(metadata or {})
-    with storing(path):
-        program.save(str(path))
+    save(program, path)
     made = {b.name: sweeps or b.core.settings.free.sweeps for b in network.blocks}
     return Exported(made, difference)
+
+
+def save(program: Any, path: Path) -> None:
+    """Put the file at ``path`` in one step, after the file of weights that a large graph has."""
+    with storing(path), TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        program.save(str(Path(folder) / path.name))
+        for made in sorted(Path(folder).iterdir(), key=lambda made: made.name == path.name):
+            rename_durably(made, path.with_name(made.name))
 
 
 def _require_packages() -> None:

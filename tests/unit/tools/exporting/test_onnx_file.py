@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,10 @@ import pytest
 import torch
 
 from ffebm_dsl.build import build
-from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.diagnostics import InputError, SourceFile, StorageError
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.physics.network import HybridNetwork
-from ffebm_dsl.tools.exporting.onnx_file import with_fixed_sweeps, write_onnx
+from ffebm_dsl.tools.exporting.onnx_file import save, with_fixed_sweeps, write_onnx
 
 SPEC = """ffe 1.0
 model m {
@@ -182,6 +183,35 @@ def test_updates_with_terms_make_steps_that_are_constants_of_the_graph() -> None
         assert (fixed(x) - network(x)).abs().max() < 1e-5
     # Raises where the value of a tensor decides.
     torch.export.export(with_fixed_sweeps(network, 2), (x,), strict=False)
+
+
+class Program:
+    """A converted graph whose weights are in a file of their own, as those of a large one."""
+
+    def __init__(self, room: bool) -> None:
+        self.room = room
+
+    def save(self, path: str) -> None:
+        Path(path).write_text("graph")
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        Path(f"{path}.data").write_text("weights")
+
+
+def test_a_full_disk_leaves_the_earlier_file(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    with pytest.raises(StorageError, match=r"cannot write .*net\.onnx: No space"):
+        save(Program(room=False), path)
+    assert not list(tmp_path.iterdir())
+    save(Program(room=True), path)
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
+        "net.onnx": "graph",
+        "net.onnx.data": "weights",
+    }
+    path.write_text("earlier")
+    with pytest.raises(StorageError):
+        save(Program(room=False), path)
+    assert path.read_text() == "earlier"
 
 
 @pytest.mark.slow
