@@ -20,8 +20,9 @@ def new(
 
     It passes `ffebm check` and trains on handwritten digits.
     """
+    model = model_name(name)
     path = name if name.suffix == ".ffe" else name.with_name(f"{name.name}.ffe")
-    write_new(path, starter(model_name(path), blocks), force=force)
+    write_new(path, starter(model, blocks), force=force)
 
 
 def model_name(path: Path) -> str:

@@ -118,7 +118,7 @@ def test_new(
     assert "model my_net {" in (tmp_path / "my-net.ffe").read_text()
     assert main(["new", "my-net"]) == 2
     assert main(["new", "my-net", "--force"]) == 0
-    for name in ("model", "1st", "-"):
+    for name in ("model", "1st", "-", "", ".", "/"):
         assert main(["new", "--", name]) == 2
     assert "cannot be the name of a model" in capfd.readouterr().err
     train = ["train", "my-net.ffe", "--max-steps", "1", "--out", "run", "--quiet"]

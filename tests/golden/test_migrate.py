@@ -81,5 +81,14 @@ def test_a_text_that_does_not_parse_is_an_error() -> None:
         migrated("model {")
 
 
+def test_a_syntax_error_is_at_its_place_in_the_text() -> None:
+    for text, line in (("param a: int = 1\nmodel {", 2), ("ffe 1.0\nparam a: int = 1\nmodel {", 3)):
+        with pytest.raises(SpecError) as found:
+            migrated(text)
+        (diagnostic,) = found.value.diagnostics
+        assert diagnostic.source.text == text
+        assert diagnostic.source.positions(diagnostic.span)[0] == line
+
+
 def test_line_ends_of_the_text_are_kept() -> None:
     assert migrated("param a: int = 1\r\n") == "ffe 1.1\r\nparam a: int = 1\r\n"

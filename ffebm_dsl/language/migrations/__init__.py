@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ffebm_dsl.language.diagnostics import InputError, SourceFile
+from ffebm_dsl.language.diagnostics import InputError, SourceFile, SpecError
 from ffebm_dsl.language.syntax import code_tokens, lex, parse
 
 
@@ -66,7 +66,8 @@ def migrate(source: SourceFile, migrations: Sequence[Migration] = MIGRATIONS) ->
 
     Raises:
         InputError: the text states a version that no migration leads to.
-        SpecError: the result has a syntax error, as the text had.
+        SpecError: the result has a syntax error, as the text had; at its place in the text where
+            the present parser reads that too.
     """
     versions = [migration.version for migration in migrations]
     stated = version_of(source)
@@ -78,5 +79,9 @@ def migrate(source: SourceFile, migrations: Sequence[Migration] = MIGRATIONS) ->
     text = source.text
     for migration in migrations[versions.index(stated) + 1 if stated else 0 :]:
         text = migration.rewrite(SourceFile(source.name, text))
-    parse(SourceFile(source.name, text))
+    try:
+        parse(SourceFile(source.name, text))
+    except SpecError:
+        parse(source)
+        raise
     return text
