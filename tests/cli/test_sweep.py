@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shlex
 import signal
 import subprocess
@@ -236,3 +237,14 @@ def test_a_sweep_killed_at_random_instants_gives_the_same_table(spec: Path, tmp_
 def _children(pid: int) -> list[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
     return [int(word) for word in text.split()]
+
+
+def test_the_pages_pipe_runs_every_command_that_dry_run_prints() -> None:
+    """Values with parentheses, spaces and quotes among them."""
+    page = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text(encoding="utf-8")
+    (pipe,) = re.findall(r"--dry-run \| (xargs .*?)`", page)
+    values = ["optimizer=sgd(lr=0.1, momentum=0.9)", 'data=npz("a b.npz")', "width=8"]
+    lines = "".join(f"{shlex.join(['echo', value])}\n" for value in values)
+    done = subprocess.run(["bash", "-c", pipe], input=lines, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == sorted(values)
