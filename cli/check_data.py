@@ -70,7 +70,8 @@ def print_data(data: Data) -> None:
     for warning in data.warnings:
         say(Piece("warning", Role.WARNING), f": {warning}")
     sizes = ", ".join(f"{size} {name}" for name, size in _sizes(data).items() if size)
-    emit(f"data {data.name} ({', '.join(data.files)}): {sizes} samples fit the model\n")
+    files = f" ({', '.join(data.files)})" if data.files else ""
+    emit(f"data {data.name}{files}: {sizes} samples fit the model\n")
 
 
 def data_record(data: Data | None) -> dict[str, object]:

@@ -44,8 +44,10 @@ def publish(path: Path, content: bytes) -> None:
     Raises:
         InputError, StorageError: as :func:`storing`; ``path`` is unchanged or completely written.
     """
-    temporary = path.with_name(f"{PREFIX}{path.name}{SUFFIX}")
     with storing(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        temporary = path.with_name(f"{PREFIX}{path.name}{SUFFIX}")
         try:
             _write_synced(temporary, content, like=path)
             os.replace(temporary, path)  # noqa: PTH105 - the rename is the commit: name the call

@@ -84,6 +84,15 @@ def test_data_that_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     }
 
 
+def test_data_without_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = SPEC.replace("1, 4, 4", "1, 8, 8").replace("label(3)", "label(10)")
+    text = text.replace("linear(3)", "linear(10)").replace('npz("toy.npz", batch=4, ', "digits(")
+    (folder / "digits.ffe").write_text(text)
+    assert main(["check", "digits.ffe", "--data-dir", "there", "--samples", "2"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "data digits: 1440 training, 2 validation, 355 test samples fit the model"
+
+
 MISFITS = [
     (
         {"x_train": np.zeros((12, 3, 3), np.float32)},

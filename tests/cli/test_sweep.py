@@ -183,8 +183,11 @@ def test_another_sweep_is_not_mixed_into_a_folder(
     assert "folder of another sweep: options, trials differ" in capsys.readouterr().err
     (folder / "sweep.json").unlink()
     (folder / "seed=0").rmdir()
+    (folder / "logs").rmdir()
+    (folder / ".lock").unlink()
     assert main(["sweep", str(spec), *GRID, "--out", str(folder)]) == 2
     assert "something that is not part of a sweep: spec.ffe" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["spec.ffe"]
     assert main(["compare", str(folder)]) == 2
     assert "is not a run directory" in capsys.readouterr().err
 

@@ -90,19 +90,19 @@ def opened(sweep: SweepPlan, source: SourceFile) -> Iterator[Path]:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / LOGS).mkdir(exist_ok=True)
         held = {path.name for path in folder.iterdir()} - {LOCK, LOGS}
+        if held and SWEEP not in held:
+            raise InputError(
+                f"{folder} contains something that is not part of a sweep: {min(held)}",
+                help="give --out a new folder",
+            )
+        (folder / LOGS).mkdir(exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from error
     manifest, spec = folder / SWEEP, folder / SPEC
     with FileLock(folder / LOCK):
         if SWEEP in held and held != {SWEEP, SPEC}:
             _require_same(manifest, spec, stated, source)
-        elif SWEEP not in held and held:
-            raise InputError(
-                f"{folder} contains something that is not part of a sweep: {min(held)}",
-                help="give --out a new folder",
-            )
         else:
             publish(spec, source.text.encode())
             _publish(manifest, stated)

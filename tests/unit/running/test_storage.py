@@ -117,6 +117,12 @@ def test_a_wrong_place_is_the_users_and_a_full_disk_is_not(
         publish(tmp_path / "a", b"new")
 
 
+@pytest.mark.parametrize("folder", ["/", ".", ".."])
+def test_a_folder_is_no_file_to_write(folder: str) -> None:
+    with pytest.raises(InputError, match=r"cannot write .*: Is a directory"):
+        publish(Path(folder), b"new")
+
+
 def test_a_replaced_file_passes_its_permissions_on(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     (tmp_path / "a").chmod(0o662)
