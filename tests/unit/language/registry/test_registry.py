@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ffebm_dsl.language.registry import (
@@ -75,3 +77,10 @@ def test_the_page_has_every_table_as_it_is_now() -> None:
 )
 def test_the_page_has_a_place_for_every_table(name: str) -> None:
     assert f"<!-- table: {name} -->" in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [*TABLES["inputs"], *TABLES["targets"]])
+def test_the_pages_have_every_kind_of_input_and_target(name: str) -> None:
+    """Of data too: the shape of the arrays that hold them."""
+    for page in (PAGE, PAGE.with_name("data.md")):
+        assert re.search(rf"^\|.*`{name}\(", page.read_text(encoding="utf-8"), re.MULTILINE), page
