@@ -143,23 +143,25 @@ def _machine(settings: BenchSettings) -> dict[str, str | int]:
 def table(name: str, settings: BenchSettings, result: Bench) -> list[str]:
     """The measurement as lines for a terminal."""
     machine = _machine(settings)
+    threads = int(machine["threads"])
+    width = max(map(len, ["estimator", *result.estimators]))
     rows = [
         f"{name}: batch {settings.batch}, {machine['dtype']}, {machine['device']}, "
-        f"{machine['threads']} threads, median of {settings.repeats} (least to greatest)",
+        f"{threads} thread{'s' * (threads > 1)}, median of {settings.repeats} (least to greatest)",
         "",
-        f"{'estimator':10} {'seconds a step':28} {'x floor':>8} {'x backprop':>10} "
+        f"{'estimator':{width}} {'seconds a step':28} {'x floor':>8} {'x backprop':>10} "
         f"{'peak memory':>12}  sweeps",
-        f"{'floor':10} {_seconds(result.floor):28} {1:8.2f}",
+        f"{'floor':{width}} {_seconds(result.floor):28} {1:8.2f}",
     ]
     if result.backprop is not None:
-        rows.append(f"{'backprop':10} {_seconds(result.backprop):28} {'':8} {1:10.2f}")
+        rows.append(f"{'backprop':{width}} {_seconds(result.backprop):28} {'':8} {1:10.2f}")
     for kind, cost in result.estimators.items():
         sweeps = ", ".join(
             f"{count:.1f} {phase}" + _accelerated(cost.accelerated[phase])
             for phase, count in cost.sweeps.items()
         )
         rows.append(
-            f"{kind:10} {_seconds(cost.seconds):28} {cost.ratio.median:8.2f} "
+            f"{kind:{width}} {_seconds(cost.seconds):28} {cost.ratio.median:8.2f} "
             f"{'' if cost.over_backprop is None else f'{cost.over_backprop.median:.2f}':>10} "
             f"{cost.peak_bytes / 2**20:8.1f} MiB  {sweeps}"
         )

@@ -61,10 +61,10 @@ def print_report(report: CheckReport, samples: int, seed: int) -> None:
     for block in report.unconverged:
         emit(f"not relaxed: {_how_it_ended(report, block)}; its gradients are meaningless")
     emit(
-        "\nEP: against implicit, unrolled and finite differences; the others: against finite\n"
-        "differences. As configured: cosine of the gradient that training has with the converged\n"
-        f"implicit one: the spec's own estimator, beta and sweeps, in {report.dtype} on "
-        f"{report.device}."
+        "\nEP: against implicit, unrolled and finite differences; the others: against\n"
+        "finite differences. As configured: cosine of the gradient that training has with\n"
+        "the converged implicit one: the spec's own estimator, beta and sweeps, in\n"
+        f"{report.dtype} on {report.device}."
     )
     if report.through_time:
         emit("bptt: against finite differences of the loss after the spec's own free phases.")

@@ -31,6 +31,8 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert columns.split()[:3] == ["estimator", "seconds", "a"]
     kinds = ["floor", "backprop", "aep", "bptt", "coupled_learning", "ep", "implicit", "unrolled"]
     assert [row.split()[0] for row in rows] == kinds
+    start = columns.index("seconds")
+    assert all(row[start - 1] == " " != row[start] for row in rows)  # a column, below its head
 
 
 def test_only_the_estimators_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,9 @@ import torch
 
 import ffebm_dsl
 from ffebm_dsl.cli.main import main
+from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.running.training.data.dataset import normalisations_of
+from ffebm_dsl.running.training.prediction import predict
 
 SPEC = Path(__file__).parents[2] / "specs" / "small" / "digits.ffe"
 
@@ -70,6 +72,22 @@ def test_samples_without_a_prediction_are_named(
     assert main(["predict", str(run), str(tmp_path / "x.npy")]) == 2
     printed = capsys.readouterr()
     assert message in printed.err and "nan" not in printed.out
+
+
+def test_predictions_under_noise_are_the_same_each_time() -> None:
+    """Those of an evaluation; torch's generator stays as it was."""
+    text = SPEC.read_text().replace("relax free   {", "relax free { noise = [read(0.5)]")
+    spec = ffebm_dsl.compile_spec(SourceFile("noise.ffe", text), {"width": "8"}).spec
+    network = ffebm_dsl.load(text, width=8)
+    x = np.random.default_rng(0).random((5, 8, 8), np.float32)
+    torch.manual_seed(1)
+    one, again = (np.concatenate([*predict(network, spec, [x], batch=2)]) for _ in range(2))
+    following = torch.rand(())
+    np.testing.assert_array_equal(one, again)
+    assert following == torch.rand((), generator=torch.Generator().manual_seed(1))
+    quiet = ffebm_dsl.load(SPEC, width=8)
+    (silent,) = predict(quiet, spec, [x], batch=5)
+    assert abs(one - silent).max() > 1e-3
 
 
 def test_a_table_has_a_row_for_each_sample(

@@ -15,8 +15,10 @@ from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.physics.network import HybridNetwork
 from ffebm_dsl.running.datasets.arrays import array_names
 from ffebm_dsl.running.datasets.npz_archive import read_npz
+from ffebm_dsl.running.training import keyed
 from ffebm_dsl.running.training.data.dataset import normalisations_of, normalised
 from ffebm_dsl.running.training.data.sample_checks import check_samples
+from ffebm_dsl.running.training.environment import seed_generators
 
 Arrays = Sequence[NDArray[Any]]
 
@@ -55,7 +57,9 @@ def predict(
 ) -> Iterator[NDArray[np.float64]]:
     """The network's outputs, (B, K) for each batch, in order.
 
-    The samples are checked at once, the outputs computed one batch after the other.
+    The samples are checked at once, the outputs computed one batch after the other. Noise of a free
+    phase is that of an evaluation with such batches, the same each time; torch's generator is
+    restored.
 
     Args:
         network: it is put into evaluation mode.
@@ -85,18 +89,20 @@ def _outputs(
     normalisations = normalisations_of(spec.train.data, spec.model) if spec.train else ()
     parameter = next(network.parameters())
     dtype, device = parameter.dtype, parameter.device
+    forked = [device] if device.type == "cuda" else []
     network.eval()
-    with torch.no_grad():
-        for start in range(0, len(arrays[0]), batch):
-            parts = [np.array(x[start : start + batch]) for x in arrays]
-            inputs = tuple(torch.from_numpy(part).to(device) for part in parts)
-            if normalisations:
-                inputs = normalised(normalisations, inputs, dtype)
+    for start in range(0, len(arrays[0]), batch):
+        parts = [np.array(x[start : start + batch]) for x in arrays]
+        inputs = tuple(torch.from_numpy(part).to(device) for part in parts)
+        if normalisations:
+            inputs = normalised(normalisations, inputs, dtype)
+        with torch.no_grad(), torch.random.fork_rng(forked):
+            seed_generators(keyed.evaluation_seed(start), device)
             outputs = network(*(x.to(dtype) for x in inputs)).double().cpu().numpy()
-            wrong = np.flatnonzero(~np.isfinite(outputs).all(1))
-            if wrong.size:
-                raise InputError(
-                    f"sample {start + wrong[0]} of {name}: the network's outputs are not finite",
-                    help="samples are to be on the scale of those that the network was trained on",
-                )
-            yield outputs
+        wrong = np.flatnonzero(~np.isfinite(outputs).all(1))
+        if wrong.size:
+            raise InputError(
+                f"sample {start + wrong[0]} of {name}: the network's outputs are not finite",
+                help="samples are to be on the scale of those that the network was trained on",
+            )
+        yield outputs
