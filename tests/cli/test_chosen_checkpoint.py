@@ -145,3 +145,13 @@ def test_eval_predict_and_export_say_it(
     loaded = ffebm_dsl.load(run, checkpoint=checkpoint).state_dict()
     weights = ffebm_dsl.load(target).state_dict()
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
+
+
+def test_a_checkpoint_that_is_not_there_is_told(
+    trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = f"step-{LAST:08}.safetensors"  # without the folder
+    assert main(["eval", str(trained.run), "--checkpoint", name]) == 2
+    said = capsys.readouterr().err
+    assert f"checkpoint {name} cannot be read: there is no such file" in said
+    assert f"best, last or the path of a file in {trained.run / 'ckpt'}" in said

@@ -144,6 +144,11 @@ def _choose(
 ) -> tuple[Chosen, Checkpoint]:
     if which not in ("best", "last", None):
         path = Path(which)
+        if not path.exists():
+            raise InputError(
+                f"checkpoint {path} cannot be read: there is no such file",
+                help=f"give best, last or the path of a file in {directory.checkpoints}",
+            )
         return _chosen(path, checkpoints.load(path), "file")
     path, found = checkpoints.newest(directory.checkpoints, warn)
     which = which or checkpoints.preferred(found.identity, found.best)
