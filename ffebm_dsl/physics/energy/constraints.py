@@ -35,7 +35,7 @@ def keep_nonnegative(
     if absolute:
         with torch.no_grad():
             parameter.abs_()
-    module.register_forward_pre_hook(_Nonnegative(name))
+    _hold(module, name, _nonnegative)
     return module
 
 
@@ -58,7 +58,7 @@ def keep_zero_diagonal(module: nn.Module, name: str = "weight") -> nn.Module:
     parameter = _parameter(module, name)
     if parameter.dim() != 2 or parameter.shape[0] != parameter.shape[1]:
         raise ValueError(f"{name!r} of shape {list(parameter.shape)} has no diagonal to keep at 0")
-    module.register_forward_pre_hook(_ZeroDiagonal(name))
+    _hold(module, name, _zero_diagonal)
     return module
 
 
@@ -115,10 +115,19 @@ def release(network: nn.Module) -> None:
 
 
 class _Constraint:
-    """A hook before a module's forward pass that projects a weight."""
+    """A hook before a module's forward pass that projects a weight by each of ``projections``.
+
+    A weight has one such hook: of two, each would see the other's writing as a change.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.projections: list[Callable[[Tensor], None]] = []
+        self._projected = (-1, -1)
+
+    def add(self, projection: Callable[[Tensor], None]) -> None:
+        """Project by ``projection`` too, from the next call on."""
+        self.projections.append(projection)
         self._projected = (-1, -1)
 
     def __call__(self, module: nn.Module, _: tuple[Any, ...]) -> None:
@@ -131,17 +140,27 @@ class _Constraint:
 
     def apply(self, weight: Tensor) -> None:
         """Project ``weight`` in place."""
-        raise NotImplementedError
+        for projection in self.projections:
+            projection(weight)
 
 
-class _Nonnegative(_Constraint):
-    def apply(self, weight: Tensor) -> None:
-        weight.clamp_(min=0.0)
+def _nonnegative(weight: Tensor) -> None:
+    weight.clamp_(min=0.0)
 
 
-class _ZeroDiagonal(_Constraint):
-    def apply(self, weight: Tensor) -> None:
-        weight.fill_diagonal_(0.0)
+def _zero_diagonal(weight: Tensor) -> None:
+    weight.fill_diagonal_(0.0)
+
+
+def _hold(module: nn.Module, name: str, projection: Callable[[Tensor], None]) -> None:
+    """Project the weight by ``projection`` whenever the module is used after it changed."""
+    for constraint in _constraints(module).values():
+        if constraint.name == name:
+            constraint.add(projection)
+            return
+    constraint = _Constraint(name)
+    constraint.add(projection)
+    module.register_forward_pre_hook(constraint)
 
 
 def _constraints(module: nn.Module) -> dict[int, _Constraint]:

@@ -23,6 +23,7 @@ from ffebm_dsl.physics.energy import (
     HopfieldEnergy,
     OpWeights,
     keep_nonnegative,
+    keep_zero_diagonal,
     project_after,
 )
 from ffebm_dsl.physics.interfaces import Layer
@@ -171,6 +172,23 @@ def test_an_optimiser_that_projects_leaves_weights_within_their_range() -> None:
     held.weight.sum().backward()
     moves.step()
     assert (held.weight == 0).all()
+
+
+@pytest.mark.parametrize("estimator", [Implicit(1e-13, 500), Unrolled(20)])
+def test_two_calls_may_wait_for_their_backward_pass_under_two_constraints(
+    estimator: Implicit | Unrolled,
+) -> None:
+    """Each constraint must not take what the other wrote for a change of the weight."""
+    core = core_of(4, 4, 3)
+    core.configure(estimator=estimator)
+    held = core.energy.couplings["s0_s1"].ops["linear"]
+    weight = keep_zero_diagonal(keep_nonnegative(held)).weight
+    expected = gradient(core, core(X))
+    assert same(gradient(core, torch.cat([core(X), core(X)])), expected, 1e-12)
+    with torch.no_grad():
+        weight.sub_(0.1)
+    core(X)
+    assert (weight >= 0).all() and (weight > 0).any() and not weight.diagonal().any()
 
 
 class Noise:
