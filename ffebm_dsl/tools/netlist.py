@@ -29,12 +29,20 @@ HEAD = """* ffebm: the resistive blocks of {name}, one sample; solve by: ngspice
 .model ideal d(is=1e-6 n=1e-4)"""
 
 
-def netlist(network: HybridNetwork, inputs: Inputs, name: str = "the network") -> str:
+def netlist(network: HybridNetwork, inputs: Inputs | Tensor, name: str = "the network") -> str:
     """The circuits of all resistive blocks of ``network`` at its inputs, (1, *shape) each.
 
     Raises:
-        InputError: there is none, or they have more than ``MOST_RESISTORS`` resistors.
+        InputError: there is none, or they have more than ``MOST_RESISTORS`` resistors, or
+            the inputs are not one sample.
     """
+    inputs = (inputs,) if isinstance(inputs, Tensor) else inputs
+    for key, x in zip(network.inputs, inputs, strict=False):
+        if list(x.shape) != [1, *network.inputs[key]]:
+            raise InputError(
+                f"a netlist is for one sample, and the input {key} has shape {list(x.shape)}",
+                help=f"give it the shape {[1, *network.inputs[key]]}",
+            )
     blocks = [b.core for b in network.blocks if isinstance(b.core.energy, ResistiveEnergy)]
     if not blocks:
         raise InputError(

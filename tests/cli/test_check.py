@@ -179,6 +179,20 @@ def test_as_configured_is_what_training_has(
     assert min(row["cosine"] for row in result["as_configured_in_float64"]) > 0.999
 
 
+def test_a_poor_gradient_of_phases_that_cycle_is_not_mended_by_more_sweeps(
+    spec: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The check damps the block and finds its fixed point; the sweeps of the spec do not."""
+    text = SMALL.replace("ffe 1.0", "ffe 1.1").replace("linear()\n", "linear() { feedback = -6 }\n")
+    Path(spec).write_text(text.replace("  block b", "  init normal(std=0.4)\n  block b"))
+    assert main(["check", spec, "--json", "--device", "cpu"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    (free,) = (r for r in result["relaxation"] if (r["phase"], r["settings"]) == ("free", "spec"))
+    assert free["statuses"] == {"cycling": 4}
+    found = [d for d in result["diagnostics"] if d["code"] == "FFEW010"]
+    assert found and all("add `damping`" in d["help"] for d in found)
+
+
 def test_a_block_that_does_not_relax_is_not_called_wrong(
     spec: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

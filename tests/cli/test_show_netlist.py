@@ -8,8 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
+import ffebm_dsl
 from ffebm_dsl.cli.main import main
+from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.tools import netlist as module
 
 TEXT = """ffe 1.1
@@ -113,6 +116,15 @@ def test_voltages_are_those_of_the_conductances_and_sources(
     # A diode's current only flows one way, and none does off the end of its range.
     inside = [n for n in into if 0.01 < abs(volts[n]) < 0.99]
     assert inside and max(abs(into[node]) for node in inside) < 1e-5
+
+
+def test_a_netlist_from_python_is_for_one_sample(spec: Path) -> None:
+    network = ffebm_dsl.load(spec)
+    x = torch.randn(2, 1, 4, 4)
+    assert expected(module.netlist(network, x[:1])) == expected(module.netlist(network, (x[:1],)))
+    for inputs in (x, (x,), x[0]):
+        with pytest.raises(InputError, match="for one sample, and the input x has shape"):
+            module.netlist(network, inputs)
 
 
 def test_a_network_without_a_circuit_has_none(

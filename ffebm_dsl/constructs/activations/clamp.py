@@ -21,6 +21,7 @@ class Clamp(Activation):
         ValueError: ``low`` is not below ``high``.
     """
 
+    quadratic = True
     low: float = -1.0
     high: float = 1.0
 

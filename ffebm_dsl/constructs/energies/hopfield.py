@@ -18,8 +18,7 @@ def _make(*parts: Any) -> HopfieldEnergy:
 
 
 def _refuses(activation: Activation) -> str:
-    ignored = activation.periodic and getattr(activation, "harmonic", 0.0) != 0
-    return "only `energy oscillator` has a second harmonic" if ignored else ""
+    return "angles are states of `energy oscillator` alone" if activation.periodic else ""
 
 
 CONSTRUCT = EnergyConstruct(

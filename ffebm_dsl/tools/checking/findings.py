@@ -154,12 +154,23 @@ def _poor_in_training(report: CheckReport) -> Iterator[Finding]:
             ),
             help="it is lost in rounding: nudge more (a larger `beta`), or train in --dtype float64"
             if rounding
-            else "nudge more (a larger `beta`), or have less noise"
-            if row.block in report.noise
-            else "the device takes it there: see which of its knobs, below"
-            if report.devices
-            else "relax further (more sweeps in both phases, `tolerance`), or nudge less",
+            else _mend_of_poor(report, row.block),
         )
+
+
+def _mend_of_poor(report: CheckReport, block: str) -> str:
+    """What to change where training's gradient is poor; ``""`` is the maps outside blocks."""
+    if block in report.noise:
+        return "nudge more (a larger `beta`), or have less noise"
+    if report.devices:
+        return "the device takes it there: see which of its knobs, below"
+    rows = [r for r in report.relaxation if r.settings == "spec" and block in ("", r.block)]
+    if any("cycling" in row.statuses for row in rows):
+        return (
+            "a phase cycles, which more sweeps do not end: add `damping`, make the weights "
+            "smaller (`init`), or freeze the `routing` of max pooling"
+        )
+    return "relax further (more sweeps in both phases, `tolerance`), or nudge less"
 
 
 def _degrees(cosine: float) -> float:

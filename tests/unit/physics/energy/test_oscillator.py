@@ -151,7 +151,12 @@ model m {
 
 @pytest.mark.parametrize(
     ("kind", "activation"),
-    [("hopfield", "angle(harmonic=0.2)"), ("oscillator", "tanh"), ("oscillator", "diode")],
+    [
+        ("hopfield", "angle"),
+        ("hopfield", "angle(harmonic=0.2)"),
+        ("oscillator", "tanh"),
+        ("oscillator", "diode"),
+    ],
 )
 def test_angles_belong_to_oscillators(kind: str, activation: str) -> None:
     text = SPEC.replace("KIND", kind).replace("ACTIVATION", activation)

@@ -238,7 +238,13 @@ def spec_text(**changes: object) -> str:
 
 @pytest.mark.parametrize(
     ("inputs", "outputs", "hidden", "activation"),
-    [(4, 3, 9, "diode"), (5, 2, 14, "diode(plus)"), (6, 4, 8, "relu"), (4, 3, 11, "hard_sigmoid")],
+    [
+        (4, 3, 9, "diode"),
+        (5, 2, 14, "diode(plus)"),
+        (6, 4, 8, "relu"),
+        (4, 3, 11, "hard_sigmoid"),
+        (4, 3, 9, "clamp(-0.2, 0.3)"),
+    ],
 )
 @pytest.mark.parametrize("seed", range(2))
 def test_ep_passes_the_check_with_a_bias_of_order_two(
