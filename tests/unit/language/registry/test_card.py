@@ -52,7 +52,8 @@ def spec(table: str, name: str) -> str:
     line = example(construct, TABLES[table])
     parts = dict.fromkeys(TABLES, "") | STATED | {IN_THE_PLACE_OF.get(table, table): line}
     if table == "activations":
-        parts["energies"] = f"energy hopfield {{ {line}  v -> s1 }}"
+        kind = "oscillator" if name == "angle" else "hopfield"
+        parts["energies"] = f"energy {kind} {{ {line}  v -> s1 }}"
     if isinstance(construct, OpConstruct):
         op = example_of(construct)
         assert op is not None
