@@ -21,6 +21,7 @@ from ffebm_dsl.physics.network.whole_batch import Part
 from ffebm_dsl.running.records.record_schema import TROUBLE_PHASES, TROUBLES
 from ffebm_dsl.running.training import Options, Progress, Session, loop, train
 from ffebm_dsl.running.training.checkpoint import steps
+from ffebm_dsl.running.training.data import sample_checks
 from ffebm_dsl.running.training.judge import StepJudge, unexplained
 from ffebm_dsl.running.training.locate import _diverging
 from ffebm_dsl.running.training.measures import Batch, StepNumbers
@@ -63,6 +64,12 @@ train {
 """
 
 Fault = Callable[[Session], None]
+
+
+@pytest.fixture(autouse=True)
+def large_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Samples beyond single precision reach the training, as the sums of smaller ones do."""
+    monkeypatch.setattr(sample_checks, "LARGEST", math.inf)
 
 
 def weight(session: Session, label: str) -> torch.nn.Parameter:

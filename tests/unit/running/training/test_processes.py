@@ -212,22 +212,20 @@ def test_parts_are_all_of_a_batch() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("dtype", "phase"), [("float64", "buffers"), ("float32", "input")])
+@pytest.mark.parametrize(("value", "phase"), [(1e30, "buffers"), (3e38, "input")])
 def test_a_step_that_is_bad_in_one_process_is_bad_in_all(
-    folder: Path, dtype: str, phase: str
+    folder: Path, value: float, phase: str
 ) -> None:
-    """A sample too large to be squared, or to be held: named alike, left out by all."""
+    """A sample too large to be squared, or to be normalised: named alike, left out by all."""
     with np.load(folder / "data.npz") as found:
         data = dict(found)
     for name in ("x_train", "x_test"):
         data[name] = data[name].astype(np.float64)
-    data["x_train"][17] = 1e300
+    data["x_train"][17] = value
     np.savez(folder / "data.npz", **data)
-    skip = ["--set", "on_bad_step=skip_batch()", "--dtype", dtype]
+    skip = ["--set", "on_bad_step=skip_batch()", "--set", "data.std=[0.5]", "--dtype", "float32"]
     assert alone(folder, *options(folder, "one"), *skip) == 0
     assert [code for code, _, _ in together(folder, *options(folder, "two"), *skip)] == [0, 0]
-    if dtype == "float64":
-        assert parameter_gap(folder / "one", folder / "two") < ADMITTED
     one, two = (read(folder / name / "run.h5")["bad_steps"] for name in ("one", "two"))
     assert two["phase"].tolist() == [phase] * 3 and two["action"].tolist() == ["skipped"] * 3
     assert two["index"].tolist() == [17 if phase == "input" else -1] * 3
