@@ -26,9 +26,6 @@ GOLDEN = ROOT / "tests/golden"
 NUMBER = re.compile(r"(?<= )\d+(?:\.\d+)?(?:e-?\d+)?(?= of|,| [a-z]|$)", re.MULTILINE)
 """What is left out of what is expected of a measurement: its figures."""
 
-SLOW = {"FFEW008"}
-"""The check freezes the pooling only after it has tried for long without: half a minute."""
-
 Run = Callable[[Example, str], str]
 """What an example for this code is told, as text."""
 
@@ -88,10 +85,7 @@ def test_the_page_has_its_parts(code: str) -> None:
     assert set(examples(code)) == {"Failing", "Corrected"}
 
 
-@pytest.mark.parametrize(
-    "code",
-    [pytest.param(code, marks=[pytest.mark.slow] if code in SLOW else []) for code in CODES],
-)
+@pytest.mark.parametrize("code", CODES)
 def test_the_failing_example_fails_and_the_mended_one_does_not(
     code: str, run: Run, update_golden: bool
 ) -> None:
