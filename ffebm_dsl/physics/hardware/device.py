@@ -9,7 +9,8 @@ its seed and of the block's name; only the ranges that converters find are store
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 
 import torch
@@ -88,6 +89,16 @@ class Device(nn.Module):
         """The state of a layer as weight updates see it."""
         found: Tensor = self.updates[str(layer)](s) if self.updates else s
         return found
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """Keep what is read meanwhile out of the ranges that converters find."""
+        training = self.updates.training
+        self.updates.eval()
+        try:
+            yield
+        finally:
+            self.updates.train(training)
 
     def programmed(self, weights: Mapping[str, Tensor], call: int = FIXED) -> dict[str, Tensor]:
         """The weights that the array holds; biases are exact."""

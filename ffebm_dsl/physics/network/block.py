@@ -216,7 +216,9 @@ class EnergyBlock(WholeBatch, MeasuredStrength):
         """The source of the noise of a call: a seed from torch's generator, as for dropout."""
         noisy = settings.free.noisy or settings.nudged.noisy
         reprogrammed = self.training and self.device is not None and self.device.reprogrammed
-        if not noisy and not reprogrammed and not settings.estimator.random:
+        # Also where a call has another estimator, so that what follows draws the same numbers.
+        random = settings.estimator.random or self.settings.estimator.random
+        if not noisy and not reprogrammed and not random:
             return None
         seed, own, part = int(torch.randint(2**63 - 1, ())), len(drives[0]), self.part
         total, first = own, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -116,10 +117,9 @@ class BlockCall:
 
     def gradient(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
         """The estimate of the gradient; its solves are reported."""
-        s = self.settings
-        estimator = at_its_strength(
-            s.estimator, self.reach, self.strength, equilibrium, cost, weights
-        )
+        own = self.settings.estimator
+        with nullcontext() if self.device is None else self.device.trying():
+            estimator = at_its_strength(own, self.reach, self.strength, equilibrium, cost, weights)
         if self.draws is not None:
             estimator = estimator.drawn(self.draws.seed)
         estimate = estimator.estimate(equilibrium, cost, weights)

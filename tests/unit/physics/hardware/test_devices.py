@@ -239,6 +239,20 @@ def test_a_range_is_found_in_training_and_kept() -> None:
     assert torch.equal(port.mean_square, before)
 
 
+def test_the_search_of_a_strength_is_left_out_of_a_range() -> None:
+    """Its nudges are many, and some of them far stronger than those of training."""
+    net = network("updates = adc(12)", "ep(beta=auto)")
+    core = net.blocks[0].core
+    core.configure(keep_states=True)
+    squares = []
+    for seed in range(2):
+        result(net, seed)
+        ends = [report.state for report in core.reports if report.phase == "nudged"]
+        squares.append(torch.cat([end[0] for end in ends if end]).square().mean())
+    assert core.device is not None and int(core.device.updates["0"].batches) == 2
+    assert torch.isclose(core.device.updates["0"].mean_square, torch.stack(squares).mean())
+
+
 # Reference results ------------------------------------------------------------------------
 
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
+from ffebm_dsl.build import build
+from ffebm_dsl.language.diagnostics import SourceFile
+from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.physics.network import PhaseReport
 from ffebm_dsl.running.records import STATUSES
 from ffebm_dsl.running.training.evaluation import hits
-from ffebm_dsl.running.training.measures import _per_sample, by_solve, relaxation_columns
+from ffebm_dsl.running.training.measures import (
+    _per_sample,
+    by_solve,
+    gradient_row,
+    relaxation_columns,
+)
 
 
 def report(phase: str, residual: list[float], paces: Tensor | None = None) -> PhaseReport:
@@ -43,3 +52,35 @@ def test_hits_are_those_among_the_largest() -> None:
     ]
     assert hits(logits, logits).isnan()
     assert hits(logits[:, :4], y, 5).isnan()
+
+
+@pytest.mark.parametrize("estimator", ["random", "positive"])
+def test_a_diagnosed_gradient_is_of_the_same_dropout(estimator: str) -> None:
+    """Behind a block that draws the sign of its nudges, too."""
+    text = f"""ffe 1.1
+    model m {{
+      input x: vector(6)  target y: label(3)
+      relax free   {{ sweeps = 200  tolerance = 1e-12 }}
+      relax nudged {{ sweeps = 200 }}
+      gradient ep(beta=1e-4, estimator={estimator})
+      block b {{
+        feedforward u = x |> linear(8)
+        energy hopfield {{
+          layer s1: [8] tanh
+          layer s2: [6] tanh
+          u -> s1
+          s1 <-> s2 : linear()
+        }}
+        out = s2
+      }}
+      readout logits = b |> dropout(0.5) |> linear(3)
+      loss = cross_entropy(logits, y)
+    }}"""
+    network = build(compile_spec(SourceFile("m.ffe", text)).spec, dtype=torch.float64)
+    x, y = torch.randn(5, 6, dtype=torch.float64), torch.arange(5) % 3
+    for seed in range(4):
+        network.zero_grad()
+        torch.manual_seed(seed)
+        network(x, y).loss.backward()
+        torch.manual_seed(seed)
+        assert gradient_row(network, (x,), y)["relative_error"].max() < 1e-3
