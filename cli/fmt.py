@@ -14,5 +14,5 @@ def fmt(files: FilesArgument, check: CheckOption = False, diff: DiffOption = Fal
     """
     from ffebm_dsl.language.syntax import format_source
 
-    canonical = Rewriting(format_source, "formatted", "not in canonical layout", "fmt")
+    canonical = Rewriting(format_source, "formatted", "not in canonical layout", "fmt", True)
     rewrite_files(files, canonical, check=check, diff=diff)

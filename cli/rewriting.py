@@ -14,7 +14,13 @@ import typer
 from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import emit_text, say
 from ffebm_dsl.cli.files import STREAM, read_spec, write_text
-from ffebm_dsl.language.diagnostics import FfebmError, NegativeResult, SourceFile
+from ffebm_dsl.language.diagnostics import (
+    FfebmError,
+    InputError,
+    NegativeResult,
+    SourceFile,
+    form_of,
+)
 
 FilesArgument = Annotated[
     list[Path],
@@ -31,12 +37,13 @@ DiffOption = Annotated[bool, typer.Option("--diff", help="Write nothing; print w
 
 class Rewriting(NamedTuple):
     """A command that rewrites texts. Messages call a rewritten spec ``done``, and those that
-    ``--check`` finds ``unlike``."""
+    ``--check`` finds ``unlike``. ``removes_mark``: a byte-order mark alone is a change."""
 
     rewrite: Callable[[SourceFile], str]
     done: str
     unlike: str
     command: str
+    removes_mark: bool = False
 
 
 def rewrite_files(files: Sequence[Path], rewriting: Rewriting, *, check: bool, diff: bool) -> None:
@@ -69,11 +76,19 @@ def rewrite_files(files: Sequence[Path], rewriting: Rewriting, *, check: bool, d
 
 def _rewrite(path: Path, rewriting: Rewriting, *, dry: bool, diff: bool) -> bool:
     """Rewrite one spec, and say whether its text changes."""
+    form = form_of(path) or "ffe"
+    if form != "ffe":
+        raise InputError(
+            f"{path}: `ffebm {rewriting.command}` takes .ffe text, not {form.upper()}",
+            help=f"`ffebm convert {path} {path.with_suffix('.ffe')}` writes it as text",
+        )
     source = read_spec(path)
-    text = rewriting.rewrite(source)
-    changed = text != source.text
+    text, before = rewriting.rewrite(source), source.text
+    if rewriting.removes_mark and path != STREAM:
+        before = path.read_bytes().decode()  # with the mark
+    changed = text != before
     if diff and changed:
-        emit_text(_difference(source.name, source.text, text, rewriting.done))
+        emit_text(_difference(source.name, before, text, rewriting.done))
     if not dry and (changed or path == STREAM):
         write_text(path, text)
         if path != STREAM:

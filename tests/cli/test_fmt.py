@@ -83,6 +83,29 @@ def test_a_filter_passes_every_byte_of_a_comment() -> None:
     assert filtered(UGLY.encode(), "--check").returncode == 1
 
 
+def test_a_byte_order_mark_is_removed(spec: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    spec.write_bytes(b"\xef\xbb\xbf" + PRETTY.encode())
+    assert main(["fmt", "--check", str(spec)]) == 1
+    assert main(["fmt", "--diff", str(spec)]) == 0
+    assert "-\ufeffffe 1.0\n+ffe 1.0\n" in capfd.readouterr().out
+    assert main(["fmt", str(spec)]) == 0
+    assert spec.read_bytes() == PRETTY.encode()
+
+
+@pytest.mark.parametrize("command", ["fmt", "migrate"])
+@pytest.mark.parametrize(("suffix", "form"), [("yml", "YAML"), ("json", "JSON")])
+def test_other_forms_are_refused(
+    spec: Path, command: str, suffix: str, form: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = spec.rename(spec.with_suffix(f".{suffix}"))
+    assert main([command, str(other)]) == 2
+    assert capfd.readouterr().err == (
+        f"error: {other}: `ffebm {command}` takes .ffe text, not {form}\n"
+        f"  = help: `ffebm convert {other} {spec}` writes it as text\n"
+    )
+    assert other.read_text(encoding="utf-8") == UGLY
+
+
 @pytest.mark.parametrize("content", [b"\xff", b"\0", b"model {", b"#" * (1 << 20 | 1)])
 def test_a_filter_refuses_what_is_no_spec(content: bytes) -> None:
     done = filtered(content)
