@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ffebm_dsl.cli.completion import spec_files
-from ffebm_dsl.cli.files import STREAM, write_text
+from ffebm_dsl.cli.files import STREAM, require_form, write_text
 from ffebm_dsl.cli.spec import SetOption, load_spec
 from ffebm_dsl.language.diagnostics import InputError, form_of
 
@@ -48,6 +48,7 @@ def convert(
     and comments are lost.
     """
     wanted = to or _form_by_ending(out)
+    require_form(out, wanted)
     compiled = load_spec(spec, settings, allow_large=True, form=source_form)
     write_text(out, _written(compiled.spec, wanted))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +12,8 @@ import typer
 
 from ffebm_dsl.cli.completion import spec_files
 from ffebm_dsl.cli.console import emit, emit_json
-from ffebm_dsl.cli.spec import compile_file
-from ffebm_dsl.language.diagnostics import NegativeResult
+from ffebm_dsl.cli.spec import compile_file, parse_settings
+from ffebm_dsl.language.diagnostics import Diagnostic, NegativeResult, SpecError
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.ir import Compiled
@@ -44,10 +44,7 @@ def diff(
     """
     from ffebm_dsl.tools.comparison.spec_comparison import compare
 
-    compiled = (
-        compile_file(a, settings_a, allow_large=True),
-        compile_file(b, settings_b, allow_large=True),
-    )
+    compiled = _compile(a, settings_a, "--set-a"), _compile(b, settings_b, "--set-b")
     comparison = compare(compiled[0].spec, compiled[1].spec)
     if as_json:
         emit_json(to_record(comparison, *compiled))
@@ -55,6 +52,21 @@ def diff(
         emit(page(comparison, *compiled))
     if not comparison.verdict.same:
         raise typer.Exit(NegativeResult.exit_code)
+
+
+def _compile(path: Path, settings: list[str] | None, option: str) -> Compiled:
+    """Compile one spec; faults of its settings are told as those of ``option``."""
+    parse_settings(settings, option)
+    try:
+        return compile_file(path, settings, allow_large=True)
+    except SpecError as error:
+        raise SpecError([_told_as(option, found) for found in error.diagnostics]) from None
+
+
+def _told_as(option: str, found: Diagnostic) -> Diagnostic:
+    if found.source.name != "--set":
+        return found
+    return replace(found, source=replace(found.source, name=option))
 
 
 def to_record(comparison: SpecComparison, a: Compiled, b: Compiled) -> dict[str, Any]:

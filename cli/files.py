@@ -67,6 +67,19 @@ def require_target(out: Path, *endings: str) -> None:
         raise InputError(f"--out {out}: there is no folder {out.parent}", help="make it first")
 
 
+def require_form(out: Path, form: str) -> None:
+    """Refuse to write a spec in one form, such as ``yaml``, to a file that is named as another.
+
+    Raises InputError.
+    """
+    named = form_of(out)
+    if named not in (None, form):
+        raise InputError(
+            f"{out} is the name of {named.upper()}, and this would be {form.upper()}",
+            help=f"name it {out.with_suffix(f'.{form}')}",
+        )
+
+
 def write_text(path: Path, text: str) -> None:
     """Put ``text`` at ``path`` in one step, or on standard output.
 

@@ -76,6 +76,9 @@ def show(
         return
     compiled = load_spec(spec, settings, allow_large)
     if graph is not None:
+        if graph.suffix.lower() not in ("", ".svg"):
+            help = f"--graph {graph.with_suffix('.svg')}"
+            raise InputError(f"--graph {graph}: the picture is SVG", help=help)
         from ffebm_dsl.tools.drawing import draw
 
         _write(graph, draw(compiled.spec.model, compiled.spec.hardware))

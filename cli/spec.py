@@ -41,8 +41,10 @@ AllowLargeOption = Annotated[
 ]
 
 
-def parse_settings(settings: Iterable[str] | None) -> dict[str, str]:
+def parse_settings(settings: Iterable[str] | None, option: str = "--set") -> dict[str, str]:
     """``["width=64"]`` as ``{"width": "64"}``; the values stay text for the compiler.
+
+    ``option`` is what messages call the option that gave them.
 
     Raises:
         InputError: an entry without ``=``, without key or value, or a key given twice.
@@ -52,10 +54,11 @@ def parse_settings(settings: Iterable[str] | None) -> dict[str, str]:
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not (key and equals and value):
             raise InputError(
-                f"--set {setting}: not of the form KEY=VALUE", help="for example --set width=64"
+                f"{option} {setting}: not of the form KEY=VALUE",
+                help=f"for example {option} width=64",
             )
         if key in overrides:
-            raise InputError(f"--set gives `{key}` twice", help="keep one of them")
+            raise InputError(f"{option} gives `{key}` twice", help="keep one of them")
         overrides[key] = value
     return overrides
 

@@ -10,7 +10,7 @@ import typer
 from ffebm_dsl.cli.commands import new_app
 from ffebm_dsl.cli.completion import bundled_specs
 from ffebm_dsl.cli.console import emit, emit_text, say
-from ffebm_dsl.cli.files import write_text
+from ffebm_dsl.cli.files import require_form, write_text
 from ffebm_dsl.language.diagnostics import InputError, SourceFile
 from ffebm_dsl.language.diagnostics.fix import did_you_mean
 
@@ -96,6 +96,7 @@ def copy(
     target = out or Path()
     if target.is_dir():
         target /= f"{full.rpartition('/')[2]}.ffe"
+    require_form(target, "ffe")
     write_new(target, text, force=force)
 
 

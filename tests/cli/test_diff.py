@@ -40,7 +40,9 @@ def test_a_faulty_spec_is_exit_code_two(tmp_path: Path, capsys: pytest.CaptureFi
     assert "FFE1014" in capsys.readouterr().err
     assert main(["diff", SIX, str(tmp_path / "absent.ffe")]) == 2
     assert main(["diff", SIX, THREE, "--set-b", "widht=8"]) == 2
-    assert "widht" in capsys.readouterr().err
+    assert "--set-b:1:1\n1 | widht" in capsys.readouterr().err
+    assert main(["diff", SIX, THREE, "--set-a", "width"]) == 2
+    assert "error: --set-a width: not of the form" in capsys.readouterr().err
 
 
 def test_the_page_shows_what_is_printed() -> None:

@@ -42,6 +42,18 @@ def test_convert_says_what_it_lacks(tmp_path: Path, capfd: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
+    "command", [["convert", "--to", "yaml", str(SMALLEST)], ["specs", "copy", "smallest"]]
+)
+def test_a_name_of_another_form_is_refused(
+    tmp_path: Path, command: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.json"
+    assert main([*command, str(out)]) == 2
+    assert not out.exists()
+    assert f"{out} is the name of JSON, and this would be " in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("a.yaml", f"a: [{'1,' * (1 << 19)}1]\n", "is larger than 65536 bytes"),

@@ -35,6 +35,13 @@ def test_a_path_that_cannot_be_written(
     assert "cannot write" in capsys.readouterr().err
 
 
+def test_a_name_of_another_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.png"
+    assert main(["show", SPEC, "--graph", str(path)]) == 2
+    assert not path.exists()
+    assert f"help: --graph {path.with_suffix('.svg')}" in capsys.readouterr().err
+
+
 def test_one_output_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", SPEC, "--graph", "-", "--json"]) == 2
     assert "exclude each other" in capsys.readouterr().err

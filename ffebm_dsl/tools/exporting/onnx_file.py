@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import copy
 import logging
+import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -132,11 +132,20 @@ def write_onnx(
 
 
 def save(program: Any, path: Path) -> None:
-    """Put the file at ``path`` in one step, after the file of weights that a large graph has."""
-    with storing(path), TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        program.save(str(Path(folder) / path.name))
-        for made in sorted(Path(folder).iterdir(), key=lambda made: made.name == path.name):
-            rename_durably(made, path.with_name(made.name))
+    """Put the file at ``path`` in one step, after the file of weights that a large graph has.
+
+    What a killed process left of an earlier attempt is removed first.
+    """
+    folder = path.with_name(f".{path.name}.partial")
+    with storing(path):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            program.save(str(folder / path.name))
+            for made in sorted(folder.iterdir(), key=lambda made: made.name == path.name):
+                rename_durably(made, path.with_name(made.name))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _require_packages() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +214,26 @@ def test_a_full_disk_leaves_the_earlier_file(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         save(Program(room=False), path)
     assert path.read_text() == "earlier"
+
+
+def test_what_a_killed_export_left_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    script = f"""
+import os
+from pathlib import Path
+from ffebm_dsl.tools.exporting.onnx_file import save
+
+class Killed:
+    def save(self, path):
+        Path(path).write_text("half")
+        os._exit(9)
+
+save(Killed(), Path({str(path)!r}))
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
+    assert list(tmp_path.iterdir())
+    save(Program(room=True), path)
+    assert {p.name for p in tmp_path.iterdir()} == {"net.onnx", "net.onnx.data"}
 
 
 @pytest.mark.slow
