@@ -44,8 +44,8 @@ def predict(
     """Print the predictions of a trained network as CSV.
 
     There is one line per sample. Samples have the form of the data set, and are normalised as in
-    training. For classes, the most probable one is printed with its probability, otherwise the
-    outputs.
+    training. For classes, the one with the largest output is printed, with its probability by
+    cross-entropy and its output by another loss; otherwise the outputs.
     """
     if out is not None:
         require_target(out, ".npz")
@@ -84,9 +84,12 @@ def _is_of_classes(spec: SpecIR) -> bool:
 def _print(found: Iterator[NDArray[Any]], spec: SpecIR) -> None:
     import numpy as np
 
+    from ffebm_dsl.language.registry import LOSSES
+
     classes, index = _is_of_classes(spec), 0
+    softmax = LOSSES[spec.model.losses[0].call.name].softmax
     heads = (
-        ["class", "probability"]
+        ["class", "probability" if softmax else "output"]
         if classes
         else [f"output{k}" for k in range(spec.model.target.size)]
     )
@@ -94,8 +97,9 @@ def _print(found: Iterator[NDArray[Any]], spec: SpecIR) -> None:
     for outputs in found:
         for row in outputs:
             if classes:
-                weights = np.exp(row - row.max())
-                values = [str(int(row.argmax())), f"{weights.max() / weights.sum():.4f}"]
+                top = row.max()
+                value = f"{1 / np.exp(row - top).sum():.4f}" if softmax else f"{top:.6g}"
+                values = [str(int(row.argmax())), value]
             else:
                 values = [f"{value:.6g}" for value in row]
             emit(",".join([str(index), *values]))

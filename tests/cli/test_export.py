@@ -108,6 +108,24 @@ def test_a_table_has_a_row_for_each_sample(
     assert capsys.readouterr().out == table
 
 
+def test_a_squared_error_makes_no_probabilities(
+    samples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = SPEC.read_text().replace("cross_entropy(", "mse(")
+    (tmp_path / "m.ffe").write_text(text)
+    run, out = str(tmp_path / "r"), tmp_path / "p.npz"
+    settings = ["--set", "width=8", "--max-steps", "1", "--threads", "1", "--quiet"]
+    assert main(["train", str(tmp_path / "m.ffe"), "--out", run, *settings]) == 0
+    assert main(["predict", run, str(samples), "--out", str(out)]) == 0
+    capsys.readouterr()
+    assert main(["predict", run, str(samples)]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head == "index,class,output"
+    with np.load(out) as found:
+        largest = found["output"].max(1)
+    np.testing.assert_allclose([float(row.split(",")[2]) for row in rows], largest, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

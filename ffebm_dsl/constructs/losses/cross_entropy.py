@@ -62,4 +62,5 @@ CONSTRUCT = LossConstruct(
     per_sample=_per_sample,
     targets=("label", "probabilities"),
     misfit=one_for_each_class("weight"),
+    softmax=True,
 )

@@ -247,6 +247,7 @@ class LossConstruct(Construct):
             and the remedy; None where they do.
         curvature: its second derivative by every entry of the prediction, where that is one
             number and there are no mixed ones; else 0.
+        softmax: whether the softmax of the prediction is the probabilities of the classes.
     """
 
     per_sample: Callable[..., Any]
@@ -254,6 +255,7 @@ class LossConstruct(Construct):
     flat: bool = False
     misfit: Callable[[Arguments, int], tuple[str, str] | None] = lambda arguments, size: None
     curvature: float = 0.0
+    softmax: bool = False
 
     @property
     def settings(self) -> tuple[Parameter, ...]:
