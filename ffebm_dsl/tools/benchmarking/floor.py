@@ -11,9 +11,10 @@ layout and threads of the step:
   and poolings, as they are not the subject of the measurement).
 
 It does not include poolings between layers, sums, activations, convergence tests and other
-overhead. The convolutions use the fastest available form (``ffebm_dsl.physics.energy.kernels``), so
-the floor is a strict one; with ``plain=True`` they are those of ``torch.nn.functional`` on
-contiguous tensors, as in a straightforward implementation.
+overhead. The calls come in the order of a step, sweep after sweep, so that weights which do not fit
+into the processor's cache together are read from memory anew, as in a relaxation. The convolutions
+use the fastest available form (``ffebm_dsl.physics.energy.kernels``); with ``plain=True`` they are
+those of ``torch.nn.functional`` on contiguous tensors, as in a straightforward implementation.
 """
 
 from __future__ import annotations
@@ -35,17 +36,18 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True)
 class Floor:
-    """The calls of one step. ``digital`` is called once, each of ``calls`` count times."""
+    """The calls of one step: ``digital`` once, then each group of ``phases`` count times."""
 
-    calls: tuple[tuple[int, Call], ...]
+    phases: tuple[tuple[int, tuple[Call, ...]], ...]
     digital: Call
 
     def __call__(self) -> None:
         self.digital()
         with torch.no_grad():
-            for count, call in self.calls:
+            for count, calls in self.phases:
                 for _ in range(count):
-                    call()
+                    for call in calls:
+                        call()
 
 
 def floor(
@@ -64,20 +66,33 @@ def floor(
         ValueError: a block whose estimator has no nudged phases, or that has made no step.
     """
     made = settings or network.settings()
-    calls = [
-        call
+    phases = [
+        phase
         for block in network.blocks
-        for call in _block(block.core, made[block.name].estimator, inputs[0], plain)
+        for phase in _block(block.core, made[block.name].estimator, inputs[0], plain)
     ]
-    return Floor(tuple(calls), _digital(network, inputs))
+    return Floor(tuple(phases), _digital(network, inputs))
 
 
 def _block(
     core: EnergyBlock, estimator: Estimator, x: Tensor, plain: bool
-) -> Iterator[tuple[int, Call]]:
-    batch = len(x)
+) -> Iterator[tuple[int, tuple[Call, ...]]]:
+    """The calls of a sweep of each phase and their count, then those of the weight gradients."""
+    batch, ops = len(x), _weighted(core)
     if not isinstance(estimator, ContrastiveEstimator):
         raise ValueError(f"the floor is that of ep, not of {type(estimator).__name__}")
+    # A complex phase costs two real ones; if one of the contrasted phases is complex, all are.
+    copies = sum(1 + isinstance(beta, complex) for beta in estimator.nudges)
+    contrasted = len(estimator.phases) * (1 + estimator.is_complex)
+    for phase, size in (("free", batch), ("nudged", copies * batch)):
+        pairs = [_pair(op, weights, size, x, plain) for op, weights in ops]
+        yield _sweeps(core, phase), tuple(call for pair in pairs for call in pair)
+    gradients = [_gradients(op, weights, contrasted * batch, x, plain) for op, weights in ops]
+    yield 1, tuple(gradients)
+
+
+def _weighted(core: EnergyBlock) -> list[tuple[LinearOp, Weights]]:
+    """The ops of a block's couplings that have weights."""
     couplings = [part for part in core.energy.modules() if isinstance(part, Coupling)]
     if not couplings and not isinstance(core.energy, HopfieldEnergy):
         raise InputError(
@@ -85,20 +100,13 @@ def _block(
             help="`ffebm bench` compares with the products of couplings; time a run of "
             "`ffebm train --max-steps` instead",
         )
-    # A complex phase costs two real ones; if one of the contrasted phases is complex, all are.
-    copies = sum(1 + isinstance(beta, complex) for beta in estimator.nudges)
-    contrasted = len(estimator.phases) * (1 + estimator.is_complex)
-    phases = [(_sweeps(core, "free"), batch), (_sweeps(core, "nudged"), copies * batch)]
-    for coupling in couplings:
-        for held in coupling.ops:
-            weights = {name: w.detach() for name, w in held().items()}
-            if not (isinstance(held.op, LinearOp) and weights):
-                continue
-            for count, size in phases:
-                forward, adjoint = _pair(held.op, weights, size, x, plain)
-                yield count, forward
-                yield count, adjoint
-            yield 1, _gradients(held.op, weights, contrasted * batch, x, plain)
+    held = [ops for coupling in couplings for ops in coupling.ops]
+    return [
+        (part.op, weights)
+        for part in held
+        if isinstance(part.op, LinearOp)
+        and (weights := {name: w.detach() for name, w in part().items()})
+    ]
 
 
 def _sweeps(core: EnergyBlock, phase: str) -> int:
