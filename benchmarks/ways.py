@@ -14,7 +14,7 @@ from ffebm_dsl.constructs.solvers.anderson import Anderson
 from ffebm_dsl.constructs.solvers.auto import Auto
 from ffebm_dsl.language.ir import compile_spec, read_source
 from ffebm_dsl.physics.energy import HopfieldEnergy
-from ffebm_dsl.physics.interfaces import Acceleration, PhaseSettings, Solver, Sweeps
+from ffebm_dsl.physics.interfaces import Acceleration, PhaseSettings, Solver
 from ffebm_dsl.physics.network import HybridNetwork, Inputs
 from ffebm_dsl.physics.network.block import EnergyBlock
 from ffebm_dsl.physics.relaxation import OverRelaxation, carried
@@ -68,11 +68,11 @@ class Way:
         edges = [(c.source, c.target) for c in core.energy.couplings]
         own = self.omega > 1 or self.damping > 0
         read = tuple(range(len(core.energy.layers))) if own else carried(phase.schedule, edges)
-        plain = Sweeps(phase.schedule, self.damping)
+        plain = replace(phase.solver.plain, damping=self.damping)
         solver: Solver = OverRelaxation(self.omega, plain) if self.omega > 1 else plain
         if self.memory:
             solver = Anderson(self.memory, read, solver)
-        if self.auto and phase.solver.plain.acceleration is Acceleration.BY_RATE:
+        if self.auto and plain.acceleration is Acceleration.BY_RATE:
             solver = Auto(plain)
         return PhaseSettings(sweeps, tolerance, solver, self.after, self.feedforward)
 

@@ -16,6 +16,7 @@ from benchmarks.sweeps import Judge, difference
 from benchmarks.ways import FINE, StepSetting, Way, cores
 from ffebm_dsl.build import build
 from ffebm_dsl.constructs.solvers.anderson import Anderson
+from ffebm_dsl.constructs.solvers.auto import Auto
 from ffebm_dsl.language.diagnostics import SourceFile
 from ffebm_dsl.language.ir import compile_spec
 from ffebm_dsl.physics.network import HybridNetwork
@@ -79,6 +80,14 @@ def test_plain_sweeps_are_accelerated_by_the_layers_that_they_read(network: Hybr
     assert isinstance(core.settings.free.solver, Anderson)
     assert core.settings.free.solver.layers == (1,)
     assert core.settings.nudged.tolerance == FINE
+
+
+def test_auto_accelerates_after_every_other_way(network: HybridNetwork) -> None:
+    (core,) = cores(network)
+    for way in (Way(), Way(2, 1.3, 4), Way(damping=0.2)):
+        StepSetting(way, 1e-3).apply(network)
+        StepSetting(Way(2, auto=True), 1e-3).apply(network)
+        assert isinstance(core.settings.free.solver, Auto), way.name
 
 
 def test_ways_are_judged_and_plotted(
