@@ -50,7 +50,11 @@ def compare(
 
     paths = expand(runs, say)
     keys = [key.strip() for key in by.split(",") if key.strip()]
-    comparison = run_comparison.compare([read_result(path) for path in paths], keys, metric, on)
+    results = [read_result(path) for path in paths]
+    comparison = run_comparison.compare(results, keys, metric, on)
+    inexact = [result.name for result in results if not result.exact]
+    if inexact:
+        say(f"note: not resumed exactly (docs/reliability.md): {', '.join(inexact)}")
     if as_json:
         emit_json(as_record(comparison))
     else:

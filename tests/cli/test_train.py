@@ -194,6 +194,8 @@ def test_an_allowed_change_is_told_and_recorded(
     assert "not bit for bit" in capsys.readouterr().err
     record = read(folder / "here" / "run.h5")
     assert record["segments"]["exact"].tolist() == [1, 0] and len(record["train"]) == 9
+    assert main(["compare", "here"]) == 0
+    assert capsys.readouterr().err == "note: not resumed exactly (docs/reliability.md): here\n"
 
 
 def test_changes_are_allowed_on_resume_only(

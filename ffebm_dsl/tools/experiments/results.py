@@ -36,6 +36,7 @@ class Result:
         surroundings: the recorded values of ``SURROUNDINGS``.
         overrides: the values given with ``--set``, by key, without the seed.
         text: the spec's text.
+        exact: whether every resume of the run continued it exactly.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Result:
     surroundings: Mapping[str, str]
     overrides: Mapping[str, str]
     text: str
+    exact: bool = True
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -129,6 +131,7 @@ def result_of(name: str, record: Record) -> Result:
         surroundings=_surroundings(record),
         overrides=overrides,
         text=str(provenance["spec_text"][()]),
+        exact=bool(record.tables["segments"]["exact"].all()),
     )
 
 

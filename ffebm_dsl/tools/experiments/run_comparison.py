@@ -8,7 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ffebm_dsl.language.diagnostics import InputError
-from ffebm_dsl.tools.experiments.labels import contains, label, outermost, user_key, varying
+from ffebm_dsl.language.diagnostics.fix import did_you_mean
+from ffebm_dsl.tools.experiments.labels import (
+    contains,
+    label,
+    outermost,
+    short,
+    user_key,
+    varying,
+)
 from ffebm_dsl.tools.experiments.results import METRICS, SURROUNDINGS, Result
 from ffebm_dsl.tools.experiments.statistics import Mean, mean_of, paired
 
@@ -68,12 +76,13 @@ def compare(
         on: ``validation`` or ``test``; ``""``: the validation set if the runs have one.
 
     Raises:
-        InputError: a run that has not ended, runs that differ in more than ``by``, two runs with
-            the same seed and configuration, or a set or metric that they do not have.
+        InputError: a run that has not ended, an unknown key in ``by``, runs that differ in more,
+            two runs with the same seed and configuration, or a set or metric that they do not have.
     """
     _require_ended(results)
     on = _set(results, on)
     metric = _metric(results, metric, on)
+    _require_known(by, results)
     varied = _varied(results, by)
     groups: dict[str, list[Result]] = {}
     for result in results:
@@ -183,6 +192,16 @@ def _varied(results: Sequence[Result], by: Sequence[str]) -> list[str]:
         f"{', ...' if len(told) > 6 else ''}{', which --by does not include' if by else ''}",
         help=f"--by {','.join([*stated, *told[:6]])} compares by all of them; or leave runs out",
     )
+
+
+def _require_known(by: Sequence[str], results: Sequence[Result]) -> None:
+    """Raise InputError for a key that no run has."""
+    settable = {f"{s.block}.{s.key}".lstrip(".") for r in results for s in r.settable}
+    known = settable.union(*((*r.settings, *map(short, r.settings), *r.overrides) for r in results))
+    for name in by:
+        if not any(contains(key, name) for key in known):
+            help = did_you_mean(name, settable) or "keys are those of --set, such as optimizer.lr"
+            raise InputError(f"--by {name}: no run has this key", help=help)
 
 
 def _overridden(results: Sequence[Result]) -> list[str]:

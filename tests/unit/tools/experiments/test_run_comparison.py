@@ -93,6 +93,15 @@ def test_runs_that_differ_in_more_than_is_said_are_refused() -> None:
         compare([slow(0, 0.9), other], [])
 
 
+def test_a_key_that_no_run_has_is_refused() -> None:
+    runs = [run(0, 0.9), run(0, 0.8, {"b2.gradient.beta": "0.1"})]
+    for by in ("beta", "b2.gradient.beta", "b1.relax.free.sweeps", "width", "model", "data"):
+        compare(runs, [by, "b2.gradient.beta"])
+    with pytest.raises(InputError, match="--by optimiser: no run has this key") as caught:
+        compare(runs, ["b2.gradient.beta", "optimiser"])
+    assert caught.value.help == "did you mean `optimizer`?"
+
+
 def test_what_follows_from_a_param_is_covered_by_it() -> None:
     wide = run(0, 0.8, {"width": "8"})
     found = compare([run(0, 0.9), wide], ["width"])
