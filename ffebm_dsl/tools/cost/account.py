@@ -3,7 +3,8 @@
 Per sample, with the counts of :mod:`~ffebm_dsl.language.ir.tools.count`:
 
 - a digital map costs its multiply-accumulates once in inference, and three times in a training
-  step: forward, gradient of its input, gradient of its weights;
+  step: forward, gradient of its input, gradient of its weights; a readout that only the loss reads
+  is used in training alone;
 - a free phase costs its conversions, its cells in every sweep (each coupling acts both ways),
   its units in every sweep, and its sweeps in time; so does each nudged phase. A phase is counted
   with all its sweeps, or settles for as many time constants as are given;
@@ -18,12 +19,12 @@ same network all digital does the same arithmetic by digital operations, without
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, SpecIR
-from ffebm_dsl.language.ir.tools.count import BlockCount, MapCount, PhaseCount, count
+from ffebm_dsl.language.ir.tools.count import BlockCount, MapCount, ModelCount, PhaseCount, count
 from ffebm_dsl.language.registry import CONVERTERS, GRADIENTS
 from ffebm_dsl.tools.cost.prices import PriceList
 
@@ -112,10 +113,10 @@ def cost(spec: SpecIR, prices: PriceList, assumed: Assumptions, name: str = "") 
     books = _Books(prices, assumed)
     hardware = {device.name: device.arguments for device in spec.hardware}
     outside = [*counts.maps, counts.readout]
-    accounts = [books.maps("", outside)]
+    accounts = [books.maps("", outside, counts.auxiliary)]
     for block, counted in zip(spec.model.blocks, counts.blocks, strict=True):
         accounts.append(books.block(block, counted, hardware.get(block.hardware, {})))
-    digital = [*_all_digital(counts.digital, counts.blocks, spec.model.blocks, assumed)]
+    digital = [*_all_digital(counts, spec.model.blocks, assumed)]
     batch = assumed.batch
     return SpecCost(
         name,
@@ -134,20 +135,16 @@ def cost(spec: SpecIR, prices: PriceList, assumed: Assumptions, name: str = "") 
 
 
 def _all_digital(
-    maps: tuple[MapCount, ...],
-    counted: tuple[BlockCount, ...],
-    blocks: Iterator[BlockIR],
-    assumed: Assumptions,
+    counts: ModelCount, blocks: Iterator[BlockIR], assumed: Assumptions
 ) -> Iterator[float]:
     """Operations per sample of inference, and of a training step."""
-    forward = sum(m.macs for m in maps)
     free = back = 0.0
-    for block, c in zip(blocks, counted, strict=True):
+    for block, c in zip(blocks, counts.blocks, strict=True):
         first, second = c.phases
         free += _macs(block, first, assumed)
         back += _macs(block, second, assumed) + _contrast_macs(c)
-    yield forward + free
-    yield 3 * forward + free + back
+    yield counts.digital_macs - sum(m.macs for m in counts.auxiliary) + free
+    yield 3 * counts.digital_macs + free + back
 
 
 def _contrast_macs(counted: BlockCount) -> int:
@@ -180,21 +177,25 @@ class _Books:
         seconds = rounds * price.time(count / rounds)
         return Entry(action, float(count), count * price.energy(bits), seconds, bits, price.source)
 
-    def maps(self, name: str, maps: list[MapCount]) -> BlockAccount:
-        macs, batch = sum(m.macs for m in maps), self.assumed.batch
+    def maps(
+        self, name: str, maps: Sequence[MapCount], in_training: Sequence[MapCount] = ()
+    ) -> BlockAccount:
+        """Maps that are used always, and in training alone."""
+        trained = [*maps, *in_training]
+        macs = 3 * sum(m.macs for m in trained) * self.assumed.batch
         return BlockAccount(
             name,
-            _nonzero(self.entry("digital_mac", macs)),
+            _nonzero(self.entry("digital_mac", sum(m.macs for m in maps))),
             _nonzero(
-                self.entry("digital_mac", 3 * macs * batch),
-                self.entry("digital_update", sum(m.parameters for m in maps)),
+                self.entry("digital_mac", macs),
+                self.entry("digital_update", sum(m.parameters for m in trained)),
             ),
         )
 
     def block(
         self, block: BlockIR, counted: BlockCount, hardware: Mapping[str, CallIR]
     ) -> BlockAccount:
-        own = self.maps(block.name, list(counted.maps))
+        own = self.maps(block.name, counted.maps)
         free = self._free(block, counted, hardware)
         step = [*free, *self._nudged(block, counted, hardware)]
         batch = self.assumed.batch
@@ -217,7 +218,7 @@ class _Books:
         sweeps = _sweeps(block, phase, self.assumed)
         return [
             self.entry("dac", phase.to_analog, self._bits(block, hardware, "drives")),
-            *self._relaxed(counted, sweeps),
+            *self._relaxed(counted, phase, sweeps),
             self.entry("adc", phase.to_digital, self._bits(block, hardware, "outputs")),
         ]
 
@@ -230,7 +231,7 @@ class _Books:
             return [self.entry("digital_mac", macs)]
         found = []
         outputs = sum(counted.outputs)
-        for entry in self._relaxed(counted, _sweeps(block, phase, self.assumed)):
+        for entry in self._relaxed(counted, phase, _sweeps(block, phase, self.assumed)):
             found += [entry] * phase.runs
         found += [
             self.entry(
@@ -261,8 +262,7 @@ class _Books:
         contrast = self.entry("digital_mac", _contrast_macs(counted))
         return [states, contrast]
 
-    def _relaxed(self, counted: BlockCount, sweeps: float) -> list[Entry]:
-        phase = counted.phases[0]
+    def _relaxed(self, counted: BlockCount, phase: PhaseCount, sweeps: float) -> list[Entry]:
         macs = phase.macs_per_run + sweeps * phase.macs_per_sweep
         return [
             self.entry("analog_mac", macs),

@@ -142,6 +142,29 @@ def test_two_blocks_by_hand(prices: str) -> None:
     assert by_hand(found.digital_step)["digital_update"][0] == 15 + 210 + 66 + 92
 
 
+def test_a_readout_of_the_loss_alone_is_used_in_training(prices: str) -> None:
+    text = TEXT.replace("loss = cross", "readout aux = b1 |> linear(3)\n  loss = cross").replace(
+        "(logits, y)", "(logits, y) + 0.5 * cross_entropy(aux, y)"
+    )
+    one, two = (cost(compiled(t), load_prices(prices), Assumptions(batch=5)) for t in (TEXT, text))
+    assert two.accounts[0].inference == one.accounts[0].inference
+    assert two.digital_inference == one.digital_inference
+    # 6 numbers to 3: 18 products, 21 weights.
+    step = by_hand(two.accounts[0].step)
+    assert step["digital_mac"][0] == 5 * 3 * (12 + 18) and step["digital_update"][0] == 15 + 21
+    more = by_hand(two.digital_step)["digital_mac"][0] - by_hand(one.digital_step)["digital_mac"][0]
+    assert more == 5 * 3 * 18
+
+
+def test_the_first_pass_is_one_of_the_free_phase(prices: str) -> None:
+    start = TEXT.replace("tolerance = 0 }", "tolerance = 0  start = feedforward }")
+    one, two = (
+        by_hand(cost(compiled(t), load_prices(prices), Assumptions(batch=5)).accounts[1].step)
+        for t in (TEXT, start)
+    )
+    assert two["analog_mac"][0] - one["analog_mac"][0] == 5 * 60
+
+
 def with_sweeps(sweeps: int) -> SpecIR:
     spec = compiled()
     stages = tuple(
