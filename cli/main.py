@@ -6,7 +6,7 @@
      results has gone (a closed pipe)
 2    the user's input is wrong: spec, options, data, a place that is not there
      or may not be written to, a system that lacks what the command needs
-3    a bug in ffebm
+3    a bug in ffebm, or in a package that the spec uses
 74   the disk is full or fails, or standard output does
 75   another process of the run is gone
 130  stopped by Ctrl-C; 143 by SIGTERM
@@ -219,11 +219,15 @@ def tally(diagnostics: Sequence[Diagnostic]) -> str:
 def _report_bug(error: Exception, as_json: bool) -> int:
     if os.environ.get("FFEBM_DEBUG") == "1":
         traceback.print_exception(error)
-    what = " ".join(f"{type(error).__name__}: {error}".split())
+    from ffebm_dsl.language.registry.packages import origin
+
+    package = origin(error)
+    where, whom = (f" in the package `{package}`", " to its authors") if package else ("", "")
+    what = f"{where}: {' '.join(f'{type(error).__name__}: {error}'.split())}"
     say(
         Piece("internal error", Role.ERROR),
-        f": {what}; please report it, with what FFEBM_DEBUG=1 prints",
+        f"{what}; please report it{whom}, with what FFEBM_DEBUG=1 prints",
     )
     if as_json:
-        _emit_error(f"internal error: {what}", EXIT_INTERNAL)
+        _emit_error(f"internal error{what}", EXIT_INTERNAL)
     return EXIT_INTERNAL

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import walk_tb
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.registry.tables import OWN, TABLES, normalised
@@ -116,6 +117,14 @@ def load(package: Package) -> None:
             )
     for table, name, module in found:
         TABLES[table].enter(name, module, owner)
+
+
+def origin(error: BaseException) -> str:
+    """The package in whose code ``error`` was raised, or whose code called it; ``""`` if ffebm."""
+    owners = {t.module(n).partition(".")[0]: t.owner(n) for t in TABLES.values() for n in t}
+    modules = [str(f.f_globals.get("__name__")) for f, _ in walk_tb(error.__traceback__)]
+    found = [owners.get(module.partition(".")[0]) or OWN for module in modules]
+    return next((owner for owner in reversed(found) if owner != OWN), "")
 
 
 def offers(table: str, name: str) -> list[Package]:

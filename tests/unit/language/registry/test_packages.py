@@ -13,6 +13,7 @@ import pytest
 
 from ffebm_dsl import SpecError, register
 from ffebm_dsl.build import build
+from ffebm_dsl.cli.main import main
 from ffebm_dsl.language.diagnostics import Diagnostic, InputError, SourceFile
 from ffebm_dsl.language.interchange.document import read_yaml, write_yaml
 from ffebm_dsl.language.interchange.load import compile_document, to_plain, to_text
@@ -82,6 +83,22 @@ def test_a_spec_uses_constructs_of_a_package() -> None:
     network = build(ir)
     (hybrid,) = network.blocks
     assert "Doubled" in repr(hybrid)
+
+
+def test_a_bug_in_a_package_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "m.ffe"
+    path.write_text(text(**USED).text)
+    command = ["show", str(path), "--after", "modules"]
+    assert main(command) == 0
+    capfd.readouterr()
+    monkeypatch.setattr("lab_devices.constructs.activations.bent.ACTIVATIONS", {})
+    assert main(command) == 3
+    assert capfd.readouterr().err == (
+        "internal error in the package `lab-devices`: KeyError: 'tanh'; "
+        "please report it to its authors, with what FFEBM_DEBUG=1 prints\n"
+    )
 
 
 @pytest.mark.parametrize("name", ["lab_devices", "Lab.Devices"])
