@@ -20,7 +20,11 @@ ROW = 0.165
 """Height of one parameter in a figure, inches."""
 
 RIGHT = 0.15
-"""Space for the half of a label such as 1.0000 beyond the end of the axis, inches."""
+"""Space for the half of a label such as 1.000 beyond the end of the axis, inches."""
+
+COSINES = (0.99, 1.0005)
+"""What an axis of cosines covers at least: labels of smaller steps would not fit beside each other,
+and ``1 - cosine`` shows them."""
 
 LEAST = 1e-9
 """Lower limit of a logarithmic axis, which rounding errors would extend."""
@@ -159,6 +163,8 @@ def _rows(
         log_axis(ax, "x", np.concatenate([x, *(span or ())]))
     else:
         ax.axvline(1.0, color=INK, linewidth=0.6)
+        low, high = ax.get_xlim()
+        ax.set_xlim(min(low, COSINES[0]), max(high, COSINES[1]))
         ax.ticklabel_format(axis="x", useOffset=False, style="plain")
         ax.locator_params(axis="x", nbins=3)
     ax.set_yticks(y, labels, fontsize=6.5)
