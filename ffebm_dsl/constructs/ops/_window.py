@@ -64,9 +64,10 @@ def slide(name: str, window: Stencil, shape: Shape) -> tuple[int, ...] | Misfit:
     if all(stride <= n for stride, n in zip(window.stride, padded, strict=True)):
         return places
     # PyTorch divides by zero at the largest of them.
+    longest = show_sizes([min(pair) for pair in zip(window.stride, padded, strict=True)])
     return Misfit(
         f"`{name}` with stride {show_sizes(window.stride)} steps over all of {show_shape(shape)}",
-        help="use a smaller stride",
+        help=f"`stride={longest}` has the same result",
     )
 
 
