@@ -5,7 +5,7 @@
 1    the answer is no: a check failed, training diverged; or the reader of the
      results has gone (a closed pipe)
 2    the user's input is wrong: spec, options, data, a place that is not there
-     or may not be written to, a system that lacks what the command needs
+     or may not be used, a system that lacks what the command needs
 3    a bug in ffebm, or in a package that the spec uses
 74   the disk is full or fails, or standard output does
 75   another process of the run is gone
@@ -50,6 +50,9 @@ from ffebm_dsl.language.diagnostics import (
 from ffebm_dsl.language.diagnostics.errors import WRONG_PLACE
 
 STORAGE_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
+REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG})
+"""What the system answers about a place that may not be used, whatever is done there."""
+
 EXIT_INTERNAL, EXIT_INTERRUPTED = 3, 130
 
 OF_THE_SYSTEM = frozenset({"fcntl", "resource"})
@@ -123,10 +126,13 @@ def _not_installed(error: OSError) -> InputError:
 
 
 def _report_unexpected(error: Exception, arguments: Sequence[str]) -> int:
-    """Say what nothing else has caught: a full disk, a system that is too foreign, or a bug."""
+    """Say what nothing else has caught: a full disk, a place or system without use, or a bug."""
     as_json = _wants_json(arguments)
     if isinstance(error, OSError) and error.errno in STORAGE_FAULTS:
         return report(cannot_write(error.filename or "standard output", error), as_json)
+    if isinstance(error, OSError) and error.errno in REFUSALS and error.filename is not None:
+        refused = f"cannot use {error.filename}: {error.strerror}"
+        return report(InputError(refused, help="name a place that you may use"), as_json)
     if isinstance(error, ModuleNotFoundError) and error.name in OF_THE_SYSTEM:
         missing = f"this needs a POSIX system: Python has no module `{error.name}` here"
         return report(InputError(missing, help="use Linux, macOS or WSL"), as_json)

@@ -138,7 +138,7 @@ def open_run(path: Path) -> RunDirectory:
     ):
         try:
             mode = needed.lstat().st_mode
-        except OSError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
                 f"{path} is not a run directory: it has no {needed.name}",
                 help="name a folder that `ffebm train` made, such as runs/digits-...",

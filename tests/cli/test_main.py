@@ -70,7 +70,9 @@ def ending_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], in
         (OSError(errno.EDQUOT, "Quota exceeded"), 74, "cannot write standard output: Quota"),
         (ModuleNotFoundError("", name="resource"), 2, "this needs a POSIX system: Python has no"),
         (ModuleNotFoundError("", name="ffebm_dsl.x"), 3, "internal error: ModuleNotFoundError"),
-        (PermissionError(errno.EACCES, "Permission denied", "x"), 3, "internal error: Permission"),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), 2, "error: cannot use x: Permi"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x"), 2, "cannot use x: File name too"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "x"), 3, "internal error: FileNotFound"),
         (torch.OutOfMemoryError("CUDA out of memory."), 2, "error: the network and a batch of"),
         (KeyboardInterrupt(), 130, ""),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, ""),
@@ -213,6 +215,27 @@ def test_ctrl_c_during_the_imports_is_no_traceback(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["new", "{}"],
+        ["specs", "copy", "smallest", "{}"],
+        ["predict", "{}", "x.npy"],
+        ["eval", "{}"],
+        ["report", "{}"],
+        ["compare", "{}"],
+        ["data", "list", "--data-dir", "{}"],
+        ["check", str(SPEC), "--data-dir", "{}"],
+        ["train", str(SPEC), "--data-dir", "{}"],
+    ],
+)
+def test_a_name_that_no_file_can_have(
+    arguments: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main([argument.format("x" * 300) for argument in arguments]) == 2
+    assert ": File name too long\n  = help: name a place" in capfd.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
