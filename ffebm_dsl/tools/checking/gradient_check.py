@@ -22,7 +22,7 @@ from ffebm_dsl.constructs.gradients.unrolled import Unrolled
 from ffebm_dsl.language.ir.model import SpecIR
 from ffebm_dsl.physics.gradients.finite_differences import Differences, project
 from ffebm_dsl.physics.gradients.gradient_comparison import compare
-from ffebm_dsl.physics.interfaces import ContrastiveEstimator, Estimator
+from ffebm_dsl.physics.interfaces import AutomaticEstimator, ContrastiveEstimator, Estimator
 from ffebm_dsl.physics.network.amplification import Amplification, amplification
 from ffebm_dsl.tools.checking.as_configured import gradients_of_training
 from ffebm_dsl.tools.checking.beta_sweep import BetaSweep, beta_sweep, contrasts, joined
@@ -45,6 +45,10 @@ VANISHING = {torch.float64: 1e-7, torch.float32: 1e-4}
 FINER = 1 / 16
 """Part of a block's beta at which what disagrees is looked at again: a bias of order 1 falls so far
 with it, and rounding grows so far."""
+
+CONTRASTS = (ContrastiveEstimator, AutomaticEstimator)
+KNOWN = (*CONTRASTS, Implicit, Unrolled, BackpropagationThroughTime)
+"""The kinds of estimators that are judged in every network, or apart."""
 
 Gradients = dict[str, Tensor]
 Progress = Callable[[int, int, str], None]
@@ -209,7 +213,19 @@ class _Checker:
         ]
         sweeps = max(row.sweeps for row in self.relaxation if row.phase == "free")
         unrolled = self.problem.gradients(self._everywhere(Unrolled(sweeps + sweeps // 2)))
-        return {"ep": nudged, "unrolled": unrolled, "implicit": self.reference}
+        return {"ep": nudged, "unrolled": unrolled, "implicit": self.reference, **self._others()}
+
+    def _others(self) -> dict[str, Gradients]:
+        """The gradients by the spec's estimators of other kinds, by their names."""
+        names = {block.name: block.gradient.name for block in self.spec.model.blocks}
+        own = {b: e for b, e in self.estimators.items() if not isinstance(e, KNOWN)}
+        exact = self._everywhere(self.implicit)
+        return {
+            name: self.problem.gradients(
+                {**exact, **{b: e for b, e in own.items() if names[b] == name}}
+            )
+            for name in dict.fromkeys(names[b] for b in own)
+        }
 
     def _nudged(self, kinks: list[KinkReport], part: float = 1.0) -> Gradients:
         """The gradients by what is judged, at that part of the beta of each block's check."""
@@ -260,7 +276,8 @@ class _Checker:
         return cosines
 
     def _against_implicit(self, estimates: dict[str, Gradients]) -> list[GradientRow]:
-        pairs = [("ep", "implicit"), ("ep", "unrolled"), ("unrolled", "implicit")]
+        others = [name for name in estimates if name != "implicit"]
+        pairs = [("ep", "unrolled"), *((name, "implicit") for name in others)]
         return [
             self._row(tensor, estimator, reference, gradient, estimates[reference][tensor])
             for estimator, reference in pairs

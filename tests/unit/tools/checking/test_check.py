@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from ffebm_dsl.constructs.gradients.bptt import BackpropagationThroughTime
+from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.constructs.gradients.unrolled import Unrolled
 from ffebm_dsl.constructs.ops.conv2d import Conv2d
 from ffebm_dsl.language.diagnostics import SourceFile, render
@@ -19,7 +21,11 @@ from ffebm_dsl.language.registry import GRADIENTS, Backward, register
 from ffebm_dsl.physics.energy.hopfield import BoundHopfield
 from ffebm_dsl.physics.interfaces import (
     ContrastiveEstimator,
+    Cost,
     EnergyGradient,
+    Equilibrium,
+    Estimator,
+    GradientEstimate,
     Phase,
     Routings,
     State,
@@ -317,31 +323,52 @@ class FourPoints(ContrastiveEstimator):
         return tuple(Phase(0.2 * beta, self.fault * weight / 0.2) for beta, weight in rows)
 
 
-def own_estimator(fault: float) -> CheckReport:
+@dataclass(frozen=True)
+class Scaled(Estimator):
+    """The implicit gradient of the weights, times ``fault``."""
+
+    fault: float
+
+    def estimate(self, equilibrium: Equilibrium, cost: Cost, weights: Tensor) -> GradientEstimate:
+        found = Implicit(1e-12, 2000).estimate(equilibrium, cost, weights)
+        return found._replace(weights={k: self.fault * g for k, g in found.weights.items()})
+
+
+def own_estimator(estimator: Estimator, name: str = "four_points") -> CheckReport:
     """The check of a network with that estimator."""
     construct = replace(
         GRADIENTS["ep"],
-        name="four_points",
+        name=name,
         parameters=(),
-        make=lambda arguments: FourPoints(fault),
+        make=lambda arguments: estimator,
         backward=lambda arguments, free, nudged: Backward("nudged", 4, nudged, states=4),
         conflict=lambda arguments: None,
         holomorphic=lambda arguments: False,
     )
     register(construct, "gradients")
-    return report_of(compiled(text=SPEC.replace("ep(beta=0.1)", "four_points()")))
+    return report_of(compiled(text=SPEC.replace("ep(beta=0.1)", f"{name}()")))
 
 
 def test_a_contrast_of_ones_own_is_checked_with_its_order() -> None:
-    report = own_estimator(1.0)
+    report = own_estimator(FourPoints())
     assert report.ok
     orders = {sweep.estimator: sweep.observed_order for sweep in report.beta_sweep}
     assert orders["four_points"] == pytest.approx(4.0, abs=0.2)
 
 
 def test_a_wrong_weight_of_ones_own_contrast_is_caught() -> None:
-    report = own_estimator(1.05)
+    report = own_estimator(FourPoints(1.05))
     assert {row.estimator for row in report.gradients if not row.agrees} == {"ep"}
+
+
+@pytest.mark.parametrize("fault", [1.0, 0.5])
+def test_an_estimator_of_ones_own_kind_is_judged(fault: float) -> None:
+    """By itself: no other estimator says anything of it."""
+    report = own_estimator(Scaled(fault), "scaled")
+    rows = [row for row in report.gradients if row.estimator == "scaled"]
+    assert {row.reference for row in rows} == {"implicit", "finite_differences"}
+    assert report.ok == (fault == 1)
+    assert {row.estimator for row in report.gradients if not row.agrees} <= {"scaled"}
 
 
 def through_time() -> Compiled:
