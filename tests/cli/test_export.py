@@ -132,7 +132,7 @@ def test_a_squared_error_makes_no_probabilities(
         (["predict", "RUN", "nothing.npy"], "there is no file nothing.npy"),
         (["predict", "RUN", "WRONG"], "has samples of shape [3, 3]"),
         (["predict", "RUN", "ZIPPED"], "cannot be read as a .npy file: the magic string"),
-        (["predict", "nowhere", "X"], "cannot be read as a safetensors file"),
+        (["predict", "nowhere", "X"], "help: name a run directory, or a file that `ffebm export`"),
         (["predict", "nowhere", "X", "--checkpoint", "best"], "an exported file has one set of"),
         (["predict", "RUN", "X", "--out", "p.csv"], "not named *.npz"),
         (["export", "nowhere"], "is not a run directory"),

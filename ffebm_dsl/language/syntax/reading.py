@@ -46,7 +46,9 @@ def decode_source(content: bytes, name: str) -> SourceFile:
     if len(content) > MAX_BYTES:
         raise InputError(f"the spec {name} is larger than {MAX_BYTES} bytes")
     if b"\0" in content:
-        raise InputError(f"the spec {name} holds NUL bytes: it is not a text")
+        raise InputError(
+            f"the spec {name} holds NUL bytes: it is not a text", help="save it as UTF-8"
+        )
     try:
         return SourceFile(name, content.decode("utf-8-sig"))
     except UnicodeDecodeError as fault:

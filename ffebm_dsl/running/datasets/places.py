@@ -50,7 +50,7 @@ def locate(known: DataFiles, data_dir: Path | None) -> Located:
     if data_dir is None:
         raise InputError(
             f"data set {known.name} needs a data directory",
-            help=f"make a folder `data` or give --data-dir DIR, with {_wanted(known)}",
+            help=f"give --data-dir DIR where you have it; {how_to_get(known, Path('data'))}",
         )
     for layout in known.layouts:
         paths = find(layout, data_dir)

@@ -46,7 +46,10 @@ def read_network(path: Path, device: str | torch.device = "cpu") -> tuple[Hybrid
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read as a safetensors file: {error}") from error
+        raise InputError(
+            f"{path} cannot be read as a safetensors file: {error}",
+            help="name a run directory, or a file that `ffebm export` made",
+        ) from error
     if metadata.get("format") != FORMAT:
         raise InputError(
             f"{path} is not a network that ffebm exported",

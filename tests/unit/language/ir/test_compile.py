@@ -255,7 +255,11 @@ def test_read_source(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"\xff\xfe", "UTF-8"), (b"a\0b", "NUL"), (b"#" * (2**20 + 1), "larger")],
+    [
+        (b"\xff\xfe", "UTF-8"),
+        (b"a\0b", "NUL bytes: it is not a text\n  = help: save it as UTF-8"),
+        (b"#" * (2**20 + 1), "larger"),
+    ],
 )
 def test_read_source_refuses(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "a.ffe"

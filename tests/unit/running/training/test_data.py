@@ -124,7 +124,8 @@ class TestMnist:
     def test_without_a_data_directory(self) -> None:
         with pytest.raises(InputError, match="needs a data directory") as caught:
             load(call("mnist"), model(), None, CPU, torch.float32)
-        assert "--data-dir" in caught.value.help and MNIST_FILES[0] in caught.value.help
+        assert "give --data-dir DIR where you have it" in caught.value.help
+        assert "`ffebm data fetch mnist --data-dir data` gets it, or put" in caught.value.help
 
     def test_missing_file_names_where_it_was_looked_for(self, tmp_path: Path) -> None:
         write_mnist(tmp_path)
