@@ -169,7 +169,7 @@ def _train_step(session: Session, judge: StepJudge, indices: Indices, rate: floa
             position = replace(position, diagnose_at=step + diagnose(session, step, batch))
         if job.plan.clip_norm:
             parameters = measures.trainable(network).values()
-            norm = torch.tensor(numbers.gradient_norm, device=job.device)
+            norm = gradients[0].new_tensor(numbers.gradient_norm)
             torch.nn.utils.clip_grads_with_norm_(parameters, job.plan.clip_norm, norm)
         optimizer.step()
         record_relaxations(session, numbers)

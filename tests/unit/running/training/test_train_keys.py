@@ -35,7 +35,8 @@ def test_a_gradient_is_scaled_down_to_the_norm_and_never_up(tmp_path: Path) -> N
     recorded = float(session.record["train"]["gradient_norm"][0])
     assert norm == pytest.approx(recorded, rel=1e-9)
     clipped, session = moved(tmp_path / "clipped", {"clip_norm": str(recorded / 4)})
-    assert clipped == pytest.approx(recorded / 4, rel=1e-4)
+    # torch divides by the norm plus 1e-6, here in double precision like the gradient.
+    assert clipped == pytest.approx(recorded / 4 * recorded / (recorded + 1e-6), rel=1e-12)
     assert session.record["train"]["gradient_norm"][0] == recorded, "as it was before"
     assert moved(tmp_path / "wide", {"clip_norm": str(4 * recorded)})[0] == norm
 
