@@ -6,6 +6,7 @@ The meaning of a call is defined by its construct; this module assembles the par
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -202,9 +203,11 @@ def _block(
     _check_routing(ir, energy)
     _initialise(ir, energy, {**couplings, **drives}, generator)
     outputs = {f"{ir.name}.{output.name}": index[output.layer] for output in ir.outputs}
+    made = _device(hardware) if hardware else None
     if ir.gradient.arguments.get("nudge") == "loss":
-        # Such a block is read by the loss only, through this output.
+        # Such a block is read by the loss only, through this output and no converter.
         outputs = {prediction: outputs[prediction]}
+        made = made and replace(made, outputs=None, cotangents=None)
     noises: tuple[CallIR, ...] = hardware.arguments["noise"] if hardware else ()
     settings = BlockSettings(
         _relaxation(ir.free, energy, noises),
@@ -212,9 +215,9 @@ def _block(
         _estimator(ir.gradient),
     )
     device = None
-    if hardware is not None:
+    if made is not None:
         kept = projections(energy, energy.weights())
-        device = Device(ir.name, _device(hardware), layers, [*outputs.values()], len(drives), kept)
+        device = Device(ir.name, made, layers, [*outputs.values()], len(drives), kept)
     core = EnergyBlock(energy, list(outputs.values()), settings, name=ir.name, device=device)
     wiring = Wiring(
         {f.name: f.sources for f in ir.feedforwards},

@@ -161,3 +161,18 @@ def test_a_knob_that_acts_in_one_block_is_not_refused_for_another() -> None:
     compile_spec(SourceFile("a.ffe", text))
     with pytest.raises(SpecError):
         compile_spec(SourceFile("a.ffe", text.replace("linear()", "linear() { feedback = own }")))
+
+
+def test_outputs_of_a_block_nudged_by_the_loss_are_the_same_with_a_target_and_without() -> None:
+    """Also where the converters act in another block."""
+    second = SECOND.replace("hopfield {", "hopfield on h {")
+    context = Context(set(), "ep(beta=0.3, nudge=loss)", rest=second)
+    compiled = compile_spec(
+        SourceFile("a.ffe", context.text("outputs = adc(2)  cotangents = dac(2)"))
+    )
+    network = build(compiled.spec, dtype=torch.float64).train()
+    x = torch.randn(6, 6, dtype=torch.float64)
+    network(x, torch.arange(6) % 3).loss.backward()
+    network.eval()
+    with torch.no_grad():
+        assert torch.equal(network(x), network(x, torch.arange(6) % 3).logits)
