@@ -208,6 +208,8 @@ def _block(
         # Such a block is read by the loss only, through this output and no converter.
         outputs = {prediction: outputs[prediction]}
         made = made and replace(made, outputs=None, cotangents=None)
+    if made and not GRADIENTS[ir.gradient.name].nudges:
+        made = replace(made, cotangents=None)
     noises: tuple[CallIR, ...] = hardware.arguments["noise"] if hardware else ()
     settings = BlockSettings(
         _relaxation(ir.free, energy, noises),

@@ -176,3 +176,22 @@ def test_outputs_of_a_block_nudged_by_the_loss_are_the_same_with_a_target_and_wi
     network.eval()
     with torch.no_grad():
         assert torch.equal(network(x), network(x, torch.arange(6) % 3).logits)
+
+
+@pytest.mark.parametrize("knob", ["cotangents", "updates", "update_offset"])
+def test_a_knob_of_contrasts_is_idle_in_a_block_without_one(knob: str) -> None:
+    """Also where it acts in another block."""
+    second = SECOND.replace("hopfield {", "hopfield on h {").replace(
+        "out = s1", "out = s1  gradient implicit()"
+    )
+    context = Context(set(), rest=second)
+    of_last = []
+    for keys in (KNOBS[knob][0], ""):
+        network = build(
+            compile_spec(SourceFile("a.ffe", context.text(keys))).spec, dtype=torch.float64
+        )
+        x = torch.ones(6, 6, dtype=torch.float64)
+        network(x, torch.arange(6) % 3).loss.backward()
+        weights = network.blocks[1].maps.parameters()
+        of_last.append([weight.grad for weight in weights if weight.grad is not None])
+    assert of_last[0] and all(torch.equal(a, b) for a, b in zip(*of_last, strict=True))
