@@ -49,6 +49,11 @@ def convert(
     """
     wanted = to or _form_by_ending(out)
     require_form(out, wanted)
+    if out.exists() and spec.exists() and out.samefile(spec):
+        raise InputError(
+            f"{out} is the spec itself, whose comments and params would be lost",
+            help="give the output another name",
+        )
     compiled = load_spec(spec, settings, allow_large=True, form=source_form)
     write_text(out, _written(compiled.spec, wanted))
 

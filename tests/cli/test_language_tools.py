@@ -41,6 +41,16 @@ def test_convert_says_what_it_lacks(tmp_path: Path, capfd: pytest.CaptureFixture
     assert "a.json:2: /modle: `modle` is no key" in err and "`model`" in err
 
 
+def test_convert_keeps_the_spec(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    spec, link = tmp_path / "a.ffe", tmp_path / "b.ffe"
+    spec.write_text(SMALLEST.read_text(encoding="utf-8"), encoding="utf-8")
+    link.symlink_to(spec)
+    for out in (spec, link):
+        assert main(["convert", str(spec), str(out)]) == 2
+        assert f"{out} is the spec itself" in capfd.readouterr().err
+    assert spec.read_text(encoding="utf-8") == SMALLEST.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     "command", [["convert", "--to", "yaml", str(SMALLEST)], ["specs", "copy", "smallest"]]
 )

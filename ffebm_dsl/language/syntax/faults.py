@@ -44,7 +44,7 @@ _REMEDIES = {
     "/": "comments start with `#`",
     ".": "a number has digits on both sides of its point: 0.5",
     "use": "a package is named with its least version, on one line: `use mylab >= 0.2`",
-    "ffe": "the version line is the first of a text and occurs once",
+    "ffe": "remove it, or move it to the top",
 }
 
 _MAX_EXPECTED = 6
