@@ -13,7 +13,7 @@ Per sample, with the counts of :mod:`~ffebm_dsl.language.ir.tools.count`:
   analog and local, and only the states of driven layers leave, for the maps' gradients;
 - an estimator that does not nudge is run digitally: its sweeps cost digital operations.
 
-Once per training step every digital weight costs an update and every analog one a pulse. The
+Once per training step every digital weight costs an update and every cell of an array a pulse. The
 same network all digital does the same arithmetic by digital operations, without conversions.
 """
 
@@ -24,7 +24,14 @@ from dataclasses import dataclass, field, replace
 
 from ffebm_dsl.language.diagnostics import InputError
 from ffebm_dsl.language.ir.model import BlockIR, CallIR, SpecIR
-from ffebm_dsl.language.ir.tools.count import BlockCount, MapCount, ModelCount, PhaseCount, count
+from ffebm_dsl.language.ir.tools.count import (
+    BlockCount,
+    MapCount,
+    ModelCount,
+    PhaseCount,
+    count,
+    op_parameters,
+)
 from ffebm_dsl.language.registry import CONVERTERS, GRADIENTS
 from ffebm_dsl.tools.cost.prices import PriceList
 
@@ -204,7 +211,10 @@ class _Books:
             replace(e, count=e.count * batch, joules=e.joules * batch, seconds=e.seconds * batch)
             for e in step
         ]
-        step.append(self.entry("write", counted.analog_parameters))
+        # A tied coupling is an array of its own, whose weights are another one's.
+        tied = [op for c in block.couplings if c.settings["tied_to"] for op in c.ops]
+        cells = counted.analog_parameters + sum(map(op_parameters, tied))
+        step.append(self.entry("write", cells))
         return BlockAccount(
             block.name,
             _nonzero(*own.inference, *free),

@@ -165,6 +165,20 @@ def test_the_first_pass_is_one_of_the_free_phase(prices: str) -> None:
     assert two["analog_mac"][0] - one["analog_mac"][0] == 5 * 60
 
 
+def test_every_array_of_a_tied_weight_is_written(prices: str) -> None:
+    coupling = "s1 <-> s2 : linear()"
+    more = TEXT.replace(coupling, f"{coupling}  {coupling} SETTING", 1)
+    untied, tied = (
+        cost(compiled(more.replace("SETTING", setting)), load_prices(prices), Assumptions(batch=5))
+        for setting in ("", '{ tied_to = "s1_s2" }')
+    )
+    assert by_hand(tied.accounts[1].step) == by_hand(untied.accounts[1].step)
+    assert by_hand(tied.accounts[1].step)["write"][0] == 2 * 66
+    # A computer has one copy of it.
+    updates = [by_hand(found.digital_step)["digital_update"][0] for found in (untied, tied)]
+    assert updates[0] - updates[1] == 66
+
+
 def with_sweeps(sweeps: int) -> SpecIR:
     spec = compiled()
     stages = tuple(
