@@ -73,13 +73,18 @@ def contrast(
     """The estimate from the ends of the nudged phases, in order."""
     phases, ends, bound = estimator.phases, list(nudged), equilibrium.bound
     place = next((k for k, phase in enumerate(phases) if phase.beta == 0), None)
+    by_response = estimator.transposed or bound.layer_weights is None
+    if place is None and by_response:
+        place = len(phases)  # no phase of the contrast, and read with them all the same
     if place is not None:
         free = equilibrium.routings or bound.routings(equilibrium.state)
         ends.insert(place, PhaseEnd(list(equilibrium.state), free))
     if equilibrium.read is not None:
         ends = _read(ends, equilibrium.read, len(weights))
-    if estimator.transposed or bound.layer_weights is None:
-        return _from_response(phases, equilibrium, cost, weights, [e.state for e in ends])
+    if by_response:
+        assert place is not None
+        states = [end.state for end in ends]
+        return _from_response(phases, equilibrium, cost, weights, states, ends[place])
     # dF/dtheta = -dphi/dtheta.
     strength = unit(bound, cost)
     scales = [weights * (-phase.weight / strength) for phase in phases]
@@ -112,16 +117,16 @@ def _from_response(
     cost: Cost,
     weights: Tensor,
     states: Sequence[Sequence[Tensor]],
+    free: PhaseEnd,
 ) -> GradientEstimate:
     """``<response, dv/dtheta>`` at the free state; the response is the contrast of states."""
-    bound, free = equilibrium.bound, equilibrium.state
     scales = [torch.ones_like(weights) * -phase.weight for phase in phases]
-    response = [difference(layer, scales) for layer in zip(*states, strict=True)]
+    ends = zip(*states[: len(phases)], strict=True)
+    response = [difference(layer, scales) for layer in ends]
     # The free state is real, so the real part of the response is all that counts.
     response = [w.real if w.is_complex() else w for w in response]
-    routings = equilibrium.routings or bound.routings(free)
-    found = bound.response_gradient(free, response, weights, routings)
-    cost_parameters = cost.parameter_gradient(free, weights)
+    found = equilibrium.bound.response_gradient(free.state, response, weights, free.routings)
+    cost_parameters = cost.parameter_gradient(equilibrium.state, weights)
     return GradientEstimate(found.weights, found.drives, cost_parameters)
 
 

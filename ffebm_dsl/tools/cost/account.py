@@ -9,8 +9,9 @@ Per sample, with the counts of :mod:`~ffebm_dsl.language.ir.tools.count`:
   its units in every sweep, and its sweeps in time; so does each nudged phase. A phase is counted
   with all its sweeps, or settles for as many time constants as are given;
 - the states that the update of weights sees are converted once in every nudged phase (and in the
-  free one where the estimator has no other) if the hardware says by what; else the update is
-  analog and local, and only the states of driven layers leave, for the maps' gradients;
+  free one where the estimator has no other, or is for any couplings) if the hardware says by what;
+  else the update is analog and local, and only the states of driven layers leave, for the maps'
+  gradients;
 - an estimator that does not nudge is run digitally: its sweeps cost digital operations.
 
 Once per training step every digital weight costs an update and every cell of an array a pulse. The
@@ -267,7 +268,8 @@ class _Books:
             bits = self._bits(block, hardware, "outputs")
             return [self.entry("adc", phase.runs * phase.to_digital, bits, phase.runs)]
         bits = self._bits(block, hardware, "updates")
-        reads = max(phase.runs, 2)
+        free = GRADIENTS[block.gradient.name].any_couplings
+        reads = phase.runs + 1 if free else max(phase.runs, 2)
         states = self.entry("adc", reads * counted.state, bits, reads)
         contrast = self.entry("digital_mac", _contrast_macs(counted))
         return [states, contrast]

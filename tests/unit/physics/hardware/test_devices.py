@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ffebm_dsl.build import build
 from ffebm_dsl.constructs.activations.tanh import Tanh
+from ffebm_dsl.constructs.gradients.aep import AsymmetricPropagation
 from ffebm_dsl.constructs.gradients.ep import EquilibriumPropagation
 from ffebm_dsl.constructs.gradients.implicit import Implicit
 from ffebm_dsl.language.diagnostics import SourceFile
@@ -251,6 +252,30 @@ def test_the_search_of_a_strength_is_left_out_of_a_range() -> None:
         squares.append(torch.cat([end[0] for end in ends if end]).square().mean())
     assert core.device is not None and int(core.device.updates["0"].batches) == 2
     assert torch.isclose(core.device.updates["0"].mean_square, torch.stack(squares).mean())
+
+
+@pytest.mark.parametrize("variant", ["centered", "positive", "negative"])
+def test_the_update_of_aep_reads_the_states_of_all_phases(variant: str) -> None:
+    estimator = AsymmetricPropagation(EquilibriumPropagation(0.3, variant))
+    core = block(chain_energy([5, 4, 3], Tanh()), estimator)
+    core.configure(keep_states=True)
+    settings = DeviceSettings(updates=Converter(4, 1.0))
+    core.device = Device("b", settings, core.energy.layers, [2], 1)
+    out = core(normal(6, 5, seed=4))
+    out.mean(0).sum().backward()
+    found = {name: p.grad for name, p in core.energy.named_parameters() if p.grad is not None}
+    free, *nudged = (
+        [quantise(s, -1.0, 1.0, 15) for s in report.state]
+        for report in core.reports
+        if report.state
+    )
+    ends = {"centered": nudged, "positive": [*nudged, free], "negative": [free, *nudged]}[variant]
+    scale = 0.6 if variant == "centered" else 0.3
+    response = [(low - high) / scale for high, low in zip(*ends, strict=True)]
+    for k in range(2):
+        expected = (response[k + 1].T @ free[k] + free[k + 1].T @ response[k]) / len(out)
+        (name,) = [n for n in found if f"s{k}_s{k + 1}" in n and n.endswith("weight")]
+        assert torch.allclose(found[name], expected, rtol=1e-9, atol=1e-12)
 
 
 # Reference results ------------------------------------------------------------------------

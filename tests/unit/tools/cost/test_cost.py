@@ -179,6 +179,12 @@ def test_every_array_of_a_tied_weight_is_written(prices: str) -> None:
     assert updates[0] - updates[1] == 66
 
 
+def test_the_update_of_aep_sees_the_free_state_too(prices: str) -> None:
+    text = TEXT.replace("gradient ep(", "gradient aep(")
+    found = cost(compiled(text), load_prices(prices), Assumptions(batch=5))
+    assert by_hand(found.accounts[1].step)["adc7"] == (5 * 48, 5 * 192.0, 5 * 120.0)
+
+
 def with_sweeps(sweeps: int) -> SpecIR:
     spec = compiled()
     stages = tuple(
