@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from signal import Signals
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -16,7 +17,7 @@ from ffebm_dsl.cli.console import emit, emit_json, say
 from ffebm_dsl.cli.files import read_text
 from ffebm_dsl.cli.numbers import LARGEST, MOST_THREADS
 from ffebm_dsl.cli.spec import AllowLargeOption, SpecArgument, parse_settings
-from ffebm_dsl.language.diagnostics import InputError, NegativeResult, SpecError
+from ffebm_dsl.language.diagnostics import InputError, NegativeResult, SpecError, Stopped
 
 if TYPE_CHECKING:
     from ffebm_dsl.language.diagnostics import SourceFile
@@ -242,9 +243,13 @@ def _train(
     count: tuple[int, int],
     told: Callable[[Trial], None] | None = None,
 ) -> None:
-    """Train ``trials``; ``count`` is how many are done and how many there are to be."""
+    """Train ``trials``; ``count`` is how many are done and how many there are to be.
+
+    Raises Stopped for a signal, after which running trials have saved and ended.
+    """
     from tqdm import tqdm
 
+    from ffebm_dsl.running.training import stop_on_signals
     from ffebm_dsl.running.training.progress import Clock
     from ffebm_dsl.tools.experiments.running import Pool
 
@@ -264,8 +269,11 @@ def _train(
         if not how.quiet and bar.disable:
             say(f"{trial.name}: {'diverged' if code else 'finished'}, {clock.step()}")
 
-    with bar:
-        Pool(plan, spec, how.jobs, ended, trials).run()
+    with bar, stop_on_signals() as request:
+        Pool(plan, spec, how.jobs, ended, trials, lambda: request.signal_number > 0).run()
+    if request.signal_number:
+        message = f"{Signals(request.signal_number).name} ended the sweep; its runs are saved"
+        raise Stopped(request.signal_number, message, help="the same command continues it")
 
 
 def _summarise(

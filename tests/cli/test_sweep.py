@@ -80,6 +80,39 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "subprocess", processes)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_running_trials_end(
+    spec: Path,
+    number: signal.Signals,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[int] = []
+    signals = [number]
+
+    class Training:
+        """A process that ends when it is asked to; the sweep gets a signal meanwhile."""
+
+        def __init__(self, command: list[str], **options: object) -> None:
+            self.send_signal = asked.append
+
+        def poll(self) -> None:
+            if signals:
+                signal.raise_signal(signals.pop())
+
+        def wait(self) -> None:
+            assert asked
+
+    processes = SimpleNamespace(Popen=Training, DEVNULL=subprocess.DEVNULL)
+    monkeypatch.setattr(running, "subprocess", processes)
+    assert main(["sweep", str(spec), "--seeds", "2", "--jobs", "2"]) == 128 + number
+    assert asked == [signal.SIGINT] * 2
+    assert capsys.readouterr().err == (
+        f"stopped: {number.name} ended the sweep; its runs are saved\n"
+        "  = help: the same command continues it\n"
+    )
+
+
 def called(*arguments: object) -> dict[str, Any]:
     """What ``ffebm ... --json`` prints, in a process of its own."""
     command = [sys.executable, "-m", "ffebm_dsl", *map(str, arguments), "--json"]

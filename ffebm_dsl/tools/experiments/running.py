@@ -155,6 +155,7 @@ class Pool:
         jobs: number of simultaneous processes.
         ended: called with each trial and its exit code when its process has ended.
         trials: what to train; the next one is requested when a process is free.
+        stop: whether to end before all trials are trained.
     """
 
     sweep: SweepPlan
@@ -162,19 +163,19 @@ class Pool:
     jobs: int
     ended: Callable[[Trial, int], None]
     trials: Iterable[Trial]
+    stop: Callable[[], bool]
     processes: dict[subprocess.Popen[bytes], Trial] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Train all trials. An interrupt is passed on to their processes, which save and end.
+        """Train all trials; on :attr:`stop`, those that are being trained save and end.
 
         Raises:
-            KeyboardInterrupt: the sweep was interrupted, and its trials have ended.
             InputError: the command line of a trial was refused; its log says why.
         """
         waiting = iter(self.trials)
         with ExitStack() as stack:
             stack.callback(self._stop)
-            while True:
+            while not self.stop():
                 for trial in islice(waiting, self.jobs - len(self.processes)):
                     self.processes[self._start(trial)] = trial
                 if not self.processes:
