@@ -61,7 +61,8 @@ def require_target(out: Path, *endings: str) -> None:
         InputError: the name has none of the ``endings``, or the folder is not there.
     """
     if out.suffix not in endings:
-        example = out.with_suffix(endings[0]).name if out.stem.strip(".") else f"NAME{endings[0]}"
+        named = out.stem.strip(".-")
+        example = out.with_suffix(endings[0]) if named else f"NAME{endings[0]}"
         raise InputError(f"--out {out}: not named *{endings[0]}", help=f"--out {example}")
     if not out.absolute().parent.is_dir():
         raise InputError(f"--out {out}: there is no folder {out.parent}", help="make it first")

@@ -137,7 +137,9 @@ def test_a_squared_error_makes_no_probabilities(
         (["predict", "RUN", "X", "--out", "p.csv"], "not named *.npz"),
         (["export", "nowhere"], "is not a run directory"),
         (["export", "RUN", "--out", "net.pt"], "not named *.safetensors"),
+        (["export", "RUN", "--out", "a/net.pt"], "help: --out a/net.safetensors"),
         (["export", "RUN", "--out", "."], "--out NAME.safetensors"),
+        (["export", "RUN", "--out", "-"], "--out NAME.safetensors"),
         (["export", "RUN", "--sweeps", "3"], "--sweeps goes with --format onnx"),
     ],
 )
