@@ -9,13 +9,13 @@ A sample is slow where ``l`` is above ``SLOW``, no less than ``ALIGNED`` of ``|f
 and ``left`` is at least ``LONG``. It is then over-relaxed by the best factor for that rate
 (``over_relaxation.best_factor``), which is updated each time. The second time that its steps do not
 shrink faster than before, it returns to plain sweeps for good. Samples whose steps oscillate (``l``
-below 0), turn or grow keep plain sweeps. The next look is after twice as many sweeps, or four times
-as many if no sample changed.
+below 0), turn or grow keep plain sweeps. The next look is after twice as many sweeps, whatever was
+found, so that the factor of a sample depends on its own steps only.
 
 Nudged phases and adjoint solves use the factors found in the free phase, the same in all phases
-that are contrasted. The factor of a sample depends on its own steps only. Sweeps stay plain if the
-tolerance is 0, with noise, while routings follow the state, if two coupled layers are updated
-together, if a layer is coupled to itself, and if damping or over-relaxation is given.
+that are contrasted. Sweeps stay plain if the tolerance is 0, with noise, while routings follow the
+state, if two coupled layers are updated together, if a layer is coupled to itself, and if damping
+or over-relaxation is given.
 
 Where updates are steps over a bound of the curvature, of oscillators and of layers with terms, all
 samples are over-relaxed by one factor (``STEPWISE_FACTOR``) from the first sweep on.
@@ -48,7 +48,7 @@ from ffebm_dsl.physics.interfaces import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-FIRST = 6
+FIRST = 10
 """Sweeps before the first look. Blocks with fresh weights have mostly come to rest by then."""
 
 SLOW = 0.5
@@ -57,7 +57,7 @@ SLOW = 0.5
 ALIGNED = 0.9
 """Steps that are this much of what they were along the steps before keep their direction."""
 
-LONG = 10
+LONG = 6
 """Plain sweeps still to go that are worth it."""
 
 UNMIXED = 5
@@ -195,7 +195,7 @@ class _Paces:
             return
         self._before = None
         factors = self._judged(before, (steps, change), states, tolerance)
-        self.next *= 4 if factors is None else 2
+        self.next *= 2
         if factors is not None:
             self.take(factors)
 
@@ -284,7 +284,7 @@ CONSTRUCT = SolverConstruct(
     "l = <f[k], f[k-1]> / |f[k-1]|^2, f[k] the step of sweep k",
     source="Young 1954 (Trans. Amer. Math. Soc. 76)",
     deviations=(
-        "per sample, from the sixth sweep on, where ten or more are left; plain with "
+        "per sample, from the tenth sweep on, where six or more are left; plain with "
         "tolerance 0, noise, live max pooling, stated damping or over_relaxation, and where "
         "coupled layers move together; oscillators and layers with terms: w = 1.5 in every sweep; "
         "couplings with a nonlinear op: from the sixth sweep on Anderson acceleration, memory 2",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
@@ -120,6 +120,35 @@ def test_a_sample_does_not_depend_on_its_batch() -> None:
         assert abs(together.sweeps[k] - alone.sweeps[0]) <= 2
         pace = 1.0 if alone.paces is None else alone.paces.item()
         assert together.paces[k].item() == pytest.approx(pace, abs=1e-9)
+
+
+@dataclass
+class Modes(Affine):
+    """``s <- a s + b`` with an ``a`` and a ``b`` for each unit of each sample."""
+
+    by_unit: Tensor = field(default_factory=lambda: torch.zeros(0))
+
+    def update(self, state: Sequence[Tensor], layer: int) -> Tensor:
+        return self.rate * state[layer] + self.by_unit
+
+    def select(self, rows: Tensor) -> Modes:
+        return Modes(self.rate[rows], by_unit=self.by_unit[rows])
+
+
+def test_a_sample_that_slows_down_later_does_not_depend_on_its_batch() -> None:
+    """The second sample is slow at the second look only, when its fast units have settled."""
+    rate = torch.tensor([[0.9, 0.9, 0.9], [0.4, 0.4, 0.9]], dtype=torch.float64)
+    offset = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 1e-5]], dtype=torch.float64)
+    plan = Relaxation(500, 1e-10, Auto(replace(ONE_LAYER, acceleration=Acceleration.BY_RATE)))
+
+    def paces(*rows: int) -> list[float]:
+        dynamics = Modes(rate, by_unit=offset).select(torch.tensor(rows))
+        found = relax(dynamics, [torch.zeros(len(rows), 3, dtype=torch.float64)], plan)
+        assert (found.status == Status.CONVERGED).all() and found.paces is not None
+        return found.paces.tolist()
+
+    assert paces(0, 1) == [*paces(0), *paces(1)]
+    assert min(paces(0, 1)) > 1
 
 
 @pytest.mark.parametrize("rate", [-0.9, -0.3, 0.3])
