@@ -13,9 +13,10 @@ below 0), turn or grow keep plain sweeps. The next look is after twice as many s
 found, so that the factor of a sample depends on its own steps only.
 
 Nudged phases and adjoint solves use the factors found in the free phase, the same in all phases
-that are contrasted. Sweeps stay plain if the tolerance is 0, with noise, while routings follow the
-state, if two coupled layers are updated together, if a layer is coupled to itself, and if damping
-or over-relaxation is given.
+that are contrasted. Samples whose free phase did not converge take plain sweeps in them: factors
+near 2 overshoot at first, and such a sample needs more sweeps than the phase has. Sweeps stay plain
+if the tolerance is 0, with noise, while routings follow the state, if two coupled layers are
+updated together, if a layer is coupled to itself, and if damping or over-relaxation is given.
 
 Where updates are steps over a bound of the curvature, of oscillators and of layers with terms, all
 samples are over-relaxed by one factor (``STEPWISE_FACTOR``) from the first sweep on.
@@ -41,6 +42,7 @@ from ffebm_dsl.physics.interfaces import (
     Relaxation,
     Solution,
     Solver,
+    Status,
     Sweep,
     Sweeps,
 )
@@ -89,7 +91,10 @@ class Auto(Solver):
         return replace(self, tolerance=settings.tolerance)
 
     def after(self, free: Solution) -> Solver:
-        return self.inner if free.paces is None else replace(self, given=free.paces)
+        if free.paces is None:
+            return self.inner
+        given = free.paces.masked_fill(free.status != Status.CONVERGED, 1.0)
+        return replace(self, given=given) if bool((given > 1).any()) else self.inner
 
     def init(self, states: Sequence[Tensor]) -> _Paces:
         batch = len(states[0])

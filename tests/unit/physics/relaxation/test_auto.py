@@ -376,6 +376,22 @@ def test_gradients_are_those_of_finite_differences() -> None:
     assert torch.allclose(project(found, smooth.rows), smooth.slopes, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("estimator", [EquilibriumPropagation(beta=1e-2), Implicit(1e-10, 3000)])
+def test_a_sample_that_did_not_converge_is_nudged_plainly(estimator: object) -> None:
+    def short(plan: PhaseSettings) -> PhaseSettings:
+        return replace(automatic(plan), sweeps=27)
+
+    core = block(short, estimator)
+    gradients(core, normal(4, 5) * torch.logspace(-2, 1, 4).double().view(-1, 1))
+    free, *others = core.reports
+    assert free.paces is not None
+    slow = free.status != Status.CONVERGED
+    assert ((free.paces > 1) & slow).any() and ((free.paces > 1) & ~slow).any()
+    for report in others:
+        assert report.paces is not None
+        assert torch.equal(report.paces, free.paces.masked_fill(slow, 1.0))
+
+
 def test_phases_that_are_contrasted_have_one_factor() -> None:
     core = block(automatic, EquilibriumPropagation(beta=1e-2))
     gradients(core, normal(4, 5))
