@@ -95,7 +95,7 @@ def test_a_signal_ends_with_its_own_code(workers: Workers, number: signal.Signal
     os.kill(start_endless(workers), number)
     ended = workers.end()
     assert ended.code == 128 + number
-    assert f"stopped by {number.name} after step" in ended.said
+    assert f"stopped: {number.name} ended the run after step" in ended.said
     assert "--resume run" in ended.said and "Traceback" not in ended.said
     found = workers.inspect("run")
     assert found["faults"] == [] and found["recorded"] == found["checkpoints"][0]

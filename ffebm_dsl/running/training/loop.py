@@ -273,8 +273,8 @@ def _halt(session: Session, judge: StepJudge, controls: Controls) -> Evaluation:
     if number:
         raise Stopped(
             number,
-            f"stopped by {signal.Signals(number).name} after step {session.position.step}; "
-            "the run is saved",
+            f"{signal.Signals(number).name} ended the run after step {session.position.step}; "
+            "it is saved",
             help=f"continue with: ffebm train --resume {session.directory.path}",
         )
     result = evaluate_session(session)

@@ -177,7 +177,7 @@ def test_a_signal_to_one_ends_both_after_the_same_step(folder: Path, rank: int) 
     started.processes[rank].send_signal(signal.SIGTERM)
     lead, other = started.ended()
     assert (lead[0], other[0]) == (143, 143)
-    assert "stopped by SIGTERM after step" in lead[2] and other[2] == ""
+    assert "stopped: SIGTERM ended the run after step" in lead[2] and other[2] == ""
     again = together(folder, "--resume", str(folder / "run"), "--max-steps", "0")
     assert [code for code, _, _ in again] == [0, 0]
 
