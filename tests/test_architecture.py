@@ -64,7 +64,7 @@ IMPORTS: Mapping[str, frozenset[str]] = {
         "report": "cost experiments ir records registry diagnostics",
         "experiments": "records storage run_directory ir registry syntax diagnostics",
         "reproduction": "experiments training datasets storage ir registry diagnostics",
-        "exporting": "build network relaxation training storage interchange ir diagnostics",
+        "exporting": "build network relaxation energy training storage interchange ir diagnostics",
         "datasets": "storage hdf5 registry diagnostics",
         "checking": "build constructs interfaces network gradients relaxation energy modules ir "
         "registry diagnostics training records",

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ffebm_dsl.language.diagnostics import InputError
+from ffebm_dsl.physics.energy import release
 from ffebm_dsl.physics.network import EnergyBlock, HybridNetwork, Inputs
 from ffebm_dsl.physics.relaxation import forward_pass
 from ffebm_dsl.running.storage import rename_durably, storing
@@ -64,6 +65,8 @@ def with_fixed_sweeps(network: HybridNetwork, sweeps: int | None = None) -> Hybr
         InputError: a block with noise in its free phase, or on a device that inference depends on.
     """
     found = copy.deepcopy(network)
+    # Weights of a graph are constants, which need no projection in every sweep.
+    release(found)
     for block in found.blocks:
         free, device = block.core.settings.free, block.core.device
         what = "noise in its free phase" if free.noisy else ""

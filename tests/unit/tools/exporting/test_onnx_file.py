@@ -236,14 +236,21 @@ save(Killed(), Path({str(path)!r}))
     assert {p.name for p in tmp_path.iterdir()} == {"net.onnx", "net.onnx.data"}
 
 
+def network_without_a_diagonal() -> HybridNetwork:
+    text = SPEC.replace("s1 <-> s1 : linear()", "s1 <-> s1 : linear() { zero_diagonal = true }")
+    text = text.replace("ffe 1.0", "ffe 1.1").replace("POOL", "avg_pool2d").replace("ROUTING", "")
+    return build(compile_spec(SourceFile("m.ffe", text)).spec).eval()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["avg_pool2d", "max_pool2d", "softmax_pool2d", "tied", "inputs", "terms"]
+    "kind", ["avg_pool2d", "max_pool2d", "softmax_pool2d", "tied", "inputs", "terms", "diagonal"]
 )
 def test_onnxruntime_computes_the_same(kind: str, tmp_path: Path) -> None:
     import onnxruntime
 
     made = {"tied": tied_network, "inputs": network_of_inputs, "terms": network_of_terms}
+    made["diagonal"] = network_without_a_diagonal
     network = made[kind]() if kind in made else network_of(kind)
     found = write_onnx(tmp_path / "net.onnx", network, sweeps=7, metadata={"spec": "text"})
     assert set(found.sweeps.values()) == {7} and found.difference > 0
