@@ -69,14 +69,17 @@ def check(
     settings: SetOption = None,
     allow_large: AllowLargeOption = False,
     samples: Annotated[
-        int, typer.Option(min=2, max=LARGEST, help="Batch size of the gradient check.")
-    ] = 4,
+        int | None,
+        typer.Option(min=2, max=LARGEST, help="Batch size of the gradient check. [default: 4]"),
+    ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST, help="Seed of weights, inputs, directions.")
-    ] = 0,
+        int | None,
+        typer.Option(min=0, max=LARGEST, help="Seed of weights, inputs, directions. [default: 0]"),
+    ] = None,
     threads: Annotated[
-        int, typer.Option(min=0, max=MOST_THREADS, help="CPU threads; 0: torch decides.")
-    ] = 0,
+        int | None,
+        typer.Option(min=0, max=MOST_THREADS, help="CPU threads; 0: torch decides. [default: 0]"),
+    ] = None,
     transients: Annotated[
         bool,
         typer.Option(
@@ -99,7 +102,9 @@ def check(
     methods.
     Exit code 0: right; 1: wrong, or a block does not converge; 2: invalid spec.
     """
-    _refuse_mixtures(specs, static, transients, as_json, as_sarif, dtype, device, data_dir)
+    computing = any(given is not None for given in (samples, seed, threads, dtype, device))
+    _refuse_mixtures(specs, static, transients, as_json, as_sarif, computing, device, data_dir)
+    samples, seed, threads = samples or 4, seed or 0, threads or 0
     only_transients = Wanted(out, data_dir, dtype, beta, sweeps)
     spec = specs[0]
     if transients:
@@ -123,18 +128,24 @@ def _refuse_mixtures(
     transients: bool,
     as_json: bool,
     as_sarif: bool,
-    dtype: str | None,
+    computing: bool,
     device: str | None,
     data_dir: Path | None,
 ) -> None:
-    """Raise InputError for options that exclude each other or would have no effect."""
-    training = (dtype, device) != (None, None)
+    """Raise InputError for options that exclude each other or would have no effect.
+
+    ``computing``: an option of what is computed is given.
+    """
     for wrong, message, help in (
         (as_json and as_sarif, "--json and --sarif exclude each other", "keep one of them"),
         (static and transients, "--static and --transients exclude each other", "keep one"),
         (transients and as_sarif, "--transients finds nothing for --sarif", "use --json"),
         (transients and device, "--transients runs on the CPU", "drop --device"),
-        (static and training, "--static computes nothing", "drop --dtype and --device"),
+        (
+            static and computing,
+            "--static computes nothing",
+            "drop --samples, --seed, --threads, --dtype and --device",
+        ),
         (static and data_dir, "--static looks at the text only", "drop --static or --data-dir"),
         (
             len(specs) > 1 and not static,

@@ -210,6 +210,8 @@ def test_a_block_that_does_not_relax_is_not_called_wrong(
 
 def test_options_of_training_have_an_effect_or_are_refused(spec: str) -> None:
     assert main(["check", spec, "--static", "--dtype", "float32"]) == 2
+    for option in ("--samples", "--seed", "--threads"):
+        assert main(["check", spec, "--static", option, "3"]) == 2
     assert main(["check", spec, "--static", "--device", "cpu"]) == 2
     assert main(["check", spec, "--transients", "--device", "cpu"]) == 2
     assert main(["check", spec, "--device", "abacus"]) == 2
