@@ -158,7 +158,7 @@ def test_a_signal_ends_after_the_step_and_can_be_resumed(
 ) -> None:
     request = StopRequest()
     session = new_session(tmp_path, DIAGNOSED)
-    with pytest.raises(Stopped, match=f"{number.name} after step {step}") as caught:
+    with pytest.raises(Stopped, match=f"{number.name} ended the run after step {step}") as caught:
         train(session, Controls(request, StopAt(request, number, step)))
     assert caught.value.status == 128 + number
     assert f"--resume {tmp_path / 'run'}" in caught.value.help
