@@ -46,8 +46,7 @@ FINER = 1 / 16
 """Part of a block's beta at which what disagrees is looked at again: a bias of order 1 falls so far
 with it, and rounding grows so far."""
 
-CONTRASTS = (ContrastiveEstimator, AutomaticEstimator)
-KNOWN = (*CONTRASTS, Implicit, Unrolled, BackpropagationThroughTime)
+KNOWN = (ContrastiveEstimator, AutomaticEstimator, Implicit, Unrolled, BackpropagationThroughTime)
 """The kinds of estimators that are judged in every network, or apart."""
 
 Gradients = dict[str, Tensor]
